@@ -1,0 +1,1 @@
+//! A Mongoose OS for a workstation.

@@ -1,0 +1,2 @@
+//! The mqtt library of Mongoose OS.
+#![no_std]
