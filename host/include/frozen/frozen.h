@@ -1,0 +1,2 @@
+/* The JSON library under its other path. */
+#include "../frozen.h"
