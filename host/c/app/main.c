@@ -1,0 +1,18 @@
+/*
+ * main() of every app on the host, and the two functions that an app may leave
+ * out. Compiled with the app, so that the app's own take their place.
+ */
+
+#include "mgos_app.h"
+#include "mgos_host.h"
+
+__attribute__((weak)) void mgos_app_preinit(void) {
+}
+
+__attribute__((weak)) enum mgos_app_init_result mgos_app_init(void) {
+  return MGOS_APP_INIT_SUCCESS;
+}
+
+int main(int argc, char **argv) {
+  return mgos_host_main(argc, argv);
+}
