@@ -56,6 +56,7 @@ bool mgos_conf_parse_msg(const struct mg_str json, const char *acl, struct mgos_
 
 /* The same for one section: `cfg` is the section's struct, `sub_schema` its row. */
 bool mgos_conf_parse_sub(const struct mg_str json, const struct mgos_conf_entry *sub_schema, void *cfg);
+bool mgos_conf_parse_sub_f(const char *fname, const struct mgos_conf_entry *sub_schema, void *cfg);
 bool mgos_conf_parse_sub_msg(const struct mg_str json, const struct mgos_conf_entry *sub_schema, const char *acl,
                              void *cfg, char **msg);
 

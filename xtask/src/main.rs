@@ -1,2 +1,46 @@
-//! The project's one runner.
-fn main() {}
+//! The project's one runner. `cargo xtask help` lists its commands; CI and people use nothing else.
+//!
+//! Here: the list of commands and nothing more. Each has a module of its own, whose `Args` says what it takes
+//! and whose `run` does it.
+
+mod app;
+mod confgen;
+mod manifest;
+mod project;
+mod run;
+mod sdk;
+mod setup;
+mod yaml;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", about = "Builds, runs and checks mgos-mqtt", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build a Mongoose OS app in C for this machine and run it
+    Run(run::Args),
+    /// Put headers and libraries for compiling an app by hand into target/sdk
+    Sdk(sdk::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Run(args) => run::run(args),
+        Command::Sdk(args) => sdk::run(args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

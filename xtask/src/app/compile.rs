@@ -1,0 +1,178 @@
+//! Running the compilers: an object is made again only when its source, one of its headers, or its command changed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+
+use super::Plan;
+use crate::project;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    C,
+    Cpp,
+}
+
+impl Language {
+    /// By the file's ending; None for what is not compiled.
+    pub fn of(file: &Path) -> Option<Language> {
+        match file.extension()?.to_str()? {
+            "c" => Some(Language::C),
+            "cpp" | "cc" | "cxx" => Some(Language::Cpp),
+            _ => None,
+        }
+    }
+
+    fn compiler(self) -> OsString {
+        let (variable, default) = match self {
+            Language::C => ("CC", "cc"),
+            Language::Cpp => ("CXX", "c++"),
+        };
+        std::env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| default.into())
+    }
+}
+
+/// Compiles the sources of one program.
+pub struct Compiler {
+    objects: PathBuf,
+    common: Vec<OsString>,
+    c: Vec<OsString>,
+    cpp: Vec<OsString>,
+}
+
+impl Compiler {
+    pub fn for_plan(plan: &Plan) -> Compiler {
+        let words = |text: &[&str]| text.iter().map(OsString::from).collect::<Vec<_>>();
+        let mut common = words(&["-g", "-O1", "-Wall", "-ffunction-sections", "-fdata-sections", "-MMD", "-MP"]);
+        for (name, value) in &plan.defines {
+            common.push(format!("-D{name}={value}").into());
+        }
+        for dir in &plan.includes {
+            common.extend(["-I".into(), dir.into()]);
+        }
+        let mut c = words(&["-std=gnu99"]);
+        c.extend(plan.cflags.iter().map(Into::into));
+        c.extend(from_environment("CFLAGS"));
+        let mut cpp = words(&["-std=gnu++17"]);
+        cpp.extend(plan.cxxflags.iter().map(Into::into));
+        cpp.extend(from_environment("CXXFLAGS"));
+        Compiler { objects: plan.dir.join("obj"), common, c, cpp }
+    }
+
+    /// Compile what needs it, on as many processors as there are. Objects come in the order of the sources.
+    pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(&self.objects).with_context(|| format!("cannot create {}", self.objects.display()))?;
+        let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            while let Some((source, object)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((&sources.get(i)?.1, &objects[i])))
+            {
+                self.compile_one(source, object)?;
+            }
+            Ok(())
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(sources.len().max(1));
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(objects)
+    }
+
+    /// Two sources of one name, from two directories, must not share an object.
+    fn object_of(&self, part: &str, source: &Path) -> PathBuf {
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let dir = source.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        self.objects.join(format!("{part}-{dir}-{name}.o"))
+    }
+
+    fn compile_one(&self, source: &Path, object: &Path) -> Result<()> {
+        let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
+        let mut command = Command::new(language.compiler());
+        command.args(match language {
+            Language::C => &self.c,
+            Language::Cpp => &self.cpp,
+        });
+        command.args(&self.common).arg("-c").arg(source).arg("-o").arg(object);
+        if is_current(object, &command, &dependencies(object)) {
+            return Ok(());
+        }
+        project::run(&mut command)?;
+        remember(object, &command)
+    }
+}
+
+/// Make a program from objects and the host's library.
+pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path) -> Result<()> {
+    let cpp = plan.sources.iter().any(|(_, source)| Language::of(source) == Some(Language::Cpp));
+    let mut command = Command::new(if cpp { Language::Cpp } else { Language::C }.compiler());
+    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(objects).arg(host);
+    command.args(["-lpthread", "-ldl", "-lm"]).args(from_environment("LDFLAGS"));
+    let mut inputs = objects.to_vec();
+    inputs.push(host.into());
+    if is_current(program, &command, &inputs) {
+        return Ok(());
+    }
+    let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+    let messages = String::from_utf8_lossy(&output.stderr);
+    eprint!("{messages}");
+    if !output.status.success() {
+        // The one mistake that the linker's own words do not lead to.
+        let hint = if messages.contains("`mgos_mqtt_") { "; does mos.yml list the mqtt library under libs?" } else { "" };
+        bail!("linking {} failed{hint}", program.display());
+    }
+    remember(program, &command)
+}
+
+/// Extra flags, as make takes them.
+fn from_environment(variable: &str) -> Vec<OsString> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
+}
+
+fn signature_of(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".cmd");
+    name.into()
+}
+
+fn remember(output: &Path, command: &Command) -> Result<()> {
+    std::fs::write(signature_of(output), project::shown(command)).context("cannot note the command")
+}
+
+/// Whether the output was made by this very command, after the last change to its inputs. No inputs: not known, so no.
+fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
+    let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
+    let Some(made) = time(output) else { return false };
+    let same = std::fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));
+    same && !inputs.is_empty() && inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made))
+}
+
+/// What the compiler said an object was made from.
+fn dependencies(object: &Path) -> Vec<PathBuf> {
+    let Ok(text) = std::fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
+    let Some((_, list)) = text.split_once(':') else { return Vec::new() };
+    // The first rule alone; -MP adds an empty one for each header.
+    let mut files = vec![String::new()];
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&'\n') => {
+                chars.next();
+                files.push(String::new());
+            }
+            '\\' => files.last_mut().unwrap_or(&mut String::new()).extend(chars.next()),
+            '\n' => break,
+            ' ' => files.push(String::new()),
+            c => files.last_mut().unwrap_or(&mut String::new()).push(c),
+        }
+    }
+    files.into_iter().filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+}

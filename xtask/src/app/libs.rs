@@ -1,0 +1,107 @@
+//! Which libraries an app has on the host: this project's mqtt, those in directories of the app's own, and what
+//! the host stands in for or lacks.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::manifest::{LibRef, Manifest};
+use crate::project;
+
+/// Libraries whose work the host does itself, headers included.
+const REPLACED: &[&str] =
+    &["boards", "core", "ethernet", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
+
+/// Libraries that the host lacks, but whose manifests ask for mqtt: apps with one of these do not name it.
+const BRING_MQTT: &[&str] = &["aws", "azure", "gcp", "rpc-mqtt", "watson"];
+
+/// The libraries of one app.
+#[derive(Debug, Default)]
+pub struct Libs {
+    /// In the order in which they are initialised, each by its name.
+    pub found: Vec<(String, Manifest)>,
+    /// Named by the app or one of its libraries, and not on the host.
+    pub lacking: Vec<String>,
+    /// Names met so far, whatever became of them.
+    met: BTreeSet<String>,
+}
+
+impl Libs {
+    pub fn of(app: &Manifest) -> Result<Libs> {
+        let mut libs = Libs::default();
+        // The first with a name wins, and what stands in the app itself comes first.
+        libs.add_all(&app.libs, &app.dir)?;
+        libs.sort_by_init()?;
+        Ok(libs)
+    }
+
+    pub fn only_mqtt() -> Result<Libs> {
+        let mut libs = Libs::default();
+        libs.add("mqtt", Manifest::load(&project::root())?)?;
+        Ok(libs)
+    }
+
+    fn add_all(&mut self, refs: &[LibRef], dir: &Path) -> Result<()> {
+        for lib in refs {
+            if !self.met.insert(lib.name.clone()) {
+                continue;
+            }
+            let path = dir.join(lib.location.strip_prefix("file://").unwrap_or(&lib.location));
+            if lib.name == "mqtt" {
+                self.add("mqtt", Manifest::load(&project::root())?)?;
+            } else if REPLACED.contains(&lib.name.as_str()) {
+            } else if path.join("mos.yml").is_file() {
+                self.add(&lib.name, Manifest::load(&path)?)?;
+            } else {
+                self.lacking.push(lib.name.clone());
+                if BRING_MQTT.contains(&lib.name.as_str()) {
+                    self.add_all(&[LibRef { name: "mqtt".into(), location: "mqtt".into() }], dir)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A library after the libraries that it needs.
+    fn add(&mut self, name: &str, manifest: Manifest) -> Result<()> {
+        self.add_all(&manifest.libs.clone(), &manifest.dir.clone())?;
+        self.found.push((name.to_owned(), manifest));
+        Ok(())
+    }
+
+    /// Mind `init_after` on top of who needs whom.
+    fn sort_by_init(&mut self) -> Result<()> {
+        let mut left = std::mem::take(&mut self.found);
+        while !left.is_empty() {
+            let ready = left.iter().position(|(_, lib)| {
+                let needed = lib.libs.iter().map(|lib| &lib.name).chain(&lib.init_after);
+                !needed.into_iter().any(|name| left.iter().any(|(other, _)| matches(name, other)))
+            });
+            let Some(ready) = ready else {
+                let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
+                bail!("these libraries each want to be initialised after another of them: {}", names.join(", "));
+            };
+            self.found.push(left.remove(ready));
+        }
+        Ok(())
+    }
+
+    /// The macros by which C code learns what it is built with.
+    pub fn defines(&self, app_name: &str) -> Vec<(String, String)> {
+        let mut defines = vec![("MGOS_APP".to_owned(), format!("\"{app_name}\""))];
+        let names = self.found.iter().map(|(name, _)| name.as_str()).chain(["core", "mongoose"]);
+        for name in names {
+            defines.push((format!("MGOS_HAVE_{}", name.replace('-', "_").to_uppercase()), "1".into()));
+        }
+        defines
+    }
+}
+
+/// Names in `init_after` may end in a star.
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(prefix) => name.starts_with(prefix),
+        None => pattern == name,
+    }
+}

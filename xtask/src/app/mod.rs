@@ -1,0 +1,208 @@
+//! From an app's directory to a program for this machine.
+//! Here: which sources, headers and config an app consists of, and where its build goes. The rest:
+//! libs (which libraries it has), compile (running the compilers).
+
+mod compile;
+mod libs;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::confgen::{self, Lib, Schema};
+use crate::manifest::Manifest;
+use crate::{project, yaml};
+
+pub use compile::{Compiler, Language};
+use libs::Libs;
+
+/// A program that has been built, and the directory that it sees as its file system.
+pub struct Built {
+    pub program: PathBuf,
+    pub files: PathBuf,
+}
+
+/// What goes into a program, with the generated part written out.
+pub struct Plan {
+    /// Everything below is put here.
+    pub dir: PathBuf,
+    /// C and C++ files, each with what it belongs to: part of its object's name.
+    pub sources: Vec<(String, PathBuf)>,
+    /// Searched in this order.
+    pub includes: Vec<PathBuf>,
+    pub defines: Vec<(String, String)>,
+    pub cflags: Vec<String>,
+    pub cxxflags: Vec<String>,
+    /// Directories with files for the app.
+    filesystem: Vec<PathBuf>,
+}
+
+/// Build the app in `dir`.
+pub fn build(dir: &Path, release: bool) -> Result<Built> {
+    let dir = std::path::absolute(dir)?;
+    let manifest = Manifest::load(&dir)?;
+    let name = name(&manifest)?;
+    let plan = plan(&name, Some(manifest))?;
+    let host = host_library(release)?;
+    let objects = Compiler::for_plan(&plan).compile(&plan.sources)?;
+    let program = plan.dir.join(&name);
+    compile::link(&plan, &objects, &host, &program)?;
+    let files = plan.dir.join("fs");
+    copy_files(&plan.filesystem, &files)?;
+    Ok(Built { program, files })
+}
+
+/// The app's name is also that of its directory and program.
+fn name(manifest: &Manifest) -> Result<String> {
+    let name = match &manifest.name {
+        Some(name) => name.clone(),
+        None => manifest.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    };
+    // Not one of the names in its own build directory either.
+    if name.is_empty() || name.starts_with('.') || name.contains('/') || ["fs", "gen", "obj"].contains(&name.as_str()) {
+        bail!("{}/mos.yml: the app cannot be named {name:?}, choose another name", manifest.dir.display());
+    }
+    Ok(name)
+}
+
+/// Collect what an app consists of; without an app, what all apps with the mqtt library have in common.
+pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
+    let root = project::root();
+    let kind = if app.is_some() { "apps" } else { "parts" };
+    let dir = project::target_dir().join(kind).join(name);
+    let generated = dir.join("gen");
+    std::fs::create_dir_all(&generated).with_context(|| format!("cannot create {}", generated.display()))?;
+
+    let libs = match &app {
+        Some(app) => Libs::of(app)?,
+        None => Libs::only_mqtt()?,
+    };
+    if !libs.lacking.is_empty() {
+        eprintln!("note: not on the host, left out: {}", libs.lacking.join(", "));
+    }
+    let inits = libs.found.iter().map(|(name, lib)| {
+        let init = (!lib.sources.is_empty()).then(|| format!("mgos_{}_init", name.replace('-', "_")));
+        Lib { name: name.clone(), init }
+    });
+    generate(&generated, name, &libs, app.as_ref(), &inits.collect::<Vec<_>>())?;
+
+    let mut plan = Plan {
+        dir,
+        sources: Vec::new(),
+        includes: vec![generated.clone()],
+        defines: libs.defines(name),
+        cflags: Vec::new(),
+        cxxflags: Vec::new(),
+        filesystem: Vec::new(),
+    };
+    for source in ["mgos_config.c", "mgos_host_tables.c"] {
+        plan.sources.push(("gen".into(), generated.join(source)));
+    }
+    for source in sources_in(&root.join("host/c/app"))? {
+        plan.sources.push(("host".into(), source));
+    }
+    // The app's headers come before those of libraries, as its config does after theirs.
+    let parts = app.iter().map(|app| ("app", app)).chain(libs.found.iter().map(|(name, lib)| (name.as_str(), lib)));
+    for (part, manifest) in parts {
+        plan.add(part, manifest)?;
+    }
+    plan.includes.push(root.join("host/include"));
+    Ok(plan)
+}
+
+impl Plan {
+    fn add(&mut self, part: &str, manifest: &Manifest) -> Result<()> {
+        let from = |paths: &[String]| paths.iter().map(|path| manifest.dir.join(path)).collect::<Vec<_>>();
+        for source in from(&manifest.sources) {
+            for file in expand_source(&source).with_context(|| format!("sources of {part}"))? {
+                self.sources.push((part.into(), file));
+            }
+        }
+        self.includes.extend(from(&manifest.includes));
+        self.filesystem.extend(from(&manifest.filesystem));
+        self.defines.extend(manifest.cdefs.iter().cloned());
+        self.cflags.extend(manifest.cflags.iter().cloned());
+        self.cxxflags.extend(manifest.cxxflags.iter().cloned());
+        Ok(())
+    }
+}
+
+/// Write the generated C of an app.
+fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: &[Lib]) -> Result<()> {
+    let mut schema = Schema::default();
+    let base = yaml::load(&project::root().join("host/mos.yml"))?;
+    schema.merge(base.get("config_schema").context("host/mos.yml has no config_schema")?);
+    for manifest in libs.found.iter().map(|(_, lib)| lib).chain(app) {
+        for list in &manifest.config_schema {
+            schema.merge(list);
+        }
+    }
+    let tree = match confgen::build(&schema) {
+        Ok(tree) => tree,
+        Err(problems) => bail!("the config schema cannot be used\n  {}", problems.join("\n  ")),
+    };
+    for warning in &tree.warnings {
+        eprintln!("warning: {warning}");
+    }
+    project::write_if_changed(&dir.join("mgos_config.h"), &confgen::header(&tree))?;
+    project::write_if_changed(&dir.join("mgos_config.c"), &confgen::source(&tree))?;
+    project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, inits))
+}
+
+/// Build libmgos_host.a, which holds the host and the Rust half of the mqtt library.
+pub fn host_library(release: bool) -> Result<PathBuf> {
+    let mut cargo = project::cargo();
+    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib"]);
+    if release {
+        cargo.arg("--release");
+    }
+    project::run(&mut cargo)?;
+    Ok(project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a"))
+}
+
+/// A source as a manifest gives it: a directory (its files, not those below), a file, or a name with a star.
+fn expand_source(source: &Path) -> Result<Vec<PathBuf>> {
+    if source.is_dir() {
+        return sources_in(source);
+    }
+    let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if let Some((before, after)) = name.split_once('*') {
+        let dir = source.parent().unwrap_or(source);
+        let mut files = if dir.is_dir() { sources_in(dir)? } else { Vec::new() };
+        files.retain(|file| {
+            let file = file.file_name().unwrap_or_default().to_string_lossy();
+            file.len() >= before.len() + after.len() && file.starts_with(before) && file.ends_with(after)
+        });
+        return Ok(files);
+    }
+    if !source.is_file() {
+        bail!("{} does not exist", source.display());
+    }
+    Ok(vec![source.to_path_buf()])
+}
+
+fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let mut files: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.retain(|file| file.is_file() && Language::of(file).is_some());
+    files.sort();
+    Ok(files)
+}
+
+/// Copy each directory's files into the app's file system. What the app wrote there itself stays.
+fn copy_files(from: &[PathBuf], to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for dir in from {
+        let entries = std::fs::read_dir(dir).with_context(|| format!("filesystem: cannot list {}", dir.display()))?;
+        for entry in entries {
+            let file = entry?.path();
+            if let (true, Some(name)) = (file.is_file(), file.file_name()) {
+                std::fs::copy(&file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! The config generator: config_schema lists in, C out.
+//!
+//! What it makes has the API of the generator in Mongoose OS, so that apps and the shim compile unchanged:
+//! struct mgos_config, mgos_sys_config_get_*() and set, mgos_config_<section>_copy(), schema tables. On top of that a
+//! flat table for the host's loader.
+
+mod c;
+mod header;
+mod schema;
+mod source;
+mod tables;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+pub use schema::Schema;
+pub use tables::Lib;
+pub use tree::{Tree, build};
+
+/// First lines of every generated file.
+const BANNER: &str = "/* Generated from the config_schema of the app and its libraries by `cargo xtask run` or\n\
+    \x20* `cargo xtask sdk`; edit those, not this. */\n";
+
+/// mgos_config.h.
+pub fn header(tree: &Tree) -> String {
+    header::header(tree)
+}
+
+/// mgos_config.c.
+pub fn source(tree: &Tree) -> String {
+    source::source(tree)
+}
+
+/// mgos_host_tables.c: what the host needs to know about this app.
+pub fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
+    tables::tables(tree, app_name, libs)
+}

@@ -1,0 +1,51 @@
+//! mgos_host_tables.c: the seam between an app's build and the host, see host/include/mgos_host.h.
+
+use super::BANNER;
+use super::c::{self, string_literal};
+use super::schema::Scalar;
+use super::tree::{FieldNode, Tree};
+
+/// A library to be initialised, in the order of the list.
+pub struct Lib {
+    /// As in its manifest.
+    pub name: String,
+    /// A library without sources has no init function.
+    pub init: Option<String>,
+}
+
+pub(super) fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
+    let mut out = format!(
+        "{BANNER}\n#include \"mgos_host.h\"\n\n#include <stddef.h>\n\n#include \"mgos_config.h\"\n\n\
+         const char *const mgos_host_app_name = {};\n\n",
+        string_literal(app_name)
+    );
+    out += "const struct mgos_host_conf_entry mgos_host_conf_entries[] = {\n";
+    let fields = c::fields(&tree.root);
+    for field in &fields {
+        let default = match &field.node {
+            FieldNode::Section(_) => "NULL".into(),
+            FieldNode::Value(_, Scalar::Str(s)) => string_literal(s),
+            FieldNode::Value(_, Scalar::Bool(b)) => format!("\"{b}\""),
+            FieldNode::Value(_, Scalar::Int(i)) => format!("\"{i}\""),
+            FieldNode::Value(_, Scalar::Float(f)) => format!("\"{f:?}\""),
+        };
+        let path = &field.path;
+        out += &format!("    {{\"{path}\", {}, offsetof(struct mgos_config, {path}), {default}}},\n", field.node.conf_type());
+    }
+    // A row more, since C has no empty arrays; it is not counted.
+    out += &format!(
+        "    {{NULL, 0, 0, NULL}},\n}};\nconst uint32_t mgos_host_conf_num_entries = {};\n\
+         void *const mgos_host_conf_base = &mgos_sys_config;\n\n",
+        fields.len()
+    );
+    let inits = libs.iter().filter_map(|lib| Some((&lib.name, lib.init.as_ref()?)));
+    for (_, init) in inits.clone() {
+        out += &format!("bool {init}(void);\n");
+    }
+    out += "\nconst struct mgos_host_lib mgos_host_libs[] = {\n";
+    for (name, init) in inits.clone() {
+        out += &format!("    {{{}, {init}}},\n", string_literal(name));
+    }
+    out += &format!("    {{NULL, NULL}},\n}};\nconst uint32_t mgos_host_num_libs = {};\n", inits.count());
+    out
+}

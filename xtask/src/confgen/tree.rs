@@ -1,0 +1,195 @@
+//! The schema as a tree of structs: aliases resolved, overrides applied, everything checked.
+//! Not here: any C (emit).
+
+use std::collections::BTreeSet;
+
+use super::schema::{Entry, Kind, Scalar, Schema, Type};
+
+/// A section: a struct and what is in it.
+#[derive(Clone, Debug)]
+pub struct Section {
+    /// Path that the struct is named after. An alias has its original's.
+    pub struct_path: String,
+    pub fields: Vec<Field>,
+    /// Declared only for others to be like.
+    pub template: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Field {
+    pub path: String,
+    pub node: FieldNode,
+}
+
+#[derive(Clone, Debug)]
+pub enum FieldNode {
+    Value(Type, Scalar),
+    Section(Section),
+}
+
+impl Field {
+    pub fn key(&self) -> &str {
+        self.path.rsplit('.').next().unwrap_or(&self.path)
+    }
+
+    /// The path as part of a C name.
+    pub fn ident(&self) -> String {
+        self.path.replace('.', "_")
+    }
+
+    pub fn is_template(&self) -> bool {
+        matches!(&self.node, FieldNode::Section(section) if section.template)
+    }
+}
+
+/// What a schema amounts to.
+#[derive(Debug)]
+pub struct Tree {
+    pub root: Section,
+    /// Harmless, but not what the author meant.
+    pub warnings: Vec<String>,
+}
+
+/// Resolve a schema, or say everything that is wrong with it.
+pub fn build(schema: &Schema) -> Result<Tree, Vec<String>> {
+    let mut builder = Builder { schema, problems: schema.problems.clone(), trail: Vec::new(), used: BTreeSet::new() };
+    let mut fields = Vec::new();
+    for entry in &schema.entries {
+        if !entry.path.contains('.') {
+            fields.extend(builder.field(entry));
+        }
+    }
+    let root = Section { struct_path: String::new(), fields, template: false };
+    let mut warnings = Vec::new();
+    for entry in &schema.entries {
+        builder.check_parent(entry, &mut warnings);
+    }
+    for over in &schema.overrides {
+        if !builder.used.contains(&over.path) {
+            warnings
+                .push(format!("{}: {}: no library in this build has this key, its new default is left out", over.value.place, over.path));
+        }
+    }
+    builder.check_names(&root);
+    if builder.problems.is_empty() { Ok(Tree { root, warnings }) } else { Err(builder.problems) }
+}
+
+struct Builder<'a> {
+    schema: &'a Schema,
+    problems: Vec<String>,
+    /// Entries being resolved, to find an alias that contains itself.
+    trail: Vec<String>,
+    /// Overrides that met their key.
+    used: BTreeSet<String>,
+}
+
+impl Builder<'_> {
+    /// The field that an entry declares; None if a problem was noted instead.
+    fn field(&mut self, entry: &Entry) -> Option<Field> {
+        if self.trail.contains(&entry.path) {
+            self.problem(entry, format!("its type leads back to itself, by way of {}", self.trail.join(", ")));
+            return None;
+        }
+        self.trail.push(entry.path.clone());
+        let field = self.field_on_trail(entry);
+        self.trail.pop();
+        field
+    }
+
+    fn field_on_trail(&mut self, entry: &Entry) -> Option<Field> {
+        match &entry.kind {
+            Kind::Value(ty, default) => {
+                let default = self.overridden(&entry.path, *ty).unwrap_or_else(|| default.clone());
+                Some(Field { path: entry.path.clone(), node: FieldNode::Value(*ty, default) })
+            }
+            Kind::Section { template } => {
+                let mut fields = Vec::new();
+                for child in &self.schema.entries {
+                    if parent(&child.path) == Some(&entry.path) {
+                        fields.extend(self.field(child));
+                    }
+                }
+                let section = Section { struct_path: entry.path.clone(), fields, template: *template };
+                Some(Field { path: entry.path.clone(), node: FieldNode::Section(section) })
+            }
+            Kind::Like(original) => {
+                let Some(target) = self.schema.entry(original) else {
+                    self.problem(
+                        entry,
+                        format!("its type {original:?} is neither one of b, i, ui, f, d, s, o nor the path of another entry"),
+                    );
+                    return None;
+                };
+                let field = self.field(target)?;
+                Some(self.moved(field, original, &entry.path))
+            }
+        }
+    }
+
+    /// A copy of an original under the alias's path; defaults follow the original's, then the alias's own overrides.
+    fn moved(&mut self, mut field: Field, from: &str, to: &str) -> Field {
+        field.path = format!("{to}{}", &field.path[from.len()..]);
+        match &mut field.node {
+            FieldNode::Value(ty, default) => {
+                if let Some(value) = self.overridden(&field.path, *ty) {
+                    *default = value;
+                }
+            }
+            FieldNode::Section(section) => {
+                section.template = false;
+                let fields = std::mem::take(&mut section.fields);
+                section.fields = fields.into_iter().map(|child| self.moved(child, from, to)).collect();
+            }
+        }
+        field
+    }
+
+    fn overridden(&mut self, path: &str, ty: Type) -> Option<Scalar> {
+        let over = self.schema.overrides.iter().find(|over| over.path == path)?;
+        let first = self.used.insert(over.path.clone());
+        match ty.read(&over.value.value) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                if first {
+                    self.problems.push(format!("{}: {path}: {problem}", over.value.place));
+                }
+                None
+            }
+        }
+    }
+
+    /// An entry below something that is no section would vanish without a word.
+    fn check_parent(&mut self, entry: &Entry, warnings: &mut Vec<String>) {
+        let Some(above) = parent(&entry.path).and_then(|path| self.schema.entry(path)) else { return };
+        match &above.kind {
+            Kind::Section { .. } => {}
+            Kind::Value(..) => self.problem(entry, format!("{} is a value, it cannot have keys", above.path)),
+            Kind::Like(original) => warnings.push(format!(
+                "{}: {}: left out, since {} has the type of {original}: declare it there",
+                entry.place, entry.path, above.path
+            )),
+        }
+    }
+
+    /// `a.b_c` and `a_b.c` would both be mgos_sys_config_get_a_b_c().
+    fn check_names(&mut self, root: &Section) {
+        let mut seen = std::collections::BTreeMap::new();
+        let mut stack: Vec<&Field> = root.fields.iter().collect();
+        while let Some(field) = stack.pop() {
+            if let Some(other) = seen.insert(field.ident(), &field.path) {
+                self.problems.push(format!("{} and {other} would have the same accessors in C", field.path));
+            }
+            if let FieldNode::Section(section) = &field.node {
+                stack.extend(&section.fields);
+            }
+        }
+    }
+
+    fn problem(&mut self, entry: &Entry, problem: String) {
+        self.problems.push(format!("{}: {}: {problem}", entry.place, entry.path));
+    }
+}
+
+fn parent(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(above, _)| above)
+}

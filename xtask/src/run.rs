@@ -1,0 +1,77 @@
+//! `cargo xtask run`: build a Mongoose OS app and become it.
+
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::{app, setup};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Build the host and the library optimised
+    #[arg(long)]
+    release: bool,
+    /// Build only
+    #[arg(long)]
+    build_only: bool,
+    /// The app's directory, where its mos.yml is
+    app_dir: PathBuf,
+    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times; -- before them may be left out
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    app_args: Vec<String>,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    let built = app::build(&args.app_dir, args.release)?;
+    if args.build_only {
+        println!("{}", built.program.display());
+        return Ok(());
+    }
+    eprintln!("running {} in {}", built.program.display(), built.files.display());
+    let mut command = Command::new(&built.program);
+    command.args(app_args(&args.app_args)?).current_dir(&built.files);
+    // The app takes this process's place, so that signals and the exit status are its own.
+    let error = command.exec();
+    Err(error).with_context(|| format!("cannot start {}", built.program.display()))
+}
+
+/// What the app is given: without any `--`, and with its config files found from where the user is.
+fn app_args(args: &[String]) -> Result<Vec<String>> {
+    let mut out = Vec::new();
+    let mut args = args.iter().filter(|arg| *arg != "--");
+    while let Some(arg) = args.next() {
+        if let Some(file) = arg.strip_prefix("--conf=") {
+            out.push(format!("--conf={}", absolute(file)?));
+        } else {
+            out.push(arg.clone());
+            if arg == "--conf"
+                && let Some(file) = args.next()
+            {
+                out.push(absolute(file)?);
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn absolute(file: &str) -> Result<String> {
+    let path = std::path::absolute(Path::new(file)).with_context(|| format!("--conf {file:?}"))?;
+    path.into_os_string().into_string().ok().with_context(|| format!("--conf {file}: the name is not in UTF-8"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn config_files_are_found_from_where_the_user_is_and_dashes_between_options_are_dropped() {
+        let given = ["--", "--conf", "/a.json", "--", "--set", "mqtt.server=b:1", "--conf=/c.json"];
+        let args = app_args(&given.map(String::from)).unwrap();
+        assert_eq!(args, ["--conf", "/a.json", "--set", "mqtt.server=b:1", "--conf=/c.json"]);
+        let here = std::env::current_dir().unwrap().join("x.json");
+        assert_eq!(app_args(&["--conf".into(), "x.json".into()]).unwrap()[1], here.to_str().unwrap());
+    }
+}

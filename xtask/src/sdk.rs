@@ -1,0 +1,66 @@
+//! `cargo xtask sdk`: headers and libraries for compiling an app by hand, with one line of cc.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::app::{self, Compiler};
+use crate::{project, setup};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Build the host and the library optimised
+    #[arg(long)]
+    release: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    let plan = app::plan("sdk", None)?;
+    let host = app::host_library(args.release)?;
+    let objects = Compiler::for_plan(&plan).compile(&plan.sources)?;
+
+    let sdk = project::target_dir().join("sdk");
+    let (include, lib) = (sdk.join("include"), sdk.join("lib"));
+    // From scratch, so that a header that is gone is gone here too.
+    for dir in [&include, &lib] {
+        if dir.exists() {
+            std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+        }
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    }
+    // The last to be searched is copied first, so that the order stays what it is in a build.
+    for dir in plan.includes.iter().rev() {
+        copy_headers(dir, &include)?;
+    }
+    std::fs::copy(&host, lib.join("libmgos_host.a")).context("cannot copy libmgos_host.a")?;
+
+    // One object of everything that libmgos_host.a asks of an app: the linker then takes it whole when it looks for
+    // main, and whatever the host needs of it later is there. That is what makes the short command line work.
+    let whole = plan.dir.join("mgos_mqtt.o");
+    project::run(Command::new("cc").args(["-r", "-nostdlib", "-o"]).arg(&whole).args(&objects))?;
+    let archive = lib.join("libmgos_mqtt.a");
+    project::run(Command::new("ar").arg("rcs").arg(&archive).arg(&whole))?;
+
+    let sdk = sdk.display();
+    println!("{sdk}: the headers in include, the libraries in lib. An app that defines mgos_app_init():");
+    println!("  cc app.c -I{sdk}/include -L{sdk}/lib -lmgos_mqtt -lmgos_host -lpthread -ldl -lm -o app");
+    Ok(())
+}
+
+/// Copy a directory's headers, and those below it.
+fn copy_headers(from: &Path, to: &Path) -> Result<()> {
+    let entries = std::fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let Some(name) = path.file_name() else { continue };
+        if path.is_dir() {
+            copy_headers(&path, &to.join(name))?;
+        } else if path.extension().is_some_and(|ending| ending == "h" || ending == "hpp") {
+            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
