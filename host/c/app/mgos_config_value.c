@@ -71,8 +71,10 @@ bool mgos_config_get(const struct mg_str key, struct mg_str *value, const void *
       struct mbuf out;
       mbuf_init(&out, 0);
       mgos_conf_emit_cb(at(cfg, e), NULL, e, false, &out, NULL, NULL);
+      /* A NUL behind it that is not counted, as the others have. */
+      mbuf_append(&out, "", 1);
       text = out.buf;
-      len = (int) out.len;
+      len = (int) out.len - 1;
       break;
     }
   }
