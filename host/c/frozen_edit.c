@@ -63,7 +63,7 @@ static void edit_cb(void *data, const char *name, size_t name_len,
     char step = step_after(path, e->path);
     bool object = t->type == JSON_TYPE_OBJECT_END;
     bool array = t->type == JSON_TYPE_ARRAY_END;
-    if ((object || array) && e->want_parent) {
+    if ((object || array) && e->want_parent && begin < e->begin) {
       if (e->before <= begin) e->before = begin + 1;
       e->want_parent = false;
     }
