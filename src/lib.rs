@@ -1,2 +1,12 @@
-//! The mqtt library of Mongoose OS.
+//! The mqtt library of Mongoose OS, in Rust behind the original C API.
+//!
+//! Four layers, each knowing only the one below: [`wire`] turns bytes into packets and back; [`session`] is one MQTT session; [`conn`] is the life of a
+//! connection with its reconnections; [`ffi`] is the C API. The first three are sans-IO: they never call C, read a clock or log.
+//! docs/architecture.md has the picture.
 #![no_std]
+
+pub mod conn;
+pub mod ffi;
+pub mod heap;
+pub mod session;
+pub mod wire;

@@ -1,0 +1,166 @@
+//! With the feature `headers`: writes the C headers from src/ffi, into the tree or, to compare, where MGOS_MQTT_HEADERS says.
+//! Run it by `cargo xtask header`. Without the feature there is nothing to do.
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    #[cfg(feature = "headers")]
+    headers::write();
+}
+
+#[cfg(feature = "headers")]
+mod headers {
+    use std::env;
+    use std::fs;
+    use std::path::{Path, PathBuf};
+
+    /// Stands at the top of each header, before its own first sentence.
+    const LICENSE: &str = "/*
+ * Copyright the mgos-mqtt contributors. SPDX-License-Identifier: Apache-2.0
+ *
+ * Made from src/ffi by cbindgen: do not edit, run `cargo xtask header`.
+ */
+";
+
+    struct Header {
+        path: &'static str,
+        sources: &'static [&'static str],
+        intro: &'static str,
+        includes: &'static [&'static str],
+        /// Declarations that can't be made from Rust: those of variadic functions, which stand in the shim.
+        variadic: &'static str,
+        /// What of the sources this header leaves out.
+        exclude: &'static [&'static str],
+    }
+
+    const HEADERS: [Header; 3] = [
+        Header {
+            path: "include/mgos_mqtt_conn.h",
+            sources: &["src/ffi/types.rs", "src/ffi/conn_api.rs"],
+            intro: "/*
+ * MQTT connections, any number of them, each with its own configuration. Most apps need only the global one: see mgos_mqtt.h.
+ *
+ * Every function takes NULL for a connection, a string or a handler; it then logs an error and returns 0, false or NULL. All
+ * of them may be called from handlers, timers, cloud events and log hooks, in the firmware's main task.
+ */
+
+struct mgos_mqtt_conn;
+",
+            includes: &["<stdarg.h>", "<stdbool.h>", "<stddef.h>", "<stdint.h>", "", "\"mgos_mongoose.h\"", "\"mgos_sys_config.h\""],
+            variadic: include_str!("src/ffi/conn_variadic.h"),
+            exclude: &[
+                "sub_handler_t",
+                "mgos_mqtt_conn_nc",
+                "mgos_mqtt_conn_reconnect",
+                "mgos_mqtt_conn_get_packet_id",
+                "mgos_mqtt_conn_sub_s",
+                "mgos_mqtt_ws_ev",
+            ],
+        },
+        Header {
+            path: "include/mgos_mqtt.h",
+            sources: &["src/ffi/types.rs", "src/ffi/global_api.rs"],
+            intro: "/*
+ * MQTT on the global connection: the one that the `mqtt` section of the configuration describes, with a backup server in
+ * `mqtt1`. It connects when the network comes up, and comes back by itself.
+ *
+ * Each function here is one of mgos_mqtt_conn.h on that connection, and documented there in full.
+ */
+",
+            includes: &["\"mgos_mqtt_conn.h\""],
+            variadic: include_str!("src/ffi/global_variadic.h"),
+            exclude: &["mgos_mqtt_connect_fn_t"],
+        },
+        Header {
+            path: "shim/mgos_mqtt_seam.h",
+            sources: &["src/ffi/types.rs", "src/ffi/shim.rs", "src/ffi/events.rs", "src/ffi/global.rs"],
+            intro: "/*
+ * The seam between the shim, in C, and the core, in Rust: what each has for the other. Not for apps.
+ *
+ * Only pointers, lengths and fixed-width integers cross it.
+ */
+
+struct mgos_mqtt_delivery;
+",
+            includes: &["\"mgos_mqtt.h\""],
+            variadic: "",
+            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t"],
+        },
+    ];
+
+    /// Structures that are declared elsewhere: their names here and in C.
+    const STRUCTS: [&str; 6] =
+        ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn", "mgos_mqtt_delivery"];
+
+    /// The numbers of the seam: their names here and in C.
+    const ENUMS: [(&str, &str); 4] =
+        [("Log", "mgos_mqtt_log"), ("Number", "mgos_mqtt_number"), ("Text", "mgos_mqtt_text"), ("Cloud", "mgos_mqtt_cloud")];
+
+    pub fn write() {
+        println!("cargo::rerun-if-changed=src/ffi");
+        println!("cargo::rerun-if-env-changed=MGOS_MQTT_HEADERS");
+        let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets it"));
+        let out = env::var_os("MGOS_MQTT_HEADERS").map_or_else(|| root.clone(), PathBuf::from);
+        for header in &HEADERS {
+            let text = generate(header, &root);
+            let path = out.join(header.path);
+            fs::create_dir_all(path.parent().expect("a file has a folder")).expect("the folder can be made");
+            if fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+                fs::write(&path, text).expect("the header can be written");
+            }
+        }
+    }
+
+    fn generate(header: &Header, root: &Path) -> String {
+        let mut config = cbindgen::Config {
+            language: cbindgen::Language::C,
+            style: cbindgen::Style::Tag,
+            cpp_compat: true,
+            no_includes: true,
+            documentation_style: cbindgen::DocumentationStyle::Doxy,
+            usize_is_size_t: true,
+            line_length: 100,
+            header: Some(LICENSE.to_string()),
+            after_includes: Some(format!("{}\n{}", includes(header), header.intro)),
+            ..Default::default()
+        };
+        config.export.exclude = STRUCTS.iter().chain(header.exclude).chain(&["mg_event_handler_t"]).map(|s| s.to_string()).collect();
+        config.export.rename = STRUCTS.iter().map(|name| (name.to_string(), format!("struct {name}"))).collect();
+        config.export.rename.extend(ENUMS.iter().map(|&(rust, c)| (rust.to_string(), c.to_string())));
+        config.enumeration.rename_variants = cbindgen::RenameRule::QualifiedScreamingSnakeCase;
+        let mut builder = cbindgen::Builder::new().with_config(config);
+        for source in header.sources {
+            builder = builder.with_src(root.join(source));
+        }
+        let mut text = Vec::new();
+        builder.generate().expect("cbindgen understands src/ffi").write(&mut text);
+        finish(&String::from_utf8(text).expect("cbindgen writes UTF-8"), header.variadic)
+    }
+
+    fn includes(header: &Header) -> String {
+        header.includes.iter().map(|file| if file.is_empty() { "\n".into() } else { format!("#include {file}\n") }).collect()
+    }
+
+    /// Leaves out the `# Safety` sections, which speak to Rust callers, and adds the variadic functions within the `extern "C"` block.
+    fn finish(text: &str, variadic: &str) -> String {
+        const END: &str = "#ifdef __cplusplus\n}  // extern \"C\"";
+        let mut out = String::new();
+        let mut in_safety = false;
+        for line in text.lines() {
+            in_safety = line == " * # Safety" || (in_safety && line != " */");
+            if in_safety {
+                continue;
+            }
+            if line == " */" && out.ends_with(" *\n") {
+                out.truncate(out.len() - " *\n".len());
+            }
+            if line.is_empty() && out.ends_with("\n\n") {
+                continue;
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        let (before, after) = out.split_once(END).expect("cpp_compat makes an extern block");
+        let gap = if variadic.is_empty() { "" } else { "\n" };
+        format!("#pragma once\n\n{before}{variadic}{gap}{END}{after}").replace("// extern \"C\"", "/* extern \"C\" */").replace("#endif // __cplusplus", "#endif").replace("#endif  // __cplusplus", "#endif")
+    }
+}

@@ -1,0 +1,190 @@
+#pragma once
+
+/*
+ * Copyright the mgos-mqtt contributors. SPDX-License-Identifier: Apache-2.0
+ *
+ * Made from src/ffi by cbindgen: do not edit, run `cargo xtask header`.
+ */
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "mgos_mongoose.h"
+#include "mgos_sys_config.h"
+
+/*
+ * MQTT connections, any number of them, each with its own configuration. Most apps need only the global one: see mgos_mqtt.h.
+ *
+ * Every function takes NULL for a connection, a string or a handler; it then logs an error and returns 0, false or NULL. All
+ * of them may be called from handlers, timers, cloud events and log hooks, in the firmware's main task.
+ */
+
+struct mgos_mqtt_conn;
+
+/**
+ * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`: called when CONNECT is to be sent, which it does by
+ * `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration says, to be changed at will; strings that it
+ * is given need to live until `mg_send_mqtt_handshake_opt()` has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
+ */
+typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
+                                       const char *client_id,
+                                       struct mg_send_mqtt_handshake_opts *opts,
+                                       void *fn_arg);
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Makes a connection with its configuration and, for when it can't be reached, that of a backup server. It connects when the
+ * network comes up, or at mgos_mqtt_conn_connect(), and stays connected from then on.
+ *
+ * `conn_id` shows in the log, as MQTT0, MQTT1 and so on. `cfg` and `cfg2` are copied, unless they are mgos_sys_config_get_mqtt() or
+ * mgos_sys_config_get_mqtt1(): these are used as they are at each attempt. Either may be NULL.
+ *
+ * Returns the connection, to be freed with mgos_mqtt_conn_free() if ever; NULL without memory. May be called from a handler.
+ */
+struct mgos_mqtt_conn *mgos_mqtt_conn_create2(int conn_id,
+                                              const struct mgos_config_mqtt *cfg,
+                                              const struct mgos_config_mqtt *cfg2);
+
+/**
+ * Makes a connection without a backup server: mgos_mqtt_conn_create2() with `cfg2` NULL.
+ */
+struct mgos_mqtt_conn *mgos_mqtt_conn_create(int conn_id, const struct mgos_config_mqtt *cfg);
+
+/**
+ * Closes a connection without sending DISCONNECT, and forgets it with all that belongs to it: queue, subscriptions, handlers. None of
+ * its handlers is called any more. NULL is fine. May be called from a handler, that of the connection itself included. The pointer
+ * is not to be used again. New; the original has no such function.
+ */
+void mgos_mqtt_conn_free(struct mgos_mqtt_conn *c);
+
+/**
+ * The connection that a Mongoose connection belongs to, for use in handlers. NULL for NULL, as a handler of MG_EV_CLOSE is given.
+ */
+struct mgos_mqtt_conn *mgos_mqtt_conn_from_nc(struct mg_connection *nc);
+
+/**
+ * Adds a handler of the connection's events; the newest is called first. It is given:
+ *
+ * - MG_EV_POLL, at each round of the event loop;
+ * - MG_EV_MQTT_CONNACK, when the broker has accepted the connection;
+ * - MG_EV_MQTT_PUBLISH and MG_EV_MQTT_SUBACK that no subscription of this library has taken. A message at QoS 1 is then the handler's to
+ *   acknowledge, with mg_mqtt_puback(); one at QoS 2 is acknowledged by the library;
+ * - MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _UNSUBACK;
+ * - MG_EV_CLOSE, if there was a CONNACK before; `nc` is NULL then.
+ *
+ * `ev_data` of the MQTT events is a `struct mg_mqtt_message *`, gone when the handler returns. Without memory, and for a NULL `c` or `handler`, an
+ * error in the log and nothing else. May be called from a handler.
+ */
+void mgos_mqtt_conn_add_handler(struct mgos_mqtt_conn *c,
+                                mg_event_handler_t handler,
+                                void *user_data);
+
+/**
+ * Sets the callback that sends CONNECT in place of the library, now and at every later connection. NULL goes back to the library.
+ */
+void mgos_mqtt_conn_set_connect_fn(struct mgos_mqtt_conn *c,
+                                   mgos_mqtt_connect_fn_t fn,
+                                   void *fn_arg);
+
+/**
+ * Connects now, if it is enabled and not connected: without waiting for the network event or for the next attempt, and also after
+ * mgos_mqtt_conn_disconnect().
+ *
+ * Returns true if an attempt was begun or one is under way or the connection is up. False if `c` is NULL, the configuration is not enabled or
+ * names no server, the wall clock is to be set first, or the attempt failed at once; in the last two cases another follows by
+ * itself. May be called from a handler.
+ */
+bool mgos_mqtt_conn_connect(struct mgos_mqtt_conn *c);
+
+/**
+ * Disconnects, after what has been published is sent, and stays so until mgos_mqtt_conn_connect(). Ends the attempts to connect, too. What
+ * is queued and subscribed is kept. NULL is fine. May be called from a handler.
+ */
+void mgos_mqtt_conn_disconnect(struct mgos_mqtt_conn *c);
+
+/**
+ * True from CONNACK until MG_EV_CLOSE. False for NULL.
+ */
+bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
+
+/**
+ * Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At QoS 0 it is sent if the connection is up. At QoS 1 and 2
+ * it is sent, now or when the connection is up, and again after a reconnection, until the broker has acknowledged it; up to
+ * `max_queue_length` messages are kept for that, the oldest is given up for a newer one.
+ *
+ * Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
+ * kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
+ * or with a wildcard, no memory, `c` or `topic` NULL. `topic` and `msg` are not needed any more when it returns. May be called from a handler.
+ */
+uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
+                            const char *topic,
+                            struct mg_str msg,
+                            int qos,
+                            bool retain);
+
+/**
+ * Subscribes to a topic filter, now or when the connection is up, and again at every later connection. `qos` is lowered to what is
+ * allowed. `handler` is given MG_EV_MQTT_SUBACK when the broker has answered, and MG_EV_MQTT_PUBLISH for each message that matches; a message is
+ * acknowledged by the library. Several subscriptions to the same filter all have their handlers called, the newest first. The same
+ * with a filter that is refused: empty, not UTF-8, a wildcard that does not fill its level, without memory, `c`, `topic` or `handler` NULL: an error in the
+ * log and nothing else. `topic` is not needed any more when it returns. May be called from a handler.
+ */
+void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
+                        const char *topic,
+                        int qos,
+                        mg_event_handler_t handler,
+                        void *user_data);
+
+/**
+ * Removes the newest subscription with exactly this filter. When it was the last with this filter, the broker is told, if the connection is
+ * up. Memory that `user_data` points to stays the app's. Returns false if there is no such subscription, for NULL, and without memory to tell
+ * the broker; then nothing changes. May be called from a handler, that of the subscription itself included.
+ */
+bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c,
+                          const char *topic);
+
+/**
+ * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them, and what the link has not
+ * taken yet. 0 for NULL. May be called from a handler.
+ */
+size_t mgos_mqtt_conn_num_unsent_bytes(struct mgos_mqtt_conn *c);
+
+/**
+ * Sets the highest QoS to be used, 0, 1 or 2, in place of `max_qos` in the configuration: for brokers that do not take more. Messages and subscriptions
+ * above it are lowered without a word. A negative one goes back to the configuration. An error in the log for NULL.
+ */
+void mgos_mqtt_conn_set_max_qos(struct mgos_mqtt_conn *c,
+                                int qos);
+
+/**
+ * Takes another configuration, which is copied; the system's own are used as they are. If there is a connection, or one coming up, it is
+ * closed and one with the new configuration follows at once; what is queued and subscribed is kept. One that is not enabled closes the connection
+ * for good. After this there is no backup server, unless the configuration is the system's own.
+ *
+ * Returns true if the configuration was taken. False, with an error in the log, if it is enabled and names no server, without memory, and for
+ * NULL; then nothing changes. May be called from a handler.
+ */
+bool mgos_mqtt_conn_set_config(struct mgos_mqtt_conn *c,
+                               const struct mgos_config_mqtt *cfg);
+
+/**
+ * Publishes a message made from a format as of json_printf(): mgos_mqtt_conn_pub() with its result. 0 also without memory for
+ * it and where `json_fmt` is NULL.
+ */
+uint16_t mgos_mqtt_conn_pubf(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain,
+                             const char *json_fmt, ...);
+
+/**
+ * mgos_mqtt_conn_pubf() with the arguments in a va_list.
+ */
+uint16_t mgos_mqtt_conn_pubv(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain,
+                             const char *json_fmt, va_list ap);
+
+#ifdef __cplusplus
+}  /* extern "C" */
+#endif

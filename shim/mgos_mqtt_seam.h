@@ -1,0 +1,505 @@
+#pragma once
+
+/*
+ * Copyright the mgos-mqtt contributors. SPDX-License-Identifier: Apache-2.0
+ *
+ * Made from src/ffi by cbindgen: do not edit, run `cargo xtask header`.
+ */
+
+#include "mgos_mqtt.h"
+
+/*
+ * The seam between the shim, in C, and the core, in Rust: what each has for the other. Not for apps.
+ *
+ * Only pointers, lengths and fixed-width integers cross it.
+ */
+
+struct mgos_mqtt_delivery;
+
+/**
+ * Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
+ * numbers.
+ */
+enum mgos_mqtt_log
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * A transport is up (a = 0) or has failed (a = error).
+   */
+  MGOS_MQTT_LOG_CONNECTED,
+  /**
+   * The connection is gone.
+   */
+  MGOS_MQTT_LOG_DISCONNECTED,
+  /**
+   * The broker has accepted the connection.
+   */
+  MGOS_MQTT_LOG_CONNACK,
+  /**
+   * The broker has refused it: a = return code.
+   */
+  MGOS_MQTT_LOG_REFUSED,
+  /**
+   * SUBSCRIBE was sent: s = filter, a = QoS.
+   */
+  MGOS_MQTT_LOG_SUB,
+  /**
+   * A subscription was removed: s = filter.
+   */
+  MGOS_MQTT_LOG_UNSUB,
+  /**
+   * The broker has refused a subscription: s = filter, a = return code.
+   */
+  MGOS_MQTT_LOG_SUB_FAILED,
+  /**
+   * PUBLISH was sent: s = topic, a = Packet Identifier, b = flags of the fixed header.
+   */
+  MGOS_MQTT_LOG_PUB,
+  /**
+   * A message was given up for a newer one.
+   */
+  MGOS_MQTT_LOG_OVERFLOW,
+  /**
+   * The next attempt follows in a milliseconds.
+   */
+  MGOS_MQTT_LOG_WAIT,
+  /**
+   * The app disconnects.
+   */
+  MGOS_MQTT_LOG_DISCONNECT,
+  /**
+   * The wall clock is not set.
+   */
+  MGOS_MQTT_LOG_NO_TIME,
+  /**
+   * The configuration names no server.
+   */
+  MGOS_MQTT_LOG_NO_SERVER,
+  /**
+   * No memory.
+   */
+  MGOS_MQTT_LOG_NO_MEMORY,
+  /**
+   * The configuration is NULL.
+   */
+  MGOS_MQTT_LOG_NO_CONFIG,
+  /**
+   * No PINGRESP.
+   */
+  MGOS_MQTT_LOG_PING_TIMEOUT,
+  /**
+   * The handshakes have taken longer than a milliseconds.
+   */
+  MGOS_MQTT_LOG_CONNECT_TIMEOUT,
+  /**
+   * What was to be sent before the end was not sent in time.
+   */
+  MGOS_MQTT_LOG_CLOSE_TIMEOUT,
+  /**
+   * The broker broke the protocol: a = first byte of the packet, b = value, length of s = which rule; there is no string.
+   */
+  MGOS_MQTT_LOG_VIOLATION,
+  /**
+   * A packet over the limit is dropped: s = topic, a = its size, b = the limit.
+   */
+  MGOS_MQTT_LOG_OVERSIZED,
+  /**
+   * A topic name or filter is refused: s = topic, a = why.
+   */
+  MGOS_MQTT_LOG_BAD_TOPIC,
+  /**
+   * A message could be neither sent nor kept: s = topic.
+   */
+  MGOS_MQTT_LOG_DROPPED,
+  /**
+   * A message is more than a packet can carry: s = topic.
+   */
+  MGOS_MQTT_LOG_TOO_LARGE,
+  /**
+   * will_retain without a complete will.
+   */
+  MGOS_MQTT_LOG_NO_WILL,
+  /**
+   * A password without a user name.
+   */
+  MGOS_MQTT_LOG_NO_USER,
+  /**
+   * An empty client id with clean_session false.
+   */
+  MGOS_MQTT_LOG_NO_CLIENT_ID,
+  /**
+   * A string of the configuration is too long for CONNECT.
+   */
+  MGOS_MQTT_LOG_TOO_LONG,
+  /**
+   * A call needs a connection and has none.
+   */
+  MGOS_MQTT_LOG_NO_CONNECTION,
+  /**
+   * A handler is NULL: s = filter.
+   */
+  MGOS_MQTT_LOG_NO_HANDLER,
+  /**
+   * The other server is tried: a = its number, 0 or 1.
+   */
+  MGOS_MQTT_LOG_SWITCHED,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_log mgos_mqtt_log;
+#else
+typedef uint32_t mgos_mqtt_log;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+/**
+ * Cloud events.
+ */
+enum mgos_mqtt_cloud
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * An attempt begins.
+   */
+  MGOS_MQTT_CLOUD_CONNECTING,
+  /**
+   * The broker has accepted the connection.
+   */
+  MGOS_MQTT_CLOUD_CONNECTED,
+  /**
+   * The connection is gone.
+   */
+  MGOS_MQTT_CLOUD_DISCONNECTED,
+  /**
+   * An attempt has failed.
+   */
+  MGOS_MQTT_CLOUD_CONNECT_ERROR,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_cloud mgos_mqtt_cloud;
+#else
+typedef uint32_t mgos_mqtt_cloud;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+/**
+ * Numbers of the configuration.
+ */
+enum mgos_mqtt_number
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_ENABLE,
+  /**
+   * 1 if there is a server name.
+   */
+  MGOS_MQTT_NUMBER_HAS_SERVER,
+  /**
+   * Milliseconds.
+   */
+  MGOS_MQTT_NUMBER_RECONNECT_MIN,
+  /**
+   * Milliseconds.
+   */
+  MGOS_MQTT_NUMBER_RECONNECT_MAX,
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_CLEAN_SESSION,
+  /**
+   * Seconds.
+   */
+  MGOS_MQTT_NUMBER_KEEP_ALIVE,
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_WILL_RETAIN,
+  /**
+   * Negative for no limit.
+   */
+  MGOS_MQTT_NUMBER_MAX_QOS,
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_REQUIRE_TIME,
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_CLOUD_EVENTS,
+  /**
+   * Messages.
+   */
+  MGOS_MQTT_NUMBER_MAX_QUEUE,
+  /**
+   * Milliseconds; 0 for no limit.
+   */
+  MGOS_MQTT_NUMBER_CONNECT_TIMEOUT,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_number mgos_mqtt_number;
+#else
+typedef uint32_t mgos_mqtt_number;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+/**
+ * Strings of the configuration.
+ */
+enum mgos_mqtt_text
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * device.id where it is empty.
+   */
+  MGOS_MQTT_TEXT_CLIENT_ID,
+  /**
+   * User name.
+   */
+  MGOS_MQTT_TEXT_USER,
+  /**
+   * Password.
+   */
+  MGOS_MQTT_TEXT_PASS,
+  /**
+   * Topic of the will.
+   */
+  MGOS_MQTT_TEXT_WILL_TOPIC,
+  /**
+   * Message of the will.
+   */
+  MGOS_MQTT_TEXT_WILL_MESSAGE,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_text mgos_mqtt_text;
+#else
+typedef uint32_t mgos_mqtt_text;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * Uptime in milliseconds, modulo 2^32.
+ */
+extern uint32_t mgos_mqtt_shim_now(void);
+
+/**
+ * A random number, uniform over 32 bits.
+ */
+extern uint32_t mgos_mqtt_shim_random(void);
+
+/**
+ * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0.
+ */
+extern size_t mgos_mqtt_shim_timer(size_t id,
+                                   int32_t ms,
+                                   struct mgos_mqtt_conn *c);
+
+/**
+ * Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
+ */
+extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
+                                         uint32_t on);
+
+/**
+ * Writes the log line `what` for connection number `conn`.
+ */
+extern void mgos_mqtt_shim_log(mgos_mqtt_log what,
+                               int32_t conn,
+                               const uint8_t *s,
+                               size_t len,
+                               int32_t a,
+                               int32_t b);
+
+/**
+ * Logs that an attempt begins, with the server's address.
+ */
+extern void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn);
+
+/**
+ * Raises a cloud event.
+ */
+extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
+
+/**
+ * A number of the configuration.
+ */
+extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
+
+/**
+ * A string of the configuration; NULL where it is empty.
+ */
+extern const char *mgos_mqtt_shim_string(const struct mgos_config_mqtt *cfg, mgos_mqtt_text which);
+
+/**
+ * A deep copy; the system's own configurations are shared instead. NULL without memory.
+ */
+extern const struct mgos_config_mqtt *mgos_mqtt_shim_copy_config(const struct mgos_config_mqtt *cfg);
+
+/**
+ * Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.
+ */
+extern void mgos_mqtt_shim_free_config(const struct mgos_config_mqtt *cfg);
+
+/**
+ * 1 if the wall clock has been set.
+ */
+extern uint32_t mgos_mqtt_shim_time_is_set(void);
+
+/**
+ * Begins to connect. NULL if that failed at once; the reason has been logged.
+ */
+extern struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c,
+                                                 const struct mgos_config_mqtt *cfg,
+                                                 int32_t conn);
+
+/**
+ * Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how many bytes it has sent.
+ */
+extern size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc,
+                                             const struct mgos_config_mqtt *cfg,
+                                             mgos_mqtt_connect_fn_t connect_fn,
+                                             void *arg);
+
+/**
+ * The last `len` bytes of what is to be sent.
+ */
+extern const uint8_t *mgos_mqtt_shim_last_sent(struct mg_connection *nc, size_t len);
+
+/**
+ * What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
+ */
+extern int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc);
+
+/**
+ * Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
+ */
+extern void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds);
+
+/**
+ * Makes room for `size` bytes to be sent. 0 if there is no memory for them.
+ */
+extern uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size);
+
+/**
+ * Sends bytes, after `mgos_mqtt_shim_reserve`.
+ */
+extern void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t len);
+
+/**
+ * The packet is whole: what was sent since `mgos_mqtt_shim_reserve` may go out.
+ */
+extern void mgos_mqtt_shim_flush(struct mg_connection *nc);
+
+/**
+ * Bytes that the link has not taken yet.
+ */
+extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
+
+/**
+ * What has been received and not consumed: where it lies, how much, and how much it can become.
+ */
+extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
+
+/**
+ * Removes the first `len` bytes of it.
+ */
+extern void mgos_mqtt_shim_consume(struct mg_connection *nc, size_t len);
+
+/**
+ * Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
+ */
+extern void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending);
+
+/**
+ * Cuts the tie from a Mongoose connection to ours, which is going away.
+ */
+extern void mgos_mqtt_shim_detach(struct mg_connection *nc);
+
+/**
+ * The connection object that a Mongoose connection belongs to.
+ */
+extern struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc);
+
+/**
+ * Makes a `struct mg_mqtt_message` and calls `mgos_mqtt_core_deliver` with it. `head`: the first byte of the packet, and the Packet
+ * Identifier << 16. `size`: bytes of the whole packet.
+ */
+extern void mgos_mqtt_shim_deliver(const struct mgos_mqtt_delivery *delivery,
+                                   uint32_t head,
+                                   size_t size,
+                                   const uint8_t *topic,
+                                   size_t topic_len,
+                                   const uint8_t *payload,
+                                   size_t payload_len);
+
+/**
+ * Calls the `sub_handler_t` at `handler` with what is in the `struct mg_mqtt_message`.
+ */
+extern void mgos_mqtt_shim_call_plain(const void *handler,
+                                      struct mg_connection *nc,
+                                      void *message,
+                                      void *user_data);
+
+/**
+ * Calls the app's handler.
+ */
+extern void mgos_mqtt_shim_call(mg_event_handler_t handler,
+                                struct mg_connection *nc,
+                                int ev,
+                                void *ev_data,
+                                void *user_data);
+
+/**
+ * Mongoose's handler of our connections; `user_data` is the connection object. Exported because the original's is; apps have no use for it.
+ */
+void mgos_mqtt_ev(struct mg_connection *nc,
+                  int ev,
+                  void *ev_data,
+                  void *user_data);
+
+/**
+ * The timer that `mgos_mqtt_shim_timer` has set.
+ */
+void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
+
+/**
+ * The network has come up.
+ */
+void mgos_mqtt_core_net_up(struct mgos_mqtt_conn *c);
+
+/**
+ * Hands a message to the handlers it is for. `message`: the `struct mg_mqtt_message` that the shim has made.
+ */
+void mgos_mqtt_core_deliver(const struct mgos_mqtt_delivery *delivery,
+                            void *message);
+
+/**
+ * The global connection, made if need be; NULL without memory for it.
+ */
+struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
+
+/**
+ * Gives the global connection the system's configurations; one that was set before stays. False without memory.
+ */
+bool mgos_mqtt_core_init(const struct mgos_config_mqtt *primary,
+                         const struct mgos_config_mqtt *backup);
+
+#ifdef __cplusplus
+}  /* extern "C" */
+#endif

@@ -1,0 +1,74 @@
+//! How long to wait between attempts: the shortest wait first, doubled each time, up to the longest, each varied by a tenth so that
+//! a thousand devices do not come back in the same moment.
+
+/// The two ends, milliseconds, as the configuration has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Waits {
+    /// `reconnect_timeout_min`.
+    pub min: u32,
+    /// `reconnect_timeout_max`.
+    pub max: u32,
+}
+
+/// The wait before last; 0 when the next is to be the first.
+#[derive(Default)]
+pub struct Backoff {
+    last: u32,
+}
+
+impl Backoff {
+    /// Start over.
+    pub fn reset(&mut self) {
+        self.last = 0;
+    }
+
+    /// True if the longest wait has been waited.
+    pub fn used_up(&self, waits: Waits) -> bool {
+        self.last > 0 && self.last >= waits.max
+    }
+
+    /// The next wait. `random` is uniform over 32 bits.
+    pub fn next(&mut self, Waits { min, max }: Waits, random: u32) -> u32 {
+        // A wait of nothing would be a busy loop.
+        let shortest = min.max(1);
+        self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.max(1));
+        let tenth = self.last / 10;
+        let spread = (2 * tenth as u64 * random as u64) >> 32;
+        self.last - tenth + spread as u32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Backoff, Waits};
+
+    #[test]
+    fn waits_double_from_shortest_to_longest_and_stay_there() {
+        let mut b = Backoff::default();
+        let waits = Waits { min: 2000, max: 60_000 };
+        let middle = 1 << 31;
+        for expected in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
+            assert!(!b.used_up(waits) || expected == 60_000);
+            assert_eq!(b.next(waits, middle), expected);
+        }
+        assert!(b.used_up(waits));
+        b.reset();
+        assert!(!b.used_up(waits));
+        assert_eq!(b.next(waits, middle), 2000);
+    }
+
+    #[test]
+    fn each_wait_varies_by_a_tenth() {
+        let waits = Waits { min: 1000, max: 1000 };
+        assert_eq!(Backoff::default().next(waits, 0), 900);
+        assert!((1099..=1100).contains(&Backoff::default().next(waits, u32::MAX)));
+    }
+
+    #[test]
+    fn odd_configurations_still_wait() {
+        assert_eq!(Backoff::default().next(Waits { min: 0, max: 0 }, 0), 1);
+        assert_eq!(Backoff::default().next(Waits { min: 5, max: 3 }, 0), 3);
+        let mut b = Backoff { last: u32::MAX };
+        assert!(b.next(Waits { min: 1, max: u32::MAX }, u32::MAX) > u32::MAX - 10, "no overflow");
+    }
+}

@@ -1,0 +1,218 @@
+//! The life of one connection: when to connect, to which server, when to give up and when to try again. Sans-IO.
+//!
+//! Events and the time go in, decisions come out; sockets, timers and the configuration belong to the layer above, which hands over
+//! the few numbers that a decision needs. The rules are those that the original's README gives its users.
+#![forbid(unsafe_code)]
+
+mod backoff;
+
+#[cfg(test)]
+mod tests;
+
+use crate::session::{Millis, Session, reached};
+use backoff::Backoff;
+
+pub use backoff::Waits;
+
+/// Which of its configurations a connection uses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Slot {
+    /// The first: `mqtt`.
+    Primary = 0,
+    /// The backup: `mqtt1`.
+    Backup = 1,
+    /// One set at run time: it has no backup.
+    Custom = 2,
+}
+
+/// What the connection is doing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// Nothing: the network is not up yet, or the app wants none.
+    Idle,
+    /// Waiting to try again, until then.
+    Waiting(Millis),
+    /// TCP, TLS, WebSocket and MQTT handshakes, until then at most.
+    Opening(Option<Millis>),
+    /// CONNACK has come.
+    Open,
+    /// Being closed by us, until then at most.
+    Closing(Option<Millis>),
+}
+
+/// What time asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wake {
+    /// Nothing yet.
+    Nothing,
+    /// Connect.
+    Connect,
+    /// The handshakes have taken too long: close.
+    ConnectTimeout,
+    /// What was still to be sent before the end has not gone out in time: close without it.
+    CloseTimeout,
+    /// The broker does not answer any more: close.
+    PingTimeout,
+}
+
+/// What follows the end of a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// Nothing: the app wants no connection.
+    Stay,
+    /// Connect at once: the configuration was changed.
+    Connect,
+    /// Wait so many milliseconds and connect.
+    Wait(u32),
+}
+
+fn deadline(limit: u32, now: Millis) -> Option<Millis> {
+    if limit == 0 { None } else { Some(now.wrapping_add(limit)) }
+}
+
+/// A connection with its session.
+pub struct Conn<H: Copy> {
+    /// The MQTT session.
+    pub session: Session<H>,
+    phase: Phase,
+    slot: Slot,
+    backoff: Backoff,
+    /// From CONNACK 0 until the connection is gone, even if it is being closed.
+    online: bool,
+    /// The app has asked to be disconnected: the network coming up changes nothing.
+    stopped: bool,
+    /// The configuration was changed: when the connection is gone, connect at once.
+    reopen: bool,
+}
+
+impl<H: Copy> Default for Conn<H> {
+    fn default() -> Self {
+        Conn {
+            session: Session::default(),
+            phase: Phase::Idle,
+            slot: Slot::Primary,
+            backoff: Backoff::default(),
+            online: false,
+            stopped: false,
+            reopen: false,
+        }
+    }
+}
+
+impl<H: Copy> Conn<H> {
+    /// Which configuration is in use.
+    pub fn slot(&self) -> Slot {
+        self.slot
+    }
+
+    /// True if the app has not asked to stay disconnected.
+    pub fn is_wanted(&self) -> bool {
+        !self.stopped
+    }
+
+    /// True from CONNACK 0 until the connection is gone.
+    pub fn is_online(&self) -> bool {
+        self.online
+    }
+
+    /// True while the handshakes are under way.
+    pub fn is_opening(&self) -> bool {
+        matches!(self.phase, Phase::Opening(_))
+    }
+
+    /// The app wants a connection, whatever it said before. One that is being closed because it said so is followed by another.
+    pub fn want(&mut self) {
+        if core::mem::take(&mut self.stopped) && matches!(self.phase, Phase::Closing(_)) {
+            self.reopen = true;
+        }
+    }
+
+    /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes.
+    pub fn opening(&mut self, limit: u32, now: Millis) {
+        self.reopen = false;
+        self.phase = Phase::Opening(deadline(limit, now));
+    }
+
+    /// CONNACK 0 came: the next failure starts with the shortest wait again.
+    pub fn accepted(&mut self) {
+        self.phase = Phase::Open;
+        self.online = true;
+        self.backoff.reset();
+    }
+
+    /// The connection is being closed by us; what is still to be sent may take `limit` milliseconds, 0 for as long as it likes.
+    pub fn closing(&mut self, limit: u32, now: Millis) {
+        self.phase = Phase::Closing(deadline(limit, now));
+        self.session.closing();
+    }
+
+    /// The app wants no connection until it asks for one. What is queued and subscribed stays.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+        self.reopen = false;
+        if let Phase::Waiting(_) = self.phase {
+            self.phase = Phase::Idle;
+        }
+    }
+
+    /// The configuration was changed. `live`: there is a connection, up or coming up; it is to be closed, and one with the new
+    /// configuration follows.
+    pub fn reconfigured(&mut self, slot: Slot, live: bool) {
+        self.slot = slot;
+        self.backoff.reset();
+        self.reopen = live && !self.stopped;
+    }
+
+    /// The connection is gone. What follows is `next`'s to say, once the app has been told.
+    pub fn down(&mut self) {
+        self.session.disconnected();
+        self.phase = Phase::Idle;
+        self.online = false;
+    }
+
+    /// What to do after an attempt that failed, or after the end of a connection. `current`: the waits of the configuration in use, none
+    /// if it can't be used; `other`: those of the other one, if that is enabled. When the longest wait has been used up without
+    /// success, the other takes over.
+    pub fn next(&mut self, current: Option<Waits>, other: Option<Waits>, random: u32, now: Millis) -> Next {
+        let Some(mut waits) = current else { return Next::Stay };
+        if self.stopped {
+            return Next::Stay;
+        }
+        if core::mem::take(&mut self.reopen) {
+            return Next::Connect;
+        }
+        if let Some(other) = other
+            && self.slot != Slot::Custom
+            && self.backoff.used_up(waits)
+        {
+            self.slot = if self.slot == Slot::Primary { Slot::Backup } else { Slot::Primary };
+            self.backoff.reset();
+            waits = other;
+        }
+        let wait = self.backoff.next(waits, random);
+        self.phase = Phase::Waiting(now.wrapping_add(wait));
+        Next::Wait(wait)
+    }
+
+    /// What is due now.
+    pub fn wake(&self, now: Millis) -> Wake {
+        match self.phase {
+            Phase::Waiting(until) if reached(now, until) => Wake::Connect,
+            Phase::Opening(Some(until)) if reached(now, until) => Wake::ConnectTimeout,
+            Phase::Closing(Some(until)) if reached(now, until) => Wake::CloseTimeout,
+            Phase::Open if self.session.is_dead(now) => Wake::PingTimeout,
+            _ => Wake::Nothing,
+        }
+    }
+
+    /// When to look again; `None` for never.
+    pub fn deadline(&self) -> Option<Millis> {
+        match self.phase {
+            Phase::Waiting(until) => Some(until),
+            Phase::Opening(until) | Phase::Closing(until) => until,
+            Phase::Open => self.session.deadline(),
+            Phase::Idle => None,
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The global connection: the one that the `mqtt` section of the configuration describes. It is made when it is first needed, so that
+//! nothing is lost of what is registered before the configuration is known.
+
+use super::lifecycle;
+use super::object::Hold;
+use super::types::{mgos_config_mqtt, mgos_mqtt_conn};
+use crate::conn::Slot;
+use core::cell::Cell;
+use core::ptr::{null, null_mut};
+
+struct Global(Cell<*mut mgos_mqtt_conn>);
+
+// SAFETY: the firmware calls the library from one task only; see docs/architecture.md.
+unsafe impl Sync for Global {}
+
+static GLOBAL: Global = Global(Cell::new(null_mut()));
+
+/// The global connection if there is one, else NULL.
+pub fn current() -> *mut mgos_mqtt_conn {
+    GLOBAL.0.get()
+}
+
+/// The connection is being freed.
+pub fn forget(c: *mut mgos_mqtt_conn) {
+    if current() == c {
+        GLOBAL.0.set(null_mut());
+    }
+}
+
+/// The global connection, made if need be; NULL without memory for it.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_mqtt_core_global() -> *mut mgos_mqtt_conn {
+    if current().is_null() {
+        GLOBAL.0.set(lifecycle::create(0, null(), null()));
+    }
+    current()
+}
+
+/// Gives the global connection the system's configurations; one that was set before stays. False without memory.
+///
+/// # Safety
+/// Both are alive as long as the firmware.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_core_init(primary: *const mgos_config_mqtt, backup: *const mgos_config_mqtt) -> bool {
+    // SAFETY: the global connection is alive or NULL.
+    let Some(c) = (unsafe { Hold::new(mgos_mqtt_core_global()) }) else { return false };
+    if c.config().is_null() && c.get().core.slot() == Slot::Primary {
+        c.get().configs = [primary, backup, null()];
+    }
+    true
+}

@@ -1,0 +1,284 @@
+//! Connecting, disconnecting, changing the configuration: what the app asks for, and what a timer or the network asks for in the same
+//! words.
+
+use super::object::{Hold, Object, number};
+use super::pump::{self, arm, disarm, now};
+use super::shim::{self, Cloud, Log, Number, Text};
+use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
+use crate::conn::Slot;
+use crate::heap;
+use crate::wire::{Connect, Out, Will, connect_terms};
+use core::ffi::CStr;
+use core::ptr::{self, NonNull};
+
+/// Makes a connection object; NULL without memory.
+pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_config_mqtt) -> *mut mgos_mqtt_conn {
+    let copy = |config: *const mgos_config_mqtt| {
+        if config.is_null() {
+            return Some(config);
+        }
+        // SAFETY: the caller's configuration is alive.
+        let copy = unsafe { shim::mgos_mqtt_shim_copy_config(config) };
+        if copy.is_null() { None } else { Some(copy) }
+    };
+    let made = (|| {
+        let mut object = Object::new(id as i16);
+        object.configs = [copy(primary)?, ptr::null(), ptr::null()];
+        let placed = heap::place(object).ok()?;
+        // SAFETY: fresh from `place`.
+        let hold = unsafe { Hold::new(placed.as_ptr().cast()) }?;
+        let second = copy(backup);
+        // SAFETY: the object lives until it is freed, which ends the watch.
+        if second.is_none() || unsafe { shim::mgos_mqtt_shim_watch_net(hold.ptr(), 1) } == 0 {
+            free(&hold);
+            return None;
+        }
+        hold.get().configs[Slot::Backup as usize] = second?;
+        Some(placed)
+    })();
+    if made.is_none() {
+        super::object::log_line(Log::NoMemory, id, &[], 0, 0);
+    }
+    made.map_or(ptr::null_mut(), |placed: NonNull<Object>| placed.as_ptr().cast())
+}
+
+/// Closes and forgets everything; the object goes when the last hold on it ends.
+pub fn free(c: &Hold) {
+    let object = c.get();
+    if core::mem::replace(&mut object.doomed, true) {
+        return;
+    }
+    object.core.stop();
+    let nc = core::mem::replace(&mut object.nc, ptr::null_mut());
+    disarm(c);
+    for slot in 0..3 {
+        free_config(c, slot);
+    }
+    // SAFETY: ends the watch that `create` began; `nc` was alive until now, and knows us no more afterwards.
+    unsafe {
+        shim::mgos_mqtt_shim_watch_net(c.ptr(), 0);
+        if !nc.is_null() {
+            shim::mgos_mqtt_shim_detach(nc);
+            shim::mgos_mqtt_shim_close(nc, 0);
+        }
+    }
+}
+
+fn free_config(c: &Hold, slot: usize) {
+    let Some(place) = c.get().configs.get_mut(slot) else { return };
+    let config = core::mem::replace(place, ptr::null());
+    // SAFETY: the copy was ours, and nothing points to it any more.
+    unsafe { shim::mgos_mqtt_shim_free_config(config) };
+}
+
+/// True if a configuration is there and can be connected with; complains of one that is enabled and can't.
+fn usable(c: &Hold) -> bool {
+    if c.number(Number::Enable) == 0 {
+        return false;
+    }
+    if c.number(Number::HasServer) == 0 {
+        c.log(Log::NoServer, &[], 0, 0);
+        return false;
+    }
+    true
+}
+
+/// Connects now, if not connected already. True if an attempt was begun, or there is one, or a connection.
+pub fn connect(c: &Hold) -> bool {
+    if c.get().doomed || !usable(c) {
+        return false;
+    }
+    c.get().core.want();
+    if !c.get().nc.is_null() {
+        return true;
+    }
+    // SAFETY: reads the clock.
+    if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
+        c.log(Log::NoTime, &[], 0, 0);
+        pump::reconnect(c);
+        return false;
+    }
+    let id = c.get().id as i32;
+    // SAFETY: the configuration is alive; no reference to the object is.
+    unsafe {
+        shim::mgos_mqtt_shim_log_connecting(c.config(), id);
+        shim::mgos_mqtt_shim_cloud_event(Cloud::Connecting);
+    }
+    // The log and the event may have called the app, and the app may have called us.
+    if c.get().doomed || !c.get().core.is_wanted() || !usable(c) {
+        return false;
+    }
+    if !c.get().nc.is_null() {
+        return true;
+    }
+    // SAFETY: as above; the new connection belongs to this object.
+    let nc = unsafe { shim::mgos_mqtt_shim_open(c.ptr(), c.config(), id) };
+    c.get().nc = nc;
+    if nc.is_null() {
+        pump::reconnect(c);
+        return false;
+    }
+    let limit = c.number(Number::ConnectTimeout) as u32;
+    c.get().core.opening(limit, now());
+    arm(c);
+    true
+}
+
+/// Disconnects, or stops trying to connect.
+pub fn disconnect(c: &Hold) {
+    c.get().core.stop();
+    disarm(c);
+    let nc = c.get().nc;
+    if nc.is_null() {
+        return;
+    }
+    c.log(Log::Disconnect, &[], 0, 0);
+    let nc = c.get().nc;
+    if nc.is_null() {
+        return;
+    }
+    // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait for anything.
+    let mut say = c.get().core.session.may_send();
+    if say {
+        say = pump::send(c, &Out::Disconnect).is_ok();
+    }
+    let limit = c.number(Number::ConnectTimeout) as u32;
+    c.get().core.closing(limit, now());
+    // SAFETY: `nc` is alive: sending does not call the app.
+    unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
+    arm(c);
+}
+
+/// Takes another configuration. False if it can't be used; then nothing changes.
+pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
+    if config.is_null() {
+        c.log(Log::NoConfig, &[], 0, 0);
+        return false;
+    }
+    let [primary, backup, _] = c.get().configs;
+    let (slot, copy) = if number(config, Number::Enable) == 0 {
+        (Slot::Custom, ptr::null())
+    } else if number(config, Number::HasServer) == 0 {
+        c.log(Log::NoServer, &[], 0, 0);
+        return false;
+    } else if config == primary {
+        (Slot::Primary, ptr::null())
+    } else if config == backup {
+        (Slot::Backup, ptr::null())
+    } else {
+        // SAFETY: the caller's configuration is alive.
+        let copy = unsafe { shim::mgos_mqtt_shim_copy_config(config) };
+        if copy.is_null() {
+            c.log(Log::NoMemory, &[], 0, 0);
+            return false;
+        }
+        (Slot::Custom, copy)
+    };
+    let nc = c.get().nc;
+    let live = !nc.is_null();
+    c.get().core.reconfigured(slot, live && (slot != Slot::Custom || !copy.is_null()));
+    free_config(c, Slot::Custom as usize);
+    c.get().configs[Slot::Custom as usize] = copy;
+    if live {
+        pump::close_now(c);
+    }
+    true
+}
+
+/// The bytes of a string of the configuration; `None` where it is empty.
+fn text<'a>(config: *const mgos_config_mqtt, which: Text) -> Option<&'a [u8]> {
+    // SAFETY: the configuration is alive, and its strings stay until the app is called again.
+    unsafe {
+        let s = shim::mgos_mqtt_shim_string(config, which);
+        if s.is_null() { None } else { Some(CStr::from_ptr(s).to_bytes()) }
+    }
+}
+
+/// The transport is up: CONNECT, by us or by the app's callback.
+pub fn handshake(c: &Hold) {
+    let config = c.config();
+    if config.is_null() {
+        return pump::close_now(c);
+    }
+    let connect_fn = c.get().connect_fn;
+    if connect_fn.is_some() {
+        return ask_app(c, config);
+    }
+    let number = |which| number(config, which);
+    let mut will_and = None;
+    if let (Some(topic), Some(message)) = (text(config, Text::WillTopic), text(config, Text::WillMessage)) {
+        will_and = Some(Will { topic, message, retain: number(Number::WillRetain) != 0 });
+    }
+    let (user, password) = (text(config, Text::User), text(config, Text::Pass));
+    let keep_alive = keep_alive(number(Number::KeepAlive));
+    let connect = Connect {
+        client_id: text(config, Text::ClientId).unwrap_or(&[]),
+        clean_session: number(Number::CleanSession) != 0,
+        keep_alive,
+        will: will_and,
+        login: user.map(|user| (user, password)),
+    };
+    let retain_alone = connect.will.is_none() && number(Number::WillRetain) != 0;
+    let password_alone = user.is_none() && password.is_some();
+    let nameless = connect.client_id.is_empty() && !connect.clean_session;
+    let sent = if connect.fits() {
+        let sent = pump::send(c, &Out::Connect(&connect)).is_ok();
+        if sent {
+            let (clean_session, now) = (connect.clean_session, now());
+            c.get().core.session.connect_sent(clean_session, keep_alive, now);
+            // SAFETY: `nc` is alive: sending does not call the app.
+            unsafe { shim::mgos_mqtt_shim_set_keep_alive(c.get().nc, keep_alive as u32) };
+        }
+        sent
+    } else {
+        c.log(Log::TooLong, &[], 0, 0);
+        false
+    };
+    // The strings are not looked at any more: the log may change the configuration.
+    for (is_so, what) in [(retain_alone, Log::NoWill), (password_alone, Log::NoUser), (nameless, Log::NoClientId)] {
+        if is_so {
+            c.log(what, &[], 0, 0);
+        }
+    }
+    if !sent {
+        pump::close_now(c);
+    }
+}
+
+/// The interval as CONNECT carries it. 0 stands for 60, as Mongoose has always had it; what is out of range is brought into it.
+fn keep_alive(seconds: i32) -> u16 {
+    match seconds {
+        0 => 60,
+        _ => seconds.clamp(0, u16::MAX as i32) as u16,
+    }
+}
+
+/// The app's callback sends CONNECT. What it has sent tells what it asked for.
+fn ask_app(c: &Hold, config: *const mgos_config_mqtt) {
+    let object = c.get();
+    let (nc, connect_fn, arg) = (object.nc, object.connect_fn, object.connect_arg);
+    // SAFETY: `nc` and the configuration are alive; no reference to the object is.
+    let len = unsafe { shim::mgos_mqtt_shim_call_connect_fn(nc, config, connect_fn, arg) };
+    if c.get().nc == nc {
+        note_app_connect(c, nc, len);
+    }
+}
+
+/// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent are its.
+pub fn note_app_connect(c: &Hold, nc: *mut mg_connection, len: usize) {
+    // SAFETY: `nc` is alive.
+    let interval = unsafe { shim::mgos_mqtt_shim_app_sent(nc) };
+    if interval < 0 {
+        return;
+    }
+    let now = now();
+    if c.get().core.session.has_begun() {
+        c.get().core.session.sent_other(now);
+        return;
+    }
+    // SAFETY: the bytes lie in the send buffer, and nothing is called while they are looked at.
+    let terms = unsafe { connect_terms(core::slice::from_raw_parts(shim::mgos_mqtt_shim_last_sent(nc, len), len)) };
+    let (clean_session, keep_alive) = terms.unwrap_or((c.number(Number::CleanSession) != 0, interval as u16));
+    c.get().core.session.connect_sent(clean_session, keep_alive, now);
+}
+

@@ -1,0 +1,169 @@
+//! The connection object behind `struct mgos_mqtt_conn *`: the sans-IO core and the C pointers that go with it, and the guard that
+//! keeps it alive while C runs.
+
+use super::shim::{self, Log, Number};
+use super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use crate::conn::{Conn, Slot};
+use crate::heap::{self, List};
+use crate::wire::QoS;
+use core::ffi::c_void;
+use core::ptr::NonNull;
+
+/// A subscription's handler: its address, `mg_event_handler_t` or, for those that want messages only, `sub_handler_t`.
+#[derive(Clone, Copy)]
+pub struct Handler {
+    /// Never NULL.
+    pub address: *const c_void,
+    /// Handed back to it.
+    pub user_data: *mut c_void,
+}
+
+/// A handler of the connection's events.
+#[derive(Clone, Copy)]
+pub struct GlobalHandler {
+    /// Never NULL.
+    pub call: mg_event_handler_t,
+    /// Handed back to it.
+    pub user_data: *mut c_void,
+}
+
+/// What `struct mgos_mqtt_conn` is on this side of the seam.
+pub struct Object {
+    pub(super) core: Conn<Handler>,
+    pub(super) handlers: List<GlobalHandler, 1>,
+    /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
+    pub(super) nc: *mut mg_connection,
+    /// One for each [`Slot`].
+    pub(super) configs: [*const mgos_config_mqtt; 3],
+    pub(super) connect_fn: mgos_mqtt_connect_fn_t,
+    pub(super) connect_arg: *mut c_void,
+    pub(super) timer: usize,
+    /// When the timer fires.
+    pub(super) timer_at: u32,
+    pub(super) id: i16,
+    /// What `set_max_qos` was given; negative for what the configuration says.
+    pub(super) max_qos: i8,
+    /// A packet or an event is being dealt with: another must wait.
+    pub(super) delivering: bool,
+    /// To be freed when the last [`Hold`] ends.
+    pub(super) doomed: bool,
+    holds: u16,
+}
+
+impl Object {
+    pub(super) fn new(id: i16) -> Self {
+        Object {
+            core: Conn::default(),
+            handlers: List::new(),
+            nc: core::ptr::null_mut(),
+            configs: [core::ptr::null(); 3],
+            connect_fn: None,
+            connect_arg: core::ptr::null_mut(),
+            timer: 0,
+            timer_at: 0,
+            id,
+            max_qos: -1,
+            delivering: false,
+            doomed: false,
+            holds: 0,
+        }
+    }
+}
+
+/// A connection object in use. C may call back into the library at any time and change the object, or ask for it to be freed; so
+/// it is only ever borrowed between two calls of C, through [`Hold::get`], and it is freed when the outermost hold ends.
+pub struct Hold(NonNull<Object>);
+
+impl Hold {
+    /// `None` for NULL.
+    ///
+    /// # Safety
+    /// `c` is NULL or came from `mgos_mqtt_conn_create` and has not been freed.
+    pub unsafe fn new(c: *mut mgos_mqtt_conn) -> Option<Hold> {
+        let hold = Hold(NonNull::new(c.cast())?);
+        hold.get().holds += 1;
+        Some(hold)
+    }
+
+    /// The object, for as long as no C is called.
+    #[allow(clippy::mut_from_ref)]
+    pub fn get(&self) -> &mut Object {
+        // SAFETY: the object lives as long as a hold on it. The firmware is single-threaded, and everyone here lets go of
+        // the reference before C, or another function that borrows, is called; so it is the only one.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    /// The object's address, to be handed to C.
+    pub fn ptr(&self) -> *mut mgos_mqtt_conn {
+        self.0.as_ptr().cast()
+    }
+
+    /// The configuration in use; NULL for none.
+    pub fn config(&self) -> *const mgos_config_mqtt {
+        self.config_of(self.get().core.slot())
+    }
+
+    /// The configuration in a slot; NULL for none.
+    pub fn config_of(&self, slot: Slot) -> *const mgos_config_mqtt {
+        let [primary, backup, custom] = self.get().configs;
+        match slot {
+            Slot::Primary => primary,
+            Slot::Backup => backup,
+            Slot::Custom => custom,
+        }
+    }
+
+    /// A number of the configuration in use; 0 where there is none.
+    pub fn number(&self, which: Number) -> i32 {
+        number(self.config(), which)
+    }
+
+    /// The highest QoS that may be used.
+    pub fn max_qos(&self) -> QoS {
+        let set = self.get().max_qos;
+        if set >= 0 {
+            return QoS::clamped(set as i32);
+        }
+        let configured = self.number(Number::MaxQos);
+        // A negative one means no limit.
+        if configured < 0 { QoS::ExactlyOnce } else { QoS::clamped(configured) }
+    }
+
+    /// Writes a log line.
+    pub fn log(&self, what: Log, s: &[u8], a: i32, b: i32) {
+        let id = self.get().id as i32;
+        log_line(what, id, s, a, b);
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        let object = self.get();
+        object.holds -= 1;
+        if object.holds == 0 && object.doomed {
+            // SAFETY: the object came from `heap::place`, this was the last hold, and who asked for it to be freed gave
+            // up the pointer.
+            unsafe { heap::release(self.0) };
+        }
+    }
+}
+
+/// A number of a configuration; 0 where there is none.
+pub fn number(config: *const mgos_config_mqtt, which: Number) -> i32 {
+    if config.is_null() {
+        return 0;
+    }
+    // SAFETY: a configuration that the object holds is alive.
+    unsafe { shim::mgos_mqtt_shim_number(config, which) }
+}
+
+/// Writes a log line of no connection in particular, or of that with number `id`.
+pub fn log_line(what: Log, id: i32, s: &[u8], a: i32, b: i32) {
+    // SAFETY: the slice is valid for the call; the callers hold no reference to an object.
+    unsafe { shim::mgos_mqtt_shim_log(what, id, s.as_ptr(), s.len(), a, b) }
+}
+
+/// Complains that a call needs a connection and has none.
+pub fn no_connection() {
+    log_line(Log::NoConnection, 0, &[], 0, 0);
+}

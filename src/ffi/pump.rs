@@ -1,0 +1,220 @@
+//! The pump: carries out what the core wants, by calling C, and borrows the core afresh for each step.
+
+use super::object::Hold;
+use super::shim::{self, Cloud, Log, Number};
+use super::types::mg_connection;
+use crate::conn::{Next, Slot, Wake, Waits};
+use crate::session::{message, reached};
+use crate::wire::Out;
+use core::convert::Infallible;
+
+/// What is queued goes out while fewer bytes than this wait for the link.
+const ROOM: usize = 1024;
+
+/// Uptime, milliseconds.
+pub fn now() -> u32 {
+    // SAFETY: reads a clock.
+    unsafe { shim::mgos_mqtt_shim_now() }
+}
+
+/// Writes the parts of a packet to a Mongoose connection that has room for them.
+struct Writer(*mut mg_connection);
+
+impl embedded_io::ErrorType for Writer {
+    type Error = Infallible;
+}
+
+impl embedded_io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        // SAFETY: the connection is alive: see `write`. The slice is valid for the call.
+        unsafe { shim::mgos_mqtt_shim_send(self.0, bytes.as_ptr(), bytes.len()) };
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Why a packet was not written.
+#[derive(PartialEq, Eq)]
+pub enum NotWritten {
+    /// No memory.
+    OutOfMemory,
+    /// More than a packet can carry.
+    TooLarge,
+}
+
+/// Writes a packet to `nc`: whole, or not at all. `nc` is a live connection; nothing that is called here calls the app.
+pub fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
+    let (head, size) = out.head().ok_or(NotWritten::TooLarge)?;
+    // SAFETY: `nc` is alive.
+    if unsafe { shim::mgos_mqtt_shim_reserve(nc, size) } == 0 {
+        return Err(NotWritten::OutOfMemory);
+    }
+    let mut writer = Writer(nc);
+    let Ok(()) = embedded_io::Write::write_all(&mut writer, &head);
+    let Ok(()) = out.write_body(&mut writer);
+    // SAFETY: `nc` is alive.
+    unsafe { shim::mgos_mqtt_shim_flush(nc) };
+    Ok(())
+}
+
+/// Writes a packet of our own making at once, if the connection is in a state for it.
+pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
+    let nc = c.get().nc;
+    if nc.is_null() {
+        return Ok(());
+    }
+    let result = write(nc, out);
+    match result {
+        Ok(()) => c.get().core.session.sent_other(now()),
+        Err(NotWritten::OutOfMemory) => c.log(Log::NoMemory, &[], 0, 0),
+        Err(NotWritten::TooLarge) => c.log(Log::TooLarge, &[], 0, 0),
+    }
+    result
+}
+
+/// Sends whatever there is to send.
+pub fn pump(c: &Hold) {
+    loop {
+        let nc = c.get().nc;
+        if nc.is_null() {
+            break;
+        }
+        // SAFETY: `nc` is set from the beginning of the attempt to MG_EV_CLOSE, so it is alive.
+        let room = unsafe { shim::mgos_mqtt_shim_unsent(nc) } < ROOM;
+        let now = now();
+        if !c.get().core.session.prepare(room, now) {
+            break;
+        }
+        let max_qos = c.max_qos();
+        let core = &c.get().core;
+        let Some(out) = core.session.pending(max_qos) else { break };
+        if write(nc, &out).is_err() {
+            // It stays where it is, and is tried again at the next poll.
+            c.log(Log::NoMemory, &[], 0, 0);
+            break;
+        }
+        let (what, text, a, b): (_, &[u8], _, _) = match out {
+            Out::Subscribe(_, filter, qos) => (Some(Log::Sub), filter, qos as i32, 0),
+            Out::Stored { flags, body } => (Some(Log::Pub), message(body).map_or(&[], |(topic, _)| topic), 0, flags as i32),
+            _ => (None, &[], 0, 0),
+        };
+        let (text, len) = (text.as_ptr(), text.len());
+        let object = c.get();
+        object.core.session.sent(now);
+        if let Some(what) = what {
+            // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
+            // makes the line, so that a log hook may free the block.
+            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, b) };
+        }
+    }
+    arm(c);
+}
+
+/// Sees to it that we are woken when the core next wants to be.
+pub fn arm(c: &Hold) {
+    let object = c.get();
+    let Some(at) = object.core.deadline() else { return };
+    // A timer that fires too early does no harm: it is set anew then.
+    if object.timer != 0 && reached(at, object.timer_at) {
+        return;
+    }
+    let old = object.timer;
+    let left = at.wrapping_sub(now());
+    let ms = if left as i32 <= 0 { 0 } else { left as i32 };
+    // SAFETY: the object lives until it is freed, which clears the timer.
+    let timer = unsafe { shim::mgos_mqtt_shim_timer(old, ms, c.ptr()) };
+    let object = c.get();
+    object.timer = timer;
+    object.timer_at = at;
+}
+
+/// Clears the timer.
+pub fn disarm(c: &Hold) {
+    let old = core::mem::take(&mut c.get().timer);
+    if old != 0 {
+        // SAFETY: clears a timer of ours.
+        unsafe { shim::mgos_mqtt_shim_timer(old, -1, c.ptr()) };
+    }
+}
+
+/// Raises a cloud event, if the configuration asks for them.
+pub fn cloud_event(c: &Hold, which: Cloud) {
+    if c.number(Number::CloudEvents) != 0 {
+        // SAFETY: no reference to the object is alive.
+        unsafe { shim::mgos_mqtt_shim_cloud_event(which) };
+    }
+}
+
+/// Gives the connection up, without sending anything more.
+pub fn close_now(c: &Hold) {
+    c.get().core.closing(0, 0);
+    let nc = c.get().nc;
+    if !nc.is_null() {
+        // SAFETY: `nc` is alive.
+        unsafe { shim::mgos_mqtt_shim_close(nc, 0) };
+    }
+}
+
+/// Looks at what time asks for.
+pub fn wake(c: &Hold) {
+    let wake = c.get().core.wake(now());
+    match wake {
+        Wake::Nothing => {}
+        Wake::Connect => {
+            super::lifecycle::connect(c);
+        }
+        Wake::ConnectTimeout => {
+            c.log(Log::ConnectTimeout, &[], c.number(Number::ConnectTimeout), 0);
+            close_now(c);
+            cloud_event(c, Cloud::ConnectError);
+        }
+        Wake::CloseTimeout => {
+            c.log(Log::CloseTimeout, &[], 0, 0);
+            close_now(c);
+        }
+        Wake::PingTimeout => {
+            c.log(Log::PingTimeout, &[], 0, 0);
+            close_now(c);
+        }
+    }
+}
+
+fn waits(c: &Hold, slot: Slot) -> Option<Waits> {
+    let config = c.config_of(slot);
+    let number = |which| super::object::number(config, which);
+    if number(Number::Enable) == 0 || number(Number::HasServer) == 0 {
+        return None;
+    }
+    Some(Waits { min: number(Number::ReconnectMin) as u32, max: number(Number::ReconnectMax) as u32 })
+}
+
+/// An attempt has failed, or the connection is gone: what now.
+pub fn reconnect(c: &Hold) {
+    let slot = c.get().core.slot();
+    let current = waits(c, slot);
+    let other = match slot {
+        Slot::Primary => waits(c, Slot::Backup),
+        Slot::Backup => waits(c, Slot::Primary),
+        Slot::Custom => None,
+    };
+    // SAFETY: makes a number.
+    let random = unsafe { shim::mgos_mqtt_shim_random() };
+    let now = now();
+    match c.get().core.next(current, other, random, now) {
+        Next::Stay => {}
+        Next::Connect => {
+            super::lifecycle::connect(c);
+        }
+        Next::Wait(ms) => {
+            let now_in_use = c.get().core.slot();
+            if now_in_use != slot {
+                c.log(Log::Switched, &[], now_in_use as i32, 0);
+            }
+            c.log(Log::Wait, &[], ms as i32, 0);
+            arm(c);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! The other side of the seam, as Rust sees it: the functions that shim/ provides, and the numbers that both sides know.
+//!
+//! Only pointers, lengths and fixed-width integers cross. What the firmware's structures look like, the shim knows and Rust does not.
+//! This file is also the source of the shim's header: cbindgen turns it into shim/mgos_mqtt_seam.h.
+
+use super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_delivery};
+use core::ffi::{c_char, c_int, c_void};
+
+/// Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
+/// numbers.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Log {
+    /// A transport is up (a = 0) or has failed (a = error).
+    Connected,
+    /// The connection is gone.
+    Disconnected,
+    /// The broker has accepted the connection.
+    Connack,
+    /// The broker has refused it: a = return code.
+    Refused,
+    /// SUBSCRIBE was sent: s = filter, a = QoS.
+    Sub,
+    /// A subscription was removed: s = filter.
+    Unsub,
+    /// The broker has refused a subscription: s = filter, a = return code.
+    SubFailed,
+    /// PUBLISH was sent: s = topic, a = Packet Identifier, b = flags of the fixed header.
+    Pub,
+    /// A message was given up for a newer one.
+    Overflow,
+    /// The next attempt follows in a milliseconds.
+    Wait,
+    /// The app disconnects.
+    Disconnect,
+    /// The wall clock is not set.
+    NoTime,
+    /// The configuration names no server.
+    NoServer,
+    /// No memory.
+    NoMemory,
+    /// The configuration is NULL.
+    NoConfig,
+    /// No PINGRESP.
+    PingTimeout,
+    /// The handshakes have taken longer than a milliseconds.
+    ConnectTimeout,
+    /// What was to be sent before the end was not sent in time.
+    CloseTimeout,
+    /// The broker broke the protocol: a = first byte of the packet, b = value, length of s = which rule; there is no string.
+    Violation,
+    /// A packet over the limit is dropped: s = topic, a = its size, b = the limit.
+    Oversized,
+    /// A topic name or filter is refused: s = topic, a = why.
+    BadTopic,
+    /// A message could be neither sent nor kept: s = topic.
+    Dropped,
+    /// A message is more than a packet can carry: s = topic.
+    TooLarge,
+    /// will_retain without a complete will.
+    NoWill,
+    /// A password without a user name.
+    NoUser,
+    /// An empty client id with clean_session false.
+    NoClientId,
+    /// A string of the configuration is too long for CONNECT.
+    TooLong,
+    /// A call needs a connection and has none.
+    NoConnection,
+    /// A handler is NULL: s = filter.
+    NoHandler,
+    /// The other server is tried: a = its number, 0 or 1.
+    Switched,
+}
+
+/// Numbers of the configuration.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Number {
+    /// 1 or 0.
+    Enable,
+    /// 1 if there is a server name.
+    HasServer,
+    /// Milliseconds.
+    ReconnectMin,
+    /// Milliseconds.
+    ReconnectMax,
+    /// 1 or 0.
+    CleanSession,
+    /// Seconds.
+    KeepAlive,
+    /// 1 or 0.
+    WillRetain,
+    /// Negative for no limit.
+    MaxQos,
+    /// 1 or 0.
+    RequireTime,
+    /// 1 or 0.
+    CloudEvents,
+    /// Messages.
+    MaxQueue,
+    /// Milliseconds; 0 for no limit.
+    ConnectTimeout,
+}
+
+/// Strings of the configuration.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Text {
+    /// device.id where it is empty.
+    ClientId,
+    /// User name.
+    User,
+    /// Password.
+    Pass,
+    /// Topic of the will.
+    WillTopic,
+    /// Message of the will.
+    WillMessage,
+}
+
+/// Cloud events.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// An attempt begins.
+    Connecting,
+    /// The broker has accepted the connection.
+    Connected,
+    /// The connection is gone.
+    Disconnected,
+    /// An attempt has failed.
+    ConnectError,
+}
+
+unsafe extern "C" {
+    /// Uptime in milliseconds, modulo 2^32.
+    pub fn mgos_mqtt_shim_now() -> u32;
+    /// A random number, uniform over 32 bits.
+    pub fn mgos_mqtt_shim_random() -> u32;
+    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0.
+    pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
+    /// Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
+    pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
+    /// Writes the log line `what` for connection number `conn`.
+    pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
+    /// Logs that an attempt begins, with the server's address.
+    pub fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, conn: i32);
+    /// Raises a cloud event.
+    pub fn mgos_mqtt_shim_cloud_event(which: Cloud);
+
+    /// A number of the configuration.
+    pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
+    /// A string of the configuration; NULL where it is empty.
+    pub fn mgos_mqtt_shim_string(cfg: *const mgos_config_mqtt, which: Text) -> *const c_char;
+    /// A deep copy; the system's own configurations are shared instead. NULL without memory.
+    pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
+    /// Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.
+    pub fn mgos_mqtt_shim_free_config(cfg: *const mgos_config_mqtt);
+    /// 1 if the wall clock has been set.
+    pub fn mgos_mqtt_shim_time_is_set() -> u32;
+
+    /// Begins to connect. NULL if that failed at once; the reason has been logged.
+    pub fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection;
+    /// Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how many bytes it has sent.
+    pub fn mgos_mqtt_shim_call_connect_fn(
+        nc: *mut mg_connection,
+        cfg: *const mgos_config_mqtt,
+        connect_fn: mgos_mqtt_connect_fn_t,
+        arg: *mut c_void,
+    ) -> usize;
+    /// The last `len` bytes of what is to be sent.
+    pub fn mgos_mqtt_shim_last_sent(nc: *mut mg_connection, len: usize) -> *const u8;
+    /// What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
+    pub fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32;
+    /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
+    pub fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32);
+
+    /// Makes room for `size` bytes to be sent. 0 if there is no memory for them.
+    pub fn mgos_mqtt_shim_reserve(nc: *mut mg_connection, size: usize) -> u32;
+    /// Sends bytes, after `mgos_mqtt_shim_reserve`.
+    pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, bytes: *const u8, len: usize);
+    /// The packet is whole: what was sent since `mgos_mqtt_shim_reserve` may go out.
+    pub fn mgos_mqtt_shim_flush(nc: *mut mg_connection);
+    /// Bytes that the link has not taken yet.
+    pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
+    /// What has been received and not consumed: where it lies, how much, and how much it can become.
+    pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
+    /// Removes the first `len` bytes of it.
+    pub fn mgos_mqtt_shim_consume(nc: *mut mg_connection, len: usize);
+    /// Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
+    pub fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32);
+    /// Cuts the tie from a Mongoose connection to ours, which is going away.
+    pub fn mgos_mqtt_shim_detach(nc: *mut mg_connection);
+    /// The connection object that a Mongoose connection belongs to.
+    pub fn mgos_mqtt_shim_owner(nc: *mut mg_connection) -> *mut mgos_mqtt_conn;
+    /// Makes a `struct mg_mqtt_message` and calls `mgos_mqtt_core_deliver` with it. `head`: the first byte of the packet, and the Packet
+    /// Identifier << 16. `size`: bytes of the whole packet.
+    pub fn mgos_mqtt_shim_deliver(
+        delivery: *const mgos_mqtt_delivery,
+        head: u32,
+        size: usize,
+        topic: *const u8,
+        topic_len: usize,
+        payload: *const u8,
+        payload_len: usize,
+    );
+    /// Calls the `sub_handler_t` at `handler` with what is in the `struct mg_mqtt_message`.
+    pub fn mgos_mqtt_shim_call_plain(handler: *const c_void, nc: *mut mg_connection, message: *mut c_void, user_data: *mut c_void);
+    /// Calls the app's handler.
+    pub fn mgos_mqtt_shim_call(handler: mg_event_handler_t, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, user_data: *mut c_void);
+}

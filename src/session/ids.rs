@@ -1,0 +1,67 @@
+//! Packet Identifiers: one counter a session, never zero \[MQTT-2.3.1-1\], never one in use \[MQTT-2.3.1-2\].
+
+use crate::wire::PacketId;
+
+/// The counter. It remembers how many of the next identifiers are known to be free, so that it looks at those in use only when that
+/// run ends: taking one costs the same whatever is in flight.
+#[derive(Default)]
+pub struct Ids {
+    last: u16,
+    free: u16,
+}
+
+/// The identifiers in a circle: how far `to` lies ahead of `from`.
+fn ahead(from: u16, to: u16) -> u16 {
+    if to >= from { to - from } else { u16::MAX - from + to }
+}
+
+fn after(id: u16) -> u16 {
+    if id == u16::MAX { 1 } else { id + 1 }
+}
+
+impl Ids {
+    /// The next identifier that is not among `used`. Once taken it is in use if the caller's next `used` says so.
+    pub fn take<I: Iterator<Item = u16>>(&mut self, used: impl Fn() -> I) -> PacketId {
+        // There are always fewer in use than there are identifiers: each takes a block of memory.
+        while self.free == 0 {
+            let next = after(self.last);
+            self.free = used().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX);
+            if self.free == 0 {
+                self.last = next;
+            }
+        }
+        self.free -= 1;
+        self.last = after(self.last);
+        PacketId::new(self.last).unwrap_or(PacketId::MIN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Ids;
+
+    #[test]
+    fn ids_start_at_one_and_skip_zero_at_the_end() {
+        let mut ids = Ids::default();
+        let none = || core::iter::empty();
+        for expected in (1..=65535).chain(1..=3) {
+            assert_eq!(ids.take(none).get(), expected);
+        }
+    }
+
+    #[test]
+    fn ids_in_use_are_passed_over() {
+        let mut ids = Ids { last: 65533, free: 0 };
+        let used = [1, 5, 65535];
+        let mut take = || ids.take(|| used.into_iter()).get();
+        for expected in [65534, 2, 3, 4, 6, 7] {
+            assert_eq!(take(), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_free_id_is_found() {
+        let mut ids = Ids { last: 100, free: 0 };
+        assert_eq!(ids.take(|| (1..=65535).filter(|&id| id != 99)).get(), 99);
+    }
+}

@@ -1,0 +1,150 @@
+//! Keep-alive (3.1.2.10): when to send PINGREQ, and when to take the broker for dead.
+//!
+//! A ping goes out before the interval has passed since anything was last sent, as the standard asks \[MQTT-3.1.2-23\], and also when
+//! nothing has come in for as long: so outgoing traffic can't hide that the other side is gone. Its answer has a deadline of its own.
+
+/// Milliseconds of uptime, in 32 bits that wrap around after 49.7 days. Two of them are compared by their distance.
+pub type Millis = u32;
+
+/// True if `deadline` is now or has passed.
+pub fn reached(now: Millis, deadline: Millis) -> bool {
+    now.wrapping_sub(deadline) as i32 >= 0
+}
+
+/// What keep-alive asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// Send PINGREQ.
+    Ping,
+    /// No PINGRESP came in time: close the connection.
+    Dead,
+}
+
+/// The two clocks of one connection.
+#[derive(Default)]
+pub struct KeepAlive {
+    /// Milliseconds; 0 for none.
+    interval: u32,
+    sent: Millis,
+    received: Millis,
+    /// Since when PINGRESP has been awaited.
+    ping: Option<Millis>,
+}
+
+impl KeepAlive {
+    /// A connection begins, with the interval that its CONNECT names.
+    pub fn start(&mut self, seconds: u16, now: Millis) {
+        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None };
+    }
+
+    /// A packet was sent.
+    pub fn on_sent(&mut self, now: Millis) {
+        self.sent = now;
+    }
+
+    /// A packet came in.
+    pub fn on_received(&mut self, now: Millis) {
+        self.received = now;
+    }
+
+    /// PINGREQ was sent.
+    pub fn on_ping(&mut self, now: Millis) {
+        self.ping = Some(now);
+    }
+
+    /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
+    pub fn on_pong(&mut self, now: Millis) -> Option<u32> {
+        self.ping.take().map(|at| now.wrapping_sub(at))
+    }
+
+    /// When something will be due; `None` for never.
+    pub fn deadline(&self) -> Option<Millis> {
+        if self.interval == 0 {
+            return None;
+        }
+        Some(match self.ping {
+            // Half an interval for the answer: with the ping after less than one, a dead peer is noticed within 1.5.
+            Some(at) => at.wrapping_add(self.interval / 2),
+            None => {
+                let oldest = if reached(self.sent, self.received) { self.received } else { self.sent };
+                // Some way before the limit, as the link and the poll interval take their time as well.
+                oldest.wrapping_add(self.interval - (self.interval / 4).min(5000))
+            }
+        })
+    }
+
+    /// What is due now.
+    pub fn due(&self, now: Millis) -> Due {
+        match self.deadline() {
+            Some(at) if reached(now, at) => match self.ping {
+                Some(_) => Due::Dead,
+                None => Due::Ping,
+            },
+            _ => Due::Nothing,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Due, KeepAlive};
+
+    fn started(now: u32) -> KeepAlive {
+        let mut k = KeepAlive::default();
+        k.start(60, now);
+        k
+    }
+
+    #[test]
+    fn a_ping_is_due_before_the_interval_ends() {
+        let k = started(1000);
+        assert_eq!(k.due(55_999), Due::Nothing);
+        assert_eq!(k.due(56_000), Due::Ping);
+    }
+
+    #[test]
+    fn sending_alone_does_not_put_the_ping_off() {
+        let mut k = started(0);
+        for s in 0..55 {
+            k.on_sent(s * 1000);
+        }
+        assert_eq!(k.due(55_000), Due::Ping);
+    }
+
+    #[test]
+    fn traffic_both_ways_needs_no_ping() {
+        let mut k = started(0);
+        k.on_sent(50_000);
+        k.on_received(50_000);
+        assert_eq!(k.due(104_999), Due::Nothing);
+        assert_eq!(k.due(105_000), Due::Ping);
+    }
+
+    #[test]
+    fn the_answer_has_its_own_deadline_whatever_is_sent() {
+        let mut k = started(0);
+        k.on_sent(55_000);
+        k.on_ping(55_000);
+        k.on_sent(84_000);
+        assert_eq!(k.due(84_999), Due::Nothing);
+        assert_eq!(k.due(85_000), Due::Dead);
+        assert_eq!(k.on_pong(85_000), Some(30_000));
+        assert_eq!(k.due(85_000), Due::Ping, "nothing else came in since the start");
+    }
+
+    #[test]
+    fn the_clock_may_wrap_around() {
+        let k = started(u32::MAX - 10_000);
+        assert_eq!(k.due(44_000), Due::Nothing);
+        assert_eq!(k.due(45_000), Due::Ping);
+    }
+
+    #[test]
+    fn no_interval_no_ping() {
+        let mut k = KeepAlive::default();
+        k.start(0, 5);
+        assert_eq!((k.deadline(), k.due(1 << 30)), (None, Due::Nothing));
+    }
+}

@@ -1,0 +1,473 @@
+//! One MQTT session: identifiers, QoS flows both ways, subscriptions, keep-alive. Sans-IO.
+//!
+//! Packets and the time go in. Out come, for a packet received, a [`Reaction`]: what to answer and whom to tell; and what there is
+//! to send, by `prepare`, `pending` and `sent`. The layer above writes and calls; nothing here knows of sockets, clocks or C. All
+//! of it outlives a connection: that is what a session is.
+#![forbid(unsafe_code)]
+
+mod ids;
+mod intake;
+mod keep_alive;
+mod outbox;
+mod received;
+mod subscriptions;
+
+#[cfg(test)]
+mod tests;
+
+use crate::heap::OutOfMemory;
+use crate::wire::{AckKind, Out, Packet, PacketId, Publish, QoS, TopicError, Violation, Wrong, check_filter, check_name, kind};
+use ids::Ids;
+use intake::Intake;
+use keep_alive::KeepAlive;
+use outbox::{Outbox, State, Step};
+use received::{Full, Received};
+use subscriptions::Subscriptions;
+
+pub use intake::Take;
+pub use keep_alive::{Due, Millis, reached};
+pub use outbox::message;
+pub use subscriptions::Recipient;
+
+/// How far the connection has got, as far as MQTT can see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Link {
+    /// Nothing may be sent but CONNECT \[MQTT-3.1.0-1\].
+    Down,
+    /// CONNECT was sent; CONNACK is awaited.
+    Asked,
+    /// CONNACK came, the app is being told: subscriptions go out, the queue waits.
+    Welcomed,
+    /// All may go.
+    Up,
+    /// DISCONNECT was sent, or the connection is being given up: nothing may be sent any more \[MQTT-3.14.4-2\].
+    Closing,
+}
+
+/// What a received packet asks for. First `answer` is to be sent; if that fails for lack of memory, [`Session::unanswered`] undoes
+/// what was done and the packet is to be handed in again later. Then `tell` is to be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reaction<'a, H> {
+    /// The acknowledgement to send.
+    pub answer: Option<(AckKind, PacketId)>,
+    /// Whom to tell.
+    pub tell: Tell<'a, H>,
+}
+
+/// Whom a received packet concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tell<'a, H> {
+    /// Nobody.
+    Nobody,
+    /// CONNACK 0: the connection is up. Call [`Session::welcomed`] when the app has been told.
+    Accepted,
+    /// CONNACK with this code: the connection is to be closed.
+    Refused(u8),
+    /// A message for those that [`Session::next_recipient`] names.
+    Subscribers(Publish<'a>),
+    /// A message that nobody has subscribed to through us.
+    Others(Publish<'a>),
+    /// The answer to one of our subscriptions: its handler, its filter, whether the broker refused it.
+    Subscribed {
+        /// Whose subscription it was.
+        recipient: Recipient<H>,
+        /// Its identifier.
+        id: PacketId,
+        /// The code: the QoS granted, or 0x80 for refused.
+        code: u8,
+    },
+    /// SUBACK to a SUBSCRIBE that the app has sent by itself.
+    SubAck(PacketId),
+    /// PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
+    Ack(AckKind, PacketId),
+}
+
+/// Why a packet can't be dealt with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// The broker broke the protocol: close the connection \[MQTT-4.8.0-1\].
+    Violation(Violation),
+    /// No memory: hand the packet in again later.
+    OutOfMemory,
+}
+
+impl From<Violation> for Trouble {
+    fn from(v: Violation) -> Self {
+        Trouble::Violation(v)
+    }
+}
+
+/// What the configuration allows a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Highest QoS to be used.
+    pub max_qos: QoS,
+    /// Most messages kept for sending; 0 keeps none.
+    pub max_queue: u16,
+}
+
+/// A message taken for sending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Published {
+    /// Its Packet Identifier, used on the wire from QoS 1 up.
+    pub id: PacketId,
+    /// Flags of the fixed header.
+    pub flags: u8,
+    /// It is not kept: write it now, from where it lies.
+    pub direct: bool,
+    /// Another message was given up to make room.
+    pub overflow: bool,
+}
+
+/// Why a message or a subscription is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Its topic or filter breaks a rule.
+    Topic(TopicError),
+    /// It is more than a packet can carry.
+    TooLarge,
+    /// It could be neither sent nor kept.
+    Offline,
+    /// No memory.
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for Refused {
+    fn from(_: OutOfMemory) -> Self {
+        Refused::OutOfMemory
+    }
+}
+
+/// What `prepare` has found to send.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pending {
+    Nothing,
+    Subscribe,
+    Message,
+    Ping,
+}
+
+/// The session of one connection object. `H` is what the layer above needs to call a subscription's handler.
+pub struct Session<H: Copy> {
+    subscriptions: Subscriptions<H>,
+    outbox: Outbox,
+    received: Received,
+    intake: Intake,
+    alive: KeepAlive,
+    ids: Ids,
+    link: Link,
+    pending: Pending,
+    /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
+    at_once: bool,
+    clean: bool,
+}
+
+impl<H: Copy> Default for Session<H> {
+    fn default() -> Self {
+        Session {
+            subscriptions: Subscriptions::default(),
+            outbox: Outbox::default(),
+            received: Received::default(),
+            intake: Intake::default(),
+            alive: KeepAlive::default(),
+            ids: Ids::default(),
+            link: Link::Down,
+            pending: Pending::Nothing,
+            at_once: false,
+            clean: true,
+        }
+    }
+}
+
+impl<H: Copy> Session<H> {
+    /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Welcomed | Link::Up)
+    }
+
+    /// True if CONNECT has gone out and nothing forbids to send.
+    pub fn may_send(&self) -> bool {
+        self.is_up() || self.link == Link::Asked
+    }
+
+    /// True once CONNECT has gone out on this connection.
+    pub fn has_begun(&self) -> bool {
+        self.link != Link::Down
+    }
+
+    /// A Packet Identifier that is not in use. It counts as used only once something is sent with it.
+    pub fn packet_id(&mut self) -> PacketId {
+        let (outbox, subscriptions) = (&self.outbox, &self.subscriptions);
+        self.ids.take(|| outbox.ids().chain(subscriptions.ids()))
+    }
+
+    // The connection's life.
+
+    /// CONNECT was sent, with these values.
+    pub fn connect_sent(&mut self, clean_session: bool, keep_alive: u16, now: Millis) {
+        self.intake.start();
+        self.alive.start(keep_alive, now);
+        self.clean = clean_session;
+        self.link = Link::Asked;
+    }
+
+    /// The app has been told of CONNACK: what is queued may go out.
+    pub fn welcomed(&mut self) {
+        if self.link == Link::Welcomed {
+            self.link = Link::Up;
+        }
+    }
+
+    /// DISCONNECT was sent, or the connection is being closed: nothing goes out any more.
+    pub fn closing(&mut self) {
+        self.link = Link::Closing;
+    }
+
+    /// The connection is gone.
+    pub fn disconnected(&mut self) {
+        self.link = Link::Down;
+        self.outbox.disconnected();
+    }
+
+    // What comes in.
+
+    /// Looks at what has been received: see [`Take`].
+    pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Result<Take<'a>, Violation> {
+        self.intake.take(buf, limit)
+    }
+
+    /// The answer to a packet that was dropped for its size was sent.
+    pub fn answered_dropped(&mut self) {
+        self.intake.answered();
+    }
+
+    /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to; then such a message at
+    /// QoS 1 is theirs to acknowledge.
+    pub fn receive<'a>(&mut self, packet: Packet<'a>, others: bool, now: Millis) -> Result<Reaction<'a, H>, Trouble> {
+        let first = match packet {
+            Packet::ConnAck { .. } => kind::CONNACK,
+            Packet::Publish(_) => kind::PUBLISH,
+            Packet::Ack(ack, _) => ack as u8,
+            Packet::SubAck(..) => kind::SUBACK,
+            Packet::PingResp => kind::PINGRESP,
+        };
+        let violation = |wrong, value: u32| Trouble::Violation(Violation { header: first << 4, wrong, value });
+        let connack = matches!(packet, Packet::ConnAck { .. });
+        if connack != (self.link == Link::Asked) {
+            return Err(violation(Wrong::Order, first as u32));
+        }
+        self.alive.on_received(now);
+        let mut answer = None;
+        let tell = match packet {
+            Packet::ConnAck { code: 0, session_present } => {
+                if session_present && self.clean {
+                    return Err(violation(Wrong::SessionPresent, 1));
+                }
+                if !session_present {
+                    self.received.clear();
+                    self.outbox.new_session();
+                }
+                self.subscriptions.restart();
+                self.link = Link::Welcomed;
+                Tell::Accepted
+            }
+            Packet::ConnAck { code, .. } => Tell::Refused(code),
+            Packet::Publish(publish) => {
+                let again = match (publish.qos, publish.id) {
+                    (QoS::ExactlyOnce, Some(id)) => {
+                        let again = self.received.contains(id);
+                        if !again {
+                            self.received.insert(id).map_err(|full| match full {
+                                Full::TooMany => violation(Wrong::TooMany, 255),
+                                Full::OutOfMemory => Trouble::OutOfMemory,
+                            })?;
+                        }
+                        answer = Some((AckKind::PubRec, id));
+                        again
+                    }
+                    _ => false,
+                };
+                if again {
+                    Tell::Nobody
+                } else {
+                    let ours = self.subscriptions.find(publish.topic);
+                    if let (QoS::AtLeastOnce, Some(id)) = (publish.qos, publish.id)
+                        && (ours || !others)
+                    {
+                        answer = Some((AckKind::PubAck, id));
+                    }
+                    if ours { Tell::Subscribers(publish) } else { Tell::Others(publish) }
+                }
+            }
+            Packet::Ack(AckKind::PubRel, id) => {
+                self.received.remove(id);
+                answer = Some((AckKind::PubComp, id));
+                Tell::Ack(AckKind::PubRel, id)
+            }
+            Packet::Ack(ack, id) => {
+                let step = self.outbox.acknowledge(ack, id);
+                if step == Step::Wrong {
+                    return Err(violation(Wrong::Ack, id.get() as u32));
+                }
+                // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
+                if ack == AckKind::PubRec {
+                    answer = Some((AckKind::PubRel, id));
+                }
+                Tell::Ack(ack, id)
+            }
+            Packet::SubAck(id, codes) => match self.subscriptions.settle(id) {
+                None => Tell::SubAck(id),
+                Some(recipient) => match codes {
+                    &[code] => Tell::Subscribed { recipient, id, code },
+                    _ => return Err(violation(Wrong::SubackCount, codes.len() as u32)),
+                },
+            },
+            Packet::PingResp => {
+                self.alive.on_pong(now);
+                Tell::Nobody
+            }
+        };
+        Ok(Reaction { answer, tell })
+    }
+
+    /// The answer could not be sent: the packet will be handed in again.
+    pub fn unanswered(&mut self, reaction: &Reaction<'_, H>) {
+        if let (Some((AckKind::PubRec, id)), Tell::Subscribers(_) | Tell::Others(_)) = (reaction.answer, reaction.tell) {
+            self.received.remove(id);
+        }
+    }
+
+    /// The filter that was subscribed to with this identifier; empty if there is none.
+    pub fn filter_of(&self, id: PacketId) -> &[u8] {
+        self.subscriptions.filter_of(id)
+    }
+
+    /// The next handler for the message that is being delivered; `None` when all have had it.
+    pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
+        self.subscriptions.next_recipient(topic)
+    }
+
+    // What the app asks for.
+
+    /// Takes a message for sending. Capped to the QoS allowed first; then kept, or to be written at once.
+    pub fn publish(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<Published, Refused> {
+        // Every message takes an identifier, whatever becomes of it, as upstream's do.
+        let id = self.packet_id();
+        check_name(topic).map_err(Refused::Topic)?;
+        let qos = qos.min(limits.max_qos);
+        let flags = (qos as u8) << 1 | retain as u8;
+        if qos == QoS::AtMostOnce || limits.max_queue == 0 {
+            if !self.is_up() {
+                return Err(Refused::Offline);
+            }
+            if qos > QoS::AtMostOnce {
+                self.outbox.push_bare(id, flags, State::Sent)?;
+            }
+            return Ok(Published { id, flags, direct: true, overflow: false });
+        }
+        if topic.len() + payload.len() > crate::wire::MAX_REMAINING as usize - 4 {
+            return Err(Refused::TooLarge);
+        }
+        // Added before anything is given up for it, so that without memory nothing is lost.
+        let overflow = self.outbox.is_full(limits.max_queue);
+        let behind_others = self.outbox.seek();
+        self.outbox.push(id, flags, topic, payload)?;
+        self.at_once = self.is_up() && !behind_others;
+        while self.outbox.is_full(limits.max_queue.saturating_add(1)) {
+            self.outbox.give_up_one(id);
+        }
+        Ok(Published { id, flags, direct: false, overflow })
+    }
+
+    /// Takes back a message that was to be written at once and could not be.
+    pub fn unpublished(&mut self, id: PacketId) {
+        self.outbox.forget(id);
+    }
+
+    /// Subscribes to a filter, now or when the connection is up.
+    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), Refused> {
+        check_filter(filter).map_err(Refused::Topic)?;
+        Ok(self.subscriptions.add(filter, qos, recipient)?)
+    }
+
+    /// How many subscriptions have exactly this filter.
+    pub fn subscribed(&self, filter: &[u8]) -> usize {
+        self.subscriptions.count(filter)
+    }
+
+    /// Keeps the identifier of an UNSUBSCRIBE until its answer comes.
+    pub fn unsubscribing(&mut self, id: PacketId) -> Result<(), OutOfMemory> {
+        self.outbox.push_bare(id, 0, State::Unsubscribe)
+    }
+
+    /// Removes the newest subscription with exactly this filter.
+    pub fn unsubscribe(&mut self, filter: &[u8]) {
+        self.subscriptions.remove(filter);
+    }
+
+    /// Payload bytes that are kept for sending or sending again.
+    pub fn payload_bytes(&self) -> usize {
+        self.outbox.payload_bytes()
+    }
+
+    // What goes out by itself.
+
+    /// Looks for something to send: subscriptions first, then the queue in its order, then a ping that is due. `room`: the link takes
+    /// more; without it what is queued waits. If true, `pending` is to be written, and `sent` called if that succeeded.
+    pub fn prepare(&mut self, room: bool, now: Millis) -> bool {
+        self.pending = if !self.is_up() {
+            Pending::Nothing
+        } else if self.subscriptions.seek() {
+            let id = self.packet_id();
+            self.subscriptions.prepare(id);
+            Pending::Subscribe
+        } else if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() {
+            if self.outbox.next_needs_id() {
+                let id = self.packet_id();
+                self.outbox.renumber_next(id);
+            }
+            Pending::Message
+        } else if self.alive.due(now) == Due::Ping {
+            Pending::Ping
+        } else {
+            Pending::Nothing
+        };
+        self.pending != Pending::Nothing
+    }
+
+    /// The packet that `prepare` has found.
+    pub fn pending(&self, max_qos: QoS) -> Option<Out<'_>> {
+        match self.pending {
+            Pending::Nothing => None,
+            Pending::Subscribe => self.subscriptions.next(max_qos),
+            Pending::Message => self.outbox.next(),
+            Pending::Ping => Some(Out::PingReq),
+        }
+    }
+
+    /// It was written. The bytes that it pointed to stay where and as they are.
+    pub fn sent(&mut self, now: Millis) {
+        match self.pending {
+            Pending::Nothing => {}
+            Pending::Subscribe => self.subscriptions.sent(),
+            Pending::Message => self.outbox.sent(),
+            Pending::Ping => self.alive.on_ping(now),
+        }
+        self.alive.on_sent(now);
+    }
+
+    /// Something was written that did not come from `pending`.
+    pub fn sent_other(&mut self, now: Millis) {
+        self.alive.on_sent(now);
+    }
+
+    /// True if the broker has not answered a ping in time.
+    pub fn is_dead(&self, now: Millis) -> bool {
+        self.link != Link::Down && self.alive.due(now) == Due::Dead
+    }
+
+    /// When keep-alive wants to be looked at again.
+    pub fn deadline(&self) -> Option<Millis> {
+        if self.is_up() { self.alive.deadline() } else { None }
+    }
+}

@@ -1,0 +1,262 @@
+//! Messages on their way out at QoS 1 and 2, and whatever else awaits an acknowledgement with its identifier.
+//!
+//! One list, in the order of publishing. A cursor parts what has been sent on this connection from what has not; a new connection
+//! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
+
+use crate::heap::{List, OutOfMemory};
+use crate::wire::{AckKind, Out, PacketId, QoS, publish_body, publish_body_len};
+
+/// Where an entry stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum State {
+    /// A message that has never been sent.
+    Fresh,
+    /// A message that was sent in a session that the broker has lost: goes out as a new one, under a new identifier.
+    Stale,
+    /// A message that was sent and awaits PUBACK or PUBREC \[MQTT-4.3.2-1\], \[MQTT-4.3.3-1\].
+    Sent,
+    /// PUBREC came: PUBREL awaits PUBCOMP \[MQTT-4.3.3-1\]. The message itself is gone.
+    Released,
+    /// An UNSUBSCRIBE that awaits UNSUBACK.
+    Unsubscribe,
+}
+
+/// What an acknowledgement means for the entry with its identifier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Step {
+    /// The exchange is over, the identifier free.
+    Done,
+    /// The message has arrived: go on to PUBREL, again if it was sent before.
+    Release,
+    /// The broker broke the protocol: this acknowledgement belongs to another QoS.
+    Wrong,
+    /// Nothing changes: it belongs to something sent on an earlier connection.
+    Ignore,
+}
+
+/// The table of 4.3.2 and 4.3.3, sender's side.
+pub fn on_ack(qos: QoS, state: State, ack: AckKind) -> Step {
+    use AckKind::*;
+    match (state, ack) {
+        (State::Unsubscribe, UnsubAck) => Step::Done,
+        (State::Sent, PubAck) if qos == QoS::AtLeastOnce => Step::Done,
+        (State::Sent | State::Released, PubRec) if qos == QoS::ExactlyOnce => Step::Release,
+        (State::Released, PubComp) => Step::Done,
+        (State::Fresh | State::Stale, _) => Step::Ignore,
+        _ => Step::Wrong,
+    }
+}
+
+/// One block: the entry, and behind it the variable header and payload as they go on the wire. No bytes where the content
+/// was given up or is no longer needed.
+#[derive(Clone, Copy)]
+struct Entry {
+    id: u16,
+    /// QoS and RETAIN as in the fixed header.
+    flags: u8,
+    state: State,
+}
+
+impl Entry {
+    fn qos(&self) -> QoS {
+        QoS::clamped((self.flags >> 1) as i32)
+    }
+
+    /// The message has never gone out on the session that the broker knows.
+    fn unsent(&self) -> bool {
+        matches!(self.state, State::Fresh | State::Stale)
+    }
+}
+
+/// Entries without content are kept for their identifiers only. Beyond this many the oldest is forgotten, so that a broker that
+/// never acknowledges can't fill the heap.
+const MOST_BARE: u8 = 64;
+
+/// The cursor between sent and unsent.
+const NEXT: usize = 0;
+
+/// The outgoing messages of a session.
+#[derive(Default)]
+pub struct Outbox {
+    list: List<Entry, 1>,
+    /// Entries with content: what `max_queue_length` bounds.
+    kept: u16,
+    /// Entries without.
+    bare: u8,
+}
+
+impl Outbox {
+    /// Identifiers in use.
+    pub fn ids(&self) -> impl Iterator<Item = u16> + '_ {
+        self.list.iter().map(|e| e.value.id)
+    }
+
+    /// Goes on to the next entry that there is something to send for; false if all has been sent on this connection.
+    pub fn seek(&mut self) -> bool {
+        while let Some(e) = self.list.current::<NEXT>() {
+            if !e.bytes.is_empty() || e.value.state == State::Released {
+                return true;
+            }
+            self.list.advance::<NEXT>();
+        }
+        false
+    }
+
+    /// Sum of the payloads that are kept, bytes.
+    pub fn payload_bytes(&self) -> usize {
+        self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, payload)| payload.len())).sum()
+    }
+
+    /// True if `most` messages or more are kept.
+    pub fn is_full(&self, most: u16) -> bool {
+        self.kept >= most
+    }
+
+    /// Gives up the oldest message that was never sent; where there is none, the oldest in flight loses its content, so that it
+    /// can't be sent again, but keeps its identifier until it is acknowledged. Never the one just added, `newest`.
+    pub fn give_up_one(&mut self, newest: PacketId) {
+        self.kept -= 1;
+        if self.list.remove(|e| e.value.unsent() && e.value.id != newest.get()).is_none() {
+            self.list.strip(|e| !e.bytes.is_empty());
+            self.add_bare();
+        }
+    }
+
+    /// Forgets the entry with this identifier.
+    pub fn forget(&mut self, id: PacketId) {
+        if let Some(e) = self.list.iter().find(|e| e.value.id == id.get()) {
+            if e.bytes.is_empty() { self.bare -= 1 } else { self.kept -= 1 }
+            self.list.remove(|e| e.value.id == id.get());
+        }
+    }
+
+    /// Appends a message to be sent.
+    pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
+        let entry = Entry { id: id.get(), flags, state: State::Fresh };
+        self.list.push_back(entry, publish_body_len(topic, payload), |mut body| {
+            // The block has exactly this length.
+            let _ = publish_body(&mut body, topic, id, payload);
+        })?;
+        self.kept += 1;
+        Ok(())
+    }
+
+    /// Keeps the identifier of something that is sent now and not kept.
+    pub fn push_bare(&mut self, id: PacketId, flags: u8, state: State) -> Result<(), OutOfMemory> {
+        self.list.push_back(Entry { id: id.get(), flags, state }, 0, |_| ())?;
+        self.add_bare();
+        Ok(())
+    }
+
+    fn add_bare(&mut self) {
+        self.bare += 1;
+        if self.bare > MOST_BARE {
+            self.bare -= 1;
+            self.list.remove(|e| e.bytes.is_empty());
+        }
+    }
+
+    /// An acknowledgement came in. `Ignore` also where nothing has this identifier: it may be the app's own.
+    pub fn acknowledge(&mut self, ack: AckKind, id: PacketId) -> Step {
+        let wanted = |e: &crate::heap::Item<'_, Entry>| e.value.id == id.get();
+        let Some(entry) = self.list.iter().find(wanted) else { return Step::Ignore };
+        let had_content = !entry.bytes.is_empty();
+        let step = on_ack(entry.value.qos(), entry.value.state, ack);
+        match step {
+            Step::Done => {
+                self.list.remove(|e| wanted(&e));
+                if had_content {
+                    self.kept -= 1;
+                } else {
+                    self.bare -= 1;
+                }
+            }
+            Step::Release => {
+                if had_content {
+                    self.list.strip(|e| wanted(&e));
+                    self.kept -= 1;
+                    self.add_bare();
+                }
+                if let Some(e) = self.list.iter_mut().find(|e| e.value.id == id.get()) {
+                    e.value.state = State::Released;
+                }
+            }
+            Step::Wrong | Step::Ignore => {}
+        }
+        step
+    }
+
+    /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it.
+    pub fn disconnected(&mut self) {
+        while self.list.remove(|e| e.bytes.is_empty() && e.value.state != State::Released).is_some() {
+            self.bare -= 1;
+        }
+        self.list.rewind::<NEXT>();
+    }
+
+    /// The broker has begun a new session: what it took over is its own, the rest goes out anew \[MQTT-3.1.2-6\].
+    pub fn new_session(&mut self) {
+        while self.list.remove(|e| e.bytes.is_empty()).is_some() {
+            self.bare -= 1;
+        }
+        for e in self.list.iter_mut() {
+            if e.value.state == State::Sent {
+                e.value.state = State::Stale;
+            }
+        }
+        self.list.rewind::<NEXT>();
+    }
+
+    /// True if the next entry needs a new identifier before it can go out.
+    pub fn next_needs_id(&self) -> bool {
+        self.list.current::<NEXT>().is_some_and(|e| e.value.state == State::Stale)
+    }
+
+    /// Gives the next entry a new identifier.
+    pub fn renumber_next(&mut self, id: PacketId) {
+        if let Some(e) = self.list.current_mut::<NEXT>() {
+            e.value.id = id.get();
+            e.value.state = State::Fresh;
+            if let Some((len, rest)) = e.bytes.split_first_chunk_mut::<2>() {
+                let at = u16::from_be_bytes(*len) as usize;
+                if let Some(slot) = rest.get_mut(at..).and_then(|r| r.first_chunk_mut::<2>()) {
+                    *slot = id.get().to_be_bytes();
+                }
+            }
+        }
+    }
+
+    /// What to send for the entry that `seek` found.
+    pub fn next(&self) -> Option<Out<'_>> {
+        let e = self.list.current::<NEXT>()?;
+        Some(match e.value.state {
+            State::Released => Out::Ack(AckKind::PubRel, PacketId::new(e.value.id)?),
+            // DUP says that this session has seen the message before [MQTT-3.3.1-1].
+            State::Sent => Out::Stored { flags: e.value.flags | 8, body: e.bytes },
+            _ => Out::Stored { flags: e.value.flags, body: e.bytes },
+        })
+    }
+
+    /// What `next` returned was sent. Its bytes stay where and as they are.
+    pub fn sent(&mut self) {
+        if let Some(e) = self.list.current_value_mut::<NEXT>()
+            && e.state == State::Fresh
+        {
+            e.state = State::Sent;
+        }
+        self.list.advance::<NEXT>();
+    }
+
+    /// True if nothing is kept and the counts say so too.
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty() && self.kept == 0 && self.bare == 0
+    }
+}
+
+/// Topic and payload in the body of a PUBLISH at QoS 1 or 2.
+pub fn message(body: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = body.split_first_chunk::<2>()?;
+    let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*len) as usize)?;
+    Some((topic, rest.get(2..)?))
+}

@@ -1,0 +1,39 @@
+//! UTF-8 as MQTT strings need it (1.5.3): a validator, smaller than `core`'s, that also refuses U+0000.
+
+/// True if `s` is well-formed UTF-8 without surrogates \[MQTT-1.5.3-1\] and without U+0000 \[MQTT-1.5.3-2\].
+pub fn valid(s: &[u8]) -> bool {
+    // Continuation bytes still to come, and the range the next one must lie in.
+    let (mut left, mut low, mut high) = (0u8, 0x80u8, 0xbfu8);
+    for &b in s {
+        if left > 0 {
+            if b < low || b > high {
+                return false;
+            }
+            left -= 1;
+            (low, high) = (0x80, 0xbf);
+        } else {
+            match b {
+                0x01..=0x7f => {}
+                0xc2..=0xdf => left = 1,
+                0xe0..=0xef => {
+                    left = 2;
+                    match b {
+                        0xe0 => low = 0xa0,  // shorter forms exist
+                        0xed => high = 0x9f, // surrogates
+                        _ => {}
+                    }
+                }
+                0xf0..=0xf4 => {
+                    left = 3;
+                    match b {
+                        0xf0 => low = 0x90,
+                        0xf4 => high = 0x8f, // beyond U+10FFFF
+                        _ => {}
+                    }
+                }
+                _ => return false,
+            }
+        }
+    }
+    left == 0
+}
