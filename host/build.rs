@@ -1,0 +1,32 @@
+//! Compiles the host's C sources, c/*.c, into the archive. Not c/app/: those need
+//! an app's generated configuration, and are compiled with each app.
+
+use std::{env, fs, path::Path};
+
+fn main() {
+    let root = env::var("CARGO_MANIFEST_DIR").expect("set by cargo");
+    let root = Path::new(&root);
+    let mut sources: Vec<_> = ["c", "src"]
+        .iter()
+        .flat_map(|dir| fs::read_dir(root.join(dir)).expect("a folder of this package"))
+        .map(|entry| entry.expect("a readable folder").path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "c"))
+        .collect();
+    sources.sort();
+
+    println!("cargo:rerun-if-changed=c");
+    println!("cargo:rerun-if-changed=include");
+    for source in &sources {
+        println!("cargo:rerun-if-changed={}", source.display());
+    }
+    cc::Build::new()
+        .files(&sources)
+        .include(root.join("include"))
+        .std("gnu99")
+        .warnings(true)
+        .extra_warnings(true)
+        .flag("-Wundef")
+        .flag("-ffunction-sections")
+        .flag("-fdata-sections")
+        .compile("mgos_host_c");
+}

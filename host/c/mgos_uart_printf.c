@@ -1,0 +1,19 @@
+/*
+ * mgos_uart_printf(): formatting, with the rest of the UARTs in Rust (src/uart.rs),
+ * which cannot define functions of a variable number of arguments.
+ */
+
+#include "mgos_uart.h"
+
+#include "common/str_util.h"
+
+int mgos_uart_printf(int uart_no, const char *fmt, ...) {
+  char space[100], *text = space;
+  va_list ap;
+  va_start(ap, fmt);
+  int len = mg_avprintf(&text, sizeof(space), fmt, ap);
+  va_end(ap);
+  if (len > 0) len = (int) mgos_uart_write(uart_no, text, (size_t) len);
+  if (text != space) free(text);
+  return len;
+}

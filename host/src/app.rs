@@ -1,0 +1,234 @@
+//! The life of an app on the host: arguments, config, libraries, mgos_app_init(),
+//! the main loop, the end. All that needs symbols of the app's own build is here
+//! and in config/.
+
+use std::{
+    ffi::CStr,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    thread,
+};
+
+use libc::{c_char, c_int};
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    iterator::Signals,
+};
+
+use crate::{
+    abi, config, device,
+    events::{self, INIT_DONE},
+    global::{self, mgos_get_mgr, mongoose_schedule_poll},
+    log::log,
+    mgr, net, system,
+};
+
+/// How long a round waits at most, and so how far apart MG_EV_POLLs are.
+const ROUND_MS: c_int = 100;
+
+/// `struct mgos_host_lib`
+#[repr(C)]
+struct Lib {
+    name: *const c_char,
+    init: Option<unsafe extern "C" fn() -> bool>,
+}
+
+unsafe extern "C" {
+    static mgos_host_libs: Lib;
+    static mgos_host_num_libs: u32;
+    static mgos_host_app_name: *const c_char;
+    fn mgos_app_preinit();
+    fn mgos_app_init() -> c_int;
+}
+
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// `mgos_host_stop()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_host_stop() {
+    STOP.store(true, Relaxed);
+    mongoose_schedule_poll(false);
+}
+
+fn app_name() -> &'static CStr {
+    // SAFETY: generated with the app: NULL or a literal.
+    unsafe {
+        match mgos_host_app_name.is_null() {
+            true => c"",
+            false => CStr::from_ptr(mgos_host_app_name),
+        }
+    }
+}
+
+/// `mgos_sys_ro_vars_get_app()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_sys_ro_vars_get_app() -> *const c_char {
+    app_name().as_ptr()
+}
+
+/// What the arguments ask for.
+#[derive(Debug)]
+enum Wish {
+    Run(config::Sources),
+    Help,
+}
+
+/// Reads the arguments that follow the program's name.
+fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
+    let mut sources = config::Sources::default();
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
+        let (option, attached) = match arg.split_once('=') {
+            Some((option, value)) if option.starts_with("--") => (option, Some(value.to_owned())),
+            _ => (arg.as_str(), None),
+        };
+        let mut value = |what| {
+            let value = attached.clone().or_else(|| args.next());
+            value.ok_or(format!("{option} needs {what} after it"))
+        };
+        match option {
+            "--help" | "-h" => return Ok(Wish::Help),
+            "--conf" => sources.files.push(PathBuf::from(value("the name of a JSON file")?)),
+            "--set" => sources.settings.push(value("KEY=VALUE")?),
+            _ => return Err(format!("no such option: {arg}; --help lists what there is")),
+        }
+    }
+    Ok(Wish::Run(sources))
+}
+
+fn help(program: &str) -> String {
+    format!(
+        "Runs the Mongoose OS app {:?} on this machine, until SIGINT or SIGTERM.\n\n\
+         Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]...\n\n\
+         \x20 --conf FILE.json  take config values from a file; a later one wins\n\
+         \x20 --set KEY=VALUE   set one config value; wins over files\n\
+         \x20 --help            show this\n\n\
+         Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
+         makes rand() repeatable.\n\n\
+         Config keys, with their types and defaults:\n{}",
+        app_name(),
+        config::keys()
+    )
+}
+
+/// The first signal ends the main loop, a second one the process.
+fn watch_signals() -> Result<(), String> {
+    let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| format!("cannot handle signals: {e}"))?;
+    let watch = move || {
+        for signal in signals.forever() {
+            if STOP.load(Relaxed) {
+                std::process::exit(128 + signal);
+            }
+            mgos_host_stop();
+        }
+    };
+    let thread = thread::Builder::new().name("signals".to_owned()).spawn(watch);
+    thread.map(drop).map_err(|e| format!("cannot start a thread for signals: {e}"))
+}
+
+/// Libraries and app, in the order of a device. An error ends the process.
+fn init(sources: &config::Sources) -> Result<(), String> {
+    device::init()?;
+    system::seed_random()?;
+    config::load(sources).map_err(|problems| problems.to_string())?;
+    watch_signals()?;
+    mgos_get_mgr();
+    log!(Info, "{} on the host's Mongoose OS, process {}", app_name().to_string_lossy(), std::process::id());
+    // SAFETY: this base is NUL-terminated text's; a second claim is only reported.
+    unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };
+    // SAFETY: generated with the app: an array of that many rows.
+    let libs = unsafe { std::slice::from_raw_parts(&raw const mgos_host_libs, mgos_host_num_libs as usize) };
+    for lib in libs {
+        // SAFETY: a literal, and a function without arguments.
+        let (name, done) = unsafe { (CStr::from_ptr(lib.name), lib.init.is_none_or(|f| f())) };
+        log!(Debug, "init {} -> {done}", name.to_string_lossy());
+        if !done {
+            return Err(format!("init of library {name:?} failed; the log says why"));
+        }
+    }
+    // SAFETY: the app's own, without arguments.
+    match unsafe { mgos_app_init() } {
+        0 => {}
+        result => return Err(format!("mgos_app_init() of the app failed with {result}; the log says why")),
+    }
+    log!(
+        Info,
+        "Init done, RAM: {} total, {} free, {} min free",
+        system::mgos_get_heap_size(),
+        system::mgos_get_free_heap_size(),
+        system::mgos_get_min_free_heap_size()
+    );
+    // SAFETY: this event comes with NULL.
+    unsafe { events::trigger(INIT_DONE, std::ptr::null_mut()) };
+    Ok(())
+}
+
+/// `mgos_host_main()`
+///
+/// # Safety
+/// The arguments of main(), and called by it.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
+    crate::clock::uptime_micros();
+    // SAFETY: the app's own, without arguments.
+    unsafe { mgos_app_preinit() };
+    let args: Vec<String> = (0..argc)
+        // SAFETY: main() gets that many strings.
+        .map(|i| unsafe { CStr::from_ptr(*argv.add(i as usize)) }.to_string_lossy().into_owned())
+        .collect();
+    let program = args.first().cloned().unwrap_or_default();
+    let sources = match parse(args.into_iter().skip(1)) {
+        Ok(Wish::Run(sources)) => sources,
+        Ok(Wish::Help) => {
+            print!("{}", help(&program));
+            return 0;
+        }
+        Err(problem) => {
+            eprintln!("{program}: {problem}");
+            return 2;
+        }
+    };
+    if let Err(problem) = init(&sources) {
+        eprintln!("{program}: {problem}");
+        return 1;
+    }
+    net::start();
+    while !STOP.load(Relaxed) {
+        global::run_invoked();
+        // SAFETY: this is the thread of the main loop.
+        unsafe { global::mongoose_poll(ROUND_MS) };
+    }
+    log!(Info, "Stopping");
+    // SAFETY: no handler is running, this being the main loop.
+    unsafe {
+        mgr::mg_mgr_free(mgos_get_mgr());
+        abi::mgos_debug_flush();
+    }
+    0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(args: &[&str]) -> Result<Wish, String> {
+        parse(args.iter().map(|a| (*a).to_string()))
+    }
+
+    #[test]
+    fn options_may_be_repeated_and_attached() {
+        let wish = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3"]);
+        let Ok(Wish::Run(sources)) = wish else { panic!("{wish:?}") };
+        assert_eq!(sources.files, [PathBuf::from("a.json"), PathBuf::from("b.json")]);
+        assert_eq!(sources.settings, ["x.y=1", "z=2=3"]);
+        assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Wish::Help)));
+    }
+
+    #[test]
+    fn wrong_arguments_are_named() {
+        for (args, named) in [(&["--conf"][..], "--conf"), (&["-x"], "-x"), (&["--set"], "KEY=VALUE")] {
+            let problem = run(args).unwrap_err();
+            assert!(problem.contains(named), "{problem}");
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! How connections come to be: mg_connect*, mg_bind*, mg_add_sock*, accepting, and
+//! trying a host's addresses in turn. Name look-ups are in resolve.rs.
+
+use std::{ffi::CStr, net::SocketAddr, ptr};
+
+use libc::{c_char, c_int, c_void};
+
+use crate::{
+    abi::*,
+    addr::{self, Host, Target},
+    clock,
+    conn::{self, Conn},
+    io,
+    log::log,
+    mgr::Mgr,
+    resolve,
+    stream::{StreamError, Tcp},
+};
+
+/// While a host has further addresses, each gets this long.
+const ATTEMPT_MICROS: i64 = 5_000_000;
+
+/// The status of MG_EV_CONNECT when the name was not found.
+const NO_SUCH_NAME: c_int = -1;
+
+const NOT_INITIALISED: &CStr = c"event manager is not initialised, or closing";
+const CANNOT_PARSE: &CStr = c"cannot parse address";
+const NO_UDP: &CStr = c"udp is not supported on the host, use tcp";
+const NO_TLS: &CStr = c"TLS is not supported on the host, clear the ssl_* settings";
+const NO_CONNECTION: &CStr = c"failed to create connection";
+const NO_LOOK_UP: &CStr = c"cannot schedule DNS lookup";
+const NO_LISTENER: &CStr = c"failed to open listener";
+const NOT_A_SOCKET: &CStr = c"not a socket";
+
+/// Where connections without a handler send their events.
+unsafe extern "C" fn ignore(_: *mut MgConnection, _: c_int, _: *mut c_void, _: *mut c_void) {}
+
+/// Gives the caller's `error_string` the reason; the result is NULL.
+///
+/// # Safety
+/// `error_string` is NULL or valid.
+unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
+    if !error_string.is_null() {
+        // SAFETY: the caller's promise.
+        unsafe { *error_string = reason.as_ptr() };
+    }
+    ptr::null_mut()
+}
+
+/// A manager that takes new connections.
+///
+/// # Safety
+/// `mgr` is NULL, or valid and initialised or all zero.
+unsafe fn open(mgr: *mut MgMgr) -> Result<Mgr, &'static CStr> {
+    // SAFETY: the caller's promise.
+    match unsafe { Mgr::new(mgr) } {
+        Some(mgr) if !mgr.state(|m| m.closing) => Ok(mgr),
+        _ => Err(NOT_INITIALISED),
+    }
+}
+
+/// # Safety
+/// `address` is NULL or NUL-terminated.
+unsafe fn parse(address: *const c_char) -> Result<Target, &'static CStr> {
+    // SAFETY: the caller's promise.
+    let text = unsafe { addr::text(address) };
+    let target = text.and_then(addr::parse).ok_or(CANNOT_PARSE)?;
+    if target.udp { Err(NO_UDP) } else { Ok(target) }
+}
+
+/// `mg_connect()`
+///
+/// # Safety
+/// As for [`mg_connect_opt`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_connect(
+    mgr: *mut MgMgr,
+    address: *const c_char,
+    handler: Handler,
+    user_data: *mut c_void,
+) -> *mut MgConnection {
+    // SAFETY: all zero means no options; the rest is the caller's promise.
+    unsafe { mg_connect_opt(mgr, address, handler, user_data, std::mem::zeroed()) }
+}
+
+/// `mg_connect_opt()`
+///
+/// # Safety
+/// `mgr` was initialised, the strings are NULL or NUL-terminated, `error_string` is
+/// NULL or valid, and `handler` may be called with `user_data`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_connect_opt(
+    mgr: *mut MgMgr,
+    address: *const c_char,
+    handler: Handler,
+    user_data: *mut c_void,
+    opts: MgConnectOpts,
+) -> *mut MgConnection {
+    let wants_tls = !opts.ssl_cert.is_null() || !opts.ssl_ca_cert.is_null() || !opts.ssl_psk_identity.is_null();
+    let attempt = || {
+        // SAFETY: the caller's promise.
+        let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
+        if wants_tls {
+            return Err(NO_TLS);
+        }
+        let handler = handler.or(Some(ignore));
+        let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
+        match target.host {
+            Host::Ip(ip) => begin(conn, vec![SocketAddr::new(ip, target.port)]),
+            Host::Name(name) => {
+                let (key, (answers, poller)) = (conn.state(|s| s.key), mgr.state(|m| (m.answers.clone(), m.poller.clone())));
+                if let Err(e) = resolve::begin(name, target.port, key, answers, poller) {
+                    log!(Error, "no thread for a name look-up: {e}");
+                    conn::destroy(conn);
+                    return Err(NO_LOOK_UP);
+                }
+                conn.set(F_RESOLVING);
+                mgr.state(|m| m.resolving.push(conn));
+            }
+        }
+        Ok(conn.ptr())
+    };
+    // SAFETY: the caller's promise.
+    attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
+}
+
+/// Begins to connect to the first of the addresses that can be begun with; how it
+/// goes is told in later rounds.
+pub(crate) fn begin(conn: Conn, addrs: Vec<SocketAddr>) {
+    conn.clear(F_RESOLVING);
+    conn.set(F_CONNECTING);
+    conn.state(|s| s.addrs = addrs.into());
+    if let Err(errno) = next_address(conn) {
+        conn.set_err(errno);
+    }
+    conn.mgr().link(conn);
+}
+
+/// Goes to the next address that can be begun with; the last one's errno if there is
+/// none.
+fn next_address(conn: Conn) -> Result<(), c_int> {
+    conn.drop_stream();
+    let mut errno = libc::ECONNREFUSED;
+    while let Some(to) = conn.state(|s| s.addrs.pop_front()) {
+        conn.set_peer(addr::to_c(to));
+        log!(Debug, "{:?} tcp://{to}", conn.ptr());
+        match Tcp::connect(to) {
+            Ok(tcp) => {
+                conn.adopt(Box::new(tcp));
+                let more = conn.state(|s| !s.addrs.is_empty());
+                let limit = clock::uptime_micros() + ATTEMPT_MICROS;
+                conn.state(|s| s.give_up_at = if more { limit } else { i64::MAX });
+                return Ok(());
+            }
+            Err(e) => errno = e.raw_os_error().unwrap_or(libc::EIO),
+        }
+    }
+    Err(errno)
+}
+
+/// One round of a connection that is connecting; `ready` if its socket is.
+pub(crate) fn progress(conn: Conn, ready: bool) {
+    let mut status = if ready {
+        conn.state(|s| s.stream.as_mut().map_or(libc::ENOTCONN, |t| t.connect_result()))
+    } else if conn.err() != 0 {
+        conn.err()
+    } else if clock::uptime_micros() >= conn.state(|s| s.give_up_at) {
+        libc::ETIMEDOUT
+    } else {
+        return;
+    };
+    log!(Debug, "{:?} tcp://{} -> {status}", conn.ptr(), conn.peer_text());
+    if status != 0 && conn.state(|s| !s.addrs.is_empty()) {
+        match next_address(conn) {
+            Ok(()) => return,
+            Err(errno) => status = errno,
+        }
+    }
+    conn.clear(F_CONNECTING);
+    if status != 0 {
+        conn.set(F_CLOSE_IMMEDIATELY);
+    }
+    if status == 0 && conn.has(F_SSL) {
+        io::handshake(conn);
+    } else {
+        conn.event(EV_CONNECT, &mut status);
+    }
+}
+
+/// Ends a connection whose host was not found.
+pub(crate) fn look_up_failed(conn: Conn) {
+    conn.clear(F_RESOLVING);
+    let mut status = NO_SUCH_NAME;
+    conn.event(EV_CONNECT, &mut status);
+    conn::finish(conn);
+}
+
+/// `mg_bind()`
+///
+/// # Safety
+/// As for [`mg_bind_opt`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_bind(mgr: *mut MgMgr, address: *const c_char, handler: Handler, user_data: *mut c_void) -> *mut MgConnection {
+    // SAFETY: all zero means no options; the rest is the caller's promise.
+    unsafe { mg_bind_opt(mgr, address, handler, user_data, std::mem::zeroed()) }
+}
+
+/// `mg_bind_opt()`
+///
+/// # Safety
+/// `mgr` was initialised, the strings are NULL or NUL-terminated, `error_string` is
+/// NULL or valid, and `handler` may be called with `user_data`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_bind_opt(
+    mgr: *mut MgMgr,
+    address: *const c_char,
+    handler: Handler,
+    user_data: *mut c_void,
+    opts: MgBindOpts,
+) -> *mut MgConnection {
+    let wants_tls = !opts.ssl_cert.is_null() || !opts.ssl_ca_cert.is_null();
+    let attempt = || {
+        // SAFETY: the caller's promise.
+        let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
+        if wants_tls {
+            return Err(NO_TLS);
+        }
+        let Host::Ip(ip) = target.host else { return Err(CANNOT_PARSE) };
+        let tcp = Tcp::listen(SocketAddr::new(ip, target.port)).map_err(|e| {
+            log!(Error, "cannot listen at {ip}, port {}: {e}", target.port);
+            NO_LISTENER
+        })?;
+        let handler = handler.or(Some(ignore));
+        let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
+        conn.adopt(Box::new(tcp));
+        if let Some(at) = conn.local_addr() {
+            conn.set_peer(addr::to_c(at));
+        }
+        conn.set(F_LISTENING);
+        mgr.link(conn);
+        Ok(conn.ptr())
+    };
+    // SAFETY: the caller's promise.
+    attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
+}
+
+/// Takes one client of a listening connection.
+pub(crate) fn accept(listener: Conn) {
+    let Some(result) = listener.state(|s| s.stream.as_mut().map(|t| t.accept())) else { return };
+    let (stream, from) = match result {
+        Ok(client) => client,
+        Err(StreamError::WantRead | StreamError::WantWrite) => return,
+        Err(e) => return log!(Error, "accepting a connection failed: {e}"),
+    };
+    let lc = listener.ptr();
+    // SAFETY: a Conn points to a connection that is not freed.
+    let (handler, proto_handler) = unsafe { ((*lc).handler, (*lc).proto_handler) };
+    let Some(conn) = conn::create(listener.mgr(), handler, listener.user_data(), 0) else {
+        return log!(Error, "no memory for a connection from {from}");
+    };
+    // SAFETY: as above, just made.
+    unsafe {
+        (*conn.ptr()).listener = lc;
+        (*conn.ptr()).proto_handler = proto_handler;
+    }
+    conn.set_limit(listener.limit());
+    let mut peer = addr::to_c(from);
+    conn.set_peer(peer);
+    conn.adopt(stream);
+    conn.mgr().link(conn);
+    log!(Debug, "{:?} accepted from {from}", conn.ptr());
+    conn.event(EV_ACCEPT, &mut peer);
+}
+
+/// `mg_add_sock()`
+///
+/// # Safety
+/// As for [`mg_add_sock_opt`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_add_sock(mgr: *mut MgMgr, sock: c_int, handler: Handler, user_data: *mut c_void) -> *mut MgConnection {
+    // SAFETY: all zero means no options; the rest is the caller's promise.
+    unsafe { mg_add_sock_opt(mgr, sock, handler, user_data, std::mem::zeroed()) }
+}
+
+/// `mg_add_sock_opt()`
+///
+/// # Safety
+/// `mgr` was initialised, `sock` is INVALID_SOCKET or an open socket of which only
+/// the connection makes use, `error_string` is NULL or valid, and `handler` may be
+/// called with `user_data`.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_add_sock_opt(
+    mgr: *mut MgMgr,
+    sock: c_int,
+    handler: Handler,
+    user_data: *mut c_void,
+    opts: MgAddSockOpts,
+) -> *mut MgConnection {
+    let attempt = || {
+        // SAFETY: the caller's promise.
+        let mgr = unsafe { open(mgr)? };
+        let tcp = match sock {
+            INVALID_SOCKET => None,
+            // SAFETY: the caller's promise.
+            fd => Some(unsafe { Tcp::from_fd(fd) }.map_err(|_| NOT_A_SOCKET)?),
+        };
+        let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
+        if let Some(tcp) = tcp {
+            conn.adopt(Box::new(tcp));
+        }
+        mgr.link(conn);
+        Ok(conn.ptr())
+    };
+    // SAFETY: the caller's promise.
+    attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
+}

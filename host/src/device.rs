@@ -1,0 +1,174 @@
+//! What tells this device from others: its MAC address, and the read-only facts of
+//! mgos_ro_vars.h.
+
+use std::{ffi::CString, sync::Mutex};
+
+use libc::c_char;
+
+use crate::sync::lock;
+
+/// Locally administered, so that it is nobody's.
+const DEFAULT_MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
+
+/// Overrides the address.
+const MAC_VARIABLE: &str = "MGOS_HOST_MAC";
+
+struct Mac {
+    bytes: Option<[u8; 6]>,
+    /// For mgos_sys_ro_vars_get_mac_address(): former values stay valid.
+    text: Option<&'static CString>,
+}
+
+static MAC: Mutex<Mac> = Mutex::new(Mac { bytes: None, text: None });
+
+/// Twelve hexadecimal digits, with colons or hyphens between bytes or without.
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-')).collect();
+    if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut mac = [0; 6];
+    for (i, byte) in mac.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&digits[2 * i..2 * i + 2], 16).ok()?;
+    }
+    Some(mac)
+}
+
+/// Takes the address from the environment.
+pub(crate) fn init() -> Result<(), String> {
+    let Some(text) = std::env::var_os(MAC_VARIABLE) else { return Ok(()) };
+    let mac = text.to_str().and_then(parse_mac);
+    lock(&MAC).bytes = Some(mac.ok_or(format!("{MAC_VARIABLE} must be a MAC address like 02:00:00:12:34:56, not {text:?}"))?);
+    Ok(())
+}
+
+fn mac() -> [u8; 6] {
+    lock(&MAC).bytes.unwrap_or(DEFAULT_MAC)
+}
+
+fn digits() -> String {
+    mac().iter().map(|b| format!("{b:02X}")).collect()
+}
+
+/// `device_get_mac_address()`
+///
+/// # Safety
+/// `mac_out` has room for 6 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn device_get_mac_address(mac_out: *mut u8) {
+    // SAFETY: the caller's promise.
+    unsafe { mac_out.cast::<[u8; 6]>().write(mac()) };
+}
+
+/// `device_set_mac_address()`
+///
+/// # Safety
+/// `mac` points to 6 bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn device_set_mac_address(mac: *const u8) {
+    // SAFETY: the caller's promise.
+    let bytes = unsafe { mac.cast::<[u8; 6]>().read() };
+    *lock(&MAC) = Mac { bytes: Some(bytes), text: None };
+}
+
+/// Replaces each `?` by a digit, the last by the last, if there is an even number.
+fn expand(text: &mut [u8], digits: &str) {
+    let marks = text.iter().filter(|c| **c == b'?').count();
+    if marks % 2 == 0 {
+        let places = text.iter_mut().rev().filter(|c| **c == b'?');
+        places.zip(digits.bytes().rev()).for_each(|(place, digit)| *place = digit);
+    }
+}
+
+/// `mgos_expand_mac_address_placeholders()`
+///
+/// # Safety
+/// `str` is NULL or a NUL-terminated string that may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_expand_mac_address_placeholders(str: *mut c_char) {
+    if !str.is_null() {
+        // SAFETY: the caller's promise; the NUL is left alone.
+        let text = unsafe { std::slice::from_raw_parts_mut(str.cast(), libc::strlen(str)) };
+        expand(text, &digits());
+    }
+}
+
+/// `mgos_sys_ro_vars_get_mac_address()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_sys_ro_vars_get_mac_address() -> *const c_char {
+    let text = CString::new(digits()).unwrap_or_default();
+    let kept = &mut lock(&MAC).text;
+    // Handed out as a constant, so it is never freed; there are only so many settings of it.
+    let kept = kept.get_or_insert_with(|| Box::leak(Box::new(text)));
+    kept.as_ptr()
+}
+
+macro_rules! ro_vars {
+    ($($name:ident = $value:expr;)*) => {$(
+        /// A read-only fact, see mgos_ro_vars.h.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $name() -> *const c_char { $value.as_ptr() }
+    )*};
+}
+
+ro_vars! {
+    mgos_sys_ro_vars_get_arch = c"host";
+    mgos_sys_ro_vars_get_fw_version = c"";
+    mgos_sys_ro_vars_get_fw_id = c"";
+    mgos_sys_ro_vars_get_fw_timestamp = c"";
+    mgos_sys_ro_vars_get_mg_version = c"";
+    mgos_sys_ro_vars_get_mg_id = c"";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::serial;
+    use std::ffi::CStr;
+
+    #[test]
+    fn placeholders_take_the_last_digits() {
+        let cases = [
+            ("esp_??????", "esp_123456"),
+            ("??-a-??", "34-a-56"),
+            ("x_?", "x_?"),
+            ("x_???", "x_???"),
+            ("none", "none"),
+            ("????????????????", "????ABCDEF123456"),
+        ];
+        for (before, after) in cases {
+            let mut text = before.as_bytes().to_vec();
+            expand(&mut text, "ABCDEF123456");
+            assert_eq!(text, after.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_mac_address_is_read_in_its_usual_forms_only() {
+        let mac = Some([0x02, 0, 0, 0x12, 0xab, 0xcd]);
+        for text in ["02:00:00:12:ab:cd", "02-00-00-12-AB-CD", "02000012abcd"] {
+            assert_eq!(parse_mac(text), mac, "{text}");
+        }
+        for text in ["", "02:00:00:12:ab", "02:00:00:12:ab:cg", "02:00:00:12:ab:cd:ef", "+2000012abcd"] {
+            assert_eq!(parse_mac(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_address_shows_everywhere_once_set() {
+        let _alone = serial();
+        let mut before = [0; 6];
+        let mut id = *b"dev_??????\0";
+        // SAFETY: buffers of six bytes, a string with its NUL.
+        unsafe {
+            device_get_mac_address(before.as_mut_ptr());
+            device_set_mac_address([2, 0, 0, 0xaa, 0xbb, 0xcc].as_ptr());
+            mgos_expand_mac_address_placeholders(id.as_mut_ptr().cast());
+            let text = CStr::from_ptr(mgos_sys_ro_vars_get_mac_address()).to_owned();
+            device_set_mac_address(before.as_ptr());
+            assert_eq!(text.as_c_str(), c"020000AABBCC");
+        }
+        assert_eq!(&id, b"dev_AABBCC\0");
+        assert_eq!(before, DEFAULT_MAC);
+    }
+}

@@ -1,0 +1,248 @@
+//! Moving data between a connection's buffers and its stream, with the events
+//! that tell of it, in Mongoose's order and portions.
+
+use libc::{c_int, c_void, time_t};
+
+use crate::{
+    abi::*,
+    conn::{self, Conn},
+    connect,
+    stream::StreamError,
+};
+
+/// How much is read or written at a time.
+const IO_SIZE: usize = 1460;
+
+/// How [`receive`] ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Received {
+    /// The connection is in no state to receive.
+    No,
+    /// recv_mbuf is at its limit.
+    Throttled,
+    /// All there was; or the end, or a failure, which the flags tell.
+    All,
+}
+
+/// How much recv_mbuf may grow now.
+fn room(conn: Conn) -> usize {
+    conn.limit().saturating_sub(conn.recv_len()).min(IO_SIZE)
+}
+
+/// Reads what there is, MG_EV_RECV for each portion, until there is no more, or
+/// recv_mbuf is full, or the connection is to be closed.
+pub(crate) fn receive(conn: Conn) -> Received {
+    if conn.closed() || conn.has(F_CLOSE_IMMEDIATELY | F_CONNECTING | F_LISTENING) {
+        return Received::No;
+    }
+    loop {
+        if conn.has(F_SSL) && !conn.has(F_SSL_HANDSHAKE_DONE) {
+            handshake(conn);
+            return Received::All;
+        }
+        let room = room(conn);
+        if room == 0 {
+            return Received::Throttled;
+        }
+        let Some(more) = receive_portion(conn, room) else {
+            // No memory to read into; what there is stays with the system.
+            return Received::Throttled;
+        };
+        if !more || conn.closed() || conn.has(F_CLOSE_IMMEDIATELY) {
+            return Received::All;
+        }
+    }
+}
+
+/// Reads once. Whether there may be more; `None` without memory.
+fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
+    let mbuf = conn.recv_mbuf();
+    // SAFETY: the mbuf is the connection's own, and stays while nothing calls back. Its memory
+    // holds `size` bytes, of which `room` after `len` become the slice, initialised before.
+    let result = unsafe {
+        if (*mbuf).size < (*mbuf).len + room {
+            mbuf_resize(mbuf, (*mbuf).len + room);
+        }
+        if (*mbuf).size < (*mbuf).len + room {
+            return None;
+        }
+        let spare = (*mbuf).buf.add((*mbuf).len).cast::<u8>();
+        spare.write_bytes(0, room);
+        let spare = std::slice::from_raw_parts_mut(spare, room);
+        conn.state(|s| s.stream.as_mut().map(|t| t.read(spare)))
+    };
+    let mut n: c_int = 0;
+    match result? {
+        // The peer has said all. What we have for it still goes out.
+        Ok(0) => conn.set(F_SEND_AND_CLOSE),
+        Ok(got) => n = got as c_int,
+        Err(e) => note(conn, e),
+    }
+    if n > 0 {
+        // SAFETY: as above; `n` bytes have just been written there.
+        unsafe {
+            (*mbuf).len += n as usize;
+            mbuf_trim(mbuf);
+        }
+        conn.clear(F_WANT_READ);
+        conn.touch();
+        conn.event(EV_RECV, &mut n);
+    }
+    if !conn.closed() {
+        // SAFETY: the connection, and so its mbuf, is still there.
+        unsafe { mbuf_trim(mbuf) };
+    }
+    Some(n > 0)
+}
+
+/// What an error of the stream means for the connection.
+fn note(conn: Conn, e: StreamError) {
+    match e {
+        StreamError::WantRead if conn.has(F_SSL) => conn.set(F_WANT_READ),
+        StreamError::WantWrite if conn.has(F_SSL) => conn.set(F_WANT_WRITE),
+        StreamError::WantRead | StreamError::WantWrite => {}
+        StreamError::Os(_) => conn.set(F_CLOSE_IMMEDIATELY),
+    }
+}
+
+/// Writes one portion of send_mbuf, and tells so with MG_EV_SEND.
+pub(crate) fn send(conn: Conn) {
+    if conn.closed() || conn.has(F_CLOSE_IMMEDIATELY | F_CONNECTING | F_LISTENING) {
+        return;
+    }
+    if conn.has(F_SSL) && !conn.has(F_SSL_HANDSHAKE_DONE) {
+        return handshake(conn);
+    }
+    let len = conn.send_len().min(IO_SIZE);
+    if len == 0 {
+        return;
+    }
+    let mbuf = conn.send_mbuf();
+    // SAFETY: the mbuf is the connection's own and holds at least `len` bytes; nothing changes
+    // it while the stream reads them.
+    let result = unsafe {
+        let data = std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), len);
+        conn.state(|s| s.stream.as_mut().map(|t| t.write(data)))
+    };
+    let mut n: c_int = 0;
+    match result {
+        Some(Ok(sent)) => n = sent as c_int,
+        Some(Err(e)) => {
+            note(conn, e);
+            if matches!(e, StreamError::Os(_)) {
+                n = -1;
+            }
+        }
+        None => {}
+    }
+    if n > 0 {
+        conn.clear(F_WANT_WRITE);
+        conn.touch();
+        // SAFETY: as above.
+        unsafe {
+            mbuf_remove(mbuf, n as usize);
+            mbuf_trim(mbuf);
+        }
+    }
+    if n != 0 {
+        conn.event(EV_SEND, &mut n);
+    }
+}
+
+/// Goes on with the TLS handshake; at its end MG_EV_CONNECT, or MG_EV_ACCEPT.
+pub(crate) fn handshake(conn: Conn) {
+    // SAFETY: a Conn points to a connection that is not freed.
+    let is_server = unsafe { !(*conn.ptr()).listener.is_null() };
+    let Some(result) = conn.state(|s| s.stream.as_mut().map(|t| t.handshake())) else { return };
+    conn.clear(F_WANT_READ | F_WANT_WRITE);
+    match result {
+        Ok(()) => {
+            conn.set(F_SSL_HANDSHAKE_DONE);
+            if is_server {
+                let mut peer = conn.peer();
+                conn.event(EV_ACCEPT, &mut peer);
+            } else {
+                conn.event(EV_CONNECT, &mut 0);
+            }
+        }
+        Err(StreamError::Os(_)) => {
+            if !is_server {
+                let mut status = SSL_ERROR;
+                conn.event(EV_CONNECT, &mut status);
+            }
+            conn.set(F_CLOSE_IMMEDIATELY);
+        }
+        Err(e) => note(conn, e),
+    }
+}
+
+/// One connection's part of a round: close it if that is due, else its timer, POLL,
+/// and what its socket is ready for.
+pub(crate) fn round(conn: Conn, (readable, writable): (bool, bool), now: f64) {
+    if closes(conn) {
+        if conn.has(F_SEND_AND_CLOSE) {
+            conn.set(F_CLOSE_IMMEDIATELY);
+        }
+        return conn::close(conn);
+    }
+    drain_layer(conn);
+    fire_timer(conn, now);
+    if conn.closed() {
+        return;
+    }
+    conn.event(EV_POLL, &mut (now as time_t));
+    if conn.closed() {
+        return;
+    }
+    if conn.has(F_CONNECTING) {
+        connect::progress(conn, readable || writable);
+    }
+    if readable && !conn.closed() {
+        match conn.has(F_LISTENING) {
+            true => connect::accept(conn),
+            false => {
+                receive(conn);
+            }
+        }
+    }
+    if writable {
+        send(conn);
+    }
+}
+
+/// Whether the connection is to be closed in its next round.
+pub(crate) fn closes(conn: Conn) -> bool {
+    let sent = conn.has(F_SEND_AND_CLOSE) && conn.send_len() == 0;
+    let taken = conn.has(F_RECV_AND_CLOSE) && !conn.has(F_SEND_AND_CLOSE);
+    conn.has(F_CLOSE_IMMEDIATELY) || sent || taken
+}
+
+/// Takes what a layer above TCP has read ahead: no readiness of the socket tells of it.
+fn drain_layer(conn: Conn) {
+    if conn.has(F_SSL_HANDSHAKE_DONE) && !conn.has(F_CONNECTING | F_WANT_READ | F_WANT_WRITE) {
+        receive(conn);
+    }
+}
+
+/// MG_EV_TIMER, if its time has come.
+pub(crate) fn fire_timer(conn: Conn, now: f64) {
+    let mut due = conn.timer();
+    if !conn.closed() && due > 0.0 && now >= due {
+        conn.set_timer(0.0);
+        conn.event(EV_TIMER, &mut due);
+    }
+}
+
+/// `mg_send()`
+///
+/// # Safety
+/// `nc` is a live connection, `buf` holds `len` bytes.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_send(nc: *mut MgConnection, buf: *const c_void, len: c_int) {
+    // SAFETY: the caller's promise.
+    let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
+    conn.touch();
+    let Ok(len @ 1..) = usize::try_from(len) else { return };
+    // SAFETY: the caller's promise. Without memory mbuf_append() leaves all as it was.
+    unsafe { mbuf_append(conn.send_mbuf(), buf, len) };
+}

@@ -1,0 +1,73 @@
+//! Host names to addresses: each look-up blocks a thread of its own, and its answer
+//! is picked up in the next round, which it wakes.
+
+use std::{
+    io,
+    net::{SocketAddr, ToSocketAddrs},
+    sync::{Arc, Mutex},
+    thread,
+};
+
+use polling::Poller;
+
+use crate::{abi::*, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, sync::lock};
+
+/// Answers not yet picked up, with the key of the connection that asked.
+pub(crate) type Answers = Arc<Mutex<Vec<(usize, io::Result<Vec<SocketAddr>>)>>>;
+
+/// Begins a look-up.
+pub(crate) fn begin(host: String, port: u16, key: usize, answers: Answers, poller: Arc<Poller>) -> io::Result<()> {
+    let look_up = move || {
+        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        lock(&answers).push((key, found));
+        // If this fails the answer waits for the round's time limit.
+        let _ = poller.notify();
+    };
+    thread::Builder::new().name("look-up".to_owned()).spawn(look_up).map(drop)
+}
+
+/// Goes on with the connections whose name has been looked up, or who gave up waiting.
+pub(crate) fn deliver(mgr: Mgr) {
+    let answers = mgr.state(|m| std::mem::take(&mut *lock(&m.answers)));
+    for (key, answer) in answers {
+        let asked = mgr.state(|m| {
+            let at = m.resolving.iter().position(|c| c.state(|s| s.key) == key)?;
+            Some(m.resolving.remove(at))
+        });
+        // None if it was closed meanwhile.
+        let Some(conn) = asked else { continue };
+        match answer {
+            Ok(addrs) if !addrs.is_empty() => connect::begin(conn, addrs),
+            Ok(_) => {
+                log!(Error, "{:?} host has no address", conn.ptr());
+                connect::look_up_failed(conn);
+            }
+            Err(e) => {
+                log!(Error, "{:?} host not found: {e}", conn.ptr());
+                connect::look_up_failed(conn);
+            }
+        }
+    }
+    let now = clock::wall();
+    for conn in mgr.state(|m| m.resolving.clone()) {
+        let late = conn.timer() > 0.0 && now >= conn.timer();
+        if !late && !conn_io::closes(conn) {
+            continue;
+        }
+        // A handler may have run a round, which has dealt with it.
+        let ours = mgr.state(|m| {
+            let at = m.resolving.iter().position(|c| *c == conn)?;
+            Some(m.resolving.remove(at))
+        });
+        if ours.is_none() {
+            continue;
+        }
+        conn.clear(F_RESOLVING);
+        if late {
+            conn_io::fire_timer(conn, now);
+            connect::look_up_failed(conn);
+        } else {
+            conn::finish(conn);
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! For this crate's tests: taking turns on what is global, and stand-ins for the
+//! symbols that come from an app's build.
+
+use std::{
+    ffi::{c_char, c_int, c_void},
+    ptr,
+    sync::{Mutex, MutexGuard},
+};
+
+use crate::sync::lock;
+
+static TURN: Mutex<()> = Mutex::new(());
+
+/// Whoever holds it has clock, timers, events, pins and main loop to itself.
+pub(crate) fn serial() -> MutexGuard<'static, ()> {
+    lock(&TURN)
+}
+
+#[unsafe(no_mangle)]
+static mgos_host_conf_entries: [u64; 4] = [0; 4];
+#[unsafe(no_mangle)]
+static mgos_host_conf_num_entries: u32 = 0;
+#[unsafe(no_mangle)]
+static mut mgos_host_conf_base: *mut c_void = ptr::null_mut();
+#[unsafe(no_mangle)]
+static mgos_host_libs: [usize; 2] = [0; 2];
+#[unsafe(no_mangle)]
+static mgos_host_num_libs: u32 = 0;
+#[unsafe(no_mangle)]
+static mut mgos_host_app_name: *const c_char = c"test".as_ptr();
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_host_conf_set_defaults() {}
+#[unsafe(no_mangle)]
+extern "C" fn mgos_host_conf_loaded() {}
+#[unsafe(no_mangle)]
+extern "C" fn mgos_conf_set_str(_field: *mut *const c_char, _text: *const c_char) {}
+#[unsafe(no_mangle)]
+extern "C" fn mgos_app_preinit() {}
+#[unsafe(no_mangle)]
+extern "C" fn mgos_app_init() -> c_int {
+    0
+}
