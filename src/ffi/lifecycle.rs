@@ -211,16 +211,18 @@ pub fn handshake(c: &Hold) {
     }
     let (user, password) = (text(config, Text::User), text(config, Text::Pass));
     let keep_alive = keep_alive(number(Number::KeepAlive));
+    let client_id = text(config, Text::ClientId).unwrap_or(&[]);
+    let clean_wanted = number(Number::CleanSession) != 0;
     let connect = Connect {
-        client_id: text(config, Text::ClientId).unwrap_or(&[]),
-        clean_session: number(Number::CleanSession) != 0,
+        client_id,
+        clean_session: clean_wanted || client_id.is_empty(),
         keep_alive,
         will: will_and,
         login: user.map(|user| (user, password)),
     };
     let retain_alone = connect.will.is_none() && number(Number::WillRetain) != 0;
     let password_alone = user.is_none() && password.is_some();
-    let nameless = connect.client_id.is_empty() && !connect.clean_session;
+    let nameless = connect.clean_session && !clean_wanted;
     let sent = if connect.fits() {
         let sent = pump::send(c, &Out::Connect(&connect)).is_ok();
         if sent {

@@ -1,0 +1,103 @@
+/*
+ * The start of the library, the publishing of log lines (debug.stdout_topic, debug.stderr_topic), and the functions with variable
+ * arguments.
+ */
+
+#include "mgos_mqtt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgos.h"
+#include "mgos_mqtt_seam.h"
+
+/* No more log lines are published while so many bytes wait to be sent. */
+#ifndef MGOS_MQTT_LOG_PUSHBACK_THRESHOLD
+#define MGOS_MQTT_LOG_PUSHBACK_THRESHOLD 2048
+#endif
+
+/* One counter for the lines of both streams; and whether one is being published, as that may log lines of its own. */
+static struct {
+  uint32_t seq : 31;
+  uint32_t busy : 1;
+} s_lines;
+
+static void log_cb(int ev, void *ev_data, void *arg) {
+  struct mgos_debug_hook_arg *line = (struct mgos_debug_hook_arg *) ev_data;
+  const char *topic = line->fd == 1   ? mgos_sys_config_get_debug_stdout_topic()
+                      : line->fd == 2 ? mgos_sys_config_get_debug_stderr_topic()
+                                      : NULL;
+  (void) ev, (void) arg;
+  if (topic == NULL || line->len == 0 || s_lines.busy) return;
+  if (mgos_mqtt_num_unsent_bytes() >= MGOS_MQTT_LOG_PUSHBACK_THRESHOLD) return;
+  s_lines.busy = true;
+  int level = line->fd;
+  if (mgos_sys_config_get_mqtt_debug_use_log_level()) level = line->fd == 2 ? LL_ERROR : (int) line->level;
+  const char *id = mgos_sys_config_get_device_id();
+  char *msg = line->buf;
+  int len = mg_asprintf(&msg, MGOS_DEBUG_TMP_BUF_SIZE, "%s %u %.3lf %d|%.*s", id != NULL ? id : "-", (unsigned) s_lines.seq,
+                        mg_time(), level, (int) line->len, (const char *) line->data);
+  if (len > 0 && msg != NULL) {
+    mgos_mqtt_pub(topic, msg, (size_t) len, 0, false);
+    s_lines.seq++;
+  }
+  if (msg != line->buf) free(msg);
+  s_lines.busy = false;
+}
+
+/* Replaces the question marks of a topic by digits of the MAC address. */
+static void expand(const char *topic, void (*set)(const char *)) {
+  char *s = topic != NULL ? strdup(topic) : NULL;
+  if (s == NULL) return;
+  mgos_expand_mac_address_placeholders(s);
+  set(s);
+  free(s);
+}
+
+static void set_stdout_topic(const char *s) {
+  mgos_sys_config_set_debug_stdout_topic(s);
+}
+
+static void set_stderr_topic(const char *s) {
+  mgos_sys_config_set_debug_stderr_topic(s);
+}
+
+bool mgos_mqtt_init(void);
+
+bool mgos_mqtt_init(void) {
+  expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
+  expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
+  if (!mgos_mqtt_core_init(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) return false;
+  /* Some apps call this function themselves, a second time. */
+  mgos_event_remove_handler(MGOS_EVENT_LOG, log_cb, NULL);
+  return mgos_event_add_handler(MGOS_EVENT_LOG, log_cb, NULL);
+}
+
+uint16_t mgos_mqtt_conn_pubv(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain, const char *json_fmt,
+                             va_list ap) {
+  char *msg = c != NULL && json_fmt != NULL ? json_vasprintf(json_fmt, ap) : NULL;
+  if (msg == NULL) return 0;
+  uint16_t id = mgos_mqtt_conn_pub(c, topic, mg_mk_str(msg), qos, retain);
+  free(msg);
+  return id;
+}
+
+uint16_t mgos_mqtt_conn_pubf(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain, const char *json_fmt, ...) {
+  va_list ap;
+  va_start(ap, json_fmt);
+  uint16_t id = mgos_mqtt_conn_pubv(c, topic, qos, retain, json_fmt, ap);
+  va_end(ap);
+  return id;
+}
+
+uint16_t mgos_mqtt_pubv(const char *topic, int qos, bool retain, const char *json_fmt, va_list ap) {
+  return mgos_mqtt_conn_pubv(mgos_mqtt_core_global(), topic, qos, retain, json_fmt, ap);
+}
+
+uint16_t mgos_mqtt_pubf(const char *topic, int qos, bool retain, const char *json_fmt, ...) {
+  va_list ap;
+  va_start(ap, json_fmt);
+  uint16_t id = mgos_mqtt_pubv(topic, qos, retain, json_fmt, ap);
+  va_end(ap);
+  return id;
+}

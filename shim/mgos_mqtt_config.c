@@ -1,0 +1,93 @@
+/*
+ * The configuration, as the core sees it: numbers and strings, read at the moment they are used. Apps add fields of their own to
+ * the `mqtt` section, so only code compiled with the firmware knows where ours are.
+ */
+
+#include "mgos_mqtt_seam.h"
+
+#include <stdlib.h>
+
+#include "mgos.h"
+
+static int32_t ms(double seconds) {
+  if (!(seconds > 0)) return 0;
+  return seconds < INT32_MAX / 1000 ? (int32_t) (seconds * 1000) : INT32_MAX;
+}
+
+int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which) {
+  switch (which) {
+    case MGOS_MQTT_NUMBER_ENABLE:
+      return cfg->enable;
+    case MGOS_MQTT_NUMBER_HAS_SERVER:
+      return cfg->server != NULL && cfg->server[0] != '\0';
+    case MGOS_MQTT_NUMBER_RECONNECT_MIN:
+      return ms(cfg->reconnect_timeout_min);
+    case MGOS_MQTT_NUMBER_RECONNECT_MAX:
+      return ms(cfg->reconnect_timeout_max);
+    case MGOS_MQTT_NUMBER_CLEAN_SESSION:
+      return cfg->clean_session;
+    case MGOS_MQTT_NUMBER_KEEP_ALIVE:
+      return cfg->keep_alive;
+    case MGOS_MQTT_NUMBER_WILL_RETAIN:
+      return cfg->will_retain;
+    case MGOS_MQTT_NUMBER_MAX_QOS:
+      return cfg->max_qos;
+    case MGOS_MQTT_NUMBER_REQUIRE_TIME:
+      return cfg->require_time;
+    case MGOS_MQTT_NUMBER_CLOUD_EVENTS:
+      return cfg->cloud_events;
+    case MGOS_MQTT_NUMBER_MAX_QUEUE:
+      return cfg->max_queue_length;
+    case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
+      return ms(cfg->connect_timeout);
+    default:
+      return 0;
+  }
+}
+
+const char *mgos_mqtt_shim_string(const struct mgos_config_mqtt *cfg, mgos_mqtt_text which) {
+  const char *s = NULL;
+  switch (which) {
+    case MGOS_MQTT_TEXT_CLIENT_ID:
+      s = cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
+      break;
+    case MGOS_MQTT_TEXT_USER:
+      s = cfg->user;
+      break;
+    case MGOS_MQTT_TEXT_PASS:
+      s = cfg->pass;
+      break;
+    case MGOS_MQTT_TEXT_WILL_TOPIC:
+      s = cfg->will_topic;
+      break;
+    case MGOS_MQTT_TEXT_WILL_MESSAGE:
+      s = cfg->will_message;
+      break;
+    default:
+      break;
+  }
+  return s;
+}
+
+/* The firmware's own configurations change under the app's hands, and are meant to. */
+static bool is_shared(const struct mgos_config_mqtt *cfg) {
+  return cfg == mgos_sys_config_get_mqtt() || cfg == mgos_sys_config_get_mqtt1();
+}
+
+const struct mgos_config_mqtt *mgos_mqtt_shim_copy_config(const struct mgos_config_mqtt *cfg) {
+  if (is_shared(cfg)) return cfg;
+  struct mgos_config_mqtt *copy = (struct mgos_config_mqtt *) calloc(1, sizeof(*copy));
+  if (copy != NULL && !mgos_config_mqtt_copy(cfg, copy)) {
+    mgos_config_mqtt_free(copy);
+    free(copy);
+    copy = NULL;
+  }
+  return copy;
+}
+
+void mgos_mqtt_shim_free_config(const struct mgos_config_mqtt *cfg) {
+  if (cfg == NULL || is_shared(cfg)) return;
+  struct mgos_config_mqtt *copy = (struct mgos_config_mqtt *) cfg;
+  mgos_config_mqtt_free(copy);
+  free(copy);
+}

@@ -1,0 +1,201 @@
+/*
+ * What the core needs of Mongoose and of Mongoose OS: connections, buffers, timers, events, the clock. Compiled with the firmware's own
+ * headers, so that no layout is assumed.
+ */
+
+#include "mgos_mqtt_seam.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mgos.h"
+
+/* The least that nc->recv_mbuf_limit is taken for, bytes: enough for the beginning of any packet. */
+#define LEAST_LIMIT 64
+
+/* Before this, seconds, the wall clock has not been set: July 2017. */
+#define TIME_IS_SET 1500000000
+
+uint32_t mgos_mqtt_shim_now(void) {
+  return (uint32_t) (mgos_uptime_micros() / 1000);
+}
+
+uint32_t mgos_mqtt_shim_random(void) {
+  return (uint32_t) mgos_rand_range(0, 65536) << 16;
+}
+
+uint32_t mgos_mqtt_shim_time_is_set(void) {
+  return mg_time() >= TIME_IS_SET;
+}
+
+static void timer_cb(void *arg) {
+  mgos_mqtt_core_timer((struct mgos_mqtt_conn *) arg);
+}
+
+size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c) {
+  if (id != MGOS_INVALID_TIMER_ID) mgos_clear_timer((mgos_timer_id) id);
+  return ms < 0 ? MGOS_INVALID_TIMER_ID : (size_t) mgos_set_timer((int) ms, 0, timer_cb, c);
+}
+
+static void net_cb(int ev, void *ev_data, void *arg) {
+  mgos_mqtt_core_net_up((struct mgos_mqtt_conn *) arg);
+  (void) ev, (void) ev_data;
+}
+
+uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c, uint32_t on) {
+  return on ? mgos_event_add_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c)
+            : mgos_event_remove_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c);
+}
+
+void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which) {
+  static const int events[] = {MGOS_EVENT_CLOUD_CONNECTING, MGOS_EVENT_CLOUD_CONNECTED, MGOS_EVENT_CLOUD_DISCONNECTED,
+                               MGOS_EVENT_CLOUD_CONNECTERROR};
+  struct mgos_cloud_arg arg;
+  memset(&arg, 0, sizeof(arg));
+  arg.type = MGOS_CLOUD_MQTT;
+  mgos_event_trigger(events[which], &arg);
+}
+
+/* The address to connect to, with a port; to be freed. */
+static char *address(const struct mgos_config_mqtt *cfg) {
+  if (strchr(cfg->server, ':') != NULL) return strdup(cfg->server);
+  char *s = NULL;
+  mg_asprintf(&s, 0, "%s:%d", cfg->server, cfg->ssl_ca_cert != NULL ? 8883 : 1883);
+  return s;
+}
+
+struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg, int32_t conn) {
+  const char *error = "out of memory";
+  struct mg_connect_opts opts;
+  memset(&opts, 0, sizeof(opts));
+  opts.error_string = &error;
+#if MG_ENABLE_SSL
+  opts.ssl_cert = cfg->ssl_cert;
+  opts.ssl_key = cfg->ssl_key;
+  opts.ssl_ca_cert = cfg->ssl_ca_cert;
+  opts.ssl_cipher_suites = cfg->ssl_cipher_suites;
+  opts.ssl_psk_identity = cfg->ssl_psk_identity;
+  opts.ssl_psk_key = cfg->ssl_psk_key;
+#endif
+  /* What Mongoose's own MQTT functions work on, if the app calls them on the connection. */
+  struct mg_mqtt_proto_data *pd = (struct mg_mqtt_proto_data *) calloc(1, sizeof(*pd));
+  char *server = address(cfg);
+  int limit = cfg->recv_mbuf_limit;
+  struct mg_connection *nc = NULL;
+  if (cfg->ws_enable) {
+    error = "MQTT over WebSocket is not there yet, set mqtt.ws_enable to false";
+  } else if (pd != NULL && server != NULL) {
+    nc = mg_connect_opt(mgos_get_mgr(), server, mgos_mqtt_ev, c, opts);
+  }
+  free(server);
+  if (nc == NULL) {
+    free(pd);
+    LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
+    (void) conn;
+    return NULL;
+  }
+  nc->proto_data = pd;
+  nc->proto_data_destructor = free;
+  nc->recv_mbuf_limit = limit > LEAST_LIMIT ? (size_t) limit : LEAST_LIMIT;
+  return nc;
+}
+
+size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
+                                      mgos_mqtt_connect_fn_t connect_fn, void *arg) {
+  struct mg_send_mqtt_handshake_opts opts;
+  memset(&opts, 0, sizeof(opts));
+  if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;
+  if (cfg->will_retain) opts.flags |= MG_MQTT_WILL_RETAIN;
+  opts.keep_alive = (uint16_t) cfg->keep_alive;
+  opts.will_topic = cfg->will_topic;
+  opts.will_message = cfg->will_message;
+  opts.user_name = cfg->user;
+  opts.password = cfg->pass;
+  void *pd = nc->proto_data;
+  size_t before = nc->send_mbuf.len;
+  connect_fn(nc, mgos_mqtt_shim_string(cfg, MGOS_MQTT_TEXT_CLIENT_ID), &opts, arg);
+  /* The callback may have called mg_set_protocol_mqtt(): its data serves as well, its handler is ours to stand in for. */
+  if (nc->proto_data != pd) free(pd);
+  nc->proto_handler = NULL;
+  return nc->send_mbuf.len - before;
+}
+
+const uint8_t *mgos_mqtt_shim_last_sent(struct mg_connection *nc, size_t len) {
+  return (const uint8_t *) nc->send_mbuf.buf + nc->send_mbuf.len - len;
+}
+
+int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc) {
+  struct mg_mqtt_proto_data *pd = (struct mg_mqtt_proto_data *) nc->proto_data;
+  if (pd == NULL || !(pd->last_control_time > 0)) return -1;
+  pd->last_control_time = 0;
+  return pd->keep_alive;
+}
+
+void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
+  ((struct mg_mqtt_proto_data *) nc->proto_data)->keep_alive = (uint16_t) seconds;
+}
+
+uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size) {
+  struct mbuf *m = &nc->send_mbuf;
+  if (m->size - m->len < size) mbuf_resize(m, m->len + size);
+  return m->size - m->len >= size;
+}
+
+void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t len) {
+  mg_send(nc, bytes, (int) len);
+}
+
+void mgos_mqtt_shim_flush(struct mg_connection *nc) {
+  (void) nc;
+}
+
+size_t mgos_mqtt_shim_unsent(struct mg_connection *nc) {
+  return nc->send_mbuf.len;
+}
+
+const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit) {
+  *len = nc->recv_mbuf.len;
+  *limit = nc->recv_mbuf_limit > LEAST_LIMIT ? nc->recv_mbuf_limit : LEAST_LIMIT;
+  return (const uint8_t *) nc->recv_mbuf.buf;
+}
+
+void mgos_mqtt_shim_consume(struct mg_connection *nc, size_t len) {
+  mbuf_remove(&nc->recv_mbuf, len);
+}
+
+void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending) {
+  nc->flags |= after_sending ? MG_F_SEND_AND_CLOSE : MG_F_CLOSE_IMMEDIATELY;
+}
+
+void mgos_mqtt_shim_detach(struct mg_connection *nc) {
+  nc->user_data = NULL;
+}
+
+struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc) {
+  return (struct mgos_mqtt_conn *) nc->user_data;
+}
+
+void mgos_mqtt_shim_deliver(const struct mgos_mqtt_delivery *delivery, uint32_t head, size_t size, const uint8_t *topic,
+                            size_t topic_len, const uint8_t *payload, size_t payload_len) {
+  struct mg_mqtt_message m;
+  memset(&m, 0, sizeof(m));
+  m.cmd = head >> 4 & 15;
+  m.qos = head >> 1 & 3;
+  m.message_id = (uint16_t) (head >> 16);
+  m.len = (int) size;
+  m.topic.p = (const char *) topic;
+  m.topic.len = topic_len;
+  m.payload.p = (const char *) payload;
+  m.payload.len = payload_len;
+  mgos_mqtt_core_deliver(delivery, &m);
+}
+
+void mgos_mqtt_shim_call(mg_event_handler_t handler, struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
+  handler(nc, ev, ev_data, user_data);
+}
+
+void mgos_mqtt_shim_call_plain(const void *handler, struct mg_connection *nc, void *message, void *user_data) {
+  if (handler == NULL) return;
+  const struct mg_mqtt_message *m = (const struct mg_mqtt_message *) message;
+  ((sub_handler_t) handler)(nc, m->topic.p, (int) m->topic.len, m->payload.p, (int) m->payload.len, user_data);
+}
