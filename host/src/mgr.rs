@@ -333,3 +333,6 @@ pub unsafe extern "C" fn mg_next(mgr: *mut MgMgr, c: *mut MgConnection) -> *mut 
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
