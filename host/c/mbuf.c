@@ -39,12 +39,12 @@ void mbuf_trim(struct mbuf *mb) {
 static size_t generous_size(size_t need) {
   size_t more = (size_t) ((double) need * (MBUF_SIZE_MULTIPLIER - 1));
   if (more > MBUF_SIZE_MAX_HEADROOM) more = MBUF_SIZE_MAX_HEADROOM;
-  return more > SIZE_MAX - need ? need : need + more;
+  return need + more;
 }
 
 size_t mbuf_insert(struct mbuf *mb, size_t off, const void *data, size_t n) {
-  if (off > mb->len || n > SIZE_MAX - mb->len) return 0;
-  if (n == 0) return 0;
+  if (n == 0 || off > mb->len) return 0;
+  if (n > (size_t) PTRDIFF_MAX - mb->len) return 0; /* no block is so large */
   if (mb->len + n > mb->size) {
     size_t need = mb->len + n;
     mbuf_resize(mb, generous_size(need));
