@@ -256,7 +256,10 @@ pub(crate) fn close(conn: Conn) {
 
 /// The end of a connection that is in no list (any more): MG_EV_CLOSE, memory.
 pub(crate) fn finish(conn: Conn) {
-    log!(Debug, "{:?} {} closed", conn.ptr(), conn.peer_text());
+    // Connections that are but a timer come and go unnoticed.
+    if conn.sock() != INVALID_SOCKET {
+        log!(Debug, "{:?} {} closed", conn.ptr(), conn.peer_text());
+    }
     conn.set(F_CLOSE_IMMEDIATELY);
     conn.state(|s| s.closed = true);
     conn.drop_stream();
@@ -278,8 +281,6 @@ pub(crate) fn destroy(conn: Conn) {
         if let (false, Some(free)) = (data.is_null(), (*nc).proto_data_destructor) {
             free(data);
         }
-        mbuf_free(conn.recv_mbuf());
-        mbuf_free(conn.send_mbuf());
     }
     if conn.mgr().state(|m| m.bury(conn)) {
         free(conn);
@@ -288,9 +289,12 @@ pub(crate) fn destroy(conn: Conn) {
 
 /// Frees the memory. Nothing may use `conn` from here on.
 pub(crate) fn free(conn: Conn) {
-    // SAFETY: `create` made both allocations, and `destroy` comes here once for each.
+    // SAFETY: `create` made both allocations, and `destroy` comes here once for each. The mbufs
+    // are freed here, not before: a handler up the stack may have sent something after the end.
     unsafe {
         let nc = conn.ptr();
+        mbuf_free(conn.recv_mbuf());
+        mbuf_free(conn.send_mbuf());
         drop(Box::from_raw((*nc).mgr_data.cast::<State>()));
         ptr::write_bytes(nc, 0, 1);
         libc::free(nc.cast());

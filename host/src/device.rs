@@ -13,13 +13,10 @@ const DEFAULT_MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 /// Overrides the address.
 const MAC_VARIABLE: &str = "MGOS_HOST_MAC";
 
-struct Mac {
-    bytes: Option<[u8; 6]>,
-    /// For mgos_sys_ro_vars_get_mac_address(): former values stay valid.
-    text: Option<&'static CString>,
-}
+static MAC: Mutex<[u8; 6]> = Mutex::new(DEFAULT_MAC);
 
-static MAC: Mutex<Mac> = Mutex::new(Mac { bytes: None, text: None });
+/// What mgos_sys_ro_vars_get_mac_address() has handed out: it stays valid.
+static TEXTS: Mutex<Vec<CString>> = Mutex::new(Vec::new());
 
 /// Twelve hexadecimal digits, with colons or hyphens between bytes or without.
 fn parse_mac(text: &str) -> Option<[u8; 6]> {
@@ -38,12 +35,12 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
 pub(crate) fn init() -> Result<(), String> {
     let Some(text) = std::env::var_os(MAC_VARIABLE) else { return Ok(()) };
     let mac = text.to_str().and_then(parse_mac);
-    lock(&MAC).bytes = Some(mac.ok_or(format!("{MAC_VARIABLE} must be a MAC address like 02:00:00:12:34:56, not {text:?}"))?);
+    *lock(&MAC) = mac.ok_or(format!("{MAC_VARIABLE} must be a MAC address like 02:00:00:12:34:56, not {text:?}"))?;
     Ok(())
 }
 
 fn mac() -> [u8; 6] {
-    lock(&MAC).bytes.unwrap_or(DEFAULT_MAC)
+    *lock(&MAC)
 }
 
 fn digits() -> String {
@@ -68,7 +65,7 @@ pub unsafe extern "C" fn device_get_mac_address(mac_out: *mut u8) {
 pub unsafe extern "C" fn device_set_mac_address(mac: *const u8) {
     // SAFETY: the caller's promise.
     let bytes = unsafe { mac.cast::<[u8; 6]>().read() };
-    *lock(&MAC) = Mac { bytes: Some(bytes), text: None };
+    *lock(&MAC) = bytes;
 }
 
 /// Replaces each `?` by a digit, the last by the last, if there is an even number.
@@ -97,10 +94,12 @@ pub unsafe extern "C" fn mgos_expand_mac_address_placeholders(str: *mut c_char) 
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_sys_ro_vars_get_mac_address() -> *const c_char {
     let text = CString::new(digits()).unwrap_or_default();
-    let kept = &mut lock(&MAC).text;
-    // Handed out as a constant, so it is never freed; there are only so many settings of it.
-    let kept = kept.get_or_insert_with(|| Box::leak(Box::new(text)));
-    kept.as_ptr()
+    let mut texts = lock(&TEXTS);
+    let at = texts.iter().position(|t| *t == text).unwrap_or_else(|| {
+        texts.push(text);
+        texts.len() - 1
+    });
+    texts[at].as_ptr()
 }
 
 macro_rules! ro_vars {

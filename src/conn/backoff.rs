@@ -29,9 +29,9 @@ impl Backoff {
 
     /// The next wait. `random` is uniform over 32 bits.
     pub fn next(&mut self, Waits { min, max }: Waits, random: u32) -> u32 {
-        // A wait of nothing would be a busy loop.
+        // A wait of nothing would be a busy loop; one of more than twelve days could not be told from one that is over.
         let shortest = min.max(1);
-        self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.max(1));
+        self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.clamp(1, 1 << 30));
         let tenth = self.last / 10;
         let spread = (2 * tenth as u64 * random as u64) >> 32;
         self.last - tenth + spread as u32
@@ -69,6 +69,7 @@ mod tests {
         assert_eq!(Backoff::default().next(Waits { min: 0, max: 0 }, 0), 1);
         assert_eq!(Backoff::default().next(Waits { min: 5, max: 3 }, 0), 3);
         let mut b = Backoff { last: u32::MAX };
-        assert!(b.next(Waits { min: 1, max: u32::MAX }, u32::MAX) > u32::MAX - 10, "no overflow");
+        let longest = b.next(Waits { min: u32::MAX, max: u32::MAX }, u32::MAX);
+        assert!(longest < 1 << 31 && longest > 1 << 30, "{longest}");
     }
 }

@@ -62,6 +62,8 @@ mod tests {
     #[test]
     fn the_last_free_id_is_found() {
         let mut ids = Ids { last: 100, free: 0 };
-        assert_eq!(ids.take(|| (1..=65535).filter(|&id| id != 99)).get(), 99);
+        assert_eq!(ids.take(|| (101..=300).chain(1..=98)).get(), 301);
+        let mut ids = Ids { last: 65435, free: 0 };
+        assert_eq!(ids.take(|| (65436..=65535).chain(1..=98)).get(), 99);
     }
 }
