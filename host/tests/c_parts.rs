@@ -36,7 +36,9 @@ const SOURCES: &[&str] = &[
     "cs_codec",
     "cs_dbg",
     "cs_system",
+    "frozen_array",
     "frozen_edit",
+    "frozen_lookup",
     "frozen_print",
     "frozen_scan",
     "frozen_walk",
@@ -237,6 +239,29 @@ fn each_header_compiles_alone_as_c99_cpp11_and_for_bare_metal() {
             arm(&mut cmd);
             cmd.arg("-fsyntax-only").arg(source("c", header));
             expect_success(header, &cmd.output().expect("a C compiler for ARM"));
+        }
+    }
+}
+
+#[test]
+fn log_lines_leave_no_trace_without_stdio() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (source, object) = (dir.join("no_stdio.c"), dir.join("no_stdio.o"));
+    let text = "#include \"common/cs_dbg.h\"\n\
+        void f(void);\n\
+        void f(void) {\n\
+          if (cs_log_level > LL_NONE)\n    LOG(LL_INFO, (\"a text %d\", 1));\n\
+          else\n    DBG((\"another\"));\n\
+        }\n";
+    fs::write(&source, text).expect("a writable folder");
+    for (stdio, wanted) in [("-DCS_ENABLE_STDIO=0", false), ("-DCS_ENABLE_STDIO=1", true)] {
+        let mut cmd = compiler(false);
+        cmd.args(["-std=c99", "-g0", stdio, "-c"]).arg(&source).arg("-o").arg(&object);
+        expect_success("no_stdio.c", &cmd.output().expect("a C compiler"));
+        let bytes = fs::read(&object).expect("the object file");
+        for trace in ["cs_log_printf", "a text", "another"] {
+            let found = bytes.windows(trace.len()).any(|w| w == trace.as_bytes());
+            assert_eq!(found, wanted, "{trace} with {stdio}");
         }
     }
 }

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "mgos_event.h"
+#include "mgos_host.h"
 #include "mongoose.h"
 
 static int s_checks = 0, s_failures = 0;
@@ -90,6 +91,20 @@ double fake_time = 1000;
 struct mbuf fake_sent;
 struct fake_log fake_log;
 int fake_malloc_countdown = -1;
+
+struct fake_conf fake_conf = {NULL, LL_INFO};
+bool fake_conf_loaded = true;
+void *const mgos_host_conf_base = &fake_conf;
+const struct mgos_host_conf_entry mgos_host_conf_entries[] = {
+    {"debug", 0, 0, NULL},
+    {"debug.event_level", 0, offsetof(struct fake_conf, event_level), "2"},
+};
+const uint32_t mgos_host_conf_num_entries = ARRAY_SIZE(mgos_host_conf_entries);
+bool mgos_sys_config_is_initialized(void);
+
+bool mgos_sys_config_is_initialized(void) {
+  return fake_conf_loaded;
+}
 
 double mg_time(void) {
   return fake_time;

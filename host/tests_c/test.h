@@ -74,6 +74,14 @@ struct fake_log {
 };
 extern struct fake_log fake_log;
 
+/* The app's config: debug.event_level, and whether it is loaded. */
+struct fake_conf {
+  const char *something;
+  int event_level;
+};
+extern struct fake_conf fake_conf;
+extern bool fake_conf_loaded;
+
 /* A copy that has nothing readable behind it (valgrind, ASAN): free it. */
 char *exact_copy(const char *s, size_t len);
 

@@ -126,11 +126,19 @@ static void events(void) {
   mgos_debug_write(2, "abc", 3);
   fake_log.handler = NULL;
   CHECK_INT(cs_log_level, LL_DEBUG);
-  /* Without an app's config the limit for events is INFO. */
+  /* debug.event_level counts as it stands; before there is a config, none. */
   before = fake_log.count;
-  CHECK(cs_log_print_prefix(LL_DEBUG, "a.c", 1));
-  cs_log_printf("x");
-  CHECK_INT(fake_log.count, before);
+  CHECK(!log_at(LL_DEBUG, "a.c", 1, "x"));
+  fake_conf.event_level = LL_DEBUG;
+  CHECK(log_at(LL_DEBUG, "a.c", 1, "x"));
+  fake_conf.event_level = LL_NONE;
+  CHECK(!log_at(LL_ERROR, "a.c", 1, "x"));
+  mgos_debug_write(1, "x", 1); /* no LOG line, so below any limit */
+  CHECK_INT(fake_log.count, before + 2);
+  fake_conf.event_level = LL_INFO;
+  fake_conf_loaded = false;
+  CHECK(!log_at(LL_ERROR, "a.c", 1, "x"));
+  fake_conf_loaded = true;
   cs_log_set_level(LL_INFO);
 }
 
