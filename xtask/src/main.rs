@@ -5,6 +5,7 @@
 
 mod app;
 mod confgen;
+mod demo;
 mod manifest;
 mod project;
 mod run;
@@ -25,6 +26,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// The main job: an app keeps its readings through the death of its broker
+    Demo(demo::Args),
     /// Build a Mongoose OS app in C for this machine and run it
     Run(run::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
@@ -33,6 +36,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),
     };

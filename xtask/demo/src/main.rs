@@ -1,0 +1,41 @@
+//! The demo: an app keeps its readings through the death of its broker.
+//!
+//! `cargo xtask demo` builds everything and calls this program. Here: its two faces, the story that it plays (`run`)
+//! and the brokers that it starts as processes of their own (`broker`), so that one can be killed.
+
+mod app;
+mod broker;
+mod child;
+mod ledger;
+mod observer;
+mod stage;
+mod story;
+mod timeline;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+fn main() -> ExitCode {
+    match run(&std::env::args().skip(1).collect::<Vec<_>>()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// True if all went as it must.
+fn run(args: &[String]) -> Result<bool> {
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args.as_slice() {
+        ["broker", address] => broker::serve(address.parse()?).map(|()| true),
+        ["run", program, files, logs] => {
+            story::play(&story::Places { program: PathBuf::from(program), files: PathBuf::from(files), logs: PathBuf::from(logs) })
+        }
+        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS, or: broker ADDRESS"),
+    }
+}

@@ -1,0 +1,66 @@
+//! The observer: an MQTT client of another make on each broker, subscribed to all the app's topics at QoS 2.
+//! It also sends the commands.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rumqttc::{Client, Event as MqttEvent, Incoming, MqttOptions, QoS};
+use serde_json::Value;
+
+use crate::broker::Role;
+use crate::stage::Event;
+
+/// The observer's connection to one broker.
+pub struct Observer {
+    client: Client,
+}
+
+impl Observer {
+    /// Connect and subscribe; the stage hears of it when that is done, and of everything that arrives.
+    pub fn start(role: Role, address: SocketAddr, device: &str, events: Sender<Event>) -> Result<Observer> {
+        let mut options = MqttOptions::new(format!("observer-{}", role.name()), address.ip().to_string(), address.port());
+        options.set_keep_alive(Duration::from_secs(30));
+        let (client, mut connection) = Client::new(options, 100);
+        client.subscribe(format!("{device}/#"), QoS::ExactlyOnce).context("cannot subscribe")?;
+        std::thread::spawn(move || {
+            for event in connection.iter() {
+                let event = match event {
+                    Ok(MqttEvent::Incoming(Incoming::SubAck(_))) => Event::Subscribed,
+                    Ok(MqttEvent::Incoming(Incoming::Publish(message))) => {
+                        let Ok(json) = serde_json::from_slice(&message.payload) else { continue };
+                        let topic = message.topic.rsplit('/').next().unwrap_or_default();
+                        match understand(role, topic, json) {
+                            Some(event) => event,
+                            None => continue,
+                        }
+                    }
+                    Ok(_) => continue,
+                    // Not to be tried again: a broker that is gone stays gone, and a second session would spoil the count.
+                    Err(_) => {
+                        let _ = events.send(Event::ObserverLost(role));
+                        return;
+                    }
+                };
+                if events.send(event).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Observer { client })
+    }
+
+    pub fn command(&self, device: &str, command: &Value) -> Result<()> {
+        let topic = format!("{device}/command");
+        self.client.publish(topic, QoS::AtLeastOnce, false, command.to_string()).context("cannot send a command")
+    }
+}
+
+fn understand(role: Role, topic: &str, json: Value) -> Option<Event> {
+    match topic {
+        "reading" => Some(Event::Reading(role, u32::try_from(json.get("seq")?.as_u64()?).ok()?)),
+        "answer" => Some(Event::Answer(role, json)),
+        _ => None,
+    }
+}

@@ -1,0 +1,162 @@
+//! The story, scene by scene, and the verdict.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use crate::app;
+use crate::broker::{Broker, Role};
+use crate::observer::Observer;
+use crate::stage::Stage;
+
+/// The app's device id, with which its topics begin.
+const DEVICE: &str = "demo";
+
+/// Time between readings: long enough that a quiet moment lies between two of them.
+const INTERVAL_MS: u64 = 200;
+
+const SOON: Duration = Duration::from_secs(10);
+
+/// Where the demo finds and puts things.
+pub struct Places {
+    pub program: PathBuf,
+    /// The app's file system.
+    pub files: PathBuf,
+    pub logs: PathBuf,
+}
+
+/// Play it. True if nothing was lost at QoS 1 and 2 and nothing came twice at QoS 2.
+pub fn play(places: &Places) -> Result<bool> {
+    std::fs::create_dir_all(&places.logs).with_context(|| format!("cannot create {}", places.logs.display()))?;
+    let mut stage = Stage::new();
+    let result = scenes(places, &mut stage);
+    stage.timeline.close();
+    let logs = places.logs.display();
+    if let Err(error) = result {
+        println!("\n{}", stage.ledger.table());
+        return Err(error.context(format!("the demo could not be played to its end; the logs are in {logs}")));
+    }
+    println!("\n{}", stage.ledger.table());
+    println!(
+        "arrived: different readings that the observer got, by their numbers. lost: published, never got.\n\
+         twice: got more than once from one and the same broker. QoS 2 forbids that; QoS 1 does not.\n\
+         on both: got from either broker. This can befall what is in flight when the primary dies: its acknowledgement\n\
+         dies with it, so the app must send again. Exactly once is a promise between two parties, here the app and one\n\
+         broker, so this is not counted as twice."
+    );
+    println!("QoS 0 is not kept for later: {} of its readings were published while there was no connection.\n", stage.ledger.dropped(0));
+    let faults = stage.ledger.faults();
+    if faults.is_empty() {
+        println!("Nothing at QoS 1 or 2 was lost, nothing at QoS 2 came twice. {:.0} s.", stage.timeline.seconds());
+    } else {
+        println!("Not as it must be: {}. The logs are in {logs}.", faults.join("; "));
+    }
+    Ok(faults.is_empty())
+}
+
+fn scenes(places: &Places, stage: &mut Stage) -> Result<()> {
+    let [mut primary, backup] = [Broker::start(Role::Primary, &places.logs)?, Broker::start(Role::Backup, &places.logs)?];
+    let mut observers = Vec::new();
+    for (role, broker) in Role::BOTH.into_iter().zip([&primary, &backup]) {
+        stage.timeline.say(role.name(), &format!("broker listens on {}", broker.address));
+        stage.knows(role, broker.address);
+        observers.push(Observer::start(role, broker.address, DEVICE, stage.sender())?);
+    }
+    let [on_primary, on_backup] = observers.as_slice() else { bail!("two observers are needed") };
+    stage.wait("the observer's subscriptions", SOON, |stage| stage.subscribed == 2)?;
+    stage.timeline.say("observer", &format!("listens to {DEVICE}/# on both brokers, at QoS 2"));
+
+    let config = write_config(&places.logs, &primary, &backup)?;
+    let log = places.logs.join("app.log");
+    let mut app = app::start(&places.program, &places.files, &config, &log, stage.sender())?;
+    stage.timeline.say("app", "starts; a reading every 200 ms, at QoS 0, 1 and 2 in turn");
+    stage.wait("the app's connection", SOON, |stage| stage.connected)?;
+    stage.wait("readings from the primary", SOON, |stage| stage.ledger.arrived_from(Role::Primary) >= 9)?;
+    let mut commands = Commands(0);
+    commands.send(stage, on_primary, "status")?;
+
+    quiet_moment(stage)?;
+    primary.kill();
+    stage.is_killed(Role::Primary);
+    stage.timeline.say("primary", &format!("killed, after {} readings", stage.ledger.published()));
+    stage.wait("the app to notice", SOON, |stage| !stage.connected)?;
+    stage.wait("the app to go to the backup", 3 * SOON, |stage| stage.connected)?;
+    stage.wait("what was published meanwhile", SOON, |stage| {
+        stage.ledger.arrived_from(Role::Backup) > 0 && stage.ledger.outstanding(1).len() <= 1
+    })?;
+    let (dropped, from_backup) = (stage.ledger.dropped(0), stage.ledger.arrived_from(Role::Backup));
+    let text = format!("{from_backup} readings from the backup so far; {dropped} at QoS 0 were dropped without a connection");
+    stage.timeline.say("observer", &text);
+
+    stage.pass("some more readings by way of the backup", Duration::from_secs(2))?;
+    commands.send(stage, on_backup, "status")?;
+    let answer = commands.send(stage, on_backup, "pause")?;
+    // The app's own count against that of its log lines.
+    let next = answer.get("next").and_then(Value::as_u64).context("the answer to pause has no next")?;
+    stage.wait("the app's last log lines", SOON, |stage| stage.ledger.published() as u64 >= next)?;
+    // Not to be failed on: what is missing then is lost, and the summary says so.
+    let _ = stage.wait("the last readings", SOON, |stage| stage.ledger.outstanding(1).is_empty());
+    stage.pass("anything that comes twice", Duration::from_secs(1))?;
+
+    stage.ending = true;
+    match app.stop(SOON)? {
+        Some(status) if status.success() => stage.timeline.say("app", "ended when asked to"),
+        Some(status) => bail!("the app ended with {status}"),
+        None => bail!("the app does not end when asked to"),
+    }
+    Ok(())
+}
+
+/// Between two readings, when all is delivered and acknowledged: so that what is counted is the app's doing, not what
+/// the broker took with it.
+fn quiet_moment(stage: &mut Stage) -> Result<()> {
+    for _ in 0..20 {
+        let before = stage.ledger.published();
+        stage.wait("a quiet moment", SOON, |stage| stage.ledger.published() > before && stage.ledger.outstanding(0).is_empty())?;
+        let published = stage.ledger.published();
+        // For the acknowledgements that follow the delivery.
+        stage.pass("a quiet moment", Duration::from_millis(60))?;
+        if stage.ledger.published() == published && stage.ledger.outstanding(0).is_empty() {
+            return Ok(());
+        }
+    }
+    bail!("no quiet moment between two readings: this machine is too busy for the demo")
+}
+
+/// Numbers the commands, so that each answer finds its question.
+struct Commands(i64);
+
+impl Commands {
+    fn send(&mut self, stage: &mut Stage, by: &Observer, command: &str) -> Result<Value> {
+        self.0 += 1;
+        let id = self.0;
+        by.command(DEVICE, &json!({"cmd": command, "id": id}))?;
+        stage.timeline.say("observer", &format!("sends the command {command}"));
+        stage.wait("the answer", SOON, |stage| stage.answer.as_ref().is_some_and(|(of, _)| *of == id))?;
+        stage.answer.take().map(|(_, answer)| answer).context("the answer is gone")
+    }
+}
+
+/// The app's config: where the brokers are, and short waits.
+fn write_config(dir: &Path, primary: &Broker, backup: &Broker) -> Result<PathBuf> {
+    let server = |broker: &Broker| {
+        json!({
+            "enable": true,
+            "server": broker.address.to_string(),
+            "reconnect_timeout_min": 0.5,
+            "reconnect_timeout_max": 2,
+            "max_queue_length": 200,
+        })
+    };
+    let config = json!({
+        "device": {"id": DEVICE},
+        "telemetry": {"interval": INTERVAL_MS},
+        "mqtt": server(primary),
+        "mqtt1": server(backup),
+    });
+    let path = dir.join("demo.json");
+    std::fs::write(&path, format!("{config:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
+}

@@ -1,0 +1,51 @@
+//! What the user sees: one line for each thing that happens, and below them a line that shows that time passes.
+
+use std::io::{IsTerminal, Write, stdout};
+use std::time::{Duration, Instant};
+
+/// Prints with the time since its beginning.
+pub struct Timeline {
+    start: Instant,
+    terminal: bool,
+    /// A progress line is on the screen.
+    open: bool,
+    last_progress: Instant,
+}
+
+impl Timeline {
+    pub fn new() -> Timeline {
+        let now = Instant::now();
+        Timeline { start: now, terminal: stdout().is_terminal(), open: false, last_progress: now }
+    }
+
+    pub fn say(&mut self, who: &str, what: &str) {
+        self.close();
+        println!("{:7.2}  {who:<9} {what}", self.seconds());
+        self.last_progress = Instant::now();
+    }
+
+    /// On a terminal the line renews itself; elsewhere it is written every few seconds of silence.
+    pub fn progress(&mut self, what: &str) {
+        if self.terminal {
+            print!("\r\x1b[2K{:7.2}  {:<9} {what}", self.seconds(), "...");
+            // Nobody is there to read it then.
+            let _ = stdout().flush();
+            self.open = true;
+        } else if self.last_progress.elapsed() >= Duration::from_secs(2) {
+            println!("{:7.2}  {:<9} {what}", self.seconds(), "...");
+            self.last_progress = Instant::now();
+        }
+    }
+
+    /// Away with the progress line.
+    pub fn close(&mut self) {
+        if self.open {
+            print!("\r\x1b[2K");
+            self.open = false;
+        }
+    }
+
+    pub fn seconds(&self) -> f64 {
+        self.start.elapsed().as_secs_f64()
+    }
+}
