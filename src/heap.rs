@@ -51,21 +51,51 @@ pub unsafe fn release<T>(block: NonNull<T>) {
     }
 }
 
+/// What every block begins with, whatever it holds.
+#[repr(C)]
+struct Head {
+    next: *mut Head,
+    /// How many bytes stand behind the value.
+    len: u32,
+}
+
+/// A block: one allocation. Its bytes follow it.
 #[repr(C)]
 struct Node<T> {
-    next: *mut Node<T>,
-    len: u32,
+    head: Head,
     value: T,
 }
 
 impl<T> Node<T> {
     const BYTES: usize = size_of::<Self>();
 
+    /// Where the bytes of the block begin, and how many there are.
+    ///
     /// # Safety
-    /// `node` is a live node, not changed while the bytes are in use.
-    unsafe fn bytes<'a>(node: *mut Node<T>) -> &'a [u8] {
-        // SAFETY: a node is allocated with `len` initialised bytes behind it.
-        unsafe { core::slice::from_raw_parts(node.cast::<u8>().add(Self::BYTES), (*node).len as usize) }
+    /// `node` is a live block with a T in it.
+    unsafe fn bytes(node: *mut Node<T>) -> (*mut u8, usize) {
+        // SAFETY: by the contract; the bytes are part of the same allocation.
+        unsafe { (node.cast::<u8>().add(Self::BYTES), (*node).head.len as usize) }
+    }
+
+    /// # Safety
+    /// As for `bytes`; the block does not change for 'a.
+    unsafe fn item<'a>(node: *mut Node<T>) -> Item<'a, T> {
+        // SAFETY: by the contract; the bytes were initialised when the block was made.
+        unsafe {
+            let (bytes, len) = Self::bytes(node);
+            Item { value: &(*node).value, bytes: core::slice::from_raw_parts(bytes, len) }
+        }
+    }
+
+    /// # Safety
+    /// As for `bytes`; nobody else looks at the block for 'a.
+    unsafe fn item_mut<'a>(node: *mut Node<T>) -> ItemMut<'a, T> {
+        // SAFETY: by the contract; value and bytes do not overlap.
+        unsafe {
+            let (bytes, len) = Self::bytes(node);
+            ItemMut { value: &mut (*node).value, bytes: core::slice::from_raw_parts_mut(bytes, len) }
+        }
     }
 }
 
@@ -85,151 +115,70 @@ pub struct ItemMut<'a, T> {
     pub bytes: &'a mut [u8],
 }
 
-/// A singly linked list of blocks, with `C` cursors.
-pub struct List<T: Copy, const C: usize> {
-    head: *mut Node<T>,
-    tail: *mut Node<T>,
-    cursors: [*mut Node<T>; C],
+/// The part of a list that does not depend on what its blocks hold, so that there is one copy of it in the firmware.
+struct Chain {
+    first: *mut Head,
+    last: *mut Head,
+    cursors: [*mut Head; 2],
 }
 
-impl<T: Copy, const C: usize> List<T, C> {
-    /// An empty list.
-    pub const fn new() -> Self {
-        List { head: ptr::null_mut(), tail: ptr::null_mut(), cursors: [ptr::null_mut(); C] }
-    }
+/// Where a block is put.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Front,
+    Back,
+}
 
-    /// True if nothing is in it.
-    pub fn is_empty(&self) -> bool {
-        self.head.is_null()
-    }
-
-    fn make(value: T, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<*mut Node<T>, OutOfMemory> {
-        const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
-        let len32 = u32::try_from(len).map_err(|_| OutOfMemory)?;
-        let size = Node::<T>::BYTES.checked_add(len).ok_or(OutOfMemory)?;
-        let node = allocate(size)?.cast::<Node<T>>().as_ptr();
-        // SAFETY: `node` is fresh, aligned to a pointer, and has room for the node and `len` bytes, which are
-        // initialised before a slice is made of them.
+impl Chain {
+    /// Makes a block with room for `size` bytes of node, the first `len_of(parts)` behind it filled from `parts`, and links it in. The
+    /// value is the caller's to write.
+    fn insert(&mut self, size: usize, parts: &[&[u8]], end: End) -> Result<NonNull<Head>, OutOfMemory> {
+        let mut len = 0usize;
+        for part in parts {
+            len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
+        }
+        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<Head>();
+        let node = block.as_ptr();
+        // SAFETY: the block is fresh, aligned to a pointer, and has room for all that is written. The last block of a
+        // chain that is not empty is alive.
         unsafe {
-            node.write(Node { next: ptr::null_mut(), len: len32, value });
-            let bytes = node.cast::<u8>().add(Node::<T>::BYTES);
-            bytes.write_bytes(0, len);
-            fill(core::slice::from_raw_parts_mut(bytes, len));
-        }
-        Ok(node)
-    }
-
-    /// Adds a block at the front, `len` bytes behind it as `fill` writes them. Cursors do not see it.
-    pub fn push_front(&mut self, value: T, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), OutOfMemory> {
-        let node = Self::make(value, len, fill)?;
-        // SAFETY: `node` is fresh and ours.
-        unsafe { (*node).next = self.head };
-        if self.tail.is_null() {
-            self.tail = node;
-        }
-        self.head = node;
-        Ok(())
-    }
-
-    /// Adds a block at the end, `len` bytes behind it as `fill` writes them. Cursors at the end stand on it afterwards.
-    pub fn push_back(&mut self, value: T, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), OutOfMemory> {
-        let node = Self::make(value, len, fill)?;
-        if self.head.is_null() {
-            self.head = node;
-        } else {
-            // SAFETY: a list that is not empty has a live tail.
-            unsafe { (*self.tail).next = node };
-        }
-        self.tail = node;
-        for cursor in &mut self.cursors {
-            if cursor.is_null() {
-                *cursor = node;
+            node.write(Head { next: ptr::null_mut(), len: len as u32 });
+            let mut to = node.cast::<u8>().add(size);
+            for part in parts {
+                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+                to = to.add(part.len());
+            }
+            if self.first.is_null() {
+                self.first = node;
+                self.last = node;
+            } else if end == End::Front {
+                (*node).next = self.first;
+                self.first = node;
+            } else {
+                (*self.last).next = node;
+                self.last = node;
             }
         }
-        Ok(())
-    }
-
-    /// All blocks, from the front.
-    pub fn iter(&self) -> Iter<'_, T> {
-        Iter { node: self.head, list: PhantomData }
-    }
-
-    /// All blocks, from the front, to be changed.
-    pub fn iter_mut(&mut self) -> IterMut<'_, T> {
-        IterMut { node: self.head, list: PhantomData }
-    }
-
-    /// The block in front.
-    pub fn first_mut(&mut self) -> Option<ItemMut<'_, T>> {
-        self.iter_mut().next()
-    }
-
-    /// Removes the first block that `wanted` picks, and returns its value.
-    pub fn remove(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<T> {
-        let (link, node) = self.find(&mut wanted)?;
-        // SAFETY: `find` returns a live node and the link that leads to it; the node is out of reach of list and cursors
-        // before it is freed.
-        unsafe {
-            let next = (*node).next;
-            self.relink(link, node, next);
-            if self.tail == node {
-                self.tail = link;
-            }
-            let value = (*node).value;
-            free(node.cast());
-            Some(value)
-        }
-    }
-
-    /// Gives back the bytes behind the first block that `wanted` picks; the value stays. False if there is none.
-    pub fn strip(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
-        let Some((link, node)) = self.find(&mut wanted) else { return false };
-        // SAFETY: the node is live; where it is moved by `realloc`, every pointer to it is mended.
-        unsafe {
-            (*node).len = 0;
-            let moved = realloc(node.cast(), Node::<T>::BYTES).cast::<Node<T>>();
-            // Should `realloc` fail to shrink, the old block is still good.
-            if !moved.is_null() {
-                self.relink(link, node, moved);
-                if self.tail == node {
-                    self.tail = moved;
+        if end == End::Back {
+            for cursor in &mut self.cursors {
+                if cursor.is_null() {
+                    *cursor = node;
                 }
             }
         }
-        true
-    }
-
-    /// Removes all blocks.
-    pub fn clear(&mut self) {
-        while self.remove(|_| true).is_some() {}
-    }
-
-    /// The block before (null for none) and the first block that `wanted` picks.
-    fn find(&self, wanted: &mut impl FnMut(Item<'_, T>) -> bool) -> Option<(*mut Node<T>, *mut Node<T>)> {
-        let (mut link, mut node) = (ptr::null_mut::<Node<T>>(), self.head);
-        while !node.is_null() {
-            // SAFETY: all nodes in the chain are live.
-            unsafe {
-                if wanted(Item { value: &(*node).value, bytes: Node::bytes(node) }) {
-                    return Some((link, node));
-                }
-                link = node;
-                node = (*node).next;
-            }
-        }
-        None
+        Ok(block)
     }
 
     /// Makes whatever led to `old` lead to `new`.
     ///
     /// # Safety
-    /// `link` is null, or the live node before `old`.
-    unsafe fn relink(&mut self, link: *mut Node<T>, old: *mut Node<T>, new: *mut Node<T>) {
-        if link.is_null() {
-            self.head = new;
+    /// `before` is the live block before `old`, or null where `old` is the first.
+    unsafe fn relink(&mut self, before: *mut Head, old: *mut Head, new: *mut Head) {
+        if before.is_null() {
+            self.first = new;
         } else {
             // SAFETY: by the contract.
-            unsafe { (*link).next = new };
+            unsafe { (*before).next = new };
         }
         for cursor in &mut self.cursors {
             if *cursor == old {
@@ -238,64 +187,178 @@ impl<T: Copy, const C: usize> List<T, C> {
         }
     }
 
-    /// Sets cursor `I` on the first block.
-    pub fn rewind<const I: usize>(&mut self) {
-        let head = self.head;
-        *self.cursor_slot::<I>() = head;
+    /// Unlinks and frees a block.
+    ///
+    /// # Safety
+    /// `node` is a live block of this chain, `before` the one before it or null.
+    unsafe fn remove(&mut self, before: *mut Head, node: *mut Head) {
+        // SAFETY: by the contract; nothing leads to the block any more when it is freed.
+        unsafe {
+            self.relink(before, node, (*node).next);
+            if self.last == node {
+                self.last = before;
+            }
+            free(node.cast());
+        }
     }
 
-    /// Sets cursor `I` at the end.
-    pub fn finish<const I: usize>(&mut self) {
-        *self.cursor_slot::<I>() = ptr::null_mut();
+    /// Gives back all but the first `size` bytes of a block.
+    ///
+    /// # Safety
+    /// As for `remove`; `size` covers the node.
+    unsafe fn strip(&mut self, before: *mut Head, node: *mut Head, size: usize) {
+        // SAFETY: by the contract; where `realloc` moves the block, everything that led to it is mended. Should it fail
+        // to shrink the block, that stays as it is.
+        unsafe {
+            (*node).len = 0;
+            let moved = realloc(node.cast(), size).cast::<Head>();
+            if !moved.is_null() {
+                self.relink(before, node, moved);
+                if self.last == node {
+                    self.last = moved;
+                }
+            }
+        }
+    }
+}
+
+/// A singly linked list of blocks, with two cursors, numbers 0 and 1.
+pub struct List<T: Copy> {
+    chain: Chain,
+    of: PhantomData<T>,
+}
+
+impl<T: Copy> List<T> {
+    /// An empty list.
+    pub const fn new() -> Self {
+        let null = ptr::null_mut();
+        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, of: PhantomData }
+    }
+
+    /// True if nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.chain.first.is_null()
+    }
+
+    fn push(&mut self, value: T, parts: &[&[u8]], end: End) -> Result<(), OutOfMemory> {
+        const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
+        let node = self.chain.insert(Node::<T>::BYTES, parts, end)?.cast::<Node<T>>();
+        // SAFETY: the block has room for the node.
+        unsafe { (&raw mut (*node.as_ptr()).value).write(value) };
+        Ok(())
+    }
+
+    /// Adds a block at the front, with copies of `parts` behind it. Cursors do not see it.
+    pub fn push_front(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
+        self.push(value, parts, End::Front)
+    }
+
+    /// Adds a block at the end, with copies of `parts` behind it. Cursors at the end stand on it afterwards.
+    pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
+        self.push(value, parts, End::Back)
+    }
+
+    /// All blocks, from the front.
+    pub fn iter(&self) -> Iter<'_, T> {
+        Iter { node: self.chain.first.cast(), list: PhantomData }
+    }
+
+    /// All blocks, from the front, to be changed.
+    pub fn iter_mut(&mut self) -> IterMut<'_, T> {
+        IterMut { node: self.chain.first.cast(), list: PhantomData }
+    }
+
+    /// Removes the first block that `wanted` picks, and returns its value.
+    pub fn remove(&mut self, wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<T> {
+        let (before, node) = self.find(wanted)?;
+        // SAFETY: `find` returns a live block and the one before it.
+        unsafe {
+            let value = (*node).value;
+            self.chain.remove(before.cast(), node.cast());
+            Some(value)
+        }
+    }
+
+    /// Gives back the bytes behind the first block that `wanted` picks; the value stays. False if there is none.
+    pub fn strip(&mut self, wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
+        let Some((before, node)) = self.find(wanted) else { return false };
+        // SAFETY: `find` returns a live block and the one before it.
+        unsafe { self.chain.strip(before.cast(), node.cast(), Node::<T>::BYTES) };
+        true
+    }
+
+    /// Removes all blocks.
+    pub fn clear(&mut self) {
+        while self.remove(|_| true).is_some() {}
+    }
+
+    /// The first block that `wanted` picks, and the one before it, null for none.
+    fn find(&self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<(*mut Node<T>, *mut Node<T>)> {
+        let (mut before, mut node) = (ptr::null_mut::<Node<T>>(), self.chain.first.cast::<Node<T>>());
+        while !node.is_null() {
+            // SAFETY: all blocks in the chain are alive, and `&self` keeps them as they are.
+            unsafe {
+                if wanted(Node::item(node)) {
+                    return Some((before, node));
+                }
+                before = node;
+                node = (*node).head.next.cast();
+            }
+        }
+        None
+    }
+
+    /// Sets cursor `I` on the first block.
+    pub fn rewind<const I: usize>(&mut self) {
+        let first = self.chain.first;
+        *self.slot::<I>() = first;
     }
 
     /// Moves cursor `I` on; at the end it stays.
     pub fn advance<const I: usize>(&mut self) {
-        let cursor = self.cursor_slot::<I>();
+        let cursor = self.slot::<I>();
         if !cursor.is_null() {
-            // SAFETY: a cursor stands on a live node.
+            // SAFETY: a cursor stands on a live block.
             *cursor = unsafe { (**cursor).next };
         }
     }
 
     /// The block under cursor `I`; `None` at the end.
     pub fn current<const I: usize>(&self) -> Option<Item<'_, T>> {
-        const { assert!(I < C) };
-        let node = self.cursors.get(I).copied().filter(|node| !node.is_null())?;
-        // SAFETY: a cursor stands on a live node, and `&self` keeps it so.
-        unsafe { Some(Item { value: &(*node).value, bytes: Node::bytes(node) }) }
+        const { assert!(I < 2) };
+        let node = self.chain.cursors[I].cast::<Node<T>>();
+        // SAFETY: a cursor stands on a live block, and `&self` keeps it as it is.
+        if node.is_null() { None } else { Some(unsafe { Node::item(node) }) }
     }
 
     /// The block under cursor `I`, to be changed; `None` at the end.
     pub fn current_mut<const I: usize>(&mut self) -> Option<ItemMut<'_, T>> {
-        let node = *self.cursor_slot::<I>();
-        IterMut { node, list: PhantomData }.next()
+        let node = self.slot::<I>().cast::<Node<T>>();
+        // SAFETY: a cursor stands on a live block, and `&mut self` keeps everyone else away.
+        if node.is_null() { None } else { Some(unsafe { Node::item_mut(node) }) }
     }
 
     /// The value under cursor `I`, to be changed, without touching the bytes behind it; `None` at the end.
     pub fn current_value_mut<const I: usize>(&mut self) -> Option<&mut T> {
-        let node = *self.cursor_slot::<I>();
-        if node.is_null() {
-            return None;
-        }
-        // SAFETY: a cursor stands on a live node, and `&mut self` makes this the only reference to the value.
-        unsafe { Some(&mut (*node).value) }
+        let node = self.slot::<I>().cast::<Node<T>>();
+        // SAFETY: as above.
+        if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
     }
 
-    fn cursor_slot<const I: usize>(&mut self) -> &mut *mut Node<T> {
-        const { assert!(I < C) };
-        // The index is below C by the assertion, so the compiler drops the bound check.
-        &mut self.cursors[I]
+    fn slot<const I: usize>(&mut self) -> &mut *mut Head {
+        const { assert!(I < 2) };
+        // In bounds by the assertion, so there is no check left in the code.
+        &mut self.chain.cursors[I]
     }
 }
 
-impl<T: Copy, const C: usize> Default for List<T, C> {
+impl<T: Copy> Default for List<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Copy, const C: usize> Drop for List<T, C> {
+impl<T: Copy> Drop for List<T> {
     fn drop(&mut self) {
         self.clear();
     }
@@ -311,14 +374,14 @@ impl<'a, T> Iterator for Iter<'a, T> {
     type Item = Item<'a, T>;
 
     fn next(&mut self) -> Option<Item<'a, T>> {
-        if self.node.is_null() {
+        let node = self.node;
+        if node.is_null() {
             return None;
         }
-        let node = self.node;
-        // SAFETY: the list is borrowed for 'a, so its nodes live and do not change.
+        // SAFETY: the list is borrowed for 'a, so its blocks live and do not change.
         unsafe {
-            self.node = (*node).next;
-            Some(Item { value: &(*node).value, bytes: Node::bytes(node) })
+            self.node = (*node).head.next.cast();
+            Some(Node::item(node))
         }
     }
 }
@@ -333,16 +396,14 @@ impl<'a, T> Iterator for IterMut<'a, T> {
     type Item = ItemMut<'a, T>;
 
     fn next(&mut self) -> Option<ItemMut<'a, T>> {
-        if self.node.is_null() {
+        let node = self.node;
+        if node.is_null() {
             return None;
         }
-        let node = self.node;
-        // SAFETY: the list is borrowed mutably for 'a, each node is handed out once, and value and bytes do not overlap.
+        // SAFETY: the list is borrowed mutably for 'a, and each block is handed out once.
         unsafe {
-            self.node = (*node).next;
-            let len = (*node).len as usize;
-            let bytes = core::slice::from_raw_parts_mut(node.cast::<u8>().add(Node::<T>::BYTES), len);
-            Some(ItemMut { value: &mut (*node).value, bytes })
+            self.node = (*node).head.next.cast();
+            Some(Node::item_mut(node))
         }
     }
 }
@@ -380,22 +441,22 @@ mod tests {
     use super::{List, OutOfMemory, testing};
     use std::vec::Vec;
 
-    fn list(n: u32) -> List<u32, 1> {
+    fn list(n: u32) -> List<u32> {
         let mut list = List::new();
         for i in 0..n {
-            list.push_back(i, 4, |b| b.copy_from_slice(&i.to_be_bytes())).unwrap();
+            list.push_back(i, &[&[0, 0], &(i as u16).to_be_bytes()]).unwrap();
         }
         list
     }
 
-    fn values(list: &List<u32, 1>) -> Vec<u32> {
+    fn values(list: &List<u32>) -> Vec<u32> {
         list.iter().map(|i| *i.value).collect()
     }
 
     #[test]
     fn blocks_keep_their_order_and_bytes() {
         let mut l = list(3);
-        l.push_front(9, 1, |b| b[0] = 7).unwrap();
+        l.push_front(9, &[&[7]]).unwrap();
         assert_eq!(values(&l), [9, 0, 1, 2]);
         assert_eq!(l.iter().map(|i| i.bytes.len()).collect::<Vec<_>>(), [1, 4, 4, 4]);
         assert_eq!(l.iter().last().unwrap().bytes, [0, 0, 0, 2]);
@@ -410,7 +471,7 @@ mod tests {
         assert_eq!(*l.current::<0>().unwrap().value, 2);
         l.remove(|i| *i.value == 2);
         assert!(l.current::<0>().is_none());
-        l.push_back(5, 0, |_| ()).unwrap();
+        l.push_back(5, &[]).unwrap();
         assert_eq!(*l.current::<0>().unwrap().value, 5, "a cursor at the end stands on what is appended");
     }
 
@@ -418,10 +479,10 @@ mod tests {
     fn removing_the_last_block_leaves_the_end_right() {
         let mut l = list(2);
         l.remove(|i| *i.value == 1);
-        l.push_back(7, 0, |_| ()).unwrap();
+        l.push_back(7, &[]).unwrap();
         assert_eq!(values(&l), [0, 7]);
         l.clear();
-        l.push_back(8, 0, |_| ()).unwrap();
+        l.push_back(8, &[]).unwrap();
         assert_eq!(values(&l), [8]);
     }
 
@@ -433,7 +494,7 @@ mod tests {
         assert!(l.strip(|i| *i.value == 2));
         assert_eq!(l.current::<0>().unwrap().bytes.len(), 0);
         assert_eq!(values(&l), [0, 1, 2]);
-        l.push_back(3, 0, |_| ()).unwrap();
+        l.push_back(3, &[]).unwrap();
         assert_eq!(values(&l), [0, 1, 2, 3]);
         assert!(!l.strip(|_| false));
     }
@@ -442,8 +503,8 @@ mod tests {
     fn without_memory_nothing_changes() {
         let mut l = list(1);
         testing::fail_after(Some(0));
-        assert_eq!(l.push_back(1, 0, |_| ()), Err(OutOfMemory));
-        assert_eq!(l.push_front(1, 0, |_| ()), Err(OutOfMemory));
+        assert_eq!(l.push_back(1, &[]), Err(OutOfMemory));
+        assert_eq!(l.push_front(1, &[]), Err(OutOfMemory));
         testing::fail_after(None);
         assert_eq!(values(&l), [0]);
     }

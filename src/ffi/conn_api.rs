@@ -121,7 +121,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_add_handler(c: *mut mgos_mqtt_conn, hand
     if handler.is_none() {
         return c.log(Log::NoHandler, &[], 0, 0);
     }
-    if c.get().handlers.push_front(GlobalHandler { call: handler, user_data }, 0, |_| ()).is_err() {
+    if c.get().handlers.push_front(GlobalHandler { call: handler, user_data }, &[]).is_err() {
         c.log(Log::NoMemory, &[], 0, 0);
     }
 }
@@ -385,4 +385,3 @@ pub unsafe extern "C" fn mgos_mqtt_ws_ev(nc: *mut mg_connection, ev: c_int, ev_d
     // SAFETY: by the contract.
     unsafe { events::mgos_mqtt_ev(nc, ev, ev_data, user_data) }
 }
-

@@ -2,7 +2,7 @@
 
 use super::lifecycle;
 use super::object::{GlobalHandler, Handler, Hold};
-use super::pump::{self, NotWritten, cloud_event, close_now, now, pump};
+use super::pump::{self, NotWritten, close_now, cloud_event, now, pump};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mgos_mqtt_conn, mgos_mqtt_delivery};
 use crate::session::{Recipient, Take, Tell, Trouble};

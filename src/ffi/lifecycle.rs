@@ -283,4 +283,3 @@ pub fn note_app_connect(c: &Hold, nc: *mut mg_connection, len: usize) {
     let (clean_session, keep_alive) = terms.unwrap_or((c.number(Number::CleanSession) != 0, interval as u16));
     c.get().core.session.connect_sent(clean_session, keep_alive, now);
 }
-

@@ -30,7 +30,7 @@ pub struct GlobalHandler {
 /// What `struct mgos_mqtt_conn` is on this side of the seam.
 pub struct Object {
     pub(super) core: Conn<Handler>,
-    pub(super) handlers: List<GlobalHandler, 1>,
+    pub(super) handlers: List<GlobalHandler>,
     /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
     pub(super) nc: *mut mg_connection,
     /// One for each [`Slot`].

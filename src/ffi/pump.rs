@@ -3,7 +3,7 @@
 use super::object::Hold;
 use super::shim::{self, Cloud, Log, Number};
 use super::types::mg_connection;
-use crate::conn::{Next, Slot, Wake, Waits};
+use crate::conn::{Next, Slot, Waits, Wake};
 use crate::session::{message, reached};
 use crate::wire::Out;
 use core::convert::Infallible;
@@ -98,7 +98,10 @@ pub fn pump(c: &Hold) {
         }
         let (what, text, a, b): (_, &[u8], _, _) = match out {
             Out::Subscribe(_, filter, qos) => (Some(Log::Sub), filter, qos as i32, 0),
-            Out::Stored { flags, body } => (Some(Log::Pub), message(body).map_or(&[], |(topic, _)| topic), 0, flags as i32),
+            Out::Stored { flags, body } => {
+                let (topic, id, _) = message(body).unwrap_or((&[], 0, &[]));
+                (Some(Log::Pub), topic, id as i32, flags as i32)
+            }
             _ => (None, &[], 0, 0),
         };
         let (text, len) = (text.as_ptr(), text.len());

@@ -208,5 +208,11 @@ unsafe extern "C" {
     /// Calls the `sub_handler_t` at `handler` with what is in the `struct mg_mqtt_message`.
     pub fn mgos_mqtt_shim_call_plain(handler: *const c_void, nc: *mut mg_connection, message: *mut c_void, user_data: *mut c_void);
     /// Calls the app's handler.
-    pub fn mgos_mqtt_shim_call(handler: mg_event_handler_t, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, user_data: *mut c_void);
+    pub fn mgos_mqtt_shim_call(
+        handler: mg_event_handler_t,
+        nc: *mut mg_connection,
+        ev: c_int,
+        ev_data: *mut c_void,
+        user_data: *mut c_void,
+    );
 }

@@ -4,7 +4,7 @@
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
 use crate::heap::{List, OutOfMemory};
-use crate::wire::{AckKind, Out, PacketId, QoS, publish_body, publish_body_len};
+use crate::wire::{AckKind, Out, PacketId, QoS};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +78,7 @@ const NEXT: usize = 0;
 /// The outgoing messages of a session.
 #[derive(Default)]
 pub struct Outbox {
-    list: List<Entry, 1>,
+    list: List<Entry>,
     /// Entries with content: what `max_queue_length` bounds.
     kept: u16,
     /// Entries without.
@@ -104,7 +104,7 @@ impl Outbox {
 
     /// Sum of the payloads that are kept, bytes.
     pub fn payload_bytes(&self) -> usize {
-        self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, payload)| payload.len())).sum()
+        self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, _, payload)| payload.len())).sum()
     }
 
     /// True if `most` messages or more are kept.
@@ -125,7 +125,11 @@ impl Outbox {
     /// Forgets the entry with this identifier.
     pub fn forget(&mut self, id: PacketId) {
         if let Some(e) = self.list.iter().find(|e| e.value.id == id.get()) {
-            if e.bytes.is_empty() { self.bare -= 1 } else { self.kept -= 1 }
+            if e.bytes.is_empty() {
+                self.bare -= 1
+            } else {
+                self.kept -= 1
+            }
             self.list.remove(|e| e.value.id == id.get());
         }
     }
@@ -133,17 +137,15 @@ impl Outbox {
     /// Appends a message to be sent.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
         let entry = Entry { id: id.get(), flags, state: State::Fresh };
-        self.list.push_back(entry, publish_body_len(topic, payload), |mut body| {
-            // The block has exactly this length.
-            let _ = publish_body(&mut body, topic, id, payload);
-        })?;
+        // As they go on the wire: topic with its length, identifier, message (3.3.2).
+        self.list.push_back(entry, &[&(topic.len() as u16).to_be_bytes(), topic, &id.get().to_be_bytes(), payload])?;
         self.kept += 1;
         Ok(())
     }
 
     /// Keeps the identifier of something that is sent now and not kept.
     pub fn push_bare(&mut self, id: PacketId, flags: u8, state: State) -> Result<(), OutOfMemory> {
-        self.list.push_back(Entry { id: id.get(), flags, state }, 0, |_| ())?;
+        self.list.push_back(Entry { id: id.get(), flags, state }, &[])?;
         self.add_bare();
         Ok(())
     }
@@ -254,9 +256,10 @@ impl Outbox {
     }
 }
 
-/// Topic and payload in the body of a PUBLISH at QoS 1 or 2.
-pub fn message(body: &[u8]) -> Option<(&[u8], &[u8])> {
+/// Topic, identifier and payload in the body of a PUBLISH at QoS 1 or 2.
+pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
     let (len, rest) = body.split_first_chunk::<2>()?;
     let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*len) as usize)?;
-    Some((topic, rest.get(2..)?))
+    let (id, payload) = rest.split_first_chunk::<2>()?;
+    Some((topic, u16::from_be_bytes(*id), payload))
 }

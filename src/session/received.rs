@@ -9,7 +9,7 @@ const MOST: u8 = 255;
 /// The set of their identifiers.
 #[derive(Default)]
 pub struct Received {
-    ids: List<PacketId, 0>,
+    ids: List<PacketId>,
     len: u8,
 }
 
@@ -39,7 +39,7 @@ impl Received {
         if self.len == MOST {
             return Err(Full::TooMany);
         }
-        self.ids.push_front(id, 0, |_| ())?;
+        self.ids.push_front(id, &[])?;
         self.len += 1;
         Ok(())
     }

@@ -42,7 +42,7 @@ const DELIVERY: usize = 1;
 
 /// All subscriptions of a connection.
 pub struct Subscriptions<H: Copy> {
-    list: List<Subscription<H>, 2>,
+    list: List<Subscription<H>>,
 }
 
 impl<H: Copy> Default for Subscriptions<H> {
@@ -61,7 +61,7 @@ impl<H: Copy> Subscriptions<H> {
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
         let subscription = Subscription { handler, id: 0, qos, state: State::Unsent, messages_only };
-        self.list.push_front(subscription, filter.len(), |bytes| bytes.copy_from_slice(filter))?;
+        self.list.push_front(subscription, &[filter])?;
         self.list.rewind::<UNSENT>();
         Ok(())
     }

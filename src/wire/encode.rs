@@ -81,7 +81,7 @@ pub enum Out<'a> {
         /// The message.
         payload: &'a [u8],
     },
-    /// A message whose variable header and payload stand ready, see [`publish_body`].
+    /// A message whose variable header and payload stand ready, as they go on the wire.
     Stored {
         /// Flags of the fixed header: DUP, QoS, RETAIN.
         flags: u8,
@@ -98,19 +98,6 @@ pub enum Out<'a> {
     PingReq,
     /// DISCONNECT.
     Disconnect,
-}
-
-/// Bytes of the variable header and payload of a PUBLISH at QoS 1 or 2.
-pub const fn publish_body_len(topic: &[u8], payload: &[u8]) -> usize {
-    4 + topic.len() + payload.len()
-}
-
-/// Writes the variable header and payload of a PUBLISH at QoS 1 or 2.
-pub fn publish_body<W: Write>(w: &mut W, topic: &[u8], id: PacketId, payload: &[u8]) -> Result<(), W::Error> {
-    w.write_all(&(topic.len() as u16).to_be_bytes())?;
-    w.write_all(topic)?;
-    w.write_all(&id.get().to_be_bytes())?;
-    w.write_all(payload)
 }
 
 fn size_of_string(s: &[u8]) -> usize {

@@ -10,7 +10,7 @@ mod topic;
 mod utf8;
 
 pub use decode::{AckKind, Decoded, Header, Packet, Publish, Violation, Wrong, decode, header};
-pub use encode::{Connect, Out, Will, connect_terms, publish_body, publish_body_len};
+pub use encode::{Connect, Out, Will, connect_terms};
 pub use topic::{TopicError, check_filter, check_name, matches};
 
 #[cfg(test)]

@@ -6,11 +6,15 @@
 mod app;
 mod confgen;
 mod demo;
+mod exports;
+mod firmware;
+mod header;
 mod manifest;
 mod project;
 mod run;
 mod sdk;
 mod setup;
+mod size;
 mod yaml;
 
 use std::process::ExitCode;
@@ -32,6 +36,12 @@ enum Command {
     Run(run::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
     Sdk(sdk::Args),
+    /// Make the C headers from src/ffi
+    Header(header::Args),
+    /// Check the symbols of the firmware archive
+    Exports(exports::Args),
+    /// Show how much flash the library takes
+    Size(size::Args),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +49,9 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),
+        Command::Header(args) => header::run(args),
+        Command::Exports(args) => exports::run(args),
+        Command::Size(args) => size::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

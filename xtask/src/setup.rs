@@ -22,8 +22,14 @@ pub enum Sign {
     Installed,
 }
 
-const fn program(name: &'static str, program: &'static str) -> Package {
+/// A package that is known by a program.
+pub const fn program(name: &'static str, program: &'static str) -> Package {
     Package { name, sign: Sign::Program(program) }
+}
+
+/// A package that is known by nothing but the package manager.
+pub const fn installed(name: &'static str) -> Package {
+    Package { name, sign: Sign::Installed }
 }
 
 /// What building an app takes beside Rust.

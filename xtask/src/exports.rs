@@ -1,0 +1,80 @@
+//! `cargo xtask exports`: that the library defines every symbol of the original, and its archive shows none but those of
+//! shim/exports.txt.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::firmware::{self, UBUNTU};
+use crate::project;
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// What the original's objects define beyond its headers: firmware and libraries may refer to it.
+const BEYOND_HEADERS: [&str; 7] = [
+    "mgos_mqtt_init",
+    "mgos_mqtt_ev",
+    "mgos_mqtt_ws_ev",
+    "mgos_mqtt_conn_get_packet_id",
+    "mgos_mqtt_conn_sub_s",
+    "mgos_mqtt_conn_nc",
+    "mgos_mqtt_conn_reconnect",
+];
+
+pub fn run(_: Args) -> Result<()> {
+    let archive = UBUNTU.archive()?;
+    let symbols = UBUNTU.symbols(&archive)?;
+    let shown: BTreeSet<String> =
+        symbols.iter().filter(|(kind, _)| kind.is_ascii_uppercase() && *kind != 'U').map(|(_, name)| name.clone()).collect();
+    let expected = firmware::exports()?;
+    let missing: Vec<_> = expected.difference(&shown).collect();
+    let extra: Vec<_> = shown.difference(&expected).collect();
+    ensure!(missing.is_empty() && extra.is_empty(), "shim/exports.txt and the archive differ: missing {missing:?}, not listed {extra:?}");
+    // The rest of the API stands in the shim.
+    let defined: BTreeSet<String> = shown.into_iter().chain(shim_definitions()?).collect();
+    let lacking: Vec<_> = public_api()?.into_iter().filter(|name| !defined.contains(name)).collect();
+    ensure!(lacking.is_empty(), "neither the archive nor the shim defines {lacking:?}");
+    println!("{} symbols in the archive, as listed; all {} of the original are defined", expected.len(), public_api()?.len());
+    Ok(())
+}
+
+/// Every function of the API: what the headers declare, and what the original defines beyond them.
+pub fn public_api() -> Result<BTreeSet<String>> {
+    let mut names: BTreeSet<String> = BEYOND_HEADERS.map(String::from).into();
+    for header in ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h"] {
+        let text = read(header)?;
+        // Comments mention functions too.
+        let code: String = text.lines().filter(|line| !line.trim_start().starts_with(['*', '/'])).collect::<Vec<_>>().join("\n");
+        names.extend(functions(&code, |_| true));
+    }
+    Ok(names)
+}
+
+/// The functions that the shim has for the core.
+pub fn shim_functions() -> Result<BTreeSet<String>> {
+    let text = read("shim/mgos_mqtt_seam.h")?;
+    Ok(functions(&text, |name| name.starts_with("mgos_mqtt_shim_")).collect())
+}
+
+/// The functions that the shim defines, by their names at the beginning of a definition.
+fn shim_definitions() -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c"] {
+        let text = read(&format!("shim/{file}"))?;
+        let definitions =
+            text.lines().filter(|line| !line.starts_with([' ', '}', '/', '#']) && !line.ends_with(';')).collect::<Vec<_>>().join("\n");
+        names.extend(functions(&definitions, |_| true));
+    }
+    Ok(names)
+}
+
+/// Names of ours that are followed by an opening parenthesis.
+fn functions<'a>(code: &'a str, wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = String> + 'a {
+    let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
+    words.filter(move |word| word.starts_with("mgos_mqtt_") && wanted(word)).map(String::from)
+}
+
+fn read(path: &str) -> Result<String> {
+    std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"))
+}
