@@ -161,6 +161,9 @@ struct mgos_mqtt_delivery;
         }
         let (before, after) = out.split_once(END).expect("cpp_compat makes an extern block");
         let gap = if variadic.is_empty() { "" } else { "\n" };
-        format!("#pragma once\n\n{before}{variadic}{gap}{END}{after}").replace("// extern \"C\"", "/* extern \"C\" */").replace("#endif // __cplusplus", "#endif").replace("#endif  // __cplusplus", "#endif")
+        format!("#pragma once\n\n{before}{variadic}{gap}{END}{after}")
+            .replace("// extern \"C\"", "/* extern \"C\" */")
+            .replace("#endif // __cplusplus", "#endif")
+            .replace("#endif  // __cplusplus", "#endif")
     }
 }

@@ -149,7 +149,7 @@ impl Drop for Hold {
 }
 
 /// A number of a configuration; 0 where there is none.
-pub fn number(config: *const mgos_config_mqtt, which: Number) -> i32 {
+pub(super) fn number(config: *const mgos_config_mqtt, which: Number) -> i32 {
     if config.is_null() {
         return 0;
     }
@@ -158,12 +158,12 @@ pub fn number(config: *const mgos_config_mqtt, which: Number) -> i32 {
 }
 
 /// Writes a log line of no connection in particular, or of that with number `id`.
-pub fn log_line(what: Log, id: i32, s: &[u8], a: i32, b: i32) {
+pub(super) fn log_line(what: Log, id: i32, s: &[u8], a: i32, b: i32) {
     // SAFETY: the slice is valid for the call; the callers hold no reference to an object.
     unsafe { shim::mgos_mqtt_shim_log(what, id, s.as_ptr(), s.len(), a, b) }
 }
 
 /// Complains that a call needs a connection and has none.
-pub fn no_connection() {
+pub(super) fn no_connection() {
     log_line(Log::NoConnection, 0, &[], 0, 0);
 }

@@ -195,6 +195,11 @@ impl<H: Copy> Session<H> {
         self.link != Link::Down
     }
 
+    /// True if no message is queued or in flight, in either direction.
+    pub fn is_settled(&self) -> bool {
+        self.outbox.is_empty() && self.received.is_empty()
+    }
+
     /// A Packet Identifier that is not in use. It counts as used only once something is sent with it.
     pub fn packet_id(&mut self) -> PacketId {
         let (outbox, subscriptions) = (&self.outbox, &self.subscriptions);

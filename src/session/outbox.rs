@@ -249,8 +249,7 @@ impl Outbox {
         self.list.advance::<NEXT>();
     }
 
-    /// True if nothing is kept and the counts say so too.
-    #[cfg(test)]
+    /// True if nothing is kept, nor awaited.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.kept == 0 && self.bare == 0
     }

@@ -34,6 +34,11 @@ impl Received {
         self.ids.iter().any(|i| *i.value == id)
     }
 
+    /// True if none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// Remembers one that is not in the set.
     pub fn insert(&mut self, id: PacketId) -> Result<(), Full> {
         if self.len == MOST {
