@@ -4,6 +4,7 @@
 //! and whose `run` does it.
 
 mod app;
+mod ci;
 mod confgen;
 mod demo;
 mod exports;
@@ -34,6 +35,8 @@ enum Command {
     Demo(demo::Args),
     /// Build a Mongoose OS app in C for this machine and run it
     Run(run::Args),
+    /// Everything that must hold before a change lands
+    Ci(ci::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
     Sdk(sdk::Args),
     /// Make the C headers from src/ffi
@@ -47,6 +50,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
+        Command::Ci(args) => ci::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),
         Command::Header(args) => header::run(args),

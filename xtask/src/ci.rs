@@ -1,0 +1,36 @@
+//! `cargo xtask ci`: everything that must hold before a change lands, in an order that fails early. .ci/run calls this and nothing else.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::project;
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// What is run, each a cargo command.
+const STEPS: [(&str, &[&str]); 7] = [
+    ("format", &["fmt", "--all", "--check"]),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    ("headers are fresh", &["xtask", "header", "--check"]),
+    ("exported symbols", &["xtask", "exports"]),
+    ("size on Cortex-M4F", &["xtask", "size"]),
+    ("tests", &["xtask", "test"]),
+    ("demo", &["xtask", "demo"]),
+];
+
+pub fn run(_: Args) -> Result<()> {
+    let mut times = Vec::new();
+    for (name, step) in STEPS {
+        println!("\n== {name}: cargo {}", step.join(" "));
+        let start = Instant::now();
+        project::run(project::cargo().args(step)).with_context(|| format!("{name} failed"))?;
+        times.push((name, start.elapsed()));
+    }
+    println!("\nAll is well:");
+    for (name, time) in times {
+        println!("  {name:<20} {:>5} s", time.as_secs());
+    }
+    Ok(())
+}
