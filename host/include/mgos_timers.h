@@ -22,8 +22,8 @@ typedef uintptr_t mgos_timer_id;
 #define MGOS_TIMER_RUN_NOW (1 << 1) /* the first time in the next round */
 
 /*
- * Calls cb(cb_arg) in `msecs` ms, from the main loop. Returns the timer's id, or
- * MGOS_INVALID_TIMER_ID without memory. An id is not used again for a long time.
+ * Calls cb(cb_arg) in `msecs` ms, from the main loop. Returns the timer's id, never
+ * MGOS_INVALID_TIMER_ID on the host. An id is not used again.
  */
 mgos_timer_id mgos_set_timer(int msecs, int flags, timer_callback cb,
                              void *cb_arg);

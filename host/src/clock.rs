@@ -11,7 +11,7 @@ use std::{
 
 use libc::{c_char, c_double, c_int, c_void};
 
-use crate::{events, timers};
+use crate::events;
 
 /// How far the app has moved its wall time from the machine's, microseconds.
 static WALL_OFFSET: AtomicI64 = AtomicI64::new(0);
@@ -69,7 +69,6 @@ pub extern "C" fn mgos_settimeofday(time: c_double, _tz: *mut c_void) -> c_int {
     // The one field of struct mgos_time_changed_arg.
     let mut delta = time - wall();
     WALL_OFFSET.fetch_add((delta * 1e6) as i64, Relaxed);
-    timers::reschedule();
     // SAFETY: handlers of this event expect a pointer to one double.
     unsafe { events::trigger(events::TIME_CHANGED, (&raw mut delta).cast()) };
     0

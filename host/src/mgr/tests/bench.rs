@@ -227,12 +227,6 @@ impl Bench {
         unsafe { mg_send(nc, data.as_ptr().cast(), data.len() as c_int) };
     }
 
-    /// Sends outside of any handler.
-    pub(super) fn send_now(&mut self, nc: Nc, data: &[u8]) {
-        self.send(nc, data);
-        self.poll();
-    }
-
     pub(super) fn take(&mut self, nc: Nc) -> Vec<u8> {
         let mbuf = Bench::conn(nc).recv_mbuf();
         // SAFETY: as in `conn`; an mbuf holds `len` bytes.
@@ -248,6 +242,10 @@ impl Bench {
 
     pub(super) fn recv_len(&self, nc: Nc) -> usize {
         Bench::conn(nc).recv_len()
+    }
+
+    pub(super) fn watched(&self, nc: Nc) -> Option<(bool, bool)> {
+        Bench::conn(nc).state(|s| s.watched)
     }
 
     pub(super) fn flags(&self, nc: Nc) -> c_ulong {
