@@ -55,7 +55,7 @@ typedef void (*mgos_cb_t)(void *arg);
 /*
  * Calls cb(arg) from the main loop, in its next round; in the order asked. May be
  * called from any thread. With MGOS_INVOKE_CB_F_BG_TASK, too, it is the main loop
- * that calls. False without memory.
+ * that calls. False if `cb` is NULL.
  */
 bool mgos_invoke_cb(mgos_cb_t cb, void *arg, uint32_t flags);
 
