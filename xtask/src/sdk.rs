@@ -64,3 +64,27 @@ fn copy_headers(from: &Path, to: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_of_cc_makes_a_program_of_an_app() {
+        run(Args { release: false }).unwrap();
+        let sdk = project::target_dir().join("sdk");
+        let dir = tempfile::tempdir().unwrap();
+        let app = "#include <stdio.h>\n#include \"mgos.h\"\n#include \"mgos_mqtt.h\"\n\
+            enum mgos_app_init_result mgos_app_init(void) {\n\
+            \x20 mgos_mqtt_sub(\"in\", NULL, NULL);\n\
+            \x20 printf(\"%s %d\\n\", mgos_sys_config_get_mqtt1_ws_path(), mgos_mqtt_global_is_connected());\n\
+            \x20 fflush(stdout);\n  exit(0);\n}\n";
+        std::fs::write(dir.path().join("app.c"), app).unwrap();
+        let mut cc = Command::new("cc");
+        cc.arg("app.c").arg(format!("-I{}/include", sdk.display())).arg(format!("-L{}/lib", sdk.display()));
+        cc.args(["-lmgos_mqtt", "-lmgos_host", "-lpthread", "-ldl", "-lm", "-o", "app"]);
+        project::run(cc.current_dir(dir.path())).unwrap();
+        let output = Command::new(dir.path().join("app")).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "/mqtt 0\n", "{output:?}");
+    }
+}

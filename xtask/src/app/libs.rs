@@ -51,6 +51,7 @@ impl Libs {
             if lib.name == "mqtt" {
                 self.add("mqtt", Manifest::load(&project::root())?)?;
             } else if REPLACED.contains(&lib.name.as_str()) {
+                // Nothing to build, and nothing to tell.
             } else if path.join("mos.yml").is_file() {
                 self.add(&lib.name, Manifest::load(&path)?)?;
             } else {
