@@ -304,7 +304,8 @@ extern uint32_t mgos_mqtt_shim_now(void);
 extern uint32_t mgos_mqtt_shim_random(void);
 
 /**
- * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0.
+ * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
+ * memory `id`, which then goes on.
  */
 extern size_t mgos_mqtt_shim_timer(size_t id,
                                    int32_t ms,

@@ -151,6 +151,11 @@ impl<H: Copy> Conn<H> {
     pub fn stop(&mut self) {
         self.stopped = true;
         self.reopen = false;
+        self.rest();
+    }
+
+    /// Ends the waiting for the next attempt.
+    pub fn rest(&mut self) {
         if let Phase::Waiting(_) = self.phase {
             self.phase = Phase::Idle;
         }

@@ -47,14 +47,14 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             lifecycle::note_app_connect(c, nc, 0);
             pump::wake(c);
             pump(c);
-            receive(c, nc);
+            receive(c, nc, false);
             call_handlers(c, ev, ev_data);
         }
         MG_EV_CONNECT => {
             // SAFETY: this event comes with the address of an int.
             connected(c, unsafe { *ev_data.cast::<c_int>() });
         }
-        MG_EV_RECV => receive(c, nc),
+        MG_EV_RECV => receive(c, nc, true),
         MG_EV_CLOSE => closed(c),
         _ => pump(c),
     }
@@ -128,8 +128,8 @@ fn closed(c: &Hold) {
     }
 }
 
-/// Deals with the packets that have been received, one by one, as long as each can be dealt with.
-fn receive(c: &Hold, nc: *mut mg_connection) {
+/// Deals with the packets that have been received, one by one, as long as each can be dealt with. `fresh`: something has just come in.
+fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
     while c.get().nc == nc && !nc.is_null() {
         let (mut len, mut limit) = (0, 0);
         // SAFETY: `nc` is the live connection of this object.
@@ -147,7 +147,12 @@ fn receive(c: &Hold, nc: *mut mg_connection) {
         let buf = unsafe { core::slice::from_raw_parts(bytes, len) };
         let step = match c.get().core.session.take(buf, limit) {
             Err(violation) => Err(violation),
-            Ok(Take::More) => break,
+            Ok(Take::More) => {
+                if fresh {
+                    c.get().core.session.progress(now());
+                }
+                break;
+            }
             Ok(Take::Packet(header, body)) => packet(c, header, body).map(|dealt| dealt.then_some(header.total())),
             Ok(Take::Drop(n)) => Ok(Some(n)),
             Ok(Take::Oversized { total, topic }) => {

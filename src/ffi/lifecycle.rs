@@ -5,7 +5,7 @@ use super::object::{Hold, Object, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number, Text};
 use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
-use crate::conn::Slot;
+use crate::conn::{Conn, Slot};
 use crate::heap;
 use crate::wire::{Connect, Out, Will, connect_terms};
 use core::ffi::CStr;
@@ -42,14 +42,16 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
     made.map_or(ptr::null_mut(), |placed: NonNull<Object>| placed.as_ptr().cast())
 }
 
-/// Closes and forgets everything; the object goes when the last hold on it ends.
+/// Closes and forgets everything; the object itself goes when the last hold on it ends.
 pub fn free(c: &Hold) {
     let object = c.get();
     if core::mem::replace(&mut object.doomed, true) {
         return;
     }
-    object.core.stop();
     let nc = core::mem::replace(&mut object.nc, ptr::null_mut());
+    // Whatever is under way further up finds nobody to call and nothing to do.
+    object.handlers.clear();
+    object.core = Conn::default();
     disarm(c);
     for slot in 0..3 {
         free_config(c, slot);
@@ -278,8 +280,11 @@ pub fn note_app_connect(c: &Hold, nc: *mut mg_connection, len: usize) {
         c.get().core.session.sent_other(now);
         return;
     }
-    // SAFETY: the bytes lie in the send buffer, and nothing is called while they are looked at.
-    let terms = unsafe { connect_terms(core::slice::from_raw_parts(shim::mgos_mqtt_shim_last_sent(nc, len), len)) };
+    let mut terms = None;
+    if len > 0 {
+        // SAFETY: so many bytes lie in the send buffer, and nothing is called while they are looked at.
+        terms = unsafe { connect_terms(core::slice::from_raw_parts(shim::mgos_mqtt_shim_last_sent(nc, len), len)) };
+    }
     let (clean_session, keep_alive) = terms.unwrap_or((c.number(Number::CleanSession) != 0, interval as u16));
     c.get().core.session.connect_sent(clean_session, keep_alive, now);
 }

@@ -167,6 +167,8 @@ pub fn wake(c: &Hold) {
     match wake {
         Wake::Nothing => {}
         Wake::Connect => {
+            // The wait is over, whatever comes of it.
+            c.get().core.rest();
             super::lifecycle::connect(c);
         }
         Wake::ConnectTimeout => {

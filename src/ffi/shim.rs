@@ -138,7 +138,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_now() -> u32;
     /// A random number, uniform over 32 bits.
     pub fn mgos_mqtt_shim_random() -> u32;
-    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0.
+    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
+    /// memory `id`, which then goes on.
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
     /// Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;

@@ -49,6 +49,12 @@ impl KeepAlive {
         self.received = now;
     }
 
+    /// Part of a packet came in: what is being waited for may be behind it.
+    pub fn on_progress(&mut self, now: Millis) {
+        self.received = now;
+        self.ping = self.ping.map(|_| now);
+    }
+
     /// PINGREQ was sent.
     pub fn on_ping(&mut self, now: Millis) {
         self.ping = Some(now);
@@ -132,6 +138,15 @@ mod tests {
         assert_eq!(k.due(85_000), Due::Dead);
         assert_eq!(k.on_pong(85_000), Some(30_000));
         assert_eq!(k.due(85_000), Due::Ping, "nothing else came in since the start");
+    }
+
+    #[test]
+    fn the_answer_may_wait_behind_a_large_packet() {
+        let mut k = started(0);
+        k.on_ping(55_000);
+        k.on_progress(80_000);
+        assert_eq!(k.due(109_999), Due::Nothing);
+        assert_eq!(k.due(110_000), Due::Dead);
     }
 
     #[test]

@@ -246,6 +246,11 @@ impl<H: Copy> Session<H> {
         self.intake.answered();
     }
 
+    /// Part of a packet has come in: the broker is alive, and its answer to a ping may be behind that packet.
+    pub fn progress(&mut self, now: Millis) {
+        self.alive.on_progress(now);
+    }
+
     /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to; then such a message at
     /// QoS 1 is theirs to acknowledge.
     pub fn receive<'a>(&mut self, packet: Packet<'a>, others: bool, now: Millis) -> Result<Reaction<'a, H>, Trouble> {
