@@ -4,6 +4,7 @@
 //! and whose `run` does it.
 
 mod app;
+mod c_test;
 mod ci;
 mod confgen;
 mod demo;
@@ -35,6 +36,8 @@ enum Command {
     Demo(demo::Args),
     /// Build a Mongoose OS app in C for this machine and run it
     Run(run::Args),
+    /// The compatibility suite: plain C apps against a scripted broker
+    CTest(c_test::Args),
     /// Everything that must hold before a change lands
     Ci(ci::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
@@ -50,6 +53,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(args),
+        Command::CTest(args) => c_test::run(args),
         Command::Ci(args) => ci::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),

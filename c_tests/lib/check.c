@@ -1,0 +1,69 @@
+/*
+ * Scripts and checks: the order of things, the lines that are printed, the exit status. What a script can expect is elsewhere.
+ */
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "suite.h"
+
+static const struct script *s_scripts;
+static size_t s_num_scripts;
+static const char *s_script;
+static jmp_buf s_end_of_script;
+static int s_passed, s_failed;
+
+void check(const char *what) {
+  s_passed++;
+  printf("ok %d - %s: %s\n", s_passed + s_failed, s_script, what);
+  fflush(stdout);
+}
+
+void fail(const char *fmt, ...) {
+  va_list ap;
+  s_failed++;
+  printf("not ok %d - %s\n# ", s_passed + s_failed, s_script);
+  va_start(ap, fmt);
+  vprintf(fmt, ap);
+  va_end(ap);
+  printf("\n");
+  fflush(stdout);
+  longjmp(s_end_of_script, 1);
+}
+
+static void leave(void *arg) {
+  exit(s_failed == 0 && s_passed > 0 ? 0 : 1);
+  (void) arg;
+}
+
+static void *run_scripts(void *arg) {
+  volatile size_t i; /* keeps its value over longjmp() */
+  for (i = 0; i < s_num_scripts; i++) {
+    s_script = s_scripts[i].name;
+    if (setjmp(s_end_of_script) == 0) {
+      broker_begin();
+      app_begin();
+      s_scripts[i].run();
+      /* What nobody expected is an error, too. */
+      expect_events("");
+    }
+    app_end();
+    broker_end();
+  }
+  printf("%d passed, %d failed\n", s_passed, s_failed);
+  fflush(stdout);
+  in_app(leave, NULL);
+  return arg;
+}
+
+enum mgos_app_init_result suite_start(const struct script *scripts, size_t num) {
+  pthread_t thread;
+  s_scripts = scripts;
+  s_num_scripts = num;
+  app_start();
+  if (pthread_create(&thread, NULL, run_scripts, NULL) != 0) return MGOS_APP_INIT_ERROR;
+  return MGOS_APP_INIT_SUCCESS;
+}

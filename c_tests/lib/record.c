@@ -1,0 +1,186 @@
+/*
+ * What the app got told: events and log lines, recorded in the main task, looked at by the script.
+ */
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "suite.h"
+
+#define ROOM 65536
+
+static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
+static char s_events[ROOM], s_log[ROOM];
+static unsigned s_polls;
+
+static void append(char *to, const char *line) {
+  pthread_mutex_lock(&s_lock);
+  if (strlen(to) + strlen(line) + 2 < ROOM) strcat(strcat(to, line), "\n");
+  pthread_mutex_unlock(&s_lock);
+}
+
+void record(const char *fmt, ...) {
+  char line[1024];
+  va_list ap;
+  va_start(ap, fmt);
+  vsnprintf(line, sizeof(line), fmt, ap);
+  va_end(ap);
+  append(s_events, line);
+}
+
+static const char *ack_name(int ev) {
+  switch (ev) {
+    case MG_EV_MQTT_SUBACK:
+      return "SUBACK";
+    case MG_EV_MQTT_PUBACK:
+      return "PUBACK";
+    case MG_EV_MQTT_PUBREC:
+      return "PUBREC";
+    case MG_EV_MQTT_PUBREL:
+      return "PUBREL";
+    case MG_EV_MQTT_PUBCOMP:
+      return "PUBCOMP";
+    case MG_EV_MQTT_UNSUBACK:
+      return "UNSUBACK";
+    default:
+      return NULL;
+  }
+}
+
+/* Strings from packets have no end, and may hold anything. */
+static void print_str(char *out, size_t size, struct mg_str s) {
+  size_t i, n = 0;
+  out[0] = '\0';
+  for (i = 0; i < s.len && n + 5 < size; i++) {
+    n += (size_t) snprintf(out + n, size - n, isprint((unsigned char) s.p[i]) ? "%c" : "\\x%02x", (unsigned char) s.p[i]);
+  }
+}
+
+void record_event(struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
+  const struct mg_mqtt_message *m = (const struct mg_mqtt_message *) ev_data;
+  const char *tag = (const char *) user_data;
+  char topic[200], payload[300];
+  switch (ev) {
+    case MG_EV_POLL:
+      pthread_mutex_lock(&s_lock);
+      s_polls++;
+      pthread_mutex_unlock(&s_lock);
+      break;
+    case MG_EV_CLOSE:
+      record("%s CLOSE%s", tag, nc != NULL ? " with nc" : "");
+      break;
+    case MG_EV_MQTT_CONNACK:
+      record("%s CONNACK", tag);
+      break;
+    case MG_EV_MQTT_PUBLISH:
+      if (m->topic.len < 40) {
+        print_str(topic, sizeof(topic), m->topic);
+      } else {
+        snprintf(topic, sizeof(topic), "%lu bytes", (unsigned long) m->topic.len);
+      }
+      if (m->payload.len < 40) {
+        print_str(payload, sizeof(payload), m->payload);
+      } else {
+        snprintf(payload, sizeof(payload), "%lu bytes", (unsigned long) m->payload.len);
+      }
+      if (m->qos > 0) {
+        record("%s PUBLISH %s=%s qos%d id%d", tag, topic, payload, m->qos, m->message_id);
+      } else {
+        record("%s PUBLISH %s=%s", tag, topic, payload);
+      }
+      break;
+    default:
+      if (ack_name(ev) != NULL) {
+        record("%s %s %d", tag, ack_name(ev), m->message_id);
+      } else {
+        record("%s event %d", tag, ev);
+      }
+  }
+}
+
+static void on_cloud_event(int ev, void *ev_data, void *arg) {
+  const struct mgos_cloud_arg *cloud = (const struct mgos_cloud_arg *) ev_data;
+  record("cloud %s%s", (const char *) arg, cloud->type == MGOS_CLOUD_MQTT ? "" : " of another type");
+  (void) ev;
+}
+
+static void on_log(int ev, void *ev_data, void *arg) {
+  const struct mgos_debug_hook_arg *line = (const struct mgos_debug_hook_arg *) ev_data;
+  char copy[500];
+  int len = line->len < sizeof(copy) ? (int) line->len : (int) sizeof(copy) - 1;
+  if (line->fd != 2) return;
+  snprintf(copy, sizeof(copy), "%.*s", len, (const char *) line->data);
+  append(s_log, copy);
+  (void) ev, (void) arg;
+}
+
+void record_start(void) {
+  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTING, on_cloud_event, "CONNECTING");
+  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTED, on_cloud_event, "CONNECTED");
+  mgos_event_add_handler(MGOS_EVENT_CLOUD_DISCONNECTED, on_cloud_event, "DISCONNECTED");
+  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTERROR, on_cloud_event, "CONNECTERROR");
+  mgos_event_add_handler(MGOS_EVENT_LOG, on_log, NULL);
+}
+
+void record_reset(void) {
+  pthread_mutex_lock(&s_lock);
+  s_events[0] = s_log[0] = '\0';
+  s_polls = 0;
+  pthread_mutex_unlock(&s_lock);
+}
+
+unsigned polls_seen(void) {
+  unsigned polls;
+  pthread_mutex_lock(&s_lock);
+  polls = s_polls;
+  pthread_mutex_unlock(&s_lock);
+  return polls;
+}
+
+static void nothing(void *arg) {
+  (void) arg;
+}
+
+static void a_moment(void) {
+  struct timespec pause = {.tv_nsec = 1000000};
+  nanosleep(&pause, NULL);
+}
+
+void expect_events(const char *lines) {
+  static char got[ROOM];
+  size_t want = strlen(lines), len;
+  int ms;
+  /* What a call has caused so far is there after another. */
+  in_app(nothing, NULL);
+  for (ms = 0; ms < PATIENCE; ms++) {
+    pthread_mutex_lock(&s_lock);
+    strcpy(got, s_events);
+    len = strlen(got);
+    if (len >= want || strncmp(got, lines, len) != 0) s_events[0] = '\0';
+    pthread_mutex_unlock(&s_lock);
+    if (len >= want || strncmp(got, lines, len) != 0) break;
+    a_moment();
+  }
+  if (strcmp(got, lines) != 0) fail("expected these events:\n%s# got these:\n%s", lines, got);
+}
+
+unsigned logged(const char *what) {
+  unsigned n = 0;
+  const char *p;
+  in_app(nothing, NULL);
+  pthread_mutex_lock(&s_lock);
+  for (p = s_log; (p = strstr(p, what)) != NULL; p++) n++;
+  pthread_mutex_unlock(&s_lock);
+  return n;
+}
+
+void expect_logged(const char *what) {
+  int ms;
+  for (ms = 0; ms < PATIENCE && logged(what) == 0; ms++) a_moment();
+  if (logged(what) == 0) fail("not in the log: %s", what);
+}
