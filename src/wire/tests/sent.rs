@@ -1,0 +1,235 @@
+//! The encoder: each packet byte for byte, and the sizes at which the Remaining Length grows.
+
+extern crate std;
+
+use crate::wire::{AckKind, Connect, MAX_REMAINING, Out, PacketId, QoS, Will, connect_terms};
+use std::vec;
+use std::vec::Vec;
+
+fn bytes(out: &Out<'_>) -> Vec<u8> {
+    let (head, size) = out.head().expect("not too large");
+    let mut bytes = vec![0; size];
+    bytes[..head.len()].copy_from_slice(&head);
+    let mut rest = &mut bytes[head.len()..];
+    out.write_body(&mut rest).expect("the size is known before the packet is written");
+    assert!(rest.is_empty(), "the size is known before the packet is written");
+    bytes
+}
+
+fn id(n: u16) -> PacketId {
+    PacketId::new(n).unwrap()
+}
+
+const PLAIN: Connect<'static> = Connect { client_id: b"c", clean_session: true, keep_alive: 60, will: None, login: None };
+const WILL: Will<'static> = Will { topic: b"w/t", message: b"gone", retain: false };
+
+fn connect(c: Connect<'_>) -> Vec<u8> {
+    bytes(&Out::Connect(&c))
+}
+
+#[test]
+fn connect_is_as_the_original_sends_it() {
+    let head = |len, flags| vec![0x10, len, 0, 4, b'M', b'Q', b'T', b'T', 4, flags, 0, 60, 0, 1, b'c'];
+    let and = |mut v: Vec<u8>, more: &[u8]| {
+        v.extend(more);
+        v
+    };
+    assert_eq!(connect(PLAIN), head(13, 0x02));
+    assert_eq!(connect(Connect { clean_session: false, ..PLAIN }), head(13, 0x00));
+    assert_eq!(connect(Connect { login: Some((b"joe", None)), ..PLAIN }), and(head(18, 0x82), b"\0\x03joe"));
+    assert_eq!(connect(Connect { login: Some((b"joe", Some(b"pw"))), ..PLAIN }), and(head(22, 0xc2), b"\0\x03joe\0\x02pw"));
+    assert_eq!(connect(Connect { will: Some(WILL), ..PLAIN }), and(head(24, 0x06), b"\0\x03w/t\0\x04gone"));
+    let all = Connect {
+        clean_session: false,
+        keep_alive: 300,
+        will: Some(Will { retain: true, ..WILL }),
+        login: Some((b"joe", Some(b"pw"))),
+        ..PLAIN
+    };
+    let mut expected = and(head(33, 0xe4), b"\0\x03w/t\0\x04gone\0\x03joe\0\x02pw");
+    expected[10..12].copy_from_slice(&[1, 44]);
+    assert_eq!(connect(all), expected);
+}
+
+#[test]
+fn mqtt_3_1_2_1_the_protocol_is_mqtt_level_4() {
+    assert_eq!(connect(PLAIN)[2..9], [0, 4, b'M', b'Q', b'T', b'T', 4]);
+}
+
+/// The flags byte of CONNECT with each combination of fields.
+fn flags() -> impl Iterator<Item = (Connect<'static>, u8)> {
+    let wills = [None, Some(WILL), Some(Will { retain: true, ..WILL })];
+    let logins = [None, Some((&b"u"[..], None)), Some((&b"u"[..], Some(&b"p"[..])))];
+    [false, true]
+        .into_iter()
+        .flat_map(move |clean| wills.into_iter().flat_map(move |will| logins.into_iter().map(move |login| (clean, will, login))))
+        .map(|(clean_session, will, login)| {
+            let c = Connect { clean_session, will, login, ..PLAIN };
+            (c, connect(c)[9])
+        })
+}
+
+#[test]
+fn mqtt_3_1_2_3_the_reserved_flag_is_0() {
+    assert!(flags().all(|(_, f)| f & 1 == 0));
+}
+
+#[test]
+fn mqtt_3_1_2_9_the_will_flag_goes_with_topic_and_message() {
+    for (c, f) in flags() {
+        assert_eq!(f & 4 != 0, c.will.is_some());
+        let will = b"\0\x03w/t\0\x04gone";
+        assert_eq!(connect(c).windows(will.len()).any(|w| w == will), c.will.is_some());
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_11_without_a_will_its_qos_and_retain_are_0() {
+    assert!(flags().all(|(c, f)| c.will.is_some() || f & 0x38 == 0));
+}
+
+#[test]
+fn mqtt_3_1_2_13_the_wills_qos_is_never_3() {
+    assert!(flags().all(|(_, f)| f & 0x18 == 0));
+}
+
+#[test]
+fn mqtt_3_1_2_15_will_retain_is_set_with_a_will_only() {
+    assert!(flags().all(|(c, f)| f & 0x20 == 0 || c.will.is_some_and(|w| w.retain)));
+}
+
+#[test]
+fn mqtt_3_1_2_18_user_name_and_password_are_there_exactly_if_flagged() {
+    for (c, f) in flags() {
+        assert_eq!(f & 0x80 != 0, c.login.is_some());
+        assert_eq!(f & 0x40 != 0, c.login.is_some_and(|(_, p)| p.is_some()));
+        let tail: &[u8] = match c.login {
+            None => b"",
+            Some((_, None)) => b"\0\x01u",
+            Some(_) => b"\0\x01u\0\x01p",
+        };
+        let will = if c.will.is_some() { 5 + 6 } else { 0 };
+        assert_eq!(connect(c)[15 + will..], *tail);
+    }
+}
+
+#[test]
+fn mqtt_3_1_2_22_there_is_no_password_without_a_user_name() {
+    assert!(flags().all(|(_, f)| f & 0x40 == 0 || f & 0x80 != 0));
+}
+
+#[test]
+fn mqtt_3_1_3_1_the_fields_are_in_the_standards_order() {
+    let c = Connect {
+        client_id: b"id",
+        will: Some(Will { topic: b"t", message: b"m", retain: false }),
+        login: Some((b"u", Some(b"p"))),
+        ..PLAIN
+    };
+    assert_eq!(connect(c)[12..], *b"\0\x02id\0\x01t\0\x01m\0\x01u\0\x01p");
+}
+
+#[test]
+fn a_connect_with_a_field_over_65535_bytes_does_not_fit() {
+    let (most, more) = (vec![b'x'; 65_535], vec![b'x'; 65_536]);
+    assert!(Connect { client_id: &most, login: Some((&most, Some(&most))), ..PLAIN }.fits());
+    for c in [
+        Connect { client_id: &more, ..PLAIN },
+        Connect { login: Some((&more, None)), ..PLAIN },
+        Connect { login: Some((b"u", Some(&more))), ..PLAIN },
+        Connect { will: Some(Will { topic: &more, ..WILL }), ..PLAIN },
+        Connect { will: Some(Will { message: &more, ..WILL }), ..PLAIN },
+    ] {
+        assert!(!c.fits());
+    }
+}
+
+#[test]
+fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
+    for (out, first) in [
+        (Out::Connect(&PLAIN), 0x10),
+        (Out::Ack(AckKind::PubAck, id(1)), 0x40),
+        (Out::Ack(AckKind::PubRec, id(1)), 0x50),
+        (Out::Ack(AckKind::PubRel, id(1)), 0x62),
+        (Out::Ack(AckKind::PubComp, id(1)), 0x70),
+        (Out::Subscribe(id(1), b"a", QoS::AtLeastOnce), 0x82),
+        (Out::Unsubscribe(id(1), b"a"), 0xa2),
+        (Out::PingReq, 0xc0),
+        (Out::Disconnect, 0xe0),
+    ] {
+        assert_eq!(bytes(&out)[0], first, "{out:?}");
+    }
+}
+
+#[test]
+fn mqtt_2_3_1_6_an_acknowledgement_carries_the_identifier_it_is_given() {
+    for (kind, first) in [(AckKind::PubAck, 0x40), (AckKind::PubRec, 0x50), (AckKind::PubRel, 0x62), (AckKind::PubComp, 0x70)] {
+        assert_eq!(bytes(&Out::Ack(kind, id(0x1234))), [first, 2, 0x12, 0x34]);
+    }
+}
+
+#[test]
+fn mqtt_3_8_1_1_subscribe_is_one_filter_and_its_qos() {
+    assert_eq!(bytes(&Out::Subscribe(id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
+}
+
+#[test]
+fn mqtt_3_10_1_1_unsubscribe_is_one_filter() {
+    assert_eq!(bytes(&Out::Unsubscribe(id(3), b"in/x")), [0xa2, 8, 0, 3, 0, 4, b'i', b'n', b'/', b'x']);
+}
+
+#[test]
+fn publish_is_as_the_original_sends_it() {
+    let p = |flags, n: u16, topic, payload| bytes(&Out::Publish { flags, id: PacketId::new(n), topic, payload });
+    assert_eq!(p(0, 0, b"t/0", b"zero"), *b"\x30\x09\0\x03t/0zero");
+    assert_eq!(p(1, 0, b"t/0", b""), *b"\x31\x05\0\x03t/0");
+    assert_eq!(p(2, 3, b"t/1", b"one"), *b"\x32\x0a\0\x03t/1\0\x03one");
+    assert_eq!(p(0xd, 5, b"t/2", b"two"), *b"\x3d\x0a\0\x03t/2\0\x05two");
+}
+
+#[test]
+fn a_kept_message_goes_out_as_a_direct_one_does() {
+    for (topic, payload) in [(&b"a/b"[..], &b"x"[..]), (b"t", b""), (&[b'y'; 300], &[0; 20_000])] {
+        let body = [&(topic.len() as u16).to_be_bytes(), topic, &[3, 9], payload].concat();
+        assert_eq!(bytes(&Out::Stored { flags: 4, body: &body }), bytes(&Out::Publish { flags: 4, id: Some(id(777)), topic, payload }));
+        assert_eq!(crate::session::message(&body), Some((topic, 777, payload)));
+    }
+}
+
+#[test]
+fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
+    for (remaining, head) in [
+        (127, &[0x32, 0x7f][..]),
+        (128, &[0x32, 0x80, 1]),
+        (16_383, &[0x32, 0xff, 0x7f]),
+        (16_384, &[0x32, 0x80, 0x80, 1]),
+        (2_097_151, &[0x32, 0xff, 0xff, 0x7f]),
+        (2_097_152, &[0x32, 0x80, 0x80, 0x80, 1]),
+        (MAX_REMAINING as usize, &[0x32, 0xff, 0xff, 0xff, 0x7f]),
+    ] {
+        // Never read, so that the largest costs no more than its address space.
+        let body = vec![0; remaining];
+        let (got, size) = Out::Stored { flags: 2, body: &body }.head().unwrap();
+        assert_eq!((&got[..], size), (head, head.len() + remaining));
+    }
+    let body = vec![0; MAX_REMAINING as usize + 1];
+    assert!(Out::Stored { flags: 2, body: &body }.head().is_none());
+}
+
+#[test]
+fn the_terms_of_a_connect_are_read_back() {
+    let (client_id, message) = (vec![b'c'; 60_000], vec![0; 65_535]);
+    for c in [
+        PLAIN,
+        Connect { clean_session: false, keep_alive: 65_535, ..PLAIN },
+        Connect { client_id: &client_id[..200], keep_alive: 0, ..PLAIN },
+        Connect { client_id: &client_id, will: Some(Will { message: &message, ..WILL }), clean_session: false, ..PLAIN },
+    ] {
+        let bytes = connect(c);
+        assert_eq!(connect_terms(&bytes), Some((c.clean_session, c.keep_alive)));
+        assert_eq!(connect_terms(&bytes[..8]), None);
+    }
+    for other in [&b""[..], &[0x10], &[0x30, 3, 0, 1, b'a'], &[0x10, 0xff, 0xff, 0xff, 0xff, 1]] {
+        assert_eq!(connect_terms(other), None);
+    }
+}
