@@ -8,6 +8,7 @@ mod decode;
 mod encode;
 mod topic;
 mod utf8;
+pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, Packet, Publish, Violation, Wrong, decode, header};
 pub use encode::{Connect, Out, Will, connect_terms};

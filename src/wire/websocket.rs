@@ -1,0 +1,190 @@
+//! WebSocket framing (RFC 6455), as far as MQTT over WebSocket needs it: MQTT packets go in binary frames, cut as they come
+//! \[MQTT-6.0.0-1, -2\]. The opening handshake is not here.
+
+use heapless::Vec;
+
+/// Opcodes (RFC 6455, 5.2).
+pub mod opcode {
+    #![allow(missing_docs)]
+    pub const CONTINUATION: u8 = 0;
+    pub const BINARY: u8 = 2;
+    pub const CLOSE: u8 = 8;
+    pub const PING: u8 = 9;
+    pub const PONG: u8 = 10;
+}
+
+/// The header of a whole message of `len` bytes, as a client sends it: masked.
+pub fn frame_head(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
+    let mut head = Vec::new();
+    // Fourteen bytes are the longest there is, so nothing here can fail.
+    let _ = head.push(0x80 | opcode);
+    let _ = match len {
+        0..=125 => head.push(0x80 | len as u8).map_err(drop),
+        126..=0xffff => head.push(0x80 | 126).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u16).to_be_bytes()).map_err(drop)),
+        _ => head.push(0x80 | 127).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u64).to_be_bytes()).map_err(drop)),
+    };
+    let _ = head.extend_from_slice(&mask);
+    head
+}
+
+/// Masks or unmasks the payload of a frame.
+pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+    for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// What to do with the bytes at the front of what a WebSocket server has sent.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Piece {
+    /// Wait for more.
+    More,
+    /// So many bytes are the header of a data frame: take them out.
+    Head(usize),
+    /// So many bytes are payload: they belong to MQTT.
+    Data(usize),
+    /// A control frame: so many bytes of header, then so many of payload, all there. Take both out.
+    Control {
+        /// Close, ping or pong.
+        opcode: u8,
+        /// Bytes of header.
+        head: usize,
+        /// Bytes of payload, at most 125.
+        len: usize,
+    },
+}
+
+/// How the server broke the rules, so that the connection is to be closed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum BadFrame {
+    /// A text frame \[MQTT-6.0.0-1\].
+    Text = 1,
+    /// Reserved bits, a reserved opcode, a frame that is masked, or longer than 4 GB.
+    Header = 2,
+    /// A continuation of nothing, or a new message within one.
+    Sequence = 3,
+    /// A control frame in fragments, or of more than 125 bytes.
+    Control = 4,
+}
+
+/// Where in the stream of frames we are.
+#[derive(Default)]
+pub struct Unframer {
+    /// Bytes of the current frame's payload that are still to come.
+    left: u32,
+    /// More frames of the current message are to come.
+    unfinished: bool,
+}
+
+impl Unframer {
+    /// Looks at `raw`, the bytes after those that are known to be payload.
+    pub fn next(&mut self, raw: &[u8]) -> Result<Piece, BadFrame> {
+        if self.left > 0 {
+            let there = raw.len().min(self.left as usize);
+            self.left -= there as u32;
+            return Ok(if there == 0 { Piece::More } else { Piece::Data(there) });
+        }
+        let &[first, second, ref rest @ ..] = raw else { return Ok(Piece::More) };
+        let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
+        if first & 0x70 != 0 || second & 0x80 != 0 {
+            return Err(BadFrame::Header);
+        }
+        let (head, len) = match second {
+            126 => match rest.first_chunk::<2>() {
+                Some(&len) => (4, u16::from_be_bytes(len) as u64),
+                None => return Ok(Piece::More),
+            },
+            127 => match rest.first_chunk::<8>() {
+                Some(&len) => (10, u64::from_be_bytes(len)),
+                None => return Ok(Piece::More),
+            },
+            len => (2, len as u64),
+        };
+        match opcode {
+            opcode::CONTINUATION | opcode::BINARY => {
+                if self.unfinished != (opcode == opcode::CONTINUATION) {
+                    return Err(BadFrame::Sequence);
+                }
+                self.left = u32::try_from(len).map_err(|_| BadFrame::Header)?;
+                self.unfinished = !last;
+                Ok(Piece::Head(head))
+            }
+            1 => Err(BadFrame::Text),
+            opcode::CLOSE..=opcode::PONG => {
+                if !last || len > 125 {
+                    return Err(BadFrame::Control);
+                }
+                let len = len as usize;
+                Ok(if raw.len() < head + len { Piece::More } else { Piece::Control { opcode, head, len } })
+            }
+            _ => Err(BadFrame::Header),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::{BadFrame, Piece, Unframer, apply_mask, frame_head, opcode};
+    use std::vec::Vec;
+
+    /// The payload and the control frames of a stream that comes in pieces of `size` bytes.
+    fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), BadFrame> {
+        let (mut unframer, mut buf, mut data, mut controls) = (Unframer::default(), Vec::new(), Vec::new(), Vec::new());
+        for chunk in stream.chunks(size) {
+            buf.extend_from_slice(chunk);
+            loop {
+                match unframer.next(&buf)? {
+                    Piece::More => break,
+                    Piece::Head(n) => drop(buf.drain(..n)),
+                    Piece::Data(n) => data.extend(buf.drain(..n)),
+                    Piece::Control { opcode, head, len } => {
+                        controls.push(opcode);
+                        buf.drain(..head + len);
+                    }
+                }
+            }
+        }
+        Ok((data, controls))
+    }
+
+    #[test]
+    fn payload_comes_out_whatever_the_frames_and_the_pieces() {
+        let mut stream = std::vec![0x02, 2, b'a', b'b', 0x89, 1, b'!', 0x80, 126, 0, 3, b'c', b'd', b'e', 0x8a, 0];
+        stream.extend_from_slice(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 1, b'f', 0x82, 0, 0x88, 2, 3, 0xe8]);
+        for size in 1..stream.len() {
+            let (data, controls) = unframe(&stream, size).unwrap();
+            assert_eq!((data.as_slice(), controls.as_slice()), (&b"abcdef"[..], &[opcode::PING, opcode::PONG, opcode::CLOSE][..]), "{size}");
+        }
+    }
+
+    #[test]
+    fn what_a_server_must_not_send_is_an_error() {
+        for (stream, wrong) in [
+            (&[0x81, 1, b'x'][..], BadFrame::Text),
+            (&[0xc2, 0], BadFrame::Header),
+            (&[0x82, 0x80], BadFrame::Header),
+            (&[0x83, 0], BadFrame::Header),
+            (&[0x8b, 0], BadFrame::Header),
+            (&[0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0], BadFrame::Header),
+            (&[0x80, 0], BadFrame::Sequence),
+            (&[0x02, 0, 0x82, 0], BadFrame::Sequence),
+            (&[0x09, 0], BadFrame::Control),
+            (&[0x89, 126, 0, 126], BadFrame::Control),
+        ] {
+            assert_eq!(unframe(stream, 1), Err(wrong), "{stream:?}");
+        }
+    }
+
+    #[test]
+    fn heads_have_the_three_lengths_and_the_mask() {
+        let mask = [1, 2, 3, 4];
+        assert_eq!(frame_head(opcode::BINARY, 125, mask), [0x82, 0x80 | 125, 1, 2, 3, 4]);
+        assert_eq!(frame_head(opcode::PONG, 126, mask), [0x8a, 0x80 | 126, 0, 126, 1, 2, 3, 4]);
+        assert_eq!(frame_head(opcode::BINARY, 65536, mask), [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]);
+        let mut bytes = *b"hello";
+        apply_mask(&mut bytes, mask);
+        assert_eq!(bytes, [b'h' ^ 1, b'e' ^ 2, b'l' ^ 3, b'l' ^ 4, b'o' ^ 1]);
+    }
+}
