@@ -40,6 +40,8 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
       return cfg->max_queue_length;
     case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
       return ms(cfg->connect_timeout);
+    case MGOS_MQTT_NUMBER_WS_ENABLE:
+      return cfg->ws_enable;
     default:
       return 0;
   }

@@ -56,6 +56,12 @@ static const char *topic_error(int why) {
   return text[why > 0 && why < (int) (sizeof(text) / sizeof(text[0])) ? why : 0];
 }
 
+/* Indexed by `BadFrame` in src/wire/websocket.rs. */
+static const char *frame_rule(int why) {
+  static const char *const text[] = {"?", "text", "bad header", "fragments out of order", "bad control frame"};
+  return text[why > 0 && why < (int) (sizeof(text) / sizeof(text[0])) ? why : 0];
+}
+
 void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size_t len, int32_t a, int32_t b) {
   /* The line below is for each message: without it, it costs next to nothing. */
   if (what == MGOS_MQTT_LOG_PUB && cs_log_level < LL_DEBUG) return;
@@ -152,6 +158,9 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
       break;
     case MGOS_MQTT_LOG_NO_CONNECTION:
       LOG(LL_ERROR, ("MQTT no connection: NULL, or out of memory"));
+      break;
+    case MGOS_MQTT_LOG_BAD_FRAME:
+      LOG(LL_ERROR, ("MQTT%d bad WebSocket frame: %s, closing", c, frame_rule(x)));
       break;
     case MGOS_MQTT_LOG_NO_HANDLER:
       LOG(LL_ERROR, ("MQTT%d handler is NULL %s", c, text));

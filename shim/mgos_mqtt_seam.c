@@ -10,8 +10,15 @@
 
 #include "mgos.h"
 
+#ifndef MG_ENABLE_HTTP_WEBSOCKET
+#define MG_ENABLE_HTTP_WEBSOCKET 0
+#endif
+
 /* The least that nc->recv_mbuf_limit is taken for, bytes: enough for the beginning of any packet. */
 #define LEAST_LIMIT 64
+
+/* What the receive buffer of a connection over WebSocket holds beyond the limit, bytes. */
+#define WS_EXTRA 160
 
 /* Before this, seconds, the wall clock has not been set: July 2017. */
 #define TIME_IS_SET 1500000000
@@ -70,6 +77,22 @@ static char *address(const struct mgos_config_mqtt *cfg) {
   return s;
 }
 
+/* Gives the connection what Mongoose's own MQTT functions work on, if the app calls them. False without memory. */
+static bool add_proto_data(struct mg_connection *nc) {
+  nc->proto_data = calloc(1, sizeof(struct mg_mqtt_proto_data));
+  nc->proto_data_destructor = free;
+  return nc->proto_data != NULL;
+}
+
+/* Has Mongoose do the opening handshake. */
+static void websocket(struct mg_connection *nc) {
+#if MG_ENABLE_HTTP_WEBSOCKET
+  mg_set_protocol_http_websocket(nc);
+#endif
+  /* A frame's header, or a whole control frame, may stand behind a packet that is not there yet. */
+  nc->recv_mbuf_limit += WS_EXTRA;
+}
+
 struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg, int32_t conn) {
   const char *error = "out of memory";
   struct mg_connect_opts opts;
@@ -83,28 +106,76 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   opts.ssl_psk_identity = cfg->ssl_psk_identity;
   opts.ssl_psk_key = cfg->ssl_psk_key;
 #endif
-  /* What Mongoose's own MQTT functions work on, if the app calls them on the connection. */
-  struct mg_mqtt_proto_data *pd = (struct mg_mqtt_proto_data *) calloc(1, sizeof(*pd));
-  char *server = address(cfg);
   int limit = cfg->recv_mbuf_limit;
+  bool ws = cfg->ws_enable;
+  char *server = address(cfg);
   struct mg_connection *nc = NULL;
-  if (cfg->ws_enable) {
-    error = "MQTT over WebSocket is not there yet, set mqtt.ws_enable to false";
-  } else if (pd != NULL && server != NULL) {
+  if (ws && !MG_ENABLE_HTTP_WEBSOCKET) {
+    error = "the firmware is built without WebSocket, set MG_ENABLE_HTTP_WEBSOCKET to 1 or mqtt.ws_enable to false";
+  } else if (server != NULL) {
     nc = mg_connect_opt(mgos_get_mgr(), server, mgos_mqtt_ev, c, opts);
   }
   free(server);
   if (nc == NULL) {
-    free(pd);
     LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
     (void) conn;
     return NULL;
   }
-  nc->proto_data = pd;
-  nc->proto_data_destructor = free;
-  nc->recv_mbuf_limit = limit > LEAST_LIMIT ? (size_t) limit : LEAST_LIMIT;
+  if (limit < LEAST_LIMIT) limit = LEAST_LIMIT;
+  nc->recv_mbuf_limit = (size_t) limit;
+  if (ws) {
+    websocket(nc);
+  } else if (!add_proto_data(nc)) {
+    mgos_mqtt_shim_detach(nc);
+    mgos_mqtt_shim_close(nc, 0);
+    nc = NULL;
+  }
   return nc;
 }
+
+#if MG_ENABLE_HTTP_WEBSOCKET
+
+void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
+  mg_send_websocket_handshake2(nc, cfg->ws_path != NULL ? cfg->ws_path : "/", cfg->server, "mqtt", NULL);
+}
+
+uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
+  struct http_message *hm = (struct http_message *) reply;
+  struct mg_str *protocol = mg_get_http_header(hm, "Sec-WebSocket-Protocol");
+  if (hm->resp_code == 101 && protocol != NULL && mg_vcasecmp(protocol, "mqtt") == 0) return 1;
+  if (hm->resp_code == 101) {
+    LOG(LL_ERROR, ("MQTT%d the server does not speak MQTT over WebSocket; check mqtt.ws_path", (int) conn));
+  } else {
+    LOG(LL_ERROR, ("MQTT%d the server does not agree to WebSocket: %d %.*s; check mqtt.ws_path", (int) conn, hm->resp_code,
+                   (int) hm->resp_status_msg.len, hm->resp_status_msg.p));
+  }
+  (void) conn;
+  return 0;
+}
+
+void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
+  nc->proto_handler = NULL;
+  if (!all) return;
+  if (nc->proto_data != NULL && nc->proto_data_destructor != NULL) nc->proto_data_destructor(nc->proto_data);
+  if (!add_proto_data(nc)) mgos_mqtt_shim_close(nc, 0);
+}
+
+#else /* MG_ENABLE_HTTP_WEBSOCKET */
+
+void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
+  (void) nc, (void) cfg;
+}
+
+uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
+  (void) reply, (void) conn;
+  return 0;
+}
+
+void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
+  (void) nc, (void) all;
+}
+
+#endif /* MG_ENABLE_HTTP_WEBSOCKET */
 
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
@@ -120,7 +191,7 @@ size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgo
   void *pd = nc->proto_data;
   size_t before = nc->send_mbuf.len;
   connect_fn(nc, mgos_mqtt_shim_string(cfg, MGOS_MQTT_TEXT_CLIENT_ID), &opts, arg);
-  /* The callback may have called mg_set_protocol_mqtt(): its data serves as well, its handler is ours to stand in for. */
+  /* The callback may have called mg_set_protocol_mqtt(): the data it made serves as well, its handler must not come between. */
   if (nc->proto_data != pd) free(pd);
   nc->proto_handler = NULL;
   return nc->send_mbuf.len - before;
@@ -138,7 +209,8 @@ int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc) {
 }
 
 void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
-  ((struct mg_mqtt_proto_data *) nc->proto_data)->keep_alive = (uint16_t) seconds;
+  struct mg_mqtt_proto_data *pd = (struct mg_mqtt_proto_data *) nc->proto_data;
+  if (pd != NULL) pd->keep_alive = (uint16_t) seconds;
 }
 
 uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size) {
@@ -151,8 +223,9 @@ void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t 
   mg_send(nc, bytes, (int) len);
 }
 
-void mgos_mqtt_shim_flush(struct mg_connection *nc) {
-  (void) nc;
+uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc, size_t at, const uint8_t *bytes, size_t len) {
+  if (mbuf_insert(&nc->send_mbuf, at, bytes, len) != len) return NULL;
+  return (uint8_t *) nc->send_mbuf.buf + at + len;
 }
 
 size_t mgos_mqtt_shim_unsent(struct mg_connection *nc) {
@@ -165,8 +238,10 @@ const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, si
   return (const uint8_t *) nc->recv_mbuf.buf;
 }
 
-void mgos_mqtt_shim_consume(struct mg_connection *nc, size_t len) {
-  mbuf_remove(&nc->recv_mbuf, len);
+void mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len) {
+  struct mbuf *m = &nc->recv_mbuf;
+  memmove(m->buf + at, m->buf + at + len, m->len - at - len);
+  m->len -= len;
 }
 
 void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending) {

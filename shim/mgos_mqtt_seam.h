@@ -145,6 +145,10 @@ enum mgos_mqtt_log
    * The other server is tried: a = its number, 0 or 1.
    */
   MGOS_MQTT_LOG_SWITCHED,
+  /**
+   * A WebSocket frame that a server must not send: a = which rule.
+   */
+  MGOS_MQTT_LOG_BAD_FRAME,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -243,6 +247,10 @@ enum mgos_mqtt_number
    * Milliseconds; 0 for no limit.
    */
   MGOS_MQTT_NUMBER_CONNECT_TIMEOUT,
+  /**
+   * 1 or 0.
+   */
+  MGOS_MQTT_NUMBER_WS_ENABLE,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -403,9 +411,12 @@ extern uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size);
 extern void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t len);
 
 /**
- * The packet is whole: what was sent since `mgos_mqtt_shim_reserve` may go out.
+ * Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
  */
-extern void mgos_mqtt_shim_flush(struct mg_connection *nc);
+extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
+                                             size_t at,
+                                             const uint8_t *bytes,
+                                             size_t len);
 
 /**
  * Bytes that the link has not taken yet.
@@ -418,9 +429,26 @@ extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
 /**
- * Removes the first `len` bytes of it.
+ * Removes `len` bytes at `at` of what has been received.
  */
-extern void mgos_mqtt_shim_consume(struct mg_connection *nc, size_t len);
+extern void mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
+
+/**
+ * Sends the request for WebSocket, with sub-protocol mqtt.
+ */
+extern void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg);
+
+/**
+ * 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
+ */
+extern uint32_t mgos_mqtt_shim_ws_agreed(void *reply,
+                                         int32_t conn);
+
+/**
+ * Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
+ */
+extern void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc,
+                                        uint32_t all);
 
 /**
  * Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).

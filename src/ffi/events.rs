@@ -5,6 +5,7 @@ use super::object::{GlobalHandler, Handler, Hold};
 use super::pump::{self, NotWritten, close_now, cloud_event, now, pump};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mgos_mqtt_conn, mgos_mqtt_delivery};
+use super::websocket;
 use crate::session::{Recipient, Take, Tell, Trouble};
 use crate::wire::{AckKind, Header, Out, PacketId, Publish, Violation, decode};
 use core::ffi::{c_int, c_void};
@@ -13,7 +14,9 @@ use core::ptr::{null, null_mut};
 const MG_EV_POLL: c_int = 0;
 const MG_EV_CONNECT: c_int = 2;
 const MG_EV_RECV: c_int = 3;
+const MG_EV_SEND: c_int = 4;
 const MG_EV_CLOSE: c_int = 5;
+const MG_EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 const MG_MQTT_EVENT_BASE: c_int = 200;
 
 /// Mongoose's handler of our connections; `user_data` is the connection object. Exported because the original's is; apps have no use for it.
@@ -42,9 +45,14 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         }
         return;
     }
+    if c.get().websocket.is_opening() {
+        websocket::opening(c, nc, ev == MG_EV_POLL);
+    }
     match ev {
         MG_EV_POLL => {
-            lifecycle::note_app_connect(c, nc, 0);
+            if !c.get().websocket.is_opening() {
+                lifecycle::note_app_connect(c, nc, 0);
+            }
             pump::wake(c);
             pump(c);
             receive(c, nc, false);
@@ -56,7 +64,18 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         }
         MG_EV_RECV => receive(c, nc, true),
         MG_EV_CLOSE => closed(c),
-        _ => pump(c),
+        MG_EV_WEBSOCKET_HANDSHAKE_DONE => websocket::answered(c, ev_data),
+        MG_EV_SEND => {
+            // SAFETY: this event comes with the address of an int.
+            let n = unsafe { *ev_data.cast::<c_int>() };
+            c.get().websocket.sent(n as usize);
+            pump(c);
+        }
+        _ => {}
+    }
+    // Whatever handlers have written by themselves.
+    if c.get().nc == nc {
+        websocket::frame(c, nc);
     }
     c.get().delivering = false;
 }
@@ -106,8 +125,11 @@ fn connected(c: &Hold, status: c_int) {
     if status != 0 {
         cloud_event(c, Cloud::ConnectError);
     } else if !c.get().nc.is_null() && c.get().core.is_opening() {
-        lifecycle::handshake(c);
-        pump(c);
+        if c.get().websocket.is_used() {
+            websocket::upgrade(c);
+        } else {
+            lifecycle::handshake(c);
+        }
     }
 }
 
@@ -130,17 +152,21 @@ fn closed(c: &Hold) {
 
 /// Deals with the packets that have been received, one by one, as long as each can be dealt with. `fresh`: something has just come in.
 fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
+    if c.get().websocket.is_opening() {
+        return;
+    }
     while c.get().nc == nc && !nc.is_null() {
+        websocket::unframe(c, nc);
         let (mut len, mut limit) = (0, 0);
         // SAFETY: `nc` is the live connection of this object.
         let bytes = unsafe { shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit) };
+        len = c.get().websocket.readable(len);
         if len == 0 {
             break;
         }
         if !c.get().core.session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
-            // SAFETY: as above.
-            unsafe { shim::mgos_mqtt_shim_consume(nc, len) };
+            consume(c, nc, len);
             break;
         }
         // SAFETY: so many bytes lie there, and stay until they are consumed or the app is called.
@@ -167,8 +193,7 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         match step {
             Ok(Some(n)) => {
                 if n > 0 && c.get().nc == nc {
-                    // SAFETY: as above; the connection is still the same.
-                    unsafe { shim::mgos_mqtt_shim_consume(nc, n) };
+                    consume(c, nc, n);
                 }
             }
             // No memory: the rest waits for the next poll.
@@ -181,6 +206,13 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
             }
         }
     }
+}
+
+/// Removes what has been dealt with from the receive buffer of the live connection `nc`.
+fn consume(c: &Hold, nc: *mut mg_connection, len: usize) {
+    c.get().websocket.consumed(len);
+    // SAFETY: `nc` is alive, and so many bytes are there.
+    unsafe { shim::mgos_mqtt_shim_cut(nc, 0, len) };
 }
 
 /// Sends an acknowledgement. False if there was no memory for it.

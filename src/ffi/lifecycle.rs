@@ -120,8 +120,10 @@ pub fn connect(c: &Hold) -> bool {
         pump::reconnect(c);
         return false;
     }
-    let limit = c.number(Number::ConnectTimeout) as u32;
-    c.get().core.opening(limit, now());
+    let (limit, over_websocket) = (c.number(Number::ConnectTimeout) as u32, c.number(Number::WsEnable) != 0);
+    let object = c.get();
+    object.websocket.start(over_websocket);
+    object.core.opening(limit, now());
     arm(c);
     true
 }

@@ -15,3 +15,4 @@ pub mod object;
 mod pump;
 pub mod shim;
 pub mod types;
+mod websocket;

@@ -3,6 +3,7 @@
 
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::websocket::WebSocket;
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
 use crate::wire::QoS;
@@ -35,6 +36,7 @@ pub struct Object {
     pub(super) nc: *mut mg_connection,
     /// One for each [`Slot`].
     pub(super) configs: [*const mgos_config_mqtt; 3],
+    pub(super) websocket: WebSocket,
     pub(super) connect_fn: mgos_mqtt_connect_fn_t,
     pub(super) connect_arg: *mut c_void,
     pub(super) timer: usize,
@@ -57,6 +59,7 @@ impl Object {
             handlers: List::new(),
             nc: core::ptr::null_mut(),
             configs: [core::ptr::null(); 3],
+            websocket: WebSocket::default(),
             connect_fn: None,
             connect_arg: core::ptr::null_mut(),
             timer: 0,

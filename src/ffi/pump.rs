@@ -3,6 +3,7 @@
 use super::object::Hold;
 use super::shim::{self, Cloud, Log, Number};
 use super::types::mg_connection;
+use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
 use crate::session::{message, reached};
 use crate::wire::Out;
@@ -46,17 +47,15 @@ pub enum NotWritten {
 }
 
 /// Writes a packet to `nc`: whole, or not at all. `nc` is a live connection; nothing that is called here calls the app.
-pub fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
+fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
     let (head, size) = out.head().ok_or(NotWritten::TooLarge)?;
-    // SAFETY: `nc` is alive.
-    if unsafe { shim::mgos_mqtt_shim_reserve(nc, size) } == 0 {
+    // SAFETY: `nc` is alive. The room is enough for the header of a WebSocket frame, too.
+    if unsafe { shim::mgos_mqtt_shim_reserve(nc, size + 14) } == 0 {
         return Err(NotWritten::OutOfMemory);
     }
     let mut writer = Writer(nc);
     let Ok(()) = embedded_io::Write::write_all(&mut writer, &head);
     let Ok(()) = out.write_body(&mut writer);
-    // SAFETY: `nc` is alive.
-    unsafe { shim::mgos_mqtt_shim_flush(nc) };
     Ok(())
 }
 
@@ -68,7 +67,10 @@ pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
     }
     let result = write(nc, out);
     match result {
-        Ok(()) => c.get().core.session.sent_other(now()),
+        Ok(()) => {
+            websocket::frame(c, nc);
+            c.get().core.session.sent_other(now());
+        }
         Err(NotWritten::OutOfMemory) => c.log(Log::NoMemory, &[], 0, 0),
         Err(NotWritten::TooLarge) => c.log(Log::TooLarge, &[], 0, 0),
     }
@@ -96,6 +98,7 @@ pub fn pump(c: &Hold) {
             c.log(Log::NoMemory, &[], 0, 0);
             break;
         }
+        websocket::frame(c, nc);
         let (what, text, a, b): (_, &[u8], _, _) = match out {
             Out::Subscribe(_, filter, qos) => (Some(Log::Sub), filter, qos as i32, 0),
             Out::Stored { flags, body } => {

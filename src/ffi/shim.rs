@@ -71,6 +71,8 @@ pub enum Log {
     NoHandler,
     /// The other server is tried: a = its number, 0 or 1.
     Switched,
+    /// A WebSocket frame that a server must not send: a = which rule.
+    BadFrame,
 }
 
 /// Numbers of the configuration.
@@ -101,6 +103,8 @@ pub enum Number {
     MaxQueue,
     /// Milliseconds; 0 for no limit.
     ConnectTimeout,
+    /// 1 or 0.
+    WsEnable,
 }
 
 /// Strings of the configuration.
@@ -181,14 +185,20 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_reserve(nc: *mut mg_connection, size: usize) -> u32;
     /// Sends bytes, after `mgos_mqtt_shim_reserve`.
     pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, bytes: *const u8, len: usize);
-    /// The packet is whole: what was sent since `mgos_mqtt_shim_reserve` may go out.
-    pub fn mgos_mqtt_shim_flush(nc: *mut mg_connection);
+    /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
+    pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
     /// Bytes that the link has not taken yet.
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
     /// What has been received and not consumed: where it lies, how much, and how much it can become.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
-    /// Removes the first `len` bytes of it.
-    pub fn mgos_mqtt_shim_consume(nc: *mut mg_connection, len: usize);
+    /// Removes `len` bytes at `at` of what has been received.
+    pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize);
+    /// Sends the request for WebSocket, with sub-protocol mqtt.
+    pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt);
+    /// 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
+    pub fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32;
+    /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
+    pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32);
     /// Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
     pub fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32);
     /// Cuts the tie from a Mongoose connection to ours, which is going away.

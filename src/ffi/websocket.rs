@@ -1,0 +1,201 @@
+//! MQTT over WebSocket: Mongoose does the opening handshake, then the connection is ours, and frames are made and taken apart here.
+//!
+//! The receive buffer holds, in front, bytes that have been taken out of their frames, and behind them what has come in since. The
+//! send buffer holds, in front, whole frames, and behind them what has been written since by whomever, the app's own calls
+//! of Mongoose included: it is put into a frame before Mongoose gets to send it.
+
+use super::lifecycle;
+use super::object::Hold;
+use super::pump::{self, cloud_event, close_now};
+use super::shim::{self, Cloud, Log};
+use super::types::mg_connection;
+use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
+use core::ffi::c_void;
+
+/// How far the connection has got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It is not one over WebSocket.
+    Off,
+    /// TCP and TLS are coming up.
+    Connecting,
+    /// The HTTP request was sent.
+    Upgrading,
+    /// The server has agreed. Mongoose's handler is still on the stack.
+    Agreed,
+    /// Frames go both ways.
+    Open,
+}
+
+/// The state of a connection over WebSocket.
+pub struct WebSocket {
+    stage: Stage,
+    unframer: Unframer,
+    /// Bytes at the front of the receive buffer that belong to MQTT.
+    unframed: usize,
+    /// Bytes at the front of the send buffer that are whole frames.
+    framed: usize,
+}
+
+impl Default for WebSocket {
+    fn default() -> Self {
+        WebSocket { stage: Stage::Off, unframer: Unframer::default(), unframed: 0, framed: 0 }
+    }
+}
+
+impl WebSocket {
+    /// A connection begins, over WebSocket or not.
+    pub fn start(&mut self, enabled: bool) {
+        *self = WebSocket::default();
+        if enabled {
+            self.stage = Stage::Connecting;
+        }
+    }
+
+    /// True if the connection is one over WebSocket.
+    pub fn is_used(&self) -> bool {
+        self.stage != Stage::Off
+    }
+
+    /// True while the handshake is Mongoose's affair: what is in the buffers is not MQTT.
+    pub fn is_opening(&self) -> bool {
+        !matches!(self.stage, Stage::Off | Stage::Open)
+    }
+
+    /// How many of the `len` bytes received belong to MQTT.
+    pub fn readable(&self, len: usize) -> usize {
+        if self.stage == Stage::Open { self.unframed } else { len }
+    }
+
+    /// `n` bytes of MQTT have been dealt with.
+    pub fn consumed(&mut self, n: usize) {
+        self.unframed = self.unframed.saturating_sub(n);
+    }
+
+    /// Mongoose has sent `n` bytes.
+    pub fn sent(&mut self, n: usize) {
+        self.framed = self.framed.saturating_sub(n);
+    }
+}
+
+/// TCP and TLS are up: asks for WebSocket.
+pub fn upgrade(c: &Hold) {
+    let object = c.get();
+    object.websocket.stage = Stage::Upgrading;
+    let nc = object.nc;
+    // SAFETY: `nc` and the configuration are alive.
+    unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, c.config()) };
+}
+
+/// The server has answered; `reply` is Mongoose's `struct http_message`.
+pub fn answered(c: &Hold, reply: *mut c_void) {
+    if c.get().websocket.stage != Stage::Upgrading {
+        return;
+    }
+    let id = c.get().id as i32;
+    // SAFETY: the reply is what belongs to the event.
+    if unsafe { shim::mgos_mqtt_shim_ws_agreed(reply, id) } != 0 {
+        c.get().websocket.stage = Stage::Agreed;
+    } else {
+        close_now(c);
+        cloud_event(c, Cloud::ConnectError);
+    }
+}
+
+/// Called at each event while the handshake is Mongoose's affair. Takes the connection over once the server has agreed.
+pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
+    if c.get().websocket.stage != Stage::Agreed {
+        return;
+    }
+    // From now on Mongoose calls us directly. Its handler has returned when the next poll comes: only then may its data go.
+    // SAFETY: `nc` is alive.
+    unsafe { shim::mgos_mqtt_shim_ws_take_over(nc, is_poll as u32) };
+    if is_poll {
+        c.get().websocket.stage = Stage::Open;
+        lifecycle::handshake(c);
+    }
+}
+
+/// Takes what has come in out of its frames, and answers control frames.
+pub fn unframe(c: &Hold, nc: *mut mg_connection) {
+    while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
+        let at = c.get().websocket.unframed;
+        let (mut len, mut limit) = (0, 0);
+        // SAFETY: `nc` is alive; the bytes lie there until they are changed below, and the app is not called before that.
+        let raw = unsafe {
+            let bytes = shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit);
+            if len <= at {
+                return;
+            }
+            core::slice::from_raw_parts(bytes.add(at), len - at)
+        };
+        let gone = match c.get().websocket.unframer.next(raw) {
+            Ok(Piece::More) => return,
+            Ok(Piece::Data(n)) => {
+                c.get().websocket.unframed += n;
+                0
+            }
+            Ok(Piece::Head(n)) => n,
+            Ok(Piece::Control { opcode, head, len }) => {
+                if opcode != opcode::PONG {
+                    let payload = raw.get(head..head + len).unwrap_or(&[]);
+                    control(c, nc, opcode, payload);
+                }
+                head + len
+            }
+            Err(bad) => {
+                c.log(Log::BadFrame, &[], bad as i32, 0);
+                close_now(c);
+                return;
+            }
+        };
+        // SAFETY: `nc` is alive: nothing since has called the app.
+        unsafe { shim::mgos_mqtt_shim_cut(nc, at, gone) };
+    }
+}
+
+/// Answers a ping with a pong, and a close with a close.
+fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
+    frame(c, nc);
+    let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
+    // SAFETY: `nc` is alive, and room is made before bytes are written.
+    unsafe {
+        // Without memory a ping stays unanswered, and a close is one without ceremony.
+        if shim::mgos_mqtt_shim_reserve(nc, payload.len() + 14) != 0 {
+            shim::mgos_mqtt_shim_send(nc, payload.as_ptr(), payload.len());
+            frame_as(c, nc, answer, true);
+        }
+        if answer == opcode::CLOSE {
+            c.get().core.closing(0, 0);
+            shim::mgos_mqtt_shim_close(nc, 1);
+        }
+    }
+}
+
+/// Puts what has been written since the last frame into one.
+pub fn frame(c: &Hold, nc: *mut mg_connection) {
+    if c.get().websocket.stage == Stage::Open {
+        frame_as(c, nc, opcode::BINARY, false);
+    }
+}
+
+fn frame_as(c: &Hold, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
+    let at = c.get().websocket.framed;
+    // SAFETY: `nc` is alive; the bytes behind `at` lie in the send buffer, and nobody else looks at them meanwhile.
+    unsafe {
+        let len = shim::mgos_mqtt_shim_unsent(nc).saturating_sub(at);
+        if len == 0 && !even_empty {
+            return;
+        }
+        let mask = shim::mgos_mqtt_shim_random().to_ne_bytes();
+        let head = frame_head(opcode, len, mask);
+        let tail = shim::mgos_mqtt_shim_insert_unsent(nc, at, head.as_ptr(), head.len());
+        if tail.is_null() {
+            // Without its header what follows makes no sense to the server.
+            c.log(Log::NoMemory, &[], 0, 0);
+            return pump::close_now(c);
+        }
+        apply_mask(core::slice::from_raw_parts_mut(tail, len), mask);
+        c.get().websocket.framed = at + head.len() + len;
+    }
+}
