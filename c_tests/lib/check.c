@@ -14,6 +14,7 @@ static const struct script *s_scripts;
 static size_t s_num_scripts;
 static const char *s_script;
 static jmp_buf s_end_of_script;
+static pthread_t s_thread;
 static int s_passed, s_failed;
 
 void check(const char *what) {
@@ -31,6 +32,8 @@ void fail(const char *fmt, ...) {
   va_end(ap);
   printf("\n");
   fflush(stdout);
+  /* A mistake in a script: expectations have no place in handlers. */
+  if (!pthread_equal(pthread_self(), s_thread)) abort();
   longjmp(s_end_of_script, 1);
 }
 
@@ -41,6 +44,7 @@ static void leave(void *arg) {
 
 static void *run_scripts(void *arg) {
   volatile size_t i; /* keeps its value over longjmp() */
+  s_thread = pthread_self();
   for (i = 0; i < s_num_scripts; i++) {
     s_script = s_scripts[i].name;
     if (setjmp(s_end_of_script) == 0) {
@@ -60,10 +64,9 @@ static void *run_scripts(void *arg) {
 }
 
 enum mgos_app_init_result suite_start(const struct script *scripts, size_t num) {
-  pthread_t thread;
   s_scripts = scripts;
   s_num_scripts = num;
   app_start();
-  if (pthread_create(&thread, NULL, run_scripts, NULL) != 0) return MGOS_APP_INIT_ERROR;
+  if (pthread_create(&s_thread, NULL, run_scripts, NULL) != 0) return MGOS_APP_INIT_ERROR;
   return MGOS_APP_INIT_SUCCESS;
 }

@@ -1,0 +1,280 @@
+/*
+ * Messages at QoS 1 and 2 that wait: for a connection, or for their acknowledgement.
+ */
+
+#include <string.h>
+
+#include "suite.h"
+
+#define LOST "cloud DISCONNECTED\ng CLOSE\n"
+
+static void offline(void) {
+  create_global();
+  app_pub("t/0", "zero", 0, false);
+  expect_number(app_pub("t/1", "one", 1, false), 2);
+  expect_number(app_pub("t/2", "two", 2, true), 3);
+  expect_number(app_num_unsent_bytes(), 6);
+  connect_up();
+#ifdef MQTT_UPSTREAM
+  expect("3a 0a 0003 't/1' 0002 'one'");
+  expect_silence();
+  play("40 02 0002");
+  expect("3d 0a 0003 't/2' 0003 'two'");
+  check("what was queued goes out one by one, with DUP");
+#else
+  expect("32 0a 0003 't/1' 0002 'one'");
+  expect("35 0a 0003 't/2' 0003 'two'");
+  expect_silence();
+  check("what was queued goes out in order, as fast as it can, without DUP");
+  play("40 02 0002");
+#endif
+  expect_events("g PUBACK 2\n");
+  play("50 02 0003");
+  expect("62 02 0003");
+  play("70 02 0003");
+  expect_events("g PUBREC 3\ng PUBCOMP 3\n");
+  expect_number(app_num_unsent_bytes(), 0);
+  app_pub("t/1", "one", 1, false);
+  expect("32 0a 0003 't/1' 0004 'one'");
+  check("after that a message goes out at once");
+}
+
+static void overflow(void) {
+  int i;
+  create();
+  for (i = 1; i <= 7; i++) expect_number(app_pub(text("m/%d", i), "x", 1, false), i);
+  expect_number(logged("queue overflow!"), 2);
+  check("each message over max_queue_length is in the log");
+  connect_up();
+  for (i = 3; i <= 7; i++) {
+    expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, i));
+#ifdef MQTT_UPSTREAM
+    play(text("40 02 00%02x", i));
+#endif
+  }
+#ifndef MQTT_UPSTREAM
+  play("40 02 0003 40 02 0004 40 02 0005 40 02 0006 40 02 0007");
+#endif
+  expect_events("g PUBACK 3\ng PUBACK 4\ng PUBACK 5\ng PUBACK 6\ng PUBACK 7\n");
+  expect_silence();
+  check("the oldest are given up");
+}
+
+/* In flight and not acknowledged: at the next connection they go out again. */
+static void unacknowledged(void) {
+  connect_up();
+  app_pub("a", "1", 1, false);
+  app_pub("b", "2", 1, false);
+  expect("32 06 0001 'a' 0001 '1'");
+  expect("32 06 0001 'b' 0002 '2'");
+  drop();
+  expect_events(LOST);
+  come_back();
+#ifdef MQTT_UPSTREAM
+  expect("3a 06 0001 'a' 0001 '1'");
+  expect_silence();
+  play("40 02 0001");
+  expect("3a 06 0001 'b' 0002 '2'");
+  expect_events("g PUBACK 1\n");
+  check("to a new session one by one, with DUP and their old identifiers");
+#else
+  expect("32 06 0001 'a' 0003 '1'");
+  expect("32 06 0001 'b' 0004 '2'");
+  check("to a new session as new ones: fresh identifiers, no DUP");
+  play("40 02 0003");
+  expect_events("g PUBACK 3\n");
+#endif
+}
+
+static void kept_session(void) {
+  cfg.clean_session = false;
+  create();
+  app_connect();
+  expect_connection();
+  expect("10 0d 0004 'MQTT' 04 00 003c 0001 'c'");
+  play("20 02 00 00");
+  app_pub("a", "1", 1, false);
+  app_pub("b", "2", 2, false);
+  expect("32 06 0001 'a' 0001 '1'");
+  expect("34 06 0001 'b' 0002 '2'");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+  drop();
+  expect_events(LOST);
+  expect_connection();
+  expect("10 *");
+  play("20 02 01 00");
+  expect("3a 06 0001 'a' 0001 '1'");
+#ifdef MQTT_UPSTREAM
+  play("40 02 0001");
+#endif
+  expect("3c 06 0001 'b' 0002 '2'");
+  check("to a kept session with DUP and their old identifiers");
+#ifndef MQTT_UPSTREAM
+  play("40 02 0001");
+#endif
+  play("50 02 0002");
+  expect("62 02 0002");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\ng PUBACK 1\ng PUBREC 2\n");
+  drop();
+  expect_events(LOST);
+  expect_connection();
+  expect("10 *");
+  play("20 02 01 00");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+#ifdef MQTT_UPSTREAM
+  expect_silence();
+  check("a PUBREL that was not answered is forgotten");
+#else
+  expect("62 02 0002");
+  play("70 02 0002");
+  expect_events("g PUBCOMP 2\n");
+  check("a PUBREL that was not answered is repeated");
+#endif
+}
+
+static void lost_session(void) {
+  cfg.clean_session = false;
+  create();
+  app_connect();
+  expect_connection();
+  expect("10 *");
+  play("20 02 00 00");
+  app_pub("a", "1", 1, false);
+  expect("32 06 0001 'a' 0001 '1'");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+  drop();
+  expect_events(LOST);
+  expect_connection();
+  expect("10 *");
+  play("20 02 00 00");
+  expect(EITHER("32 06 0001 'a' 0002 '1'", "3a 06 0001 'a' 0001 '1'"));
+  check(EITHER("where the broker has lost the session, messages go out as new", "messages go out with DUP even where the broker has lost the session"));
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+}
+
+static void burst(void) {
+  int i;
+  connect_up();
+  for (i = 1; i <= 7; i++) app_pub(text("m/%d", i), "x", 1, false);
+  for (i = 1; i <= 7; i++) expect(text("32 08 0003 'm/%d' 00%02x 'x'", i, i));
+  expect_number(logged("queue overflow!"), 2);
+  drop();
+  expect_events(LOST);
+  come_back();
+  for (i = 3; i <= 7; i++) {
+    expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, EITHER(i + 5, i)));
+#ifdef MQTT_UPSTREAM
+    play(text("40 02 00%02x", i));
+    expect_events(text("g PUBACK %d\n", i));
+#endif
+  }
+  expect_silence();
+  check("of a burst the newest are kept for another connection");
+}
+
+static void no_queue(void) {
+  cfg.max_queue_length = 0;
+  create();
+  expect_number(app_pub("t", "m", 1, false), EITHER(0, 1));
+  check(EITHER("max_queue_length 0: offline it is lost, and 0 returned", "max_queue_length 0: offline it is lost, and an identifier returned"));
+  connect_up();
+  expect_silence();
+  expect_number(app_pub("t", "m", 1, false), 2);
+  expect("32 06 0001 't' 0002 'm'");
+  drop();
+  expect_events(LOST);
+  come_back();
+  expect_silence();
+  check("connected it is sent, and not again");
+}
+
+static void pub_on_connack(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  if (ev != MG_EV_MQTT_CONNACK) return;
+  app_pub("h/0", "m", 0, false);
+  app_pub("h/1", "m", 1, false);
+  (void) nc, (void) ev_data, (void) ud;
+}
+
+static void in_connack(void) {
+  create();
+  app_sub("s", 1, "s");
+  app_add_handler(pub_on_connack, "h");
+  connect_up();
+  expect("82 06 0001 0001 's' 01");
+  expect("30 06 0003 'h/0' 'm'");
+  expect("32 08 0003 'h/1' 0003 'm'");
+  check("published in CONNACK with nothing queued: at once, behind SUBSCRIBE");
+}
+
+static void in_connack_with_queue(void) {
+  create();
+  app_pub("q", "m", 1, false);
+  app_add_handler(pub_on_connack, "h");
+  connect_up();
+  expect("30 06 0003 'h/0' 'm'");
+  expect(EITHER("32 06 0001 'q' 0001 'm'", "3a 06 0001 'q' 0001 'm'"));
+#ifdef MQTT_UPSTREAM
+  play("40 02 0001");
+  expect_events("g PUBACK 1\n");
+#endif
+  expect(EITHER("32 08 0003 'h/1' 0003 'm'", "3a 08 0003 'h/1' 0003 'm'"));
+  check("with something queued: QoS 0 before it, QoS 1 behind it");
+}
+
+static void pingresp(void) {
+  connect_up();
+  app_pub("a", "1", 1, false);
+  app_pub("b", "2", 1, false);
+  expect("32 06 0001 'a' 0001 '1'");
+  expect("32 06 0001 'b' 0002 '2'");
+  play("d0 00");
+#ifdef MQTT_UPSTREAM
+  expect("3a 06 0001 'a' 0001 '1'");
+  expect_silence();
+  play("d0 00");
+  expect("3a 06 0001 'a' 0001 '1'");
+  check("each PINGRESP has the oldest message sent again");
+#else
+  play("30 04 0001 'f' 'x'");
+  expect_events("g PUBLISH f=x\n");
+  expect_silence();
+  check("nothing is sent twice on one connection");
+#endif
+}
+
+static void qos_lowered(void) {
+  cfg.max_qos = 0;
+  connect_up();
+  app_pub("t", "m", 1, false);
+  expect("30 04 0001 't' 'm'");
+  check("max_qos 0: QoS 1 is sent as QoS 0");
+  expect_number(app_num_unsent_bytes(), EITHER(0, 1));
+  drop();
+  expect_events(LOST);
+  come_back();
+#ifdef MQTT_UPSTREAM
+  expect("38 04 0001 't' 'm'");
+  check("and again at each connection, with DUP");
+#else
+  expect_silence();
+  check("and not kept");
+#endif
+}
+
+static const struct script scripts[] = {
+    {"published offline", offline},
+    {"overflow", overflow},
+    {"unacknowledged", unacknowledged},
+    {"kept session", kept_session},
+    {"lost session", lost_session},
+    {"burst", burst},
+    {"no queue", no_queue},
+    {"publishing in CONNACK", in_connack},
+    {"publishing in CONNACK with a queue", in_connack_with_queue},
+    {"PINGRESP", pingresp},
+    {"max_qos 0", qos_lowered},
+};
+
+enum mgos_app_init_result mgos_app_init(void) {
+  return suite_start(scripts, COUNT(scripts));
+}
