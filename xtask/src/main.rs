@@ -11,6 +11,7 @@ mod demo;
 mod exports;
 mod firmware;
 mod header;
+mod interop;
 mod manifest;
 mod project;
 mod run;
@@ -42,6 +43,8 @@ enum Command {
     Ci(ci::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
     Sdk(sdk::Args),
+    /// Let apps and real brokers talk to each other, and count what arrives
+    Interop(interop::Args),
     /// Make the C headers from src/ffi
     Header(header::Args),
     /// Check the symbols of the firmware archive
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),
+        Command::Interop(args) => interop::run(args),
         Command::Header(args) => header::run(args),
         Command::Exports(args) => exports::run(args),
         Command::Size(args) => size::run(args),

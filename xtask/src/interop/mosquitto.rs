@@ -1,0 +1,114 @@
+//! Eclipse Mosquitto. What is peculiar to it stands in docs/interop.md.
+
+use std::fmt::Write;
+use std::fs::Metadata;
+use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use super::broker::{Broker, Setup};
+use super::process::Process;
+use crate::project;
+use crate::setup::{Package, program};
+
+pub struct Mosquitto;
+
+const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto"), program("mosquitto-clients", "mosquitto_pub")];
+
+/// Where distributions put the plugin that can refuse subscriptions; the access list in a file can't.
+const PLUGIN: &str = "mosquitto_dynamic_security.so";
+
+impl Broker for Mosquitto {
+    fn name(&self) -> &'static str {
+        "mosquitto"
+    }
+
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
+    }
+
+    fn version(&self) -> Result<String> {
+        let output = command("mosquitto").arg("-h").output().context("cannot start mosquitto")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.split_whitespace().skip_while(|word| *word != "version").nth(1);
+        version.map(str::to_owned).context("mosquitto -h does not tell its version")
+    }
+
+    fn prepare(&self, setup: &Setup, address: SocketAddr, dir: &Path) -> Result<Command> {
+        // As root it would become another user, who can't write here; for others the line has no effect.
+        let mut conf = format!("listener {} {}\nuser root\n", address.port(), address.ip());
+        // Every message counts, however slow its receiver is. Not 0: that means none, where it should mean no limit.
+        conf.push_str("max_queued_messages 100000\nlog_dest stderr\nlog_type all\nlog_timestamp_format %H:%M:%S\nset_tcp_nodelay true\n");
+        let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
+        if let Some((user, password)) = setup.login {
+            let file = dir.join("passwords");
+            let mut passwd = Command::new("mosquitto_passwd");
+            project::run(passwd.args(["-c", "-b"]).arg(&file).args([user, password]))?;
+            let _ = writeln!(conf, "password_file {}", file.display());
+        }
+        if let Some(filter) = setup.refused {
+            let file = dir.join("rules.json");
+            std::fs::write(&file, rules(filter)).with_context(|| format!("cannot write {}", file.display()))?;
+            let _ = writeln!(conf, "plugin {}\nplugin_opt_config_file {}", plugin()?.display(), file.display());
+        }
+        if setup.persistent {
+            let _ = writeln!(conf, "persistence true\npersistence_location {}/", dir.display());
+            // When it is told to, and not between.
+            conf.push_str("autosave_interval 0\n");
+        }
+        let file = dir.join("mosquitto.conf");
+        std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = command("mosquitto");
+        command.arg("-c").arg(file);
+        Ok(command)
+    }
+
+    fn save(&self, process: &Process, dir: &Path, end: Instant) -> Result<()> {
+        let file = dir.join("mosquitto.db");
+        // A new file takes the old one's place when it is complete.
+        let version = || file.metadata().ok().as_ref().map(identity);
+        let before = version();
+        process.signal(libc::SIGUSR1);
+        while Instant::now() < end {
+            if version() != before {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!("mosquitto does not write {}", file.display())
+    }
+}
+
+fn identity(file: &Metadata) -> (u64, i64, i64) {
+    (file.ino(), file.mtime(), file.mtime_nsec())
+}
+
+/// Debian puts the broker where only administrators' paths lead.
+fn command(name: &str) -> Command {
+    let path = PathBuf::from("/usr/sbin").join(name);
+    Command::new(if path.is_file() { path } else { name.into() })
+}
+
+/// Anybody may do anything, but for one thing.
+fn rules(refused: &str) -> String {
+    format!(
+        r#"{{
+  "defaultACLAccess": {{"publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true}},
+  "roles": [{{"rolename": "all", "acls": [{{"acltype": "subscribePattern", "topic": "{refused}", "priority": 1, "allow": false}}]}}],
+  "groups": [{{"groupname": "all", "roles": [{{"rolename": "all"}}]}}],
+  "anonymousGroup": "all"
+}}
+"#
+    )
+}
+
+fn plugin() -> Result<PathBuf> {
+    let dirs = ["/usr/lib", "/usr/local/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
+    let below = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let found = below.chain(dirs.iter().cloned()).map(|dir| dir.join(PLUGIN)).find(|file| file.is_file());
+    found.with_context(|| format!("{PLUGIN} is not there: it comes with mosquitto 2.0"))
+}

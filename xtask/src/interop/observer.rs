@@ -1,0 +1,130 @@
+//! The other side of a conversation: mosquitto_sub and mosquitto_pub, clients by other hands than ours.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::broker::Running;
+use super::process::Process;
+use crate::project;
+
+/// A retained message on every broker. Observers subscribe to it last: when it has come, so have all subscriptions.
+pub const READY: &str = "interop/ready";
+
+fn client(program: &str, broker: &Running) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-h", &broker.address.ip().to_string(), "-p", &broker.address.port().to_string()]);
+    if let Some((user, password)) = broker.login {
+        command.args(["-u", user, "-P", password]);
+    }
+    command
+}
+
+/// Publish one message, and wait until the broker has it.
+pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &qos.to_string(), "-t", topic]);
+    if payload.is_empty() {
+        command.arg("-n");
+    } else {
+        command.args(["-m", payload]);
+    }
+    if retain {
+        command.arg("-r");
+    }
+    finish(&mut command, None)
+}
+
+/// Publish a file's content as one message.
+pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &qos.to_string(), "-t", topic, "-f"]).arg(file);
+    if retain {
+        command.arg("-r");
+    }
+    finish(&mut command, None)
+}
+
+/// Publish each line as a message, in this order.
+pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &qos.to_string(), "-t", topic, "-l"]);
+    finish(&mut command, Some(lines.join("\n") + "\n"))
+}
+
+fn finish(command: &mut Command, input: Option<String>) -> Result<()> {
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(command)))?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        std::io::Write::write_all(&mut stdin, input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{} failed ({}): {}", project::shown(command), output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// A message, as an observer got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub topic: String,
+    pub qos: u8,
+    pub retained: bool,
+    pub payload: String,
+}
+
+impl Message {
+    /// From a line in the form that `Observer::start` asks for.
+    fn parse(line: &str) -> Option<Message> {
+        let mut parts = line.strip_prefix("message ")?.splitn(4, ' ');
+        let (qos, retained) = (parts.next()?.parse().ok()?, parts.next()? == "1");
+        let (topic, payload) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        Some(Message { topic, qos, retained, payload })
+    }
+}
+
+/// Someone who has subscribed, and keeps what comes.
+pub struct Observer {
+    process: Process,
+}
+
+impl Observer {
+    /// Subscribe at QoS 2; returns when the broker has taken the subscriptions. `session`: the client id of a session that is to
+    /// last; without, there is none.
+    pub fn start(broker: &Running, topics: &[&str], session: Option<&str>, log: &Path, end: Instant) -> Result<Observer> {
+        let mut command = client("mosquitto_sub", broker);
+        command.args(["-q", "2", "-F", "message %q %r %t %p"]);
+        if let Some(id) = session {
+            command.args(["-c", "-i", id]);
+        }
+        for topic in topics {
+            command.args(["-t", topic]);
+        }
+        command.args(["-t", READY]);
+        let mut process = Process::start("the observer", &mut command, log, end)?;
+        let ready = |line: &str| Message::parse(line).filter(|message| message.topic == READY).map(drop);
+        // What came before it is to be seen by others too.
+        process.wait_for("the observer's subscriptions", ready)?;
+        process.read_again();
+        Ok(Observer { process })
+    }
+
+    /// The next message.
+    pub fn next(&mut self, what: &str) -> Result<Message> {
+        self.process.wait_for(what, |line| Message::parse(line).filter(|message| message.topic != READY))
+    }
+
+    /// The next message with this topic; others are passed over.
+    pub fn next_on(&mut self, topic: &str) -> Result<Message> {
+        self.process.wait_for(&format!("a message on {topic}"), |line| Message::parse(line).filter(|message| message.topic == topic))
+    }
+
+    /// All messages so far, in their order.
+    pub fn all(&self) -> Vec<Message> {
+        self.process.lines().iter().filter_map(|line| Message::parse(line)).filter(|message| message.topic != READY).collect()
+    }
+}

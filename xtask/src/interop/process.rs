@@ -1,0 +1,179 @@
+//! A program under test or beside it: its lines are kept, can be waited for, and it does not outlive the run, however that ends.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::project;
+
+/// What a program has printed, on either stream.
+#[derive(Default)]
+struct Printed {
+    lines: Vec<String>,
+    /// Streams that have not ended.
+    open: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running program. Killed when dropped, and by the kernel when the thread that started it is gone.
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+    shared: Arc<Shared>,
+    /// Up to which line `wait_for` has read.
+    read: usize,
+    end: Instant,
+}
+
+impl Process {
+    /// Start a program. What it prints goes to `log` as well. Nothing waits for it beyond `end`.
+    pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
+        // SAFETY: what runs between fork and exec is a single system call, which is allowed there.
+        unsafe { command.pre_exec(die_with_parent) };
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(command)))?;
+        let shared = Arc::new(Shared::default());
+        let mut file = File::options().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
+        writeln!(file, "$ {}", project::shown(command))?;
+        let streams = [child.stdout.take().map(boxed), child.stderr.take().map(boxed)];
+        let streams: Vec<_> = streams.into_iter().flatten().collect();
+        shared.lock().open = streams.len();
+        for stream in streams {
+            let (shared, file) = (Arc::clone(&shared), file.try_clone()?);
+            std::thread::spawn(move || collect(stream, file, &shared));
+        }
+        Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
+    }
+
+    /// Wait for a line, from where the last wait has left off, that `wanted` makes something of. `what` completes "waiting for".
+    pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
+        let mut printed = self.shared.lock();
+        loop {
+            while let Some(line) = printed.lines.get(self.read) {
+                self.read += 1;
+                if let Some(found) = wanted(line) {
+                    return Ok(found);
+                }
+            }
+            if printed.open == 0 {
+                bail!("{} has ended; still waiting for {what}; see {}", self.name, self.log.display());
+            }
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("out of time, waiting for {what} of {}; see {}", self.name, self.log.display());
+            }
+            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Wait for a line that has this text in it.
+    pub fn wait_for_text(&mut self, text: &str) -> Result<()> {
+        self.wait_for(&format!("{text:?}"), |line| line.contains(text).then_some(()))
+    }
+
+    /// Let the next wait begin at the first line again.
+    pub fn read_again(&mut self) {
+        self.read = 0;
+    }
+
+    /// All that it has printed so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.shared.lock().lines.clone()
+    }
+
+    /// Wait until it ends by itself, and all that it printed has been read.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        let name = self.name.clone();
+        // The streams end first, then the process.
+        let mut printed = self.shared.lock();
+        while printed.open > 0 {
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("out of time: {name} does not end; see {}", self.log.display());
+            }
+            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(printed);
+        loop {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > self.end {
+                bail!("out of time: {name} has closed its output, but does not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// None while it runs.
+    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// At once, with SIGKILL.
+    pub fn kill(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Send it a signal. It must not have been waited for.
+    pub fn signal(&self, signal: libc::c_int) {
+        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
+        unsafe { libc::kill(libc::pid_t::try_from(self.child.id()).unwrap_or_default(), signal) };
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn boxed(stream: impl Read + Send + 'static) -> Box<dyn Read + Send> {
+    Box::new(stream)
+}
+
+fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        // The copy is for reading afterwards; the test does without.
+        let _ = writeln!(copy, "{line}");
+        shared.lock().lines.push(line);
+        shared.changed.notify_all();
+    }
+    shared.lock().open -= 1;
+    shared.changed.notify_all();
+}
+
+#[cfg(target_os = "linux")]
+fn die_with_parent() -> io::Result<()> {
+    // SAFETY: a plain system call with constant arguments.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent() -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! What a conversation works with: brokers, apps and observers of its own, in a directory of its own, and the list of what it has shown.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::broker::{Broker, Running, Setup};
+use super::observer::{self, Observer};
+use super::process::Process;
+use crate::app::Built;
+
+/// The apps, built, by their directory's name.
+pub type Apps = BTreeMap<&'static str, Built>;
+
+pub struct Stage<'a> {
+    kind: &'a dyn Broker,
+    apps: &'a Apps,
+    pub dir: PathBuf,
+    pub end: Instant,
+    shown: RefCell<Vec<String>>,
+    started: Cell<usize>,
+}
+
+impl<'a> Stage<'a> {
+    /// An empty one.
+    pub fn new(kind: &'a dyn Broker, apps: &'a Apps, dir: PathBuf, end: Instant) -> Result<Stage<'a>> {
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        Ok(Stage { kind, apps, dir, end, shown: RefCell::default(), started: Cell::new(0) })
+    }
+
+    pub fn broker(&self, name: &str, setup: Setup) -> Result<Running<'a>> {
+        Running::start(self.kind, &setup, &self.dir.join(name), self.end)
+    }
+
+    /// Start an app, connecting to this broker unless the settings say otherwise.
+    pub fn app(&self, name: &str, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
+        self.program(name, Command::new(&built.program).current_dir(&built.files), broker, settings)
+    }
+
+    /// Start an app that was built in another way.
+    pub fn program(&self, name: &str, command: &mut Command, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let server = broker.address.to_string();
+        // A client id of its own: two at once would throw each other out.
+        let id = format!("{name}-app");
+        let ours = [("mqtt.server", server.as_str()), ("device.id", &id), ("debug.level", "3")];
+        // Quickly back, where a wait is not what is looked at.
+        let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
+        for (key, value) in ours.iter().chain(&waits).chain(settings) {
+            command.args(["--set", &format!("{key}={value}")]);
+        }
+        let log = self.new_log(name);
+        Ok(App { name: name.into(), process: Process::start(name, command, &log, self.end)?, stage: self })
+    }
+
+    pub fn observer(&self, broker: &Running, topics: &[&str], session: Option<&str>) -> Result<Observer> {
+        Observer::start(broker, topics, session, &self.new_log("observer"), self.end)
+    }
+
+    fn new_log(&self, name: &str) -> PathBuf {
+        self.started.set(self.started.get() + 1);
+        self.dir.join(format!("{}-{name}.log", self.started.get()))
+    }
+
+    /// Note what has been shown; an error if it does not hold.
+    pub fn check(&self, holds: bool, what: &str) -> Result<()> {
+        if !holds {
+            bail!("not so: {what}");
+        }
+        self.shown.borrow_mut().push(what.to_owned());
+        Ok(())
+    }
+
+    /// All that has been shown.
+    pub fn shown(self) -> Vec<String> {
+        self.shown.into_inner()
+    }
+}
+
+/// A running app of interop/.
+pub struct App<'s> {
+    name: String,
+    pub process: Process,
+    stage: &'s Stage<'s>,
+}
+
+impl App<'_> {
+    /// Wait until it tells us this.
+    pub fn tells(&mut self, what: &str) -> Result<()> {
+        let name = self.name.clone();
+        self.process.wait_for(&format!("{name} to tell {what:?}"), |line| {
+            let told = line.strip_prefix("> ").is_some_and(|told| told == what);
+            // Nothing more is to be expected after a failed check.
+            if line.starts_with("not ok") { Some(Err(line.to_owned())) } else { told.then_some(Ok(())) }
+        })?.map_err(|line| anyhow::anyhow!("{name}: {line}"))
+    }
+
+    /// Wait until it ends, and take over what it has shown. An error if any of it does not hold.
+    pub fn finish(mut self) -> Result<Vec<String>> {
+        let status = self.process.wait_for_end()?;
+        let lines = self.process.lines();
+        if let Some(failed) = lines.iter().find(|line| line.starts_with("not ok")) {
+            bail!("{}: {failed}", self.name);
+        }
+        let shown: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - ")).map(|(_, what)| what).collect();
+        if !status.success() || !lines.contains(&format!("1..{}", shown.len())) || shown.is_empty() {
+            bail!("{} has ended early ({status}), after {} checks", self.name, shown.len());
+        }
+        self.stage.shown.borrow_mut().extend(shown.into_iter().map(str::to_owned));
+        Ok(lines)
+    }
+
+    /// End it as a power cut would, and take over what it has shown until then.
+    pub fn kill(mut self) -> Result<Vec<String>> {
+        self.process.kill();
+        let lines = self.process.lines();
+        if let Some(failed) = lines.iter().find(|line| line.starts_with("not ok")) {
+            bail!("{}: {failed}", self.name);
+        }
+        let shown = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - "));
+        self.stage.shown.borrow_mut().extend(shown.map(|(_, what)| what.to_owned()));
+        Ok(lines)
+    }
+}
+
+impl Stage<'_> {
+    /// Publish on a broker, at QoS 1: it has the message when this returns.
+    pub fn publish(&self, broker: &Running, topic: &str, payload: &str) -> Result<()> {
+        observer::publish(broker, topic, payload, 1, false)
+    }
+}
