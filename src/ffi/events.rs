@@ -161,20 +161,24 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         // SAFETY: `nc` is the live connection of this object.
         let bytes = unsafe { shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit) };
         len = c.get().websocket.readable(len);
-        if len == 0 {
-            break;
-        }
         if !c.get().core.session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
-            consume(c, nc, len);
+            if len > 0 {
+                consume(c, nc, len);
+            }
             break;
         }
-        // SAFETY: so many bytes lie there, and stay until they are consumed or the app is called.
-        let buf = unsafe { core::slice::from_raw_parts(bytes, len) };
+        // Without bytes there may be something to do as well: the answer to a packet that was dropped to its end.
+        let buf: &[u8] = if len == 0 {
+            &[]
+        } else {
+            // SAFETY: so many bytes lie there, and stay until they are consumed or the app is called.
+            unsafe { core::slice::from_raw_parts(bytes, len) }
+        };
         let step = match c.get().core.session.take(buf, limit) {
             Err(violation) => Err(violation),
             Ok(Take::More) => {
-                if fresh {
+                if fresh && len > 0 {
                     c.get().core.session.progress(now());
                 }
                 break;
