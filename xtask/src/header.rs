@@ -1,8 +1,11 @@
-//! `cargo xtask header`: the C headers, made anew from src/ffi by cbindgen; or, with --check, that they are as they would be made.
+//! `cargo xtask header`: the C headers, made anew from src/ffi by cbindgen; or, with --check, that they are as they would be made, that
+//! C and C++ compilers take them, and that they declare what firmware relies on.
 
-use anyhow::{Result, ensure};
+use std::process::Command;
 
-use crate::project;
+use anyhow::{Context, Result, ensure};
+
+use crate::{app, project, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -24,7 +27,60 @@ pub fn run(args: Args) -> Result<()> {
             let committed = std::fs::read_to_string(project::root().join(header)).unwrap_or_default();
             ensure!(committed == std::fs::read_to_string(fresh.join(header))?, "{header} is stale: run cargo xtask header");
         }
-        println!("{} headers are fresh", HEADERS.len());
+        compile()?;
+        compare_javascript()?;
+        println!("{} headers are fresh, compile as C99 and C++11, and declare what the original's do", HEADERS.len());
     }
     Ok(())
+}
+
+/// Compiles the headers, and what firmware expects of them, in both languages.
+fn compile() -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    let plan = app::plan("headers", None)?;
+    let checks = project::root().join("xtask/checks/api_types.c");
+    for (compiler, language, standard) in [("cc", "c", "c99"), ("c++", "c++", "c++11")] {
+        let mut cc = Command::new(compiler);
+        cc.args(["-x", language, &format!("-std={standard}"), "-fsyntax-only", "-Wall", "-Wextra", "-Wundef", "-Werror"]);
+        cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
+        project::run(cc.arg(&checks)).with_context(|| format!("the headers as {standard}"))?;
+    }
+    Ok(())
+}
+
+/// The functions that the JavaScript API calls are declared, with as many arguments as it gives them.
+fn compare_javascript() -> Result<()> {
+    let read = |path: &str| std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"));
+    let (script, header) = (read("mjs_fs/api_mqtt.js")?, read("include/mgos_mqtt.h")?);
+    let calls: Vec<_> = script.split("ffi('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    ensure!(!calls.is_empty(), "mjs_fs/api_mqtt.js calls nothing");
+    for call in calls {
+        let name = call.split('(').next().and_then(|before| before.split_whitespace().last()).context("a function has a name")?;
+        let declared = header
+            .split(&format!("{name}("))
+            .nth(1)
+            .with_context(|| format!("api_mqtt.js calls {name}, which mgos_mqtt.h does not declare"))?;
+        let expected = arguments(declared.split(';').next().unwrap_or_default());
+        // A callback counts as one, whatever it takes.
+        let given = arguments(&call[call.find('(').map_or(0, |at| at + 1)..]);
+        ensure!(expected == given, "api_mqtt.js gives {name} {given} arguments, mgos_mqtt.h declares {expected}");
+    }
+    Ok(())
+}
+
+/// How many arguments a list has, from behind its opening parenthesis.
+fn arguments(list: &str) -> usize {
+    let (mut depth, mut commas, mut empty) = (0, 0, true);
+    for c in list.chars() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => break,
+            ')' => depth -= 1,
+            ',' if depth == 0 => commas += 1,
+            _ => {}
+        }
+        empty &= c.is_whitespace();
+    }
+    let void = list.trim_start().starts_with("void)");
+    if empty || void { 0 } else { commas + 1 }
 }
