@@ -34,7 +34,7 @@ static void publish(const char *topic, const char *msg, int qos, bool retain, ui
 }
 
 static int number_in(struct mg_str s) {
-  char text[10];
+  char text[12];
   snprintf(text, sizeof(text), "%.*s", (int) s.len, s.p);
   return atoi(text);
 }

@@ -123,6 +123,12 @@ impl Observer {
         self.process.wait_for(&format!("a message on {topic}"), |line| Message::parse(line).filter(|message| message.topic == topic))
     }
 
+    /// Wait for a message with this topic and this payload.
+    pub fn wait_for(&mut self, topic: &str, payload: &str) -> Result<()> {
+        let wanted = |line: &str| Message::parse(line).filter(|message| message.topic == topic && message.payload == payload).map(drop);
+        self.process.wait_for(&format!("{payload:?} on {topic}"), wanted)
+    }
+
     /// All messages so far, in their order.
     pub fn all(&self) -> Vec<Message> {
         self.process.lines().iter().filter_map(|line| Message::parse(line)).filter(|message| message.topic != READY).collect()

@@ -95,38 +95,41 @@ impl App<'_> {
     /// Wait until it tells us this.
     pub fn tells(&mut self, what: &str) -> Result<()> {
         let name = self.name.clone();
-        self.process.wait_for(&format!("{name} to tell {what:?}"), |line| {
-            let told = line.strip_prefix("> ").is_some_and(|told| told == what);
-            // Nothing more is to be expected after a failed check.
-            if line.starts_with("not ok") { Some(Err(line.to_owned())) } else { told.then_some(Ok(())) }
-        })?.map_err(|line| anyhow::anyhow!("{name}: {line}"))
+        self.process
+            .wait_for(&format!("{name} to tell {what:?}"), |line| {
+                let told = line.strip_prefix("> ").is_some_and(|told| told == what);
+                // Nothing more is to be expected after a failed check.
+                if line.starts_with("not ok") { Some(Err(line.to_owned())) } else { told.then_some(Ok(())) }
+            })?
+            .map_err(|line| anyhow::anyhow!("{name}: {line}"))
     }
 
-    /// Wait until it ends, and take over what it has shown. An error if any of it does not hold.
+    /// Wait until it ends, and take over what it has shown. Returns all that it printed.
     pub fn finish(mut self) -> Result<Vec<String>> {
         let status = self.process.wait_for_end()?;
+        let shown = self.take_over()?;
         let lines = self.process.lines();
-        if let Some(failed) = lines.iter().find(|line| line.starts_with("not ok")) {
-            bail!("{}: {failed}", self.name);
+        if !status.success() || !lines.contains(&format!("1..{shown}")) {
+            bail!("{} has ended early ({status}), after {shown} checks", self.name);
         }
-        let shown: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - ")).map(|(_, what)| what).collect();
-        if !status.success() || !lines.contains(&format!("1..{}", shown.len())) || shown.is_empty() {
-            bail!("{} has ended early ({status}), after {} checks", self.name, shown.len());
-        }
-        self.stage.shown.borrow_mut().extend(shown.into_iter().map(str::to_owned));
         Ok(lines)
     }
 
     /// End it as a power cut would, and take over what it has shown until then.
-    pub fn kill(mut self) -> Result<Vec<String>> {
+    pub fn kill(mut self) -> Result<()> {
         self.process.kill();
+        self.take_over().map(drop)
+    }
+
+    /// What it has shown goes on the stage's list. An error if any of it does not hold. Returns how many checks there were.
+    fn take_over(&self) -> Result<usize> {
         let lines = self.process.lines();
         if let Some(failed) = lines.iter().find(|line| line.starts_with("not ok")) {
             bail!("{}: {failed}", self.name);
         }
-        let shown = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - "));
-        self.stage.shown.borrow_mut().extend(shown.map(|(_, what)| what.to_owned()));
-        Ok(lines)
+        let shown: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - ")).collect();
+        self.stage.shown.borrow_mut().extend(shown.iter().map(|(_, what)| (*what).to_owned()));
+        Ok(shown.len())
     }
 }
 

@@ -1,8 +1,9 @@
-//! Messages there and back.
+//! Messages there and back, on a connection that stays up.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::interop::broker::Setup;
+use crate::interop::observer;
 use crate::interop::stage::Stage;
 
 pub fn qos(stage: &Stage) -> Result<()> {
@@ -12,4 +13,44 @@ pub fn qos(stage: &Stage) -> Result<()> {
     let first = later.next("what is retained")?;
     let expected = first.topic == "kept/3" && first.retained && first.qos == 1 && first.payload == "for later";
     stage.check(expected, "another client that comes later gets the retained message, marked as such")
+}
+
+pub fn subscriptions(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    stage.app("subscriptions", &broker, &[])?.finish().map(drop)
+}
+
+/// In the log for each message that is skipped.
+const SKIPPED: &str = "is over mqtt.recv_mbuf_limit (3072), dropped: big/";
+
+pub fn oversized(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let file = |name: &str, size: usize| {
+        let file = stage.dir.join(name);
+        std::fs::write(&file, "x".repeat(size)).with_context(|| format!("cannot write {}", file.display()))?;
+        Ok::<_, anyhow::Error>(file)
+    };
+    let (large, huge) = (file("large", 10_000)?, file("huge", 1_000_000)?);
+    observer::publish_file(&broker, "big/retained", &large, 1, true)?;
+
+    let mut app = stage.app("oversized", &broker, &[])?;
+    app.tells("subscribed")?;
+    app.process.wait_for_text(SKIPPED)?;
+    stage.check(true, "a retained message that is too large is skipped, and the log says so")?;
+    stage.publish(&broker, "big/first", "small")?;
+    observer::publish_file(&broker, "big/0", &large, 0, false)?;
+    observer::publish_file(&broker, "big/1", &large, 1, false)?;
+    observer::publish_file(&broker, "big/2", &huge, 2, false)?;
+    stage.publish(&broker, "big/last", "end")?;
+    let lines = app.finish()?;
+    let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
+    stage
+        .check(count(SKIPPED) == 4 && count("CONNACK 0") == 1, "so is one at each QoS, up to a megabyte, on a connection that stays up")?;
+
+    // Else the broker sends it again, as it must, when the app subscribes again.
+    observer::publish(&broker, "big/retained", "", 1, true)?;
+    stage.publish(&broker, "big/last", "end")?;
+    let lines = stage.app("oversized", &broker, &[])?.finish()?;
+    let again = lines.iter().any(|line| line.contains(SKIPPED));
+    stage.check(!again, "they were acknowledged: the broker does not send them again in the same session")
 }

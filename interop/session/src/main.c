@@ -1,0 +1,91 @@
+/*
+ * session: a session that outlives connections, with messages in both directions while there is none.
+ *
+ *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each is to come exactly once
+ *   session/out/1, session/out/2   the same from here, published when the connection has gone
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check.h"
+#include "mgos.h"
+#include "mgos_mqtt.h"
+#include "mgos_mqtt_conn.h"
+
+static int s_subscribed, s_connected, s_acknowledged[3];
+static int s_next[3]; /* by QoS: the number that comes next */
+static int s_wrong;
+
+static int number_in(struct mg_str s) {
+  char text[12];
+  snprintf(text, sizeof(text), "%.*s", (int) s.len, s.p);
+  return atoi(text);
+}
+
+static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
+  int qos = (int) (intptr_t) ud, expected = mgos_sys_config_get_session_messages();
+  if (ev == MG_EV_MQTT_SUBACK && ++s_subscribed == 2) check_tell("subscribed");
+  if (ev != MG_EV_MQTT_PUBLISH) return;
+  if (mg_vcmp(&msg->payload, "end") != 0) {
+    if (msg->qos != qos || number_in(msg->payload) != s_next[qos]) s_wrong++;
+    s_next[qos]++;
+    return;
+  }
+  check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was away, come once and in order", expected, qos);
+  s_next[qos] = -1;
+  if (s_next[1] == -1 && s_next[2] == -1) check_done();
+  (void) nc;
+}
+
+static void publish_all(void) {
+  int i, n = mgos_sys_config_get_session_publish(), kept = 0;
+  for (i = 0; i < n; i++) {
+    char text[12];
+    snprintf(text, sizeof(text), "%d", i);
+    if (mgos_mqtt_pub("session/out/1", text, strlen(text), 1, false) > 0) kept++;
+    if (mgos_mqtt_pub("session/out/2", text, strlen(text), 2, false) > 0) kept++;
+  }
+  check(kept == 2 * n, "%d messages are kept while there is no connection", kept);
+  check(mgos_mqtt_pub("session/out/0", "", 0, 0, false) == 0, "a message at QoS 0 is not, and mgos_mqtt_pub() says so");
+  check_tell("published");
+  check_wait("all to be acknowledged");
+}
+
+static void on_acknowledged(int qos) {
+  int n = mgos_sys_config_get_session_publish();
+  s_acknowledged[qos]++;
+  if (n == 0 || s_acknowledged[1] < n || s_acknowledged[2] < n) return;
+  check(s_acknowledged[1] == n && s_acknowledged[2] == n, "each of them is acknowledged, once");
+  check_done();
+}
+
+static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  switch (ev) {
+    case MG_EV_MQTT_CONNACK:
+      check_wait("the end of the conversation");
+      if (++s_connected > 1) break;
+      /* In time for what the session holds: it comes after CONNACK. */
+      mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "session/in/1", 1, on_message, (void *) 1);
+      mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "session/in/2", 2, on_message, (void *) 2);
+      break;
+    case MG_EV_MQTT_PUBACK:
+      on_acknowledged(1);
+      break;
+    case MG_EV_MQTT_PUBCOMP:
+      on_acknowledged(2);
+      break;
+    case MG_EV_CLOSE:
+      if (s_connected == 1 && mgos_sys_config_get_session_publish() > 0) publish_all();
+      break;
+  }
+  (void) ev_data;
+  (void) ud;
+}
+
+enum mgos_app_init_result mgos_app_init(void) {
+  mgos_mqtt_add_global_handler(on_event, NULL);
+  check_wait("CONNACK");
+  return MGOS_APP_INIT_SUCCESS;
+}

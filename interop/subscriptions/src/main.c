@@ -1,0 +1,90 @@
+/*
+ * subscriptions: two of them to one filter, taken away one after the other. What has been sent is known to have gone by when a message on
+ * subs/mark, published after it, has come back.
+ */
+
+#include "check.h"
+#include "mgos.h"
+#include "mgos_mqtt.h"
+
+static int s_older, s_newer; /* messages that each handler has seen */
+static int s_unsubacks;
+static int s_step;
+
+static void say(const char *topic) {
+  mgos_mqtt_pub(topic, "x", 1, 1, false);
+}
+
+static void on_older(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
+  s_older++;
+  (void) nc, (void) topic, (void) topic_len, (void) msg, (void) msg_len, (void) ud;
+}
+
+static void on_newer(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
+  s_newer++;
+  /* In its own handler, which is a thing that apps do. */
+  if (s_newer == 2) check(mgos_mqtt_unsub("subs/+"), "a handler removes its own subscription");
+  (void) nc, (void) topic, (void) topic_len, (void) msg, (void) msg_len, (void) ud;
+}
+
+static void on_mark(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
+  check_wait("the next step");
+  switch (s_step++) {
+    case 0:
+      check(s_older == 1 && s_newer == 1, "both handlers of one filter get a message, once each");
+      say("subs/x");
+      say("mark");
+      break;
+    case 1:
+      check(s_older == 2 && s_newer == 2 && s_unsubacks == 0, "the broker is not told while one subscription to the filter is left");
+      say("subs/x");
+      say("mark");
+      break;
+    case 2:
+      check(s_older == 3 && s_newer == 2, "the handler that is left gets the next one, the other does not");
+      check(mgos_mqtt_unsub("subs/+"), "the last subscription is removed");
+      check(!mgos_mqtt_unsub("subs/+"), "there is none left to remove");
+      say("subs/x");
+      say("mark");
+      break;
+    case 3:
+      check(s_older == 3 && s_newer == 2 && s_unsubacks == 1, "after that the broker is told, and nothing comes any more");
+      mgos_mqtt_sub("subs/+", on_newer, NULL);
+      say("subs/x");
+      say("mark");
+      break;
+    case 4:
+      check(s_older == 3 && s_newer == 3, "it can be subscribed anew");
+      check_done();
+      break;
+  }
+  (void) nc, (void) topic, (void) topic_len, (void) msg, (void) msg_len, (void) ud;
+}
+
+static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  switch (ev) {
+    case MG_EV_MQTT_CONNACK:
+      check_wait("the first message");
+      say("subs/x");
+      say("mark");
+      break;
+    case MG_EV_MQTT_UNSUBACK:
+      s_unsubacks++;
+      break;
+    case MG_EV_MQTT_PUBLISH:
+      check(false, "no message comes without a subscription");
+      break;
+  }
+  (void) nc;
+  (void) ev_data;
+  (void) ud;
+}
+
+enum mgos_app_init_result mgos_app_init(void) {
+  mgos_mqtt_add_global_handler(on_event, NULL);
+  mgos_mqtt_sub("subs/+", on_older, NULL);
+  mgos_mqtt_sub("subs/+", on_newer, NULL);
+  mgos_mqtt_sub("mark", on_mark, NULL);
+  check_wait("CONNACK");
+  return MGOS_APP_INIT_SUCCESS;
+}

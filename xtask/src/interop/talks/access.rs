@@ -1,0 +1,29 @@
+//! Brokers that do not let everybody do everything.
+
+use anyhow::Result;
+
+use crate::interop::broker::Setup;
+use crate::interop::stage::Stage;
+
+pub fn login(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup { login: Some(("device", "right")), ..Setup::default() })?;
+    let wrong = [("mqtt.user", "device"), ("mqtt.pass", "wrong"), ("login.refusals", "3"), ("mqtt.reconnect_timeout_max", "10")];
+    let lines = stage.app("login", &broker, &wrong)?.finish()?;
+    let refusals = lines.iter().filter(|line| line.contains("MQTT0 CONNACK 5: the client is not authorized")).count();
+    stage.check(refusals == 3, "the log says why a connection is refused, each time")?;
+    let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse::<u32>().ok();
+    let waits: Vec<_> = lines.iter().filter_map(wait).collect();
+    let doubled = matches!(waits[..], [first, second, ..] if first < 150 && second > first * 3 / 2);
+    stage.check(doubled, "each wait after a refusal is longer than the one before")?;
+
+    stage.app("subscriptions", &broker, &[("mqtt.user", "device"), ("mqtt.pass", "right")])?.finish()?;
+    stage.check(true, "with the right password all goes well")
+}
+
+pub fn refusal(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup { refused: Some("secret/#"), ..Setup::default() })?;
+    let lines = stage.app("login", &broker, &[])?.finish()?;
+    let refused: Vec<_> = lines.iter().filter(|line| line.contains("the broker refuses the subscription to ")).collect();
+    let named = matches!(refused[..], [line] if line.contains(" secret/a (0x80)"));
+    stage.check(named, "the log names the one subscription that was refused")
+}

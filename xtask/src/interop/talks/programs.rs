@@ -1,0 +1,51 @@
+//! Apps that are not made for these tests, or not built by them.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::interop::broker::Setup;
+use crate::interop::observer::{Message, Observer};
+use crate::interop::stage::Stage;
+use crate::project;
+
+pub fn direct(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let mut observer = stage.observer(&broker, &["/response"], None)?;
+    let mut app = stage.app("direct", &broker, &[])?;
+    app.process.wait_for_text("subscribed, id ")?;
+    let ask = |observer: &mut Observer, request: &str| -> Result<Message> {
+        stage.publish(&broker, "/request", request)?;
+        observer.next("the answer")
+    };
+    let set = ask(&mut observer, r#"{"gpio": {"pin": 2, "state": 1}}"#)?;
+    stage.check(set.payload == r#"{"pin": 2, "state": 1}"#, "examples/direct sets a pin and answers")?;
+    let read = ask(&mut observer, r#"{"gpio": {"pin": 2}}"#)?;
+    stage.check(read.payload == set.payload, "it reads the pin and answers")?;
+    let wrong = ask(&mut observer, "nonsense")?;
+    stage.check(wrong.payload.starts_with(r#"{"error": "#), "it answers a request that it does not understand")?;
+    app.process.wait_for_text("response ")?;
+    app.kill().map(drop)
+}
+
+pub fn by_hand(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let output = Command::new(std::env::current_exe()?).arg("sdk").output().context("cannot run this program again")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("cc app.c ")).with_context(|| {
+        format!("cargo xtask sdk does not say how to compile an app: {said}{}", String::from_utf8_lossy(&output.stderr))
+    })?;
+    let source = project::root().join("interop/by_hand/app.c");
+    std::fs::copy(&source, stage.dir.join("app.c")).with_context(|| format!("cannot copy {}", source.display()))?;
+    let compiled = Command::new("sh").args(["-c", line]).current_dir(&stage.dir).output().context("cannot start sh")?;
+    let messages = String::from_utf8_lossy(&compiled.stderr);
+    stage.check(
+        compiled.status.success() && messages.is_empty(),
+        &format!(
+            "the line of cc that cargo xtask sdk prints compiles an app without a word{}{messages}",
+            if messages.is_empty() { "" } else { ": " }
+        ),
+    )?;
+    let mut command = Command::new(stage.dir.join("app"));
+    stage.program("by_hand", command.current_dir(&stage.dir), &broker, &[("mqtt.enable", "true")])?.finish().map(drop)
+}

@@ -1,0 +1,82 @@
+//! What a broker keeps for an app that is away: its session, its last will.
+
+use anyhow::Result;
+
+use crate::interop::broker::Setup;
+use crate::interop::observer;
+use crate::interop::stage::Stage;
+
+/// At each QoS.
+const MESSAGES: usize = 40;
+
+pub fn session(stage: &Stage) -> Result<()> {
+    let mut broker = stage.broker("broker", Setup { persistent: true, ..Setup::default() })?;
+    let count = MESSAGES.to_string();
+    let mut first = stage.app("session", &broker, &[])?;
+    first.tells("subscribed")?;
+    first.kill()?;
+
+    let mut lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    lines.push("end".into());
+    observer::publish_lines(&broker, "session/in/1", &lines, 1)?;
+    observer::publish_lines(&broker, "session/in/2", &lines, 2)?;
+    broker.save()?;
+    broker.restart()?;
+    stage.app("session", &broker, &[("session.messages", &count)])?.finish()?;
+
+    // The one who is to receive has a session too, as nobody can say who comes back first.
+    let observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
+    let mut app = stage.app("session", &broker, &[("session.publish", &count)])?;
+    app.tells("subscribed")?;
+    drop(observer);
+    broker.save()?;
+    broker.kill();
+    app.tells("published")?;
+    broker.restart()?;
+    app.finish()?;
+    // After all that was published, so that nothing is missed that comes twice.
+    let mut observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
+    stage.publish(&broker, "session/out/end", "")?;
+    observer.next_on("session/out/end")?;
+    let all = observer.all();
+    lines.pop();
+    for qos in [1, 2] {
+        let topic = format!("session/out/{qos}");
+        let got: Vec<_> =
+            all.iter().filter(|message| message.topic == topic && message.qos == qos).map(|message| &message.payload).collect();
+        let what = format!("{MESSAGES} messages at QoS {qos}, published while the broker was away, arrive once and in order");
+        if !got.iter().copied().eq(&lines) {
+            eprintln!("session/out/{qos}: {got:?}");
+        }
+        stage.check(got.into_iter().eq(&lines), &what)?;
+    }
+    Ok(())
+}
+
+pub fn will(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let mut observer = stage.observer(&broker, &["will/#"], None)?;
+
+    stage.app("will", &broker, &[("will.leave", "true")])?.finish()?;
+    stage.publish(&broker, "will/mark", "")?;
+    observer.next_on("will/state")?;
+    stage.check(observer.next("the mark")?.topic == "will/mark", "an app that disconnects leaves no will")?;
+
+    let mut app = stage.app("will", &broker, &[])?;
+    app.tells("connected")?;
+    app.kill()?;
+    observer.next_on("will/state")?;
+    let will = observer.next("the will")?;
+    stage.check(will.topic == "will/state" && will.payload == "gone", "the will of an app that is killed is published")?;
+    let mut later = stage.observer(&broker, &["will/#"], None)?;
+    stage.publish(&broker, "will/mark", "")?;
+    stage.check(later.next("the mark")?.topic == "will/mark", "a will is not retained unless that is asked for")?;
+
+    let mut app = stage.app("will", &broker, &[("mqtt.will_retain", "true")])?;
+    app.tells("connected")?;
+    app.kill()?;
+    observer.wait_for("will/state", "gone")?;
+    let mut later = stage.observer(&broker, &["will/state"], None)?;
+    let will = later.next("the retained will")?;
+    stage.check(will.payload == "gone" && will.retained, "a retained will is there for who comes later")
+}
