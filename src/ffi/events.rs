@@ -141,7 +141,11 @@ fn closed(c: &Hold) {
     let was_online = object.core.is_online();
     object.core.down();
     if was_online {
-        cloud_event(c, Cloud::Disconnected);
+        // Not what the configuration says now: there may be none any more.
+        if core::mem::take(&mut c.get().announced) {
+            // SAFETY: no reference to the object is alive.
+            unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
+        }
         call_handlers(c, MG_EV_CLOSE, null_mut());
     }
     // A handler may have begun another connection already.
@@ -271,6 +275,7 @@ fn tell(c: &Hold, header: Header, tell: Tell<'_, Handler>) {
         Tell::Accepted => {
             c.get().core.accepted();
             c.log(Log::Connack, &[], 0, 0);
+            c.get().announced = c.number(Number::CloudEvents) != 0;
             cloud_event(c, Cloud::Connected);
             // All subscriptions go out before anyone is told, and what is queued goes after.
             pump(c);

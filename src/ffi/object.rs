@@ -47,6 +47,8 @@ pub struct Object {
     pub(super) max_qos: i8,
     /// A packet or an event is being dealt with: another must wait.
     pub(super) delivering: bool,
+    /// The app was told of this connection by a cloud event, and so is to be told of its end.
+    pub(super) announced: bool,
     /// To be freed when the last [`Hold`] ends.
     pub(super) doomed: bool,
     holds: u16,
@@ -67,6 +69,7 @@ impl Object {
             id,
             max_qos: -1,
             delivering: false,
+            announced: false,
             doomed: false,
             holds: 0,
         }
