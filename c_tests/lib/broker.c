@@ -104,8 +104,12 @@ void expect_connection(void) {
   setsockopt(b->socket, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 }
 
+bool connection_waits(int ms) {
+  return readable(b->listener, ms);
+}
+
 void expect_no_connection(int ms) {
-  if (readable(b->listener, ms)) fail("the app has connected");
+  if (connection_waits(ms)) fail("the app has connected");
 }
 
 /* Bytes of the packet at the front of the buffer; 0 if it is not there yet. */

@@ -134,6 +134,11 @@ void record_reset(void) {
   pthread_mutex_unlock(&s_lock);
 }
 
+void forget_events(void) {
+  app_end();
+  record_reset();
+}
+
 unsigned polls_seen(void) {
   unsigned polls;
   pthread_mutex_lock(&s_lock);
@@ -177,6 +182,19 @@ unsigned logged(const char *what) {
   for (p = s_log; (p = strstr(p, what)) != NULL; p++) n++;
   pthread_mutex_unlock(&s_lock);
   return n;
+}
+
+long logged_number(const char *what, unsigned nth) {
+  long number = -1;
+  const char *p = s_log;
+  int ms;
+  for (ms = 0; ms < PATIENCE && logged(what) <= nth; ms++) a_moment();
+  pthread_mutex_lock(&s_lock);
+  for (p = strstr(p, what); p != NULL && nth > 0; nth--) p = strstr(p + 1, what);
+  if (p != NULL) number = strtol(p + strlen(what), NULL, 10);
+  pthread_mutex_unlock(&s_lock);
+  if (p == NULL) fail("not in the log so often: %s", what);
+  return number;
 }
 
 void expect_logged(const char *what) {

@@ -72,6 +72,8 @@ int broker_port(int which);
 void expect_connection(void);
 /* The app does not connect for so many milliseconds. */
 void expect_no_connection(int ms);
+/* True if it does. */
+bool connection_waits(int ms);
 /* The next packet is this. */
 void expect(const char *pattern);
 /* Connects and sends CONNECT as configured by default. */
@@ -158,9 +160,13 @@ void record(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * MG_EV_POLL is only counted.
  */
 void expect_events(const char *lines);
+/* What was recorded does not matter, as it depends on how long things took; the script ends here. */
+void forget_events(void);
 unsigned polls_seen(void);
 /* How many lines with this text have been logged since the script began. */
 unsigned logged(const char *text);
+/* The number behind this text where it was logged for the nth time, counted from 0; waits for it. */
+long logged_number(const char *text, unsigned nth);
 /* Waits for such a line. */
 void expect_logged(const char *text);
 

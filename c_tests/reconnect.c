@@ -1,0 +1,276 @@
+/*
+ * Connecting, and connecting again: what starts it, how long is waited, what becomes of a refusal; the backup server; cloud events.
+ */
+
+#include "suite.h"
+
+#include <arpa/inet.h>
+
+#define WAITS "connecting after "
+#define UP "cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n"
+#define LOST "cloud DISCONNECTED\ng CLOSE\n"
+
+static void expect_wait(unsigned nth, long ms) {
+  long got = logged_number(WAITS, nth);
+  if (got < ms * 9 / 10 || got > ms * 11 / 10) fail("wait %u is %ld ms, not about %ld ms", nth, got, ms);
+}
+
+static void network_up(void) {
+  create_global();
+  app_ip_acquired();
+  come_back();
+  check("the network's coming up connects");
+  app_ip_acquired();
+  expect_silence();
+  expect_no_connection(100);
+  check("once connected it changes nothing");
+}
+
+static void without_waiting(void) {
+  cfg.reconnect_timeout_min = 60;
+  cfg.reconnect_timeout_max = 60;
+  connect_up();
+  drop();
+  expect_events(LOST);
+  expect_wait(0, 60000);
+  app_ip_acquired();
+  come_back();
+  check("the network's coming up ends a wait");
+  drop();
+  expect_events(LOST);
+  expect_that(app_connect());
+  come_back();
+  check("connect() ends a wait");
+  expect_that(app_connect());
+  expect_silence();
+  check("connect() on a connection that is up is true and changes nothing");
+}
+
+static void waits(void) {
+  cfg.reconnect_timeout_min = 0.3;
+  cfg.reconnect_timeout_max = 1;
+  stop_listening();
+  create();
+  app_connect();
+  expect_wait(0, EITHER(300, 1000));
+  expect_wait(1, EITHER(600, 1000));
+  check(EITHER("the first wait is the shortest, then each is twice as long", "the first wait is two seconds or more"));
+  expect_wait(2, 1000);
+  expect_wait(3, 1000);
+  check("up to the longest");
+  listen_again();
+  expect_connect();
+  play("20 02 00 00");
+  logged_number("CONNACK ", 0);
+#ifndef MQTT_UPSTREAM
+  unsigned before = logged(WAITS);
+  drop();
+  expect_wait(before, 300);
+  check("CONNACK has them begin anew");
+#endif
+  forget_events();
+}
+
+static void refused_by_port(void) {
+  stop_listening();
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  expect_that(app_connect());
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  expect_logged(WAITS);
+  check("a refused TCP connection is CONNECTERROR, and another attempt follows");
+}
+
+static void refused_by_broker(void) {
+  static const int codes[] = {1, 2, 3, 4, 5, 6, 255};
+  size_t i;
+  create();
+  app_connect();
+  for (i = 0; i < COUNT(codes); i++) {
+    expect_connect();
+    play(text("20 02 00 %02x", codes[i]));
+    expect_close();
+    expect_logged(text("CONNACK %d", codes[i]));
+    expect_events(EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n"));
+    expect_that(!app_is_connected());
+  }
+  expect_connect();
+  play("20 02 00 00");
+  expect_events(UP);
+  check(EITHER("every other code than 0 closes, raises CONNECTERROR, is in the log, and is tried again",
+               "every other code than 0 closes, is in the log, and is tried again; no event"));
+}
+
+static void cut_short(void) {
+  create();
+  app_connect();
+  expect_connection();
+  drop();
+  expect_connect();
+  drop();
+  expect_connect();
+  play("20 02 00 00");
+  expect_events("cloud CONNECTING\ncloud CONNECTING\n" UP);
+  check("a connection lost before CONNACK is no event, and tried again");
+}
+
+static void no_cloud_events(void) {
+  cfg.cloud_events = false;
+  create();
+  app_connect();
+  expect_connect();
+  play("20 02 00 00");
+  expect_events("cloud CONNECTING\ng CONNACK\n");
+  drop();
+  expect_events("g CLOSE\n");
+  stop_listening();
+  expect_logged("TCP connected error");
+  check("cloud_events false leaves CONNECTING");
+  forget_events();
+}
+
+static void bad_address(void) {
+  cfg.server = "mqtt://127.0.0.1:1";
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  expect_that(!app_connect());
+  expect_events("cloud CONNECTING\n");
+  expect_that(app_nc() == NULL);
+  expect_logged(WAITS);
+  check("an address that makes no sense: false, and tried again");
+}
+
+static void no_server(void) {
+  cfg.server = NULL;
+  create();
+  expect_that(!app_connect());
+  expect_that(app_pub("t", "m", 1, false) > 0);
+  expect_number(app_num_unsent_bytes(), 1);
+  app_ip_acquired();
+  expect_number(logged(WAITS), 0);
+  check("no server: connect() is false, messages are queued");
+}
+
+static void not_enabled(void) {
+  cfg.enable = false;
+  create();
+  expect_that(!app_connect());
+  app_ip_acquired();
+  expect_no_connection(100);
+  check("not enabled: connect() is false");
+}
+
+static void connect_and_look(void *arg) {
+  mgos_mqtt_conn_connect(connection());
+  *(int *) arg = ntohs(app_nc()->sa.sin.sin_port);
+}
+
+static void default_port(void) {
+  int port = 0;
+  cfg.server = "127.0.0.1";
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  in_app(connect_and_look, &port);
+  expect_number(port, 1883);
+  check("the port is 1883 where none is given");
+  forget_events();
+}
+
+static void backup(void) {
+  int i;
+  cfg.reconnect_timeout_min = 0.05;
+  cfg.reconnect_timeout_max = 0.1;
+  cfg_backup.user = "joe";
+  stop_listening();
+  create_with_backup();
+  app_sub("s", 1, "s");
+  app_pub("q", "m", 1, false);
+  app_connect();
+  use_broker(1);
+  expect_connection();
+  expect("10 17 0004 'MQTT' 04 82 003c 0006 'backup' 0003 'joe'");
+  check("when the longest wait is used up, the backup server is tried, with its own client id and user");
+  play("20 02 00 00");
+  expect("82 06 0002 0001 's' 01");
+  expect(EITHER("32 06 0001 'q' 0001 'm'", "3a 06 0001 'q' 0001 'm'"));
+  play("40 02 0001");
+  check("subscriptions and the queue go along");
+  for (i = 0; i < 3; i++) {
+    drop();
+    expect_connection();
+    expect("10 17 *");
+    play("20 02 00 00");
+    expect("82 *");
+  }
+  check("it is stayed with as long as it works");
+  stop_listening();
+  use_broker(0);
+  listen_again();
+  use_broker(1);
+  drop();
+  use_broker(0);
+  expect_connect();
+  check("and when it fails in its turn, the first comes back");
+  forget_events();
+}
+
+static void silent_broker(void) {
+  cfg.keep_alive = 1;
+#ifndef MQTT_UPSTREAM
+  cfg.keep_alive = 60;
+  cfg.connect_timeout = 0.3;
+#endif
+  create();
+  app_connect();
+  expect_connection();
+  expect("10 *");
+#ifdef MQTT_UPSTREAM
+  expect("c0 00");
+  expect_close();
+  check("without CONNACK the end comes two keep-alive intervals later");
+#else
+  expect_close();
+  expect_logged("no connection within 300 ms");
+  check("without CONNACK the end comes when connect_timeout is over");
+#endif
+  expect_connection();
+  expect_events(EITHER("cloud CONNECTING\ncloud CONNECTERROR\ncloud CONNECTING\n", "cloud CONNECTING\ncloud CONNECTING\n"));
+  app_disconnect();
+}
+
+static void unknown_name(void) {
+  cfg.server = "no-such-name.invalid:1883";
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  expect_that(app_connect());
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  check("a name that does not exist is CONNECTERROR");
+}
+
+static void time_is_set(void) {
+  cfg.require_time = true;
+  connect_up();
+  check("require_time does not matter where the clock is set");
+}
+
+static const struct script scripts[] = {
+    {"network up", network_up},
+    {"no waiting", without_waiting},
+    {"waits", waits},
+    {"port closed", refused_by_port},
+    {"CONNACK codes", refused_by_broker},
+    {"lost before CONNACK", cut_short},
+    {"cloud_events", no_cloud_events},
+    {"bad address", bad_address},
+    {"no server", no_server},
+    {"not enabled", not_enabled},
+    {"default port", default_port},
+    {"backup server", backup},
+    {"silent broker", silent_broker},
+    {"unknown name", unknown_name},
+    {"require_time", time_is_set},
+};
+
+enum mgos_app_init_result mgos_app_init(void) {
+  return suite_start(scripts, COUNT(scripts));
+}
