@@ -7,12 +7,18 @@
 #include "mgos_mqtt.h"
 #include "mgos_mqtt_conn.h"
 
+static bool s_leaving = false;
+
 static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   if (ev == MG_EV_MQTT_SUBACK) check_tell("subscribed");
   if (ev != MG_EV_MQTT_PUBLISH) return;
   check(msg->len <= mgos_sys_config_get_mqtt_recv_mbuf_limit() && msg->payload.len < 100, "a message of %d bytes comes", msg->len);
-  if (mg_vcmp(&msg->payload, "end") == 0) check_done();
+  /* Not before its acknowledgement is out. */
+  if (mg_vcmp(&msg->payload, "end") == 0) {
+    s_leaving = true;
+    mgos_mqtt_global_disconnect();
+  }
   (void) nc;
   (void) ud;
 }
@@ -24,7 +30,10 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
     check_wait("the end of the conversation");
     mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "big/#", 2, on_message, NULL);
   }
-  if (ev == MG_EV_CLOSE) check(false, "the connection stays up");
+  if (ev == MG_EV_CLOSE) {
+    check(s_leaving, "the connection stays up until the app disconnects");
+    check_done();
+  }
   (void) ev_data;
   (void) ud;
 }

@@ -15,12 +15,17 @@
 
 static int s_subscribed, s_connected, s_acknowledged[3];
 static int s_next[3]; /* by QoS: the number that comes next */
-static int s_wrong;
+static int s_wrong, s_ended, s_released;
 
 static int number_in(struct mg_str s) {
   char text[12];
   snprintf(text, sizeof(text), "%.*s", (int) s.len, s.p);
   return atoi(text);
+}
+
+/* Not before the broker knows that the last message has come: it would send it again in the next connection. */
+static void leave_if_all_is_settled(void) {
+  if (s_ended == 2 && s_released == mgos_sys_config_get_session_messages() + 1) mgos_mqtt_global_disconnect();
 }
 
 static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -34,8 +39,8 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
     return;
   }
   check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was away, come once and in order", expected, qos);
-  s_next[qos] = -1;
-  if (s_next[1] == -1 && s_next[2] == -1) check_done();
+  s_ended++;
+  leave_if_all_is_settled();
   (void) nc;
 }
 
@@ -76,7 +81,12 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
     case MG_EV_MQTT_PUBCOMP:
       on_acknowledged(2);
       break;
+    case MG_EV_MQTT_PUBREL:
+      s_released++;
+      leave_if_all_is_settled();
+      break;
     case MG_EV_CLOSE:
+      if (s_ended == 2) check_done();
       if (s_connected == 1 && mgos_sys_config_get_session_publish() > 0) publish_all();
       break;
   }

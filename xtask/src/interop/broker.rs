@@ -86,11 +86,6 @@ impl<'a> Running<'a> {
         self.kind.save(&self.process, &self.dir, self.end)
     }
 
-    /// Wait until its log has this text.
-    pub fn wait_for_text(&mut self, text: &str) -> Result<()> {
-        self.process.wait_for_text(text)
-    }
-
     fn wait_until_it_answers(&mut self) -> Result<()> {
         while Instant::now() < self.end {
             if let Some(status) = self.process.exit_status()? {
