@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use crate::project;
+use crate::{project, setup};
 
 #[derive(clap::Args)]
 pub struct Args {}
@@ -21,6 +21,8 @@ const STEPS: [(&str, &[&str]); 7] = [
 ];
 
 pub fn run(_: Args) -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    setup::ensure(setup::TEST_TOOLS)?;
     let mut times = Vec::new();
     for (name, step) in STEPS {
         println!("\n== {name}: cargo {}", step.join(" "));

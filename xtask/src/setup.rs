@@ -1,6 +1,10 @@
 //! Other programs that commands need: looked for, and installed when missing, as far as that is possible here.
 
-use std::process::{Command, Stdio};
+use std::{
+    env, fs,
+    path::PathBuf,
+    process::{Command, Stdio},
+};
 
 use anyhow::{Result, bail};
 
@@ -20,6 +24,8 @@ pub enum Sign {
     Program(&'static str),
     /// Nothing but the package manager's word: for libraries.
     Installed,
+    /// The library for reading C headers, wherever a system puts it.
+    LibClang,
 }
 
 /// A package that is known by a program.
@@ -32,8 +38,12 @@ pub const fn installed(name: &'static str) -> Package {
     Package { name, sign: Sign::Installed }
 }
 
-/// What building an app takes beside Rust.
-pub const COMPILERS: &[Package] = &[program("gcc", "cc"), program("g++", "c++")];
+/// What building an app takes beside Rust: the host's TLS library is built with CMake, and its headers are read by libclang.
+pub const COMPILERS: &[Package] =
+    &[program("gcc", "cc"), program("g++", "c++"), program("cmake", "cmake"), Package { name: "libclang-dev", sign: Sign::LibClang }];
+
+/// What the host's tests take beside that.
+pub const TEST_TOOLS: &[Package] = &[program("openssl", "openssl")];
 
 /// Make sure that the packages are there; install what is missing, or say how.
 pub fn ensure(packages: &[Package]) -> Result<()> {
@@ -64,8 +74,19 @@ impl Package {
                 let query = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", self.name]).output();
                 query.is_ok_and(|output| output.stdout == b"installed")
             }
+            Sign::LibClang => env::var_os("LIBCLANG_PATH").is_some() || lib_folders().any(|folder| folder.join("libclang.so").exists()),
         }
     }
+}
+
+/// Where libraries are: those of the system, and of each LLVM that is installed beside them.
+fn lib_folders() -> impl Iterator<Item = PathBuf> {
+    let inside = |folder: &str, tail: &'static str| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries.map(move |entry| entry.path().join(tail))
+    };
+    let known = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
+    known.into_iter().chain(inside("/usr/lib", "lib")).chain(inside("/usr/lib", ""))
 }
 
 fn apt_get(root: bool, args: &[&str]) -> Result<()> {
