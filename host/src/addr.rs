@@ -3,6 +3,7 @@
 
 use std::{
     ffi::CStr,
+    fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6},
 };
 
@@ -31,6 +32,15 @@ pub(crate) enum Host {
     Ip(IpAddr),
     /// To be looked up.
     Name(String),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Host::Ip(ip) => ip.fmt(f),
+            Host::Name(name) => f.write_str(name),
+        }
+    }
 }
 
 /// Reads an address: `[tcp://|udp://]HOST:PORT`, `:PORT` or `PORT`. What follows

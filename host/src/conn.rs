@@ -16,6 +16,7 @@ use crate::{
     log::log,
     mgr::Mgr,
     stream::Stream,
+    tls::Tls,
 };
 
 /// What a handler may change of `flags`; its other changes are undone.
@@ -27,6 +28,8 @@ pub(crate) const OPTION_FLAGS: c_ulong = F_USER_ALL | F_PROTO_1 | F_ENABLE_BROAD
 /// The manager's own part of a connection, behind `mgr_data`.
 pub(crate) struct State {
     pub(crate) stream: Option<Box<dyn Stream>>,
+    /// For connections that want TLS, until it is put over the stream.
+    pub(crate) tls: Option<Tls>,
     /// Names the connection towards the poller and name look-ups.
     pub(crate) key: usize,
     /// What the poller watches for: read, write. `None` while it does not know the socket.
@@ -217,6 +220,7 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
     }
     let state = Box::new(State {
         stream: None,
+        tls: None,
         key: mgr.state(|m| m.new_key()),
         watched: None,
         addrs: VecDeque::new(),

@@ -1,7 +1,12 @@
 //! How connections come to be: mg_connect*, mg_bind*, mg_add_sock*, accepting, and
 //! trying a host's addresses in turn. Name look-ups are in resolve.rs.
 
-use std::{ffi::CStr, net::SocketAddr, ptr};
+use std::{
+    ffi::{CStr, CString},
+    net::SocketAddr,
+    ptr,
+    sync::Mutex,
+};
 
 use libc::{c_char, c_int, c_void};
 
@@ -15,6 +20,8 @@ use crate::{
     mgr::Mgr,
     resolve,
     stream::{StreamError, Tcp},
+    sync::lock,
+    tls::{Settings, Tls},
 };
 
 /// While a host has further addresses, each gets this long.
@@ -26,7 +33,7 @@ const NO_SUCH_NAME: c_int = -1;
 const NOT_INITIALISED: &CStr = c"event manager is not initialised, or closing";
 const CANNOT_PARSE: &CStr = c"cannot parse address";
 const NO_UDP: &CStr = c"udp is not supported on the host, use tcp";
-const NO_TLS: &CStr = c"TLS is not supported on the host, clear the ssl_* settings";
+const NO_TLS_SERVER: &CStr = c"TLS servers are not supported on the host, clear the ssl_* settings";
 const NO_CONNECTION: &CStr = c"failed to create connection";
 const NO_LOOK_UP: &CStr = c"cannot schedule DNS lookup";
 const NO_LISTENER: &CStr = c"failed to open listener";
@@ -45,6 +52,38 @@ unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut 
         unsafe { *error_string = reason.as_ptr() };
     }
     ptr::null_mut()
+}
+
+/// Keeps an error's text for `error_string`: until the next error.
+fn keep(text: String) -> &'static CStr {
+    static LAST: Mutex<Option<&'static CStr>> = Mutex::new(None);
+    log!(Error, "{text}");
+    let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
+    let kept: &'static CStr = Box::leak(text.into_boxed_c_str());
+    if let Some(old) = lock(&LAST).replace(kept) {
+        // SAFETY: leaked above, and given back once, as it is no longer the last. Apps were told
+        // that error strings of this kind live until the next one.
+        drop(unsafe { Box::from_raw(ptr::from_ref(old).cast_mut()) });
+    }
+    kept
+}
+
+/// The `ssl_*` options.
+///
+/// # Safety
+/// The strings are NULL or NUL-terminated, and outlive the result.
+unsafe fn tls_settings<'a>(opts: &MgConnectOpts) -> Settings<'a> {
+    // SAFETY: the caller's promise.
+    let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
+    Settings {
+        cert: text(opts.ssl_cert),
+        key: text(opts.ssl_key),
+        ca_cert: text(opts.ssl_ca_cert),
+        cipher_suites: text(opts.ssl_cipher_suites),
+        server_name: text(opts.ssl_server_name),
+        psk_identity: text(opts.ssl_psk_identity),
+        psk_key: text(opts.ssl_psk_key),
+    }
 }
 
 /// A manager that takes new connections.
@@ -96,15 +135,19 @@ pub unsafe extern "C" fn mg_connect_opt(
     user_data: *mut c_void,
     opts: MgConnectOpts,
 ) -> *mut MgConnection {
-    let wants_tls = !opts.ssl_cert.is_null() || !opts.ssl_ca_cert.is_null() || !opts.ssl_psk_identity.is_null();
+    // SAFETY: the caller's promise.
+    let settings = unsafe { tls_settings(&opts) };
     let attempt = || {
         // SAFETY: the caller's promise.
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
-        if wants_tls {
-            return Err(NO_TLS);
-        }
+        let tls = settings.wanted().then(|| Tls::client(&settings, &target.host.to_string())).transpose().map_err(keep)?;
         let handler = handler.or(Some(ignore));
         let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
+        if let Some(mut tls) = tls {
+            std::mem::take(&mut tls.warnings).iter().for_each(|warning| log!(Warn, "{warning}"));
+            conn.state(|s| s.tls = Some(tls));
+            conn.set(F_SSL);
+        }
         match target.host {
             Host::Ip(ip) => begin(conn, vec![SocketAddr::new(ip, target.port)]),
             Host::Name(name) => {
@@ -181,6 +224,11 @@ pub(crate) fn progress(conn: Conn, ready: bool) {
         conn.set(F_CLOSE_IMMEDIATELY);
     }
     if status == 0 && conn.has(F_SSL) {
+        conn.state(|s| {
+            if let Some((tls, tcp)) = s.tls.take().zip(s.stream.take()) {
+                s.stream = Some(tls.over(tcp));
+            }
+        });
         io::handshake(conn);
     } else {
         conn.event(EV_CONNECT, &mut status);
@@ -223,7 +271,7 @@ pub unsafe extern "C" fn mg_bind_opt(
         // SAFETY: the caller's promise.
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
         if wants_tls {
-            return Err(NO_TLS);
+            return Err(NO_TLS_SERVER);
         }
         let Host::Ip(ip) = target.host else { return Err(CANNOT_PARSE) };
         let tcp = Tcp::listen(SocketAddr::new(ip, target.port)).map_err(|e| {

@@ -7,6 +7,7 @@ use crate::{
     abi::*,
     conn::{self, Conn},
     connect,
+    log::log,
     stream::StreamError,
 };
 
@@ -73,6 +74,8 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
     };
     let mut n: c_int = 0;
     match result? {
+        // Over TLS the end is the end.
+        Ok(0) if conn.has(F_SSL) => conn.set(F_CLOSE_IMMEDIATELY),
         // The peer has said all. What we have for it still goes out.
         Ok(0) => conn.set(F_SEND_AND_CLOSE),
         Ok(got) => n = got as c_int,
@@ -97,11 +100,17 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
 
 /// What an error of the stream means for the connection.
 fn note(conn: Conn, e: StreamError) {
+    if let StreamError::Tls(code) = e {
+        conn.set_err(code);
+        if let Some(why) = conn.state(|s| s.stream.as_ref().map(|t| t.explain(e))) {
+            log!(Error, "{:?} {}: {why}", conn.ptr(), conn.peer_text());
+        }
+    }
     match e {
         StreamError::WantRead if conn.has(F_SSL) => conn.set(F_WANT_READ),
         StreamError::WantWrite if conn.has(F_SSL) => conn.set(F_WANT_WRITE),
         StreamError::WantRead | StreamError::WantWrite => {}
-        StreamError::Os(_) => conn.set(F_CLOSE_IMMEDIATELY),
+        StreamError::Os(_) | StreamError::Tls(_) => conn.set(F_CLOSE_IMMEDIATELY),
     }
 }
 
@@ -129,7 +138,7 @@ pub(crate) fn send(conn: Conn) {
         Some(Ok(sent)) => n = sent as c_int,
         Some(Err(e)) => {
             note(conn, e);
-            if matches!(e, StreamError::Os(_)) {
+            if matches!(e, StreamError::Os(_) | StreamError::Tls(_)) {
                 n = -1;
             }
         }
@@ -158,6 +167,9 @@ pub(crate) fn handshake(conn: Conn) {
     match result {
         Ok(()) => {
             conn.set(F_SSL_HANDSHAKE_DONE);
+            if let Some(agreed) = conn.state(|s| s.stream.as_ref().map(|t| t.summary())) {
+                log!(Debug, "{:?} {}: {agreed}", conn.ptr(), conn.peer_text());
+            }
             if is_server {
                 let mut peer = conn.peer();
                 conn.event(EV_ACCEPT, &mut peer);
@@ -165,12 +177,12 @@ pub(crate) fn handshake(conn: Conn) {
                 conn.event(EV_CONNECT, &mut 0);
             }
         }
-        Err(StreamError::Os(_)) => {
+        Err(e @ (StreamError::Os(_) | StreamError::Tls(_))) => {
+            note(conn, e);
             if !is_server {
                 let mut status = SSL_ERROR;
                 conn.event(EV_CONNECT, &mut status);
             }
-            conn.set(F_CLOSE_IMMEDIATELY);
         }
         Err(e) => note(conn, e),
     }

@@ -28,6 +28,7 @@ mod stream;
 mod sync;
 pub mod system;
 pub mod timers;
+mod tls;
 pub mod uart;
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use crate::abi;
 #[derive(Clone, Copy)]
 pub(crate) enum Level {
     Error = 0,
+    Warn = 1,
     Info = 2,
     Debug = 3,
 }
@@ -18,6 +19,8 @@ pub(crate) enum Level {
 /// Writes one line if the log takes lines of this level. `file` ends in NUL.
 pub(crate) fn line(level: Level, file: &'static str, line: u32, text: fmt::Arguments<'_>) {
     debug_assert!(file.ends_with('\0'));
+    #[cfg(test)]
+    crate::testing::logged(text);
     // SAFETY: `file` is a NUL-terminated string that lives for ever.
     let wanted = unsafe { abi::cs_log_print_prefix(level as i32, file.as_ptr().cast(), line as i32) };
     if wanted == 0 {

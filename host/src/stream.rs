@@ -15,6 +15,8 @@ pub(crate) enum StreamError {
     WantWrite,
     /// Broken, with the system's `errno`.
     Os(i32),
+    /// Broken, with mbedTLS's number. `Stream::explain` has the words.
+    Tls(i32),
 }
 
 impl fmt::Display for StreamError {
@@ -23,6 +25,7 @@ impl fmt::Display for StreamError {
             StreamError::WantRead => f.write_str("nothing to read yet"),
             StreamError::WantWrite => f.write_str("no room to write yet"),
             StreamError::Os(errno) => io::Error::from_raw_os_error(*errno).fmt(f),
+            StreamError::Tls(code) => write!(f, "mbedTLS -0x{:04x}", -code),
         }
     }
 }
@@ -48,6 +51,16 @@ pub(crate) trait Stream: Read + Write + ErrorType<Error = StreamError> {
     /// Called for connections with MG_F_SSL only.
     fn handshake(&mut self) -> Result<(), StreamError> {
         Ok(())
+    }
+
+    /// Why it failed, for the log, after an error that is no "not now".
+    fn explain(&self, e: StreamError) -> String {
+        e.to_string()
+    }
+
+    /// What the handshake agreed on, for the log.
+    fn summary(&self) -> String {
+        String::new()
     }
 
     /// Says goodbye, where the protocol has a word for it. The socket is closed next.

@@ -41,3 +41,17 @@ extern "C" fn mgos_app_preinit() {}
 extern "C" fn mgos_app_init() -> c_int {
     0
 }
+
+thread_local! {
+    static LINES: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
+}
+
+/// Called for each line that the Rust side logs.
+pub(crate) fn logged(text: std::fmt::Arguments<'_>) {
+    LINES.with_borrow_mut(|lines| lines.push(text.to_string()));
+}
+
+/// What this thread has logged since the last call.
+pub(crate) fn log_lines() -> String {
+    LINES.with_borrow_mut(|lines| std::mem::take(lines).join("\n"))
+}

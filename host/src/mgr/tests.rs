@@ -3,6 +3,8 @@
 
 mod bench;
 mod life;
+mod tls;
+mod tls_peer;
 
 use std::{
     io::{Read, Write},
