@@ -18,6 +18,7 @@ mod run;
 mod sdk;
 mod setup;
 mod size;
+mod test;
 mod yaml;
 
 use std::process::ExitCode;
@@ -41,6 +42,8 @@ enum Command {
     CTest(c_test::Args),
     /// Everything that must hold before a change lands
     Ci(ci::Args),
+    /// All tests: of the parts, of compatibility, and with real brokers
+    Test(test::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
     Sdk(sdk::Args),
     /// Let apps and real brokers talk to each other, and count what arrives
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Demo(args) => demo::run(args),
         Command::CTest(args) => c_test::run(args),
         Command::Ci(args) => ci::run(args),
+        Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
         Command::Sdk(args) => sdk::run(args),
         Command::Interop(args) => interop::run(args),

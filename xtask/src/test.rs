@@ -1,0 +1,32 @@
+//! `cargo xtask test`: all tests, those that fail soonest first. What each step tests is its own to say.
+
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+
+use crate::{project, setup};
+
+#[derive(clap::Args)]
+pub struct Args {}
+
+/// What is run, each a cargo command.
+const STEPS: [(&str, &[&str]); 3] = [
+    ("unit tests, simulations, tests of the host and of xtask", &["test", "--workspace"]),
+    ("compatibility with the original, against a scripted broker", &["xtask", "c-test"]),
+    ("whole apps against real brokers", &["xtask", "interop"]),
+];
+
+pub fn run(_: Args) -> Result<()> {
+    // Tests of the host compile C.
+    setup::ensure(setup::COMPILERS)?;
+    let mut times = Vec::new();
+    for (what, step) in STEPS {
+        let shown = format!("cargo {}", step.join(" "));
+        println!("\n== {what}: {shown}");
+        let start = Instant::now();
+        project::run(project::cargo().args(step)).with_context(|| format!("tests failed: {what}"))?;
+        times.push(format!("{shown} ({} s)", start.elapsed().as_secs()));
+    }
+    println!("\nall tests passed: {}", times.join(", "));
+    Ok(())
+}
