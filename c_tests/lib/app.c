@@ -78,7 +78,12 @@ static void forget_connection(void *arg) {
   struct mgos_config_mqtt off = s_defaults;
   off.enable = false;
   if (s_conn != NULL) mgos_mqtt_conn_set_config(s_conn, &off);
-  if (s_global) mgos_mqtt_set_config(&off);
+  /* The original must not be used any more when its configuration was changed on a live connection; log lines do that. */
+  if (s_global && app_is_connected()) {
+    mgos_mqtt_global_disconnect();
+  } else if (s_global) {
+    mgos_mqtt_set_config(&off);
+  }
   (void) arg;
 }
 

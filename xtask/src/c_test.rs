@@ -30,7 +30,7 @@ pub struct Args {
     /// Show the apps' logs, not only those of apps that fail
     #[arg(long)]
     log: bool,
-    /// Areas to test, the names of files in c_tests without .c; all when none is named
+    /// Areas to test: names of files in c_tests without .c, or of directories; all when none is named
     areas: Vec<String>,
 }
 
@@ -120,12 +120,12 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// The apps' own sources: those of the areas named, or all.
+/// The apps: a source beside c_tests/mos.yml each, and the directories there that have a mos.yml of their own.
 fn sources(areas: &[String]) -> Result<Vec<PathBuf>> {
     let dir = project::root().join("c_tests");
     let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
     let mut all: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    all.retain(|path| path.extension().is_some_and(|ending| ending == "c"));
+    all.retain(|path| path.extension().is_some_and(|ending| ending == "c") || path.join("mos.yml").is_file());
     all.sort();
     if let Some(unknown) = areas.iter().find(|area| !all.iter().any(|path| name_of(path) == **area)) {
         let known: Vec<_> = all.iter().map(|path| name_of(path)).collect();
@@ -139,35 +139,49 @@ fn name_of(source: &Path) -> String {
     source.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Build an app of each source: all have everything else in common.
+/// Build all apps. Those of one manifest have everything but their own source in common.
 fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
-    let mut manifest = Manifest::load(&project::root().join("c_tests"))?;
-    manifest.sources = vec!["lib".into()];
-    let mut link_flags: Vec<&str> = Vec::new();
+    let host = app::host_library(false)?;
+    let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
+    let root = project::root().join("c_tests");
+    let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
+    for dir in &dirs {
+        areas.extend(build_group(dir, &[], mode, &host)?);
+    }
+    Ok(areas)
+}
+
+/// Build an app of each source with the manifest in `dir`; without any, the one app that the manifest describes.
+fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Result<Vec<Area>> {
+    let mut manifest = Manifest::load(dir)?;
+    if !sources.is_empty() {
+        manifest.sources = vec!["lib".into()];
+    }
     manifest.cflags.extend(["-Wextra", "-Werror"].map(String::from));
+    let mut link_flags: Vec<&str> = Vec::new();
     if mode == Mode::Sanitize {
         link_flags = vec!["-fsanitize=address,undefined"];
         manifest.cflags.extend(["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"].map(String::from));
     }
     // valgrind runs the programs of the plain mode.
-    let flavour = if mode == Mode::Sanitize { "c_tests-sanitize" } else { "c_tests" };
-    let plan = app::plan(flavour, Some(manifest))?;
-    let host = app::host_library(false)?;
+    let flavour = format!("{}{}", name_of(dir), if mode == Mode::Sanitize { "-sanitize" } else { "" });
+    let plan = app::plan(&flavour, Some(manifest))?;
     let compiler = Compiler::for_plan(&plan);
     let common = compiler.compile(&plan.sources)?;
     let own: Vec<_> = sources.iter().map(|source| ("area".to_string(), source.clone())).collect();
     let own = compiler.compile(&own)?;
+    let names = if sources.is_empty() { vec![name_of(dir)] } else { sources.iter().map(|source| name_of(source)).collect() };
     let files = plan.dir.join("fs");
     std::fs::create_dir_all(&files).with_context(|| format!("cannot create {}", files.display()))?;
     let link = |i: usize| -> Result<Area> {
-        let name = name_of(&sources[i]);
+        let name = names[i].clone();
         let program = plan.dir.join(&name);
         let mut command = Command::new("cc");
-        command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).arg(&own[i]).args(&common).arg(&host);
+        command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(own.get(i)).args(&common).arg(host);
         project::run(command.args(&link_flags).args(["-lpthread", "-ldl", "-lm"]))?;
         Ok(Area { name, program, files: files.clone() })
     };
-    two_at_a_time(sources.len(), link).into_iter().collect()
+    two_at_a_time(names.len(), link).into_iter().collect()
 }
 
 fn run_all(areas: &[Area], mode: Mode, log: bool) -> Result<Vec<Outcome>> {
@@ -202,7 +216,7 @@ fn two_at_a_time<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec
 fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
     let mut command = mode.command(&area.program);
     // On this host the log goes where it can be seen.
-    command.args(["--set", "debug.stdout_uart=0", "--set", "debug.stderr_uart=0"]).current_dir(&area.files);
+    command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
     let reader = |stream: Option<Box<dyn Read + Send>>| {
@@ -227,6 +241,7 @@ fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Out
         }
         std::thread::sleep(Duration::from_millis(10));
     };
+    let took = started.elapsed().as_secs_f32();
     let out = out.join().unwrap_or_default();
     let err = err.join().unwrap_or_default();
     let mut outcome = judge(&out);
@@ -237,7 +252,7 @@ fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Out
         Some(_) => {}
     }
     let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    println!("== {} ({})", area.name, mode.name());
+    println!("== {} ({}, {took:.1} s)", area.name, mode.name());
     print!("{out}");
     if log || outcome.failed > 0 || outcome.trouble.is_some() {
         eprint!("{err}");

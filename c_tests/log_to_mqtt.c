@@ -1,0 +1,125 @@
+/*
+ * Lines of the log and of standard output, published: debug.stderr_topic, debug.stdout_topic.
+ */
+
+/* memmem() */
+#define _GNU_SOURCE
+
+#include <string.h>
+
+#include "suite.h"
+
+/* Fourteen bytes: seconds since 1970, with three decimals. */
+#define TIME "?? ?? ?? ?? ?? ?? ?? ?? ?? ?? '.' ?? ?? ??"
+
+struct setting {
+  const char *out, *err;
+  bool level;
+};
+
+static void set(void *arg) {
+  const struct setting *s = (const struct setting *) arg;
+  mgos_sys_config_set_debug_stdout_topic(s->out);
+  mgos_sys_config_set_debug_stderr_topic(s->err);
+  mgos_sys_config_set_mqtt_debug_use_log_level(s->level);
+}
+
+static void topics(const char *out, const char *err, bool level) {
+  struct setting s = {out, err, level};
+  in_app(set, &s);
+}
+
+static void print(void *arg) {
+  const char *line = (const char *) arg;
+  /* Not into the lines of the suite. */
+  mgos_debug_suspend_uart();
+  mgos_debug_write(1, line, strlen(line));
+  mgos_debug_resume_uart();
+}
+
+static void print_error(void *arg) {
+  const char *line = (const char *) arg;
+  mgos_debug_write(2, line, strlen(line));
+}
+
+static void log_line(void *arg) {
+  LOG(LL_WARN, ("%s", (const char *) arg));
+}
+
+static void look_at_topic(void *arg) {
+  strncpy((char *) arg, mgos_sys_config_get_debug_stdout_topic(), 20);
+}
+
+/* mos.yml has out/?????? as the topic. */
+static void lines(void) {
+  char topic[21] = "", payload[2049];
+  size_t i;
+  in_app(look_at_topic, topic);
+  expect_that(strlen(topic) == 10 && memcmp(topic, "out/", 4) == 0);
+  for (i = 4; i < 10; i++) expect_that(strchr("0123456789ABCDEF", topic[i]) != NULL);
+  check("question marks in the topic are replaced by digits of the MAC address at start");
+  create_global();
+  connect_up();
+  topics("out", NULL, false);
+  in_app(print, "hello out");
+  expect("30 27 0003 'out' 'suite 0 ' " TIME " ' 1|hello out'");
+  topics("out", "err", false);
+  in_app(print_error, "hello err");
+  expect("30 27 0003 'err' 'suite 1 ' " TIME " ' 2|hello err'");
+  check("device.id, a counter for both streams, the time, the stream's number, the line; QoS 0");
+  in_app(log_line, "logged");
+  const uint8_t *packet;
+  size_t len = receive_packet(&packet);
+  expect_that(memcmp(packet + 4, "errsuite 2 ", 11) == 0);
+  expect_that(memcmp(packet + 7 + 8 + 14, " 2|", 3) == 0 && memmem(packet, len, "logged", 6) != NULL);
+  check("a line of LOG()");
+  topics("out", "err", true);
+  in_app(print, "hello out");
+  expect("30 28 0003 'out' 'suite 3 ' " TIME " ' -1|hello out'");
+  in_app(print_error, "hello err");
+  expect("30 27 0003 'err' 'suite 4 ' " TIME " ' 0|hello err'");
+  check("debug_use_log_level: the level, -1 outside of LOG(), and 0 for the log");
+  topics("out", NULL, false);
+  memset(payload, 'x', sizeof(payload));
+  payload[700] = '\0';
+  in_app(print, payload);
+  expect("30 da 05 0003 'out' 'suite 5 ' " TIME " ' 1|xxxx' *");
+  check("a long line is not cut");
+  memset(payload, 'x', sizeof(payload));
+  expect_that(app_pub_bytes("t", payload, 2047, 1, false) > 0);
+  expect("32 *");
+  in_app(print, "x");
+  expect("30 1f 0003 'out' 'suite 6 ' " TIME " ' 1|x'");
+  check("lines are published while less than 2048 bytes wait");
+  expect_that(app_pub_bytes("t", "1", 1, 1, false) > 0);
+  expect("32 *");
+  in_app(print, "x");
+  expect_silence();
+  play("40 02 0009");
+  expect_events("g PUBACK 9\n");
+  in_app(print, "x");
+  expect("30 1f 0003 'out' 'suite 7 ' " TIME " ' 1|x'");
+  check("and not while more wait");
+  expect_number(app_get_packet_id(), 11);
+  check("each takes an identifier");
+  topics(NULL, NULL, false);
+}
+
+/* The global connection is down from here on. */
+static void offline(void) {
+  connect_up();
+  topics("out", NULL, false);
+  in_app(print, "x");
+  expect_silence();
+  check("lines go to the global connection only");
+  topics(NULL, NULL, false);
+}
+
+static const struct script scripts[] = {
+    {"lines", lines},
+    {"another connection", offline},
+};
+
+enum mgos_app_init_result mgos_app_init(void) {
+  return suite_start(scripts, COUNT(scripts));
+}
