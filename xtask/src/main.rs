@@ -8,6 +8,8 @@ mod c_test;
 mod ci;
 mod confgen;
 mod demo;
+mod dist;
+mod dist_check;
 mod exports;
 mod firmware;
 mod header;
@@ -52,6 +54,8 @@ enum Command {
     Header(header::Args),
     /// Check the symbols of the firmware archive
     Exports(exports::Args),
+    /// Make the library as mos build takes it, with an archive for each platform
+    Dist(dist::Args),
     /// Show how much flash the library takes
     Size(size::Args),
 }
@@ -67,6 +71,7 @@ fn main() -> ExitCode {
         Command::Interop(args) => interop::run(args),
         Command::Header(args) => header::run(args),
         Command::Exports(args) => exports::run(args),
+        Command::Dist(args) => dist::run(args),
         Command::Size(args) => size::run(args),
     };
     match result {

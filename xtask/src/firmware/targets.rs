@@ -1,0 +1,70 @@
+//! The kinds of devices that the library is built for: Rust's name, the C compiler and its flags, as the platforms' own builds have them.
+//! Which Mongoose OS platform and board takes which: dist.
+
+use super::{Layout, Target};
+use crate::setup::{self, Package};
+
+const ARM: &[Package] = &[
+    setup::program("gcc-arm-none-eabi", "arm-none-eabi-gcc"),
+    setup::program("binutils-arm-none-eabi", "arm-none-eabi-ld"),
+    setup::installed("libnewlib-arm-none-eabi"),
+];
+const RISCV: &[Package] = &[
+    setup::program("gcc-riscv64-unknown-elf", "riscv64-unknown-elf-gcc"),
+    setup::program("binutils-riscv64-unknown-elf", "riscv64-unknown-elf-ld"),
+    setup::installed("picolibc-riscv64-unknown-elf"),
+];
+
+/// Cortex-M4 with FPU: STM32 F4, L4, F7.
+pub const CORTEX_M4F: Target = Target {
+    name: "cortex-m4f",
+    triple: "thumbv7em-none-eabihf",
+    prefix: "arm-none-eabi-",
+    cflags: &["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv4-sp-d16"],
+    ldflags: &[],
+    packages: ARM,
+    layout: Layout::Gnu,
+};
+
+/// Cortex-M3: STM32 F2.
+pub const CORTEX_M3: Target =
+    Target { name: "cortex-m3", triple: "thumbv7m-none-eabi", cflags: &["-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"], ..CORTEX_M4F };
+
+/// Cortex-M4 as TI's compiler has it: without FPU, and with sections that its linker scripts place.
+pub const CORTEX_M4_TI: Target = Target {
+    name: "cortex-m4-ti",
+    triple: "thumbv7em-none-eabi",
+    cflags: &["-mcpu=cortex-m4", "-mthumb", "-mfloat-abi=soft"],
+    layout: Layout::Ti,
+    ..CORTEX_M4F
+};
+
+/// ESP32-C3.
+pub const RV32IMC: Target = Target {
+    name: "rv32imc",
+    triple: "riscv32imc-unknown-none-elf",
+    prefix: "riscv64-unknown-elf-",
+    cflags: &["-march=rv32imc", "-mabi=ilp32", "--specs=picolibc.specs"],
+    ldflags: &["-melf32lriscv"],
+    packages: RISCV,
+    layout: Layout::Gnu,
+};
+
+/// ESP32-C6.
+pub const RV32IMAC: Target = Target {
+    name: "rv32imac",
+    triple: "riscv32imac-unknown-none-elf",
+    cflags: &["-march=rv32imac", "-mabi=ilp32", "--specs=picolibc.specs"],
+    ..RV32IMC
+};
+
+/// This machine, as Mongoose OS' ubuntu platform.
+pub const UBUNTU: Target = Target {
+    name: "ubuntu",
+    triple: "x86_64-unknown-linux-gnu",
+    prefix: "",
+    cflags: &[],
+    ldflags: &[],
+    packages: &[setup::program("gcc", "cc"), setup::program("binutils", "objcopy")],
+    layout: Layout::Gnu,
+};
