@@ -58,6 +58,7 @@ impl KeepAlive {
     /// PINGREQ was sent.
     pub fn on_ping(&mut self, now: Millis) {
         self.ping = Some(now);
+        self.sent = now;
     }
 
     /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
@@ -70,25 +71,24 @@ impl KeepAlive {
         if self.interval == 0 {
             return None;
         }
-        Some(match self.ping {
-            // Half an interval for the answer: with the ping after less than one, a dead peer is noticed within 1.5.
+        // Some way before the limit, as the link and the poll interval take their time as well.
+        let early = self.interval - (self.interval / 4).min(5000);
+        let sent = self.sent.wrapping_add(early);
+        // Half an interval for the answer: with the ping after less than one, a dead peer is noticed within 1.5.
+        let other = match self.ping {
             Some(at) => at.wrapping_add(self.interval / 2),
-            None => {
-                let oldest = if reached(self.sent, self.received) { self.received } else { self.sent };
-                // Some way before the limit, as the link and the poll interval take their time as well.
-                oldest.wrapping_add(self.interval - (self.interval / 4).min(5000))
-            }
-        })
+            None => self.received.wrapping_add(early),
+        };
+        Some(if reached(sent, other) { other } else { sent })
     }
 
     /// What is due now.
     pub fn due(&self, now: Millis) -> Due {
-        match self.deadline() {
-            Some(at) if reached(now, at) => match self.ping {
-                Some(_) => Due::Dead,
-                None => Due::Ping,
-            },
-            _ => Due::Nothing,
+        match (self.deadline(), self.ping) {
+            (Some(at), _) if !reached(now, at) => Due::Nothing,
+            (Some(_), Some(at)) if reached(now, at.wrapping_add(self.interval / 2)) => Due::Dead,
+            (Some(_), _) => Due::Ping,
+            (None, _) => Due::Nothing,
         }
     }
 }
@@ -147,6 +147,23 @@ mod tests {
         k.on_progress(80_000);
         assert_eq!(k.due(109_999), Due::Nothing);
         assert_eq!(k.due(110_000), Due::Dead);
+    }
+
+    #[test]
+    fn while_the_answer_waits_behind_a_large_packet_pings_still_go_out_in_time() {
+        let mut k = started(0);
+        k.on_ping(55_000);
+        k.on_sent(55_000);
+        for s in 56..110 {
+            k.on_progress(s * 1000);
+            assert_eq!(k.due(s * 1000), Due::Nothing);
+        }
+        k.on_progress(110_000);
+        assert_eq!(k.due(110_000), Due::Ping, "nothing was sent since the last one");
+        k.on_ping(110_000);
+        k.on_sent(110_000);
+        assert_eq!(k.due(139_999), Due::Nothing);
+        assert_eq!(k.due(140_000), Due::Dead);
     }
 
     #[test]
