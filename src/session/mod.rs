@@ -273,7 +273,9 @@ impl<H: Copy> Session<H> {
                 if session_present && self.clean {
                     return Err(violation(Wrong::SessionPresent, 1));
                 }
-                if !session_present {
+                if session_present {
+                    self.outbox.resumed();
+                } else {
                     self.received.clear();
                     self.outbox.new_session();
                 }
@@ -383,7 +385,7 @@ impl<H: Copy> Session<H> {
         let behind_others = self.outbox.seek();
         self.outbox.push(id, flags, topic, payload)?;
         self.at_once = self.is_up() && !behind_others;
-        while self.outbox.is_full(limits.max_queue.saturating_add(1)) {
+        while self.outbox.is_over() {
             self.outbox.give_up_one(id);
         }
         Ok(Published { id, flags, direct: false, overflow })

@@ -68,9 +68,9 @@ impl Entry {
     }
 }
 
-/// Entries without content are kept for their identifiers only. Beyond this many the oldest is forgotten, so that a broker that
-/// never acknowledges can't fill the heap.
-const MOST_BARE: u8 = 64;
+/// Entries without content are kept for their identifiers only. Beyond this many, or as many as the queue may hold, the oldest is
+/// forgotten, so that a broker that never acknowledges can't fill the heap.
+const MOST_BARE: u16 = 64;
 
 /// The cursor between sent and unsent.
 const NEXT: usize = 0;
@@ -82,7 +82,9 @@ pub struct Outbox {
     /// Entries with content: what `max_queue_length` bounds.
     kept: u16,
     /// Entries without.
-    bare: u8,
+    bare: u16,
+    /// The bound on `kept`.
+    most: u16,
 }
 
 impl Outbox {
@@ -107,9 +109,15 @@ impl Outbox {
         self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, _, payload)| payload.len())).sum()
     }
 
-    /// True if `most` messages or more are kept.
-    pub fn is_full(&self, most: u16) -> bool {
+    /// Takes `most` as the number of messages to be kept. True if that many are kept already.
+    pub fn is_full(&mut self, most: u16) -> bool {
+        self.most = most;
         self.kept >= most
+    }
+
+    /// True if more messages are kept than there may be.
+    pub fn is_over(&self) -> bool {
+        self.kept > self.most
     }
 
     /// Gives up the oldest message that was never sent; where there is none, the oldest in flight loses its content, so that it
@@ -152,9 +160,12 @@ impl Outbox {
 
     fn add_bare(&mut self) {
         self.bare += 1;
-        if self.bare > MOST_BARE {
+        if self.bare > self.most.max(MOST_BARE) {
             self.bare -= 1;
-            self.list.remove(|e| e.bytes.is_empty());
+            // One that waits for PUBCOMP goes last: without its PUBREL the broker may never pass the message on.
+            if self.list.remove(|e| e.bytes.is_empty() && e.value.state != State::Released).is_none() {
+                self.list.remove(|e| e.bytes.is_empty());
+            }
         }
     }
 
@@ -188,19 +199,33 @@ impl Outbox {
         step
     }
 
-    /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it.
+    /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it. At QoS 2 the broker still
+    /// knows the identifier.
     pub fn disconnected(&mut self) {
-        while self.list.remove(|e| e.bytes.is_empty() && e.value.state != State::Released).is_some() {
+        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
+        self.list.rewind::<NEXT>();
+    }
+
+    /// The broker has kept the session. A QoS 2 message that was given up in flight can't be sent again; PUBREL ends the exchange, or
+    /// else the broker would take a later message with this identifier for a repeated one.
+    pub fn resumed(&mut self) {
+        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
+        for e in self.list.iter_mut() {
+            if e.bytes.is_empty() {
+                e.value.state = State::Released;
+            }
+        }
+    }
+
+    fn forget_bare(&mut self, which: impl Fn(&Entry) -> bool) {
+        while self.list.remove(|e| e.bytes.is_empty() && which(e.value)).is_some() {
             self.bare -= 1;
         }
-        self.list.rewind::<NEXT>();
     }
 
     /// The broker has begun a new session: what it took over is its own, the rest goes out anew \[MQTT-3.1.2-6\].
     pub fn new_session(&mut self) {
-        while self.list.remove(|e| e.bytes.is_empty()).is_some() {
-            self.bare -= 1;
-        }
+        self.forget_bare(|_| true);
         for e in self.list.iter_mut() {
             if e.value.state == State::Sent {
                 e.value.state = State::Stale;
