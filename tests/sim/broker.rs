@@ -1,0 +1,321 @@
+//! A model broker: one client's session at a broker of MQTT 3.1.1, kept or lost, with QoS 0 to 2 both ways.
+//!
+//! It reads with the plain parser, so that whatever the library writes is judged by another reading of the standard.
+
+use super::super::reference::{Parsed, filter_matches, packet_len, parse};
+use super::rng::Rng;
+use super::tap::number;
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+/// How this broker does what the standard leaves open, and what it suffers.
+#[derive(Clone, Copy, Debug)]
+pub struct Habits {
+    /// A QoS 2 message is passed on at PUBREL; else at PUBLISH (4.3.3, figure 4.3).
+    pub passes_on_at_release: bool,
+    /// Most messages under way to the client.
+    pub window: usize,
+    /// The session is lost between two connections, once in so many; 0 for never.
+    pub loses_one_in: u64,
+    /// CONNECT is refused once in so many; 0 for never.
+    pub refuses_one_in: u64,
+}
+
+/// A message for the client.
+#[derive(Clone, Debug)]
+struct Outgoing {
+    number: u32,
+    topic: Vec<u8>,
+    qos: u8,
+    size: usize,
+    id: u16,
+    sent: bool,
+    released: bool,
+}
+
+/// What outlives a connection.
+#[derive(Default)]
+struct Session {
+    filters: Vec<(Vec<u8>, u8)>,
+    /// QoS 2 messages taken and not released, by identifier.
+    taken: HashMap<u16, (u32, Vec<u8>)>,
+    flight: VecDeque<Outgoing>,
+    queue: VecDeque<Outgoing>,
+}
+
+struct Connection {
+    bytes: Vec<u8>,
+    accepted: bool,
+    keep_alive: u64,
+    heard_at: u64,
+    /// Identifiers of messages sent on this connection at QoS 1 and 2.
+    sent: BTreeSet<u16>,
+}
+
+pub struct Broker {
+    pub habits: Habits,
+    session: Option<Session>,
+    /// The client may not have learned yet that its session is a new one. Were that CONNACK lost, and session present reported at the
+    /// next, it could never know: the standard has no answer to this, so here the session begins anew then, too.
+    unseen: bool,
+    connection: Option<Connection>,
+    /// How often each message has reached whoever is behind the broker.
+    pub arrived: BTreeMap<u32, u32>,
+    /// Messages that were seen at all, and the newest of each topic and kind of QoS.
+    newest: HashMap<(Vec<u8>, bool), u32>,
+    seen: BTreeSet<u32>,
+    /// Messages to the client that were taken into its session and not acknowledged.
+    pub owed: BTreeSet<u32>,
+    /// And those that were.
+    pub acknowledged: Vec<(u32, u8, usize)>,
+    pub sessions_lost: u64,
+    out: Vec<u8>,
+    close: bool,
+}
+
+impl Broker {
+    pub fn new(habits: Habits) -> Self {
+        Broker {
+            habits,
+            session: None,
+            unseen: false,
+            connection: None,
+            arrived: BTreeMap::new(),
+            newest: HashMap::new(),
+            seen: BTreeSet::new(),
+            owed: BTreeSet::new(),
+            acknowledged: Vec::new(),
+            sessions_lost: 0,
+            out: Vec::new(),
+            close: false,
+        }
+    }
+
+    /// A connection comes in; the one before it, if it was still thought to be there, is forgotten.
+    pub fn open(&mut self, now: u64) {
+        self.connection = Some(Connection { bytes: Vec::new(), accepted: false, keep_alive: 0, heard_at: now, sent: BTreeSet::new() });
+    }
+
+    pub fn closed(&mut self) {
+        self.connection = None;
+    }
+
+    /// Nothing is under way. `gives_up`: the client may have forgotten what it has sent.
+    pub fn is_idle(&self, gives_up: bool) -> bool {
+        self.owed.is_empty() && self.session.as_ref().is_none_or(|s| s.flight.is_empty() && (gives_up || s.taken.is_empty()))
+    }
+
+    /// What is not done yet, for the reader of a failed test.
+    pub fn state(&self) -> String {
+        let session = self.session.as_ref().map(|s| (&s.flight, &s.queue, &s.taken));
+        format!("owed {:?}, under way, queued and taken {session:?}", self.owed)
+    }
+
+    /// When the client is given up for its silence \[MQTT-3.1.2-24\].
+    pub fn patience(&self) -> Option<u64> {
+        let c = self.connection.as_ref()?;
+        (c.keep_alive > 0).then(|| c.heard_at + c.keep_alive * 1500)
+    }
+
+    /// Bytes arrive. What to send, and whether to close then.
+    pub fn read(&mut self, bytes: &[u8], now: u64, rng: &mut Rng) -> (Vec<u8>, bool) {
+        if let Some(c) = &mut self.connection {
+            c.bytes.extend_from_slice(bytes);
+        }
+        self.close = false;
+        while let Some(c) = &mut self.connection {
+            let Some(len) = packet_len(&c.bytes).filter(|n| *n <= c.bytes.len()) else { break };
+            let packet: Vec<u8> = c.bytes.drain(..len).collect();
+            c.heard_at = now;
+            let Some(packet) = parse(&packet) else { panic!("the broker got an illegal packet: {packet:02x?}") };
+            self.packet(packet, rng);
+            if self.close {
+                self.connection = None;
+            }
+        }
+        (std::mem::take(&mut self.out), self.close)
+    }
+
+    fn send(&mut self, packet: &[u8]) {
+        self.out.extend_from_slice(packet);
+    }
+
+    fn ack(&mut self, first: u8, id: u16) {
+        let [hi, lo] = id.to_be_bytes();
+        self.send(&[first, 2, hi, lo]);
+    }
+
+    fn packet(&mut self, packet: Parsed, rng: &mut Rng) {
+        let c = self.connection.as_mut().expect("a connection");
+        if let Parsed::Connect { clean_session, keep_alive, .. } = packet {
+            assert!(!c.accepted, "3.1.0-2: a second CONNECT");
+            c.accepted = true;
+            c.keep_alive = keep_alive as u64;
+            return self.connect(clean_session, rng);
+        }
+        assert!(c.accepted, "3.1.0-1: {packet:?} before CONNECT");
+        // Before CONNACK the client says nothing else.
+        self.unseen &= packet == Parsed::Disconnect;
+        match packet {
+            Parsed::Publish { qos, topic, id, payload, .. } => self.message(qos, topic, id.unwrap_or(0), number(&payload)),
+            Parsed::Ack(6, id) => {
+                let taken = self.session().taken.remove(&id);
+                if let (Some((number, _)), true) = (taken, self.habits.passes_on_at_release) {
+                    *self.arrived.entry(number).or_default() += 1;
+                }
+                self.ack(0x70, id);
+            }
+            Parsed::Ack(kind, id) => self.acknowledged(kind, id),
+            Parsed::Subscribe(id, filter, qos) => {
+                let s = self.session();
+                s.filters.retain(|(f, _)| *f != filter);
+                s.filters.push((filter, qos));
+                let [hi, lo] = id.to_be_bytes();
+                self.send(&[0x90, 3, hi, lo, qos]);
+            }
+            Parsed::Unsubscribe(id, filter) => {
+                self.session().filters.retain(|(f, _)| *f != filter);
+                self.ack(0xb0, id);
+            }
+            Parsed::PingReq => self.send(&[0xd0, 0]),
+            Parsed::Disconnect => self.close = true,
+            other => panic!("a client sends no {other:?}"),
+        }
+    }
+
+    fn session(&mut self) -> &mut Session {
+        self.session.as_mut().expect("a session begins with CONNECT")
+    }
+
+    fn connect(&mut self, clean: bool, rng: &mut Rng) {
+        if rng.one_in(self.habits.refuses_one_in) {
+            self.send(&[0x20, 2, 0, 3]);
+            self.close = true;
+            return;
+        }
+        if self.session.is_some() && (clean || self.unseen || rng.one_in(self.habits.loses_one_in)) {
+            self.session = None;
+            self.owed.clear();
+            self.sessions_lost += 1;
+        }
+        self.unseen = self.session.is_none();
+        self.send(&[0x20, 2, self.session.is_some() as u8, 0]);
+        let flight = std::mem::take(&mut self.session.get_or_insert_default().flight);
+        for m in &flight {
+            if m.released { self.ack(0x62, m.id) } else { self.transmit(m) }
+        }
+        self.session().flight = flight;
+        self.fill();
+    }
+
+    /// A message from the client.
+    fn message(&mut self, qos: u8, topic: Vec<u8>, id: u16, number: u32) {
+        if self.seen.insert(number) {
+            // Repeated ones may come again in any order, but the first of each in the order of publishing \[MQTT-4.6.0-1\].
+            let newest = self.newest.entry((topic.clone(), qos > 0)).or_default();
+            assert!(number > *newest, "message {number} came after {newest} to the same topic");
+            *newest = number;
+        }
+        let mut arrives = true;
+        if qos == 2 {
+            let at_release = self.habits.passes_on_at_release;
+            match self.session().taken.insert(id, (number, topic)) {
+                None => arrives = !at_release,
+                Some((before, _)) => {
+                    assert_eq!(before, number, "identifier {id} was taken for another message before it was released");
+                    arrives = false;
+                }
+            }
+        }
+        if arrives {
+            *self.arrived.entry(number).or_default() += 1;
+        }
+        match qos {
+            1 => self.ack(0x40, id),
+            2 => self.ack(0x50, id),
+            _ => {}
+        }
+    }
+
+    /// An acknowledgement from the client.
+    fn acknowledged(&mut self, kind: u8, id: u16) {
+        let sent = self.connection.as_ref().is_some_and(|c| c.sent.contains(&id));
+        let s = self.session();
+        let found = s.flight.iter().position(|m| m.id == id);
+        let Some(at) = found.filter(|_| sent || kind == 7) else { panic!("acknowledgement {kind} of {id}, which was not sent") };
+        match (kind, s.flight[at].qos) {
+            (5, 2) => {
+                s.flight[at].released = true;
+                self.ack(0x62, id);
+            }
+            (4, 1) | (7, 2) => {
+                let m = s.flight.remove(at).unwrap();
+                assert!(kind == 4 || m.released, "PUBCOMP {id} before PUBREL");
+                self.owed.remove(&m.number);
+                self.acknowledged.push((m.number, m.qos, m.size));
+                self.fill();
+            }
+            (kind, qos) => panic!("acknowledgement {kind} of a message at QoS {qos}"),
+        }
+    }
+
+    /// Puts what the window allows under way, with the lowest identifiers that are free.
+    fn fill(&mut self) {
+        let window = self.habits.window;
+        while self.connection.as_ref().is_some_and(|c| c.accepted) && self.session().flight.len() < window {
+            let s = self.session();
+            let Some(mut m) = s.queue.pop_front() else { break };
+            if m.qos > 0 {
+                m.id = (1..).find(|id| s.flight.iter().all(|f| f.id != *id)).unwrap();
+            }
+            self.transmit(&m);
+            m.sent = true;
+            if m.qos > 0 {
+                self.session().flight.push_back(m);
+            }
+        }
+    }
+
+    fn transmit(&mut self, m: &Outgoing) {
+        let dup = (m.sent as u8) << 3;
+        let id_len = if m.qos > 0 { 2 } else { 0 };
+        let size = m.size.max(4);
+        let mut remaining = 2 + m.topic.len() + id_len + size;
+        let mut packet = vec![0x30 | dup | m.qos << 1];
+        while remaining > 127 {
+            packet.push(remaining as u8 | 0x80);
+            remaining >>= 7;
+        }
+        packet.push(remaining as u8);
+        packet.extend((m.topic.len() as u16).to_be_bytes());
+        packet.extend(&m.topic);
+        if m.qos > 0 {
+            packet.extend(m.id.to_be_bytes());
+            if let Some(c) = &mut self.connection {
+                c.sent.insert(m.id);
+            }
+        }
+        packet.extend(m.number.to_be_bytes());
+        packet.resize(packet.len() + size - 4, b'_');
+        self.send(&packet);
+    }
+
+    /// Somebody publishes: if the client has subscribed, it gets the message. What to send now.
+    pub fn publish(&mut self, number: u32, topic: &[u8], qos: u8, size: usize) -> Vec<u8> {
+        let online = self.connection.as_ref().is_some_and(|c| c.accepted);
+        if let Some(s) = &mut self.session
+            && let Some(granted) = s.filters.iter().filter(|(f, _)| filter_matches(f, topic)).map(|(_, q)| *q).max()
+        {
+            let qos = qos.min(granted);
+            if qos > 0 || online {
+                s.queue.push_back(Outgoing { number, topic: topic.to_vec(), qos, size, id: 0, sent: false, released: false });
+                if qos > 0 {
+                    self.owed.insert(number);
+                }
+                if online {
+                    self.fill();
+                }
+            }
+        }
+        std::mem::take(&mut self.out)
+    }
+}

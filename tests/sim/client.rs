@@ -1,0 +1,426 @@
+//! The client: `Conn` and the smallest driver that does with it what src/ffi does, in the same order.
+//!
+//! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
+
+use super::super::reference::parsed;
+use super::link::{Link, Manner, Opening};
+use super::rng::Rng;
+use super::tap::{Tap, number};
+use mgos_mqtt::conn::{Conn, Next, Slot, Waits, Wake};
+use mgos_mqtt::session::{Limits, Recipient, Take, Tell, Trouble};
+use mgos_mqtt::wire::{AckKind, Connect, Header, Out, PacketId, Publish, QoS, Violation, decode};
+
+/// What the client is configured with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub clean_session: bool,
+    pub keep_alive: u16,
+    pub max_queue: u16,
+    pub max_qos: QoS,
+    pub receive_limit: usize,
+    pub waits: Waits,
+    pub connect_timeout: u32,
+    /// The uptime at which the simulation begins.
+    pub clock: u32,
+    /// There are handlers for messages that nobody has subscribed to.
+    pub others: bool,
+}
+
+/// A message that has reached the app.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Delivered {
+    pub number: u32,
+    pub topic: Vec<u8>,
+    pub qos: QoS,
+}
+
+/// A message that the library has taken from the app to be kept until it is acknowledged.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    pub number: u32,
+    pub qos: QoS,
+}
+
+/// Why nothing was written: no memory.
+pub struct NoMemory;
+
+pub struct Client {
+    pub conn: Conn<u32>,
+    pub config: Config,
+    pub link: Option<Link>,
+    pub manner: Manner,
+    pub tap: Tap,
+    pub rng: Rng,
+    /// One allocation in so many fails; 0 for none.
+    pub oom_one_in: u64,
+    received: Vec<u8>,
+    handed_in: bool,
+    pub delivered: Vec<Delivered>,
+    pub taken: Vec<Taken>,
+    pub overflows: u64,
+    pub oversized: u64,
+    pub timeouts: u64,
+    pub violation: Option<Violation>,
+    /// The network does not carry connections: refused or without any answer.
+    pub unreachable: bool,
+    /// Publish from the CONNACK handler: the number to use.
+    pub on_connack: Option<u32>,
+    pub trace: bool,
+}
+
+pub fn encode(out: &Out<'_>) -> Vec<u8> {
+    let (head, size) = out.head().expect("not too large");
+    let mut bytes = vec![0; size];
+    bytes[..head.len()].copy_from_slice(&head);
+    let mut rest = &mut bytes[head.len()..];
+    out.write_body(&mut rest).expect("a packet knows its size");
+    assert!(rest.is_empty());
+    bytes
+}
+
+impl Client {
+    pub fn new(config: Config, manner: Manner, rng: Rng, trace: bool) -> Self {
+        Client {
+            conn: Conn::default(),
+            config,
+            link: None,
+            manner,
+            tap: Tap::default(),
+            rng,
+            oom_one_in: 0,
+            received: Vec::new(),
+            handed_in: false,
+            delivered: Vec::new(),
+            taken: Vec::new(),
+            overflows: 0,
+            oversized: 0,
+            timeouts: 0,
+            violation: None,
+            unreachable: false,
+            on_connack: None,
+            trace,
+        }
+    }
+
+    /// The library's clock: 32 bits that wrap.
+    pub fn clock(&self, now: u64) -> u32 {
+        (self.config.clock as u64 + now) as u32
+    }
+
+    fn note(&self, now: u64, what: impl FnOnce() -> String) {
+        if self.trace {
+            println!("{now:>9} client {}", what());
+        }
+    }
+
+    // What src/ffi/lifecycle.rs does.
+
+    pub fn connect(&mut self, now: u64) {
+        self.conn.want();
+        if self.link.is_some() {
+            return;
+        }
+        let opening = match self.rng.below(if self.unreachable { 2 } else { 40 }) {
+            0 => Opening::FailsAt(now + self.rng.below(3000)),
+            1 => Opening::Never,
+            _ => Opening::At(now + self.rng.below(300)),
+        };
+        self.note(now, || format!("connects: {opening:?}"));
+        self.link = Some(Link::new(opening));
+        self.tap.up();
+        let clock = self.clock(now);
+        self.conn.opening(self.config.connect_timeout, clock);
+    }
+
+    /// The transport is up.
+    pub fn connected(&mut self, now: u64) {
+        if !self.conn.is_opening() {
+            return;
+        }
+        let Config { clean_session, keep_alive, .. } = self.config;
+        let connect = Connect { client_id: b"sim", clean_session, keep_alive, will: None, login: None };
+        if self.send(&Out::Connect(&connect), now).is_err() {
+            return self.close_now(now);
+        }
+        let clock = self.clock(now);
+        self.conn.session.connect_sent(clean_session, keep_alive, clock);
+        self.pump(now);
+    }
+
+    pub fn disconnect(&mut self, now: u64) {
+        self.note(now, || "disconnects".into());
+        self.conn.stop();
+        if self.link.is_none() {
+            return;
+        }
+        let say = self.conn.session.may_send() && self.send(&Out::Disconnect, now).is_ok();
+        let clock = self.clock(now);
+        self.conn.closing(self.config.connect_timeout, clock);
+        if let Some(link) = &mut self.link {
+            link.flushing = say;
+            link.closed_at = if say { link.closed_at } else { Some(now) };
+        }
+    }
+
+    /// Takes another configuration, which is the same one here.
+    pub fn reconfigure(&mut self, now: u64) {
+        self.note(now, || "reconfigures".into());
+        let live = self.link.is_some();
+        self.conn.reconfigured(Slot::Custom, live);
+        if live {
+            self.close_now(now);
+        }
+    }
+
+    // What src/ffi/pump.rs does.
+
+    fn write(&mut self, bytes: &[u8], now: u64, app: bool) -> Result<(), NoMemory> {
+        if self.rng.one_in(self.oom_one_in) {
+            return Err(NoMemory);
+        }
+        let packet = self.tap.wrote(bytes, now, app);
+        self.note(now, || format!("-> {packet:?}"));
+        let link = self.link.as_mut().expect("written without a connection");
+        link.up.push(bytes, now, &mut self.rng, self.manner);
+        Ok(())
+    }
+
+    fn send(&mut self, out: &Out<'_>, now: u64) -> Result<(), NoMemory> {
+        if self.link.is_none() {
+            return Ok(());
+        }
+        self.write(&encode(out), now, false)?;
+        let clock = self.clock(now);
+        self.conn.session.sent_other(clock);
+        Ok(())
+    }
+
+    pub fn pump(&mut self, now: u64) {
+        let clock = self.clock(now);
+        while let Some(link) = &self.link {
+            let room = link.up.len() < 1024;
+            if !self.conn.session.prepare(room, clock) {
+                break;
+            }
+            let Some(out) = self.conn.session.pending(self.config.max_qos) else { break };
+            let bytes = encode(&out);
+            if self.write(&bytes, now, false).is_err() {
+                break;
+            }
+            self.conn.session.sent(clock);
+        }
+    }
+
+    fn close_now(&mut self, now: u64) {
+        self.conn.closing(0, 0);
+        let soon = now + self.rng.below(50);
+        if let Some(link) = &mut self.link {
+            link.closed_at = Some(soon);
+        }
+    }
+
+    pub fn wake(&mut self, now: u64) {
+        let wake = self.conn.wake(self.clock(now));
+        match wake {
+            Wake::Nothing => {}
+            Wake::Connect => {
+                self.conn.rest();
+                self.connect(now);
+            }
+            Wake::ConnectTimeout | Wake::CloseTimeout | Wake::PingTimeout => {
+                self.note(now, || format!("{wake:?}"));
+                self.timeouts += 1;
+                self.close_now(now);
+            }
+        }
+    }
+
+    fn reconnect(&mut self, now: u64) {
+        let (random, clock) = (self.rng.number() as u32, self.clock(now));
+        if self.conn.next(Some(self.config.waits), None, random, clock) == Next::Connect {
+            self.connect(now);
+        }
+    }
+
+    // What src/ffi/events.rs does.
+
+    /// MG_EV_CLOSE.
+    pub fn closed(&mut self, now: u64) {
+        self.note(now, || "is disconnected".into());
+        self.link = None;
+        self.received.clear();
+        self.handed_in = false;
+        self.conn.down();
+        self.tap.down();
+        self.reconnect(now);
+    }
+
+    /// MG_EV_POLL.
+    pub fn poll(&mut self, now: u64) {
+        self.wake(now);
+        self.pump(now);
+        self.receive(now, false);
+    }
+
+    /// MG_EV_RECV.
+    pub fn arrived(&mut self, bytes: &[u8], now: u64) {
+        self.received.extend_from_slice(bytes);
+        self.receive(now, true);
+    }
+
+    fn receive(&mut self, now: u64, fresh: bool) {
+        // Without bytes, too: the answer to a packet that was dropped to its end may be due.
+        while self.link.is_some() {
+            if !self.conn.session.may_send() {
+                self.received.clear();
+                break;
+            }
+            let buf = std::mem::take(&mut self.received);
+            let taken = self.conn.session.take(&buf, self.config.receive_limit);
+            let step = match taken {
+                Err(violation) => Err(violation),
+                Ok(Take::More) => {
+                    if fresh && !buf.is_empty() {
+                        let clock = self.clock(now);
+                        self.conn.session.progress(clock);
+                    }
+                    Ok(None)
+                }
+                Ok(Take::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
+                Ok(Take::Drop(n)) => Ok(Some(n)),
+                Ok(Take::Oversized { total, .. }) => {
+                    assert!(total > self.config.receive_limit);
+                    self.oversized += 1;
+                    Ok(Some(0))
+                }
+                Ok(Take::Answer(ack, id)) => {
+                    if !std::mem::replace(&mut self.handed_in, true) {
+                        self.tap.read_oversized(ack as u8 - 3, id.get());
+                    }
+                    Ok(self.answer(ack, id, now).then(|| {
+                        self.handed_in = false;
+                        self.conn.session.answered_dropped();
+                        0
+                    }))
+                }
+            };
+            // A handler may have closed the connection, and with it what was received.
+            self.received = buf;
+            match step {
+                Ok(Some(n)) => drop(self.received.drain(..n)),
+                Ok(None) => break,
+                Err(violation) => {
+                    self.note(now, || format!("{violation:?}"));
+                    self.violation = Some(violation);
+                    self.close_now(now);
+                }
+            }
+        }
+    }
+
+    fn answer(&mut self, ack: AckKind, id: PacketId, now: u64) -> bool {
+        !self.conn.session.may_send() || self.send(&Out::Ack(ack, id), now).is_ok()
+    }
+
+    fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, Violation> {
+        let packet = decode(header, body)?;
+        let clock = self.clock(now);
+        let reaction = match self.conn.session.receive(packet, self.config.others, clock) {
+            Ok(reaction) => reaction,
+            Err(Trouble::Violation(violation)) => return Err(violation),
+            Err(Trouble::OutOfMemory) => return Ok(false),
+        };
+        if !std::mem::replace(&mut self.handed_in, true) {
+            let read = parsed(&packet);
+            self.note(now, || format!("<- {read:?}"));
+            let by_app = matches!(reaction.tell, Tell::Others(_)) && self.config.others;
+            self.tap.read(&read, by_app, now);
+        }
+        if let Some((ack, id)) = reaction.answer
+            && !self.answer(ack, id, now)
+        {
+            self.conn.session.unanswered(&reaction);
+            return Ok(false);
+        }
+        self.handed_in = false;
+        self.tell(reaction.tell, now);
+        self.pump(now);
+        Ok(true)
+    }
+
+    fn tell(&mut self, tell: Tell<'_, u32>, now: u64) {
+        match tell {
+            Tell::Accepted => {
+                self.conn.accepted();
+                self.pump(now);
+                if let Some(number) = self.on_connack.take() {
+                    self.publish(number, b"out/hello", 20, QoS::ExactlyOnce, now);
+                }
+                self.conn.session.welcomed();
+            }
+            Tell::Refused(_) => self.close_now(now),
+            Tell::Subscribers(publish) => {
+                let mut recipients = 0;
+                while self.conn.session.next_recipient(publish.topic).is_some() {
+                    recipients += 1;
+                }
+                assert!(recipients > 0);
+                self.deliver(publish);
+            }
+            Tell::Others(publish) => {
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, publish.qos, publish.id) {
+                    let _ = self.write(&encode(&Out::Ack(AckKind::PubAck, id)), now, true);
+                }
+                self.deliver(publish);
+            }
+            Tell::Nobody | Tell::Subscribed { .. } | Tell::SubAck(_) | Tell::Ack(..) => {}
+        }
+    }
+
+    fn deliver(&mut self, publish: Publish<'_>) {
+        self.delivered.push(Delivered { number: number(publish.payload), topic: publish.topic.to_vec(), qos: publish.qos });
+    }
+
+    // What src/ffi/conn_api.rs does.
+
+    pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) {
+        let mut payload = number.to_be_bytes().to_vec();
+        payload.resize(size.max(4), b'.');
+        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue };
+        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits) else {
+            assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
+            return;
+        };
+        if published.direct {
+            let id = (published.flags & 6 != 0).then_some(published.id);
+            if self.send(&Out::Publish { flags: published.flags, id, topic, payload: &payload }, now).is_err() {
+                self.conn.session.unpublished(published.id);
+            }
+            return;
+        }
+        self.overflows += published.overflow as u64;
+        self.taken.push(Taken { number, qos: qos.min(self.config.max_qos) });
+        self.pump(now);
+    }
+
+    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
+        let recipient = Recipient { handler: 0, messages_only: true };
+        self.conn.session.subscribe(filter, qos, recipient).expect("a right filter, and memory");
+        self.pump(now);
+    }
+
+    pub fn unsubscribe(&mut self, filter: &[u8], now: u64) {
+        let count = self.conn.session.subscribed(filter);
+        if count == 0 {
+            return;
+        }
+        if count == 1 && self.conn.session.is_up() {
+            let id = self.conn.session.packet_id();
+            self.conn.session.unsubscribing(id).expect("memory");
+            if self.send(&Out::Unsubscribe(id, filter), now).is_err() {
+                return self.conn.session.unpublished(id);
+            }
+        }
+        self.conn.session.unsubscribe(filter);
+    }
+}

@@ -1,0 +1,10 @@
+//! The parts of the simulation: link, client, broker, the tap between them, and the world that moves them.
+#![allow(missing_docs)]
+
+pub mod broker;
+pub mod client;
+pub mod link;
+pub mod rng;
+pub mod splits;
+pub mod tap;
+pub mod world;

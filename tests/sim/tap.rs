@@ -1,0 +1,162 @@
+//! The tap: reads what the client writes, packet by packet, and checks the rules that bind a sender.
+//!
+//! It knows what the client has been told, so it can say which identifiers are in use and which answers are owed.
+
+use super::super::reference::{Parsed, parse};
+use std::collections::{HashMap, VecDeque};
+
+/// What an identifier is in use for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Use {
+    Message { number: u32, qos: u8, released: bool },
+    Subscribe,
+    Unsubscribe,
+}
+
+/// What was seen, summed over a life: a simulation in which nothing happens shows nothing.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Seen {
+    pub connects: u64,
+    pub dups: u64,
+    pub releases_repeated: u64,
+    pub pings: u64,
+    pub wraps: u64,
+}
+
+#[derive(Default)]
+pub struct Tap {
+    used: HashMap<u16, Use>,
+    /// Acknowledgements that the client owes, in order \[MQTT-4.6.0-2 to -4\].
+    owed: VecDeque<(u8, u16)>,
+    begun: bool,
+    ended: bool,
+    accepted: bool,
+    written_at: u64,
+    keep_alive: u64,
+    last_id: u16,
+    /// Allocations fail: a ping may be late.
+    pub lenient: bool,
+    /// Messages are given up in flight, and their exchanges ended by PUBREL.
+    pub gives_up: bool,
+    pub seen: Seen,
+}
+
+/// The message's number, which stands in front of its payload.
+pub fn number(payload: &[u8]) -> u32 {
+    payload.first_chunk::<4>().map_or(u32::MAX, |n| u32::from_be_bytes(*n))
+}
+
+impl Tap {
+    /// A connection begins.
+    pub fn up(&mut self) {
+        (self.begun, self.ended, self.accepted) = (false, false, false);
+        self.owed.clear();
+    }
+
+    /// The connection is gone.
+    pub fn down(&mut self) {
+        self.begun = false;
+        self.used.retain(|_, u| matches!(u, Use::Message { .. }));
+    }
+
+    fn take_id(&mut self, id: u16, for_what: Use) {
+        let before = self.used.insert(id, for_what);
+        // One at QoS 1 that was given up is gone with its connection: no answer to it can come.
+        let gone = matches!(before, Some(Use::Message { qos: 1, .. })) && self.gives_up;
+        if let Some(before) = before.filter(|_| !gone) {
+            panic!("2.3.1-2: identifier {id} is taken for {for_what:?} while in use for {before:?}");
+        }
+        if id < self.last_id && self.last_id > 60_000 && id < 5_000 {
+            self.seen.wraps += 1;
+        }
+        self.last_id = id;
+    }
+
+    /// The longest time in which nothing was written, checked against keep-alive.
+    pub fn check_silence(&self, now: u64) {
+        if self.accepted && !self.ended && !self.lenient && self.keep_alive > 0 {
+            let silent = now - self.written_at;
+            assert!(silent <= self.keep_alive, "3.1.2-23: nothing was written for {silent} ms");
+        }
+    }
+
+    /// The client writes a packet.
+    pub fn wrote(&mut self, bytes: &[u8], now: u64, app: bool) -> Parsed {
+        let Some(packet) = parse(bytes) else { panic!("an illegal packet was written: {bytes:02x?}") };
+        assert!(!self.ended, "3.14.4-2: {packet:?} after DISCONNECT");
+        assert_eq!(self.begun, !matches!(packet, Parsed::Connect { .. }), "3.1.0-1, -2: {packet:?}");
+        self.check_silence(now);
+        self.written_at = now;
+        match &packet {
+            Parsed::Connect { keep_alive, .. } => {
+                self.begun = true;
+                self.keep_alive = *keep_alive as u64 * 1000;
+                self.seen.connects += 1;
+            }
+            Parsed::Publish { qos: 0, .. } => {}
+            Parsed::Publish { dup: false, qos, id, payload, .. } => {
+                self.take_id(id.unwrap(), Use::Message { number: number(payload), qos: *qos, released: false })
+            }
+            Parsed::Publish { qos, id, payload, .. } => {
+                let expected = Use::Message { number: number(payload), qos: *qos, released: false };
+                assert_eq!(self.used.get(&id.unwrap()), Some(&expected), "3.3.1-1: DUP on a message not sent before in this session");
+                self.seen.dups += 1;
+            }
+            Parsed::Subscribe(id, ..) => self.take_id(*id, Use::Subscribe),
+            Parsed::Unsubscribe(id, _) => self.take_id(*id, Use::Unsubscribe),
+            &Parsed::Ack(6, id) if self.owed.front() != Some(&(6, id)) => {
+                let gives_up = self.gives_up;
+                let right = matches!(self.used.get(&id), Some(&Use::Message { qos: 2, released, .. }) if released || gives_up);
+                assert!(right, "PUBREL {id} without PUBREC");
+                self.seen.releases_repeated += 1;
+            }
+            &Parsed::Ack(kind, id) if app => assert_eq!(kind, 4, "{id}"),
+            &Parsed::Ack(kind, id) => {
+                let owed = self.owed.pop_front();
+                assert_eq!(owed, Some((kind, id)), "4.6.0: acknowledgements are owed in the order of what they answer");
+            }
+            Parsed::PingReq => self.seen.pings += 1,
+            Parsed::Disconnect => self.ended = true,
+            _ => panic!("a client sends no {packet:?}"),
+        }
+        packet
+    }
+
+    /// A packet reaches the client. `by_app`: a message at QoS 1 is the app's to acknowledge.
+    pub fn read(&mut self, packet: &Parsed, by_app: bool, now: u64) {
+        match *packet {
+            Parsed::ConnAck { session_present, code: 0 } => {
+                // Before it, the time limit for connecting watches over the silence.
+                self.accepted = true;
+                self.written_at = now;
+                if !session_present {
+                    self.used.clear();
+                }
+            }
+            Parsed::Publish { qos: 1, id: Some(id), .. } if !by_app => self.owed.push_back((4, id)),
+            Parsed::Publish { qos: 2, id: Some(id), .. } => self.owed.push_back((5, id)),
+            Parsed::Ack(5, id) => {
+                self.owed.push_back((6, id));
+                if let Some(Use::Message { released, .. }) = self.used.get_mut(&id) {
+                    *released = true;
+                }
+            }
+            Parsed::Ack(6, id) => self.owed.push_back((7, id)),
+            Parsed::Ack(_, id) | Parsed::SubAck(id, _) => {
+                self.used.remove(&id);
+            }
+            _ => {}
+        }
+    }
+
+    /// A message too large to be read is acknowledged all the same.
+    pub fn read_oversized(&mut self, qos: u8, id: u16) {
+        self.owed.push_back((3 + qos, id));
+    }
+
+    /// Nothing is in use and nothing is owed.
+    pub fn check_end(&self) {
+        assert!(self.used.is_empty(), "identifiers still in use: {:?}", self.used);
+        assert!(self.owed.is_empty(), "acknowledgements never sent: {:?}", self.owed);
+    }
+}
