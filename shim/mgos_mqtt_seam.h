@@ -525,9 +525,12 @@ struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
 
 /**
  * Gives the global connection the system's configurations; one that was set before stays. False without memory.
+ *
+ * The name is what the linker says is undefined when the firmware has the shim and not the archive that belongs to it. `cargo xtask
+ * exports` checks that it has the version of Cargo.toml and mos.yml.
  */
-bool mgos_mqtt_core_init(const struct mgos_config_mqtt *primary,
-                         const struct mgos_config_mqtt *backup);
+bool mgos_mqtt_archive_missing_or_of_another_version_0_1_0(const struct mgos_config_mqtt *primary,
+                                                           const struct mgos_config_mqtt *backup);
 
 #ifdef __cplusplus
 }  /* extern "C" */

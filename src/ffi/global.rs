@@ -38,10 +38,16 @@ pub extern "C" fn mgos_mqtt_core_global() -> *mut mgos_mqtt_conn {
 
 /// Gives the global connection the system's configurations; one that was set before stays. False without memory.
 ///
+/// The name is what the linker says is undefined when the firmware has the shim and not the archive that belongs to it. `cargo xtask
+/// exports` checks that it has the version of Cargo.toml and mos.yml.
+///
 /// # Safety
 /// Both are alive as long as the firmware.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_core_init(primary: *const mgos_config_mqtt, backup: *const mgos_config_mqtt) -> bool {
+pub unsafe extern "C" fn mgos_mqtt_archive_missing_or_of_another_version_0_1_0(
+    primary: *const mgos_config_mqtt,
+    backup: *const mgos_config_mqtt,
+) -> bool {
     // SAFETY: the global connection is alive or NULL.
     let Some(c) = (unsafe { Hold::new(mgos_mqtt_core_global()) }) else { return false };
     if c.config().is_null() && c.get().core.slot() == Slot::Primary {

@@ -22,12 +22,16 @@ const BEYOND_HEADERS: [&str; 7] = [
     "mgos_mqtt_conn_reconnect",
 ];
 
+/// What the shim needs of the archive that belongs to it, and of no other.
+const VERSIONED: &str = "mgos_mqtt_archive_missing_or_of_another_version_";
+
 pub fn run(_: Args) -> Result<()> {
     let archive = UBUNTU.archive()?;
     let symbols = UBUNTU.symbols(&archive)?;
     let shown: BTreeSet<String> =
         symbols.iter().filter(|(kind, _)| kind.is_ascii_uppercase() && *kind != 'U').map(|(_, name)| name.clone()).collect();
     let expected = firmware::exports()?;
+    check_version(&expected)?;
     let missing: Vec<_> = expected.difference(&shown).collect();
     let extra: Vec<_> = shown.difference(&expected).collect();
     ensure!(missing.is_empty() && extra.is_empty(), "shim/exports.txt and the archive differ: missing {missing:?}, not listed {extra:?}");
@@ -36,6 +40,20 @@ pub fn run(_: Args) -> Result<()> {
     let lacking: Vec<_> = public_api()?.into_iter().filter(|name| !defined.contains(name)).collect();
     ensure!(lacking.is_empty(), "neither the archive nor the shim defines {lacking:?}");
     println!("{} symbols in the archive, as listed; all {} of the original are defined", expected.len(), public_api()?.len());
+    Ok(())
+}
+
+/// That the symbol by which the linker tells a wrong archive has the version that the manifests have.
+fn check_version(exports: &BTreeSet<String>) -> Result<()> {
+    for (manifest, key) in [("Cargo.toml", "version = "), ("mos.yml", "version: ")] {
+        let text = read(manifest)?;
+        let version = text.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("{manifest} has no version"))?;
+        let name = format!("{VERSIONED}{}", version.trim_matches('"').replace(['.', '-', '+'], "_"));
+        ensure!(
+            exports.contains(&name),
+            "{manifest} has version {version}: rename {VERSIONED}... in src/ffi/global.rs, shim/ and shim/exports.txt to {name}"
+        );
+    }
     Ok(())
 }
 
