@@ -384,9 +384,12 @@ impl<H: Copy> Session<H> {
         let overflow = self.outbox.is_full(limits.max_queue);
         let behind_others = self.outbox.seek();
         self.outbox.push(id, flags, topic, payload)?;
-        self.at_once = self.is_up() && !behind_others;
+        self.outbox.seek();
+        // A burst on a live connection goes out whole, even if there is no room to wait in.
+        let held_back = self.is_up() && overflow && self.outbox.must_wait();
+        self.at_once = self.is_up() && !behind_others || held_back;
         while self.outbox.is_over() {
-            self.outbox.give_up_one(id);
+            self.outbox.give_up_one(id, held_back);
         }
         Ok(Published { id, flags, direct: false, overflow })
     }
@@ -433,7 +436,7 @@ impl<H: Copy> Session<H> {
             let id = self.packet_id();
             self.subscriptions.prepare(id);
             Pending::Subscribe
-        } else if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() {
+        } else if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() && !self.outbox.must_wait() {
             if self.outbox.next_needs_id() {
                 let id = self.packet_id();
                 self.outbox.renumber_next(id);

@@ -72,6 +72,10 @@ impl Entry {
 /// forgotten, so that a broker that never acknowledges can't fill the heap.
 const MOST_BARE: u16 = 64;
 
+/// So many messages go out ahead of their acknowledgements; the rest waits in the queue. Brokers bound what they take ahead, and some,
+/// mosquitto 2.0 with its 20 at QoS 2, acknowledge what is beyond at QoS 1 and then lose it.
+const WINDOW: usize = 16;
+
 /// The cursor between sent and unsent.
 const NEXT: usize = 0;
 
@@ -104,6 +108,14 @@ impl Outbox {
         false
     }
 
+    /// True if the entry that `seek` found has to wait for the acknowledgement of earlier ones.
+    pub fn must_wait(&self) -> bool {
+        let Some(next) = self.list.current::<NEXT>() else { return false };
+        let sent = self.list.iter().take_while(|e| e.value.id != next.value.id);
+        // PUBREL is what they wait for; and what has lost its content is not to hold up the rest.
+        next.value.state != State::Released && sent.filter(|e| !e.bytes.is_empty()).nth(WINDOW - 1).is_some()
+    }
+
     /// Sum of the payloads that are kept, bytes.
     pub fn payload_bytes(&self) -> usize {
         self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, _, payload)| payload.len())).sum()
@@ -121,10 +133,11 @@ impl Outbox {
     }
 
     /// Gives up the oldest message that was never sent; where there is none, the oldest in flight loses its content, so that it
-    /// can't be sent again, but keeps its identifier until it is acknowledged. Never the one just added, `newest`.
-    pub fn give_up_one(&mut self, newest: PacketId) {
+    /// can't be sent again, but keeps its identifier until it is acknowledged. Never the one just added, `newest`. `held_back`: those that
+    /// were never sent only wait for the acknowledgement of others, so it is one of these that is given up.
+    pub fn give_up_one(&mut self, newest: PacketId, held_back: bool) {
         self.kept -= 1;
-        if self.list.remove(|e| e.value.unsent() && e.value.id != newest.get()).is_none() {
+        if held_back || self.list.remove(|e| e.value.unsent() && e.value.id != newest.get()).is_none() {
             self.list.strip(|e| !e.bytes.is_empty());
             self.add_bare();
         }
@@ -286,4 +299,68 @@ pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
     let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*len) as usize)?;
     let (id, payload) = rest.split_first_chunk::<2>()?;
     Some((topic, u16::from_be_bytes(*id), payload))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Out, WINDOW};
+    use crate::session::{Limits, Session};
+    use crate::wire::{AckKind, Packet, PacketId, QoS};
+
+    fn connected() -> Session<()> {
+        let mut s = Session::default();
+        s.connect_sent(true, 60, 0);
+        s.receive(Packet::ConnAck { code: 0, session_present: false }, false, 0).unwrap();
+        s.welcomed();
+        s
+    }
+
+    fn publish(s: &mut Session<()>, max_queue: u16) {
+        s.publish(b"t", b"x", QoS::ExactlyOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue }).unwrap();
+    }
+
+    /// Sends what there is to send; how many of it were messages.
+    fn pump(s: &mut Session<()>) -> usize {
+        let mut messages = 0;
+        while s.prepare(true, 0) {
+            messages += usize::from(matches!(s.pending(QoS::ExactlyOnce), Some(Out::Stored { .. })));
+            s.sent(0);
+        }
+        messages
+    }
+
+    #[test]
+    fn a_long_queue_goes_out_no_further_ahead_of_its_acknowledgements_than_brokers_take() {
+        let mut s = connected();
+        let mut sent = 0;
+        for _ in 0..2 * WINDOW {
+            publish(&mut s, 100);
+            sent += pump(&mut s);
+        }
+        assert_eq!(sent, WINDOW);
+        for id in 1..=WINDOW as u16 {
+            s.receive(Packet::Ack(AckKind::PubRec, PacketId::new(id).unwrap()), false, 0).unwrap();
+            assert_eq!(pump(&mut s), 1);
+        }
+    }
+
+    #[test]
+    fn a_burst_beyond_queue_and_window_still_goes_out_whole() {
+        for max_queue in [5, WINDOW as u16, 20] {
+            let mut s = connected();
+            let mut sent = 0;
+            for _ in 0..100 {
+                publish(&mut s, max_queue);
+                sent += pump(&mut s);
+            }
+            // The last of them wait, with room in the queue, for those before.
+            let waiting = (max_queue as usize).saturating_sub(WINDOW);
+            assert_eq!(sent, 100 - waiting, "{max_queue}");
+            for id in (1..=100).take(100 - waiting) {
+                s.receive(Packet::Ack(AckKind::PubRec, PacketId::new(id).unwrap()), false, 0).unwrap();
+                sent += pump(&mut s);
+            }
+            assert_eq!(sent, 100);
+        }
+    }
 }
