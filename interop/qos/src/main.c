@@ -13,8 +13,8 @@
 #include "mgos_mqtt.h"
 #include "mgos_mqtt_conn.h"
 
-#define WAVES 4
-#define IN_WAVE 5
+#define WAVES 1
+#define IN_WAVE 20
 #define MESSAGES (WAVES * IN_WAVE)
 #define LARGE 100000
 
