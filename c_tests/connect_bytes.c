@@ -108,6 +108,32 @@ static void keep_alive_too_long(void) {
                EITHER("keep_alive over 65535 is 65535", "keep_alive over 65535 loses its upper bits"));
 }
 
+static void set_device_id(void *arg) {
+  mgos_sys_config_set_device_id((const char *) arg);
+}
+
+static void no_id(void) {
+  cfg.client_id = NULL;
+  in_app(set_device_id, NULL);
+  expect_bytes("10 0c 0004 'MQTT' 04 02 003c 0000", "without client_id and device.id the id is empty");
+  in_app(set_device_id, (void *) "suite");
+}
+
+static void no_id_kept_session(void) {
+  cfg.client_id = NULL;
+  cfg.clean_session = false;
+  in_app(set_device_id, NULL);
+  expect_bytes(EITHER("10 0c 0004 'MQTT' 04 02 003c 0000", "10 0c 0004 'MQTT' 04 00 003c 0000"),
+               EITHER("an empty client id asks for a new session", "an empty client id with clean_session false"));
+  in_app(set_device_id, (void *) "suite");
+}
+
+static void keep_alive_negative(void) {
+  cfg.keep_alive = -1;
+  expect_bytes(EITHER("10 0d 0004 'MQTT' 04 02 0000 0001 'c'", "10 0d 0004 'MQTT' 04 02 ffff 0001 'c'"),
+               EITHER("a negative keep_alive is none", "a negative keep_alive is 65535"));
+}
+
 static void max_qos_zero(void) {
   cfg.max_qos = 0;
   cfg.will_topic = "w/t";
@@ -142,6 +168,9 @@ static const struct script scripts[] = {
     {"keep_alive 0", keep_alive_zero},
     {"keep_alive 5", keep_alive_five},
     {"keep_alive 70000", keep_alive_too_long},
+    {"keep_alive -1", keep_alive_negative},
+    {"no id", no_id},
+    {"no id, kept session", no_id_kept_session},
     {"max_qos 0", max_qos_zero},
     {"everything", everything},
 };

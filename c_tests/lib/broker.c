@@ -21,8 +21,7 @@
 struct broker {
   int listener, socket, port;
   uint8_t *buf;
-  size_t len, size;
-  size_t taken; /* the packet handed out last, still in buf */
+  size_t start, len, size; /* what was read and not handed out yet: len bytes from start on */
 };
 
 static struct broker s_brokers[2] = {{.listener = -1, .socket = -1}, {.listener = -1, .socket = -1}};
@@ -57,7 +56,7 @@ void broker_begin(void) {
 static void hang_up(struct broker *broker) {
   if (broker->socket >= 0) close(broker->socket);
   broker->socket = -1;
-  broker->len = broker->taken = 0;
+  broker->len = broker->start = 0;
 }
 
 void stop_listening(void) {
@@ -114,10 +113,11 @@ void expect_no_connection(int ms) {
 
 /* Bytes of the packet at the front of the buffer; 0 if it is not there yet. */
 static size_t packet_len(void) {
+  const uint8_t *p = b->buf + b->start;
   size_t i, len = 0;
   for (i = 1; i < b->len && i < 5; i++) {
-    len |= (size_t) (b->buf[i] & 0x7f) << (7 * (i - 1));
-    if (!(b->buf[i] & 0x80)) return b->len >= i + 1 + len ? i + 1 + len : 0;
+    len |= (size_t) (p[i] & 0x7f) << (7 * (i - 1));
+    if (!(p[i] & 0x80)) return b->len >= i + 1 + len ? i + 1 + len : 0;
   }
   return 0;
 }
@@ -125,6 +125,8 @@ static size_t packet_len(void) {
 /* Reads more; false at the end of the stream. */
 static bool read_more(void) {
   ssize_t n;
+  if (b->len > 0) memmove(b->buf, b->buf + b->start, b->len);
+  b->start = 0;
   if (b->size - b->len < 65536) {
     b->size = b->len + 262144;
     b->buf = (uint8_t *) realloc(b->buf, b->size);
@@ -141,21 +143,14 @@ static bool read_more(void) {
   return true;
 }
 
-static void forget_taken(void) {
-  if (b->taken == 0) return;
-  memmove(b->buf, b->buf + b->taken, b->len - b->taken);
-  b->len -= b->taken;
-  b->taken = 0;
-}
-
 size_t receive_packet(const uint8_t **packet) {
   size_t len;
-  forget_taken();
   while ((len = packet_len()) == 0) {
     if (!read_more()) fail("the app has closed the connection; there was %s", show_packet(b->buf, b->len));
   }
-  b->taken = len;
-  *packet = b->buf;
+  *packet = b->buf + b->start;
+  b->start += len;
+  b->len -= len;
   return len;
 }
 
@@ -188,10 +183,9 @@ void expect_silence(void) {
 }
 
 void expect_close(void) {
-  forget_taken();
   while (b->len == 0 && read_more()) {
   }
-  if (b->len > 0) fail("expected the end of the connection, got %s", show_packet(b->buf, b->len));
+  if (b->len > 0) fail("expected the end of the connection, got %s", show_packet(b->buf + b->start, b->len));
   hang_up(b);
 }
 
@@ -224,6 +218,5 @@ void play_slowly(const char *hex) {
 }
 
 void drop(void) {
-  forget_taken();
   hang_up(b);
 }

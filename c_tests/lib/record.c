@@ -156,22 +156,35 @@ static void a_moment(void) {
   nanosleep(&pause, NULL);
 }
 
+/* Copies what has been recorded, and forgets as much of it as is expected. */
+static void take_events(char *got, const char *lines) {
+  size_t want = strlen(lines);
+  pthread_mutex_lock(&s_lock);
+  strcpy(got, s_events);
+  if (strncmp(got, lines, want) == 0) memmove(s_events, s_events + want, strlen(s_events + want) + 1);
+  pthread_mutex_unlock(&s_lock);
+}
+
 void expect_events(const char *lines) {
   static char got[ROOM];
-  size_t want = strlen(lines), len;
+  size_t want = strlen(lines);
   int ms;
   /* What a call has caused so far is there after another. */
   in_app(nothing, NULL);
   for (ms = 0; ms < PATIENCE; ms++) {
-    pthread_mutex_lock(&s_lock);
-    strcpy(got, s_events);
-    len = strlen(got);
-    if (len >= want || strncmp(got, lines, len) != 0) s_events[0] = '\0';
-    pthread_mutex_unlock(&s_lock);
-    if (len >= want || strncmp(got, lines, len) != 0) break;
+    take_events(got, lines);
+    if (strlen(got) >= want || strncmp(got, lines, strlen(got)) != 0) break;
     a_moment();
   }
-  if (strcmp(got, lines) != 0) fail("expected these events:\n%s# got these:\n%s", lines, got);
+  if (want == 0 ? got[0] != '\0' : strncmp(got, lines, want) != 0) fail("expected these events:\n%s# got these:\n%s", lines, got);
+}
+
+void expect_no_more_events(void) {
+  static char got[ROOM];
+  in_app(nothing, NULL);
+  take_events(got, "");
+  /* The next attempt may have begun. */
+  if (got[0] != '\0' && strcmp(got, "cloud CONNECTING\n") != 0) fail("nobody has expected these events:\n%s", got);
 }
 
 unsigned logged(const char *what) {

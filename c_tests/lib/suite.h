@@ -153,13 +153,15 @@ void record_event(struct mg_connection *nc, int ev, void *ev_data, void *user_da
 void record(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The lines recorded since the last call are these, each ending with \n. For each event: the handler's name, the event, and of
+ * The next lines recorded are these, each ending with \n; for "", there are none. What follows is for the next call to see, and what is
+ * left at the end of a script is a failure. For each event: the handler's name, the event, and of
  *   MG_EV_MQTT_PUBLISH   TOPIC=PAYLOAD, or "N bytes" in place of a long payload, and " qosN idN" from QoS 1 up
  *   other MG_EV_MQTT_*   the message's id; for CONNACK nothing
  *   MG_EV_CLOSE          "with nc" if that is not NULL
  * MG_EV_POLL is only counted.
  */
 void expect_events(const char *lines);
+void expect_no_more_events(void);
 /* What was recorded does not matter, as it depends on how long things took; the script ends here. */
 void forget_events(void);
 unsigned polls_seen(void);
