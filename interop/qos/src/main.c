@@ -111,8 +111,7 @@ static bool all_arrived(void) {
 static void look_at_the_count(void) {
   static bool s_reported = false;
   if (s_reported || !all_arrived()) return;
-  if (s_published < MESSAGES) {
-    XX = true;
+  s_reported = true;
   check(s_wrong == 0, "%d messages of each of 9 pairs of QoS come back once, in order, at the lower QoS", MESSAGES);
   check(s_acknowledged[1] == 3 * MESSAGES, "each message at QoS 1 is acknowledged by one PUBACK");
   check(s_acknowledged[2] == 3 * MESSAGES, "each message at QoS 2 is completed by one PUBCOMP");
