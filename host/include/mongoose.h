@@ -1,7 +1,8 @@
 /*
  * The connection API of Mongoose 6.18 as a Mongoose OS app sees it: event
- * manager, connections, flags, events, and the MQTT client calls. Names, numbers
- * and types are Mongoose's; the layouts must equal those in host/src/abi.rs.
+ * manager, connections, flags, events, and the WebSocket and MQTT client calls.
+ * Names, numbers and types are Mongoose's; the layouts must equal those in
+ * host/src/abi.rs.
  * Not here: HTTP server, DNS, CoAP, SNTP, SOCKS.
  */
 
@@ -336,7 +337,7 @@ enum mg_ssl_if_result {
   MG_SSL_ERROR = -3,
 };
 
-/* --- HTTP and WebSocket: numbers and types only --------------------------- */
+/* --- WebSocket clients, and of HTTP what they need ------------------------ */
 
 #ifndef MG_MAX_HTTP_HEADERS
 #define MG_MAX_HTTP_HEADERS 40
@@ -380,6 +381,43 @@ struct websocket_message {
 #define WEBSOCKET_OP_PING 9
 #define WEBSOCKET_OP_PONG 10
 #define WEBSOCKET_DONT_FIN 0x100
+
+/*
+ * Makes the connection a WebSocket client, whose handshake is to be sent by one
+ * of the calls below. Its reply, whatever it says, raises
+ * MG_EV_WEBSOCKET_HANDSHAKE_DONE: look at resp_code, as the connection is closed
+ * next if that is not 101. Pings are answered, close frames too, and fragmented
+ * messages put together, unless MG_F_WEBSOCKET_NO_DEFRAG is set.
+ */
+void mg_set_protocol_http_websocket(struct mg_connection *nc);
+
+/*
+ * Send a handshake. NULL leaves a part out; `extra_headers` are whole lines with
+ * their "\r\n".
+ */
+void mg_send_websocket_handshake(struct mg_connection *nc, const char *path,
+                                 const char *extra_headers);
+void mg_send_websocket_handshake2(struct mg_connection *nc, const char *path,
+                                  const char *host, const char *protocol,
+                                  const char *extra_headers);
+void mg_send_websocket_handshake3(struct mg_connection *nc, const char *path,
+                                  const char *host, const char *protocol,
+                                  const char *extra_headers, const char *user,
+                                  const char *pass);
+
+/*
+ * Send one frame: WEBSOCKET_OP_*, with WEBSOCKET_DONT_FIN for all fragments of a
+ * message but the last. After WEBSOCKET_OP_CLOSE the connection is closed.
+ */
+void mg_send_websocket_frame(struct mg_connection *nc, int op, const void *data,
+                             size_t len);
+void mg_send_websocket_framev(struct mg_connection *nc, int op,
+                              const struct mg_str *strings, int num_strings);
+void mg_printf_websocket_frame(struct mg_connection *nc, int op,
+                               const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+/* The value of a header, by its name in any case; NULL if it is not there. */
+struct mg_str *mg_get_http_header(struct http_message *hm, const char *name);
 
 /* --- MQTT client ---------------------------------------------------------- */
 

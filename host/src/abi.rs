@@ -3,7 +3,7 @@
 //! compiler's view of the same layouts, for the test below.
 #![allow(missing_docs, reason = "the C header documents every name here")]
 
-use libc::{c_char, c_double, c_int, c_uint, c_ulong, c_void, size_t, time_t};
+use libc::{c_char, c_double, c_int, c_uchar, c_uint, c_ulong, c_void, size_t, time_t};
 
 /// `mg_event_handler_t`; `None` is NULL.
 pub type Handler = Option<unsafe extern "C" fn(*mut MgConnection, c_int, *mut c_void, *mut c_void)>;
@@ -113,6 +113,33 @@ pub struct MgConnectOpts {
     pub ssl_psk_key: *const c_char,
 }
 
+/// `MG_MAX_HTTP_HEADERS`
+pub const HTTP_HEADERS: usize = 40;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct HttpMessage {
+    pub message: MgStr,
+    pub body: MgStr,
+    pub method: MgStr,
+    pub uri: MgStr,
+    pub proto: MgStr,
+    pub resp_code: c_int,
+    pub resp_status_msg: MgStr,
+    pub query_string: MgStr,
+    pub header_names: [MgStr; HTTP_HEADERS],
+    pub header_values: [MgStr; HTTP_HEADERS],
+    pub content_length: size_t,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct WebsocketMessage {
+    pub data: *mut c_uchar,
+    pub size: size_t,
+    pub flags: c_uchar,
+}
+
 pub const INVALID_SOCKET: c_int = -1;
 
 pub const EV_POLL: c_int = 0;
@@ -122,6 +149,13 @@ pub const EV_RECV: c_int = 3;
 pub const EV_SEND: c_int = 4;
 pub const EV_CLOSE: c_int = 5;
 pub const EV_TIMER: c_int = 6;
+pub const EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
+pub const EV_WEBSOCKET_FRAME: c_int = 113;
+pub const EV_WEBSOCKET_CONTROL_FRAME: c_int = 114;
+
+pub const WEBSOCKET_OP_CLOSE: c_int = 8;
+pub const WEBSOCKET_OP_PING: c_int = 9;
+pub const WEBSOCKET_OP_PONG: c_int = 10;
 
 pub const F_LISTENING: c_ulong = 1 << 0;
 pub const F_UDP: c_ulong = 1 << 1;
@@ -165,7 +199,7 @@ mod tests {
     use std::mem::{offset_of, size_of};
 
     unsafe extern "C" {
-        static mgos_host_abi_layout: [u32; 40];
+        static mgos_host_abi_layout: [u32; 46];
     }
 
     #[test]
@@ -210,6 +244,12 @@ mod tests {
             size_of::<crate::uart::Config>(),
             offset_of!(crate::uart::Config, rx_buf_size),
             offset_of!(crate::uart::Config, tx_fc_type),
+            size_of::<HttpMessage>(),
+            offset_of!(HttpMessage, resp_status_msg),
+            offset_of!(HttpMessage, header_values),
+            offset_of!(HttpMessage, content_length),
+            size_of::<WebsocketMessage>(),
+            offset_of!(WebsocketMessage, flags),
             0xabcd,
         ]
         .map(|n| n as u32);

@@ -12,9 +12,9 @@
 
 #define CONN(f) offsetof(struct mg_connection, f)
 
-extern const uint32_t mgos_host_abi_layout[40];
+extern const uint32_t mgos_host_abi_layout[46];
 
-const uint32_t mgos_host_abi_layout[40] = {
+const uint32_t mgos_host_abi_layout[46] = {
     sizeof(struct mbuf),
     sizeof(union socket_address),
     sizeof(struct mg_mgr),
@@ -54,5 +54,11 @@ const uint32_t mgos_host_abi_layout[40] = {
     sizeof(struct mgos_uart_config),
     offsetof(struct mgos_uart_config, rx_buf_size),
     offsetof(struct mgos_uart_config, tx_fc_type),
+    sizeof(struct http_message),
+    offsetof(struct http_message, resp_status_msg),
+    offsetof(struct http_message, header_values),
+    offsetof(struct http_message, content_length),
+    sizeof(struct websocket_message),
+    offsetof(struct websocket_message, flags),
     0xabcd,
 };

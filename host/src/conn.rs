@@ -34,6 +34,8 @@ pub(crate) struct State {
     pub(crate) key: usize,
     /// What the poller watches for: read, write. `None` while it does not know the socket.
     pub(crate) watched: Option<(bool, bool)>,
+    /// What a WebSocket handshake asked with, until the next one.
+    pub(crate) websocket_key: Option<String>,
     /// Addresses not yet tried.
     pub(crate) addrs: VecDeque<SocketAddr>,
     /// Uptime in microseconds when the next address gets its turn.
@@ -177,7 +179,7 @@ impl Conn {
 ///
 /// # Safety
 /// `data` is what handlers of `ev` expect.
-unsafe fn call(conn: Conn, handler: Handler, user_data: *mut c_void, ev: c_int, data: *mut c_void) {
+pub(crate) unsafe fn call(conn: Conn, handler: Handler, user_data: *mut c_void, ev: c_int, data: *mut c_void) {
     let nc = conn.ptr();
     // SAFETY: a Conn points to a connection that is not freed. The handlers are the app's,
     // which promised that they may be called so. Should the handler close the connection, in
@@ -221,6 +223,7 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
     let state = Box::new(State {
         stream: None,
         tls: None,
+        websocket_key: None,
         key: mgr.state(|m| m.new_key()),
         watched: None,
         addrs: VecDeque::new(),

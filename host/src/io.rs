@@ -245,6 +245,13 @@ pub(crate) fn fire_timer(conn: Conn, now: f64) {
     }
 }
 
+/// Puts something behind what is to be sent. Without memory nothing.
+pub(crate) fn append(conn: Conn, data: &[u8]) {
+    conn.touch();
+    // SAFETY: the mbuf is the connection's own, the data has this length.
+    unsafe { mbuf_append(conn.send_mbuf(), data.as_ptr().cast(), data.len()) };
+}
+
 /// `mg_send()`
 ///
 /// # Safety

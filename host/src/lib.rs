@@ -30,6 +30,7 @@ pub mod system;
 pub mod timers;
 mod tls;
 pub mod uart;
+pub mod websocket;
 
 #[cfg(test)]
 mod testing;

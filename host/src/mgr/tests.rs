@@ -5,6 +5,7 @@ mod bench;
 mod life;
 mod tls;
 mod tls_peer;
+mod websocket;
 
 use std::{
     io::{Read, Write},

@@ -35,6 +35,11 @@ pub(super) enum Seen {
     Send(c_int),
     Close,
     Timer,
+    /// The reply to a WebSocket handshake, with its code.
+    HandshakeDone(c_int),
+    /// A WebSocket message, or control frame, with its first byte.
+    Frame(u8),
+    ControlFrame(u8),
 }
 
 impl Seen {
@@ -63,6 +68,10 @@ pub(super) struct Bench {
     pub(super) on_poll: Option<Step>,
     pub(super) on_recv: Option<Step>,
     pub(super) on_close: Option<Step>,
+    pub(super) on_handshake: Option<Step>,
+    pub(super) on_frame: Option<Step>,
+    /// What came in WebSocket frames of either kind.
+    pub(super) frames: Vec<Vec<u8>>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -83,6 +92,13 @@ pub(super) unsafe extern "C" fn note(nc: Nc, ev: c_int, data: *mut c_void, user:
                 (Seen::Close, bench.on_close)
             }
             EV_TIMER => (Seen::Timer, None),
+            EV_WEBSOCKET_HANDSHAKE_DONE => (Seen::HandshakeDone((*data.cast::<HttpMessage>()).resp_code), bench.on_handshake),
+            EV_WEBSOCKET_FRAME | EV_WEBSOCKET_CONTROL_FRAME => {
+                let frame = &*data.cast::<WebsocketMessage>();
+                bench.frames.push(std::slice::from_raw_parts(frame.data, frame.size).to_vec());
+                let seen = if ev == EV_WEBSOCKET_FRAME { Seen::Frame } else { Seen::ControlFrame };
+                (seen(frame.flags), bench.on_frame)
+            }
             _ => panic!("event {ev}"),
         };
         if (*nc).flags & F_LISTENING != 0 {
@@ -115,6 +131,9 @@ impl Bench {
             on_poll: None,
             on_recv: None,
             on_close: None,
+            on_handshake: None,
+            on_frame: None,
+            frames: Vec::new(),
             _alone: serial(),
         });
         // SAFETY: valid for writing, and it does not move any more.
