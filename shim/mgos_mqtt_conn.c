@@ -154,7 +154,7 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
       LOG(LL_WARN, ("MQTT%d no client id: clean_session was set for the broker to accept that", c));
       break;
     case MGOS_MQTT_LOG_TOO_LONG:
-      LOG(LL_ERROR, ("MQTT%d client id, will, user name or password is longer than 65535 bytes, not connecting", c));
+      LOG(LL_ERROR, ("MQTT%d client id, will, user name or password is longer than 65535 bytes or not UTF-8, not connecting", c));
       break;
     case MGOS_MQTT_LOG_NO_CONNECTION:
       LOG(LL_ERROR, ("MQTT no connection: NULL, or out of memory"));

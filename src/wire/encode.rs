@@ -3,7 +3,7 @@
 //! A packet knows its size before it is written, so that the writer can make room for all of it or refuse: a packet goes out whole
 //! or not at all. What is written is taken as given: topics and filters are checked where the app hands them over.
 
-use super::{AckKind, PacketId, QoS, kind};
+use super::{AckKind, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
 use heapless::Vec;
 
@@ -45,9 +45,11 @@ impl Connect<'_> {
         ]
     }
 
-    /// True if each field is short enough for its two-byte length.
+    /// True if each field is short enough for its two-byte length, and each string among them is UTF-8 \[MQTT-3.1.3-4, -10, -11\].
     pub fn fits(&self) -> bool {
-        self.fields().into_iter().flatten().all(|field| field.len() <= 0xffff)
+        let [client_id, will_topic, will_message, user, password] = self.fields();
+        [client_id, will_topic, user].into_iter().flatten().all(|s| s.len() <= 0xffff && utf8::valid(s))
+            && [will_message, password].into_iter().flatten().all(|bytes| bytes.len() <= 0xffff)
     }
 
     fn flags(&self) -> u8 {

@@ -145,6 +145,18 @@ fn a_connect_with_a_field_over_65535_bytes_does_not_fit() {
 }
 
 #[test]
+fn mqtt_3_1_3_4_a_connect_with_a_string_that_is_not_utf8_does_not_fit() {
+    for bad in [&b"\xff"[..], b"a\0", b"\xed\xa0\x80"] {
+        assert!(!Connect { client_id: bad, ..PLAIN }.fits());
+        assert!(!Connect { will: Some(Will { topic: bad, ..WILL }), ..PLAIN }.fits());
+        assert!(!Connect { login: Some((bad, None)), ..PLAIN }.fits());
+        // These two are bytes.
+        assert!(Connect { will: Some(Will { message: bad, ..WILL }), login: Some((b"u", Some(bad))), ..PLAIN }.fits());
+    }
+    assert!(Connect { client_id: b"", ..PLAIN }.fits());
+}
+
+#[test]
 fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
     for (out, first) in [
         (Out::Connect(&PLAIN), 0x10),
