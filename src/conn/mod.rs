@@ -77,6 +77,8 @@ pub struct Conn<H: Copy> {
     pub session: Session<H>,
     phase: Phase,
     slot: Slot,
+    /// The configuration with which a broker was last reached: the session is that broker's.
+    home: Option<Slot>,
     backoff: Backoff,
     /// From CONNACK 0 until the connection is gone, even if it is being closed.
     online: bool,
@@ -92,6 +94,7 @@ impl<H: Copy> Default for Conn<H> {
             session: Session::default(),
             phase: Phase::Idle,
             slot: Slot::Primary,
+            home: None,
             backoff: Backoff::default(),
             online: false,
             stopped: false,
@@ -131,6 +134,9 @@ impl<H: Copy> Conn<H> {
     /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes.
     pub fn opening(&mut self, limit: u32, now: Millis) {
         self.reopen = false;
+        // Of one set at run time nobody knows whether it names another broker; it is taken to be the same.
+        let servers = (self.home, self.slot);
+        self.session.connecting(matches!(servers, (Some(Slot::Primary), Slot::Backup) | (Some(Slot::Backup), Slot::Primary)));
         self.phase = Phase::Opening(deadline(limit, now));
     }
 
@@ -138,6 +144,7 @@ impl<H: Copy> Conn<H> {
     pub fn accepted(&mut self) {
         self.phase = Phase::Open;
         self.online = true;
+        self.home = Some(self.slot);
         self.backoff.reset();
     }
 

@@ -1,1 +1,229 @@
+//! The life of a connection in virtual time: attempts, waits, the other server, and the session that belongs to one of them.
+extern crate std;
 
+use super::{Conn, Next, Slot, Waits, Wake};
+use crate::session::{Limits, Tell};
+use crate::wire::{AckKind, Out, Packet, PacketId, Publish, QoS};
+use std::vec;
+use std::vec::Vec;
+
+/// In the middle: no variation.
+const MIDDLE: u32 = 1 << 31;
+const PRIMARY: Waits = Waits { min: 1000, max: 4000 };
+const BACKUP: Waits = Waits { min: 2000, max: 8000 };
+
+/// The clock of a world in which attempts are made; it may begin anywhere.
+struct Outage {
+    c: Conn<u32>,
+    start: u32,
+    /// Milliseconds since the start.
+    now: u64,
+    backup: bool,
+}
+
+impl Outage {
+    fn new(start: u32, backup: bool) -> Self {
+        Outage { c: Conn::default(), start, now: 0, backup }
+    }
+
+    fn clock(&self) -> u32 {
+        (self.start as u64 + self.now) as u32
+    }
+
+    /// An attempt fails at once. The next is awaited, looked for every millisecond around the deadline.
+    fn attempt(&mut self) -> (u64, Slot) {
+        let begun = (self.now, self.c.slot());
+        self.c.rest();
+        self.c.opening(30_000, self.clock());
+        self.c.down();
+        self.wait();
+        begun
+    }
+
+    /// Waits as long as it is asked to, to the millisecond.
+    fn wait(&mut self) {
+        let waits = |slot| if slot == Slot::Backup { BACKUP } else { PRIMARY };
+        let slot = self.c.slot();
+        let other = match slot {
+            _ if !self.backup => None,
+            Slot::Primary => Some(BACKUP),
+            _ => Some(PRIMARY),
+        };
+        let now = self.clock();
+        let Next::Wait(ms) = self.c.next(Some(waits(slot)), other, MIDDLE, now) else { panic!("no wait") };
+        assert_eq!(self.c.deadline(), Some(now.wrapping_add(ms)));
+        for at in [0, ms / 2, ms - 1] {
+            assert_eq!(self.c.wake(now.wrapping_add(at)), Wake::Nothing);
+        }
+        self.now += ms as u64;
+        assert_eq!(self.c.wake(self.clock()), Wake::Connect);
+    }
+}
+
+#[test]
+fn without_a_backup_the_waits_grow_to_the_longest_and_stay_there_for_hours() {
+    for start in [0, u32::MAX - 5000, MIDDLE - 1] {
+        let mut o = Outage::new(start, false);
+        let mut expected = 0;
+        for n in 0..5000 {
+            assert_eq!(o.attempt(), (expected, Slot::Primary));
+            expected += [1000, 2000, 4000][n.min(2)];
+        }
+        assert!(o.now > 5 * 3_600_000);
+    }
+}
+
+#[test]
+fn when_the_longest_wait_is_used_up_the_other_server_is_tried_in_turn() {
+    use Slot::{Backup, Primary};
+    let mut o = Outage::new(u32::MAX - 10_000, true);
+    let attempts: Vec<_> = (0..10).map(|_| o.attempt()).collect();
+    #[rustfmt::skip]
+    assert_eq!(attempts, [
+        (0, Primary), (1000, Primary), (3000, Primary), (7000, Primary),
+        // The longest, 4 s, was in vain: the backup, after its own shortest wait.
+        (9000, Backup), (13_000, Backup), (21_000, Backup),
+        // 8 s in vain: back.
+        (22_000, Primary), (24_000, Primary), (28_000, Primary),
+    ]);
+    // A day later the same, with the same period.
+    let period = (2000 + 4000 + 8000) + (1000 + 2000 + 4000);
+    while o.now < 86_400_000 {
+        o.attempt();
+    }
+    let (at, slot) = o.attempt();
+    let known = [(9000, Backup), (13_000, Backup), (21_000, Backup), (22_000, Primary), (24_000, Primary), (28_000, Primary)];
+    assert!(known.iter().any(|(t, s)| *s == slot && (at - t) % period == 0), "{at} {slot:?}");
+}
+
+#[test]
+fn a_success_starts_over_with_the_shortest_wait_and_stays_with_its_server() {
+    let mut o = Outage::new(0, true);
+    while o.c.slot() == Slot::Primary {
+        o.attempt();
+    }
+    o.c.opening(0, o.clock());
+    o.c.accepted();
+    o.now += 1_000_000;
+    o.c.down();
+    let lost = o.now;
+    o.wait();
+    assert_eq!((o.now - lost, o.c.slot()), (2000, Slot::Backup));
+}
+
+#[test]
+fn a_configuration_set_at_run_time_has_no_backup() {
+    let mut o = Outage::new(0, true);
+    o.c.reconfigured(Slot::Custom, false);
+    for _ in 0..20 {
+        assert_eq!(o.attempt().1, Slot::Custom);
+    }
+}
+
+#[test]
+fn an_attempt_may_take_its_time_and_no_more() {
+    for start in [0, u32::MAX - 29_999, u32::MAX] {
+        let mut c = Conn::<u32>::default();
+        c.opening(30_000, start);
+        assert_eq!(c.wake(start.wrapping_add(29_999)), Wake::Nothing);
+        assert_eq!(c.wake(start.wrapping_add(30_000)), Wake::ConnectTimeout);
+        c.opening(0, start);
+        assert_eq!((c.wake(start.wrapping_add(1 << 30)), c.deadline()), (Wake::Nothing, None));
+    }
+}
+
+#[test]
+fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing() {
+    let mut o = Outage::new(0, false);
+    o.attempt();
+    o.c.stop();
+    assert_eq!((o.c.wake(o.clock()), o.c.deadline(), o.c.is_wanted()), (Wake::Nothing, None, false));
+    assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
+    o.c.want();
+    o.c.opening(0, 0);
+    o.c.accepted();
+    o.c.stop();
+    o.c.closing(1000, 0);
+    o.c.want();
+    o.c.down();
+    assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
+}
+
+#[test]
+fn a_changed_configuration_connects_at_once_unless_no_connection_is_wanted() {
+    let mut c = Conn::<u32>::default();
+    c.opening(0, 0);
+    c.accepted();
+    c.reconfigured(Slot::Custom, true);
+    c.closing(0, 0);
+    c.down();
+    assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
+    c.stop();
+    c.reconfigured(Slot::Custom, true);
+    c.down();
+    assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
+}
+
+#[test]
+fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
+    let mut c = connected(Conn::default(), false);
+    assert_eq!(c.wake(55_000), Wake::Nothing);
+    assert!(c.session.prepare(true, 55_000));
+    c.session.sent(55_000);
+    assert_eq!(c.deadline(), Some(85_000));
+    assert_eq!((c.wake(84_999), c.wake(85_000)), (Wake::Nothing, Wake::PingTimeout));
+}
+
+/// Connects; `session_present` says that the broker knows a session.
+fn connected(mut c: Conn<u32>, session_present: bool) -> Conn<u32> {
+    c.opening(0, 0);
+    c.session.connect_sent(false, 60, 0);
+    let reaction = c.session.receive(Packet::ConnAck { session_present, code: 0 }, false, 0).unwrap();
+    assert_eq!(reaction.tell, Tell::Accepted);
+    c.accepted();
+    c.session.welcomed();
+    c
+}
+
+fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
+    let mut sent = vec![];
+    while c.session.prepare(true, 0) {
+        sent.push(match c.session.pending(QoS::ExactlyOnce).unwrap() {
+            Out::Stored { flags, body } => (0x30 | flags, crate::session::message(body).map(|(_, id, _)| id)),
+            Out::Ack(kind, id) => ((kind as u8) << 4, Some(id.get())),
+            other => panic!("{other:?}"),
+        });
+        c.session.sent(0);
+    }
+    sent
+}
+
+#[test]
+fn the_other_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
+    let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10 };
+    let id = PacketId::MIN;
+    let incoming = Packet::Publish(Publish { dup: true, retain: false, qos: QoS::ExactlyOnce, id: Some(id), topic: b"t", payload: b"" });
+    let mut c = connected(Conn::default(), false);
+    c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits).unwrap();
+    assert_eq!(sent(&mut c), [(0x34, Some(1))]);
+    c.session.receive(incoming, false, 0).unwrap();
+    // Out of reach, but met again before the other was: the same session.
+    c.down();
+    c.slot = Slot::Backup;
+    c.opening(0, 0);
+    c.down();
+    c.slot = Slot::Primary;
+    c = connected(c, true);
+    assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
+    assert_eq!(c.session.receive(incoming, false, 0).unwrap().tell, Tell::Nobody);
+    // Another server: a new message to it, and what it sends is no repetition.
+    c.down();
+    c.slot = Slot::Backup;
+    c = connected(c, true);
+    assert_eq!(sent(&mut c), [(0x34, Some(2))]);
+    let reaction = c.session.receive(incoming, false, 0).unwrap();
+    assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some((AckKind::PubRec, id)), true));
+    c.down();
+    c = connected(c, true);
+    assert_eq!(sent(&mut c), [(0x3c, Some(2))], "from here on the session is the backup's");
+}

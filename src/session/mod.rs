@@ -160,6 +160,8 @@ pub struct Session<H: Copy> {
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
     at_once: bool,
     clean: bool,
+    /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
+    elsewhere: bool,
 }
 
 impl<H: Copy> Default for Session<H> {
@@ -175,6 +177,7 @@ impl<H: Copy> Default for Session<H> {
             pending: Pending::Nothing,
             at_once: false,
             clean: true,
+            elsewhere: false,
         }
     }
 }
@@ -208,6 +211,11 @@ impl<H: Copy> Session<H> {
 
     // The connection's life.
 
+    /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session.
+    pub fn connecting(&mut self, elsewhere: bool) {
+        self.elsewhere = elsewhere;
+    }
+
     /// CONNECT was sent, with these values.
     pub fn connect_sent(&mut self, clean_session: bool, keep_alive: u16, now: Millis) {
         self.intake.start();
@@ -231,6 +239,7 @@ impl<H: Copy> Session<H> {
     /// The connection is gone.
     pub fn disconnected(&mut self) {
         self.link = Link::Down;
+        self.at_once = false;
         self.outbox.disconnected();
     }
 
@@ -238,7 +247,13 @@ impl<H: Copy> Session<H> {
 
     /// Looks at what has been received: see [`Take`].
     pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Result<Take<'a>, Violation> {
-        self.intake.take(buf, limit)
+        let take = self.intake.take(buf, limit)?;
+        if self.link == Link::Asked
+            && let (Take::Oversized { .. }, Some(&header)) = (take, buf.first())
+        {
+            return Err(Violation { header, wrong: Wrong::Order, value: (header >> 4) as u32 });
+        }
+        Ok(take)
     }
 
     /// The answer to a packet that was dropped for its size was sent.
@@ -273,7 +288,7 @@ impl<H: Copy> Session<H> {
                 if session_present && self.clean {
                     return Err(violation(Wrong::SessionPresent, 1));
                 }
-                if session_present {
+                if session_present && !self.elsewhere {
                     self.outbox.resumed();
                 } else {
                     self.received.clear();

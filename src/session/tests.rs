@@ -1,1 +1,152 @@
+//! One session under test: packets in as bytes, packets out as bytes, a number for a clock.
+//!
+//! Where a test holds a statement of the standard, its name begins with the statement's number; docs/conformance.md lists them.
+//! Whole lives with a broker at the other end are in tests/simulation.rs.
+extern crate std;
 
+mod begin;
+mod incoming;
+mod outgoing;
+mod resume;
+mod subscribing;
+mod table;
+
+use super::{Limits, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
+use crate::wire::{Out, QoS, Wrong, decode, header};
+use std::vec;
+use std::vec::Vec;
+
+const Q0: QoS = QoS::AtMostOnce;
+const Q1: QoS = QoS::AtLeastOnce;
+const Q2: QoS = QoS::ExactlyOnce;
+const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10 };
+const NEW: &[u8] = &[0x20, 2, 0, 0];
+const KEPT: &[u8] = &[0x20, 2, 1, 0];
+
+/// A session and the time.
+struct Rig {
+    s: Session<u32>,
+    now: u32,
+}
+
+fn bytes(out: &Out<'_>) -> Vec<u8> {
+    let (head, size) = out.head().unwrap();
+    let mut bytes = vec![0; size];
+    bytes[..head.len()].copy_from_slice(&head);
+    out.write_body(&mut &mut bytes[head.len()..]).unwrap();
+    bytes
+}
+
+impl Rig {
+    /// Not connected.
+    fn down() -> Self {
+        Rig { s: Session::default(), now: 1000 }
+    }
+
+    /// Connected, in a new session that the broker is asked to keep.
+    fn up() -> Self {
+        let mut rig = Self::down();
+        assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
+        rig
+    }
+
+    /// CONNECT and its answer. What goes out then.
+    fn connect(&mut self, clean: bool, connack: &[u8]) -> Vec<Vec<u8>> {
+        self.s.connect_sent(clean, 60, self.now);
+        self.told(connack);
+        self.s.welcomed();
+        self.out()
+    }
+
+    /// The link breaks and comes back to a session that the broker has kept.
+    fn resume(&mut self) -> Vec<Vec<u8>> {
+        self.s.disconnected();
+        self.connect(false, KEPT)
+    }
+
+    /// A packet comes in.
+    fn receive<'a>(&mut self, packet: &'a [u8], others: bool) -> Result<Reaction<'a, u32>, Trouble> {
+        let h = header(packet).unwrap().unwrap();
+        self.s.receive(decode(h, &packet[h.len as usize..]).unwrap(), others, self.now)
+    }
+
+    /// A packet comes in that is in order. The answer to it, as it goes on the wire.
+    fn told(&mut self, packet: &[u8]) -> Vec<u8> {
+        let reaction = self.receive(packet, false).unwrap();
+        reaction.answer.map_or(vec![], |(ack, id)| bytes(&Out::Ack(ack, id)))
+    }
+
+    /// Which rule a packet breaks.
+    fn wrong(&mut self, packet: &[u8]) -> Wrong {
+        match self.receive(packet, false) {
+            Err(Trouble::Violation(v)) => v.wrong,
+            other => panic!("{packet:02x?} was taken: {other:?}"),
+        }
+    }
+
+    /// What there is to send, one packet.
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if !self.s.prepare(true, self.now) {
+            return None;
+        }
+        let packet = bytes(&self.s.pending(Q2).unwrap());
+        self.s.sent(self.now);
+        Some(packet)
+    }
+
+    /// All that there is to send.
+    fn out(&mut self) -> Vec<Vec<u8>> {
+        core::iter::from_fn(|| self.next()).collect()
+    }
+
+    fn publish_to(&mut self, topic: &[u8], payload: &[u8], qos: QoS, limits: Limits) -> Result<Published, Refused> {
+        self.s.publish(topic, payload, qos, false, limits)
+    }
+
+    /// Publishes one byte to `t`. Its identifier.
+    fn publish(&mut self, payload: u8, qos: QoS) -> u16 {
+        self.publish_to(b"t", &[payload], qos, LIMITS).unwrap().id.get()
+    }
+
+    fn subscribe(&mut self, filter: &[u8]) {
+        self.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap();
+    }
+
+    /// Lets the next identifier be `id`.
+    fn turn_to(&mut self, id: u16) {
+        let before = if id == 1 { u16::MAX } else { id - 1 };
+        while self.s.packet_id().get() != before {}
+    }
+}
+
+/// PUBLISH of one byte to `t`, as it goes on the wire at QoS 1 and 2.
+fn message(first: u8, id: u16, payload: u8) -> Vec<u8> {
+    let [hi, lo] = id.to_be_bytes();
+    vec![first, 6, 0, 1, b't', hi, lo, payload]
+}
+
+/// PUBACK and its like.
+fn ack(first: u8, id: u16) -> Vec<u8> {
+    let [hi, lo] = id.to_be_bytes();
+    vec![first, 2, hi, lo]
+}
+
+/// Takes the stream apart as the layer above does; what it makes of it, in words.
+fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std::string::String>, Wrong> {
+    let mut said = vec![];
+    loop {
+        match s.take(stream, limit).map_err(|v| v.wrong)? {
+            Take::More => return Ok(said),
+            Take::Packet(h, _) => {
+                said.push(std::format!("packet {}", h.kind()));
+                stream = &stream[h.total()..];
+            }
+            Take::Drop(n) => stream = &stream[n..],
+            Take::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
+            Take::Answer(ack, id) => {
+                said.push(std::format!("{ack:?} {id}"));
+                s.answered_dropped();
+            }
+        }
+    }
+}

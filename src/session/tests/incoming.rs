@@ -1,0 +1,175 @@
+//! Messages coming in: who is told, what is answered, what is never delivered twice.
+
+use super::*;
+use crate::heap::testing::fail_after;
+use crate::session::Tell;
+
+/// PUBLISH of nothing to `t`.
+fn publish(first: u8, id: u16) -> Vec<u8> {
+    let [hi, lo] = id.to_be_bytes();
+    if first & 6 == 0 { vec![first, 3, 0, 1, b't'] } else { vec![first, 5, 0, 1, b't', hi, lo] }
+}
+
+fn is_told(reaction: &Reaction<'_, u32>) -> bool {
+    matches!(reaction.tell, Tell::Subscribers(_) | Tell::Others(_))
+}
+
+#[test]
+fn mqtt_3_3_4_1_each_qos_is_answered_as_it_asks() {
+    for ours in [false, true] {
+        let mut rig = Rig::up();
+        if ours {
+            rig.subscribe(b"t");
+        }
+        for (first, answer) in [(0x30, vec![]), (0x32, ack(0x40, 9)), (0x34, ack(0x50, 9))] {
+            assert_eq!(rig.told(&publish(first, 9)), answer);
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_5_0_2_a_message_nobody_has_subscribed_to_is_answered_too() {
+    let mut rig = Rig::up();
+    let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], false).unwrap();
+    assert!(reaction.answer.is_some() && matches!(reaction.tell, Tell::Others(_)));
+    // With handlers of the connection it is theirs to answer at QoS 1, as the original has it.
+    let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], true).unwrap();
+    assert!(reaction.answer.is_none() && matches!(reaction.tell, Tell::Others(_)));
+    let reaction = rig.receive(&[0x34, 5, 0, 1, b't', 0, 9], true).unwrap();
+    assert!(reaction.answer.is_some());
+}
+
+#[test]
+fn mqtt_4_3_2_2_at_qos_1_each_message_is_delivered_and_answered_with_puback() {
+    let mut rig = Rig::up();
+    for first in [0x32, 0x3a] {
+        let packet = publish(first, 5);
+        let reaction = rig.receive(&packet, false).unwrap();
+        assert!(is_told(&reaction));
+        assert_eq!(rig.told(&packet), ack(0x40, 5));
+    }
+}
+
+#[test]
+fn mqtt_4_3_3_2_at_qos_2_a_message_is_delivered_once_until_pubrel() {
+    let mut rig = Rig::up();
+    let (first, again) = (publish(0x34, 5), publish(0x3c, 5));
+    assert!(is_told(&rig.receive(&first, false).unwrap()));
+    for packet in [&again, &first, &again] {
+        let reaction = rig.receive(packet, false).unwrap();
+        assert!(!is_told(&reaction));
+        assert_eq!(rig.told(packet), ack(0x50, 5));
+    }
+    assert!(!rig.s.is_settled());
+    assert_eq!(rig.told(&ack(0x62, 5)), ack(0x70, 5));
+    assert_eq!(rig.told(&ack(0x62, 5)), ack(0x70, 5), "PUBCOMP was lost: again");
+    assert!(rig.s.is_settled());
+    assert!(is_told(&rig.receive(&first, false).unwrap()), "the identifier is free for another message");
+}
+
+#[test]
+fn mqtt_4_3_3_2_a_message_is_not_delivered_again_after_a_reconnection_with_a_kept_session() {
+    let mut rig = Rig::up();
+    let again = publish(0x3c, 5);
+    rig.told(&publish(0x34, 5));
+    rig.resume();
+    assert!(!is_told(&rig.receive(&again, false).unwrap()));
+    rig.s.disconnected();
+    rig.connect(false, NEW);
+    assert!(is_told(&rig.receive(&again, false).unwrap()), "a new session knows nothing of it");
+}
+
+#[test]
+fn mqtt_4_6_0_2_answers_are_given_packet_by_packet_and_so_in_order() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"#");
+    let answers: Vec<_> = [3, 1, 2].iter().map(|id| rig.told(&publish(0x32, *id))).collect();
+    assert_eq!(answers, [ack(0x40, 3), ack(0x40, 1), ack(0x40, 2)]);
+}
+
+#[test]
+fn mqtt_4_6_0_3_pubrecs_go_out_in_the_order_of_the_messages() {
+    let mut rig = Rig::up();
+    let answers: Vec<_> = [3, 1, 2].iter().map(|id| rig.told(&publish(0x34, *id))).collect();
+    assert_eq!(answers, [ack(0x50, 3), ack(0x50, 1), ack(0x50, 2)]);
+}
+
+#[test]
+fn a_message_whose_answer_could_not_be_sent_is_delivered_when_it_is_handed_in_again() {
+    let mut rig = Rig::up();
+    let packet = publish(0x34, 5);
+    let reaction = rig.receive(&packet, false).unwrap();
+    rig.s.unanswered(&reaction);
+    let reaction = rig.receive(&packet, false).unwrap();
+    assert!(is_told(&reaction));
+    // A repeated one stays known, though.
+    let repeated = rig.receive(&packet, false).unwrap();
+    rig.s.unanswered(&repeated);
+    assert!(!is_told(&rig.receive(&packet, false).unwrap()));
+}
+
+#[test]
+fn without_memory_a_qos_2_message_is_handed_in_again() {
+    let mut rig = Rig::up();
+    let packet = publish(0x34, 5);
+    fail_after(Some(0));
+    assert_eq!(rig.receive(&packet, false), Err(Trouble::OutOfMemory));
+    fail_after(None);
+    assert!(is_told(&rig.receive(&packet, false).unwrap()));
+}
+
+#[test]
+fn more_open_qos_2_messages_than_any_broker_has_are_a_violation() {
+    let mut rig = Rig::up();
+    for id in 1..=255 {
+        rig.told(&publish(0x34, id));
+    }
+    assert_eq!(rig.wrong(&publish(0x34, 256)), Wrong::TooMany);
+}
+
+#[test]
+fn a_message_over_the_limit_is_dropped_and_answered_in_every_split() {
+    for (first, topic, qos) in [(0x30, 1, 0), (0x32, 1, 1), (0x34, 1, 2), (0x34, 100, 2), (0x32, 57, 1), (0x32, 58, 1), (0x30, 100, 0)] {
+        let mut stream = vec![first, 0, 0, topic];
+        stream.resize(4 + topic as usize, b'a');
+        if qos > 0 {
+            stream.extend([1, 2]);
+        }
+        stream.resize(120, b'p');
+        stream[1] = 118;
+        stream.extend([0xd0, 0]);
+        let mut expected = vec!["oversized 120".into()];
+        match qos {
+            0 => {}
+            1 => expected.push("PubAck 258".into()),
+            _ => expected.push("PubRec 258".into()),
+        }
+        expected.push(std::string::String::from("packet 13"));
+        assert_eq!(take(&mut Rig::up().s, &stream, 64).unwrap(), expected);
+        // The first part may lie in the buffer already when the second comes.
+        for at in 1..stream.len() {
+            let mut rig = Rig::up();
+            let (mut buf, mut said, mut rest) = (vec![], vec![], &stream[..]);
+            for n in [at, stream.len() - at] {
+                buf.extend_from_slice(&rest[..n]);
+                rest = &rest[n..];
+                loop {
+                    match rig.s.take(&buf, 64).unwrap() {
+                        Take::More => break,
+                        Take::Packet(h, _) => {
+                            said.push(std::format!("packet {}", h.kind()));
+                            buf.drain(..h.total());
+                        }
+                        Take::Drop(n) => drop(buf.drain(..n)),
+                        Take::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
+                        Take::Answer(ack, id) => {
+                            said.push(std::format!("{ack:?} {id}"));
+                            rig.s.answered_dropped();
+                        }
+                    }
+                }
+            }
+            assert_eq!(said, expected, "topic {topic}, QoS {qos}, split at {at}");
+        }
+    }
+}

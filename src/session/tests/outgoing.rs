@@ -1,0 +1,189 @@
+//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory too.
+
+use super::*;
+use crate::heap::testing::fail_after;
+
+#[test]
+fn mqtt_2_3_1_1_every_packet_sent_at_qos_1_and_2_has_an_identifier() {
+    let mut rig = Rig::up();
+    rig.turn_to(65_535);
+    for payload in 0..3 {
+        let id = rig.publish(payload, Q1);
+        assert_ne!(id, 0);
+        assert_eq!(rig.out(), [message(0x32, id, payload)]);
+    }
+}
+
+#[test]
+fn mqtt_2_3_1_2_a_new_packet_takes_an_id_not_in_use() {
+    let mut rig = Rig::up();
+    // In use: a message sent and one released, one not sent yet, a subscription and its end.
+    assert_eq!((rig.publish(1, Q1), rig.publish(2, Q2)), (1, 2));
+    rig.out();
+    rig.told(&ack(0x50, 2));
+    rig.subscribe(b"a");
+    assert_eq!(rig.out(), [[0x82, 6, 0, 3, 0, 1, b'a', 1]]);
+    let id = rig.s.packet_id();
+    rig.s.unsubscribing(id).unwrap();
+    assert!(rig.s.prepare(false, 0) || rig.publish(3, Q1) == 5);
+    rig.turn_to(65_535);
+    assert_eq!((rig.publish(4, Q1), rig.publish(5, Q1)), (65_535, 6));
+}
+
+#[test]
+fn mqtt_2_3_1_3_an_identifier_is_free_only_after_the_last_acknowledgement() {
+    let mut rig = Rig::up();
+    let (one, two) = (rig.publish(1, Q1), rig.publish(2, Q2));
+    rig.out();
+    let next = |rig: &mut Rig, id| {
+        rig.turn_to(65_535);
+        rig.s.packet_id();
+        let mut taken = rig.s.packet_id().get();
+        while taken < id {
+            taken = rig.s.packet_id().get();
+        }
+        taken
+    };
+    assert_ne!(next(&mut rig, two), two);
+    rig.told(&ack(0x50, two));
+    assert_ne!(next(&mut rig, two), two, "PUBREC frees nothing");
+    rig.told(&ack(0x70, two));
+    assert_eq!(next(&mut rig, two), two);
+    assert_ne!(next(&mut rig, one), one);
+    rig.told(&ack(0x40, one));
+    assert_eq!(next(&mut rig, one), one);
+}
+
+#[test]
+fn mqtt_3_3_1_2_a_message_at_qos_0_goes_out_once_without_dup_or_identifier() {
+    let mut rig = Rig::up();
+    for limits in [LIMITS, Limits { max_queue: 0, ..LIMITS }] {
+        let p = rig.publish_to(b"t", b"x", Q0, limits).unwrap();
+        assert_eq!((p.flags, p.direct), (0, true));
+    }
+    let capped = rig.publish_to(b"t", b"x", Q2, Limits { max_qos: Q0, ..LIMITS }).unwrap();
+    assert_eq!((capped.flags, capped.direct), (0, true), "capped first, then not queued");
+    assert!(rig.s.is_settled());
+    assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn mqtt_4_3_1_1_a_message_at_qos_0_is_refused_without_a_connection() {
+    let mut rig = Rig::down();
+    assert_eq!(rig.publish_to(b"t", b"x", Q0, LIMITS), Err(Refused::Offline));
+    assert_eq!(rig.connect(true, NEW), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn mqtt_3_3_2_2_a_topic_with_a_wildcard_or_none_at_all_is_not_sent() {
+    let mut rig = Rig::up();
+    for topic in [&b""[..], b"a/#", b"+", b"\xff", b"a\0"] {
+        assert!(matches!(rig.publish_to(topic, b"", Q1, LIMITS), Err(Refused::Topic(_))));
+    }
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn mqtt_4_3_2_1_at_qos_1_a_message_goes_out_without_dup_and_is_kept_until_puback() {
+    let mut rig = Rig::down();
+    let id = rig.publish(7, Q1);
+    assert_eq!(rig.connect(false, NEW), [message(0x32, id, 7)], "queued or not, the first time is without DUP");
+    assert_eq!(rig.resume(), [message(0x3a, id, 7)]);
+    rig.told(&ack(0x40, id));
+    assert!(rig.s.is_settled());
+    assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn mqtt_4_3_3_1_at_qos_2_publish_pubrec_pubrel_pubcomp() {
+    let mut rig = Rig::up();
+    let id = rig.publish(7, Q2);
+    assert_eq!(rig.out(), [message(0x34, id, 7)]);
+    assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id));
+    assert!(!rig.s.is_settled());
+    assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id), "a repeated PUBREC gets another PUBREL");
+    assert_eq!(rig.told(&ack(0x70, id)), []);
+    assert!(rig.s.is_settled());
+    assert_eq!(rig.told(&ack(0x70, id)), [], "one too many is no harm");
+}
+
+#[test]
+fn an_acknowledgement_of_the_other_qos_is_a_violation() {
+    for (qos, first) in [(Q1, 0x50), (Q1, 0x70), (Q1, 0xb0), (Q2, 0x40), (Q2, 0x70)] {
+        let mut rig = Rig::up();
+        let id = rig.publish(1, qos);
+        rig.out();
+        assert_eq!(rig.wrong(&ack(first, id)), Wrong::Ack);
+    }
+}
+
+#[test]
+fn acknowledgements_of_what_the_app_has_sent_itself_are_let_through() {
+    let mut rig = Rig::up();
+    for first in [0x40, 0x70, 0xb0] {
+        assert_eq!(rig.told(&ack(first, 99)), []);
+    }
+    assert_eq!(rig.told(&ack(0x50, 99)), ack(0x62, 99));
+}
+
+#[test]
+fn mqtt_4_6_0_4_pubrels_go_out_in_the_order_of_the_pubrecs() {
+    let mut rig = Rig::up();
+    let ids = [1, 2, 3].map(|n| rig.publish(n, Q2));
+    rig.out();
+    for id in [ids[2], ids[0], ids[1]] {
+        assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id));
+    }
+}
+
+#[test]
+fn overflow_gives_up_the_oldest_that_was_never_sent() {
+    let limits = Limits { max_queue: 3, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = rig.publish_to(b"t", b"0", Q1, limits).unwrap().id.get();
+    rig.out();
+    rig.s.disconnected();
+    let over: Vec<bool> = (1..=4).map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().overflow).collect();
+    assert_eq!(over, [false, false, true, true]);
+    assert_eq!(rig.connect(false, KEPT), [message(0x3a, sent, b'0'), message(0x32, sent + 3, 3), message(0x32, sent + 4, 4)]);
+}
+
+#[test]
+fn overflow_in_flight_keeps_the_identifier_until_it_is_acknowledged() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::up();
+    for n in 1..=3 {
+        rig.publish_to(b"t", &[n], Q1, limits).unwrap();
+        assert_eq!(rig.out(), [message(0x32, n as u16, n)], "a burst goes out whole");
+    }
+    rig.turn_to(65_535);
+    assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 4));
+    for id in [1, 2, 3] {
+        rig.told(&ack(0x40, id));
+    }
+    assert!(rig.s.is_settled());
+}
+
+#[test]
+fn ids_are_found_with_the_largest_queue_there_can_be() {
+    // More would leave no identifier free; a broker's window is far below.
+    let limits = Limits { max_queue: 60_000, ..LIMITS };
+    let mut rig = Rig::down();
+    for _ in 0..60_000 {
+        rig.publish_to(b"t", b"", Q1, limits).unwrap();
+    }
+    for _ in 0..10 {
+        assert!(rig.publish_to(b"t", b"", Q1, limits).unwrap().overflow);
+    }
+}
+
+#[test]
+fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::down();
+    let id = rig.publish_to(b"t", b"1", Q1, limits).unwrap().id.get();
+    fail_after(Some(0));
+    assert_eq!(rig.publish_to(b"t", b"2", Q1, limits), Err(Refused::OutOfMemory));
+    fail_after(None);
+    assert_eq!(rig.connect(true, NEW), [message(0x32, id, b'1')]);
+}

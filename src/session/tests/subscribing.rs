@@ -1,0 +1,90 @@
+//! Subscriptions: what is asked of the broker, and who hears of its answers.
+
+use super::*;
+use crate::session::Tell;
+
+#[test]
+fn mqtt_3_8_3_1_a_filter_that_breaks_a_rule_is_not_sent() {
+    let mut rig = Rig::up();
+    for filter in [&b""[..], b"a+", b"#/a", b"\xff", b"a\0"] {
+        assert!(matches!(rig.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }), Err(Refused::Topic(_))));
+    }
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn mqtt_3_8_3_3_each_subscribe_has_one_filter_and_a_qos_of_0_to_2() {
+    let mut rig = Rig::up();
+    for (n, qos) in [(1, Q0), (2, Q1), (3, Q2)] {
+        rig.s.subscribe(b"a", qos, Recipient { handler: 1, messages_only: false }).unwrap();
+        assert_eq!(rig.out(), [[0x82, 6, 0, n, 0, 1, b'a', qos as u8]]);
+    }
+}
+
+#[test]
+fn subscriptions_go_out_again_at_every_connection_newest_first() {
+    let mut rig = Rig::down();
+    for filter in [&b"a"[..], b"b", b"a"] {
+        rig.subscribe(filter);
+    }
+    let subscribe = |id, filter| vec![0x82, 6, 0, id, 0, 1, filter, 1];
+    assert_eq!(rig.connect(true, NEW), [subscribe(1, b'a'), subscribe(2, b'b'), subscribe(3, b'a')]);
+    assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
+}
+
+#[test]
+fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
+    let mut rig = Rig::up();
+    for (handler, filter) in [(10, b"a"), (20, b"b")] {
+        rig.s.subscribe(filter, Q1, Recipient { handler, messages_only: false }).unwrap();
+        rig.out();
+    }
+    for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
+        match rig.receive(&[0x90, 3, 0, id, code], false).unwrap().tell {
+            Tell::Subscribed { recipient, id: got, code: c } => assert_eq!((recipient.handler, got.get(), c), (handler, id as u16, code)),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().tell, Tell::SubAck(_)), "a second one answers nothing");
+}
+
+#[test]
+fn mqtt_3_8_4_5_a_suback_with_more_codes_than_filters_is_a_violation() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    assert_eq!(rig.wrong(&[0x90, 4, 0, 1, 0, 0]), Wrong::SubackCount);
+}
+
+#[test]
+fn mqtt_2_3_1_7_unsuback_frees_the_identifier_of_its_unsubscribe() {
+    let mut rig = Rig::up();
+    let id = rig.s.packet_id();
+    rig.s.unsubscribing(id).unwrap();
+    assert!(!rig.s.is_settled());
+    assert_eq!(rig.told(&ack(0xb0, id.get() + 1)), []);
+    assert!(!rig.s.is_settled(), "another identifier, another packet");
+    rig.told(&ack(0xb0, id.get()));
+    assert!(rig.s.is_settled());
+}
+
+#[test]
+fn a_suback_after_unsubscribing_reaches_nobody() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    rig.s.unsubscribe(b"a");
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::SubAck(_)));
+}
+
+#[test]
+fn all_subscriptions_that_match_are_told_newest_first() {
+    let mut rig = Rig::up();
+    for (handler, filter) in [(1, &b"a/+"[..]), (2, b"b"), (3, b"#"), (4, b"a/b")] {
+        rig.s.subscribe(filter, Q1, Recipient { handler, messages_only: true }).unwrap();
+    }
+    let packet = [0x30, 5, 0, 3, b'a', b'/', b'b'];
+    assert!(matches!(rig.receive(&packet, false).unwrap().tell, Tell::Subscribers(_)));
+    let told: Vec<u32> = core::iter::from_fn(|| rig.s.next_recipient(b"a/b").map(|r| r.handler)).collect();
+    assert_eq!(told, [4, 3, 1]);
+}

@@ -1,0 +1,28 @@
+//! The sender's table of 4.3.2 and 4.3.3, every state against every acknowledgement.
+
+use super::{Q0, Q1, Q2};
+use crate::session::outbox::State::{Fresh, Released, Sent, Stale, Unsubscribe};
+use crate::session::outbox::Step::{Done, Ignore, Release, Wrong};
+use crate::session::outbox::on_ack;
+use crate::wire::AckKind::{PubAck, PubComp, PubRec, UnsubAck};
+
+#[test]
+fn each_acknowledgement_does_to_each_state_what_the_table_says() {
+    #[rustfmt::skip]
+    let table = [
+        // QoS, state          PUBACK  PUBREC   PUBCOMP UNSUBACK
+        (Q1, Fresh,           [Ignore, Ignore,  Ignore, Ignore]),
+        (Q2, Fresh,           [Ignore, Ignore,  Ignore, Ignore]),
+        (Q1, Stale,           [Ignore, Ignore,  Ignore, Ignore]),
+        (Q2, Stale,           [Ignore, Ignore,  Ignore, Ignore]),
+        (Q1, Sent,            [Done,   Wrong,   Wrong,  Wrong ]),
+        (Q2, Sent,            [Wrong,  Release, Wrong,  Wrong ]),
+        (Q2, Released,        [Wrong,  Release, Done,   Wrong ]),
+        (Q0, Unsubscribe,     [Wrong,  Wrong,   Wrong,  Done  ]),
+    ];
+    for (qos, state, steps) in table {
+        for (ack, step) in [PubAck, PubRec, PubComp, UnsubAck].into_iter().zip(steps) {
+            assert_eq!(on_ack(qos, state, ack), step, "{qos:?} {state:?} {ack:?}");
+        }
+    }
+}
