@@ -4,6 +4,7 @@
 //! Here: the table of brokers, which conversations are held with which, and the report. A conversation is in talks/.
 
 mod broker;
+mod link;
 mod mosquitto;
 mod observer;
 mod process;

@@ -18,11 +18,13 @@ pub struct Talk {
 }
 
 /// The apps that they use: directories of interop/ or examples/.
-pub const APPS: &[&str] = &["backup", "direct", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
+pub const APPS: &[&str] =
+    &["backup", "cut", "direct", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
 
 /// In the order in which they start: those that take longest come first.
 pub const ALL: &[Talk] = &[
     Talk { name: "by_hand", about: "a short program compiled with one line of cc against the SDK", hold: programs::by_hand },
+    Talk { name: "cut", about: "messages both ways over a connection that is cut again and again", hold: session::cut },
     Talk { name: "session", about: "sessions that outlive the app and the broker, messages both ways meanwhile", hold: session::session },
     Talk { name: "backup", about: "from the broker to its backup when it dies, and back", hold: servers::backup },
     Talk { name: "reconfigure", about: "disconnect, connect, another broker at run time", hold: servers::reconfigure },

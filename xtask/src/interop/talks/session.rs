@@ -3,6 +3,7 @@
 use anyhow::Result;
 
 use crate::interop::broker::Setup;
+use crate::interop::link::{self, Link};
 use crate::interop::observer;
 use crate::interop::stage::Stage;
 
@@ -51,6 +52,43 @@ pub fn session(stage: &Stage) -> Result<()> {
         stage.check(got.into_iter().eq(&lines), &what)?;
     }
     Ok(())
+}
+
+pub fn cut(stage: &Stage) -> Result<()> {
+    const CUTS: usize = 25;
+    const MESSAGES: usize = 150;
+    let broker = stage.broker("broker", Setup::default())?;
+    let observer = stage.observer(&broker, &["cut/out/+"], None)?;
+    // The first lets everyone subscribe; the others end within packets of every kind.
+    let mut budgets = link::budgets(CUTS, 60, 2500);
+    budgets[0] = 1000;
+    let link = Link::start(broker.address, budgets)?;
+    let (count, address) = (MESSAGES.to_string(), link.address.to_string());
+    let settings = [
+        ("mqtt.server", address.as_str()),
+        ("mqtt.reconnect_timeout_min", "0.03"),
+        ("mqtt.reconnect_timeout_max", "0.06"),
+        ("cut.messages", &count),
+    ];
+    let mut app = stage.app("cut", &broker, &settings)?;
+    app.tells("subscribed")?;
+    let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
+    observer::publish_lines(&broker, "cut/in/1", &lines, 1)?;
+    observer::publish_lines(&broker, "cut/in/2", &lines, 2)?;
+    app.tells("complete")?;
+    observer::publish(&broker, "cut/in/2", "end", 2, false)?;
+    app.finish()?;
+    let mut observer = observer;
+    stage.publish(&broker, "cut/out/end", "")?;
+    observer.next_on("cut/out/end")?;
+    stage.check(link.cuts() > CUTS / 2, "the connection was cut many times")?;
+    let all = observer.all();
+    let times = |qos: u8, line: &String| {
+        let topic = format!("cut/out/{qos}");
+        all.iter().filter(|message| message.topic == topic && message.payload == *line).count()
+    };
+    stage.check(lines.iter().all(|line| times(1, line) >= 1), "each message that the app published at QoS 1 arrives")?;
+    stage.check(lines.iter().all(|line| times(2, line) == 1), "each message that the app published at QoS 2 arrives exactly once")
 }
 
 pub fn will(stage: &Stage) -> Result<()> {

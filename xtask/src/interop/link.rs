@@ -1,0 +1,93 @@
+//! A link that breaks: stands between an app and its broker, passes bytes on, and cuts connections in the middle of whatever is under way.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::thread;
+
+use anyhow::{Context, Result};
+
+/// Ends when dropped, and all connections with it.
+pub struct Link {
+    pub address: SocketAddr,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    over: AtomicBool,
+    cuts: AtomicUsize,
+}
+
+impl Link {
+    /// Pass on to `broker`. Each of the first connections is cut after as many bytes, both directions together, as `budgets` says;
+    /// later ones are left alone.
+    pub fn start(broker: SocketAddr, budgets: Vec<u32>) -> Result<Link> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
+        let address = listener.local_addr()?;
+        let state = Arc::new(State::default());
+        let shared = Arc::clone(&state);
+        thread::spawn(move || {
+            let mut budgets = budgets.into_iter().map(i64::from);
+            for app in listener.incoming().map_while(Result::ok) {
+                if shared.over.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Ok(broker) = TcpStream::connect(broker) else { continue };
+                // Without, small packets would wait for each other.
+                let _ = (app.set_nodelay(true), broker.set_nodelay(true));
+                let budget = Arc::new(AtomicI64::new(budgets.next().unwrap_or(i64::MAX)));
+                for (from, to) in [(&app, &broker), (&broker, &app)] {
+                    let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
+                    let (budget, shared) = (Arc::clone(&budget), Arc::clone(&shared));
+                    thread::spawn(move || pass_on(from, to, &budget, &shared));
+                }
+            }
+        });
+        Ok(Link { address, state })
+    }
+
+    /// Connections cut so far.
+    pub fn cuts(&self) -> usize {
+        self.state.cuts.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Relaxed);
+        // Wakes the one who waits for connections.
+        let _ = TcpStream::connect(self.address);
+    }
+}
+
+fn pass_on(mut from: TcpStream, mut to: TcpStream, budget: &AtomicI64, state: &State) {
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        let len = n as i64;
+        let left = budget.fetch_sub(len, Ordering::Relaxed);
+        // As much as there was room for: the cut is to fall inside of packets.
+        let allowed = left.clamp(0, len);
+        if to.write_all(&buffer[..allowed as usize]).is_err() || allowed < len {
+            if left > 0 && allowed < len {
+                state.cuts.fetch_add(1, Ordering::Relaxed);
+            }
+            break;
+        }
+    }
+    // Both ends, both directions: the other thread ends too.
+    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+}
+
+/// Numbers that look random and are the same each time.
+pub fn budgets(count: usize, from: u32, to: u32) -> Vec<u32> {
+    let mut x = 0x2545_f491_u32;
+    let next = |_| {
+        x ^= x << 13;
+        x ^= x >> 17;
+        x ^= x << 5;
+        from + x % (to - from)
+    };
+    (0..count).map(next).collect()
+}
