@@ -22,18 +22,17 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
         if copy.is_null() { None } else { Some(copy) }
     };
     let made = (|| {
-        let mut object = Object::new(id as i16);
-        object.configs = [copy(primary)?, ptr::null(), ptr::null()];
-        let placed = heap::place(object).ok()?;
+        let placed = heap::place(Object::new(id as i16)).ok()?;
         // SAFETY: fresh from `place`.
         let hold = unsafe { Hold::new(placed.as_ptr().cast()) }?;
-        let second = copy(backup);
+        let copies = [copy(primary), copy(backup)];
+        // In the object, so that they go with it if something is lacking.
+        hold.get().configs = [copies[0].unwrap_or(ptr::null()), copies[1].unwrap_or(ptr::null()), ptr::null()];
         // SAFETY: the object lives until it is freed, which ends the watch.
-        if second.is_none() || unsafe { shim::mgos_mqtt_shim_watch_net(hold.ptr(), 1) } == 0 {
+        if copies.contains(&None) || unsafe { shim::mgos_mqtt_shim_watch_net(hold.ptr(), 1) } == 0 {
             free(&hold);
             return None;
         }
-        hold.get().configs[Slot::Backup as usize] = second?;
         Some(placed)
     })();
     if made.is_none() {
