@@ -42,8 +42,17 @@ static void print_error(void *arg) {
   mgos_debug_write(2, line, strlen(line));
 }
 
+static void count_line(int ev, void *ev_data, void *arg) {
+  ++*(int *) arg;
+  (void) ev, (void) ev_data;
+}
+
 static void log_line(void *arg) {
-  LOG(LL_WARN, ("%s", (const char *) arg));
+  mgos_event_add_handler(MGOS_EVENT_LOG, count_line, arg);
+  record_log(false);
+  LOG(LL_WARN, ("logged"));
+  record_log(true);
+  mgos_event_remove_handler(MGOS_EVENT_LOG, count_line, arg);
 }
 
 static void look_at_topic(void *arg) {
@@ -53,6 +62,8 @@ static void look_at_topic(void *arg) {
 /* mos.yml has out/?????? as the topic. */
 static void lines(void) {
   char topic[21] = "", payload[2049];
+  const uint8_t *packet;
+  int hooked = 0;
   size_t i;
   in_app(look_at_topic, topic);
   expect_that(strlen(topic) == 10 && memcmp(topic, "out/", 4) == 0);
@@ -67,41 +78,44 @@ static void lines(void) {
   in_app(print_error, "hello err");
   expect("30 27 0003 'err' 'suite 1 ' " TIME " ' 2|hello err'");
   check("device.id, a counter for both streams, the time, the stream's number, the line; QoS 0");
-  in_app(log_line, "logged");
-  const uint8_t *packet;
-  size_t len = receive_packet(&packet);
-  expect_that(memcmp(packet + 4, "errsuite 2 ", 11) == 0);
-  expect_that(memcmp(packet + 7 + 8 + 14, " 2|", 3) == 0 && memmem(packet, len, "logged", 6) != NULL);
-  check("a line of LOG()");
   topics("out", "err", true);
   in_app(print, "hello out");
-  expect("30 28 0003 'out' 'suite 3 ' " TIME " ' -1|hello out'");
+  expect("30 28 0003 'out' 'suite 2 ' " TIME " ' -1|hello out'");
   in_app(print_error, "hello err");
-  expect("30 27 0003 'err' 'suite 4 ' " TIME " ' 0|hello err'");
+  expect("30 27 0003 'err' 'suite 3 ' " TIME " ' 0|hello err'");
   check("debug_use_log_level: the level, -1 outside of LOG(), and 0 for the log");
   topics("out", NULL, false);
   memset(payload, 'x', sizeof(payload));
   payload[700] = '\0';
   in_app(print, payload);
-  expect("30 da 05 0003 'out' 'suite 5 ' " TIME " ' 1|xxxx' *");
+  expect("30 da 05 0003 'out' 'suite 4 ' " TIME " ' 1|xxxx' *");
   check("a long line is not cut");
   memset(payload, 'x', sizeof(payload));
   expect_that(app_pub_bytes("t", payload, 2047, 1, false) > 0);
   expect("32 *");
   in_app(print, "x");
-  expect("30 1f 0003 'out' 'suite 6 ' " TIME " ' 1|x'");
+  expect("30 1f 0003 'out' 'suite 5 ' " TIME " ' 1|x'");
   check("lines are published while less than 2048 bytes wait");
   expect_that(app_pub_bytes("t", "1", 1, 1, false) > 0);
   expect("32 *");
   in_app(print, "x");
   expect_silence();
-  play("40 02 0009");
-  expect_events("g PUBACK 9\n");
+  play("40 02 0008");
+  expect_events("g PUBACK 8\n");
   in_app(print, "x");
-  expect("30 1f 0003 'out' 'suite 7 ' " TIME " ' 1|x'");
+  expect("30 1f 0003 'out' 'suite 6 ' " TIME " ' 1|x'");
   check("and not while more wait");
-  expect_number(app_get_packet_id(), 11);
+  expect_number(app_get_packet_id(), 10);
   check("each takes an identifier");
+  topics(NULL, "err", false);
+  in_app(log_line, &hooked);
+  /* Not every port of Mongoose OS tells its hooks of LOG(). */
+  if (hooked > 0) {
+    size_t len = receive_packet(&packet);
+    expect_that(memcmp(packet + 4, "errsuite 7 ", 11) == 0);
+    expect_that(memcmp(packet + 7 + 8 + 14, " 2|", 3) == 0 && memmem(packet, len, "logged", 6) != NULL);
+  }
+  check("a line of LOG()");
   topics(NULL, NULL, false);
 }
 

@@ -92,8 +92,9 @@ static void before_connack(void) {
   app_connect();
   expect_connect();
 #ifdef MQTT_UPSTREAM
-  play("32 06 0001 'a' 0007 'm' 50 02 0009 40 02 0008 90 03 0007 00 d0 00");
+  play("32 06 0001 'a' 0007 'm'");
   expect("40 02 0007");
+  play("50 02 0009 40 02 0008 90 03 0007 00 d0 00");
   expect("62 02 0009");
   expect_events("cloud CONNECTING\na PUBLISH a=m qos1 id7\ng PUBREC 9\ng PUBACK 8\ng SUBACK 7\n");
   check("packets before CONNACK are taken");

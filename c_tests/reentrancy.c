@@ -210,6 +210,7 @@ static void in_log_line(void) {
   create();
   app_sub("s", 1, "s");
   mgos_event_add_handler(MGOS_EVENT_LOG, on_log_line, NULL);
+  record_log(false);
   app_connect();
   expect_connect();
   play("20 02 00 00");
@@ -225,6 +226,7 @@ static void in_log_line(void) {
   app_disconnect();
   expect_events(LOST);
   mgos_event_remove_handler(MGOS_EVENT_LOG, on_log_line, NULL);
+  record_log(true);
   expect_that(app_num_unsent_bytes() > 0);
   check("publishing in a log hook");
 }

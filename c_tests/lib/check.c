@@ -34,6 +34,7 @@ void fail(const char *fmt, ...) {
   fflush(stdout);
   /* A mistake in a script: expectations have no place in handlers. */
   if (!pthread_equal(pthread_self(), s_thread)) abort();
+  show_log();
   longjmp(s_end_of_script, 1);
 }
 

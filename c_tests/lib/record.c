@@ -9,20 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "suite.h"
 
 #define ROOM 65536
 
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
-static char s_events[ROOM], s_log[ROOM];
+static char s_events[ROOM];
 static unsigned s_polls;
 
-static void append(char *to, const char *line) {
-  pthread_mutex_lock(&s_lock);
-  if (strlen(to) + strlen(line) + 2 < ROOM) strcat(strcat(to, line), "\n");
-  pthread_mutex_unlock(&s_lock);
-}
+/* The log goes into a file, which any Mongoose OS can do. Where the script's part of it begins. */
+static FILE *s_log_file;
+static off_t s_log_start;
 
 void record(const char *fmt, ...) {
   char line[1024];
@@ -30,7 +29,9 @@ void record(const char *fmt, ...) {
   va_start(ap, fmt);
   vsnprintf(line, sizeof(line), fmt, ap);
   va_end(ap);
-  append(s_events, line);
+  pthread_mutex_lock(&s_lock);
+  if (strlen(s_events) + strlen(line) + 2 < ROOM) strcat(strcat(s_events, line), "\n");
+  pthread_mutex_unlock(&s_lock);
 }
 
 static const char *ack_name(int ev) {
@@ -109,14 +110,8 @@ static void on_cloud_event(int ev, void *ev_data, void *arg) {
   (void) ev;
 }
 
-static void on_log(int ev, void *ev_data, void *arg) {
-  const struct mgos_debug_hook_arg *line = (const struct mgos_debug_hook_arg *) ev_data;
-  char copy[500];
-  int len = line->len < sizeof(copy) ? (int) line->len : (int) sizeof(copy) - 1;
-  if (line->fd != 2) return;
-  snprintf(copy, sizeof(copy), "%.*s", len, (const char *) line->data);
-  append(s_log, copy);
-  (void) ev, (void) arg;
+void record_log(bool on) {
+  cs_log_set_file(on ? s_log_file : NULL);
 }
 
 void record_start(void) {
@@ -124,12 +119,16 @@ void record_start(void) {
   mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTED, on_cloud_event, "CONNECTED");
   mgos_event_add_handler(MGOS_EVENT_CLOUD_DISCONNECTED, on_cloud_event, "DISCONNECTED");
   mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTERROR, on_cloud_event, "CONNECTERROR");
-  mgos_event_add_handler(MGOS_EVENT_LOG, on_log, NULL);
+  s_log_file = tmpfile();
+  if (s_log_file == NULL) abort();
+  setvbuf(s_log_file, NULL, _IOLBF, 0);
+  record_log(true);
 }
 
 void record_reset(void) {
+  s_log_start = lseek(fileno(s_log_file), 0, SEEK_END);
   pthread_mutex_lock(&s_lock);
-  s_events[0] = s_log[0] = '\0';
+  s_events[0] = '\0';
   s_polls = 0;
   pthread_mutex_unlock(&s_lock);
 }
@@ -187,27 +186,34 @@ void expect_no_more_events(void) {
   if (got[0] != '\0' && strcmp(got, "cloud CONNECTING\n") != 0) fail("nobody has expected these events:\n%s", got);
 }
 
+/* What has been logged since the script began, and after all calls so far. */
+static const char *read_log(void) {
+  static char log[ROOM];
+  ssize_t len;
+  in_app(nothing, NULL);
+  len = pread(fileno(s_log_file), log, sizeof(log) - 1, s_log_start);
+  log[len > 0 ? len : 0] = '\0';
+  return log;
+}
+
+void show_log(void) {
+  fprintf(stderr, "%s", read_log());
+}
+
 unsigned logged(const char *what) {
   unsigned n = 0;
   const char *p;
-  in_app(nothing, NULL);
-  pthread_mutex_lock(&s_lock);
-  for (p = s_log; (p = strstr(p, what)) != NULL; p++) n++;
-  pthread_mutex_unlock(&s_lock);
+  for (p = read_log(); (p = strstr(p, what)) != NULL; p++) n++;
   return n;
 }
 
 long logged_number(const char *what, unsigned nth) {
-  long number = -1;
-  const char *p = s_log;
+  const char *p;
   int ms;
   for (ms = 0; ms < PATIENCE && logged(what) <= nth; ms++) a_moment();
-  pthread_mutex_lock(&s_lock);
-  for (p = strstr(p, what); p != NULL && nth > 0; nth--) p = strstr(p + 1, what);
-  if (p != NULL) number = strtol(p + strlen(what), NULL, 10);
-  pthread_mutex_unlock(&s_lock);
+  for (p = strstr(read_log(), what); p != NULL && nth > 0; nth--) p = strstr(p + 1, what);
   if (p == NULL) fail("not in the log so often: %s", what);
-  return number;
+  return strtol(p + strlen(what), NULL, 10);
 }
 
 void expect_logged(const char *what) {

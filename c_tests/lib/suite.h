@@ -55,7 +55,7 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
   } while (0)
 
 /* How long is waited for what must come, ms. */
-#define PATIENCE 10000
+#define PATIENCE 15000
 
 /* ---- The broker: broker.c ---- */
 
@@ -171,6 +171,11 @@ unsigned logged(const char *text);
 long logged_number(const char *text, unsigned nth);
 /* Waits for such a line. */
 void expect_logged(const char *text);
+
+/* Whether the log is recorded. Where it is, log hooks get nothing of it. */
+void record_log(bool on);
+/* Prints what was logged since the script began. */
+void show_log(void);
 
 /* For check.c. */
 void app_begin(void);
