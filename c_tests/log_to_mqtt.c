@@ -119,14 +119,22 @@ static void lines(void) {
   topics(NULL, NULL, false);
 }
 
+static void take_id(void *arg) {
+  *(int *) arg = mgos_mqtt_get_packet_id();
+}
+
 /* The global connection is down from here on. */
 static void offline(void) {
+  int before, after;
   connect_up();
+  in_app(take_id, &before);
   topics("out", NULL, false);
   in_app(print, "x");
   expect_silence();
-  check("lines go to the global connection only");
   topics(NULL, NULL, false);
+  in_app(take_id, &after);
+  expect_number(after, before + 2);
+  check("lines go to the global connection only; while that is down they are lost, but take identifiers");
 }
 
 static const struct script scripts[] = {

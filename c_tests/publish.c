@@ -156,6 +156,43 @@ static void large(void) {
   check("a message may be larger than any buffer");
 }
 
+static void many_large(void *arg) {
+  static char payload[100000];
+  int i;
+  memset(payload, 'x', sizeof(payload));
+  for (i = 0; i < 80; i++) app_pub_bytes("t", payload, sizeof(payload), 0, false);
+  *(size_t *) arg = app_num_unsent_bytes();
+}
+
+static void slow_broker(void) {
+  const uint8_t *packet;
+  size_t unsent = 0, len = 0;
+  int i;
+  connect_up();
+  in_app(many_large, &unsent);
+  expect_number(unsent, 80 * (1 + 3 + 3 + 100000));
+  for (i = 0; i < 80; i++) len += receive_packet(&packet);
+  expect_number(len, 80 * (1 + 3 + 3 + 100000));
+  check("QoS 0 is sent without end, whether the broker reads or not");
+}
+
+static void set_level(void *arg) {
+  cs_log_set_level((enum cs_log_level) (intptr_t) arg);
+}
+
+static void log_lines(void) {
+  connect_up();
+  in_app(set_level, (void *) LL_DEBUG);
+  app_pub("a/b", "m", 1, true);
+  expect("33 *");
+  app_pub("c", "m", 0, false);
+  expect("30 *");
+  in_app(set_level, (void *) LL_INFO);
+  expect_logged("pub -> 1 a/b @ 1 RETAIN");
+  expect_logged("pub -> 2 c @ 0");
+  check("each is in the log at level DEBUG");
+}
+
 static void not_connected(void) {
   create();
   expect_number(app_pub("t", "m", 0, false), EITHER(0, 1));
@@ -216,6 +253,8 @@ static const struct script scripts[] = {
     {"JSON", formatted},
     {"unsent bytes", unsent},
     {"large messages", large},
+    {"slow broker", slow_broker},
+    {"log", log_lines},
     {"not connected", not_connected},
     {"max_qos", set_max_qos},
 #ifndef MQTT_UPSTREAM
