@@ -17,8 +17,9 @@ const STEPS: [(&str, &[&str]); 3] = [
 ];
 
 pub fn run(_: Args) -> Result<()> {
-    // Tests of the host compile C.
+    // Tests of the host compile C, and play TLS servers.
     setup::ensure(setup::COMPILERS)?;
+    setup::ensure(setup::TEST_TOOLS)?;
     let mut times = Vec::new();
     for (what, step) in STEPS {
         let shown = format!("cargo {}", step.join(" "));
