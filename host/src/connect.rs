@@ -42,12 +42,15 @@ const NOT_A_SOCKET: &CStr = c"not a socket";
 /// Where connections without a handler send their events.
 unsafe extern "C" fn ignore(_: *mut MgConnection, _: c_int, _: *mut c_void, _: *mut c_void) {}
 
-/// Gives the caller's `error_string` the reason; the result is NULL.
+/// Gives the caller's `error_string` the reason, or for callers without one the log; the result
+/// is NULL.
 ///
 /// # Safety
 /// `error_string` is NULL or valid.
 unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
-    if !error_string.is_null() {
+    if error_string.is_null() {
+        log!(Error, "cannot connect or listen: {}", reason.to_string_lossy());
+    } else {
         // SAFETY: the caller's promise.
         unsafe { *error_string = reason.as_ptr() };
     }
@@ -57,7 +60,6 @@ unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut 
 /// Keeps an error's text for `error_string`: until the next error.
 fn keep(text: String) -> &'static CStr {
     static LAST: Mutex<Option<&'static CStr>> = Mutex::new(None);
-    log!(Error, "{text}");
     let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
     let kept: &'static CStr = Box::leak(text.into_boxed_c_str());
     if let Some(old) = lock(&LAST).replace(kept) {

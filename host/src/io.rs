@@ -124,7 +124,8 @@ pub(crate) fn send(conn: Conn) {
     }
     let len = conn.send_len().min(IO_SIZE);
     if len == 0 {
-        return;
+        // The app has taken back what TLS was waiting with; waiting on would go round without end.
+        return conn.clear(F_WANT_WRITE);
     }
     let mbuf = conn.send_mbuf();
     // SAFETY: the mbuf is the connection's own and holds at least `len` bytes; nothing changes
