@@ -7,15 +7,18 @@ mod app;
 mod c_test;
 mod ci;
 mod confgen;
+mod conformance;
 mod demo;
 mod dist;
 mod dist_check;
 mod exports;
 mod firmware;
+mod fuzz;
 mod header;
 mod interop;
 mod manifest;
 mod project;
+mod qemu;
 mod run;
 mod sdk;
 mod setup;
@@ -56,6 +59,12 @@ enum Command {
     Exports(exports::Args),
     /// Make the library as mos build takes it, with an archive for each platform
     Dist(dist::Args),
+    /// Run the archives on emulated chips
+    Qemu(qemu::Args),
+    /// Write docs/conformance.md: the statements of MQTT 3.1.1 and their tests
+    Conformance(conformance::Args),
+    /// Run the fuzz targets
+    Fuzz(fuzz::Args),
     /// Show how much flash the library takes
     Size(size::Args),
 }
@@ -72,6 +81,9 @@ fn main() -> ExitCode {
         Command::Header(args) => header::run(args),
         Command::Exports(args) => exports::run(args),
         Command::Dist(args) => dist::run(args),
+        Command::Qemu(args) => qemu::run(args),
+        Command::Conformance(args) => conformance::run(args),
+        Command::Fuzz(args) => fuzz::run_all(args),
         Command::Size(args) => size::run(args),
     };
     match result {

@@ -1,0 +1,94 @@
+/*
+ * A Mongoose OS in memory, small enough for a bare chip: the least that the library's shim needs, with a clock that moves only when it is
+ * told to, a heap whose allocations fail on demand, and a broker at the other end of each connection.
+ */
+
+#ifndef PORT_H
+#define PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- The machine: one file for each, in a directory of its own; host.c for this one ---- */
+
+void machine_print(const char *text);
+void machine_exit(int status);
+/* The stack that is free: its lowest address, and how much it is up to STACK_MARGIN bytes below the caller's frame. Size 0 where it
+ * cannot be measured. */
+#define STACK_MARGIN 128
+void machine_stack(uint8_t **lowest, size_t *size);
+
+/* ---- The heap: memory.c ---- */
+
+/* The n-th allocation from now on fails, and the `count` - 1 after it; n = 0: none. */
+void memory_fail(unsigned n, unsigned count);
+/* Whether one has failed since. */
+bool memory_has_failed(void);
+size_t memory_in_use(void);
+size_t memory_peak(void);
+void memory_forget_peak(void);
+/* Free bytes and blocks are what they were when they were given back. */
+bool memory_is_sound(void);
+
+/* ---- Time and events: port.c ---- */
+
+/* So many milliseconds pass; whatever is due happens. */
+void pass(unsigned ms);
+/* Log lines at level ERROR since the last call. */
+unsigned errors_logged(void);
+/* MGOS_NET_EV_IP_ACQUIRED. */
+void net_up(void);
+
+/* ---- The broker: broker.c ---- */
+
+struct link {
+  bool used;
+  bool refused;       /* the connection fails */
+  bool hung_up;       /* the broker has closed */
+  const char *server; /* as the library named it */
+  uint8_t from_client[2048];
+  size_t from_client_len;
+  uint8_t to_client[8192];
+  size_t to_client_len;
+};
+
+/* What the broker does, and what it has seen. */
+struct broker {
+  const char *down;      /* connections to this server are refused */
+  bool deaf;             /* answers nothing */
+  unsigned connect_code; /* CONNACK's */
+  bool session_present;
+  unsigned num_connect, num_subscribe, num_unsubscribe, num_ping, num_disconnect;
+  unsigned num_publish, num_dup, num_puback, num_pubrec, num_pubrel, num_pubcomp;
+  unsigned num_bad; /* packets that a client must not send */
+  char topic[64], payload[64];
+  unsigned qos, id;
+  struct link *link; /* the newest connection that is open */
+};
+extern struct broker broker;
+
+void broker_reset(void);
+struct link *broker_accept(const char *server);
+/* Takes what the client has sent. */
+void broker_read(struct link *link);
+/* Sends bytes, or a message, on the open connection. */
+void broker_send(const void *bytes, size_t len);
+void broker_publish(const char *topic, const char *payload, unsigned qos, unsigned id);
+void broker_hang_up(void);
+
+/* ---- The scenarios: scenarios.c; main.c calls them ---- */
+
+struct scenario {
+  const char *name;
+  void (*run)(void);
+};
+extern const struct scenario scenarios[];
+extern const size_t num_scenarios;
+
+void check_that(bool ok, const char *what, int line);
+#define CHECK(what) check_that(what, #what, __LINE__)
+
+void print_number(unsigned long n);
+
+#endif
