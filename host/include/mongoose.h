@@ -44,7 +44,7 @@
 #undef MG_ENABLE_MQTT
 #define MG_ENABLE_MQTT 1
 #undef MG_ENABLE_HTTP_WEBSOCKET
-#define MG_ENABLE_HTTP_WEBSOCKET 0 /* 1 once the functions are there */
+#define MG_ENABLE_HTTP_WEBSOCKET 1
 #undef MG_ENABLE_BROADCAST
 #define MG_ENABLE_BROADCAST 0
 #undef MG_ENABLE_HEXDUMP

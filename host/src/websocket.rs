@@ -174,7 +174,7 @@ unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c
     new_proto_data(conn);
     match reply.verdict {
         Verdict::Accepted => {}
-        Verdict::Refused => log!(Error, "{nc:?} {}: no WebSocket here, the answer was {}", conn.peer_text(), reply.message.resp_code),
+        Verdict::Refused => log!(Debug, "{nc:?} {}: no WebSocket here, the answer was {}", conn.peer_text(), reply.message.resp_code),
         Verdict::WrongKey => {
             log!(Error, "{nc:?} {}: the answer to the WebSocket handshake is not for our key", conn.peer_text());
             return conn.set(F_CLOSE_IMMEDIATELY);
