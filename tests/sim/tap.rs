@@ -142,10 +142,16 @@ impl Tap {
                 }
             }
             Parsed::Ack(6, id) => self.owed.push_back((7, id)),
-            Parsed::Ack(_, id) | Parsed::SubAck(id, _) => {
-                self.used.remove(&id);
-            }
+            Parsed::Ack(11, id) => self.free(id, |u| matches!(u, Use::Unsubscribe)),
+            Parsed::SubAck(id, _) => self.free(id, |u| matches!(u, Use::Subscribe)),
+            Parsed::Ack(_, id) => self.free(id, |u| matches!(u, Use::Message { .. })),
             _ => {}
+        }
+    }
+
+    fn free(&mut self, id: u16, used_for: impl Fn(&Use) -> bool) {
+        if self.used.get(&id).is_some_and(used_for) {
+            self.used.remove(&id);
         }
     }
 
