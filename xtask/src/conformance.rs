@@ -1,0 +1,168 @@
+//! `cargo xtask conformance`: docs/conformance.md, the statements of MQTT 3.1.1 that bind a client and the tests that hold each.
+//!
+//! A test belongs to a statement by its name: mqtt_2_3_1_2_... holds [MQTT-2.3.1-2]. Others are named in the list, statements.rs.
+//! With --check nothing is written: a statement without a test, a test that is gone or of a statement not listed, an old page are errors.
+
+mod statements;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use crate::project::{root, write_if_changed};
+use statements::{STATEMENTS, Statement};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Write nothing; fail if the page is not as it should be
+    #[arg(long)]
+    check: bool,
+}
+
+const PAGE: &str = "docs/conformance.md";
+
+/// Where tests in Rust are looked for.
+const RUST: [&str; 3] = ["src", "tests", "host/src"];
+
+pub fn run(args: Args) -> Result<()> {
+    let text = page(STATEMENTS, &root())?;
+    let path = root().join(PAGE);
+    if !args.check {
+        fs::create_dir_all(root().join("docs"))?;
+        return write_if_changed(&path, &text);
+    }
+    if fs::read_to_string(&path).unwrap_or_default() != text {
+        bail!("{PAGE} is not what the tests say: write it anew with cargo xtask conformance");
+    }
+    println!("{} statements, each held by a test", STATEMENTS.len());
+    Ok(())
+}
+
+/// The whole page; an error that names all that is wrong.
+fn page(statements: &[Statement], root: &Path) -> Result<String> {
+    let rust = rust_tests(root)?;
+    let mut wrong = Vec::new();
+    let mut claimed = BTreeSet::new();
+    let mut rows = String::new();
+    for Statement { id, asks, also } in statements {
+        let prefix = format!("mqtt_{}_", id.replace(['.', '-'], "_"));
+        let mut tests: Vec<String> = Vec::new();
+        for (name, file) in rust.iter().filter(|(name, _)| name.starts_with(&prefix) && number_of(name) == Some(id_of(&prefix))) {
+            claimed.insert(name.clone());
+            tests.push(link(name, file));
+        }
+        for name in *also {
+            match find(name, &rust, root) {
+                Some(found) => tests.push(found),
+                None => wrong.push(format!("{id}: there is no test {name}")),
+            }
+        }
+        if tests.is_empty() {
+            wrong.push(format!("{id}: no test holds it"));
+        }
+        writeln!(rows, "| {id} | {asks} | {} |", tests.join("<br>"))?;
+    }
+    let strays = rust.keys().filter(|name| number_of(name).is_some() && !claimed.contains(*name));
+    wrong.extend(strays.map(|name| format!("{name}: its statement is not in xtask/src/conformance/statements.rs")));
+    if !wrong.is_empty() {
+        bail!("conformance:\n  {}", wrong.join("\n  "));
+    }
+    Ok(format!("{HEAD}{rows}"))
+}
+
+const HEAD: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo xtask conformance --check`. -->
+
+# Conformance to MQTT 3.1.1
+
+Every numbered statement of the standard that binds a client, or that a client must check of a server (s), and the tests that
+hold it. The words are ours; the numbers are the standard's: [MQTT-2.3.1-2] is 2.3.1-2 here. The simulation,
+`tests/simulation.rs`, holds most of them all the time, over ten thousand lives of a connection.
+
+| statement | what it asks | tests |
+|---|---|---|
+";
+
+fn link(name: &str, file: &str) -> String {
+    format!("[{name}](../{file})")
+}
+
+fn id_of(prefix: &str) -> &str {
+    prefix.trim_start_matches("mqtt_").trim_end_matches('_')
+}
+
+/// The number in a test's name, `2_3_1_2`, if it has one.
+fn number_of(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix("mqtt_")?;
+    let end = rest.char_indices().find(|(_, c)| !c.is_ascii_digit() && *c != '_').map_or(rest.len(), |(i, _)| i);
+    let number = rest[..end].trim_end_matches('_');
+    (number.matches('_').count() >= 2).then_some(number)
+}
+
+/// A test by its name, or as `c_tests/file.c:function`.
+fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<String> {
+    let Some((file, function)) = name.split_once(':') else {
+        return rust.get(name).map(|file| link(name, file));
+    };
+    let text = fs::read_to_string(root.join(file)).ok()?;
+    text.contains(&format!(" {function}(void) {{")).then(|| link(name, file))
+}
+
+/// All tests in Rust, and the files they are in.
+fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
+    let mut tests = BTreeMap::new();
+    let mut left: Vec<_> = RUST.iter().map(|dir| root.join(dir)).collect();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            left.extend(entries.flatten().map(|entry| entry.path()));
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            let file = path.strip_prefix(root).unwrap_or(&path).display().to_string();
+            let mut lines = text.lines().map(str::trim).peekable();
+            while let Some(line) = lines.next() {
+                if line == "#[test]"
+                    && let Some(name) = lines.peek().and_then(|l| l.strip_prefix("fn ")).and_then(|l| l.split('(').next())
+                {
+                    tests.insert(name.to_owned(), file.clone());
+                }
+            }
+        }
+    }
+    Ok(tests)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Statement, number_of, page};
+
+    #[test]
+    fn a_tests_number_is_read_from_its_name() {
+        assert_eq!(number_of("mqtt_2_3_1_2_a_new_packet"), Some("2_3_1_2"));
+        assert_eq!(number_of("mqtt_2_2_3_a_length"), Some("2_2_3"));
+        assert_eq!(number_of("mqtt_is_fine"), None);
+        assert_eq!(number_of("other"), None);
+    }
+
+    /// What is wrong with a page of one statement over one file of tests.
+    fn wrong(statement: Statement, source: &str) -> String {
+        let root = tempfile::tempdir().unwrap();
+        for dir in super::RUST {
+            std::fs::create_dir_all(root.path().join(dir)).unwrap();
+        }
+        std::fs::write(root.path().join("src/tests.rs"), source).unwrap();
+        page(&[statement], root.path()).map_or_else(|e| e.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn statements_without_tests_and_tests_without_statements_are_found() {
+        const LISTED: Statement = Statement { id: "9.1.1-1", asks: "something", also: &[] };
+        assert_eq!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n"), "");
+        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test holds it"));
+        assert!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_12_is_so() {}\n").contains("mqtt_9_1_1_12_is_so: its statement"));
+        let gone = Statement { also: &["c_tests/no.c:test"], ..LISTED };
+        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: there is no test c_tests/no.c:test"));
+    }
+}
