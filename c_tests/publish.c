@@ -160,7 +160,7 @@ static void many_large(void *arg) {
   static char payload[100000];
   int i;
   memset(payload, 'x', sizeof(payload));
-  for (i = 0; i < 80; i++) app_pub_bytes("t", payload, sizeof(payload), 0, false);
+  for (i = 0; i < 20; i++) app_pub_bytes("t", payload, sizeof(payload), 0, false);
   *(size_t *) arg = app_num_unsent_bytes();
 }
 
@@ -170,9 +170,9 @@ static void slow_broker(void) {
   int i;
   connect_up();
   in_app(many_large, &unsent);
-  expect_number(unsent, 80 * (1 + 3 + 3 + 100000));
-  for (i = 0; i < 80; i++) len += receive_packet(&packet);
-  expect_number(len, 80 * (1 + 3 + 3 + 100000));
+  expect_number(unsent, 20 * (1 + 3 + 3 + 100000));
+  for (i = 0; i < 20; i++) len += receive_packet(&packet);
+  expect_number(len, 20 * (1 + 3 + 3 + 100000));
   check("QoS 0 is sent without end, whether the broker reads or not");
 }
 
