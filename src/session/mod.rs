@@ -343,7 +343,10 @@ impl<H: Copy> Session<H> {
                 Tell::Ack(ack, id)
             }
             Packet::SubAck(id, codes) => match self.subscriptions.settle(id) {
-                None => Tell::SubAck(id),
+                None => {
+                    self.outbox.subscribed(id);
+                    Tell::SubAck(id)
+                }
                 Some(recipient) => match codes {
                     &[code] => Tell::Subscribed { recipient, id, code },
                     _ => return Err(violation(Wrong::SubackCount, codes.len() as u32)),
@@ -432,7 +435,12 @@ impl<H: Copy> Session<H> {
 
     /// Removes the newest subscription with exactly this filter.
     pub fn unsubscribe(&mut self, filter: &[u8]) {
-        self.subscriptions.remove(filter);
+        if let Some(id) = self.subscriptions.remove(filter)
+            && self.link != Link::Down
+        {
+            // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
+            let _ = self.outbox.push_bare(id, 0, State::Subscribe);
+        }
     }
 
     /// Payload bytes that are kept for sending or sending again.

@@ -19,6 +19,8 @@ pub enum State {
     Released,
     /// An UNSUBSCRIBE that awaits UNSUBACK.
     Unsubscribe,
+    /// A SUBSCRIBE that awaits SUBACK while its subscription is gone already.
+    Subscribe,
 }
 
 /// What an acknowledgement means for the entry with its identifier.
@@ -76,6 +78,9 @@ const MOST_BARE: u16 = 64;
 /// mosquitto 2.0 with its 20 at QoS 2, acknowledge what is beyond at QoS 1 and then lose it.
 const WINDOW: usize = 16;
 
+/// The longest queue there can be, whatever the configuration says: with as many entries without content, identifiers are left over.
+const MOST_KEPT: u16 = 30_000;
+
 /// The cursor between sent and unsent.
 const NEXT: usize = 0;
 
@@ -123,8 +128,8 @@ impl Outbox {
 
     /// Takes `most` as the number of messages to be kept. True if that many are kept already.
     pub fn is_full(&mut self, most: u16) -> bool {
-        self.most = most;
-        self.kept >= most
+        self.most = most.min(MOST_KEPT);
+        self.kept >= self.most
     }
 
     /// True if more messages are kept than there may be.
@@ -210,6 +215,13 @@ impl Outbox {
             Step::Wrong | Step::Ignore => {}
         }
         step
+    }
+
+    /// SUBACK came in for a subscription that is gone.
+    pub fn subscribed(&mut self, id: PacketId) {
+        if self.list.remove(|e| e.value.id == id.get() && e.value.state == State::Subscribe).is_some() {
+            self.bare -= 1;
+        }
     }
 
     /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it. At QoS 2 the broker still

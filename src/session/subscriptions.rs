@@ -71,9 +71,10 @@ impl<H: Copy> Subscriptions<H> {
         self.list.iter().filter(|s| s.bytes == filter).count()
     }
 
-    /// Removes the newest with exactly this filter.
-    pub fn remove(&mut self, filter: &[u8]) {
-        self.list.remove(|s| s.bytes == filter);
+    /// Removes the newest with exactly this filter. The identifier that it has in use, if its SUBACK is awaited.
+    pub fn remove(&mut self, filter: &[u8]) -> Option<PacketId> {
+        let s = self.list.remove(|s| s.bytes == filter)?;
+        if s.state == State::Awaiting { PacketId::new(s.id) } else { None }
     }
 
     /// A connection is up: all are to be subscribed again.

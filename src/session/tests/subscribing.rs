@@ -69,6 +69,20 @@ fn mqtt_2_3_1_7_unsuback_frees_the_identifier_of_its_unsubscribe() {
 }
 
 #[test]
+fn mqtt_2_3_1_3_unsubscribing_before_suback_does_not_free_the_identifier() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    rig.s.unsubscribe(b"a");
+    rig.turn_to(65_535);
+    assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 2));
+    rig.told(&[0x90, 3, 0, 1, 1]);
+    assert!(rig.s.is_settled());
+    rig.turn_to(65_535);
+    assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 1));
+}
+
+#[test]
 fn a_suback_after_unsubscribing_reaches_nobody() {
     let mut rig = Rig::up();
     rig.subscribe(b"a");

@@ -1,7 +1,7 @@
 //! The sender's table of 4.3.2 and 4.3.3, every state against every acknowledgement.
 
 use super::{Q0, Q1, Q2};
-use crate::session::outbox::State::{Fresh, Released, Sent, Stale, Unsubscribe};
+use crate::session::outbox::State::{Fresh, Released, Sent, Stale, Subscribe, Unsubscribe};
 use crate::session::outbox::Step::{Done, Ignore, Release, Wrong};
 use crate::session::outbox::on_ack;
 use crate::wire::AckKind::{PubAck, PubComp, PubRec, UnsubAck};
@@ -19,6 +19,7 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
         (Q2, Sent,            [Wrong,  Release, Wrong,  Wrong ]),
         (Q2, Released,        [Wrong,  Release, Done,   Wrong ]),
         (Q0, Unsubscribe,     [Wrong,  Wrong,   Wrong,  Done  ]),
+        (Q0, Subscribe,       [Wrong,  Wrong,   Wrong,  Wrong ]),
     ];
     for (qos, state, steps) in table {
         for (ack, step) in [PubAck, PubRec, PubComp, UnsubAck].into_iter().zip(steps) {
