@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
-use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, RV32IMAC, RV32IMC, Target, UBUNTU};
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
 use crate::{dist_check, project};
 
 #[derive(clap::Args)]
@@ -31,13 +31,15 @@ const fn platform(name: &'static str, target: &'static Target) -> Platform {
     Platform { name, dir: name, target }
 }
 
-pub const PLATFORMS: [Platform; 8] = [
+pub const PLATFORMS: [Platform; 10] = [
     platform("ubuntu", &UBUNTU),
     Platform { name: "stm32", dir: "stm32/cortex-m4f", target: &CORTEX_M4F },
     Platform { name: "stm32", dir: "stm32/cortex-m3", target: &CORTEX_M3 },
     platform("rs14100", &CORTEX_M4F),
     platform("cc3200", &CORTEX_M4_TI),
     platform("cc3220", &CORTEX_M4_TI),
+    platform("esp8266", &LX106),
+    platform("esp32", &ESP32),
     platform("esp32c3", &RV32IMC),
     platform("esp32c6", &RV32IMAC),
 ];

@@ -78,6 +78,10 @@ fn place(layout: Layout, name: &str) -> Option<Place> {
 
 /// Compiles the shim as the platforms do, each warning an error.
 pub fn shim(target: &Target) -> Result<()> {
+    if !target.has_compiler {
+        println!("{}: no C compiler for it is among the packages, the shim is not compiled", target.name);
+        return Ok(());
+    }
     // Strict C99 hides strdup unless it is asked for.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
         for logs in [Logs::On, Logs::Off] {
@@ -105,6 +109,6 @@ pub fn report(rows: &[Row]) -> Result<()> {
     }
     let faults: Vec<_> = rows.iter().flat_map(|row| row.faults.iter().map(|fault| format!("\n  {}: {fault}", row.dir))).collect();
     ensure!(faults.is_empty(), "not fit for firmware:{}", faults.concat());
-    println!("The shim compiles without a warning for each of them.");
+    println!("The shim compiles without a warning wherever nothing else is said.");
     Ok(())
 }

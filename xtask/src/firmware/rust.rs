@@ -4,15 +4,18 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 
-use super::{Target, UBUNTU, output};
+use super::{Assembler, Target, UBUNTU, output};
 use crate::project;
 use crate::setup;
 
 /// Makes the object and returns its path.
 pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
-    let raw = archive(target, dir)?;
+    let raw = match &target.assembler {
+        Some(assembler) if !has_espressif() => return assembled(target, assembler, dir),
+        _ => archive(target, dir)?,
+    };
     // Of the archive that Rust makes only our own object goes on: the firmware has its memcpy and divisions already.
     let members = output(target.tool("ar").arg("t").arg(&raw))?;
     let ours: Vec<_> = members.lines().filter(|member| member.starts_with("mgos_mqtt-")).collect();
@@ -25,16 +28,82 @@ pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
 
 /// Has cargo build the library as a static library.
 fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
-    let mut cargo = if has_rustup_target(target.triple) { project::cargo() } else { debian_cargo()? };
-    let build_std = cargo.get_program() == DEBIAN_CARGO;
+    let mut cargo = if target.assembler.is_some() {
+        espressif_cargo()
+    } else if has_rustup_target(target.triple) {
+        project::cargo()
+    } else {
+        debian_cargo()?
+    };
+    let build_std = cargo.get_program() == DEBIAN_CARGO || target.assembler.is_some();
     let target_dir = dir.join("rust");
-    cargo.args(["rustc", "--quiet", "--package", "mgos-mqtt", "--lib", "--crate-type", "staticlib"]);
-    cargo.args(["--profile", "firmware", "--features", "archive", "--target", target.triple, "--target-dir"]).arg(&target_dir);
+    build(&mut cargo, target.triple, &target_dir);
     if build_std {
         cargo.arg("-Zbuild-std=core");
     }
     project::run(&mut cargo)?;
     Ok(target_dir.join(target.triple).join("firmware/libmgos_mqtt.a"))
+}
+
+fn build(cargo: &mut Command, target: &str, target_dir: &Path) {
+    cargo.args(["rustc", "--quiet", "--package", "mgos-mqtt", "--lib", "--crate-type", "staticlib"]);
+    cargo.args(["--profile", "firmware", "--features", "archive", "--target", target, "--target-dir"]).arg(target_dir);
+}
+
+/// Has the compiler write assembly, and the assembler make the object from it.
+fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathBuf> {
+    let data = project::root().join("xtask/xtensa");
+    let json = data.join(assembler.json);
+    let target_dir = dir.join("rust");
+    let written = target_dir.join(json.file_stem().context("a target has a name")?).join("firmware/deps");
+    // One of an older build would be taken for the new one; and cargo does not make one that it has made already.
+    for old in assembly(&written)? {
+        std::fs::remove_file(&old)?;
+        let rest = old.with_extension("");
+        let archive = rest.file_name().map(|name| written.join(format!("lib{}.a", name.to_string_lossy())));
+        archive.filter(|archive| archive.exists()).map_or(Ok(()), std::fs::remove_file)?;
+    }
+    let mut cargo = debian_cargo()?;
+    cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
+    build(&mut cargo, &json.to_string_lossy(), &target_dir);
+    cargo.args(["-Zbuild-std=core", "-Zjson-target-spec"]);
+    // The back end fails on some of it when it optimises. It is not used: the firmware has libgcc.
+    cargo.args(["--config", "profile.firmware.package.compiler_builtins.opt-level=0", "--", "--emit=asm"]);
+    project::run(&mut cargo)?;
+    let found = assembly(&written)?;
+    let [text] = &found[..] else { bail!("{}: one file of assembly expected, there are {}", written.display(), found.len()) };
+    let moved = output(Command::new("awk").arg("-f").arg(data.join(assembler.filter)).arg(text))?;
+    let source = dir.join("rust.s");
+    std::fs::write(&source, moved).with_context(|| format!("cannot write {}", source.display()))?;
+    let object = dir.join("rust.o");
+    let (program, args) = assembler.command.split_first().context("an assembler has a name")?;
+    project::run(Command::new(program).args(args).arg(&source).arg("-o").arg(&object)).with_context(|| format!("for {}", target.name))?;
+    Ok(object)
+}
+
+fn assembly(dir: &Path) -> Result<Vec<PathBuf>> {
+    if !dir.exists() {
+        return Ok(Vec::new());
+    }
+    let files = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
+    Ok(files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "s")).collect())
+}
+
+/// Whether Espressif's compiler is there, as espup installs it: its back end needs no help.
+fn has_espressif() -> bool {
+    Command::new("rustup")
+        .args(["toolchain", "list"])
+        .output()
+        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "esp" || line.starts_with("esp ")))
+}
+
+fn espressif_cargo() -> Command {
+    let mut cargo = Command::new("rustup");
+    cargo.args(["run", "esp", "cargo"]).current_dir(project::root());
+    for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "CARGO"] {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 fn has_rustup_target(triple: &str) -> bool {

@@ -1,7 +1,7 @@
 //! The kinds of devices that the library is built for: Rust's name, the C compiler and its flags, as the platforms' own builds have them.
 //! Which Mongoose OS platform and board takes which: dist.
 
-use super::{Layout, Target};
+use super::{Assembler, Layout, Target};
 use crate::setup::{self, Package};
 
 const ARM: &[Package] = &[
@@ -24,6 +24,8 @@ pub const CORTEX_M4F: Target = Target {
     ldflags: &[],
     packages: ARM,
     layout: Layout::Gnu,
+    assembler: None,
+    has_compiler: true,
 };
 
 /// Cortex-M3: STM32 F2.
@@ -48,6 +50,8 @@ pub const RV32IMC: Target = Target {
     ldflags: &["-melf32lriscv"],
     packages: RISCV,
     layout: Layout::Gnu,
+    assembler: None,
+    has_compiler: true,
 };
 
 /// ESP32-C6.
@@ -56,6 +60,42 @@ pub const RV32IMAC: Target = Target {
     triple: "riscv32imac-unknown-none-elf",
     cflags: &["-march=rv32imac", "-mabi=ilp32", "--specs=picolibc.specs"],
     ..RV32IMC
+};
+
+/// ESP8266.
+pub const LX106: Target = Target {
+    name: "lx106",
+    triple: "xtensa-esp8266-none-elf",
+    prefix: "xtensa-lx106-elf-",
+    // The package has no C library; these are the headers of the one that the platform has.
+    cflags: &["-mlongcalls", "-mtext-section-literals", "-isystem", "/usr/include/newlib"],
+    ldflags: &["--no-relax"],
+    packages: &[
+        setup::program("gcc-xtensa-lx106", "xtensa-lx106-elf-gcc"),
+        setup::program("binutils-xtensa-lx106", "xtensa-lx106-elf-ld"),
+        setup::installed("libnewlib-dev"),
+    ],
+    layout: Layout::Gnu,
+    assembler: Some(Assembler {
+        json: "esp8266.json",
+        filter: "fixlit.awk",
+        command: &["xtensa-lx106-elf-as", "--longcalls", "--text-section-literals"],
+    }),
+    has_compiler: true,
+};
+
+/// ESP32. Binutils for the ESP8266 read its objects as well.
+pub const ESP32: Target = Target {
+    name: "esp32",
+    triple: "xtensa-esp32-none-elf",
+    packages: &[setup::program("binutils-xtensa-lx106", "xtensa-lx106-elf-objcopy"), setup::program("llvm-22", "llvm-mc-22")],
+    assembler: Some(Assembler {
+        json: "esp32.json",
+        filter: "inlit.awk",
+        command: &["llvm-mc-22", "-triple=xtensa", "-mcpu=esp32", "-filetype=obj"],
+    }),
+    has_compiler: false,
+    ..LX106
 };
 
 /// This machine, as Mongoose OS' ubuntu platform.
@@ -67,4 +107,6 @@ pub const UBUNTU: Target = Target {
     ldflags: &[],
     packages: &[setup::program("gcc", "cc"), setup::program("binutils", "objcopy")],
     layout: Layout::Gnu,
+    assembler: None,
+    has_compiler: true,
 };
