@@ -8,6 +8,10 @@ use std::thread;
 
 use anyhow::{Context, Result};
 
+type PassOn = fn(TcpStream, TcpStream, &AtomicI64, &State);
+
+const DIRECTIONS: [PassOn; 2] = [to_broker, to_app];
+
 /// Ends when dropped, and all connections with it.
 pub struct Link {
     pub address: SocketAddr,
@@ -38,10 +42,10 @@ impl Link {
                 // Without, small packets would wait for each other.
                 let _ = (app.set_nodelay(true), broker.set_nodelay(true));
                 let budget = Arc::new(AtomicI64::new(budgets.next().unwrap_or(i64::MAX)));
-                for (from, to) in [(&app, &broker), (&broker, &app)] {
-                    let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
+                for pass_on in DIRECTIONS {
+                    let (Ok(app), Ok(broker)) = (app.try_clone(), broker.try_clone()) else { continue };
                     let (budget, shared) = (Arc::clone(&budget), Arc::clone(&shared));
-                    thread::spawn(move || pass_on(from, to, &budget, &shared));
+                    thread::spawn(move || pass_on(app, broker, &budget, &shared));
                 }
             }
         });
@@ -62,22 +66,48 @@ impl Drop for Link {
     }
 }
 
-fn pass_on(mut from: TcpStream, mut to: TcpStream, budget: &AtomicI64, state: &State) {
+/// From the app to the broker, until either ends or the connection is cut.
+fn to_broker(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: &State) {
     let mut buffer = [0; 4096];
-    while let Ok(n @ 1..) = from.read(&mut buffer) {
-        let len = n as i64;
-        let left = budget.fetch_sub(len, Ordering::Relaxed);
-        // As much as there was room for: the cut is to fall inside of packets.
-        let allowed = left.clamp(0, len);
-        if to.write_all(&buffer[..allowed as usize]).is_err() || allowed < len {
-            if left > 0 && allowed < len {
-                state.cuts.fetch_add(1, Ordering::Relaxed);
-            }
+    while let Ok(n @ 1..) = app.read(&mut buffer) {
+        let allowed = state.take(budget, n);
+        if broker.write_all(&buffer[..allowed]).is_err() || allowed < n {
             break;
         }
     }
-    // Both ends, both directions: the other thread ends too.
-    let _ = (from.shutdown(Shutdown::Both), to.shutdown(Shutdown::Both));
+    let _ = (app.shutdown(Shutdown::Both), broker.shutdown(Shutdown::Write));
+}
+
+/// From the broker to the app. When the app is cut off, what the broker still sends is lost on the way, as in a network: its writes
+/// succeed, and it learns of the end by reading.
+fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: &State) {
+    let mut buffer = [0; 4096];
+    let mut cut = false;
+    while let Ok(n @ 1..) = broker.read(&mut buffer) {
+        if cut {
+            continue;
+        }
+        let allowed = state.take(budget, n);
+        cut = app.write_all(&buffer[..allowed]).is_err() || allowed < n;
+        if cut {
+            // The other direction sees it, and tells the broker.
+            let _ = app.shutdown(Shutdown::Both);
+        }
+    }
+    let _ = app.shutdown(Shutdown::Both);
+}
+
+impl State {
+    /// How many of `n` bytes may still pass: the cut is to fall inside of packets.
+    fn take(&self, budget: &AtomicI64, n: usize) -> usize {
+        let len = n as i64;
+        let left = budget.fetch_sub(len, Ordering::Relaxed);
+        // The one who takes the last is the one who cuts.
+        if (0..len).contains(&left) {
+            self.cuts.fetch_add(1, Ordering::Relaxed);
+        }
+        left.clamp(0, len) as usize
+    }
 }
 
 /// Numbers that look random and are the same each time.
