@@ -154,6 +154,15 @@ size_t receive_packet(const uint8_t **packet) {
   return len;
 }
 
+void receive_bytes(uint8_t *bytes, size_t len) {
+  while (b->len < len) {
+    if (!read_more()) fail("the app has closed the connection; there was %s", show_packet(b->buf, b->len));
+  }
+  memcpy(bytes, b->buf + b->start, len);
+  b->start += len;
+  b->len -= len;
+}
+
 void expect(const char *pattern) {
   static uint8_t bytes[LONGEST];
   static bool any[LONGEST];

@@ -84,6 +84,8 @@ void expect_silence(void);
 void expect_close(void);
 /* The next packet: its length is returned, and the packet itself in *packet until the next call. */
 size_t receive_packet(const uint8_t **packet);
+/* So many bytes, whatever they are. */
+void receive_bytes(uint8_t *bytes, size_t len);
 
 /* Sends bytes, all at once. */
 void play(const char *hex);

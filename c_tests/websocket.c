@@ -1,0 +1,291 @@
+/*
+ * MQTT over WebSocket: the opening handshake, and MQTT packets in frames, both ways. What is in the packets is the other areas' affair.
+ */
+
+/* strcasestr() */
+#define _GNU_SOURCE
+
+#include <stdio.h>
+#include <string.h>
+
+#include "suite.h"
+
+#define UP "cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n"
+#define LOST "cloud DISCONNECTED\ng CLOSE\n"
+#define CONNECT "10 0d 0004 'MQTT' 04 02 003c 0001 'c'"
+
+/* ---- The server's side of WebSocket, as far as it takes ---- */
+
+static uint32_t rotated(uint32_t x, int n) {
+  return x << n | x >> (32 - n);
+}
+
+/* SHA-1 of a string of less than 120 bytes. */
+static void sha1(const char *s, uint8_t digest[20]) {
+  uint8_t data[128] = {0};
+  uint32_t h[5] = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0};
+  size_t len = strlen(s), blocks = (len + 9 + 63) / 64, block, i;
+  memcpy(data, s, len);
+  data[len] = 0x80;
+  data[blocks * 64 - 2] = (uint8_t) (len * 8 >> 8);
+  data[blocks * 64 - 1] = (uint8_t) (len * 8);
+  for (block = 0; block < blocks; block++) {
+    uint32_t w[80], a = h[0], b = h[1], c = h[2], d = h[3], e = h[4];
+    const uint8_t *p = data + 64 * block;
+    for (i = 0; i < 16; i++, p += 4) w[i] = (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+    for (; i < 80; i++) w[i] = rotated(w[i - 3] ^ w[i - 8] ^ w[i - 14] ^ w[i - 16], 1);
+    for (i = 0; i < 80; i++) {
+      uint32_t f = (i < 20 ? (b & c) | (~b & d) : i < 40 || i >= 60 ? b ^ c ^ d : (b & c) | (b & d) | (c & d));
+      uint32_t k = (i < 20 ? 0x5a827999 : i < 40 ? 0x6ed9eba1 : i < 60 ? 0x8f1bbcdc : 0xca62c1d6);
+      uint32_t t = rotated(a, 5) + f + e + k + w[i];
+      e = d;
+      d = c;
+      c = rotated(b, 30);
+      b = a;
+      a = t;
+    }
+    h[0] += a;
+    h[1] += b;
+    h[2] += c;
+    h[3] += d;
+    h[4] += e;
+  }
+  for (i = 0; i < 20; i++) digest[i] = (uint8_t) (h[i / 4] >> (24 - 8 * (i % 4)));
+}
+
+static void base64(const uint8_t *bytes, size_t len, char *out) {
+  static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  size_t i;
+  for (i = 0; i < len; i += 3) {
+    uint32_t n = (uint32_t) bytes[i] << 16 | (i + 1 < len ? (uint32_t) bytes[i + 1] << 8 : 0) | (i + 2 < len ? bytes[i + 2] : 0);
+    *out++ = digits[n >> 18];
+    *out++ = digits[n >> 12 & 63];
+    *out++ = (char) (i + 1 < len ? digits[n >> 6 & 63] : '=');
+    *out++ = (char) (i + 2 < len ? digits[n & 63] : '=');
+  }
+  *out = '\0';
+}
+
+/* Reads the request into `request`. */
+static void receive_request(char *request, size_t size) {
+  size_t n = 0;
+  while (n < 4 || memcmp(request + n - 4, "\r\n\r\n", 4) != 0) {
+    if (n + 1 == size) fail("the request is too long");
+    receive_bytes((uint8_t *) request + n++, 1);
+  }
+  request[n] = '\0';
+}
+
+static void expect_header(const char *request, const char *line) {
+  if (strcasestr(request, line) == NULL) fail("not in the request: %s\n%s", line, request);
+}
+
+static void accept_request(char *request, size_t size) {
+  char key[80] = "", accept[40];
+  uint8_t digest[20];
+  const char *p;
+  receive_request(request, size);
+  p = strcasestr(request, "Sec-WebSocket-Key: ");
+  if (p == NULL || sscanf(p + 19, "%24s", key) != 1) fail("no key in the request");
+  strcat(key, "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+  sha1(key, digest);
+  base64(digest, sizeof(digest), accept);
+  p = text("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+           "Sec-WebSocket-Protocol: mqtt\r\n\r\n", accept);
+  play_bytes(p, strlen(p));
+}
+
+/* The next frame: its first byte, its payload without the mask. Clients must mask. */
+static uint8_t receive_frame(uint8_t *payload, size_t *len, size_t size) {
+  uint8_t head[8], mask[4];
+  size_t i;
+  receive_bytes(head, 2);
+  if (!(head[1] & 0x80)) fail("a frame without a mask: %02x %02x", head[0], head[1]);
+  *len = head[1] & 0x7f;
+  if (*len == 126) {
+    receive_bytes(head + 2, 2);
+    *len = (size_t) head[2] << 8 | head[3];
+  }
+  if (*len > size) fail("a frame of %lu bytes", (unsigned long) *len);
+  receive_bytes(mask, 4);
+  receive_bytes(payload, *len);
+  for (i = 0; i < *len; i++) payload[i] ^= mask[i % 4];
+  return head[0];
+}
+
+/* The next frame has this first byte and this payload. */
+static void expect_frame(uint8_t head, const char *pattern) {
+  uint8_t payload[2000], want[2000];
+  size_t len, want_len = parse_hex(pattern, want, NULL, sizeof(want), NULL);
+  uint8_t got = receive_frame(payload, &len, sizeof(payload));
+  if (got != head || len != want_len || memcmp(payload, want, len) != 0) {
+    fail("expected a frame %02x with %s, got %02x with %s", head, pattern, got, show_packet(payload, len));
+  }
+}
+
+#define BINARY 0x82
+
+static void play_frame(uint8_t head, const char *hex) {
+  uint8_t frame[130];
+  size_t len = parse_hex(hex, frame + 2, NULL, 125, NULL);
+  frame[0] = head;
+  frame[1] = (uint8_t) len;
+  play_bytes(frame, len + 2);
+}
+
+static void go_up(void) {
+  char request[1000];
+  app_connect();
+  expect_connection();
+  accept_request(request, sizeof(request));
+  expect_frame(BINARY, CONNECT);
+  play_frame(BINARY, "20 02 00 00");
+  expect_events(UP);
+}
+
+static void connect_ws(void) {
+  cfg.ws_enable = true;
+  create();
+  go_up();
+}
+
+/* ---- Scripts ---- */
+
+static void opening(void) {
+  char request[1000];
+  cfg.ws_enable = true;
+  cfg.ws_path = "/way?to=it";
+  create();
+  app_connect();
+  expect_connection();
+  accept_request(request, sizeof(request));
+  expect_that(strncmp(request, "GET /way?to=it HTTP/1.1\r\n", 25) == 0);
+  expect_header(request, "\r\nUpgrade: websocket\r\n");
+  expect_header(request, "\r\nConnection: Upgrade\r\n");
+  expect_header(request, "\r\nSec-WebSocket-Version: 13\r\n");
+  expect_header(request, "\r\nSec-WebSocket-Protocol: mqtt\r\n");
+  expect_header(request, text("\r\nHost: %s\r\n", cfg.server));
+  check("request");
+  expect_frame(BINARY, CONNECT);
+  check("CONNECT goes in a masked binary frame");
+  play_frame(BINARY, "20 02 00 00");
+  expect_events(UP);
+  check("CONNACK comes in one");
+}
+
+static void incoming(void) {
+  cfg.ws_enable = true;
+  create();
+  app_sub("a", 1, "a");
+  go_up();
+  expect_frame(BINARY, "82 06 0001 0001 'a' 01");
+  play_frame(BINARY, "90 03 0001 01 30 04 0001 'a' '1' 30 04 0001 'a' '2'");
+  expect_events("a SUBACK 1\na PUBLISH a=1\na PUBLISH a=2\n");
+  check("several packets in a frame");
+  play_frame(BINARY, "30 05 00");
+  play_frame(BINARY, "01 'a' '34'");
+  expect_events("a PUBLISH a=34\n");
+  check("a packet in several frames");
+  play_frame(0x02, "30 05 0001");
+  play_frame(0x00, "'a'");
+  play_frame(0x80, "'56'");
+  expect_events("a PUBLISH a=56\n");
+  check("fragments of a frame");
+  play_frame(0x89, "'ping'");
+  expect_frame(0x8a, "'ping'");
+  check("a ping of WebSocket is answered");
+  play_frame(BINARY, "32 06 0001 'a' 0007 'm'");
+  expect_frame(BINARY, "40 02 0007");
+  expect_events("a PUBLISH a=m qos1 id7\n");
+  check("PUBACK goes in a frame");
+}
+
+static void outgoing(void) {
+  connect_ws();
+  expect_number(app_pub("t", "m", 1, false), 1);
+#ifdef MQTT_UPSTREAM
+  expect("32 06 0001 't' 0001 'm'");
+  check("what is published outside of MQTT's own events goes out without a frame");
+#else
+  expect_frame(BINARY, "32 06 0001 't' 0001 'm'");
+  app_sub("s", 1, "s");
+  expect_frame(BINARY, "82 06 0002 0001 's' 01");
+  app_disconnect();
+  expect_frame(BINARY, "e0 00");
+  check("what the app sends goes in frames, whenever it does");
+  drop();
+  expect_events(LOST);
+#endif
+}
+
+static void refused(void) {
+  static const char answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
+  char request[1000];
+  cfg.ws_enable = true;
+  create();
+  app_connect();
+  expect_connection();
+  receive_request(request, sizeof(request));
+  play_bytes(answer, strlen(answer));
+  expect_close();
+  expect_events(EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n"));
+  expect_connection();
+  check("an answer other than 101: closed, and tried again");
+  forget_events();
+}
+
+static void closed_by_server(void) {
+  connect_ws();
+  play_frame(0x88, "03e8");
+  expect_frame(0x88, "03e8");
+  expect_close();
+  expect_events(LOST);
+  check("the server's close is answered, and the usual end follows");
+  forget_events();
+}
+
+#ifndef MQTT_UPSTREAM
+/* The original takes no more from such a connection until keep-alive ends it. */
+static void large_frame(void) {
+  static uint8_t frame[4 + 4000];
+  connect_ws();
+  memcpy(frame, "\x82\x7e\x0f\xa0\x32\x9d\x1f\x00\x01t\x00\x09", 12);
+  memset(frame + 12, 'x', sizeof(frame) - 12);
+  play_bytes(frame, sizeof(frame));
+  expect_frame(BINARY, "40 02 0009");
+  expect_logged("packet of 4000 bytes is over mqtt.recv_mbuf_limit");
+  play_frame(BINARY, "30 04 0001 't' 'm'");
+  expect_events("g PUBLISH t=m\n");
+  check("a message over the limit, in one frame, is acknowledged and not delivered");
+}
+
+static void silent_server(void) {
+  char request[1000];
+  cfg.ws_enable = true;
+  cfg.connect_timeout = 0.3;
+  create();
+  app_connect();
+  expect_connection();
+  receive_request(request, sizeof(request));
+  expect_close();
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  check("a handshake that is not answered ends when connect_timeout is over");
+  forget_events();
+}
+#endif
+
+static const struct script scripts[] = {
+    {"opening", opening},
+    {"incoming", incoming},
+    {"outgoing", outgoing},
+    {"refused", refused},
+    {"closed by the server", closed_by_server},
+#ifndef MQTT_UPSTREAM
+    {"large frame", large_frame},
+    {"silent server", silent_server},
+#endif
+};
+
+enum mgos_app_init_result mgos_app_init(void) {
+  return suite_start(scripts, COUNT(scripts));
+}
