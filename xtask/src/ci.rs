@@ -10,13 +10,18 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 7] = [
+const STEPS: [(&str, &[&str]); 12] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
-    ("headers are fresh", &["xtask", "header", "--check"]),
+    ("headers", &["xtask", "header", "--check"]),
     ("exported symbols", &["xtask", "exports"]),
+    ("conformance table", &["xtask", "conformance", "--check"]),
     ("size on Cortex-M4F", &["xtask", "size"]),
     ("tests", &["xtask", "test"]),
+    ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
+    ("archives", &["xtask", "dist", "--check"]),
+    ("emulated chips", &["xtask", "qemu"]),
+    ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("demo", &["xtask", "demo"]),
 ];
 
