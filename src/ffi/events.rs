@@ -36,12 +36,13 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         }
     };
     if core::mem::replace(&mut c.get().delivering, true) {
-        // A handler runs the event loop itself. What came in meanwhile waits until that handler has returned; the end of
-        // the connection can't.
+        // A handler runs the event loop itself. What came in meanwhile waits in the buffer until that handler has returned;
+        // so does the news of the connection's end, but the connection itself is gone.
         if ev == MG_EV_CLOSE {
-            c.get().nc = null_mut();
-            c.get().core.down();
-            pump::reconnect(c);
+            let object = c.get();
+            object.nc = null_mut();
+            object.core.closing(0, 0);
+            object.closed_meanwhile = true;
         }
         return;
     }
@@ -72,6 +73,9 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             pump(c);
         }
         _ => {}
+    }
+    if core::mem::take(&mut c.get().closed_meanwhile) {
+        closed(c);
     }
     // Whatever handlers have written by themselves.
     if c.get().nc == nc {

@@ -47,6 +47,8 @@ pub struct Object {
     pub(super) max_qos: i8,
     /// A packet or an event is being dealt with: another must wait.
     pub(super) delivering: bool,
+    /// The connection has ended while something was being dealt with; the app is to be told of it.
+    pub(super) closed_meanwhile: bool,
     /// The app was told of this connection by a cloud event, and so is to be told of its end.
     pub(super) announced: bool,
     /// To be freed when the last [`Hold`] ends.
@@ -69,6 +71,7 @@ impl Object {
             id,
             max_qos: -1,
             delivering: false,
+            closed_meanwhile: false,
             announced: false,
             doomed: false,
             holds: 0,

@@ -6,7 +6,7 @@
 
 use super::lifecycle;
 use super::object::Hold;
-use super::pump::{self, cloud_event, close_now};
+use super::pump::{self, close_now, cloud_event};
 use super::shim::{self, Cloud, Log};
 use super::types::mg_connection;
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};

@@ -20,7 +20,9 @@ pub fn frame_head(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
     let _ = head.push(0x80 | opcode);
     let _ = match len {
         0..=125 => head.push(0x80 | len as u8).map_err(drop),
-        126..=0xffff => head.push(0x80 | 126).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u16).to_be_bytes()).map_err(drop)),
+        126..=0xffff => {
+            head.push(0x80 | 126).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u16).to_be_bytes()).map_err(drop))
+        }
         _ => head.push(0x80 | 127).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u64).to_be_bytes()).map_err(drop)),
     };
     let _ = head.extend_from_slice(&mask);
@@ -155,7 +157,11 @@ mod tests {
         stream.extend_from_slice(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 1, b'f', 0x82, 0, 0x88, 2, 3, 0xe8]);
         for size in 1..stream.len() {
             let (data, controls) = unframe(&stream, size).unwrap();
-            assert_eq!((data.as_slice(), controls.as_slice()), (&b"abcdef"[..], &[opcode::PING, opcode::PONG, opcode::CLOSE][..]), "{size}");
+            assert_eq!(
+                (data.as_slice(), controls.as_slice()),
+                (&b"abcdef"[..], &[opcode::PING, opcode::PONG, opcode::CLOSE][..]),
+                "{size}"
+            );
         }
     }
 
