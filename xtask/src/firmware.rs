@@ -203,7 +203,8 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn c_files(dir: &Path) -> Result<Vec<PathBuf>> {
+/// The C sources in a directory, by name.
+pub fn c_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<_> = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
     files.retain(|file| file.extension().is_some_and(|ending| ending == "c"));
     files.sort();

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::firmware::{CORTEX_M4F, Logs, RV32IMC, Target, UBUNTU};
+use crate::firmware::{CORTEX_M4F, LX106, Logs, RV32IMC, Target, UBUNTU, c_files};
 use crate::setup::{self, Package};
 use crate::{app, project};
 
@@ -27,7 +27,7 @@ struct Machine {
     packages: &'static [Package],
 }
 
-const MACHINES: [Machine; 3] = [
+const MACHINES: [Machine; 4] = [
     Machine { target: &UBUNTU, dir: None, emulator: &[], packages: &[] },
     Machine {
         target: &CORTEX_M4F,
@@ -40,6 +40,12 @@ const MACHINES: [Machine; 3] = [
         dir: Some("rv32imc"),
         emulator: &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"],
         packages: &[setup::program("qemu-system-misc", "qemu-system-riscv32")],
+    },
+    Machine {
+        target: &LX106,
+        dir: Some("lx106"),
+        emulator: &["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-nographic", "-monitor", "none", "-semihosting", "-kernel"],
+        packages: &[setup::program("qemu-system-misc", "qemu-system-xtensa")],
     },
 ];
 
@@ -79,7 +85,7 @@ impl Machine {
         sources.extend(["mbuf.c", "app/mgos_config_util.c"].map(|name| root.join("host/c").join(name)));
         sources.extend(plan.sources.iter().map(|(_, source)| source).filter(|source| source.ends_with("gen/mgos_config.c")).cloned());
         match self.dir {
-            Some(machine) => sources.push(root.join("qemu").join(machine).join("machine.c")),
+            Some(machine) => sources.extend(c_files(&root.join("qemu").join(machine))?),
             None => sources.push(root.join("qemu/host.c")),
         }
         let mut objects = self.target.compile_shim(&["-std=gnu99"], Logs::On)?;
@@ -109,7 +115,11 @@ impl Machine {
             ld.arg("-Wl,--no-warn-rwx-segments");
         }
         ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
-        project::run(ld.args(&objects).arg(&archive).arg("-o").arg(&program))?;
+        ld.args(&objects).arg(&archive);
+        if self.target.name == LX106.name {
+            ld.args(["-nostdlib", "-lgcc"]);
+        }
+        project::run(ld.arg("-o").arg(&program))?;
         Ok(program)
     }
 
