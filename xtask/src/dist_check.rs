@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use crate::dist::Platform;
+use crate::exports::VERSIONED;
 use crate::firmware::{self, Layout, Logs, Target};
 
 /// One line of the table.
@@ -85,9 +86,16 @@ pub fn shim(target: &Target) -> Result<()> {
     // Strict C99 hides strdup unless it is asked for.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
         for logs in [Logs::On, Logs::Off] {
-            target
+            let objects = target
                 .compile_shim(standard, logs)
                 .with_context(|| format!("{}: the shim does not compile with {}", target.name, standard[0]))?;
+            // Without it, firmware without the archive would not say so.
+            let needed = objects.iter().map(|object| target.symbols(object)).collect::<Result<Vec<_>>>()?.concat();
+            ensure!(
+                needed.iter().any(|(kind, name)| *kind == 'U' && name.starts_with(VERSIONED)),
+                "{}: the shim does not ask for the archive of its version",
+                target.name
+            );
         }
     }
     Ok(())
@@ -111,4 +119,33 @@ pub fn report(rows: &[Row]) -> Result<()> {
     ensure!(faults.is_empty(), "not fit for firmware:{}", faults.concat());
     println!("The shim compiles without a warning wherever nothing else is said.");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(layout: Layout, name: &str) -> bool {
+        place(layout, name).is_some()
+    }
+
+    #[test]
+    fn sections_that_the_linker_scripts_place_are_known() {
+        for name in [".text", ".text._ZN4core", ".rodata", ".rodata.cst4", ".data.x", ".bss", ".bss.GLOBAL", ".ARM.attributes"] {
+            assert!(fits(Layout::Gnu, name), "{name}");
+        }
+        for name in [".text.f", ".const", ".data", ".bss"] {
+            assert!(fits(Layout::Ti, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn sections_that_nothing_places_are_faults() {
+        for name in [".eh_frame", ".ARM.exidx", ".ARM.exidx.text.f", ".ctors", ".tdata", ".textual", ".const"] {
+            assert!(!fits(Layout::Gnu, name), "{name}");
+        }
+        for name in [".rodata", ".rodata.x", ".data.x", ".bss.x", ".ARM.exidx"] {
+            assert!(!fits(Layout::Ti, name), "{name}");
+        }
+    }
 }

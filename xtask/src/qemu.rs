@@ -61,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
     );
     let mut failed = Vec::new();
     for machine in MACHINES.iter().filter(wanted) {
-        setup::ensure(machine.packages)?;
+        ensure_emulator(machine)?;
         let program = machine.build().with_context(|| format!("{}: no program", machine.target.name))?;
         println!("{}:", machine.target.name);
         if let Err(error) = machine.run(&program) {
@@ -71,6 +71,19 @@ pub fn run(args: Args) -> Result<()> {
     }
     ensure!(failed.is_empty(), "not as it should be on {}", failed.join(", "));
     Ok(())
+}
+
+/// Debian's emulators cannot be installed beside qemu-utils from its backports.
+fn ensure_emulator(machine: &Machine) -> Result<()> {
+    let missing = machine.emulator.first().is_some_and(|emulator| !project::has_program(emulator));
+    let version = Command::new("dpkg-query").args(["-W", "-f=${Version}", "qemu-utils"]).output();
+    if missing && version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).contains("~bpo")) {
+        // To apt-get, a minus behind the name means that it is to go.
+        let gone = setup::installed("qemu-utils-");
+        return setup::ensure(&[machine.packages, &[gone]].concat())
+            .context("qemu-utils from backports stands in the way of the emulators");
+    }
+    setup::ensure(machine.packages)
 }
 
 impl Machine {
