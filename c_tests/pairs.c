@@ -21,13 +21,6 @@ static void record_nothing(struct mg_connection *nc, int ev, void *ev_data, void
   (void) nc, (void) ev, (void) ev_data, (void) ud;
 }
 
-static void set_config(bool enable) {
-  struct mgos_config_mqtt config = cfg;
-  config.enable = enable;
-  config.client_id = "another";
-  mgos_mqtt_conn_set_config(s_c, &config);
-}
-
 static void connect_now(void) {
   mgos_mqtt_conn_connect(s_c);
 }
@@ -60,9 +53,6 @@ static void subscribe(void) {
 static void unsubscribe(void) {
   mgos_mqtt_conn_unsub(s_c, "b");
 }
-static void unsubscribe_own(void) {
-  mgos_mqtt_conn_unsub(s_c, "a");
-}
 static void add_handler(void) {
   mgos_mqtt_conn_add_handler(s_c, record_nothing, NULL);
 }
@@ -85,6 +75,15 @@ static void create_another(void) {
 #endif
 }
 #ifndef MQTT_UPSTREAM
+static void unsubscribe_own(void) {
+  mgos_mqtt_conn_unsub(s_c, "a");
+}
+static void set_config(bool enable) {
+  struct mgos_config_mqtt config = cfg;
+  config.enable = enable;
+  config.client_id = "another";
+  mgos_mqtt_conn_set_config(s_c, &config);
+}
 static void new_config(void) {
   set_config(true);
 }
@@ -110,8 +109,6 @@ static void (*const s_acts[])(void) = {
 #ifndef MQTT_UPSTREAM
     /* With these the original crashes, has no such function, or is not to be used any more. */
     unsubscribe_own, new_config, config_off, new_config_and_publish, free_it,
-#else
-    unsubscribe_own,
 #endif
 };
 
