@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::firmware::{CORTEX_M4F, LX106, Logs, RV32IMC, Target, UBUNTU, c_files};
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, LX106, Logs, RV32IMAC, RV32IMC, Target, UBUNTU, c_files};
 use crate::setup::{self, Package};
 use crate::{app, project};
 
@@ -27,26 +27,23 @@ struct Machine {
     packages: &'static [Package],
 }
 
-const MACHINES: [Machine; 4] = [
+/// Cortex-M with FPU, and without.
+const AN386: &[&str] = &["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
+const AN385: &[&str] = &["qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
+const VIRT: &[&str] = &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"];
+const SIM: &[&str] = &["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
+
+const ARM: &[Package] = &[setup::program("qemu-system-arm", "qemu-system-arm")];
+const OTHERS: &[Package] = &[setup::program("qemu-system-misc", "qemu-system-riscv32")];
+
+const MACHINES: [Machine; 7] = [
     Machine { target: &UBUNTU, dir: None, emulator: &[], packages: &[] },
-    Machine {
-        target: &CORTEX_M4F,
-        dir: Some("cortex-m4f"),
-        emulator: &["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-semihosting", "-kernel"],
-        packages: &[setup::program("qemu-system-arm", "qemu-system-arm")],
-    },
-    Machine {
-        target: &RV32IMC,
-        dir: Some("rv32imc"),
-        emulator: &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"],
-        packages: &[setup::program("qemu-system-misc", "qemu-system-riscv32")],
-    },
-    Machine {
-        target: &LX106,
-        dir: Some("lx106"),
-        emulator: &["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-nographic", "-monitor", "none", "-semihosting", "-kernel"],
-        packages: &[setup::program("qemu-system-misc", "qemu-system-xtensa")],
-    },
+    Machine { target: &CORTEX_M4F, dir: Some("cortex-m"), emulator: AN386, packages: ARM },
+    Machine { target: &CORTEX_M3, dir: Some("cortex-m"), emulator: AN385, packages: ARM },
+    Machine { target: &CORTEX_M4_TI, dir: Some("cortex-m"), emulator: AN386, packages: ARM },
+    Machine { target: &RV32IMC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
+    Machine { target: &RV32IMAC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
+    Machine { target: &LX106, dir: Some("lx106"), emulator: SIM, packages: OTHERS },
 ];
 
 /// For all scenarios on one machine.

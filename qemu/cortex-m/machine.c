@@ -1,4 +1,4 @@
-/* QEMU's mps2-an386: a Cortex-M4 with FPU. Output and the end go through semihosting. */
+/* QEMU's mps2-an386, a Cortex-M4 with FPU, and mps2-an385, a Cortex-M3. Output and the end go through semihosting. */
 
 #include <string.h>
 
@@ -39,7 +39,7 @@ static void fault(void) {
 }
 
 static void reset(void) {
-  /* Coprocessors 10 and 11, the FPU; and let a division by zero or an unaligned LDM be a fault. */
+  /* Coprocessors 10 and 11, the FPU, where there is one; and let a division by zero or an unaligned LDM be a fault. */
   *(volatile uint32_t *) 0xe000ed88 |= 0xf << 20;
   *(volatile uint32_t *) 0xe000ed14 |= 1 << 4;
   __asm__ volatile("dsb\n isb");
