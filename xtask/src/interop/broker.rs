@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::observer;
+use super::over::{Certificates, Over};
 use super::process::Process;
 use crate::setup::Package;
 
@@ -21,6 +22,19 @@ pub struct Setup {
     pub refused: Option<&'static str>,
     /// Sessions and messages survive the broker's death, once `save` has been called.
     pub persistent: bool,
+    /// Its certificate is for another name.
+    pub elsewhere: bool,
+}
+
+/// Where a broker listens.
+#[derive(Clone, Copy)]
+pub struct Doors {
+    /// Over TCP, for observers.
+    pub plain: SocketAddr,
+    /// What apps connect to. With `Over::Tcp` it is the plain one.
+    pub app: SocketAddr,
+    /// How they do it.
+    pub over: Over,
 }
 
 /// A kind of broker.
@@ -33,7 +47,7 @@ pub trait Broker: Sync {
     fn version(&self) -> Result<String>;
 
     /// Write its configuration into `dir`, and say how it is started.
-    fn prepare(&self, setup: &Setup, address: SocketAddr, dir: &Path) -> Result<Command>;
+    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
 
     /// Have a persistent one write down what it knows, so that it survives SIGKILL.
     fn save(&self, process: &Process, dir: &Path, end: Instant) -> Result<()>;
@@ -42,7 +56,10 @@ pub trait Broker: Sync {
 /// A broker that runs, or has been killed.
 pub struct Running<'a> {
     kind: &'a dyn Broker,
+    /// For observers, over TCP.
     pub address: SocketAddr,
+    /// For apps.
+    pub door: SocketAddr,
     pub login: Option<(&'static str, &'static str)>,
     pub dir: PathBuf,
     command: Command,
@@ -51,16 +68,17 @@ pub struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// Start one on a free port of loopback, with all that is its own in `dir`, and wait until it answers.
-    pub fn start(kind: &'a dyn Broker, setup: &Setup, dir: &Path, end: Instant) -> Result<Running<'a>> {
+    /// Start one on free ports of loopback, with all that is its own in `dir`, and wait until it answers.
+    pub fn start(kind: &'a dyn Broker, setup: &Setup, over: Over, files: &Certificates, dir: &Path, end: Instant) -> Result<Running<'a>> {
         let mut tries = 0;
         loop {
             tries += 1;
             std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            let address = free_address()?;
-            let mut command = kind.prepare(setup, address, dir)?;
+            let doors = Doors::find(over)?;
+            let mut command = kind.prepare(setup, &doors, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
-            let mut running = Running { kind, address, login: setup.login, dir: dir.into(), command, process, end };
+            let mut running =
+                Running { kind, address: doors.plain, door: doors.app, login: setup.login, dir: dir.into(), command, process, end };
             match running.wait_until_it_answers() {
                 Ok(()) => return Ok(running),
                 // Between finding a free port and the broker's taking it, another program may have taken it.
@@ -101,7 +119,12 @@ impl<'a> Running<'a> {
     }
 }
 
-pub fn free_address() -> Result<SocketAddr> {
-    let probe = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
-    Ok(probe.local_addr()?)
+impl Doors {
+    /// Free ports of loopback.
+    fn find(over: Over) -> Result<Doors> {
+        let probe = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback");
+        let (plain, other) = (probe()?, probe()?);
+        let plain = plain.local_addr()?;
+        Ok(Doors { plain, app: if over == Over::Tcp { plain } else { other.local_addr()? }, over })
+    }
 }

@@ -1,10 +1,12 @@
-//! A link that breaks: stands between an app and its broker, passes bytes on, and cuts connections in the middle of whatever is under way.
+//! A link that breaks: stands between an app and its broker, passes bytes on, and cuts connections in the middle of whatever is under way;
+//! or one that passes on one byte at a time.
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -21,6 +23,8 @@ pub struct Link {
 #[derive(Default)]
 struct State {
     over: AtomicBool,
+    /// Each byte goes alone.
+    crumbs: bool,
     cuts: AtomicUsize,
 }
 
@@ -28,9 +32,18 @@ impl Link {
     /// Pass on to `broker`. Each of the first connections is cut after as many bytes, both directions together, as `budgets` says;
     /// later ones are left alone.
     pub fn start(broker: SocketAddr, budgets: Vec<u32>) -> Result<Link> {
+        Link::with(broker, budgets, State::default())
+    }
+
+    /// Pass on to `broker` one byte at a time, and cut nothing.
+    pub fn in_crumbs(broker: SocketAddr) -> Result<Link> {
+        Link::with(broker, Vec::new(), State { crumbs: true, ..State::default() })
+    }
+
+    fn with(broker: SocketAddr, budgets: Vec<u32>, state: State) -> Result<Link> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
         let address = listener.local_addr()?;
-        let state = Arc::new(State::default());
+        let state = Arc::new(state);
         let shared = Arc::clone(&state);
         thread::spawn(move || {
             let mut budgets = budgets.into_iter().map(i64::from);
@@ -71,7 +84,7 @@ fn to_broker(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, stat
     let mut buffer = [0; 4096];
     while let Ok(n @ 1..) = app.read(&mut buffer) {
         let allowed = state.take(budget, n);
-        if broker.write_all(&buffer[..allowed]).is_err() || allowed < n {
+        if state.pass(&mut broker, &buffer[..allowed]).is_err() || allowed < n {
             break;
         }
     }
@@ -88,7 +101,7 @@ fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: 
             continue;
         }
         let allowed = state.take(budget, n);
-        cut = app.write_all(&buffer[..allowed]).is_err() || allowed < n;
+        cut = state.pass(&mut app, &buffer[..allowed]).is_err() || allowed < n;
         if cut {
             // The other direction sees it, and tells the broker.
             let _ = app.shutdown(Shutdown::Both);
@@ -98,6 +111,17 @@ fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: 
 }
 
 impl State {
+    fn pass(&self, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
+        for piece in bytes.chunks(if self.crumbs { 1 } else { bytes.len().max(1) }) {
+            to.write_all(piece)?;
+            if self.crumbs {
+                // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
+                thread::sleep(Duration::from_micros(100));
+            }
+        }
+        Ok(())
+    }
+
     /// How many of `n` bytes may still pass: the cut is to fall inside of packets.
     fn take(&self, budget: &AtomicI64, n: usize) -> usize {
         let len = n as i64;

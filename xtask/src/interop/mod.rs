@@ -7,6 +7,7 @@ mod broker;
 mod link;
 mod mosquitto;
 mod observer;
+mod over;
 mod process;
 mod stage;
 mod talks;
@@ -19,6 +20,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use broker::Broker;
+use over::{Certificates, Over};
 use stage::{Apps, Stage};
 use talks::Talk;
 
@@ -41,49 +43,51 @@ pub struct Args {
     /// Show each single check
     #[arg(long, short)]
     verbose: bool,
-    /// Only conversations with one of these words in their name
+    /// Only conversations with one of these words in their name, as in: cut, tls, cut-wss
     words: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let wanted = |talk: &Talk| args.words.is_empty() || args.words.iter().any(|word| talk.name.contains(word.as_str()));
-    let talks: Vec<&Talk> = talks::ALL.iter().filter(|talk| wanted(talk)).collect();
-    if talks.is_empty() {
+    let wanted = |part: &Part| args.words.is_empty() || args.words.iter().any(|word| part.name().contains(word.as_str()));
+    let parts: Vec<Part> = talks::ALL.iter().flat_map(Part::of).filter(wanted).collect();
+    if parts.is_empty() {
         let names: Vec<_> = talks::ALL.iter().map(|talk| talk.name).collect();
         bail!("no conversation is called so; there are: {}", names.join(", "));
     }
     if args.list {
-        for talk in talks {
-            println!("{:12} {}", talk.name, talk.about);
+        for part in parts {
+            println!("{:18} {}", part.name(), part.talk.about);
         }
         return Ok(());
     }
     setup::ensure(setup::COMPILERS)?;
+    setup::ensure(setup::TEST_TOOLS)?;
     for broker in BROKERS {
         setup::ensure(broker.packages())?;
     }
     eprintln!("building the library, the host and the apps of interop/");
     let apps = build_apps()?;
+    let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
     let mut failed = 0;
     let mut checks = 0;
     for broker in BROKERS {
         println!("{} {}", broker.name(), broker.version()?);
-        hold(*broker, &talks, &apps, |talk, result, time| match result {
+        hold(*broker, &parts, &apps, &files, |part, result, time| match result {
             Ok(shown) => {
                 checks += shown.len();
-                println!("  ok      {:12} {:3} checks {:5.1} s", talk.name, shown.len(), time.as_secs_f64());
+                println!("  ok      {:18} {:3} checks {:5.1} s", part.name(), shown.len(), time.as_secs_f64());
                 if args.verbose {
                     shown.iter().for_each(|what| println!("            {what}"));
                 }
             }
             Err(error) => {
                 failed += 1;
-                println!("  FAILED  {:12} {error:#}", talk.name);
+                println!("  FAILED  {:18} {error:#}", part.name());
             }
         });
     }
-    let all = talks.len() * BROKERS.len();
+    let all = parts.len() * BROKERS.len();
     println!("{checks} checks in {:.0} s", begun.elapsed().as_secs_f64());
     println!("interop: {} passed, {failed} failed", all - failed);
     if failed > 0 {
@@ -109,30 +113,52 @@ fn build_apps() -> Result<Apps> {
     Ok(apps)
 }
 
+/// A conversation over one kind of connection.
+struct Part {
+    talk: &'static Talk,
+    over: Over,
+}
+
+impl Part {
+    fn of(talk: &'static Talk) -> impl Iterator<Item = Part> {
+        talk.over.iter().map(move |&over| Part { talk, over })
+    }
+
+    fn name(&self) -> String {
+        format!("{}-{}", self.talk.name, self.over.name())
+    }
+}
+
 /// Hold conversations with one broker, several at a time, and report each as it ends.
-fn hold(broker: &dyn Broker, talks: &[&Talk], apps: &Apps, mut report: impl FnMut(&Talk, Result<Vec<String>>, Duration)) {
+fn hold(
+    broker: &dyn Broker,
+    parts: &[Part],
+    apps: &Apps,
+    files: &Certificates,
+    mut report: impl FnMut(&Part, Result<Vec<String>>, Duration),
+) {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
     // Children die with the thread that started them, so the threads are to last until all is over.
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(talks.len()) {
+        for _ in 0..AT_ONCE.min(parts.len()) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                while let Some(talk) = talks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begun = Instant::now();
-                    let dir = dir().join(broker.name()).join(talk.name);
-                    let result = Stage::new(broker, apps, dir, begun + LIMIT).and_then(|stage| {
-                        (talk.hold)(&stage)?;
+                    let dir = dir().join(broker.name()).join(part.name());
+                    let result = Stage::new(broker, part.over, apps, files, dir, begun + LIMIT).and_then(|stage| {
+                        (part.talk.hold)(&stage)?;
                         Ok(stage.shown())
                     });
                     // Nobody listens only if the report has panicked.
-                    let _ = sender.send((*talk, result, begun.elapsed()));
+                    let _ = sender.send((part, result, begun.elapsed()));
                 }
             });
         }
         drop(sender);
-        for (talk, result, time) in results {
-            report(talk, result, time);
+        for (part, result, time) in results {
+            report(part, result, time);
         }
     });
 }

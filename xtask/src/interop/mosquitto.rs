@@ -2,7 +2,6 @@
 
 use std::fmt::Write;
 use std::fs::Metadata;
-use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::broker::{Broker, Setup};
+use super::broker::{Broker, Doors, Setup};
+use super::over::{Certificates, Over, PSK};
 use super::process::Process;
 use crate::project;
 use crate::setup::{Package, program};
@@ -38,9 +38,9 @@ impl Broker for Mosquitto {
         version.map(str::to_owned).context("mosquitto -h does not tell its version")
     }
 
-    fn prepare(&self, setup: &Setup, address: SocketAddr, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
         // As root it would become another user, who can't write here; for others the line has no effect.
-        let mut conf = format!("listener {} {}\nuser root\n", address.port(), address.ip());
+        let mut conf = String::from("user root\n");
         // Every message counts, however slow its receiver is. Not 0: that means none, where it should mean no limit.
         conf.push_str("max_queued_messages 100000\nlog_dest stderr\nlog_type all\nlog_timestamp_format %H:%M:%S\nset_tcp_nodelay true\n");
         let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
@@ -60,6 +60,7 @@ impl Broker for Mosquitto {
             // When it is told to, and not between.
             conf.push_str("autosave_interval 0\n");
         }
+        listeners(&mut conf, setup, doors, files, dir)?;
         let file = dir.join("mosquitto.conf");
         std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = command("mosquitto");
@@ -81,6 +82,37 @@ impl Broker for Mosquitto {
         }
         bail!("mosquitto does not write {}", file.display())
     }
+}
+
+/// Where it listens, and to whom. Options that follow a listener are its own.
+fn listeners(conf: &mut String, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<()> {
+    let mut add = |line: String| {
+        conf.push_str(&line);
+        conf.push('\n');
+    };
+    add(format!("listener {} {}", doors.plain.port(), doors.plain.ip()));
+    if doors.over == Over::Tcp {
+        return Ok(());
+    }
+    // One with WebSocket does not start without a plain one before it, nor without being told of IPv4.
+    add(format!("listener {} {}", doors.app.port(), doors.app.ip()));
+    if doors.over.is_websocket() {
+        add("protocol websockets\nsocket_domain ipv4".into());
+    }
+    if doors.over.has_certificates() {
+        let server = if setup.elsewhere { "elsewhere" } else { "server" };
+        add(format!("certfile {}", files.path(&format!("{server}.pem")).display()));
+        add(format!("keyfile {}", files.path(&format!("{server}.key")).display()));
+    }
+    if doors.over == Over::Cert {
+        add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));
+    }
+    if doors.over == Over::Psk {
+        let file = dir.join("keys");
+        std::fs::write(&file, format!("{}:{}\n", PSK.0, PSK.1)).with_context(|| format!("cannot write {}", file.display()))?;
+        add(format!("psk_hint interop\npsk_file {}", file.display()));
+    }
+    Ok(())
 }
 
 fn identity(file: &Metadata) -> (u64, i64, i64) {

@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::broker::{Broker, Running, Setup};
 use super::observer::{self, Observer};
+use super::over::{Certificates, Over};
 use super::process::Process;
 use crate::app::Built;
 
@@ -19,6 +20,9 @@ pub type Apps = BTreeMap<&'static str, Built>;
 pub struct Stage<'a> {
     kind: &'a dyn Broker,
     apps: &'a Apps,
+    pub files: &'a Certificates,
+    /// How apps reach brokers.
+    pub over: Over,
     pub dir: PathBuf,
     pub end: Instant,
     shown: RefCell<Vec<String>>,
@@ -27,33 +31,41 @@ pub struct Stage<'a> {
 
 impl<'a> Stage<'a> {
     /// An empty one.
-    pub fn new(kind: &'a dyn Broker, apps: &'a Apps, dir: PathBuf, end: Instant) -> Result<Stage<'a>> {
+    pub fn new(kind: &'a dyn Broker, over: Over, apps: &'a Apps, files: &'a Certificates, dir: PathBuf, end: Instant) -> Result<Stage<'a>> {
         if dir.exists() {
             std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(Stage { kind, apps, dir, end, shown: RefCell::default(), started: Cell::new(0) })
+        Ok(Stage { kind, apps, files, over, dir, end, shown: RefCell::default(), started: Cell::new(0) })
     }
 
     pub fn broker(&self, name: &str, setup: Setup) -> Result<Running<'a>> {
-        Running::start(self.kind, &setup, &self.dir.join(name), self.end)
+        Running::start(self.kind, &setup, self.over, self.files, &self.dir.join(name), self.end)
     }
 
     /// Start an app, connecting to this broker unless the settings say otherwise.
     pub fn app(&self, name: &str, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let server = broker.door.to_string();
+        let settings: Vec<_> = [("mqtt.server", server.as_str())].iter().chain(settings).copied().collect();
+        self.app_alone(name, &settings)
+    }
+
+    /// Start an app; the settings say where it is to connect to.
+    pub fn app_alone(&self, name: &str, settings: &[(&str, &str)]) -> Result<App<'_>> {
         let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
-        self.program(name, Command::new(&built.program).current_dir(&built.files), broker, settings)
+        self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
     }
 
     /// Start an app that was built in another way.
-    pub fn program(&self, name: &str, command: &mut Command, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
-        let server = broker.address.to_string();
+    pub fn program(&self, name: &str, command: &mut Command, settings: &[(&str, &str)]) -> Result<App<'_>> {
         // A client id of its own: two at once would throw each other out.
         let id = format!("{name}-app");
-        let ours = [("mqtt.server", server.as_str()), ("device.id", &id), ("debug.level", "3")];
+        let ours = [("device.id", id.as_str()), ("debug.level", "3")];
         // Quickly back, where a wait is not what is looked at.
         let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
-        for (key, value) in ours.iter().chain(&waits).chain(settings) {
+        let over = self.over.settings(self.files);
+        let over: Vec<_> = over.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        for (key, value) in ours.iter().chain(&over).chain(&waits).chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
         }
         let log = self.new_log(name);

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 
 use crate::interop::broker::Setup;
+use crate::interop::link::Link;
 use crate::interop::observer;
 use crate::interop::stage::Stage;
 
@@ -18,6 +19,14 @@ pub fn qos(stage: &Stage) -> Result<()> {
 pub fn subscriptions(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
     stage.app("subscriptions", &broker, &[])?.finish().map(drop)
+}
+
+pub fn bytewise(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let link = Link::in_crumbs(broker.door)?;
+    let address = link.address.to_string();
+    stage.app("subscriptions", &broker, &[("mqtt.server", &address)])?.finish()?;
+    stage.check(true, "all of it comes and goes one byte at a time")
 }
 
 /// In the log for each message that is skipped.

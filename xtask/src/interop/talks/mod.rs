@@ -2,18 +2,22 @@
 
 mod access;
 mod delivery;
+mod opening;
 mod programs;
 mod servers;
 mod session;
 
 use anyhow::Result;
 
+use super::over::Over;
 use super::stage::Stage;
 
 /// A conversation with a broker.
 pub struct Talk {
     pub name: &'static str,
     pub about: &'static str,
+    /// The kinds of connection that it is held over.
+    pub over: &'static [Over],
     pub hold: fn(&Stage) -> Result<()>,
 }
 
@@ -21,19 +25,52 @@ pub struct Talk {
 pub const APPS: &[&str] =
     &["backup", "cut", "direct", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
 
+/// What has nothing to do with the kind of connection is looked at once.
+const PLAIN: &[Over] = &[Over::Tcp];
+const EVERY: &[Over] = &Over::ALL;
+const STREAM: &[Over] = &[Over::Tcp, Over::Tls, Over::Cert, Over::Psk];
+
 /// In the order in which they start: those that take longest come first.
 pub const ALL: &[Talk] = &[
-    Talk { name: "by_hand", about: "a short program compiled with one line of cc against the SDK", hold: programs::by_hand },
-    Talk { name: "cut", about: "messages both ways over a connection that is cut again and again", hold: session::cut },
-    Talk { name: "session", about: "sessions that outlive the app and the broker, messages both ways meanwhile", hold: session::session },
-    Talk { name: "backup", about: "from the broker to its backup when it dies, and back", hold: servers::backup },
-    Talk { name: "reconfigure", about: "disconnect, connect, another broker at run time", hold: servers::reconfigure },
-    Talk { name: "login", about: "user name and password, right and wrong", hold: access::login },
-    Talk { name: "refusal", about: "a subscription that the broker's access rules forbid", hold: access::refusal },
-    Talk { name: "will", about: "the last will of an app that is killed, or leaves; retained or not", hold: session::will },
-    Talk { name: "qos", about: "messages at each QoS, retained, empty and large ones, counted one by one", hold: delivery::qos },
-    Talk { name: "oversized", about: "messages over mqtt.recv_mbuf_limit are skipped and acknowledged", hold: delivery::oversized },
-    Talk { name: "subscriptions", about: "two subscriptions to one filter, unsubscribing", hold: delivery::subscriptions },
-    Talk { name: "several", about: "three connections at once, to two brokers", hold: servers::several },
-    Talk { name: "direct", about: "examples/direct answers requests", hold: programs::direct },
+    Talk { name: "by_hand", about: "a short program compiled with one line of cc against the SDK", over: PLAIN, hold: programs::by_hand },
+    Talk { name: "cut", about: "messages both ways over a connection that is cut again and again", over: EVERY, hold: session::cut },
+    Talk {
+        name: "session",
+        about: "sessions that outlive the app and the broker, messages both ways meanwhile",
+        over: EVERY,
+        hold: session::session,
+    },
+    Talk { name: "backup", about: "from the broker to its backup when it dies, and back", over: EVERY, hold: servers::backup },
+    Talk { name: "reconfigure", about: "disconnect, connect, another broker at run time", over: PLAIN, hold: servers::reconfigure },
+    Talk { name: "login", about: "user name and password, right and wrong", over: EVERY, hold: access::login },
+    Talk { name: "refusal", about: "a subscription that the broker's access rules forbid", over: PLAIN, hold: access::refusal },
+    Talk { name: "will", about: "the last will of an app that is killed, or leaves; retained or not", over: EVERY, hold: session::will },
+    Talk {
+        name: "qos",
+        about: "messages at each QoS, retained, empty and large ones, counted one by one",
+        over: EVERY,
+        hold: delivery::qos,
+    },
+    Talk {
+        name: "oversized",
+        about: "messages over mqtt.recv_mbuf_limit are skipped and acknowledged",
+        over: STREAM,
+        hold: delivery::oversized,
+    },
+    Talk { name: "subscriptions", about: "two subscriptions to one filter, unsubscribing", over: EVERY, hold: delivery::subscriptions },
+    Talk { name: "several", about: "three connections at once, to two brokers", over: EVERY, hold: servers::several },
+    Talk { name: "direct", about: "examples/direct answers requests", over: PLAIN, hold: programs::direct },
+    Talk {
+        name: "trust",
+        about: "TLS that one of both does not trust: certificates and keys that are wrong or missing",
+        over: &[Over::Tls, Over::Cert, Over::Psk, Over::Wss],
+        hold: opening::trust,
+    },
+    Talk {
+        name: "handshake",
+        about: "a server that does not agree to WebSocket, or does not answer",
+        over: &[Over::Ws],
+        hold: opening::handshake,
+    },
+    Talk { name: "bytewise", about: "a link that passes on one byte at a time", over: EVERY, hold: delivery::bytewise },
 ];

@@ -47,5 +47,7 @@ pub fn by_hand(stage: &Stage) -> Result<()> {
         ),
     )?;
     let mut command = Command::new(stage.dir.join("app"));
-    stage.program("by_hand", command.current_dir(&stage.dir), &broker, &[("mqtt.enable", "true")])?.finish().map(drop)
+    let server = broker.door.to_string();
+    let settings = [("mqtt.server", server.as_str()), ("mqtt.enable", "true")];
+    stage.program("by_hand", command.current_dir(&stage.dir), &settings)?.finish().map(drop)
 }

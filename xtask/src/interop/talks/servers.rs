@@ -11,8 +11,13 @@ const ANSWERED: &str = "ok ";
 pub fn backup(stage: &Stage) -> Result<()> {
     let mut primary = stage.broker("primary", Setup::default())?;
     let mut second = stage.broker("backup", Setup::default())?;
-    let address = second.address.to_string();
-    let settings = [("mqtt1.server", address.as_str()), ("mqtt1.reconnect_timeout_min", "0.1"), ("mqtt1.reconnect_timeout_max", "0.3")];
+    let address = second.door.to_string();
+    // It has a configuration of its own, all of it.
+    let over = stage.over.settings(stage.files);
+    let over: Vec<_> = over.iter().map(|(key, value)| (key.replacen("mqtt.", "mqtt1.", 1), value)).collect();
+    let mut settings =
+        vec![("mqtt1.server", address.as_str()), ("mqtt1.reconnect_timeout_min", "0.1"), ("mqtt1.reconnect_timeout_max", "0.3")];
+    settings.extend(over.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let mut app = stage.app("backup", &primary, &settings)?;
 
     app.tells("connected 1")?;
@@ -38,7 +43,7 @@ pub fn reconfigure(stage: &Stage) -> Result<()> {
     let there = stage.broker("other", Setup::default())?;
     let seen_here = stage.observer(&here, &["change/#"], None)?;
     let seen_there = stage.observer(&there, &["change/#"], None)?;
-    stage.app("reconfigure", &here, &[("other.server", &there.address.to_string())])?.finish()?;
+    stage.app("reconfigure", &here, &[("other.server", &there.door.to_string())])?.finish()?;
     for (mut observer, broker, expected) in [(seen_here, &here, "1 2 end"), (seen_there, &there, "3 end")] {
         stage.publish(broker, "change/end", "end")?;
         observer.next_on("change/end")?;
@@ -51,5 +56,5 @@ pub fn reconfigure(stage: &Stage) -> Result<()> {
 pub fn several(stage: &Stage) -> Result<()> {
     let here = stage.broker("broker", Setup::default())?;
     let there = stage.broker("other", Setup::default())?;
-    stage.app("several", &here, &[("other.server", &there.address.to_string())])?.finish().map(drop)
+    stage.app("several", &here, &[("other.server", &there.door.to_string())])?.finish().map(drop)
 }

@@ -60,9 +60,11 @@ pub fn cut(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
     let observer = stage.observer(&broker, &["cut/out/+"], None)?;
     // The first lets everyone subscribe; the others end within packets of every kind.
-    let mut budgets = link::budgets(CUTS, 60, 2500);
-    budgets[0] = 1000;
-    let link = Link::start(broker.address, budgets)?;
+    // What comes before MQTT is cut, too.
+    let opening = stage.over.opening();
+    let mut budgets = link::budgets(CUTS, 60 + opening / 2, 2500 + opening);
+    budgets[0] = 1000 + 2 * opening;
+    let link = Link::start(broker.door, budgets)?;
     let (count, address) = (MESSAGES.to_string(), link.address.to_string());
     let settings = [
         ("mqtt.server", address.as_str()),
