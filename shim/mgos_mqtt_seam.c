@@ -17,7 +17,7 @@
 /* The least that nc->recv_mbuf_limit is taken for, bytes: enough for the beginning of any packet. */
 #define LEAST_LIMIT 64
 
-/* What the receive buffer of a connection over WebSocket holds beyond the limit, bytes. */
+/* What the receive buffer of a connection over WebSocket holds beyond the limit, bytes: EXTRA of src/ffi/websocket.rs. */
 #define WS_EXTRA 160
 
 /* Before this, seconds, the wall clock has not been set: July 2017. */
