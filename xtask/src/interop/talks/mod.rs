@@ -28,7 +28,6 @@ pub const APPS: &[&str] =
 /// What has nothing to do with the kind of connection is looked at once.
 const PLAIN: &[Over] = &[Over::Tcp];
 const EVERY: &[Over] = &Over::ALL;
-const STREAM: &[Over] = &[Over::Tcp, Over::Tls, Over::Cert, Over::Psk];
 
 /// In the order in which they start: those that take longest come first.
 pub const ALL: &[Talk] = &[
@@ -54,7 +53,7 @@ pub const ALL: &[Talk] = &[
     Talk {
         name: "oversized",
         about: "messages over mqtt.recv_mbuf_limit are skipped and acknowledged",
-        over: STREAM,
+        over: EVERY,
         hold: delivery::oversized,
     },
     Talk { name: "subscriptions", about: "two subscriptions to one filter, unsubscribing", over: EVERY, hold: delivery::subscriptions },
