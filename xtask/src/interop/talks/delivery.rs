@@ -39,7 +39,7 @@ pub fn oversized(stage: &Stage) -> Result<()> {
         std::fs::write(&file, "x".repeat(size)).with_context(|| format!("cannot write {}", file.display()))?;
         Ok::<_, anyhow::Error>(file)
     };
-    // Over WebSocket mosquitto stops in the middle of larger ones: see docs/interop.md.
+    // Over WebSocket mosquitto takes its time: see docs/interop.md.
     let (large, huge) = (file("large", 10_000)?, file("huge", if stage.over.is_websocket() { 20_000 } else { 1_000_000 })?);
     observer::publish_file(&broker, "big/retained", &large, 1, true)?;
 

@@ -31,6 +31,12 @@ const EVERY: &[Over] = &Over::ALL;
 
 /// In the order in which they start: those that take longest come first.
 pub const ALL: &[Talk] = &[
+    Talk {
+        name: "qos",
+        about: "messages at each QoS, retained, empty and large ones, counted one by one",
+        over: EVERY,
+        hold: delivery::qos,
+    },
     Talk { name: "by_hand", about: "a short program compiled with one line of cc against the SDK", over: PLAIN, hold: programs::by_hand },
     Talk { name: "cut", about: "messages both ways over a connection that is cut again and again", over: EVERY, hold: session::cut },
     Talk {
@@ -44,12 +50,6 @@ pub const ALL: &[Talk] = &[
     Talk { name: "login", about: "user name and password, right and wrong", over: EVERY, hold: access::login },
     Talk { name: "refusal", about: "a subscription that the broker's access rules forbid", over: PLAIN, hold: access::refusal },
     Talk { name: "will", about: "the last will of an app that is killed, or leaves; retained or not", over: EVERY, hold: session::will },
-    Talk {
-        name: "qos",
-        about: "messages at each QoS, retained, empty and large ones, counted one by one",
-        over: EVERY,
-        hold: delivery::qos,
-    },
     Talk {
         name: "oversized",
         about: "messages over mqtt.recv_mbuf_limit are skipped and acknowledged",
