@@ -234,7 +234,9 @@ size_t mgos_mqtt_shim_unsent(struct mg_connection *nc) {
 
 const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit) {
   *len = nc->recv_mbuf.len;
-  *limit = nc->recv_mbuf_limit > LEAST_LIMIT ? nc->recv_mbuf_limit : LEAST_LIMIT;
+  /* The part for frames is not for packets. */
+  size_t extra = nc->flags & MG_F_IS_WEBSOCKET ? WS_EXTRA : 0;
+  *limit = nc->recv_mbuf_limit > LEAST_LIMIT + extra ? nc->recv_mbuf_limit - extra : LEAST_LIMIT;
   return (const uint8_t *) nc->recv_mbuf.buf;
 }
 

@@ -424,7 +424,7 @@ extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
 extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 
 /**
- * What has been received and not consumed: where it lies, how much, and how much it can become.
+ * What has been received and not consumed: where it lies, how much, and how long a packet may be.
  */
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 

@@ -169,7 +169,6 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         // SAFETY: `nc` is the live connection of this object.
         let bytes = unsafe { shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit) };
         len = c.get().websocket.readable(len);
-        limit = c.get().websocket.packet_limit(limit);
         if !c.get().core.session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
             if len > 0 {

@@ -189,7 +189,7 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
     /// Bytes that the link has not taken yet.
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
-    /// What has been received and not consumed: where it lies, how much, and how much it can become.
+    /// What has been received and not consumed: where it lies, how much, and how long a packet may be.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
     /// Removes `len` bytes at `at` of what has been received.
     pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize);

@@ -12,9 +12,6 @@ use super::types::mg_connection;
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
 
-/// By so much the shim raises the limit of the receive buffer, for frames (its WS_EXTRA).
-const EXTRA: usize = 160;
-
 /// How far the connection has got.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
@@ -68,11 +65,6 @@ impl WebSocket {
     /// How many of the `len` bytes received belong to MQTT.
     pub fn readable(&self, len: usize) -> usize {
         if self.stage == Stage::Open { self.unframed } else { len }
-    }
-
-    /// How long a packet may be, if the receive buffer may hold `limit` bytes.
-    pub fn packet_limit(&self, limit: usize) -> usize {
-        if self.stage == Stage::Open { limit.saturating_sub(EXTRA).max(64) } else { limit }
     }
 
     /// `n` bytes of MQTT have been dealt with.
