@@ -138,6 +138,15 @@ impl From<OutOfMemory> for Refused {
     }
 }
 
+/// What has been given up since the session was made; each also has its line in the log.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// Messages of ours that were given up, or lost their retry, for newer ones.
+    pub given_up: u32,
+    /// Packets of the broker's that were over the limit.
+    pub oversized: u32,
+}
+
 /// What `prepare` has found to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pending {
@@ -160,6 +169,7 @@ pub struct Session<H: Copy> {
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
     at_once: bool,
     clean: bool,
+    counters: Counters,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     elsewhere: bool,
 }
@@ -177,6 +187,7 @@ impl<H: Copy> Default for Session<H> {
             pending: Pending::Nothing,
             at_once: false,
             clean: true,
+            counters: Counters::default(),
             elsewhere: false,
         }
     }
@@ -196,6 +207,11 @@ impl<H: Copy> Session<H> {
     /// True once CONNECT has gone out on this connection.
     pub fn has_begun(&self) -> bool {
         self.link != Link::Down
+    }
+
+    /// How much has been given up so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// True if no message is queued or in flight, in either direction.
@@ -252,6 +268,9 @@ impl<H: Copy> Session<H> {
             && let (Take::Oversized { .. }, Some(&header)) = (take, buf.first())
         {
             return Err(Violation { header, wrong: Wrong::Order, value: (header >> 4) as u32 });
+        }
+        if let Take::Oversized { .. } = take {
+            self.counters.oversized = self.counters.oversized.wrapping_add(1);
         }
         Ok(take)
     }
@@ -408,6 +427,7 @@ impl<H: Copy> Session<H> {
         self.at_once = self.is_up() && !behind_others || held_back;
         while self.outbox.is_over() {
             self.outbox.give_up_one(id, held_back);
+            self.counters.given_up = self.counters.given_up.wrapping_add(1);
         }
         Ok(Published { id, flags, direct: false, overflow })
     }

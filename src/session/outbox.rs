@@ -316,7 +316,7 @@ pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::{Out, WINDOW};
-    use crate::session::{Limits, Session};
+    use crate::session::{Limits, Session, Take};
     use crate::wire::{AckKind, Packet, PacketId, QoS};
 
     fn connected() -> Session<()> {
@@ -354,6 +354,24 @@ mod tests {
             s.receive(Packet::Ack(AckKind::PubRec, PacketId::new(id).unwrap()), false, 0).unwrap();
             assert_eq!(pump(&mut s), 1);
         }
+    }
+
+    #[test]
+    fn what_is_given_up_is_counted() {
+        let mut s = Session::<()>::default();
+        for _ in 0..7 {
+            publish(&mut s, 5);
+        }
+        assert_eq!(s.counters().given_up, 2);
+        let mut s = connected();
+        let mut packet = [0; 40];
+        packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);
+        while let Ok(take) = s.take(&packet, 16) {
+            if let Take::Drop(_) = take {
+                break;
+            }
+        }
+        assert_eq!(s.counters().oversized, 1);
     }
 
     #[test]
