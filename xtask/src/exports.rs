@@ -64,15 +64,9 @@ pub fn public_api() -> Result<BTreeSet<String>> {
         let text = read(header)?;
         // Comments mention functions too.
         let code: String = text.lines().filter(|line| !line.trim_start().starts_with(['*', '/'])).collect::<Vec<_>>().join("\n");
-        names.extend(functions(&code, |_| true));
+        names.extend(functions(&code));
     }
     Ok(names)
-}
-
-/// The functions that the shim has for the core.
-pub fn shim_functions() -> Result<BTreeSet<String>> {
-    let text = read("shim/mgos_mqtt_seam.h")?;
-    Ok(functions(&text, |name| name.starts_with("mgos_mqtt_shim_")).collect())
 }
 
 /// The functions that the shim defines, by their names at the beginning of a definition.
@@ -82,15 +76,15 @@ fn shim_definitions() -> Result<BTreeSet<String>> {
         let text = read(&format!("shim/{file}"))?;
         let definitions =
             text.lines().filter(|line| !line.starts_with([' ', '}', '/', '#']) && !line.ends_with(';')).collect::<Vec<_>>().join("\n");
-        names.extend(functions(&definitions, |_| true));
+        names.extend(functions(&definitions));
     }
     Ok(names)
 }
 
 /// Names of ours that are followed by an opening parenthesis.
-fn functions<'a>(code: &'a str, wanted: impl Fn(&str) -> bool + 'a) -> impl Iterator<Item = String> + 'a {
+fn functions(code: &str) -> impl Iterator<Item = String> + '_ {
     let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
-    words.filter(move |word| word.starts_with("mgos_mqtt_") && wanted(word)).map(String::from)
+    words.filter(move |word| word.starts_with("mgos_mqtt_")).map(String::from)
 }
 
 fn read(path: &str) -> Result<String> {

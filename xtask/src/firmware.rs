@@ -113,6 +113,11 @@ impl Target {
         Ok(archive)
     }
 
+    /// The object that `archive` has made the archive's from, with the names of what is not exported.
+    pub fn object_with_names(&self) -> Result<PathBuf> {
+        Ok(self.dir()?.join("rust.o"))
+    }
+
     /// Compiles the shim as firmware does, each warning an error. Returns the objects.
     pub fn compile_shim(&self, standard: &[&str], logs: Logs) -> Result<Vec<PathBuf>> {
         let plan = app::plan("firmware", None)?;
@@ -141,7 +146,8 @@ impl Target {
         let program = self.dir()?.join("linked.elf");
         let mut ld = self.tool("gcc");
         ld.args(self.cflags).args(["-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-e,mgos_mqtt_init"]);
-        ld.args(["-Wl,-z,noexecstack"]).args(roots.iter().map(|name| format!("-Wl,-u,{name}"))).args(&objects).arg(archive);
+        ld.arg("-Wl,-z,noexecstack").arg(format!("-Wl,-Map={}", program.with_extension("map").display()));
+        ld.args(roots.iter().map(|name| format!("-Wl,-u,{name}"))).args(&objects).arg(archive);
         project::run(ld.arg("-o").arg(&program))?;
         Ok(program)
     }

@@ -12,6 +12,7 @@ mod demo;
 mod dist;
 mod dist_check;
 mod exports;
+mod figures;
 mod firmware;
 mod fuzz;
 mod header;
@@ -65,7 +66,7 @@ enum Command {
     Conformance(conformance::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
-    /// Show how much flash the library takes
+    /// Hold the flash that the library takes against docs/figures.md
     Size(size::Args),
 }
 

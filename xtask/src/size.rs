@@ -1,14 +1,26 @@
 //! `cargo xtask size`: how much flash the library takes, beside the original's figures; and that nothing is in it that must not be.
+//! Counted are text and read-only data of the archive and the shim, linked with --gc-sections; not the app, nor what the platform provides.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use anyhow::{Result, bail};
 
 use crate::exports::public_api;
-use crate::firmware::{CORTEX_M4F, Logs, Target, forbidden};
+use crate::figures::{self, Measured, Options};
+use crate::firmware::{CORTEX_M4F, Logs, RV32IMC, Target, forbidden, output};
 
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// List the largest functions and data of the whole public API on the first target
+    #[arg(long)]
+    symbols: bool,
+}
+
+/// The heading of the committed table.
+pub const SECTION: &str = "Flash";
 
 /// The functions that a typical app calls.
 const TYPICAL: [&str; 7] = [
@@ -21,64 +33,92 @@ const TYPICAL: [&str; 7] = [
     "mgos_mqtt_ev",
 ];
 
-/// What is measured, and what the original takes: text and rodata, bytes.
-struct Figure {
-    what: &'static str,
-    typical: bool,
-    logs: Logs,
-    original: u64,
-}
-
-const FIGURES: [Figure; 4] = [
-    Figure { what: "whole public API", typical: false, logs: Logs::On, original: 7685 },
-    Figure { what: "whole public API, no log", typical: false, logs: Logs::Off, original: 5889 },
-    Figure { what: "typical app", typical: true, logs: Logs::On, original: 6963 },
-    Figure { what: "typical app, no log", typical: true, logs: Logs::Off, original: 5333 },
+/// What is measured for each target.
+const VARIANTS: [(&str, bool, Logs); 4] = [
+    ("whole public API", false, Logs::On),
+    ("whole public API, no log", false, Logs::Off),
+    ("typical app", true, Logs::On),
+    ("typical app, no log", true, Logs::Off),
 ];
 
-pub fn run(_: Args) -> Result<()> {
-    let target = &CORTEX_M4F;
-    let archive = target.archive()?;
-    println!("Flash on {}, bytes of text and read-only data, linked with --gc-sections:", target.name);
-    println!("{:<28} {:>8} {:>8} {:>8} {:>8}", "", "original", "now", "of it C", "RAM");
-    for figure in &FIGURES {
-        let roots = if figure.typical { TYPICAL.map(String::from).into() } else { public_api()? };
-        let (flash, ram) = measure(target, &archive, &roots, figure.logs)?;
-        let (shim, _) = measure_shim(target, &roots, figure.logs)?;
-        println!("{:<28} {:>8} {flash:>8} {shim:>8} {ram:>8}", figure.what, figure.original);
+pub fn run(args: Args) -> Result<()> {
+    let mut measured = Vec::new();
+    let mut parts = String::new();
+    for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc")] {
+        let archive = target.archive()?;
+        let bad = target.symbols(&archive)?;
+        let bad = forbidden(&bad);
+        if !bad.is_empty() {
+            bail!("the archive for {} holds what firmware must not: {}", target.name, bad.join(", "));
+        }
+        let mut most_ram = 0;
+        for (what, typical, logs) in VARIANTS {
+            let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };
+            let program = target.link(&archive, &roots, logs)?;
+            let (flash, ram) = sum(target, &program)?;
+            let core = core_part(&program.with_extension("map"))?;
+            parts += &format!("{:<52} {:>9} {:>9}\n", format!("{name}, {what}"), figures::grouped(core), figures::grouped(flash - core));
+            measured.push(Measured { name: format!("{name}, {what}"), value: flash });
+            most_ram = most_ram.max(ram);
+        }
+        measured.push(Measured { name: format!("{name}, .data + .bss"), value: most_ram });
     }
-    let symbols = target.symbols(&archive)?;
-    let bad = forbidden(&symbols);
-    if !bad.is_empty() {
-        bail!("the archive holds what firmware must not: {}", bad.join(", "));
+    if args.symbols {
+        largest(&CORTEX_M4F, &public_api()?)?;
     }
-    println!("No symbol of core::panicking, core::fmt or alloc in the archive.");
-    Ok(())
+    // Only JSON goes where JSON is asked for.
+    eprint!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
+    figures::report(SECTION, &measured, &args.options)
 }
 
 /// Flash and RAM of what is linked.
-fn measure(target: &Target, archive: &std::path::Path, roots: &BTreeSet<String>, logs: Logs) -> Result<(u64, u64)> {
-    let program = target.link(archive, roots, logs)?;
-    sum(target, &program)
-}
-
-/// The same for the shim alone.
-fn measure_shim(target: &Target, roots: &BTreeSet<String>, logs: Logs) -> Result<(u64, u64)> {
-    let empty = crate::project::target_dir().join("firmware").join(target.name).join("empty.a");
-    crate::project::run(target.tool("ar").arg("rcs").arg(&empty))?;
-    // Without the core nothing leads to the functions that only it calls.
-    let shim = roots.iter().cloned().chain(crate::exports::shim_functions()?).collect();
-    measure(target, &empty, &shim, logs)
-}
-
-fn sum(target: &Target, program: &std::path::Path) -> Result<(u64, u64)> {
+fn sum(target: &Target, program: &Path) -> Result<(u64, u64)> {
     let (mut flash, mut ram) = (0, 0);
     for (name, size) in target.sections(program)? {
-        if [".text", ".rodata", ".ARM.ex"].iter().any(|prefix| name.starts_with(prefix)) {
+        if [".text", ".rodata", ".srodata", ".ARM.ex"].iter().any(|prefix| name.starts_with(prefix)) {
             flash += size;
-        } else if [".data", ".bss"].iter().any(|prefix| name.starts_with(prefix)) {
+        } else if [".data", ".sdata", ".bss", ".sbss"].iter().any(|prefix| name.starts_with(prefix)) {
             ram += size;
         }
     }
     Ok((flash, ram))
+}
+
+/// Bytes of flash that came from the archive, by the linker's map.
+fn core_part(map: &Path) -> Result<u64> {
+    let text = std::fs::read_to_string(map)?;
+    // What was thrown away is listed before.
+    let placed = text.split_once("Linker script and memory map").map_or("", |(_, placed)| placed);
+    let mut sum = 0;
+    let mut section = "";
+    for line in placed.lines() {
+        let indented = line.starts_with(' ');
+        let mut words = line.split_whitespace();
+        // A long name has a line of its own before that with address, size and file.
+        if indented && line.trim_start().starts_with('.') {
+            section = words.next().unwrap_or_default();
+        } else if !line.starts_with("                0x") {
+            section = "";
+        }
+        let flash = [".text", ".rodata", ".srodata"].iter().any(|prefix| section.starts_with(prefix));
+        let (Some(_), Some(size), Some(file)) = (words.next(), words.next(), words.next()) else { continue };
+        if let Some(size) = size.strip_prefix("0x").filter(|_| flash && file.contains("libmgos_mqtt.a(")) {
+            sum += u64::from_str_radix(size, 16)?;
+            section = "";
+        }
+    }
+    Ok(sum)
+}
+
+/// Prints the largest symbols of what is linked. The archive itself has no names for what is not exported.
+fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
+    let program = target.link(&target.object_with_names()?, roots, Logs::On)?;
+    let listing =
+        output(target.tool("nm").args(["--print-size", "--size-sort", "--reverse-sort", "--demangle", "--radix=d"]).arg(&program))?;
+    for line in listing.lines().take(60) {
+        let mut words = line.splitn(4, ' ').skip(1);
+        let (Some(size), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
+        eprintln!("{:>6} {kind} {name}", size.trim_start_matches('0'));
+    }
+    Ok(())
 }
