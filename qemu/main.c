@@ -35,6 +35,12 @@ void check_that(bool ok, const char *what, int line) {
   machine_print("\n");
 }
 
+void library_begins(void) {
+}
+
+void library_ends(void) {
+}
+
 static void paint(void) {
   uint8_t *p;
   size_t size;

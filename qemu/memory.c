@@ -31,7 +31,7 @@ struct head {
 static uint8_t s_pool[POOL] __attribute__((aligned(16)));
 static bool s_ready;
 static size_t s_in_use, s_peak;
-static unsigned s_until, s_count;
+static unsigned s_until, s_count, s_blocks, s_requests;
 static bool s_failed;
 
 void *__wrap_malloc(size_t size);
@@ -85,6 +85,14 @@ size_t memory_in_use(void) {
   return s_in_use;
 }
 
+unsigned memory_blocks(void) {
+  return s_blocks;
+}
+
+unsigned memory_requests(void) {
+  return s_requests;
+}
+
 size_t memory_peak(void) {
   return s_peak;
 }
@@ -114,6 +122,7 @@ bool memory_is_sound(void) {
 void *__wrap_malloc(size_t size) {
   size_t units = (size + sizeof(struct head) + TAIL + UNIT - 1) / UNIT;
   struct head *h;
+  s_requests++;
   if (fails() || size > POOL) return NULL;
   for (h = first(); h != NULL; h = next(h)) {
     struct head *after;
@@ -133,6 +142,7 @@ void *__wrap_malloc(size_t size) {
     h->mark = USED_MARK;
     h->slack = (uint8_t) (units * UNIT - sizeof(*h) - TAIL - size);
     s_in_use += size;
+    s_blocks++;
     if (s_in_use > s_peak) s_peak = s_in_use;
     /* Nobody may take fresh memory for zeros. */
     memset(h + 1, 0xcc, size);
@@ -148,6 +158,7 @@ void __wrap_free(void *block) {
   h = (struct head *) block - 1;
   CHECK(h->mark == USED_MARK && block_is_sound(h));
   s_in_use -= asked(h);
+  s_blocks--;
   h->mark = FREE_MARK;
   h->slack = FREED;
   memset(block, FREED, h->size * UNIT - sizeof(*h));

@@ -27,7 +27,36 @@ static struct mg_mgr s_mgr;
 static unsigned s_errors;
 static uint32_t s_random = 1;
 
+static size_t s_bytes;
+static unsigned s_blocks;
+
 enum cs_log_level cs_log_level = LL_DEBUG;
+
+/* ---- Memory of our own, told apart from the library's ---- */
+
+static void *take_block(size_t size) {
+  void *block = malloc(size);
+  if (block == NULL) return NULL;
+  s_bytes += size;
+  s_blocks++;
+  return memset(block, 0, size);
+}
+
+static void give_block(void *block, size_t size) {
+  s_bytes -= size;
+  s_blocks--;
+  free(block);
+}
+
+size_t port_bytes(void) {
+  return s_bytes;
+}
+
+unsigned port_blocks(void) {
+  return s_blocks;
+}
+
+/* ---- Clock and timers ---- */
 
 int64_t mgos_uptime_micros(void) {
   return (int64_t) s_now * 1000;
@@ -43,7 +72,7 @@ float mgos_rand_range(float from, float to) {
 }
 
 mgos_timer_id mgos_set_timer(int ms, int flags, timer_callback cb, void *arg) {
-  struct timer *t = (struct timer *) malloc(sizeof(*t));
+  struct timer *t = (struct timer *) take_block(sizeof(*t));
   (void) flags;
   if (t == NULL) return MGOS_INVALID_TIMER_ID;
   t->at = s_now + (uint64_t) ms;
@@ -60,7 +89,7 @@ void mgos_clear_timer(mgos_timer_id id) {
     if ((mgos_timer_id) *p == id) {
       struct timer *t = *p;
       *p = t->next;
-      free(t);
+      give_block(t, sizeof(*t));
       return;
     }
   }
@@ -72,7 +101,9 @@ static bool run_timer(void) {
     struct timer t = **p;
     if (t.at > s_now) continue;
     mgos_clear_timer((mgos_timer_id) *p);
+    library_begins();
     t.cb(t.arg);
+    library_ends();
     return true;
   }
   return false;
@@ -90,7 +121,7 @@ struct handler {
 static struct handler *s_handlers;
 
 bool mgos_event_add_handler(int ev, mgos_event_handler_t cb, void *arg) {
-  struct handler *h = (struct handler *) malloc(sizeof(*h));
+  struct handler *h = (struct handler *) take_block(sizeof(*h));
   if (h == NULL) return false;
   h->ev = ev;
   h->cb = cb;
@@ -106,7 +137,7 @@ bool mgos_event_remove_handler(int ev, mgos_event_handler_t cb, void *arg) {
     struct handler *h = *p;
     if (h->ev != ev || h->cb != cb || h->arg != arg) continue;
     *p = h->next;
-    free(h);
+    give_block(h, sizeof(*h));
     return true;
   }
   return false;
@@ -226,7 +257,7 @@ struct mg_mgr *mgos_get_mgr(void) {
 
 struct mg_connection *mg_connect_opt(struct mg_mgr *mgr, const char *address, mg_event_handler_t handler, void *user_data,
                                      struct mg_connect_opts opts) {
-  struct mg_connection *nc = (struct mg_connection *) calloc(1, sizeof(*nc));
+  struct mg_connection *nc = (struct mg_connection *) take_block(sizeof(*nc));
   if (nc == NULL) return NULL;
   (void) opts;
   nc->mgr = mgr;
@@ -244,14 +275,17 @@ void mg_send(struct mg_connection *nc, const void *bytes, int len) {
   mbuf_append(&nc->send_mbuf, bytes, (size_t) len);
 }
 
-static void call(struct mg_connection *nc, int ev, void *ev_data) {
-  nc->handler(nc, ev, ev_data, nc->user_data);
+void raise_event(struct mg_connection *nc, int ev, void *ev_data) {
+  mg_event_handler_t handler = nc->proto_handler != NULL ? nc->proto_handler : nc->handler;
+  library_begins();
+  handler(nc, ev, ev_data, nc->user_data);
+  library_ends();
 }
 
 static void end(struct mg_connection *nc) {
   struct mg_connection **p;
   struct link *link = (struct link *) nc->mgr_data;
-  call(nc, MG_EV_CLOSE, NULL);
+  raise_event(nc, MG_EV_CLOSE, NULL);
   for (p = &s_mgr.active_connections; *p != nc; p = &(*p)->next) {
   }
   *p = nc->next;
@@ -260,7 +294,7 @@ static void end(struct mg_connection *nc) {
   if (nc->proto_data_destructor != NULL) nc->proto_data_destructor(nc->proto_data);
   mbuf_free(&nc->recv_mbuf);
   mbuf_free(&nc->send_mbuf);
-  free(nc);
+  give_block(nc, sizeof(*nc));
 }
 
 /* Reads as much as there is room for; the rest waits in the link, as it does in a socket. */
@@ -280,7 +314,7 @@ static bool take(struct mg_connection *nc, struct link *link) {
   memmove(link->to_client, link->to_client + n, link->to_client_len - n);
   link->to_client_len -= n;
   num = (int) n;
-  call(nc, MG_EV_RECV, &num);
+  raise_event(nc, MG_EV_RECV, &num);
   return true;
 }
 
@@ -296,7 +330,7 @@ static bool give(struct mg_connection *nc, struct link *link) {
   if (m->len == 0) mbuf_free(m);
   num = (int) n;
   broker_read(link);
-  call(nc, MG_EV_SEND, &num);
+  raise_event(nc, MG_EV_SEND, &num);
   return true;
 }
 
@@ -308,10 +342,10 @@ static bool serve(struct mg_connection *nc) {
     int status = link == NULL || link->refused ? -1 : 0;
     nc->flags &= ~(unsigned long) MG_F_CONNECTING;
     if (status != 0) nc->flags |= MG_F_CLOSE_IMMEDIATELY;
-    call(nc, MG_EV_CONNECT, &status);
+    raise_event(nc, MG_EV_CONNECT, &status);
     moved = true;
   } else if (!(nc->flags & MG_F_CLOSE_IMMEDIATELY)) {
-    call(nc, MG_EV_POLL, NULL);
+    raise_event(nc, MG_EV_POLL, NULL);
   }
   if (!(nc->flags & MG_F_CLOSE_IMMEDIATELY) && link != NULL) {
     moved |= give(nc, link);

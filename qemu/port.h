@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct mg_connection;
+
 /* ---- The machine: one file for each, in a directory of its own; host.c for this one ---- */
 
 void machine_print(const char *text);
@@ -30,6 +32,9 @@ size_t memory_peak(void);
 void memory_forget_peak(void);
 /* Free bytes and blocks are what they were when they were given back. */
 bool memory_is_sound(void);
+/* Blocks that are in use; and all that were ever asked for. */
+unsigned memory_blocks(void);
+unsigned memory_requests(void);
 
 /* ---- Time and events: port.c ---- */
 
@@ -39,6 +44,14 @@ void pass(unsigned ms);
 unsigned errors_logged(void);
 /* MGOS_NET_EV_IP_ACQUIRED. */
 void net_up(void);
+/* An event of a connection, as Mongoose raises it. */
+void raise_event(struct mg_connection *nc, int ev, void *ev_data);
+/* Bytes and blocks that this file itself has taken from the heap: for timers, events, connections. */
+size_t port_bytes(void);
+unsigned port_blocks(void);
+/* Each program's own: called before and after the library is. */
+void library_begins(void);
+void library_ends(void);
 
 /* ---- The broker: broker.c ---- */
 

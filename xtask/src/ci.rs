@@ -10,13 +10,14 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 12] = [
+const STEPS: [(&str, &[&str]); 13] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("headers", &["xtask", "header", "--check"]),
     ("exported symbols", &["xtask", "exports"]),
     ("conformance table", &["xtask", "conformance", "--check"]),
     ("size", &["xtask", "size"]),
+    ("cost of operations", &["xtask", "bench"]),
     ("tests", &["xtask", "test"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
     ("archives", &["xtask", "dist", "--check"]),

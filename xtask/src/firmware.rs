@@ -10,10 +10,11 @@ use anyhow::{Context, Result, bail};
 use crate::setup::{self, Package};
 use crate::{app, project};
 
+pub mod harness;
 mod rust;
 mod targets;
 
-pub use targets::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, UBUNTU};
+pub use targets::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, UBUNTU, UBUNTU_FAST};
 
 /// What a build for some kind of device takes.
 pub struct Target {
@@ -29,6 +30,8 @@ pub struct Target {
     packages: &'static [Package],
     pub layout: Layout,
     assembler: Option<Assembler>,
+    /// For speed instead of size: for comparison only.
+    fast: bool,
     /// Whether there is a C compiler for it among the packages.
     pub has_compiler: bool,
 }
@@ -67,6 +70,10 @@ impl Target {
     /// One of the C tools.
     pub fn tool(&self, name: &str) -> Command {
         Command::new(format!("{}{name}", self.prefix))
+    }
+
+    fn c_optimisation(&self) -> &'static str {
+        if self.fast { "-O2" } else { "-Os" }
     }
 
     fn dir(&self) -> Result<PathBuf> {
@@ -128,7 +135,7 @@ impl Target {
             let name = source.file_name().context("a file has a name")?;
             let object = dir.join(name).with_extension("o");
             let mut cc = self.tool("gcc");
-            cc.args(self.cflags).args(standard).args(["-Os", "-ffunction-sections", "-fdata-sections"]);
+            cc.args(self.cflags).args(standard).args([self.c_optimisation(), "-ffunction-sections", "-fdata-sections"]);
             cc.args(["-Wall", "-Wextra", "-Wundef", "-Werror"]);
             cc.arg(if logs == Logs::On { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" });
             // Compiled where it stands, so that log lines name the file and not its path, as Mongoose OS has it.

@@ -4,6 +4,7 @@
 //! and whose `run` does it.
 
 mod app;
+mod bench;
 mod c_test;
 mod ci;
 mod confgen;
@@ -68,6 +69,8 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Hold the flash that the library takes against docs/figures.md
     Size(size::Args),
+    /// Hold what operations cost, in instructions and memory, against docs/figures.md
+    Bench(bench::Args),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(args),
         Command::Fuzz(args) => fuzz::run_all(args),
         Command::Size(args) => size::run(args),
+        Command::Bench(args) => bench::run(args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

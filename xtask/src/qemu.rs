@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, LX106, Logs, RV32IMAC, RV32IMC, Target, UBUNTU, c_files};
+use crate::firmware::harness::Harness;
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
+use crate::project;
 use crate::setup::{self, Package};
-use crate::{app, project};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -85,64 +86,24 @@ fn ensure_emulator(machine: &Machine) -> Result<()> {
 
 impl Machine {
     fn build(&self) -> Result<PathBuf> {
-        let archive = self.target.archive()?;
-        let root = project::root();
-        let plan = app::plan("firmware", None)?;
-        let dir = project::target_dir().join("qemu").join(self.target.name);
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let mut sources: Vec<PathBuf> =
-            ["main", "scenarios", "port", "memory", "broker"].map(|name| root.join(format!("qemu/{name}.c"))).into();
-        sources.extend(["mbuf.c", "app/mgos_config_util.c"].map(|name| root.join("host/c").join(name)));
-        sources.extend(plan.sources.iter().map(|(_, source)| source).filter(|source| source.ends_with("gen/mgos_config.c")).cloned());
-        match self.dir {
-            Some(machine) => sources.extend(c_files(&root.join("qemu").join(machine))?),
-            None => sources.push(root.join("qemu/host.c")),
-        }
-        let mut objects = self.target.compile_shim(&["-std=gnu99"], Logs::On)?;
-        for source in &sources {
-            let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
-            let mut cc = self.target.tool("gcc");
-            cc.args(self.target.cflags).args([
-                "-Os",
-                "-g",
-                "-std=gnu99",
-                "-ffunction-sections",
-                "-fdata-sections",
-                "-Wall",
-                "-Wextra",
-                "-Werror",
-            ]);
-            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
-            cc.arg(format!("-I{}", root.join("shim").display())).arg(format!("-I{}", root.join("qemu").display()));
-            project::run(cc.arg("-c").arg(source).arg("-o").arg(&object))?;
-            objects.push(object);
-        }
-        let program = dir.join("scenarios.elf");
-        let mut ld = self.target.tool("gcc");
-        ld.args(self.target.cflags).args(["-Wl,--gc-sections", "-Wl,-z,noexecstack"]);
-        if let Some(machine) = self.dir {
-            ld.arg("-nostartfiles").arg("-T").arg(root.join("qemu").join(machine).join("link.ld"));
-            ld.arg("-Wl,--no-warn-rwx-segments");
-        }
-        ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
-        ld.args(&objects).arg(&archive);
-        if self.target.name == LX106.name {
-            ld.args(["-nostdlib", "-lgcc"]);
-        }
-        project::run(ld.arg("-o").arg(&program))?;
-        Ok(program)
+        let sources = &["qemu/main.c", "qemu/scenarios.c"];
+        Harness { name: "scenarios", machine: self.dir, sources, own_heap: true, names: false }.build(self.target)
     }
 
-    /// Runs the program; what it prints is shown as it comes.
-    fn run(&self, program: &Path) -> Result<()> {
-        let mut command = match self.emulator.split_first() {
+    fn command(&self, program: &Path) -> Command {
+        match self.emulator.split_first() {
             Some((emulator, args)) => {
                 let mut command = Command::new(emulator);
                 command.args(args).arg(program);
                 command
             }
             None => Command::new(program),
-        };
+        }
+    }
+
+    /// Runs the program; what it prints is shown as it comes.
+    fn run(&self, program: &Path) -> Result<()> {
+        let mut command = self.command(program);
         let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
         let start = Instant::now();
         let status = loop {

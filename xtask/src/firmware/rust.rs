@@ -38,6 +38,9 @@ fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
     let build_std = cargo.get_program() == DEBIAN_CARGO || target.assembler.is_some();
     let target_dir = dir.join("rust");
     build(&mut cargo, target.triple, &target_dir);
+    if target.fast {
+        cargo.args(["--config", "profile.firmware.opt-level=3"]);
+    }
     if build_std {
         cargo.arg("-Zbuild-std=core");
     }

@@ -25,6 +25,7 @@ pub const CORTEX_M4F: Target = Target {
     packages: ARM,
     layout: Layout::Gnu,
     assembler: None,
+    fast: false,
     has_compiler: true,
 };
 
@@ -51,6 +52,7 @@ pub const RV32IMC: Target = Target {
     packages: RISCV,
     layout: Layout::Gnu,
     assembler: None,
+    fast: false,
     has_compiler: true,
 };
 
@@ -81,6 +83,7 @@ pub const LX106: Target = Target {
         filter: "fixlit.awk",
         command: &["xtensa-lx106-elf-as", "--longcalls", "--text-section-literals"],
     }),
+    fast: false,
     has_compiler: true,
 };
 
@@ -108,5 +111,9 @@ pub const UBUNTU: Target = Target {
     packages: &[setup::program("gcc", "cc"), setup::program("binutils", "objcopy")],
     layout: Layout::Gnu,
     assembler: None,
+    fast: false,
     has_compiler: true,
 };
+
+/// The same for speed: what size costs shows beside it.
+pub const UBUNTU_FAST: Target = Target { name: "ubuntu-fast", fast: true, ..UBUNTU };

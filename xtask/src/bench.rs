@@ -1,0 +1,143 @@
+//! `cargo xtask bench`: what the library's operations cost, beside the original's figures: instructions, counted by callgrind on this machine
+//! while the library runs (bench/instructions.c), heap and stack (bench/memory.c), growth and throughput. The tables: figures.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::figures::{self, Measured, Options};
+use crate::firmware::harness::Harness;
+use crate::firmware::{Target, UBUNTU, UBUNTU_FAST, output};
+use crate::project;
+use crate::setup::{self, program};
+
+mod callgrind;
+
+#[derive(clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    options: Options,
+    /// How the cost of an operation grows with the number of subscriptions or of queued messages, and nothing else
+    #[arg(long)]
+    growth: bool,
+    /// Instructions when compiled for speed instead of size, and nothing else
+    #[arg(long)]
+    speed: bool,
+    /// Print the functions in which an operation's instructions are spent, for each whose name contains this, and nothing else
+    #[arg(long, value_name = "OPERATION")]
+    profile: Option<String>,
+}
+
+/// The headings of the committed tables.
+pub const INSTRUCTIONS: &str = "Instructions";
+
+pub fn run(args: Args) -> Result<()> {
+    setup::ensure(&[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")])?;
+    if let Some(operation) = &args.profile {
+        return profile(operation);
+    }
+    if args.growth {
+        return growth();
+    }
+    if args.speed {
+        for Measured { name, value } in instructions(&UBUNTU_FAST, "operations")?.figures {
+            println!("{name:<60} {:>9}", figures::grouped(value));
+        }
+        return Ok(());
+    }
+    figures::report(INSTRUCTIONS, &instructions(&UBUNTU, "operations")?.figures, &args.options)
+}
+
+/// Where the benchmark enters the library.
+const ENTRIES: [&str; 3] = ["mgos_mqtt_pub", "mgos_mqtt_ev", "mgos_mqtt_core_timer"];
+
+/// What callgrind has counted.
+struct Counted {
+    /// In the order of measuring, each for one operation.
+    figures: Vec<Measured>,
+    /// Callgrind's own file for each.
+    files: BTreeMap<String, PathBuf>,
+    /// How many operations are in each.
+    rounds: BTreeMap<String, u64>,
+}
+
+/// Runs a part of bench/instructions.c.
+fn instructions(target: &Target, part: &str) -> Result<Counted> {
+    count(target, part, false)
+}
+
+/// The same, and callgrind's files say in which functions the instructions are spent; the sums are a little off then.
+fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
+    let sources = &["bench/instructions.c"];
+    let program = Harness { name: "instructions", machine: None, sources, own_heap: false, names: true }.build(target)?;
+    let dir = program.with_file_name(format!("callgrind-{part}"));
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no"]);
+    valgrind.arg(format!("--callgrind-out-file={}", dir.join("out").display()));
+    if by_function {
+        valgrind.args(ENTRIES.map(|name| format!("--toggle-collect={name}"))).arg(&program).args([part, "by-function"]);
+    } else {
+        valgrind.arg(&program).arg(part);
+    }
+    let listing = output(&mut valgrind)?;
+    let dumps = callgrind::dumps(&dir)?;
+    // Beginning and ending the count costs a few instructions, too.
+    let mut price = 0;
+    let mut counted = Counted { figures: Vec::new(), files: BTreeMap::new(), rounds: BTreeMap::new() };
+    for line in listing.lines() {
+        let words: Vec<_> = line.split('\t').collect();
+        let [name, rounds, pairs] = words[..] else { continue };
+        let (rounds, pairs): (u64, u64) = (rounds.parse()?, pairs.parse()?);
+        let (file, total) = dumps.get(name).with_context(|| format!("callgrind has written nothing about {name:?}"))?;
+        if name == "nothing" {
+            price = total / pairs;
+            continue;
+        }
+        counted.figures.push(Measured { name: name.into(), value: (total - pairs * price) / rounds });
+        counted.rounds.insert(name.into(), rounds);
+        counted.files.insert(name.into(), file.clone());
+    }
+    ensure!((price > 0 || by_function) && !counted.figures.is_empty(), "{} has counted nothing", project::shown(&valgrind));
+    Ok(counted)
+}
+
+/// One table for each thing that is measured: its name, and what it grows with, stand before and after the last commas.
+fn growth() -> Result<()> {
+    let mut last = String::new();
+    for Measured { name, value } in instructions(&UBUNTU, "growth")?.figures {
+        let (what, number) = name.rsplit_once(", ").context("a number stands behind each name")?;
+        if what != last {
+            println!("\n{what}:");
+            last = what.to_string();
+        }
+        println!("{number:>9} {:>12}", figures::grouped(value));
+    }
+    Ok(())
+}
+
+fn profile(operation: &str) -> Result<()> {
+    let mut found = false;
+    for part in ["operations", "growth"] {
+        let counted = count(&UBUNTU, part, true)?;
+        for Measured { name, value } in counted.figures.iter().filter(|figure| figure.name.contains(operation)) {
+            found = true;
+            println!("== {name}: {} instructions each", figures::grouped(*value));
+            println!("{:>9} {:>9}", "with calls", "alone");
+            let rounds = counted.rounds[name];
+            for (function, cost) in callgrind::functions(&std::fs::read_to_string(&counted.files[name])?) {
+                println!("{:>10} {:>9}  {function}", cost.inclusive / rounds, cost.own / rounds);
+            }
+        }
+        if found {
+            return Ok(());
+        }
+    }
+    ensure!(found, "no operation's name contains {operation:?}");
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! A program for a chip or for this machine: an archive with the shim, in the Mongoose OS in memory of qemu/. Who runs which, and
+//! what for: qemu, bench.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::{LX106, Logs, Target, c_files};
+use crate::{app, project};
+
+/// What a program is made of, beside archive, shim and Mongoose OS.
+pub struct Harness<'a> {
+    pub name: &'a str,
+    /// In qemu/, with the start-up code and the linker script; none for this machine.
+    pub machine: Option<&'a str>,
+    /// Below the project's root.
+    pub sources: &'a [&'a str],
+    /// The heap of qemu/memory.c in place of the C library's.
+    pub own_heap: bool,
+    /// The core with the names of its functions.
+    pub names: bool,
+}
+
+/// What every program has.
+const COMMON: [&str; 4] = ["qemu/port.c", "qemu/broker.c", "host/c/mbuf.c", "host/c/app/mgos_config_util.c"];
+
+impl Harness<'_> {
+    pub fn build(&self, target: &Target) -> Result<PathBuf> {
+        let archive = target.archive()?;
+        let root = project::root();
+        let plan = app::plan("firmware", None)?;
+        let dir = project::target_dir().join("qemu").join(target.name).join(self.name);
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let mut sources: Vec<PathBuf> = COMMON.iter().chain(self.sources).map(|source| root.join(source)).collect();
+        sources.extend(plan.sources.iter().map(|(_, source)| source).filter(|source| source.ends_with("gen/mgos_config.c")).cloned());
+        match self.machine {
+            Some(machine) => sources.extend(c_files(&root.join("qemu").join(machine))?),
+            None => sources.push(root.join("qemu/host.c")),
+        }
+        if self.own_heap {
+            sources.push(root.join("qemu/memory.c"));
+        }
+        let mut objects = target.compile_shim(&["-std=gnu99"], Logs::On)?;
+        for source in &sources {
+            let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
+            let mut cc = target.tool("gcc");
+            cc.args(target.cflags).args([target.c_optimisation(), "-g", "-std=gnu99", "-ffunction-sections", "-fdata-sections"]);
+            cc.args(["-Wall", "-Wextra", "-Werror"]);
+            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
+            cc.arg(format!("-I{}", root.join("shim").display())).arg(format!("-I{}", root.join("qemu").display()));
+            project::run(cc.arg("-c").arg(source).arg("-o").arg(&object))?;
+            objects.push(object);
+        }
+        let program = dir.join("program.elf");
+        let mut ld = target.tool("gcc");
+        ld.args(target.cflags).args(["-Wl,--gc-sections", "-Wl,-z,noexecstack"]);
+        if let Some(machine) = self.machine {
+            ld.arg("-nostartfiles").arg("-T").arg(root.join("qemu").join(machine).join("link.ld"));
+            ld.arg("-Wl,--no-warn-rwx-segments");
+        }
+        if self.own_heap {
+            ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
+        }
+        ld.args(&objects).arg(if self.names { target.object_with_names()? } else { archive });
+        if target.name == LX106.name {
+            ld.args(["-nostdlib", "-lgcc"]);
+        }
+        project::run(ld.arg("-o").arg(&program))?;
+        Ok(program)
+    }
+}
