@@ -57,7 +57,7 @@ pub fn functions(text: &str) -> Vec<(String, Cost)> {
     }
     let named = costs.into_iter().map(|(id, cost)| (names.get(id).copied().unwrap_or(id).to_string(), cost));
     let mut functions: Vec<_> = named.filter(|(_, cost)| cost.own > 0).collect();
-    functions.sort_by(|(_, a), (_, b)| b.own.cmp(&a.own));
+    functions.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.own));
     functions
 }
 
