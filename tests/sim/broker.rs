@@ -99,6 +99,13 @@ impl Broker {
         self.connection = None;
     }
 
+    /// Lets go of what is only kept to be checked at the end of a life: this one is too long for it.
+    pub fn forget_the_past(&mut self) {
+        self.arrived.clear();
+        self.acknowledged.clear();
+        self.seen.clear();
+    }
+
     /// Nothing is under way. `gives_up`: the client may have forgotten what it has sent.
     pub fn is_idle(&self, gives_up: bool) -> bool {
         self.owed.is_empty() && self.session.as_ref().is_none_or(|s| s.flight.is_empty() && (gives_up || s.taken.is_empty()))

@@ -1,5 +1,6 @@
 //! The parts of the simulation: link, client, broker, the tap between them, and the world that moves them.
-#![allow(missing_docs)]
+// Each program of tests uses some of it.
+#![allow(missing_docs, dead_code)]
 
 pub mod broker;
 pub mod client;
