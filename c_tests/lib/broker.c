@@ -113,8 +113,10 @@ void expect_no_connection(int ms) {
 
 /* Bytes of the packet at the front of the buffer; 0 if it is not there yet. */
 static size_t packet_len(void) {
-  const uint8_t *p = b->buf + b->start;
+  const uint8_t *p;
   size_t i, len = 0;
+  if (b->len == 0) return 0;
+  p = b->buf + b->start;
   for (i = 1; i < b->len && i < 5; i++) {
     len |= (size_t) (p[i] & 0x7f) << (7 * (i - 1));
     if (!(p[i] & 0x80)) return b->len >= i + 1 + len ? i + 1 + len : 0;

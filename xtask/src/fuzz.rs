@@ -2,11 +2,11 @@
 //!
 //! What is found lies in fuzz/artifacts; the corpus that grows, in the target directory. The seeds are in fuzz/corpus.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
-use crate::project::{cargo, root, run, target_dir};
+use crate::project::{cargo, nightly, run, target_dir};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -29,7 +29,7 @@ pub fn run_all(args: Args) -> Result<()> {
     for target in TARGETS.iter().filter(|t| args.targets.is_empty() || args.targets.iter().any(|wanted| wanted == *t)) {
         let corpus = target_dir().join("fuzz").join("corpus").join(target);
         std::fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
-        let mut command = nightly();
+        let mut command = nightly()?;
         // Without its dead code the library needs none of the functions that a firmware provides.
         command.args(["fuzz", "run", "--strip-dead-code=true", target]).arg(corpus).arg(format!("fuzz/corpus/{target}"));
         command.env("CARGO_TARGET_DIR", target_dir().join("fuzz"));
@@ -40,23 +40,11 @@ pub fn run_all(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// cargo of the nightly toolchain, which the fuzzer's instrumentation needs.
-fn nightly() -> Command {
-    let mut command = Command::new("cargo");
-    // Set by the cargo that started us, and meant for its own toolchain.
-    command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
-    command.current_dir(root()).arg("+nightly");
-    command
-}
-
 /// Sees to it that cargo-fuzz is there.
 fn install() -> Result<()> {
-    let found = nightly().args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = nightly()?.args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.context("cannot start cargo")?.success() {
         return Ok(());
-    }
-    if !nightly().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success()) {
-        bail!("fuzzing needs the nightly toolchain: rustup toolchain install nightly");
     }
     println!("cargo-fuzz is missing; installing it");
     run(cargo().args(["install", "cargo-fuzz", "--locked"]))

@@ -4,7 +4,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
@@ -30,6 +30,22 @@ pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
     command
+}
+
+/// cargo of the nightly toolchain, which alone has the compiler's sanitizers.
+pub fn nightly() -> Result<Command> {
+    let command = || {
+        let mut command = Command::new("cargo");
+        // Set by the cargo that started us, and meant for its own toolchain.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+        command.current_dir(root()).arg("+nightly");
+        command
+    };
+    let found = command().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().context("cannot start cargo")?;
+    if !found.success() {
+        bail!("this needs the nightly toolchain: rustup toolchain install nightly");
+    }
+    Ok(command())
 }
 
 /// Run a program to its end; an exit status other than 0 is an error that shows the command.

@@ -38,6 +38,8 @@ impl Language {
 
 /// Compiles the sources of one program.
 pub struct Compiler {
+    /// Instead of the usual compiler for C.
+    cc: Option<OsString>,
     objects: PathBuf,
     common: Vec<OsString>,
     c: Vec<OsString>,
@@ -60,7 +62,13 @@ impl Compiler {
         let mut cpp = words(&["-std=gnu++17"]);
         cpp.extend(plan.cxxflags.iter().map(Into::into));
         cpp.extend(from_environment("CXXFLAGS"));
-        Compiler { objects: plan.dir.join("obj"), common, c, cpp }
+        Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp }
+    }
+
+    /// C is compiled by this program.
+    pub fn with_cc(mut self, program: &str) -> Compiler {
+        self.cc = Some(program.into());
+        self
     }
 
     /// Compile what needs it, on as many processors as there are. Objects come in the order of the sources.
@@ -96,7 +104,8 @@ impl Compiler {
 
     fn compile_one(&self, source: &Path, object: &Path) -> Result<()> {
         let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
-        let mut command = Command::new(language.compiler());
+        let own = self.cc.clone().filter(|_| language == Language::C);
+        let mut command = Command::new(own.unwrap_or_else(|| language.compiler()));
         command.args(match language {
             Language::C => &self.c,
             Language::Cpp => &self.cpp,

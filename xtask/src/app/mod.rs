@@ -1,9 +1,10 @@
 //! From an app's directory to a program for this machine.
 //! Here: which sources, headers and config an app consists of, and where its build goes. The rest:
-//! libs (which libraries it has), compile (running the compilers).
+//! libs (which libraries it has), compile (running the compilers), sanitized (programs that watch themselves).
 
 mod compile;
 mod libs;
+pub mod sanitized;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,49 @@
+//! Programs that watch themselves: C by clang with its address and undefined-behaviour sanitizers, Rust by the nightly compiler with the
+//! address sanitizer. Here: the compilers, their flags and the host's library made so. Not here: what is run (c_test).
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::project;
+use crate::setup;
+
+/// The sanitizers' part of the C compiler is a package of its own, which clang only recommends.
+const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
+
+pub const CC: &str = "clang";
+pub const LINK: &str = "-fsanitize=address,undefined";
+pub const CFLAGS: [&str; 3] = [LINK, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+
+/// Build libmgos_host.a, with the C in it and the Rust. In a directory of its own, as other flags would have everything else built anew.
+pub fn host_library() -> Result<PathBuf> {
+    setup::ensure(PACKAGES)?;
+    let dir = project::target_dir().join("sanitize");
+    let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let variable = target.replace('-', "_");
+    let mut cargo = project::nightly()?;
+    // With a target given, programs that the build itself runs are made as ever.
+    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--target", &target]).env("CARGO_TARGET_DIR", &dir);
+    cargo.env(format!("CC_{variable}"), CC).env(format!("CFLAGS_{variable}"), CFLAGS.join(" "));
+    let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable.to_uppercase());
+    cargo.env_remove("RUSTFLAGS").env(flags, "-Zsanitizer=address -Cforce-frame-pointers=yes -Cdebug-assertions -Coverflow-checks");
+    project::run(&mut cargo)?;
+    let archive = dir.join(&target).join("debug/libmgos_host.a");
+    // Flags that do not arrive would go unnoticed: nothing would ever be reported.
+    for (part, call) in [("mgos_mqtt-", "__asan_report_"), ("mgos_host-", "__asan_report_"), ("mbuf.o", "__ubsan_handle_")] {
+        if !calls(&archive, part, call)? {
+            bail!("{}: {part}* has no call of {call}*; it was built without the sanitizers", archive.display());
+        }
+    }
+    Ok(archive)
+}
+
+/// Whether some object of the archive that has `part` in its name refers to a symbol that begins with `call`.
+fn calls(archive: &PathBuf, part: &str, call: &str) -> Result<bool> {
+    let output = Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(archive).output().context("cannot start nm")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let names =
+        |line: &str| line.rsplit_once(':').is_some_and(|(object, rest)| object.contains(part) && rest.contains(&format!("U {call}")));
+    Ok(text.lines().any(names))
+}

@@ -1,0 +1,58 @@
+//! Building the apps of the suite. How an app is built in general is app's to know.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use super::program::{Area, Mode};
+use super::{name_of, two_at_a_time};
+use crate::app::{self, Compiler, sanitized};
+use crate::manifest::Manifest;
+use crate::project;
+
+/// Build all apps. Those of one manifest have everything but their own source in common.
+pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
+    let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)? };
+    let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
+    let root = project::root().join("c_tests");
+    let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
+    for dir in &dirs {
+        areas.extend(build_group(dir, &[], mode, &host)?);
+    }
+    Ok(areas)
+}
+
+/// Build an app of each source with the manifest in `dir`; without any, the one app that the manifest describes.
+fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Result<Vec<Area>> {
+    let mut manifest = Manifest::load(dir)?;
+    if !sources.is_empty() {
+        manifest.sources = vec!["lib".into()];
+    }
+    manifest.cflags.extend(["-Wextra", "-Werror"].map(String::from));
+    let sanitize = mode == Mode::Sanitize;
+    if sanitize {
+        manifest.cflags.extend(sanitized::CFLAGS.map(String::from));
+    }
+    // valgrind runs the programs of the plain mode.
+    let flavour = format!("{}{}", name_of(dir), if sanitize { "-sanitize" } else { "" });
+    let plan = app::plan(&flavour, Some(manifest))?;
+    let compiler = Compiler::for_plan(&plan);
+    let compiler = if sanitize { compiler.with_cc(sanitized::CC) } else { compiler };
+    let common = compiler.compile(&plan.sources)?;
+    let own: Vec<_> = sources.iter().map(|source| ("area".to_string(), source.clone())).collect();
+    let own = compiler.compile(&own)?;
+    let names = if sources.is_empty() { vec![name_of(dir)] } else { sources.iter().map(|source| name_of(source)).collect() };
+    let files = plan.dir.join("fs");
+    std::fs::create_dir_all(&files).with_context(|| format!("cannot create {}", files.display()))?;
+    let link = |i: usize| -> Result<Area> {
+        let name = names[i].clone();
+        let program = plan.dir.join(&name);
+        let mut command = Command::new(if sanitize { sanitized::CC } else { "cc" });
+        command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(own.get(i)).args(&common).arg(host);
+        command.args(sanitize.then_some(sanitized::LINK));
+        project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
+        Ok(Area { name, program, files: files.clone() })
+    };
+    two_at_a_time(names.len(), link).into_iter().collect()
+}

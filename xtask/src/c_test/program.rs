@@ -1,0 +1,136 @@
+//! An app of the suite that has been built: running it in one of several ways, with a time limit, and reading what it says.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::project;
+
+/// A way to build and run the apps.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    Plain,
+    Valgrind,
+    Sanitize,
+}
+
+impl Mode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Mode::Plain => "plain",
+            Mode::Valgrind => "valgrind",
+            Mode::Sanitize => "sanitize",
+        }
+    }
+
+    /// The time in which an app must be done. Hanging is a failure, too.
+    fn limit(self) -> Duration {
+        Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
+    }
+
+    fn command(self, program: &Path) -> Command {
+        if self != Mode::Valgrind {
+            let mut command = Command::new(program);
+            command.env("ASAN_OPTIONS", "detect_leaks=1").env("UBSAN_OPTIONS", "print_stacktrace=1");
+            return command;
+        }
+        let mut command = Command::new("valgrind");
+        // What is still reachable when the app calls exit() is in use: connections live as long as the app.
+        command.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
+        command.arg("--fair-sched=try").arg(program);
+        command
+    }
+}
+
+pub struct Area {
+    pub name: String,
+    pub program: PathBuf,
+    pub files: PathBuf,
+}
+
+/// How an app has done.
+#[derive(Default)]
+pub struct Outcome {
+    pub passed: usize,
+    pub failed: usize,
+    /// What is wrong beside failed checks.
+    pub trouble: Option<String>,
+}
+
+/// Run an app to its end and print what it says.
+pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
+    let mut command = mode.command(&area.program);
+    // On this host the log goes where it can be seen.
+    command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+    let reader = |stream: Option<Box<dyn Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            // What was read before an error is still worth showing.
+            let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let out = reader(child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
+    let err = reader(child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().context("cannot wait for the app")? {
+            break Some(status);
+        }
+        if started.elapsed() > mode.limit() {
+            child.kill().context("cannot stop the app")?;
+            child.wait().context("cannot wait for the app")?;
+            break None;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let took = started.elapsed().as_secs_f32();
+    let out = out.join().unwrap_or_default();
+    let err = err.join().unwrap_or_default();
+    let mut outcome = judge(&out);
+    match status {
+        None => outcome.trouble = Some(format!("not done after {} s", mode.limit().as_secs())),
+        Some(status) if !status.success() && outcome.failed == 0 => outcome.trouble = Some(format!("{status}")),
+        Some(_) if outcome.passed == 0 => outcome.trouble = Some("no check was made".into()),
+        Some(_) => {}
+    }
+    let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    println!("== {} ({}, {took:.1} s)", area.name, mode.name());
+    print!("{out}");
+    if log || outcome.failed > 0 || outcome.trouble.is_some() {
+        eprint!("{err}");
+    }
+    if let Some(trouble) = &outcome.trouble {
+        println!("trouble: {trouble}");
+    }
+    Ok(outcome)
+}
+
+/// Count an app's lines. Its own count must agree: else it came to an untimely end.
+fn judge(out: &str) -> Outcome {
+    let count = |start: &str| out.lines().filter(|line| line.starts_with(start)).count();
+    let (passed, failed) = (count("ok "), count("not ok "));
+    let closing = format!("{passed} passed, {failed} failed");
+    let trouble = (out.lines().last() != Some(closing.as_str())).then(|| "it did not come to its end".to_string());
+    Outcome { passed, failed, trouble }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_that_ends_early_is_in_trouble_whatever_it_has_passed() {
+        let whole = judge("ok 1 - a\nnot ok 2 - b\n# why\n1 passed, 1 failed\n");
+        assert_eq!((whole.passed, whole.failed, whole.trouble), (1, 1, None));
+        let cut = judge("ok 1 - a\n");
+        assert_eq!(cut.passed, 1);
+        assert!(cut.trouble.is_some());
+    }
+}
