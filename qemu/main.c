@@ -14,15 +14,6 @@
 static unsigned s_faults;
 static const char *s_name;
 
-void print_number(unsigned long n) {
-  char text[24];
-  size_t i = sizeof(text) - 1;
-  text[i] = '\0';
-  do text[--i] = (char) ('0' + n % 10);
-  while ((n /= 10) != 0);
-  machine_print(text + i);
-}
-
 void check_that(bool ok, const char *what, int line) {
   if (ok) return;
   if (++s_faults > 20) machine_exit(1);

@@ -179,6 +179,15 @@ unsigned errors_logged(void) {
 
 /* ---- Text ---- */
 
+void print_number(unsigned long n) {
+  char text[24];
+  size_t i = sizeof(text) - 1;
+  text[i] = '\0';
+  do text[--i] = (char) ('0' + n % 10);
+  while ((n /= 10) != 0);
+  machine_print(text + i);
+}
+
 /* What the shim formats: %s, %d, %u. */
 static char *format(const char *fmt, va_list ap) {
   char text[160];

@@ -40,6 +40,8 @@ unsigned memory_requests(void);
 
 /* So many milliseconds pass; whatever is due happens. */
 void pass(unsigned ms);
+/* For machine_print. */
+void print_number(unsigned long n);
 /* Log lines at level ERROR since the last call. */
 unsigned errors_logged(void);
 /* MGOS_NET_EV_IP_ACQUIRED. */
@@ -101,7 +103,5 @@ extern const size_t num_scenarios;
 
 void check_that(bool ok, const char *what, int line);
 #define CHECK(what) check_that(what, #what, __LINE__)
-
-void print_number(unsigned long n);
 
 #endif

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: what the library's operations cost, beside the original's figures: instructions, counted by callgrind on this machine
-//! while the library runs (bench/instructions.c), heap and stack (bench/memory.c), growth and throughput. The tables: figures.
+//! while the library runs (bench/instructions.c), heap and stack (bench/heap_stack.c), growth and throughput. The tables: figures.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::figures::{self, Measured, Options};
 use crate::firmware::harness::Harness;
-use crate::firmware::{Target, UBUNTU, UBUNTU_FAST, output};
-use crate::project;
+use crate::firmware::{CORTEX_M4F, Target, UBUNTU, UBUNTU_FAST, output};
 use crate::setup::{self, program};
+use crate::{project, qemu};
 
 mod callgrind;
 
@@ -32,6 +32,7 @@ pub struct Args {
 
 /// The headings of the committed tables.
 pub const INSTRUCTIONS: &str = "Instructions";
+pub const MEMORY: &str = "Heap and stack";
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(&[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")])?;
@@ -47,7 +48,9 @@ pub fn run(args: Args) -> Result<()> {
         }
         return Ok(());
     }
-    figures::report(INSTRUCTIONS, &instructions(&UBUNTU, "operations")?.figures, &args.options)
+    let instructions = instructions(&UBUNTU, "operations")?.figures;
+    let memory = memory()?;
+    figures::report(&[(INSTRUCTIONS, instructions), (MEMORY, memory)], &args.options)
 }
 
 /// Where the benchmark enters the library.
@@ -105,6 +108,19 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     }
     ensure!((price > 0 || by_function) && !counted.figures.is_empty(), "{} has counted nothing", project::shown(&valgrind));
     Ok(counted)
+}
+
+/// Heap and stack, on a chip and on this machine.
+fn memory() -> Result<Vec<Measured>> {
+    let mut measured = Vec::new();
+    for (target, name) in [(&CORTEX_M4F, "Cortex-M4"), (&UBUNTU, "x86-64")] {
+        let text = qemu::printed(target, "heap_stack", &["bench/heap_stack.c"])?;
+        for (what, value) in text.lines().filter_map(|line| line.split_once('\t')) {
+            let value = value.trim().parse().with_context(|| format!("{what}: {value:?} is no number"))?;
+            measured.push(Measured { name: format!("{name}, {what}"), value });
+        }
+    }
+    Ok(measured)
 }
 
 /// One table for each thing that is measured: its name, and what it grows with, stand before and after the last commas.

@@ -38,25 +38,34 @@ struct Row {
     line: usize,
 }
 
-/// Prints what was measured beside the section's table. An error if a figure is worse than the committed one, or if table and measurement
-/// do not have the same figures.
-pub fn report(section: &str, measured: &[Measured], options: &Options) -> Result<()> {
+/// Prints what was measured, each list beside its section's table. An error if a figure is worse than the committed one, or if table and
+/// measurement do not have the same figures.
+pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<()> {
     let path = path();
-    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let rows = rows(&text, section)?;
+    let mut text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut all = Vec::new();
+    let mut found = Vec::new();
+    for (section, measured) in sections {
+        let rows = rows(&text, section)?;
+        all.extend(json(&rows, measured));
+        if !options.json {
+            print(section, &rows, measured);
+        }
+        found.extend(problems(&rows, measured));
+        if options.accept {
+            text = accepted(&text, section, measured)?;
+        }
+    }
     if options.json {
-        println!("{}", json(&rows, measured));
-    } else {
-        print(&rows, measured);
+        println!("{:#}", serde_json::Value::Array(all));
     }
     if options.accept {
-        return project::write_if_changed(&path, &accepted(&text, section, measured)?);
+        return project::write_if_changed(&path, &text);
     }
-    let problems = problems(&rows, measured);
-    if !problems.is_empty() {
+    if !found.is_empty() {
         bail!(
-            "docs/figures.md, {section}:\n  {}\nIf it has to be so: the same command with --accept writes the table, and a row in the history says why.",
-            problems.join("\n  ")
+            "docs/figures.md is not kept to:\n  {}\nIf it has to be so: the same command with --accept writes the table, and a row in the history says why.",
+            found.join("\n  ")
         );
     }
     Ok(())
@@ -134,8 +143,8 @@ fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> 
     Ok(lines.join("\n") + "\n")
 }
 
-fn print(rows: &[Row], measured: &[Measured]) {
-    println!("{:<52} {:>9} {:>9} {:>10} {:>9}", "", "original", "target", "committed", "now");
+fn print(section: &str, rows: &[Row], measured: &[Measured]) {
+    println!("{section:<60} {:>9} {:>9} {:>10} {:>9}", "original", "target", "committed", "now");
     for Measured { name, value } in measured {
         let row = find(rows, name);
         let of = |column: fn(&Row) -> Option<u64>| cell(row.and_then(column));
@@ -144,11 +153,11 @@ fn print(rows: &[Row], measured: &[Measured]) {
             Some(target) if *value > target => " above the target",
             _ => "",
         };
-        println!("{name:<52} {:>9} {:>9} {:>10} {:>9}{mark}", of(|r| r.original), of(|r| r.target), of(|r| r.now), grouped(*value));
+        println!("{name:<60} {:>9} {:>9} {:>10} {:>9}{mark}", of(|r| r.original), of(|r| r.target), of(|r| r.now), grouped(*value));
     }
 }
 
-fn json(rows: &[Row], measured: &[Measured]) -> String {
+fn json(rows: &[Row], measured: &[Measured]) -> Vec<serde_json::Value> {
     let list = measured.iter().map(|Measured { name, value }| {
         let row = find(rows, name);
         serde_json::json!({
@@ -159,7 +168,7 @@ fn json(rows: &[Row], measured: &[Measured]) -> String {
             "now": value,
         })
     });
-    format!("{:#}", serde_json::Value::Array(list.collect()))
+    list.collect()
 }
 
 fn cell(number: Option<u64>) -> String {
@@ -222,7 +231,7 @@ mod tests {
     #[test]
     fn the_committed_tables_can_be_read() {
         let text = std::fs::read_to_string(path()).unwrap();
-        for section in [crate::size::SECTION, crate::bench::INSTRUCTIONS] {
+        for section in [crate::size::SECTION, crate::bench::INSTRUCTIONS, crate::bench::MEMORY] {
             assert!(!rows(&text, section).unwrap().is_empty());
         }
     }

@@ -84,6 +84,18 @@ fn ensure_emulator(machine: &Machine) -> Result<()> {
     setup::ensure(machine.packages)
 }
 
+/// What a program of these sources prints, on the machine for `target`.
+pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> {
+    let machine = MACHINES.iter().find(|machine| machine.target.name == target.name).context("there is a machine for the target")?;
+    ensure_emulator(machine)?;
+    let program = Harness { name, machine: machine.dir, sources, own_heap: true, names: false }.build(target)?;
+    let output = machine.command(&program).stdin(Stdio::null()).output().context("cannot start the machine")?;
+    // Semihosting writes to the one or the other.
+    let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
+    ensure!(output.status.success(), "{name} on {}: {}\n{text}", target.name, output.status);
+    Ok(text)
+}
+
 impl Machine {
     fn build(&self) -> Result<PathBuf> {
         let sources = &["qemu/main.c", "qemu/scenarios.c"];

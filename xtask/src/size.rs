@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     // Only JSON goes where JSON is asked for.
     eprint!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
-    figures::report(SECTION, &measured, &args.options)
+    figures::report(&[(SECTION, measured)], &args.options)
 }
 
 /// Flash and RAM of what is linked.
