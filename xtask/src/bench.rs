@@ -14,6 +14,7 @@ use crate::setup::{self, program};
 use crate::{project, qemu};
 
 mod callgrind;
+mod throughput;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -28,6 +29,15 @@ pub struct Args {
     /// Print the functions in which an operation's instructions are spent, for each whose name contains this, and nothing else
     #[arg(long, value_name = "OPERATION")]
     profile: Option<String>,
+    /// Messages per second on this machine, beside libmosquitto and paho-mqtt-c, and nothing else
+    #[arg(long)]
+    throughput: bool,
+    /// How many messages, for each client at each QoS
+    #[arg(long, requires = "throughput", default_value_t = 20_000)]
+    messages: u32,
+    /// With the host as it is built for tests: to see that it works, not how fast
+    #[arg(long, requires = "throughput")]
+    unoptimised: bool,
 }
 
 /// The headings of the committed tables.
@@ -35,6 +45,9 @@ pub const INSTRUCTIONS: &str = "Instructions";
 pub const MEMORY: &str = "Heap and stack";
 
 pub fn run(args: Args) -> Result<()> {
+    if args.throughput {
+        return throughput::run(args.messages, !args.unoptimised);
+    }
     setup::ensure(&[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")])?;
     if let Some(operation) = &args.profile {
         return profile(operation);

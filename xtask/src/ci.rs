@@ -10,7 +10,7 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 13] = [
+const STEPS: [(&str, &[&str]); 14] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("headers", &["xtask", "header", "--check"]),
@@ -18,6 +18,7 @@ const STEPS: [(&str, &[&str]); 13] = [
     ("conformance table", &["xtask", "conformance", "--check"]),
     ("size", &["xtask", "size"]),
     ("cost of operations", &["xtask", "bench"]),
+    ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
     ("tests", &["xtask", "test"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
     ("archives", &["xtask", "dist", "--check"]),

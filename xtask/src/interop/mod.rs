@@ -8,7 +8,7 @@ mod link;
 mod mosquitto;
 mod observer;
 mod over;
-mod process;
+pub mod process;
 mod stage;
 mod talks;
 

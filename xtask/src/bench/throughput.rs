@@ -1,0 +1,111 @@
+//! `cargo xtask bench --throughput`: messages per second to a broker and back, of this library on the host and of two others, one after the
+//! other with one mosquitto; and the memory they take. The three clients: bench/throughput.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::interop::process::Process;
+use crate::setup::{self, installed, program};
+use crate::{app, figures, project};
+
+/// For one client at one QoS.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A client, and what came of it.
+struct Client {
+    name: &'static str,
+    program: PathBuf,
+    ours: bool,
+}
+
+pub fn run(messages: u32, release: bool) -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    setup::ensure(&[installed("libmosquitto-dev"), installed("libpaho-mqtt-dev"), program("mosquitto", "mosquitto")])?;
+    let dir = project::target_dir().join("throughput");
+    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    let source = project::root().join("bench/throughput");
+    let clients = [
+        Client { name: "mgos-mqtt", program: app::build(&source, release)?.program, ours: true },
+        Client { name: "libmosquitto", program: compile(&source, &dir, "mosquitto", "-lmosquitto")?, ours: false },
+        Client { name: "paho-mqtt-c", program: compile(&source, &dir, "paho", "-lpaho-mqtt3a")?, ours: false },
+    ];
+    let (_broker, port) = broker(&dir)?;
+    println!("{:<14} {:>12} {:>12} {:>12} {:>12}", "messages/s", "QoS 0", "QoS 1", "QoS 2", "memory, KiB");
+    let mut ours = Vec::new();
+    for client in &clients {
+        let mut rates = Vec::new();
+        let mut memory = 0;
+        for qos in 0..3 {
+            let (rate, kib) = client.run(&dir, port, qos, messages)?;
+            rates.push(rate);
+            memory = memory.max(kib);
+        }
+        let row = |numbers: &[String]| numbers.iter().map(|number| format!(" {number:>12}")).collect::<String>();
+        let shown: Vec<_> = rates.iter().chain([&memory]).map(|number| figures::grouped(*number)).collect();
+        println!("{:<14}{}", client.name, row(&shown));
+        rates.push(memory);
+        if client.ours {
+            ours = rates;
+        } else {
+            let ratios: Vec<_> = ours.iter().zip(&rates).map(|(ours, theirs)| format!("{:.2}", *ours as f64 / *theirs as f64)).collect();
+            println!("{:<14}{}", "  ours to it", row(&ratios));
+        }
+    }
+    Ok(())
+}
+
+fn compile(source: &Path, dir: &Path, name: &str, library: &str) -> Result<PathBuf> {
+    let program = dir.join(name);
+    let mut cc = Command::new("cc");
+    cc.args(["-O2", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror"]).arg(source.join(format!("src/{name}.c")));
+    project::run(cc.arg(library).arg("-o").arg(&program))?;
+    Ok(program)
+}
+
+/// A mosquitto that holds nothing back, and its port.
+fn broker(dir: &Path) -> Result<(Process, u16)> {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?.port();
+    let file = dir.join("mosquitto.conf");
+    let conf = format!(
+        "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\nset_tcp_nodelay true\n\
+         log_dest stderr\nlog_type notice\nlog_type information\n"
+    );
+    std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
+    // Debian puts it where only administrators' paths lead.
+    let path = if Path::new("/usr/sbin/mosquitto").is_file() { "/usr/sbin/mosquitto" } else { "mosquitto" };
+    let end = Instant::now() + 10 * PATIENCE;
+    let mut process = Process::start("mosquitto", Command::new(path).arg("-c").arg(&file), &dir.join("mosquitto.log"), end)?;
+    process.wait_for_text("running")?;
+    Ok((process, port))
+}
+
+impl Client {
+    /// Messages per second, and memory in KiB.
+    fn run(&self, dir: &Path, port: u16, qos: u32, messages: u32) -> Result<(u64, u64)> {
+        let mut command = Command::new(&self.program);
+        if self.ours {
+            for setting in [
+                format!("mqtt.server=127.0.0.1:{port}"),
+                format!("echo.qos={qos}"),
+                format!("echo.messages={messages}"),
+                "debug.level=1".into(),
+            ] {
+                command.args(["--set", &setting]);
+            }
+        } else {
+            command.args([port.to_string(), qos.to_string(), messages.to_string()]);
+        }
+        command.current_dir(dir);
+        let log = dir.join(format!("{}.log", self.name));
+        let mut process = Process::start(self.name, &mut command, &log, Instant::now() + PATIENCE)?;
+        let line = process.wait_for("the end", |line| line.strip_prefix("done ").map(String::from))?;
+        let status = process.wait_for_end()?;
+        ensure!(status.success(), "{}: {status}; see {}", self.name, log.display());
+        let (rate, memory) = line.split_once(' ').with_context(|| format!("{}: {line:?} is no result", self.name))?;
+        Ok((rate.parse()?, memory.trim().parse()?))
+    }
+}
