@@ -54,6 +54,11 @@ impl Pipe {
         self.bytes.drain(..n).collect()
     }
 
+    /// Everything, at once.
+    pub fn drain(&mut self) -> Vec<u8> {
+        self.bytes.drain(..).collect()
+    }
+
     /// What still arrives of a stream that breaks off now.
     pub fn last(&mut self, rng: &mut Rng) -> Vec<u8> {
         let n = rng.below(self.bytes.len() as u64 + 1) as usize;
