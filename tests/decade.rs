@@ -294,22 +294,20 @@ fn however_long_a_device_has_been_disconnected_its_next_connection_is_like_the_f
         for start in [0, 1 << 31, (1 << 32) - 30_000] {
             let mut d = Device::new();
             d.now = start;
-            let mut number = 1;
             let mut story = Vec::new();
-            for life in 0..2 {
+            for life in 1..=2 {
                 while !d.client.conn.session.is_up() {
                     d.client.connect(d.now);
                     d.run_until(d.now + SECOND);
                 }
-                d.client.publish(number, b"out/hello", 20, QoS::AtLeastOnce, d.now);
-                number += 1;
+                d.client.publish(life, b"out/hello", 20, QoS::AtLeastOnce, d.now);
                 d.talk();
                 let (pings, begin) = (d.client.tap.seen.pings, d.now);
                 d.run_until(d.now + 10 * MINUTE);
                 story.push((d.client.tap.seen.pings - pings, d.now - begin));
                 d.client.disconnect(d.now);
                 d.talk_to_the_end();
-                if life == 0 {
+                if life == 1 {
                     d.now += idle;
                     assert_eq!(d.client.conn.wake(d.client.clock(d.now)), Wake::Nothing);
                 }

@@ -22,6 +22,7 @@ pub enum Target {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(clippy::enum_variant_names)]
 pub enum Ack {
     PubAck = 4,
     PubRec = 5,

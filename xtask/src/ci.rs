@@ -10,12 +10,13 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 14] = [
+const STEPS: [(&str, &[&str]); 15] = [
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("headers", &["xtask", "header", "--check"]),
     ("exported symbols", &["xtask", "exports"]),
     ("conformance table", &["xtask", "conformance", "--check"]),
+    ("dependencies", &["xtask", "deny"]),
     ("size", &["xtask", "size"]),
     ("cost of operations", &["xtask", "bench"]),
     ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),

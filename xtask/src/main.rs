@@ -10,6 +10,7 @@ mod ci;
 mod confgen;
 mod conformance;
 mod demo;
+mod deny;
 mod dist;
 mod dist_check;
 mod exports;
@@ -19,6 +20,7 @@ mod fuzz;
 mod header;
 mod interop;
 mod manifest;
+mod miri;
 mod project;
 mod qemu;
 mod run;
@@ -65,6 +67,10 @@ enum Command {
     Qemu(qemu::Args),
     /// Write docs/conformance.md: the statements of MQTT 3.1.1 and their tests
     Conformance(conformance::Args),
+    /// Check the licences and sources of all dependencies, and which of them firmware carries
+    Deny(deny::Args),
+    /// Run the library's tests under Miri
+    Miri(miri::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
     /// Hold the flash that the library takes against docs/figures.md
@@ -87,6 +93,8 @@ fn main() -> ExitCode {
         Command::Dist(args) => dist::run(args),
         Command::Qemu(args) => qemu::run(args),
         Command::Conformance(args) => conformance::run(args),
+        Command::Deny(args) => deny::run(args),
+        Command::Miri(args) => miri::test(args),
         Command::Fuzz(args) => fuzz::run_all(args),
         Command::Size(args) => size::run(args),
         Command::Bench(args) => bench::run(args),
