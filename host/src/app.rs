@@ -20,7 +20,7 @@ use crate::{
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, net, system,
+    mgr, net, starve, system, timers,
 };
 
 /// How long a round waits at most, and so how far apart MG_EV_POLLs are.
@@ -133,6 +133,9 @@ fn init(sources: &config::Sources) -> Result<(), String> {
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;
     mgos_get_mgr();
+    // The system's own memory is there before any can run out: timers have a connection in common.
+    timers::mgos_clear_timer(timers::mgos_set_timer(0, 0, None, std::ptr::null_mut()));
+    starve::begin()?;
     log!(Info, "{} on the host's Mongoose OS, process {}", app_name().to_string_lossy(), std::process::id());
     // SAFETY: this base is NUL-terminated text's; a second claim is only reported.
     unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };

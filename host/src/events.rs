@@ -10,6 +10,7 @@ use libc::{c_char, c_int, c_void};
 
 use crate::{
     log::log,
+    starve,
     sync::{SendPtr, lock},
 };
 
@@ -125,7 +126,8 @@ fn remove(ev: c_int, group: bool, cb: EventHandler, userdata: *mut c_void) -> bo
 /// `mgos_event_add_handler()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_event_add_handler(ev: c_int, cb: EventHandler, userdata: *mut c_void) -> bool {
-    add(ev, false, cb, userdata)
+    // A device's list of handlers has a block of memory for each.
+    !starve::fails() && add(ev, false, cb, userdata)
 }
 
 /// `mgos_event_add_group_handler()`

@@ -24,6 +24,7 @@ mod log;
 pub mod mgr;
 pub mod net;
 mod resolve;
+mod starve;
 mod stream;
 mod sync;
 pub mod system;

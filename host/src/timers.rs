@@ -9,6 +9,7 @@ use crate::{
     abi::*,
     clock, connect,
     global::{mgos_get_mgr, mongoose_schedule_poll},
+    starve,
     sync::{SendPtr, lock},
 };
 
@@ -161,7 +162,8 @@ fn set(micros: i64, interval_ms: c_int, flags: c_int, cb: Callback, arg: *mut c_
 /// `mgos_set_timer()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_set_timer(msecs: c_int, flags: c_int, cb: Callback, arg: *mut c_void) -> uintptr_t {
-    set(i64::from(msecs) * 1000, msecs, flags, cb, arg)
+    // A device's timer is a block of memory.
+    if starve::fails() { 0 } else { set(i64::from(msecs) * 1000, msecs, flags, cb, arg) }
 }
 
 /// `mgos_set_hw_timer()`

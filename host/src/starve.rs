@@ -1,0 +1,171 @@
+//! Memory that runs out on demand, for tests: built with the feature `starve` and linked with `-Wl,--wrap` for malloc(), calloc(),
+//! realloc() and strdup(), a program has its C code and the mqtt library fail to allocate as MGOS_HOST_STARVE says.
+//!
+//! Counted is what the main task asks for from the start of the libraries on. The Rust of the host is spared: it stands for a system that
+//! keeps its own affairs in order, and ends the process without memory. Where a device's system would allocate, [`fails`] is asked.
+
+/// Set to N for the Nth allocation to fail, or to N% for so many of a hundred, at random.
+const VARIABLE: &str = "MGOS_HOST_STARVE";
+
+/// Without the feature nothing fails; to ask for it is a mistake.
+#[cfg(not(feature = "starve"))]
+mod never {
+    pub(crate) const fn fails() -> bool {
+        false
+    }
+
+    pub(crate) fn begin() -> Result<(), String> {
+        match std::env::var_os(super::VARIABLE) {
+            Some(_) => Err(format!("{} takes a host that is built with the feature starve", super::VARIABLE)),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(not(feature = "starve"))]
+pub(crate) use never::{begin, fails};
+
+#[cfg(feature = "starve")]
+pub(crate) use on_demand::{begin, fails};
+
+#[cfg(feature = "starve")]
+mod on_demand {
+    use std::{
+        alloc::{GlobalAlloc, Layout, System},
+        cell::Cell,
+        env, ptr,
+    };
+
+    use libc::{c_char, c_void, size_t};
+
+    use super::VARIABLE;
+
+    #[derive(Clone, Copy)]
+    enum Plan {
+        Never,
+        /// This one, counted from 1.
+        Nth(u64),
+        /// So many of a hundred; and what the next random number is made from.
+        Percent(u64, u64),
+    }
+
+    thread_local! {
+        // Of the main task; other threads never get one.
+        static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
+        static MADE: Cell<u64> = const { Cell::new(0) };
+        static FAILED: Cell<u64> = const { Cell::new(0) };
+        // How deep we are in the allocator of the host's Rust.
+        static OWN: Cell<u32> = const { Cell::new(0) };
+    }
+
+    /// Reads what is to fail, and begins to count.
+    pub(crate) fn begin() -> Result<(), String> {
+        let Ok(text) = env::var(VARIABLE) else { return Ok(()) };
+        let plan = match text.strip_suffix('%') {
+            Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(|percent| Plan::Percent(percent, seed())),
+            None => text.parse().ok().map(|n| if n == 0 { Plan::Never } else { Plan::Nth(n) }),
+        };
+        let plan = plan.ok_or(format!("{VARIABLE} must be a number, or a percentage as in 1%, not {text:?}"))?;
+        PLAN.set(Some(plan));
+        // SAFETY: a function without arguments.
+        unsafe { libc::atexit(report) };
+        Ok(())
+    }
+
+    /// The same that makes rand() repeatable; never 0.
+    fn seed() -> u64 {
+        let seed = env::var("MGOS_HOST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1u64);
+        (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+    }
+
+    extern "C" fn report() {
+        eprintln!("starve: {} allocations, {} failed", MADE.get(), FAILED.get());
+    }
+
+    /// Whether the allocation that is about to be made is to fail.
+    pub(crate) fn fails() -> bool {
+        let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
+        let made = MADE.get() + 1;
+        MADE.set(made);
+        let fails = match plan {
+            Plan::Never => false,
+            Plan::Nth(n) => made == n,
+            Plan::Percent(percent, mut x) => {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                PLAN.set(Some(Plan::Percent(percent, x)));
+                (x >> 32) % 100 < percent
+            }
+        };
+        FAILED.set(FAILED.get() + u64::from(fails));
+        fails
+    }
+
+    unsafe extern "C" {
+        fn __real_malloc(size: size_t) -> *mut c_void;
+        fn __real_calloc(n: size_t, size: size_t) -> *mut c_void;
+        fn __real_realloc(block: *mut c_void, size: size_t) -> *mut c_void;
+        fn __real_strdup(text: *const c_char) -> *mut c_char;
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn __wrap_malloc(size: size_t) -> *mut c_void {
+        // SAFETY: the caller's promise.
+        if fails() { ptr::null_mut() } else { unsafe { __real_malloc(size) } }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn __wrap_calloc(n: size_t, size: size_t) -> *mut c_void {
+        // SAFETY: the caller's promise.
+        if fails() { ptr::null_mut() } else { unsafe { __real_calloc(n, size) } }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn __wrap_realloc(block: *mut c_void, size: size_t) -> *mut c_void {
+        // SAFETY: the caller's promise.
+        if fails() { ptr::null_mut() } else { unsafe { __real_realloc(block, size) } }
+    }
+
+    #[unsafe(no_mangle)]
+    unsafe extern "C" fn __wrap_strdup(text: *const c_char) -> *mut c_char {
+        // SAFETY: the caller's promise.
+        if fails() { ptr::null_mut() } else { unsafe { __real_strdup(text) } }
+    }
+
+    /// The allocator of the host's Rust, which marks what it asks for as its own.
+    struct Own;
+
+    #[global_allocator]
+    static OWN_HEAP: Own = Own;
+
+    fn own<T>(work: impl FnOnce() -> T) -> T {
+        OWN.set(OWN.get() + 1);
+        let result = work();
+        OWN.set(OWN.get() - 1);
+        result
+    }
+
+    // SAFETY: all is passed on to the system's allocator.
+    unsafe impl GlobalAlloc for Own {
+        unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the caller's promise.
+            own(|| unsafe { System.alloc(layout) })
+        }
+
+        unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+            // SAFETY: the caller's promise.
+            unsafe { System.dealloc(block, layout) };
+        }
+
+        unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+            // SAFETY: the caller's promise.
+            own(|| unsafe { System.alloc_zeroed(layout) })
+        }
+
+        unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+            // SAFETY: the caller's promise.
+            own(|| unsafe { System.realloc(block, layout, size) })
+        }
+    }
+}
