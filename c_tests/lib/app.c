@@ -49,14 +49,13 @@ void in_app(void (*fn)(void *arg), void *arg) {
   pthread_mutex_unlock(&s_lock);
 }
 
-void record_start(void);
+bool record_start(void);
 void record_reset(void);
 
-void app_start(void) {
+bool app_start(void) {
   s_app_thread = pthread_self();
-  mgos_config_mqtt_copy(mgos_sys_config_get_mqtt(), &s_defaults);
-  record_start();
-  mgos_set_timer(1, MGOS_TIMER_REPEAT, take_call, NULL);
+  return mgos_config_mqtt_copy(mgos_sys_config_get_mqtt(), &s_defaults) && record_start() &&
+         mgos_set_timer(1, MGOS_TIMER_REPEAT, take_call, NULL) != MGOS_INVALID_TIMER_ID;
 }
 
 void app_begin(void) {

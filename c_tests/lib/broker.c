@@ -156,6 +156,22 @@ size_t receive_packet(const uint8_t **packet) {
   return len;
 }
 
+bool packet_waits(int ms) {
+  if (b->socket < 0) return false;
+  while (packet_len() == 0) {
+    if (!readable(b->socket, ms)) return false;
+    if (!read_more()) {
+      hang_up(b);
+      return false;
+    }
+  }
+  return true;
+}
+
+bool has_connection(void) {
+  return b->socket >= 0;
+}
+
 void receive_bytes(uint8_t *bytes, size_t len) {
   while (b->len < len) {
     if (!read_more()) fail("the app has closed the connection; there was %s", show_packet(b->buf, b->len));

@@ -38,6 +38,11 @@ void fail(const char *fmt, ...) {
   longjmp(s_end_of_script, 1);
 }
 
+int patience(void) {
+  const char *ms = getenv("SUITE_PATIENCE");
+  return ms != NULL ? atoi(ms) : 15000;
+}
+
 static void leave(void *arg) {
   exit(s_failed == 0 && s_passed > 0 ? 0 : 1);
   (void) arg;
@@ -67,7 +72,7 @@ static void *run_scripts(void *arg) {
 enum mgos_app_init_result suite_start(const struct script *scripts, size_t num) {
   s_scripts = scripts;
   s_num_scripts = num;
-  app_start();
+  if (!app_start()) return MGOS_APP_INIT_ERROR;
   if (pthread_create(&s_thread, NULL, run_scripts, NULL) != 0) return MGOS_APP_INIT_ERROR;
   return MGOS_APP_INIT_SUCCESS;
 }

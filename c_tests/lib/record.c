@@ -114,15 +114,15 @@ void record_log(bool on) {
   cs_log_set_file(on ? s_log_file : NULL);
 }
 
-void record_start(void) {
-  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTING, on_cloud_event, "CONNECTING");
-  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTED, on_cloud_event, "CONNECTED");
-  mgos_event_add_handler(MGOS_EVENT_CLOUD_DISCONNECTED, on_cloud_event, "DISCONNECTED");
-  mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTERROR, on_cloud_event, "CONNECTERROR");
+bool record_start(void) {
   s_log_file = tmpfile();
   if (s_log_file == NULL) abort();
   setvbuf(s_log_file, NULL, _IOLBF, 0);
   record_log(true);
+  return mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTING, on_cloud_event, "CONNECTING") &&
+         mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTED, on_cloud_event, "CONNECTED") &&
+         mgos_event_add_handler(MGOS_EVENT_CLOUD_DISCONNECTED, on_cloud_event, "DISCONNECTED") &&
+         mgos_event_add_handler(MGOS_EVENT_CLOUD_CONNECTERROR, on_cloud_event, "CONNECTERROR");
 }
 
 void record_reset(void) {

@@ -54,8 +54,9 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
     if (got_ != want_) fail("line %d: %s is %ld, not %ld", __LINE__, #number, got_, want_);   \
   } while (0)
 
-/* How long is waited for what must come, ms. */
-#define PATIENCE 15000
+/* How long is waited for what must come, ms; SUITE_PATIENCE in the environment says otherwise. */
+#define PATIENCE patience()
+int patience(void);
 
 /* ---- The broker: broker.c ---- */
 
@@ -84,6 +85,9 @@ void expect_silence(void);
 void expect_close(void);
 /* The next packet: its length is returned, and the packet itself in *packet until the next call. */
 size_t receive_packet(const uint8_t **packet);
+/* Whether a packet is there within so many milliseconds. Not, too, where there is no connection, or its end comes. */
+bool packet_waits(int ms);
+bool has_connection(void);
 /* So many bytes, whatever they are. */
 void receive_bytes(uint8_t *bytes, size_t len);
 
@@ -182,6 +186,6 @@ void show_log(void);
 /* For check.c. */
 void app_begin(void);
 void app_end(void);
-void app_start(void);
+bool app_start(void);
 
 #endif /* SUITE_H */

@@ -22,6 +22,7 @@ const STEPS: [(&str, &[&str]); 15] = [
     ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
     ("tests", &["xtask", "test"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
+    ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),
     ("archives", &["xtask", "dist", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),

@@ -13,8 +13,10 @@ use crate::setup;
 const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
 
 pub const CC: &str = "clang";
-pub const LINK: &str = "-fsanitize=address,undefined";
-pub const CFLAGS: [&str; 3] = [LINK, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+const SANITIZE: &str = "-fsanitize=address,undefined";
+/// What programs are linked with; it takes the sanitizers, and the host's own allocation functions (its feature `starve`).
+pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
+pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 
 /// Build libmgos_host.a, with the C in it and the Rust. In a directory of its own, as other flags would have everything else built anew.
 pub fn host_library() -> Result<PathBuf> {
@@ -24,7 +26,9 @@ pub fn host_library() -> Result<PathBuf> {
     let variable = target.replace('-', "_");
     let mut cargo = project::nightly()?;
     // With a target given, programs that the build itself runs are made as ever.
-    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--target", &target]).env("CARGO_TARGET_DIR", &dir);
+    cargo
+        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "starve", "--target", &target])
+        .env("CARGO_TARGET_DIR", &dir);
     cargo.env(format!("CC_{variable}"), CC).env(format!("CFLAGS_{variable}"), CFLAGS.join(" "));
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable.to_uppercase());
     cargo.env_remove("RUSTFLAGS").env(flags, "-Zsanitizer=address -Cforce-frame-pointers=yes -Cdebug-assertions -Coverflow-checks");

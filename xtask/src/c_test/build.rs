@@ -50,7 +50,7 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
         let program = plan.dir.join(&name);
         let mut command = Command::new(if sanitize { sanitized::CC } else { "cc" });
         command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(own.get(i)).args(&common).arg(host);
-        command.args(sanitize.then_some(sanitized::LINK));
+        command.args(if sanitize { &sanitized::LINK[..] } else { &[] });
         project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
         Ok(Area { name, program, files: files.clone() })
     };

@@ -1,9 +1,10 @@
 //! `cargo xtask c-test`: the compatibility suite, plain C apps in c_tests against a scripted broker.
 //! Here: which there are, in which ways they are run, and adding up. What they check is theirs to know. The rest: build, program (running
-//! one of them).
+//! one of them), starve (running them without enough memory).
 
 mod build;
 mod program;
+mod starve;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -29,6 +30,13 @@ pub struct Args {
     /// Plain, under valgrind and with sanitizers
     #[arg(long)]
     all: bool,
+    /// With allocations failing: the first of an app, the second, and so on, one in each run; then, at random, one in a hundred. Areas
+    /// must come to an orderly end, without a leak; `memory` must pass
+    #[arg(long, conflicts_with_all = ["all", "valgrind", "sanitize"])]
+    starve: bool,
+    /// How many runs of each area have allocations fail at random
+    #[arg(long, default_value_t = 20, requires = "starve")]
+    seeds: u32,
     /// Show the apps' logs, not only those of apps that fail
     #[arg(long)]
     log: bool,
@@ -49,6 +57,9 @@ pub fn run(args: Args) -> Result<()> {
         setup::ensure(&[VALGRIND])?;
     }
     let sources = sources(&args.areas)?;
+    if args.starve {
+        return starve::run(&build(&sources, Mode::Sanitize)?, args.seeds);
+    }
     let mut total = Outcome::default();
     let mut bad = Vec::new();
     for mode in modes {

@@ -2,13 +2,16 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
 use crate::project;
+
+/// The status of a program that valgrind or a sanitizer has something to say about.
+pub const REPORTED: i32 = 99;
 
 /// A way to build and run the apps.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,19 +31,21 @@ impl Mode {
     }
 
     /// The time in which an app must be done. Hanging is a failure, too.
-    fn limit(self) -> Duration {
+    pub fn limit(self) -> Duration {
         Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
     }
 
     fn command(self, program: &Path) -> Command {
         if self != Mode::Valgrind {
             let mut command = Command::new(program);
-            command.env("ASAN_OPTIONS", "detect_leaks=1").env("UBSAN_OPTIONS", "print_stacktrace=1");
+            command.env("ASAN_OPTIONS", format!("detect_leaks=1:exitcode={REPORTED}"));
+            command.env("UBSAN_OPTIONS", format!("print_stacktrace=1:exitcode={REPORTED}"));
             return command;
         }
         let mut command = Command::new("valgrind");
         // What is still reachable when the app calls exit() is in use: connections live as long as the app.
-        command.args(["--quiet", "--error-exitcode=99", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
+        command.arg(format!("--error-exitcode={REPORTED}"));
+        command.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
         command.arg("--fair-sched=try").arg(program);
         command
     }
@@ -52,6 +57,14 @@ pub struct Area {
     pub files: PathBuf,
 }
 
+/// What an app has left when it is over.
+pub struct Remains {
+    /// None if it had to be stopped.
+    pub status: Option<ExitStatus>,
+    pub out: String,
+    pub err: String,
+}
+
 /// How an app has done.
 #[derive(Default)]
 pub struct Outcome {
@@ -61,9 +74,10 @@ pub struct Outcome {
     pub trouble: Option<String>,
 }
 
-/// Run an app to its end and print what it says.
-pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
+/// Run an app to its end.
+pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Remains> {
     let mut command = mode.command(&area.program);
+    command.envs(environment.iter().map(|(name, value)| (name, value)));
     // On this host the log goes where it can be seen.
     command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -90,13 +104,20 @@ pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result
         }
         std::thread::sleep(Duration::from_millis(10));
     };
+    Ok(Remains { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
+}
+
+/// Run an app to its end and print what it says.
+pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
+    let started = Instant::now();
+    let Remains { status, out, err } = run_to_end(area, mode, &[])?;
     let took = started.elapsed().as_secs_f32();
-    let out = out.join().unwrap_or_default();
-    let err = err.join().unwrap_or_default();
     let mut outcome = judge(&out);
     match status {
         None => outcome.trouble = Some(format!("not done after {} s", mode.limit().as_secs())),
-        Some(status) if !status.success() && outcome.failed == 0 => outcome.trouble = Some(format!("{status}")),
+        Some(status) if !status.success() && (outcome.failed == 0 || status.code() != Some(1)) => {
+            outcome.trouble = Some(format!("{status}"))
+        }
         Some(_) if outcome.passed == 0 => outcome.trouble = Some("no check was made".into()),
         Some(_) => {}
     }
@@ -113,7 +134,7 @@ pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result
 }
 
 /// Count an app's lines. Its own count must agree: else it came to an untimely end.
-fn judge(out: &str) -> Outcome {
+pub fn judge(out: &str) -> Outcome {
     let count = |start: &str| out.lines().filter(|line| line.starts_with(start)).count();
     let (passed, failed) = (count("ok "), count("not ok "));
     let closing = format!("{passed} passed, {failed} failed");

@@ -1,0 +1,95 @@
+//! The suite without enough memory: each area is run with its first allocation failing, its second, and so on, until none is left to fail;
+//! then with one in a hundred failing at random. The programs are those with sanitizers; which allocation fails is up to the host.
+//!
+//! Scripts may fail: a message is refused, and they wait for it in vain. What must not come is a crash, a leak, a hanging app. The area
+//! `memory` does what apps should do, and must pass.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use super::program::{Area, Mode, REPORTED, Remains, judge, run_to_end};
+use super::two_at_a_time;
+
+/// The area that goes on after every refusal, and so passes.
+const PERSISTENT: &str = "memory";
+
+/// How long a script of another area waits for what must come, ms; mostly it waits in vain.
+const PATIENCE: &str = "500";
+
+pub fn run(areas: &[Area], seeds: u32) -> Result<()> {
+    let mut bad = Vec::new();
+    for area in areas {
+        let started = Instant::now();
+        let count = allocations(&starved(area, "0", 0)?)?.0;
+        let each = (1..=count).map(|n| (n.to_string(), 0));
+        let random = (1..=seeds).map(|seed| ("1%".to_string(), seed));
+        let runs: Vec<(String, u32)> = each.chain(random).collect();
+        let failed = AtomicBool::new(false);
+        let results = two_at_a_time(runs.len(), |i| -> Result<(Option<String>, u64)> {
+            let (which, seed) = &runs[i];
+            let remains = starved(area, which, *seed)?;
+            let trouble = trouble(area, &remains);
+            if let Some(trouble) = &trouble
+                && !failed.swap(true, Ordering::Relaxed)
+            {
+                println!("{}: {trouble}\n{}{}", area.name, remains.out, remains.err);
+            }
+            // An app that has crashed has not counted.
+            let failed = allocations(&remains).map_or(0, |(_, failed)| failed);
+            Ok((trouble.map(|trouble| format!("MGOS_HOST_STARVE={which} MGOS_HOST_SEED={seed} {}: {trouble}", area.name)), failed))
+        });
+        let results = results.into_iter().collect::<Result<Vec<_>>>()?;
+        let failed: u64 = results.iter().map(|(_, failed)| failed).sum();
+        let seconds = started.elapsed().as_secs_f32();
+        println!("{}: {count} allocations; {failed} have failed in {} runs, in {seconds:.0} s", area.name, runs.len());
+        bad.extend(results.into_iter().filter_map(|(trouble, _)| trouble));
+        if failed < count / 2 {
+            bail!("{}: allocations have not failed as they should", area.name);
+        }
+    }
+    if !bad.is_empty() {
+        bail!("not every failed allocation is survived; the first of each area is shown above\n  {}", bad.join("\n  "));
+    }
+    Ok(())
+}
+
+fn starved(area: &Area, which: &str, seed: u32) -> Result<Remains> {
+    let mut environment = vec![("MGOS_HOST_STARVE", which.to_string()), ("MGOS_HOST_SEED", seed.to_string())];
+    if area.name != PERSISTENT && which != "0" {
+        environment.push(("SUITE_PATIENCE", PATIENCE.into()));
+    }
+    run_to_end(area, Mode::Sanitize, &environment)
+}
+
+/// What is wrong with the way an app has ended.
+fn trouble(area: &Area, remains: &Remains) -> Option<String> {
+    let Some(status) = remains.status else {
+        return Some(format!("not done after {} s", Mode::Sanitize.limit().as_secs()));
+    };
+    match status.code() {
+        Some(0) => return None,
+        Some(REPORTED) => return Some("the sanitizers have something to say".into()),
+        Some(1) => {}
+        _ => return Some(status.to_string()),
+    }
+    let outcome = judge(&remains.out);
+    // An app that cannot even start says so, and ends.
+    let refused =
+        remains.out.is_empty() && remains.err.contains(" failed; the log says why") || remains.err.contains("() of the app failed with");
+    match outcome.trouble {
+        _ if refused => None,
+        None if area.name == PERSISTENT => Some(format!("{} failed", outcome.failed)),
+        trouble => trouble,
+    }
+}
+
+/// How many allocations the host has counted, and how many failed.
+fn allocations(remains: &Remains) -> Result<(u64, u64)> {
+    let numbers = remains.err.lines().rev().find_map(|line| {
+        let (made, failed) = line.strip_prefix("starve: ")?.split_once(" allocations, ")?;
+        Some((made.parse().ok()?, failed.strip_suffix(" failed")?.parse().ok()?))
+    });
+    numbers.with_context(|| format!("the host has not counted allocations:\n{}{}", remains.out, remains.err))
+}
