@@ -10,7 +10,7 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 15] = [
+const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("headers", &["xtask", "header", "--check"]),
@@ -33,7 +33,7 @@ pub fn run(_: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     let mut times = Vec::new();
-    for (name, step) in STEPS {
+    for &(name, step) in STEPS {
         println!("\n== {name}: cargo {}", step.join(" "));
         let start = Instant::now();
         project::run(project::cargo().args(step)).with_context(|| format!("{name} failed"))?;
