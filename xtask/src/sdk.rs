@@ -34,7 +34,10 @@ pub fn run(args: Args) -> Result<()> {
     for dir in plan.includes.iter().rev() {
         copy_headers(dir, &include)?;
     }
-    std::fs::copy(&host, lib.join("libmgos_host.a")).context("cannot copy libmgos_host.a")?;
+    copy_headers(&host.tls.join("include"), &include)?;
+    // That of mbedTLS itself describes another build of it.
+    std::fs::copy(host.tls.join("config.h"), include.join("mbedtls/config.h")).context("cannot copy mbedTLS's config.h")?;
+    std::fs::copy(&host.archive, lib.join("libmgos_host.a")).context("cannot copy libmgos_host.a")?;
 
     // One object of everything that libmgos_host.a asks of an app: the linker then takes it whole when it looks for
     // main, and whatever the host needs of it later is there. That is what makes the short command line work.
@@ -74,10 +77,11 @@ mod tests {
         run(Args { release: false }).unwrap();
         let sdk = project::target_dir().join("sdk");
         let dir = tempfile::tempdir().unwrap();
-        let app = "#include <stdio.h>\n#include \"mgos.h\"\n#include \"mgos_mqtt.h\"\n\
+        let app = "#include <stdio.h>\n#include \"mgos.h\"\n#include \"mgos_mqtt.h\"\n#include \"mbedtls/md.h\"\n\
             enum mgos_app_init_result mgos_app_init(void) {\n\
             \x20 mgos_mqtt_sub(\"in\", NULL, NULL);\n\
             \x20 printf(\"%s %d\\n\", mgos_sys_config_get_mqtt1_ws_path(), mgos_mqtt_global_is_connected());\n\
+            \x20 printf(\"%d\\n\", mbedtls_md_get_size(mbedtls_md_info_from_type(MBEDTLS_MD_SHA256)));\n\
             \x20 fflush(stdout);\n  exit(0);\n}\n";
         std::fs::write(dir.path().join("app.c"), app).unwrap();
         let mut cc = Command::new("cc");
@@ -85,6 +89,6 @@ mod tests {
         cc.args(["-lmgos_mqtt", "-lmgos_host", "-lpthread", "-ldl", "-lm", "-o", "app"]);
         project::run(cc.current_dir(dir.path())).unwrap();
         let output = Command::new(dir.path().join("app")).output().unwrap();
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "/mqtt 0\n", "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "/mqtt 0\n32\n", "{output:?}");
     }
 }

@@ -168,7 +168,7 @@ impl Session {
             let (client, tcp, preset) = (mbed::SSL_IS_CLIENT, mbed::SSL_TRANSPORT_STREAM, mbed::SSL_PRESET_DEFAULT);
             check(mbed::ssl_config_defaults(conf, client, tcp, preset))?;
             mbed::ssl_conf_min_version(conf, mbed::SSL_MAJOR_VERSION_3, mbed::SSL_MINOR_VERSION_3);
-            mbed::ssl_conf_rng(conf, Some(random), ptr::null_mut());
+            mbed::ssl_conf_rng(conf, Some(mg_ssl_if_mbed_random), ptr::null_mut());
             mbed::ssl_conf_verify(conf, Some(verified), shared);
             mbed::ssl_conf_ciphersuites(conf, session._suites.as_ptr());
             match &session._authority {
@@ -268,7 +268,12 @@ impl Session {
     }
 }
 
-unsafe extern "C" fn random(_: *mut c_void, to: *mut c_uchar, len: usize) -> c_int {
+/// What mbedTLS draws keys from. Under this name apps have it on a device as well, for signing.
+///
+/// # Safety
+/// `to` points to `len` writable bytes.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn mg_ssl_if_mbed_random(_: *mut c_void, to: *mut c_uchar, len: usize) -> c_int {
     // SAFETY: mbedTLS gives a buffer of this length; it is initialised before it becomes a slice.
     let buf = unsafe {
         to.write_bytes(0, len);

@@ -10,6 +10,7 @@ pub mod sanitized;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
@@ -46,11 +47,12 @@ pub fn build(dir: &Path, release: bool) -> Result<Built> {
     let dir = std::path::absolute(dir)?;
     let manifest = Manifest::load(&dir)?;
     let name = name(&manifest)?;
-    let plan = plan(&name, Some(manifest))?;
+    let mut plan = plan(&name, Some(manifest))?;
     let host = host_library(release)?;
+    plan.add_tls(&host);
     let objects = Compiler::for_plan(&plan).compile(&plan.sources)?;
     let program = plan.dir.join(&name);
-    compile::link(&plan, &objects, &host, &program)?;
+    compile::link(&plan, &objects, &host.archive, &program)?;
     let files = plan.dir.join("fs");
     copy_files(&plan.filesystem, &files)?;
     Ok(Built { program, files })
@@ -115,6 +117,12 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
 }
 
 impl Plan {
+    /// Let the app's C see mbedTLS, as on a device: libraries of clouds sign with it.
+    fn add_tls(&mut self, host: &Host) {
+        self.includes.push(host.tls.join("include"));
+        self.defines.push(("MBEDTLS_CONFIG_FILE".into(), format!("\"{}\"", host.tls.join("config.h").display())));
+    }
+
     fn add(&mut self, part: &str, manifest: &Manifest) -> Result<()> {
         let from = |paths: &[String]| paths.iter().map(|path| manifest.dir.join(path)).collect::<Vec<_>>();
         for source in from(&manifest.sources) {
@@ -153,15 +161,38 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
     project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, inits))
 }
 
-/// Build libmgos_host.a, which holds the host and the Rust half of the mqtt library.
-pub fn host_library(release: bool) -> Result<PathBuf> {
+/// What is linked to every app.
+pub struct Host {
+    /// libmgos_host.a: the host and the Rust half of the mqtt library.
+    pub archive: PathBuf,
+    /// Where mbedTLS, which is in it too, has its headers (include) and its configuration (config.h).
+    pub tls: PathBuf,
+}
+
+/// Build it.
+pub fn host_library(release: bool) -> Result<Host> {
     let mut cargo = project::cargo();
-    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib"]);
+    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
     if release {
         cargo.arg("--release");
     }
-    project::run(&mut cargo)?;
-    Ok(project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a"))
+    let output = cargo.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", project::shown(&cargo)))?;
+    if !output.status.success() {
+        bail!("{} failed ({})", project::shown(&cargo), output.status);
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let tls = said.lines().find_map(tls_dir).context("cargo does not tell where mbedTLS was built")?;
+    let archive = project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a");
+    Ok(Host { archive, tls })
+}
+
+/// From a message of cargo's: one JSON object a line, and only one of them is of interest.
+fn tls_dir(message: &str) -> Option<PathBuf> {
+    if !message.contains(r#""reason":"build-script-executed""#) || !message.contains("#mbedtls-sys-auto@") {
+        return None;
+    }
+    let (_, dir) = message.split_once(r#""out_dir":""#)?;
+    Some(dir.split_once('"')?.0.into())
 }
 
 /// A source as a manifest gives it: a directory (its files, not those below), a file, or a name with a star.

@@ -13,7 +13,7 @@ use crate::project;
 
 /// Build all apps. Those of one manifest have everything but their own source in common.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
-    let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)? };
+    let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)?.archive };
     let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
     let root = project::root().join("c_tests");
     let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
