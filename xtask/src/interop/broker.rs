@@ -46,6 +46,11 @@ pub trait Broker: Sync {
 
     fn version(&self) -> Result<String>;
 
+    /// Whether it keeps retained messages; else it hangs up on who sends one.
+    fn retains(&self) -> bool {
+        true
+    }
+
     /// Write its configuration into `dir`, and say how it is started.
     fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
 
@@ -104,13 +109,22 @@ impl<'a> Running<'a> {
         self.kind.save(&self.process, &self.dir, self.end)
     }
 
+    pub fn retains(&self) -> bool {
+        self.kind.retains()
+    }
+
+    /// What it has logged since it was started.
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
     fn wait_until_it_answers(&mut self) -> Result<()> {
         while Instant::now() < self.end {
             if let Some(status) = self.process.exit_status()? {
                 bail!("{} ended at once ({status}); see {}", self.kind.name(), self.dir.join("log").display());
             }
             // Observers wait for this very message.
-            if observer::publish(self, observer::READY, "yes", 1, true).is_ok() {
+            if observer::publish(self, observer::READY, "yes", 1, self.retains()).is_ok() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));

@@ -22,6 +22,17 @@ const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto"), program("mosqu
 /// Where distributions put the plugin that can refuse subscriptions; the access list in a file can't.
 const PLUGIN: &str = "mosquitto_dynamic_security.so";
 
+/// How each configuration begins. As root it would become another user, who can't write here; for others that line has no effect.
+/// Every message counts, however slow its receiver is. Not 0: that means none, where it should mean no limit.
+pub const COMMON: &str = "\
+user root
+max_queued_messages 100000
+log_dest stderr
+log_type all
+log_timestamp_format %H:%M:%S
+set_tcp_nodelay true
+";
+
 impl Broker for Mosquitto {
     fn name(&self) -> &'static str {
         "mosquitto"
@@ -39,10 +50,7 @@ impl Broker for Mosquitto {
     }
 
     fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
-        // As root it would become another user, who can't write here; for others the line has no effect.
-        let mut conf = String::from("user root\n");
-        // Every message counts, however slow its receiver is. Not 0: that means none, where it should mean no limit.
-        conf.push_str("max_queued_messages 100000\nlog_dest stderr\nlog_type all\nlog_timestamp_format %H:%M:%S\nset_tcp_nodelay true\n");
+        let mut conf = String::from(COMMON);
         let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
         if let Some((user, password)) = setup.login {
             let file = dir.join("passwords");
@@ -120,7 +128,7 @@ fn identity(file: &Metadata) -> (u64, i64, i64) {
 }
 
 /// Debian puts the broker where only administrators' paths lead.
-fn command(name: &str) -> Command {
+pub fn command(name: &str) -> Command {
     let path = PathBuf::from("/usr/sbin").join(name);
     Command::new(if path.is_file() { path } else { name.into() })
 }

@@ -37,6 +37,13 @@ pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bo
     finish(&mut command, None)
 }
 
+/// Come with the client id of another client, which is then thrown out.
+pub fn throw_out(broker: &Running, id: &str) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-i", id, "-t", READY, "-m", "yes"]);
+    finish(&mut command, None)
+}
+
 /// Publish a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
@@ -107,6 +114,10 @@ impl Observer {
         command.args(["-t", READY]);
         let mut process = Process::start("the observer", &mut command, log, end)?;
         let ready = |line: &str| Message::parse(line).filter(|message| message.topic == READY).map(drop);
+        // Without a retained one there is one for each try, until it comes.
+        while !broker.retains() && Instant::now() < end && !process.lines().iter().any(|line| ready(line).is_some()) {
+            publish(broker, READY, "yes", 1, false)?;
+        }
         // What came before it is to be seen by others too.
         process.wait_for("the observer's subscriptions", ready)?;
         process.read_again();

@@ -43,6 +43,11 @@ impl<'a> Stage<'a> {
         Running::start(self.kind, &setup, self.over, self.files, &self.dir.join(name), self.end)
     }
 
+    /// One that is not of the kind that this conversation is held with, or not reached in that way.
+    pub fn broker_of<'b>(&self, kind: &'b dyn Broker, name: &str, over: Over) -> Result<Running<'b>> {
+        Running::start(kind, &Setup::default(), over, self.files, &self.dir.join(name), self.end)
+    }
+
     /// Start an app, connecting to this broker unless the settings say otherwise.
     pub fn app(&self, name: &str, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
         let server = broker.door.to_string();
