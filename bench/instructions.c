@@ -239,7 +239,7 @@ static void grow_queue(void) {
       s_ids[s_newest++] = publish(1);
       nc()->send_mbuf.len = 0;
     }
-    measure("growth: publish QoS 1 and acknowledge the oldest, queue", n, ROUNDS, publish_and_acknowledge_oldest);
+    measure("publish QoS 1 and acknowledge the oldest, queue", n, ROUNDS, publish_and_acknowledge_oldest);
     while (s_oldest < s_newest) feed_ack(0x40, s_ids[s_oldest++]);
     nc()->send_mbuf.len = 0;
   }
@@ -257,7 +257,7 @@ static void grow_reconnect(void) {
   int n;
   for (n = 1; n <= MOST; n *= 10) {
     subscribe("devices/set%03d", n);
-    measure("growth: reconnect, subscriptions", n, 1, reconnect);
+    measure("reconnect, subscriptions", n, 1, reconnect);
     settle();
   }
 }
@@ -288,9 +288,9 @@ int main(int argc, char **argv) {
     receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, 100);
     return 0;
   }
-  receive_all("devices/set%03d", "devices/set000", "growth: receive QoS 0, subscriptions", NULL, MOST);
+  receive_all("devices/set%03d", "devices/set000", "receive QoS 0, subscriptions", NULL, MOST);
   unsubscribe();
-  receive_all("home/+/set%03d", "home/kitchen/set000", "growth: receive QoS 0, filters home/+/setNNN", NULL, MOST);
+  receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, MOST);
   unsubscribe();
   grow_queue();
   grow_reconnect();

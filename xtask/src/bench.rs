@@ -42,6 +42,7 @@ pub struct Args {
 
 /// The headings of the committed tables.
 pub const INSTRUCTIONS: &str = "Instructions";
+pub const GROWTH: &str = "Growth";
 pub const MEMORY: &str = "Heap and stack";
 
 pub fn run(args: Args) -> Result<()> {
@@ -62,8 +63,8 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     let instructions = instructions(&UBUNTU, "operations")?.figures;
-    let memory = memory()?;
-    figures::report(&[(INSTRUCTIONS, instructions), (MEMORY, memory)], &args.options)
+    let growth = self::instructions(&UBUNTU, "growth")?.figures;
+    figures::report(&[(INSTRUCTIONS, instructions), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
 }
 
 /// Where the benchmark enters the library.

@@ -56,7 +56,7 @@ pub fn run(args: Args) -> Result<()> {
             let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };
             let program = target.link(&archive, &roots, logs)?;
             let (flash, ram) = sum(target, &program)?;
-            let core = core_part(&program.with_extension("map"))?;
+            let core = core_part(&std::fs::read_to_string(program.with_extension("map"))?)?;
             parts += &format!("{:<52} {:>9} {:>9}\n", format!("{name}, {what}"), figures::grouped(core), figures::grouped(flash - core));
             measured.push(Measured { name: format!("{name}, {what}"), value: flash });
             most_ram = most_ram.max(ram);
@@ -85,10 +85,9 @@ fn sum(target: &Target, program: &Path) -> Result<(u64, u64)> {
 }
 
 /// Bytes of flash that came from the archive, by the linker's map.
-fn core_part(map: &Path) -> Result<u64> {
-    let text = std::fs::read_to_string(map)?;
+fn core_part(map: &str) -> Result<u64> {
     // What was thrown away is listed before.
-    let placed = text.split_once("Linker script and memory map").map_or("", |(_, placed)| placed);
+    let placed = map.split_once("Linker script and memory map").map_or("", |(_, placed)| placed);
     let mut sum = 0;
     let mut section = "";
     for line in placed.lines() {
@@ -121,4 +120,19 @@ fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
         eprintln!("{:>6} {kind} {name}", size.trim_start_matches('0'));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_the_map_only_what_is_placed_in_flash_and_comes_from_the_archive_counts() {
+        let map = " .text.gone    0x00 0x100 libmgos_mqtt.a(core.o)\n\nLinker script and memory map\n\n\
+                   .text           0x8000      0x60\n .text.short    0x8000       0x10 x/libmgos_mqtt.a(core.o)\n\
+                   \x20                0x8000                short\n \
+                   .text.a_name_that_has_a_line_of_its_own\n                0x8010       0x20 x/libmgos_mqtt.a(core.o)\n \
+                   .text.shim     0x8030       0x30 x/mgos_mqtt.o\n .bss.state     0x9000        0x8 x/libmgos_mqtt.a(core.o)\n";
+        assert_eq!(core_part(map).unwrap(), 0x30);
+    }
 }
