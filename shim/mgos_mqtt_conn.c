@@ -68,7 +68,11 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
   /* A copy, as a log hook may free the original, and without control characters, as the broker has chosen some of them. */
   char text[SHOWN + 1];
   size_t n = 0;
-  for (; s != NULL && n < len && n < SHOWN; n++) text[n] = (char) (s[n] < ' ' || s[n] == 0x7f ? '?' : s[n]);
+  for (; s != NULL && n < len && n < SHOWN; n++) {
+    /* U+0080 to U+009F are control characters as well. */
+    bool c1 = n > 0 && s[n - 1] == 0xc2 && s[n] < 0xa0;
+    text[n] = (char) (s[n] < ' ' || s[n] == 0x7f || c1 ? '?' : s[n]);
+  }
   text[n] = '\0';
   int c = (int) conn, x = (int) a, y = (int) b;
   switch (what) {

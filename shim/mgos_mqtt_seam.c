@@ -146,8 +146,15 @@ uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
   if (hm->resp_code == 101) {
     LOG(LL_ERROR, ("MQTT%d the server does not speak MQTT over WebSocket; check mqtt.ws_path", (int) conn));
   } else {
-    LOG(LL_ERROR, ("MQTT%d the server does not agree to WebSocket: %d %.*s; check mqtt.ws_path", (int) conn, hm->resp_code,
-                   (int) hm->resp_status_msg.len, hm->resp_status_msg.p));
+    /* The server's words, without what could break out of the line. */
+    char words[33];
+    size_t n = 0;
+    for (; n < hm->resp_status_msg.len && n < sizeof(words) - 1; n++) {
+      char c = hm->resp_status_msg.p[n];
+      words[n] = c < ' ' || c > '~' ? '?' : c;
+    }
+    words[n] = '\0';
+    LOG(LL_ERROR, ("MQTT%d the server does not agree to WebSocket: %d %s; check mqtt.ws_path", (int) conn, hm->resp_code, words));
   }
   (void) conn;
   return 0;
