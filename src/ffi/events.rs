@@ -208,7 +208,7 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
                     consume(c, nc, n);
                 }
             }
-            // No memory: the rest waits for the next poll.
+            // No memory, or no room for the answer: the rest waits for the next poll.
             Ok(None) => break,
             Err(Violation { header, wrong, value }) => {
                 close_now(c);
@@ -227,9 +227,20 @@ fn consume(c: &Hold, nc: *mut mg_connection, len: usize) {
     unsafe { shim::mgos_mqtt_shim_cut(nc, 0, len) };
 }
 
-/// Sends an acknowledgement. False if there was no memory for it.
+/// Answers wait while so many bytes wait for the link: a broker that sends and does not read must not fill the heap with them.
+const UNREAD: usize = 8192;
+
+/// Sends an acknowledgement. False if there was no memory for it, or too much is unread.
 fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
-    !c.get().core.session.may_send() || pump::send(c, &Out::Ack(ack, id)) != Err(NotWritten::OutOfMemory)
+    if !c.get().core.session.may_send() {
+        return true;
+    }
+    let nc = c.get().nc;
+    // SAFETY: `nc` is alive where it is not null.
+    if !nc.is_null() && unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= UNREAD {
+        return false;
+    }
+    pump::send(c, &Out::Ack(ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
 /// Deals with one packet. False if it must be handed in again later.
