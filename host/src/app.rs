@@ -20,7 +20,7 @@ use crate::{
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, net, starve, system, timers,
+    mgr, name_server, net, starve, system, timers,
 };
 
 /// How long a round waits at most, and so how far apart MG_EV_POLLs are.
@@ -104,7 +104,8 @@ fn help(program: &str) -> String {
          \x20 --set KEY=VALUE   set one config value; wins over files\n\
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
-         makes rand() repeatable.\n\n\
+         makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 is asked for addresses\n\
+         in place of the system.\n\n\
          Config keys, with their types and defaults:\n{}",
         app_name(),
         config::keys()
@@ -129,6 +130,7 @@ fn watch_signals() -> Result<(), String> {
 /// Libraries and app, in the order of a device. An error ends the process.
 fn init(sources: &config::Sources) -> Result<(), String> {
     device::init()?;
+    name_server::init()?;
     system::seed_random()?;
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;

@@ -22,6 +22,7 @@ pub mod gpio;
 pub mod io;
 mod log;
 pub mod mgr;
+mod name_server;
 pub mod net;
 mod resolve;
 mod starve;

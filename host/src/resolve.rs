@@ -10,7 +10,7 @@ use std::{
 
 use polling::Poller;
 
-use crate::{abi::*, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, sync::lock};
+use crate::{abi::*, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, name_server, sync::lock};
 
 /// Answers not yet picked up, with the key of the connection that asked.
 pub(crate) type Answers = Arc<Mutex<Vec<(usize, io::Result<Vec<SocketAddr>>)>>>;
@@ -18,7 +18,10 @@ pub(crate) type Answers = Arc<Mutex<Vec<(usize, io::Result<Vec<SocketAddr>>)>>>;
 /// Begins a look-up.
 pub(crate) fn begin(host: String, port: u16, key: usize, answers: Answers, poller: Arc<Poller>) -> io::Result<()> {
     let look_up = move || {
-        let found = (host.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        let found = match name_server::chosen() {
+            Some(server) => name_server::ask(server, &host, port),
+            None => (host.as_str(), port).to_socket_addrs().map(Iterator::collect),
+        };
         lock(&answers).push((key, found));
         // If this fails the answer waits for the round's time limit.
         let _ = poller.notify();
