@@ -27,6 +27,7 @@ mod run;
 mod sdk;
 mod setup;
 mod size;
+mod soak;
 mod test;
 mod yaml;
 
@@ -73,6 +74,8 @@ enum Command {
     Miri(miri::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
+    /// Let everything go wrong between an app and its broker, and count what arrives
+    Soak(soak::Args),
     /// Hold the flash that the library takes against docs/figures.md
     Size(size::Args),
     /// Hold what operations cost, in instructions and memory, against docs/figures.md
@@ -96,6 +99,7 @@ fn main() -> ExitCode {
         Command::Deny(args) => deny::run(args),
         Command::Miri(args) => miri::test(args),
         Command::Fuzz(args) => fuzz::run_all(args),
+        Command::Soak(args) => soak::run(args),
         Command::Size(args) => size::run(args),
         Command::Bench(args) => bench::run(args),
     };

@@ -3,12 +3,12 @@
 //!
 //! Here: the table of brokers, which conversations are held with which, and the report. A conversation is in talks/.
 
-mod broker;
+pub mod broker;
 mod clouds;
 mod link;
-mod mosquitto;
+pub mod mosquitto;
 mod observer;
-mod over;
+pub mod over;
 pub mod process;
 mod stage;
 mod talks;

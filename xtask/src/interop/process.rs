@@ -164,8 +164,9 @@ fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
     shared.changed.notify_all();
 }
 
+/// Between fork and exec: have the kernel end the child with the thread that starts it.
 #[cfg(target_os = "linux")]
-fn die_with_parent() -> io::Result<()> {
+pub fn die_with_parent() -> io::Result<()> {
     // SAFETY: a plain system call with constant arguments.
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
         0 => Ok(()),
@@ -174,6 +175,6 @@ fn die_with_parent() -> io::Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn die_with_parent() -> io::Result<()> {
+pub fn die_with_parent() -> io::Result<()> {
     Ok(())
 }

@@ -1,0 +1,174 @@
+//! The app under test, soak/app: started, told what to do by its control file, and listened to.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+
+use super::ledger::{Ledger, Way};
+use super::watch::Watch;
+use crate::interop::process::die_with_parent;
+
+/// What it told last of itself.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct State {
+    /// Of the order that it has carried out.
+    pub serial: u32,
+    pub connected: bool,
+    /// The numbers that come next, by QoS.
+    pub next: [u32; 3],
+    /// Payload bytes that are kept.
+    pub unsent: u32,
+    /// Bytes of heap, now and at most.
+    pub used: u32,
+    pub most: u32,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// How often all its subscriptions were acknowledged.
+    subscribed: AtomicU32,
+    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the most since it was last asked.
+    released: AtomicU32,
+    /// Messages that its full queue has given up.
+    overflows: AtomicU32,
+}
+
+/// Killed when dropped.
+pub struct App {
+    child: Child,
+    control: PathBuf,
+    serial: u32,
+    shared: Arc<Shared>,
+}
+
+impl App {
+    /// Start `command`, which knows its configuration but for the control file, with all that it leaves in `dir`.
+    pub fn start(mut command: Command, dir: &Path, ledger: &Arc<Ledger>, watch: &Arc<Watch>) -> Result<App> {
+        let control = dir.join("control");
+        command.arg("--set").arg(format!("soak.control={}", control.display()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // SAFETY: what runs between fork and exec is a single system call, which is allowed there.
+        unsafe { command.pre_exec(die_with_parent) };
+        let mut child = command.spawn().context("cannot start the app")?;
+        let shared = Arc::new(Shared::default());
+        let streams = (child.stdout.take(), child.stderr.take());
+        let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
+        let mut copy = File::create(dir.join("app.log"))?;
+        let own = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
+                if line.windows(14).any(|part| part == b"queue overflow") {
+                    own.overflows.fetch_add(1, Ordering::Relaxed);
+                }
+                // The copy is for reading afterwards.
+                let _ = copy.write_all(&[&line[..], b"\n"].concat());
+            }
+        });
+        let (own, ledger, watch) = (Arc::clone(&shared), Arc::clone(ledger), Arc::clone(watch));
+        std::thread::spawn(move || {
+            for line in BufReader::new(told).lines().map_while(Result::ok) {
+                if own.take(&line, &ledger, &watch).is_none() {
+                    ledger.bad(format!("the app: {line}"));
+                }
+            }
+        });
+        Ok(App { child, control, serial: 0, shared })
+    }
+
+    /// Tell it what to do, and at which door. Returns the order's serial number.
+    pub fn order(&mut self, mode: &str, way: &str, port: u16) -> Result<u32> {
+        self.serial += 1;
+        let new = self.control.with_extension("new");
+        std::fs::write(&new, format!("{} {mode} {way} {port}\n", self.serial))?;
+        std::fs::rename(&new, &self.control)?;
+        Ok(self.serial)
+    }
+
+    pub fn state(&self) -> State {
+        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn subscribed(&self) -> u32 {
+        self.shared.subscribed.load(Ordering::Relaxed)
+    }
+
+    /// Since this was last asked.
+    pub fn released(&self) -> u32 {
+        self.shared.released.swap(0, Ordering::Relaxed)
+    }
+
+    pub fn overflows(&self) -> u32 {
+        self.shared.overflows.load(Ordering::Relaxed)
+    }
+
+    /// None while it runs.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Open file descriptors: what it has always, not what it opens for a moment.
+    pub fn descriptors(&self) -> Result<usize> {
+        let dir = format!("/proc/{}/fd", self.child.id());
+        let mut least = usize::MAX;
+        for _ in 0..5 {
+            least = least.min(std::fs::read_dir(&dir).with_context(|| format!("cannot read {dir}"))?.count());
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+        Ok(least)
+    }
+
+    /// End it in order.
+    pub fn stop(mut self) -> Result<std::process::ExitStatus> {
+        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
+        unsafe { libc::kill(libc::pid_t::try_from(self.child.id()).unwrap_or_default(), libc::SIGTERM) };
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Shared {
+    /// One line of the app's; `None` if it must not be. See soak/app/src/main.c.
+    fn take(&self, line: &str, ledger: &Ledger, watch: &Watch) -> Option<()> {
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        let mut number = || words.next()?.parse::<u32>().ok();
+        match kind {
+            "in" => ledger.arrived(Way::In, number()? as u8, number()?),
+            "mark" => ledger.mark(Way::In, number()? as u8, number()?),
+            "up" => watch.up(),
+            "down" => {
+                number()?;
+                self.released.fetch_max(number()?, Ordering::Relaxed);
+                watch.down();
+            }
+            "sub" => drop(self.subscribed.fetch_add(1, Ordering::Relaxed)),
+            "state" => {
+                let state = State {
+                    serial: number()?,
+                    connected: number()? == 1,
+                    next: [number()?, number()?, number()?],
+                    unsent: number()?,
+                    used: number()?,
+                    most: number()?,
+                };
+                *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}

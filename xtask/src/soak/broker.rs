@@ -1,0 +1,103 @@
+//! The broker of a soak: mosquitto with three doors, that can be ended, killed, and started again with or without what it knew.
+
+use std::fmt::Write;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::interop::broker::Broker as _;
+use crate::interop::mosquitto::{self, Mosquitto};
+use crate::interop::over::{Certificates, Over};
+use crate::interop::process::Process;
+
+/// How the app reaches it; the witness comes by the first.
+pub const DOORS: [Over; 3] = [Over::Tcp, Over::Tls, Over::Ws];
+
+/// As long as a start or an end may take.
+const LIMIT: Duration = Duration::from_secs(30);
+
+pub struct Broker {
+    pub doors: Vec<SocketAddr>,
+    dir: PathBuf,
+    process: Process,
+    end: Instant,
+}
+
+impl Broker {
+    /// `extra`: further lines of its configuration. Nothing waits for it beyond `end`.
+    pub fn start(dir: &Path, files: &Certificates, extra: &str, end: Instant) -> Result<Broker> {
+        let probes: Vec<_> = DOORS.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
+        let doors: Vec<_> = probes.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
+        drop(probes);
+        let mut conf =
+            format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
+        // Whatever waits is to be kept. Not 0: see docs/interop.md. It writes down what it knows when it is told to, or ends.
+        conf.push_str("max_queued_messages 100000\nautosave_interval 0\npersistence true\n");
+        let _ = writeln!(conf, "persistence_location {}/", dir.display());
+        for (door, over) in doors.iter().zip(DOORS) {
+            let _ = writeln!(conf, "listener {} {}", door.port(), door.ip());
+            if over.is_websocket() {
+                conf.push_str("protocol websockets\nsocket_domain ipv4\n");
+            }
+            if over.has_certificates() {
+                let _ = writeln!(conf, "certfile {}\nkeyfile {}", files.path("server.pem").display(), files.path("server.key").display());
+            }
+        }
+        let file = dir.join("mosquitto.conf");
+        std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
+        let process = launch(dir, doors[0], end)?;
+        Ok(Broker { doors, dir: dir.into(), process, end })
+    }
+
+    /// As an administrator does it: it writes down what it knows.
+    pub fn end(&mut self) -> Result<()> {
+        self.process.signal(libc::SIGTERM);
+        self.process.wait_for_end().map(drop)
+    }
+
+    /// Have it write down what it knows.
+    pub fn save(&self) -> Result<()> {
+        Mosquitto.save(&self.process, &self.dir, Instant::now() + LIMIT)
+    }
+
+    /// As the kernel or a power cut does it.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Remove what it has written down.
+    pub fn forget(&self) -> Result<()> {
+        let file = self.dir.join("mosquitto.db");
+        match std::fs::remove_file(&file) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).with_context(|| format!("cannot remove {}", file.display())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Start it again where it was.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.process = launch(&self.dir, self.doors[0], self.end)?;
+        Ok(())
+    }
+}
+
+fn launch(dir: &Path, door: SocketAddr, end: Instant) -> Result<Process> {
+    let mut command: Command = mosquitto::command("mosquitto");
+    command.arg("-c").arg(dir.join("mosquitto.conf"));
+    let log = dir.join("broker.log");
+    let mut process = Process::start("mosquitto", &mut command, &log, end)?;
+    let limit = Instant::now() + LIMIT;
+    while TcpStream::connect(door).is_err() {
+        if let Some(status) = process.exit_status()? {
+            bail!("mosquitto ended at once ({status}); see {}", log.display());
+        }
+        if Instant::now() > limit {
+            bail!("mosquitto does not listen on {door}; see {}", log.display());
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(process)
+}

@@ -1,0 +1,205 @@
+//! `cargo xtask soak`: an app on the host and a real broker, with all between them that goes wrong in the field, for as long as asked; every message
+//! counted at both ends. docs/soak.md says what is promised.
+//!
+//! Here: building, starting, and the summary. What happens is weather.rs, to connections proxy.rs.
+
+mod app;
+mod broker;
+mod ledger;
+mod names;
+mod packet;
+mod proxy;
+mod watch;
+mod weather;
+mod witness;
+
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+
+use crate::interop::broker::Broker as _;
+use crate::interop::mosquitto::Mosquitto;
+use crate::interop::over::Certificates;
+use crate::{app as apps, project, setup};
+use app::App;
+use broker::{Broker, DOORS};
+use ledger::{Ledger, WAYS};
+use names::Names;
+use proxy::{Fate, Proxy};
+use watch::{Stretch, Watch};
+use weather::{Declared, Phase, Stage, Tallies};
+use witness::Witness;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// How long, at least: the phase that is under way is held to its end
+    #[arg(long, default_value_t = 10)]
+    minutes: u64,
+    /// What the proxy does and when is drawn from this
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    setup::ensure(setup::COMPILERS)?;
+    setup::ensure(setup::TEST_TOOLS)?;
+    setup::ensure(Mosquitto.packages())?;
+    chaos(&args)
+}
+
+/// A record of the whole run.
+#[derive(Default)]
+struct Sums {
+    phases: Vec<(Phase, Tallies, Declared, u32)>,
+    /// Bytes of heap at most, and open files at rest: after the first minute, and at the end.
+    heap: [u32; 2],
+    files: [usize; 2],
+    /// Bytes of heap at rest, for each kind of connection: the most of the first minute and a half, and the last.
+    rest: [[u32; 2]; 3],
+}
+
+/// For what the host's own parts and the C library's allocator keep: a leak of a byte a message would be far more.
+const HEAP_SLACK: u32 = 64 << 10;
+
+fn chaos(args: &Args) -> Result<()> {
+    let dir = project::target_dir().join("soak");
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    eprintln!("building the library, the host and soak/app");
+    let built = apps::build(&project::root().join("soak/app"), false)?;
+    let files = Certificates::make(dir.join("certificates"))?;
+
+    let begun = Instant::now();
+    let length = Duration::from_secs(args.minutes * 60);
+    let (ledger, watch) = (Arc::new(Ledger::default()), Arc::new(Watch::default()));
+    let broker = Broker::start(&dir, &files, "allow_anonymous true\n", begun + length + Duration::from_secs(600))?;
+    let witness = Witness::start(broker.doors[0], Arc::clone(&ledger));
+    let doors: Vec<_> = broker.doors.iter().copied().zip(DOORS.map(|over| over.opening())).collect();
+    let proxy = Arc::new(Proxy::start(&doors, args.seed, Arc::clone(&watch))?);
+    let names = Names::start(Arc::clone(&watch))?;
+    let mut command = Command::new(&built.program);
+    command.current_dir(&built.files).env("MGOS_HOST_NAME_SERVER", names.address.to_string()).env("MGOS_HOST_SEED", args.seed.to_string());
+    for setting in ["device.id=soak-app".to_owned(), "debug.level=2".into(), format!("soak.ca={}", files.path("ca.pem").display())] {
+        command.args(["--set", &setting]);
+    }
+    let app = App::start(command, &dir, &ledger, &watch)?;
+    let mut stage = Stage { app, broker, proxy, names, witness, ledger, watch, restarts: 0, crashes: 0, amnesias: 0 };
+    stage.wait("for the witness to subscribe", |stage| stage.witness.is_ready())?;
+
+    println!("mosquitto {}, seed {}; logs in {}", Mosquitto.version()?, args.seed, dir.display());
+    let mut random = fastrand::Rng::with_seed(args.seed);
+    let mut sums = Sums::default();
+    for n in 0.. {
+        let (phase, door) = (Phase::number(n), n % DOORS.len());
+        let (start, cuts) = (begun.elapsed(), stage.proxy.cuts());
+        let (tallies, declared) = stage.hold(phase, door, &mut random)?;
+        let cuts = stage.proxy.cuts() - cuts;
+        let lost: u32 = tallies.iter().flat_map(|flows| &flows[1..]).map(|tally| tally.lost).sum();
+        let all: u32 = tallies.iter().flatten().map(|tally| tally.arrived).sum();
+        let time = (begun.elapsed() - start).as_secs_f64();
+        println!(
+            "  {:>4} s {:8} {:4} {time:5.1} s {all:6} messages, {cuts:3} cuts, {lost:3} lost at QoS 1 and 2",
+            start.as_secs(),
+            phase.name(),
+            DOORS[door].name()
+        );
+        sums.phases.push((phase, tallies, declared, cuts));
+        let (state, open) = (stage.app.state(), stage.app.descriptors()?);
+        let early = begun.elapsed() < Duration::from_secs(60) || n < 5;
+        let rest = &mut sums.rest[door];
+        if early {
+            sums.heap[0] = state.most;
+            sums.files[0] = sums.files[0].max(open);
+        }
+        if begun.elapsed() < Duration::from_secs(90) || rest[0] == 0 {
+            rest[0] = rest[0].max(state.used);
+        }
+        rest[1] = state.used;
+        sums.heap[1] = state.most;
+        sums.files[1] = open;
+        if !stage.ledger.all_bad().is_empty() || (begun.elapsed() >= length && !early) {
+            break;
+        }
+    }
+    let bad = sums.report(&stage, begun.elapsed());
+    let status = stage.app.stop()?;
+    let mut bad = bad;
+    if !status.success() {
+        bad.push(format!("the app does not end as it should: {status}"));
+    }
+    if !bad.is_empty() {
+        bail!("not as promised:\n  {}", bad.join("\n  "));
+    }
+    println!("soak: as promised");
+    Ok(())
+}
+
+impl Sums {
+    /// Print it all. Returns what is not as promised.
+    fn report(&self, stage: &Stage, time: Duration) -> Vec<String> {
+        let seen = stage.watch.report();
+        println!("\nQoS 1: none lost; QoS 2: none lost, none twice; in order; but for losses with a declared cause");
+        println!("  {:8} {:>10}  {:>8} {:>8} {:>6} {:>6} {:>6}", "phase", "", "sent", "arrived", "lost", "twice", "order");
+        for phase in Phase::ALL {
+            let of_this = || self.phases.iter().filter(|(other, ..)| *other == phase);
+            if of_this().next().is_none() {
+                continue;
+            }
+            for way in WAYS {
+                for qos in 0..3 {
+                    let mut sum = ledger::Tally::default();
+                    of_this().for_each(|(_, tallies, ..)| sum.add(tallies[way as usize][qos]));
+                    println!("  {:8} {:>4} QoS {qos}  {sum}", phase.name(), format!("{way:?}").to_lowercase());
+                }
+            }
+            let declared: Vec<_> = of_this().map(|(_, _, declared, _)| declared).collect();
+            let sum = |of: fn(&Declared) -> u32| declared.iter().map(|declared| of(declared)).sum::<u32>();
+            let [full, released, stored] = [sum(|d| d.overflows), sum(|d| d.released), sum(|d| d.stored.iter().sum())];
+            if full + released + stored > 0 {
+                println!(
+                    "           declared: {full} given up by the full queue; with the broker's memory {released} between PUBREC and PUBCOMP, {stored} not passed on"
+                );
+            }
+        }
+        println!("\n{:.0} s, {} phases, {} connections", time.as_secs_f64(), self.phases.len(), seen.connections);
+        let fates: Vec<_> = Fate::ALL[1..].iter().map(|&fate| format!("{} {}", stage.proxy.happened(fate), fate.name())).collect();
+        println!("{} cuts: {}", stage.proxy.cuts(), fates.join(", "));
+        println!(
+            "broker: {} restarts, {} crashes, {} with its sessions lost; {} look-ups failed or hung",
+            stage.restarts,
+            stage.crashes,
+            stage.amnesias,
+            stage.names.failed()
+        );
+        let show = |s: Stretch| format!("{:.2} s ({})", s.time.as_secs_f64(), s.cause);
+        println!("longest time without a connection: {}", show(seen.outage));
+        println!("longest time without one from when nothing stood in the way: {}", show(seen.after));
+        println!("longest time that a dead link was held on to: {}", show(seen.dead));
+        println!("heap at most, in bytes: {} after the first minute, {} at the end", self.heap[0], self.heap[1]);
+        for (over, [first, last]) in DOORS.iter().zip(self.rest) {
+            println!("heap at rest, {}: {first} at first, {last} at last", over.name());
+        }
+        println!("open files: {} in the first minute, {} at the end", self.files[0], self.files[1]);
+
+        let mut bad = stage.ledger.all_bad();
+        bad.extend(seen.unexplained);
+        if self.heap[1] > self.heap[0] + HEAP_SLACK {
+            bad.push("the heap's high-water mark rises after the first minute".into());
+        }
+        if self.rest.iter().any(|[first, last]| *last > first + HEAP_SLACK) {
+            bad.push("the heap at rest grows".into());
+        }
+        if self.files[1] > self.files[0] {
+            bad.push("open files become more".into());
+        }
+        // A hundred a minute; the summary of a run that failed early says enough.
+        if bad.is_empty() && u64::from(stage.proxy.cuts()) < time.as_secs() * 100 / 60 {
+            bad.push("fewer than a hundred cuts a minute: this was no soak".into());
+        }
+        bad
+    }
+}

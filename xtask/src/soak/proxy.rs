@@ -1,0 +1,374 @@
+//! What stands between the app and its broker: passes bytes on, and does to connections what happens to them in the field. What happens to which is drawn
+//! from a seed. Not here: when it happens (weather.rs).
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::watch::Watch;
+
+/// What may happen to a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// Nothing.
+    Spared,
+    /// It ends in order, in the middle of whatever is under way.
+    Cut,
+    /// It ends with RST.
+    Reset,
+    /// The same two while TLS, WebSocket or MQTT are still to be agreed on.
+    CutOpening,
+    ResetOpening,
+    /// RST as soon as it is there.
+    Refused,
+    /// Nothing passes any more, either way, and nobody is told.
+    HalfOpen,
+    /// Nothing passes for a while; later it is cut.
+    Stall,
+    /// Everything passes late, until it is cut.
+    Delay,
+    /// One byte passes at a time, until it is cut.
+    Crumbs,
+}
+
+/// How often each is drawn, of 100.
+const DRAW: [(Fate, u32); 9] = [
+    (Fate::Cut, 40),
+    (Fate::Reset, 19),
+    (Fate::CutOpening, 11),
+    (Fate::ResetOpening, 9),
+    (Fate::Refused, 5),
+    (Fate::HalfOpen, 2),
+    (Fate::Stall, 4),
+    (Fate::Delay, 5),
+    (Fate::Crumbs, 5),
+];
+
+impl Fate {
+    pub const ALL: [Fate; 10] = [
+        Fate::Spared,
+        Fate::Cut,
+        Fate::Reset,
+        Fate::CutOpening,
+        Fate::ResetOpening,
+        Fate::Refused,
+        Fate::HalfOpen,
+        Fate::Stall,
+        Fate::Delay,
+        Fate::Crumbs,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Fate::Spared => "spared",
+            Fate::Cut => "cut",
+            Fate::Reset => "reset",
+            Fate::CutOpening => "cut in the opening",
+            Fate::ResetOpening => "reset in the opening",
+            Fate::Refused => "refused",
+            Fate::HalfOpen => "half-open",
+            Fate::Stall => "stalled, then cut",
+            Fate::Delay => "delayed, then cut",
+            Fate::Crumbs => "in single bytes, then cut",
+        }
+    }
+
+    fn resets(self) -> bool {
+        matches!(self, Fate::Reset | Fate::ResetOpening | Fate::Refused)
+    }
+}
+
+/// Ends when dropped, and all connections with it.
+pub struct Proxy {
+    /// In the order of the broker's.
+    pub doors: Vec<SocketAddr>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    over: AtomicBool,
+    rough: AtomicBool,
+    frozen: AtomicBool,
+    random: Mutex<fastrand::Rng>,
+    happened: [AtomicU32; 10],
+    watch: Arc<Watch>,
+    /// Raised to have all connections end.
+    age: AtomicU32,
+}
+
+/// One connection, seen from both directions.
+struct Pair {
+    fate: Fate,
+    /// Bytes that still pass before it happens.
+    left: AtomicI64,
+    /// Half-open: since when.
+    dead: Mutex<Option<Instant>>,
+    /// Stalled: until when.
+    stalled: Mutex<Option<Instant>>,
+    /// The stall is over.
+    resumed: AtomicBool,
+    ended: AtomicBool,
+    age: u32,
+}
+
+impl Proxy {
+    /// One door for each of the broker's. `opening`: about how many bytes pass before MQTT, for each.
+    pub fn start(broker: &[(SocketAddr, u32)], seed: u64, watch: Arc<Watch>) -> Result<Proxy> {
+        let shared = Arc::new(Shared {
+            over: false.into(),
+            rough: false.into(),
+            frozen: false.into(),
+            random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            happened: Default::default(),
+            watch,
+            age: 0.into(),
+        });
+        let mut doors = Vec::new();
+        for &(to, opening) in broker {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
+            doors.push(listener.local_addr()?);
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                for app in listener.incoming().map_while(Result::ok) {
+                    if shared.over.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    shared.take(app, to, opening);
+                }
+            });
+        }
+        Ok(Proxy { doors, shared })
+    }
+
+    /// From now on connections have a fate, or have none.
+    pub fn rough(&self, rough: bool) {
+        self.shared.rough.store(rough, Ordering::Relaxed);
+    }
+
+    /// Nothing passes, on no connection; or again.
+    pub fn freeze(&self, frozen: bool) {
+        self.shared.frozen.store(frozen, Ordering::Relaxed);
+    }
+
+    /// Cut all that are there.
+    pub fn cut_all(&self) {
+        self.shared.age.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn happened(&self, fate: Fate) -> u32 {
+        self.shared.happened[fate as usize].load(Ordering::Relaxed)
+    }
+
+    /// Connections that came to a bad end.
+    pub fn cuts(&self) -> u32 {
+        Fate::ALL.iter().filter(|&&fate| fate != Fate::Spared).map(|&fate| self.happened(fate)).sum()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::Relaxed);
+        // Wakes those who wait for connections.
+        self.doors.iter().for_each(|door| drop(TcpStream::connect(door)));
+    }
+}
+
+impl Shared {
+    fn draw(&self, opening: u32) -> (Fate, u32) {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.rough.load(Ordering::Relaxed) {
+            return (Fate::Spared, 0);
+        }
+        let mut n = random.u32(..100);
+        let fate = DRAW.iter().find(|(_, weight)| {
+            let hit = n < *weight;
+            n = n.wrapping_sub(*weight);
+            hit
+        });
+        let fate = fate.map_or(Fate::Cut, |(fate, _)| *fate);
+        let early = matches!(fate, Fate::CutOpening | Fate::ResetOpening);
+        // As often within the first hundred bytes as within the last ten thousands: what is repeated alone takes some.
+        let after = if early { random.u32(..opening + 60) } else { opening + (60.0 * 2f64.powf(9.0 * random.f64())) as u32 };
+        (fate, after)
+    }
+
+    fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, opening: u32) {
+        let (fate, after) = self.draw(opening);
+        if fate == Fate::Refused {
+            self.count(fate);
+            return reset(&app);
+        }
+        let Ok(broker) = TcpStream::connect(to) else {
+            self.watch.hindered("the broker was away");
+            return reset(&app);
+        };
+        let pair = Arc::new(Pair {
+            fate,
+            left: AtomicI64::new(if fate == Fate::Spared { i64::MAX } else { after.into() }),
+            dead: Mutex::default(),
+            stalled: Mutex::default(),
+            resumed: false.into(),
+            ended: false.into(),
+            age: self.age.load(Ordering::Relaxed),
+        });
+        for stream in [&app, &broker] {
+            // Without, small packets would wait for each other; and with, the loops below come round.
+            let _ = (stream.set_nodelay(true), stream.set_read_timeout(Some(Duration::from_millis(20))));
+        }
+        for to_broker in [true, false] {
+            let (Ok(app), Ok(broker)) = (app.try_clone(), broker.try_clone()) else { continue };
+            let (pair, shared) = (Arc::clone(&pair), Arc::clone(self));
+            thread::spawn(move || if to_broker { shared.outward(app, broker, &pair) } else { shared.inward(app, broker, &pair) });
+        }
+    }
+
+    fn count(&self, fate: Fate) {
+        self.happened[fate as usize].fetch_add(1, Ordering::Relaxed);
+        self.watch.hindered(fate.name());
+    }
+
+    /// True while nothing may pass.
+    fn held(&self, pair: &Pair) -> bool {
+        let frozen = self.frozen.load(Ordering::Relaxed);
+        let stalled = pair.stalled.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until);
+        if frozen || stalled {
+            self.watch.hindered(if stalled { "stalled" } else { "frozen" });
+            thread::sleep(Duration::from_millis(5));
+        }
+        frozen || stalled
+    }
+
+    fn over(&self, pair: &Pair) -> bool {
+        pair.ended.load(Ordering::Relaxed) || pair.age != self.age.load(Ordering::Relaxed) || self.over.load(Ordering::Relaxed)
+    }
+
+    /// From the app to the broker. The broker learns of the end by reading, as from a network: its writes succeed.
+    fn outward(&self, mut app: TcpStream, broker: TcpStream, pair: &Pair) {
+        let mut buffer = [0; 4096];
+        while !self.over(pair) {
+            if self.held(pair) {
+                continue;
+            }
+            match app.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => {
+                    if self.pass(&buffer[..n], &broker, pair).is_err() {
+                        break;
+                    }
+                }
+                Err(e) if is_timeout(&e) => {}
+                Err(_) => break,
+            }
+        }
+        let dead = *pair.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(since) = dead {
+            // The broker is not told: it notices by itself, or when the app is back.
+            self.watch.given_up(since.elapsed(), Fate::HalfOpen.name());
+            return;
+        }
+        pair.ended.store(true, Ordering::Relaxed);
+        let _ = broker.shutdown(Shutdown::Write);
+        if pair.fate.resets() && pair.left.load(Ordering::Relaxed) <= 0 {
+            // Sent when the other direction has let go of it, too.
+            return reset(&app);
+        }
+        let _ = app.shutdown(Shutdown::Both);
+    }
+
+    /// From the broker to the app. What comes when the app is cut off is lost on the way.
+    fn inward(&self, app: TcpStream, mut broker: TcpStream, pair: &Pair) {
+        let mut buffer = [0; 4096];
+        let mut app = Some(app);
+        loop {
+            if self.over(pair) {
+                app = None;
+            }
+            if app.is_some() && self.held(pair) {
+                continue;
+            }
+            match broker.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(n) => app = app.take().filter(|to| self.pass(&buffer[..n], to, pair).is_ok()),
+                Err(e) if is_timeout(&e) => {}
+                Err(_) => break,
+            }
+        }
+        if pair.dead.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+            pair.ended.store(true, Ordering::Relaxed);
+            if !self.over.load(Ordering::Relaxed) {
+                self.watch.hindered("the broker closed");
+            }
+            if let Some(app) = app {
+                let _ = app.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    /// Pass on what may still pass; then the connection's fate comes. An error ends it.
+    fn pass(&self, bytes: &[u8], mut to: &TcpStream, pair: &Pair) -> io::Result<()> {
+        let len = bytes.len() as i64;
+        let left = pair.left.fetch_sub(len, Ordering::Relaxed);
+        let allowed = left.clamp(0, len) as usize;
+        let step = if pair.fate == Fate::Crumbs { 1 } else { 4096 };
+        for piece in bytes[..allowed].chunks(step) {
+            match pair.fate {
+                Fate::Delay => thread::sleep(Duration::from_millis(7)),
+                // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
+                Fate::Crumbs => thread::sleep(Duration::from_micros(80)),
+                _ => {}
+            }
+            to.write_all(piece)?;
+        }
+        if allowed == bytes.len() {
+            return Ok(());
+        }
+        // The one who takes the last is the one who counts.
+        let first = (0..len).contains(&left);
+        let ends = Err(ErrorKind::ConnectionAborted.into());
+        match pair.fate {
+            Fate::HalfOpen => {
+                if first {
+                    self.count(pair.fate);
+                    *pair.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                }
+                Ok(())
+            }
+            Fate::Stall if !pair.resumed.load(Ordering::Relaxed) => {
+                if first {
+                    // Long enough to be noticed, or not. What waited passes afterwards, and a bit more; then it is cut.
+                    let time = Duration::from_millis(300 + bytes.len() as u64 % 1000);
+                    *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
+                    while self.held(pair) {}
+                    pair.left.store(1500, Ordering::Relaxed);
+                    pair.resumed.store(true, Ordering::Relaxed);
+                }
+                while !pair.resumed.load(Ordering::Relaxed) && !self.over(pair) {
+                    thread::sleep(Duration::from_millis(5));
+                }
+                to.write_all(&bytes[allowed..])
+            }
+            _ => {
+                if first {
+                    self.count(pair.fate);
+                }
+                pair.ended.store(true, Ordering::Relaxed);
+                ends
+            }
+        }
+    }
+}
+
+fn is_timeout(e: &io::Error) -> bool {
+    matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+}
+
+/// End it with RST.
+fn reset(stream: &TcpStream) {
+    // Where that is not to be had, it ends in order.
+    let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
