@@ -7,12 +7,14 @@ mod app;
 mod broker;
 mod ledger;
 mod names;
+mod neighbours;
 mod packet;
 mod proxy;
 mod watch;
 mod weather;
 mod witness;
 
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,13 +42,22 @@ pub struct Args {
     /// What the proxy does and when is drawn from this
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// In place of that: 64 connections in one app, one of them cut again and again
+    #[arg(long)]
+    neighbours: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(Mosquitto.packages())?;
-    chaos(&args)
+    let dir = project::target_dir().join("soak").join(if args.neighbours { "neighbours" } else { "weather" });
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir)?;
+    }
+    std::fs::create_dir_all(&dir)?;
+    let files = Certificates::make(dir.join("certificates"))?;
+    if args.neighbours { neighbours::run(args.seed, &dir, &files) } else { weather(&args, &dir, &files) }
 }
 
 /// A record of the whole run.
@@ -63,30 +74,23 @@ struct Sums {
 /// For what the host's own parts and the C library's allocator keep: a leak of a byte a message would be far more.
 const HEAP_SLACK: u32 = 64 << 10;
 
-fn chaos(args: &Args) -> Result<()> {
-    let dir = project::target_dir().join("soak");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    std::fs::create_dir_all(&dir)?;
+fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     eprintln!("building the library, the host and soak/app");
     let built = apps::build(&project::root().join("soak/app"), false)?;
-    let files = Certificates::make(dir.join("certificates"))?;
-
     let begun = Instant::now();
     let length = Duration::from_secs(args.minutes * 60);
     let (ledger, watch) = (Arc::new(Ledger::default()), Arc::new(Watch::default()));
-    let broker = Broker::start(&dir, &files, "allow_anonymous true\n", begun + length + Duration::from_secs(600))?;
+    let broker = Broker::start(dir, files, "allow_anonymous true\n", begun + length + Duration::from_secs(600))?;
     let witness = Witness::start(broker.doors[0], Arc::clone(&ledger));
     let doors: Vec<_> = broker.doors.iter().copied().zip(DOORS.map(|over| over.opening())).collect();
-    let proxy = Arc::new(Proxy::start(&doors, args.seed, Arc::clone(&watch))?);
+    let proxy = Arc::new(Proxy::start(&doors, 30_000, args.seed, Arc::clone(&watch))?);
     let names = Names::start(Arc::clone(&watch))?;
     let mut command = Command::new(&built.program);
     command.current_dir(&built.files).env("MGOS_HOST_NAME_SERVER", names.address.to_string()).env("MGOS_HOST_SEED", args.seed.to_string());
     for setting in ["device.id=soak-app".to_owned(), "debug.level=2".into(), format!("soak.ca={}", files.path("ca.pem").display())] {
         command.args(["--set", &setting]);
     }
-    let app = App::start(command, &dir, &ledger, &watch)?;
+    let app = App::start(command, dir, &ledger, &watch)?;
     let mut stage = Stage { app, broker, proxy, names, witness, ledger, watch, restarts: 0, crashes: 0, amnesias: 0 };
     stage.wait("for the witness to subscribe", |stage| stage.witness.is_ready())?;
 

@@ -49,6 +49,9 @@ const DRAW: [(Fate, u32); 9] = [
     (Fate::Crumbs, 5),
 ];
 
+/// Bytes that pass at least on a connection that is not to end in the opening.
+const SHORTEST: f64 = 60.0;
+
 impl Fate {
     pub const ALL: [Fate; 10] = [
         Fate::Spared,
@@ -95,6 +98,7 @@ struct Shared {
     rough: AtomicBool,
     frozen: AtomicBool,
     random: Mutex<fastrand::Rng>,
+    longest: f64,
     happened: [AtomicU32; 10],
     watch: Arc<Watch>,
     /// Raised to have all connections end.
@@ -117,13 +121,15 @@ struct Pair {
 }
 
 impl Proxy {
-    /// One door for each of the broker's. `opening`: about how many bytes pass before MQTT, for each.
-    pub fn start(broker: &[(SocketAddr, u32)], seed: u64, watch: Arc<Watch>) -> Result<Proxy> {
+    /// One door for each of the broker's. `opening`: about how many bytes pass before MQTT, for each. `longest`: what passes at most on a
+    /// connection that has a fate.
+    pub fn start(broker: &[(SocketAddr, u32)], longest: u32, seed: u64, watch: Arc<Watch>) -> Result<Proxy> {
         let shared = Arc::new(Shared {
             over: false.into(),
             rough: false.into(),
             frozen: false.into(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
+            longest: longest.into(),
             happened: Default::default(),
             watch,
             age: 0.into(),
@@ -192,8 +198,9 @@ impl Shared {
         });
         let fate = fate.map_or(Fate::Cut, |(fate, _)| *fate);
         let early = matches!(fate, Fate::CutOpening | Fate::ResetOpening);
-        // As often within the first hundred bytes as within the last ten thousands: what is repeated alone takes some.
-        let after = if early { random.u32(..opening + 60) } else { opening + (60.0 * 2f64.powf(9.0 * random.f64())) as u32 };
+        // As often between one hundred bytes and two as between ten thousand and twenty: what is repeated alone takes some.
+        let late = |random: &mut fastrand::Rng| SHORTEST * (self.longest / SHORTEST).powf(random.f64());
+        let after = if early { random.u32(..opening + 60) } else { opening + late(&mut random) as u32 };
         (fate, after)
     }
 
