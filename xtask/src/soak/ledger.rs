@@ -25,6 +25,8 @@ struct Flow {
     newest: Option<u32>,
     /// How many came after a higher one, for the first time.
     disordered: u32,
+    /// The first of them, and what came before it.
+    late: Option<(u32, u32)>,
 }
 
 /// What became of the messages of one direction and QoS.
@@ -36,6 +38,8 @@ pub struct Tally {
     /// How many came more than once.
     pub twice: u32,
     pub disordered: u32,
+    /// The first that came out of order, and the higher one before it.
+    pub late: Option<(u32, u32)>,
 }
 
 impl Tally {
@@ -86,6 +90,7 @@ impl Ledger {
         if *times == 1 {
             if flow.newest > Some(number) {
                 flow.disordered += 1;
+                flow.late = flow.late.or(flow.newest.map(|newest| (number, newest)));
             }
             flow.newest = flow.newest.max(Some(number));
         }
@@ -126,13 +131,14 @@ impl Ledger {
         let tally = flow.tally(sent);
         flow.from = sent;
         flow.disordered = 0;
+        flow.late = None;
         tally
     }
 }
 
 impl Flow {
     fn tally(&self, sent: u32) -> Tally {
-        let mut tally = Tally { sent: sent.saturating_sub(self.from), disordered: self.disordered, ..Tally::default() };
+        let mut tally = Tally { sent: sent.saturating_sub(self.from), disordered: self.disordered, late: self.late, ..Tally::default() };
         for number in self.from..sent {
             match self.arrived.get(number as usize).copied().unwrap_or(0) {
                 0 => tally.lost += 1,
@@ -173,8 +179,8 @@ mod tests {
             ledger.arrived(Way::Out, 2, number);
         }
         let tally = ledger.close(Way::Out, 2, 7);
-        assert_eq!(tally, Tally { sent: 7, arrived: 5, lost: 2, twice: 1, disordered: 1 });
-        assert_eq!(ledger.close(Way::Out, 2, 8), Tally { sent: 1, arrived: 0, lost: 1, twice: 0, disordered: 0 });
+        assert_eq!(tally, Tally { sent: 7, arrived: 5, lost: 2, twice: 1, disordered: 1, late: Some((3, 4)) });
+        assert_eq!(ledger.close(Way::Out, 2, 8), Tally { sent: 1, arrived: 0, lost: 1, twice: 0, disordered: 0, late: None });
         assert!(ledger.all_bad().is_empty());
         ledger.arrived(Way::Out, 2, 5);
         assert_eq!(ledger.all_bad().len(), 1);

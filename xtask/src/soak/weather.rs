@@ -269,7 +269,9 @@ fn judge(tallies: &Tallies, declared: &Declared) -> Vec<String> {
             hold(qos == 1 || tally.twice == 0, format!("{} messages at QoS {qos} ({way:?}) came more than once", tally.twice));
             // Each that was given up in flight has let another one go beyond the 20 that mosquitto takes in order: see docs/interop.md.
             let most = if *way == Way::Out && qos > 0 { declared.overflows } else { 0 };
-            hold(tally.disordered <= most, format!("{} messages at QoS {qos} ({way:?}) came out of order", tally.disordered));
+            let (late, newest) = tally.late.unwrap_or_default();
+            let what = format!("{} messages at QoS {qos} ({way:?}) came out of order, first {late} behind {newest}", tally.disordered);
+            hold(tally.disordered <= most, what);
         }
     }
     let [out, inward] = tallies;
