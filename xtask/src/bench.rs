@@ -13,7 +13,7 @@ use crate::firmware::{CORTEX_M4F, Target, UBUNTU, UBUNTU_FAST, output};
 use crate::setup::{self, program};
 use crate::{project, qemu};
 
-mod callgrind;
+pub mod callgrind;
 mod throughput;
 
 #[derive(clap::Args)]

@@ -34,8 +34,8 @@ impl Broker {
         drop(probes);
         let mut conf =
             format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
-        // Whatever waits is to be kept. Not 0: see docs/interop.md. It writes down what it knows when it is told to, or ends.
-        conf.push_str("max_queued_messages 100000\nautosave_interval 0\npersistence true\n");
+        // Whatever waits is to be kept, and in order: see docs/interop.md. It writes down what it knows when it is told to, or ends.
+        conf.push_str("max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n");
         let _ = writeln!(conf, "persistence_location {}/", dir.display());
         for (door, over) in doors.iter().zip(DOORS) {
             let _ = writeln!(conf, "listener {} {}", door.port(), door.ip());

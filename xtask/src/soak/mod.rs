@@ -6,6 +6,7 @@
 mod app;
 mod broker;
 mod ledger;
+mod million;
 mod names;
 mod neighbours;
 mod packet;
@@ -45,11 +46,17 @@ pub struct Args {
     /// In place of that: 64 connections in one app, one of them cut again and again
     #[arg(long)]
     neighbours: bool,
+    /// In place of that: so many messages on one connection, and what they cost at the start and at the end
+    #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "1000000", value_parser = clap::value_parser!(u64).range(10_000..))]
+    million: Option<u64>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
+    if let Some(messages) = args.million {
+        return million::run(messages);
+    }
     setup::ensure(Mosquitto.packages())?;
     let dir = project::target_dir().join("soak").join(if args.neighbours { "neighbours" } else { "weather" });
     if dir.exists() {
