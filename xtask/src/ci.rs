@@ -27,6 +27,9 @@ const STEPS: &[(&str, &[&str])] = &[
     ("emulated chips", &["xtask", "qemu"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("demo", &["xtask", "demo"]),
+    ("soak", &["xtask", "soak", "--minutes", "2"]),
+    ("neighbours", &["xtask", "soak", "--neighbours"]),
+    ("a million messages", &["xtask", "soak", "--million"]),
 ];
 
 pub fn run(_: Args) -> Result<()> {
