@@ -12,6 +12,7 @@ pub mod over;
 pub mod process;
 mod stage;
 mod talks;
+mod web;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -68,7 +68,7 @@ pub const ALL: &[Talk] = &[
     Talk {
         name: "handshake",
         about: "a server that does not agree to WebSocket, or does not answer",
-        over: &[Over::Ws],
+        over: &[Over::Ws, Over::Wss],
         hold: opening::handshake,
     },
     Talk { name: "bytewise", about: "a link that passes on one byte at a time", over: EVERY, hold: delivery::bytewise },

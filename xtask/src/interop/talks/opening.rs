@@ -1,22 +1,19 @@
 //! Connections that do not come to MQTT: TLS that one side does not trust, WebSocket that the server does not give.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::thread;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::interop::broker::Setup;
 use crate::interop::over::Over;
 use crate::interop::stage::Stage;
+use crate::interop::web::{Answer, Server};
 
 /// So many attempts are looked at.
 const TIMES: usize = 3;
 
 /// The app tries, `TIMES` times, in vain; each time it is told, and the log has this in it.
-fn in_vain(stage: &Stage, what: &str, server: SocketAddr, settings: &[(&str, &str)], cause: &str) -> Result<()> {
-    let (server, times) = (server.to_string(), TIMES.to_string());
-    let mut all = vec![("mqtt.server", server.as_str()), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
+fn in_vain(stage: &Stage, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
+    let times = TIMES.to_string();
+    let mut all = vec![("mqtt.server", server), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
     all.extend(settings);
     let lines = stage.app_alone("login", &all)?.finish()?;
     let causes = lines.iter().filter(|line| line.contains(cause)).count();
@@ -27,33 +24,54 @@ fn in_vain(stage: &Stage, what: &str, server: SocketAddr, settings: &[(&str, &st
     stage.check(longer, &format!("{what}: each wait is longer than the one before"))
 }
 
+/// The app cannot even begin, `TIMES` times; each time the log has this in it. As with the original, no event tells of it.
+fn unusable(stage: &Stage, what: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
+    let nowhere = [("mqtt.server", "127.0.0.1:1"), ("mqtt.reconnect_timeout_max", "10")];
+    let mut app = stage.app_alone("login", &[&nowhere, settings].concat())?;
+    for _ in 0..TIMES {
+        app.process.wait_for_text(cause)?;
+    }
+    stage.check(true, &format!("{what}: the log says why, each time ({cause:?})"))
+}
+
 pub fn trust(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
+    let door = broker.door.to_string();
     let path = |name: &str| stage.files.path(name).display().to_string();
     match stage.over {
         Over::Cert => {
             let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
-            in_vain(stage, "no certificate of ours", broker.door, &none, "it may want a certificate of ours (ssl_cert, ssl_key)")?;
+            in_vain(stage, "no certificate of ours", &door, &none, "it may want a certificate of ours (ssl_cert, ssl_key)")?;
+            let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
+            unusable(stage, "a key of another certificate", &unfit, "does not belong to the certificate in")?;
+            let keyless = [("mqtt.ssl_key", "")];
+            unusable(
+                stage,
+                "no key, neither in a file of its own nor with the certificate",
+                &keyless,
+                "ssl_key, not set, so in ssl_cert: no usable key",
+            )?;
             let unknown = [("mqtt.ssl_cert", &*path("stranger.pem")), ("mqtt.ssl_key", &*path("stranger.key"))];
-            in_vain(stage, "a certificate by nobody", broker.door, &unknown, "it does not know who issued our certificate")?;
+            in_vain(stage, "a certificate by nobody", &door, &unknown, "it does not know who issued our certificate")?;
         }
         Over::Psk => {
             let wrong = [("mqtt.ssl_psk_key", "ffffffffffffffffffffffffffffffff")];
-            in_vain(stage, "a wrong key", broker.door, &wrong, "is ssl_psk_key right?")?;
+            in_vain(stage, "a wrong key", &door, &wrong, "is ssl_psk_key right?")?;
             let unknown = [("mqtt.ssl_psk_identity", "nobody")];
-            in_vain(stage, "an identity that the broker does not know", broker.door, &unknown, "the server refused with the alert ")?;
+            in_vain(stage, "an identity that the broker does not know", &door, &unknown, "the server refused with the alert ")?;
         }
         _ => {
             let stranger = [("mqtt.ssl_ca_cert", &*path("stranger.pem"))];
-            in_vain(
-                stage,
-                "a CA that is not the broker's",
-                broker.door,
-                &stranger,
-                "unknown CA: the certificate of \"CN=interop server\"",
-            )?;
+            in_vain(stage, "a CA that is not the broker's", &door, &stranger, "unknown CA: the certificate of \"CN=interop server\"")?;
+            let missing = [("mqtt.ssl_ca_cert", "nothing.pem")];
+            unusable(stage, "a CA file that is not there", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
+            let typo = [("mqtt.ssl_cipher_suites", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA265")];
+            unusable(stage, "a cipher suite that does not exist", &typo, "is it TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256?")?;
             let other = stage.broker("other", Setup { elsewhere: true, ..Setup::default() })?;
-            in_vain(stage, "a certificate for another name", other.door, &[], "elsewhere.example")?;
+            in_vain(stage, "a certificate for another name", &other.door.to_string(), &[], "elsewhere.example")?;
+            // The name is compared where no look-up is needed for it, too, unless that is turned off.
+            let by_name = format!("localhost:{}", other.door.port());
+            in_vain(stage, "a certificate for another name than localhost", &by_name, &[], "wrong name: connecting to localhost")?;
         }
     }
     stage.app("subscriptions", &broker, &[])?.finish()?;
@@ -61,29 +79,16 @@ pub fn trust(stage: &Stage) -> Result<()> {
 }
 
 pub fn handshake(stage: &Stage) -> Result<()> {
-    let missing = server(Some("HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot here\n"))?;
-    in_vain(stage, "a server that says 404", missing, &[], "the server does not agree to WebSocket: 404 Not Found; check mqtt.ws_path")?;
-    let silent = server(None)?;
-    let soon = [("mqtt.connect_timeout", "0.3")];
-    in_vain(stage, "a server that says nothing", silent, &soon, "no connection within 300 ms (mqtt.connect_timeout), closing")
-}
-
-/// A small server: reads a request, gives this answer, or none, and waits for the other side to hang up.
-fn server(answer: Option<&'static str>) -> Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for mut app in listener.incoming().map_while(Result::ok) {
-            let mut request = Vec::new();
-            let mut buffer = [0; 512];
-            while let Ok(n @ 1..) = app.read(&mut buffer) {
-                request.extend_from_slice(&buffer[..n]);
-                if let (true, Some(answer)) = (request.ends_with(b"\r\n\r\n"), answer) {
-                    // Who does not read it, does not need it.
-                    let _ = app.write_all(answer.as_bytes());
-                }
-            }
-        }
-    });
-    Ok(address)
+    let no_mqtt = "the server does not speak MQTT over WebSocket; check mqtt.ws_path";
+    let servers = [
+        ("a server that says 404", Answer::NotFound, "30", "the server does not agree to WebSocket: 404 Not Found; check mqtt.ws_path"),
+        ("a server that says nothing", Answer::Nothing, "0.5", "no connection within 500 ms (mqtt.connect_timeout), closing"),
+        ("WebSocket without a sub-protocol", Answer::Protocol(""), "30", no_mqtt),
+        ("WebSocket with another sub-protocol", Answer::Protocol("Sec-WebSocket-Protocol: chat\r\n"), "30", no_mqtt),
+    ];
+    for (what, answer, timeout, cause) in servers {
+        let server = if stage.over == Over::Wss { Server::over_tls(answer, stage.files, stage.end)? } else { Server::plain(answer)? };
+        in_vain(stage, what, &server.address.to_string(), &[("mqtt.connect_timeout", timeout)], cause)?;
+    }
+    Ok(())
 }
