@@ -61,6 +61,16 @@ impl<'a> Stage<'a> {
         self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
     }
 
+    /// Start an app under valgrind: an error of memory, or memory that is lost at the end, makes its status 99. The log tells of all memory that
+    /// is not freed.
+    pub fn app_watched(&self, name: &str, broker: &Running) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
+        let mut command = Command::new("valgrind");
+        command.args(["--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=30"]);
+        command.args(["--errors-for-leak-kinds=definite,indirect", "--fair-sched=try"]).arg(&built.program);
+        self.program(name, command.current_dir(&built.files), &[("mqtt.server", broker.door.to_string().as_str())])
+    }
+
     /// Start an app that was built in another way.
     pub fn program(&self, name: &str, command: &mut Command, settings: &[(&str, &str)]) -> Result<App<'_>> {
         // A client id of its own: two at once would throw each other out.

@@ -23,7 +23,7 @@ pub struct Talk {
 
 /// The apps that they use: directories of interop/ or examples/.
 pub const APPS: &[&str] =
-    &["backup", "cut", "direct", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
+    &["backup", "cut", "direct", "leaves", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
 
 /// What has nothing to do with the kind of connection is looked at once.
 const PLAIN: &[Over] = &[Over::Tcp];
@@ -59,6 +59,12 @@ pub const ALL: &[Talk] = &[
     Talk { name: "subscriptions", about: "two subscriptions to one filter, unsubscribing", over: EVERY, hold: delivery::subscriptions },
     Talk { name: "several", about: "three connections at once, to two brokers", over: EVERY, hold: servers::several },
     Talk { name: "direct", about: "examples/direct answers requests", over: PLAIN, hold: programs::direct },
+    Talk {
+        name: "leaves",
+        about: "examples/telemetry under valgrind, up to its end",
+        over: &[Over::Tcp, Over::Tls, Over::Ws],
+        hold: programs::leaves,
+    },
     Talk {
         name: "trust",
         about: "TLS that one of both does not trust: certificates and keys that are wrong or missing",

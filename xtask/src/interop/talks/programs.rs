@@ -28,6 +28,33 @@ pub fn direct(stage: &Stage) -> Result<()> {
     app.kill().map(drop)
 }
 
+pub fn leaves(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let mut observer = stage.observer(&broker, &["leaves-app/#"], None)?;
+    let mut app = stage.app_watched("leaves", &broker)?;
+    for _ in 0..30 {
+        observer.next_on("leaves-app/reading")?;
+    }
+    stage.publish(&broker, "leaves-app/command", r#"{"cmd": "pause", "id": 1}"#)?;
+    observer.next_on("leaves-app/answer")?;
+    stage.publish(&broker, "leaves-app/end", "now")?;
+    app.tells("freed")?;
+    let status = app.process.wait_for_end()?;
+    stage.check(status.success(), "valgrind sees no error and nothing lost")?;
+    let lines = app.process.lines();
+    let counted = lines.iter().any(|line| line.contains("HEAP SUMMARY"));
+    stage.check(counted, "memory was counted at the end")?;
+    let kept = lines.windows(4).find(|lines| {
+        // Who asks, asks through malloc() and the like; what the system keeps for others is its own.
+        let ours = |line: &str| line.contains("mgos_mqtt::") || line.contains("(mgos_mqtt");
+        lines[0].contains("in loss record") && lines[2..].iter().any(|line| ours(line))
+    });
+    stage.check(
+        kept.is_none(),
+        &format!("after mgos_mqtt_conn_free() the library keeps no memory{}", kept.map_or(String::new(), |at| at.join("\n"))),
+    )
+}
+
 pub fn by_hand(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
     let output = Command::new(std::env::current_exe()?).arg("sdk").output().context("cannot run this program again")?;
