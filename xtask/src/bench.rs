@@ -33,7 +33,7 @@ pub struct Args {
     #[arg(long)]
     throughput: bool,
     /// How many messages, for each client at each QoS
-    #[arg(long, requires = "throughput", default_value_t = 20_000)]
+    #[arg(long, requires = "throughput", default_value_t = 10_000)]
     messages: u32,
     /// With the host as it is built for tests: to see that it works, not how fast
     #[arg(long, requires = "throughput")]
