@@ -29,6 +29,9 @@ void check_wait(const char *what);
 /* Prints "> ..." for the other side of the test, which acts on it. */
 void check_tell(const char *fmt, ...) CHECK_PRINTF(1, 2);
 
+/* This QoS, or the highest that the broker knows. */
+int check_qos(int qos);
+
 /* Ends the app: exit status 0 if every check held, else 1. */
 void check_done(void);
 

@@ -30,6 +30,11 @@ void check(bool holds, const char *fmt, ...) {
   va_end(ap);
 }
 
+int check_qos(int qos) {
+  int highest = mgos_sys_config_get_check_highest_qos();
+  return qos < highest ? qos : highest;
+}
+
 void check_tell(const char *fmt, ...) {
   va_list ap;
   printf("> ");

@@ -28,7 +28,14 @@ static void on_newer(struct mg_connection *nc, const char *topic, int topic_len,
 }
 
 static void on_mark(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
+  /* Not every broker keeps the order between subscriptions. */
+  static const int expected[] = {2, 4, 5, 5, 6};
+  static int again = 0;
   check_wait("the next step");
+  if (s_older + s_newer < expected[s_step] && again++ < 100) {
+    say("mark");
+    return;
+  }
   switch (s_step++) {
     case 0:
       check(s_older == 1 && s_newer == 1, "both handlers of one filter get a message, once each");

@@ -11,7 +11,6 @@ use anyhow::{Context, Result, bail};
 use super::observer;
 use super::over::{Certificates, Over};
 use super::process::Process;
-use crate::setup::Package;
 
 /// What a conversation asks of a broker, beside being one.
 #[derive(Clone, Copy, Default)]
@@ -37,12 +36,39 @@ pub struct Doors {
     pub over: Over,
 }
 
+/// What is not held with a broker, and why: a conversation (`login`), a kind of connection (`psk`), or one over the other (`will-ws`).
+pub struct LeftOut {
+    pub what: &'static str,
+    pub why: &'static str,
+}
+
+/// Ways of a broker that conversations go on with. The default is how it should be.
+#[derive(Clone, Copy)]
+pub struct Ways {
+    /// The highest QoS that it grants.
+    pub highest_qos: u8,
+    /// A message at QoS 2 comes once, though the connection breaks.
+    pub exactly_once: bool,
+    /// A message comes at the lower of the QoS of its publisher and its subscriber.
+    pub lowers_qos: bool,
+    /// Messages come in the order in which they were sent, however many are sent ahead.
+    pub in_order: bool,
+    /// A subscription with a wildcard gets what is retained.
+    pub retained_by_wildcard: bool,
+}
+
+impl Default for Ways {
+    fn default() -> Ways {
+        Ways { highest_qos: 2, exactly_once: true, lowers_qos: true, in_order: true, retained_by_wildcard: true }
+    }
+}
+
 /// A kind of broker.
 pub trait Broker: Sync {
     fn name(&self) -> &'static str;
 
-    /// What has to be installed for it.
-    fn packages(&self) -> &'static [Package];
+    /// Make sure that it is there, and what it takes.
+    fn install(&self) -> Result<()>;
 
     fn version(&self) -> Result<String>;
 
@@ -51,11 +77,23 @@ pub trait Broker: Sync {
         true
     }
 
+    /// What it can't do, or does otherwise than MQTT says.
+    fn left_out(&self) -> &'static [LeftOut] {
+        &[]
+    }
+
+    /// What conversations have to put up with.
+    fn ways(&self) -> Ways {
+        Ways::default()
+    }
+
     /// Write its configuration into `dir`, and say how it is started.
     fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
 
-    /// Have a persistent one write down what it knows, so that it survives SIGKILL.
-    fn save(&self, process: &Process, dir: &Path, end: Instant) -> Result<()>;
+    /// Have a persistent one write down what it knows, so that it survives SIGKILL. Most do so by themselves.
+    fn save(&self, _process: &Process, _dir: &Path, _end: Instant) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// A broker that runs, or has been killed.
@@ -118,6 +156,10 @@ impl<'a> Running<'a> {
         self.process.lines()
     }
 
+    pub fn ways(&self) -> Ways {
+        self.kind.ways()
+    }
+
     fn wait_until_it_answers(&mut self) -> Result<()> {
         while Instant::now() < self.end {
             if let Some(status) = self.process.exit_status()? {
@@ -136,9 +178,18 @@ impl<'a> Running<'a> {
 impl Doors {
     /// Free ports of loopback.
     fn find(over: Over) -> Result<Doors> {
-        let probe = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback");
-        let (plain, other) = (probe()?, probe()?);
-        let plain = plain.local_addr()?;
-        Ok(Doors { plain, app: if over == Over::Tcp { plain } else { other.local_addr()? }, over })
+        let [plain, other] = free_addresses()?;
+        Ok(Doors { plain, app: if over == Over::Tcp { plain } else { other }, over })
     }
+}
+
+/// Addresses on loopback that nobody listens on.
+pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    let probes: Vec<_> =
+        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>().context("no free port on loopback")?;
+    let mut found = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
+    for (address, probe) in found.iter_mut().zip(&probes) {
+        *address = probe.local_addr()?;
+    }
+    Ok(found)
 }

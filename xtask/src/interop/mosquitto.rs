@@ -13,11 +13,11 @@ use super::broker::{Broker, Doors, Setup};
 use super::over::{Certificates, Over, PSK};
 use super::process::Process;
 use crate::project;
-use crate::setup::{Package, program};
+use crate::setup::{self, Package, program};
 
 pub struct Mosquitto;
 
-const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto"), program("mosquitto-clients", "mosquitto_pub")];
+const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto")];
 
 /// Where distributions put the plugin that can refuse subscriptions; the access list in a file can't.
 const PLUGIN: &str = "mosquitto_dynamic_security.so";
@@ -38,8 +38,8 @@ impl Broker for Mosquitto {
         "mosquitto"
     }
 
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn install(&self) -> Result<()> {
+        setup::ensure(PACKAGES)
     }
 
     fn version(&self) -> Result<String> {
@@ -108,9 +108,9 @@ fn listeners(conf: &mut String, setup: &Setup, doors: &Doors, files: &Certificat
         add("protocol websockets\nsocket_domain ipv4".into());
     }
     if doors.over.has_certificates() {
-        let server = if setup.elsewhere { "elsewhere" } else { "server" };
-        add(format!("certfile {}", files.path(&format!("{server}.pem")).display()));
-        add(format!("keyfile {}", files.path(&format!("{server}.key")).display()));
+        let [certificate, key] = files.of_server(setup.elsewhere);
+        add(format!("certfile {}", certificate.display()));
+        add(format!("keyfile {}", key.display()));
     }
     if doors.over == Over::Cert {
         add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));

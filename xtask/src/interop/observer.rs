@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail};
 use super::broker::Running;
 use super::process::Process;
 use crate::project;
+use crate::setup::{Package, program};
+
+/// What observers take.
+pub const PACKAGES: &[Package] = &[program("mosquitto-clients", "mosquitto_pub")];
 
 /// A retained message on every broker. Observers subscribe to it last: when it has come, so have all subscriptions.
 pub const READY: &str = "interop/ready";
@@ -22,10 +26,15 @@ fn client(program: &str, broker: &Running) -> Command {
     command
 }
 
+/// What there is of this QoS on a broker.
+fn granted(broker: &Running, qos: u8) -> String {
+    qos.min(broker.ways().highest_qos).to_string()
+}
+
 /// Publish one message, and wait until the broker has it.
 pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &qos.to_string(), "-t", topic]);
+    command.args(["-q", &granted(broker, qos), "-t", topic]);
     if payload.is_empty() {
         command.arg("-n");
     } else {
@@ -47,7 +56,7 @@ pub fn throw_out(broker: &Running, id: &str) -> Result<()> {
 /// Publish a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &qos.to_string(), "-t", topic, "-f"]).arg(file);
+    command.args(["-q", &granted(broker, qos), "-t", topic, "-f"]).arg(file);
     if retain {
         command.arg("-r");
     }
@@ -57,7 +66,7 @@ pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain:
 /// Publish each line as a message, in this order.
 pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &qos.to_string(), "-t", topic, "-l"]);
+    command.args(["-q", &granted(broker, qos), "-t", topic, "-l"]);
     finish(&mut command, Some(lines.join("\n") + "\n"))
 }
 
@@ -104,7 +113,7 @@ impl Observer {
     /// last; without, there is none.
     pub fn start(broker: &Running, topics: &[&str], session: Option<&str>, log: &Path, end: Instant) -> Result<Observer> {
         let mut command = client("mosquitto_sub", broker);
-        command.args(["-q", "2", "-F", "message %q %r %t %p"]);
+        command.args(["-q", &granted(broker, 2), "-F", "message %q %r %t %p"]);
         if let Some(id) = session {
             command.args(["-c", "-i", id]);
         }
@@ -138,6 +147,17 @@ impl Observer {
     pub fn wait_for(&mut self, topic: &str, payload: &str) -> Result<()> {
         let wanted = |line: &str| Message::parse(line).filter(|message| message.topic == topic && message.payload == payload).map(drop);
         self.process.wait_for(&format!("{payload:?} on {topic}"), wanted)
+    }
+
+    /// Wait until so many messages with this topic have come.
+    pub fn wait_for_all(&mut self, topic: &str, count: usize) -> Result<()> {
+        self.process.read_again();
+        let mut come = 0;
+        let counted = |line: &str| {
+            come += usize::from(Message::parse(line).is_some_and(|message| message.topic == topic));
+            (come == count).then_some(())
+        };
+        self.process.wait_for(&format!("{count} messages on {topic}"), counted)
     }
 
     /// All messages so far, in their order.

@@ -122,6 +122,12 @@ impl Certificates {
         self.0.join(name)
     }
 
+    /// What a server shows, and the key to it; or what one of another name shows.
+    pub fn of_server(&self, elsewhere: bool) -> [PathBuf; 2] {
+        let name = if elsewhere { "elsewhere" } else { "server" };
+        ["pem", "key"].map(|kind| self.path(&format!("{name}.{kind}")))
+    }
+
     /// Signed by "ca", or by itself.
     fn issue(&self, name: &str, signed: bool, config: &Path) -> Result<()> {
         let mut command = Command::new("openssl");

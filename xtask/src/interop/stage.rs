@@ -13,6 +13,7 @@ use super::observer::{self, Observer};
 use super::over::{Certificates, Over};
 use super::process::Process;
 use crate::app::Built;
+use crate::project;
 
 /// The apps, built, by their directory's name.
 pub type Apps = BTreeMap<&'static str, Built>;
@@ -80,7 +81,12 @@ impl<'a> Stage<'a> {
         let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
         let over = self.over.settings(self.files);
         let over: Vec<_> = over.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        for (key, value) in ours.iter().chain(&over).chain(&waits).chain(settings) {
+        let highest = self.kind.ways().highest_qos.to_string();
+        let known = [("check.highest_qos", highest.as_str())];
+        // Only the apps that are made for this know of it.
+        let of_interop = project::root().join("interop").join(name).join("mos.yml").exists();
+        let known = if highest == "2" || !of_interop { &[][..] } else { &known };
+        for (key, value) in ours.iter().chain(known).chain(&over).chain(&waits).chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
         }
         let log = self.new_log(name);

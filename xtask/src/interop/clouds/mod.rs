@@ -16,7 +16,7 @@ use super::mosquitto::{self, Mosquitto};
 use super::over::{Certificates, Over};
 use super::process::Process;
 use crate::project;
-use crate::setup::{Package, installed};
+use crate::setup::{self, Package, installed};
 
 /// For compiling keeper.c.
 pub const PACKAGES: &[Package] = &[installed("mosquitto-dev"), installed("libmosquitto-dev"), installed("libssl-dev")];
@@ -40,8 +40,8 @@ impl Broker for Cloud {
         self.name
     }
 
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn install(&self) -> Result<()> {
+        setup::ensure(PACKAGES)
     }
 
     fn version(&self) -> Result<String> {

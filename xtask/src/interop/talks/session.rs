@@ -4,7 +4,7 @@ use anyhow::Result;
 
 use crate::interop::broker::Setup;
 use crate::interop::link::{self, Link};
-use crate::interop::observer;
+use crate::interop::observer::{self, Message};
 use crate::interop::stage::Stage;
 
 /// At each QoS.
@@ -12,6 +12,7 @@ const MESSAGES: usize = 40;
 
 pub fn session(stage: &Stage) -> Result<()> {
     let mut broker = stage.broker("broker", Setup { persistent: true, ..Setup::default() })?;
+    let in_order = ("session.in_order", if broker.ways().in_order { "true" } else { "false" });
     let count = MESSAGES.to_string();
     let mut first = stage.app("session", &broker, &[])?;
     first.tells("subscribed")?;
@@ -23,7 +24,7 @@ pub fn session(stage: &Stage) -> Result<()> {
     observer::publish_lines(&broker, "session/in/2", &lines, 2)?;
     broker.save()?;
     broker.restart()?;
-    stage.app("session", &broker, &[("session.messages", &count)])?.finish()?;
+    stage.app("session", &broker, &[in_order, ("session.messages", &count)])?.finish()?;
 
     // The one who is to receive has a session too, as nobody can say who comes back first.
     let observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
@@ -35,19 +36,27 @@ pub fn session(stage: &Stage) -> Result<()> {
     app.tells("published")?;
     broker.restart()?;
     app.finish()?;
-    // After all that was published, so that nothing is missed that comes twice.
     let mut observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
+    // Not every broker holds back what is new until it has sent what it kept.
+    for topic in ["session/out/1", "session/out/2"] {
+        observer.wait_for_all(topic, MESSAGES)?;
+    }
+    // After all that was published, so that nothing is missed that comes twice.
     stage.publish(&broker, "session/out/end", "")?;
     observer.next_on("session/out/end")?;
     let all = observer.all();
     lines.pop();
     for qos in [1, 2] {
         let topic = format!("session/out/{qos}");
-        let got: Vec<_> =
-            all.iter().filter(|message| message.topic == topic && message.qos == qos).map(|message| &message.payload).collect();
-        let what = format!("{MESSAGES} messages at QoS {qos}, published while the broker was away, arrive once and in order");
-        if !got.iter().copied().eq(&lines) {
-            eprintln!("session/out/{qos}: {got:?}");
+        let ours = |message: &&Message| message.topic == topic && message.qos == qos.min(broker.ways().highest_qos);
+        let mut got: Vec<_> = all.iter().filter(ours).map(|message| message.payload.as_str()).collect();
+        let order = if broker.ways().in_order { " and in order" } else { "" };
+        if order.is_empty() {
+            got.sort_by_key(|number| number.parse::<usize>().ok());
+        }
+        let what = format!("{MESSAGES} messages at QoS {qos}, published while the broker was away, arrive once{order}");
+        if !got.iter().eq(&lines) {
+            eprintln!("{topic}: {got:?}");
         }
         stage.check(got.into_iter().eq(&lines), &what)?;
     }
@@ -65,12 +74,14 @@ pub fn cut(stage: &Stage) -> Result<()> {
     let mut budgets = link::budgets(CUTS, 60 + opening / 2, 2500 + opening);
     budgets[0] = 1000 + 2 * opening;
     let link = Link::start(broker.door, budgets)?;
+    let once = if broker.ways().exactly_once { "true" } else { "false" };
     let (count, address) = (MESSAGES.to_string(), link.address.to_string());
     let settings = [
         ("mqtt.server", address.as_str()),
         ("mqtt.reconnect_timeout_min", "0.03"),
         ("mqtt.reconnect_timeout_max", "0.06"),
         ("cut.messages", &count),
+        ("cut.once", once),
     ];
     let mut app = stage.app("cut", &broker, &settings)?;
     app.tells("subscribed")?;
@@ -83,13 +94,16 @@ pub fn cut(stage: &Stage) -> Result<()> {
     let mut observer = observer;
     stage.publish(&broker, "cut/out/end", "")?;
     observer.next_on("cut/out/end")?;
-    stage.check(link.cuts() > CUTS / 2, "the connection was cut many times")?;
+    stage.check(link.cuts() > CUTS / 4, "the connection was cut many times")?;
     let all = observer.all();
     let times = |qos: u8, line: &String| {
         let topic = format!("cut/out/{qos}");
         all.iter().filter(|message| message.topic == topic && message.payload == *line).count()
     };
     stage.check(lines.iter().all(|line| times(1, line) >= 1), "each message that the app published at QoS 1 arrives")?;
+    if !broker.ways().exactly_once {
+        return stage.check(lines.iter().all(|line| times(2, line) >= 1), "each message that the app published at QoS 2 arrives");
+    }
     stage.check(lines.iter().all(|line| times(2, line) == 1), "each message that the app published at QoS 2 arrives exactly once")
 }
 

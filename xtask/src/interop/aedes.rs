@@ -1,0 +1,99 @@
+//! Aedes, a library for Node.js; interop/brokers/aedes makes a program of it. What is peculiar to it stands in docs/interop.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+
+use super::broker::{Broker, Doors, LeftOut, Setup, Ways};
+use super::over::{Certificates, Over, PSK};
+use super::workshop;
+use crate::project;
+use crate::setup::{self, Package, program};
+
+pub struct Aedes;
+
+const PACKAGES: &[Package] = &[program("nodejs", "node"), program("npm", "npm")];
+
+/// The oldest Node.js that it runs on.
+const NODE: u32 = 20;
+
+const LEFT_OUT: &[LeftOut] =
+    &[LeftOut { what: "trust-cert", why: "Node.js hangs up on a certificate that it does not trust, and does not say why" }];
+
+impl Broker for Aedes {
+    fn name(&self) -> &'static str {
+        "aedes"
+    }
+
+    fn install(&self) -> Result<()> {
+        setup::ensure(PACKAGES)?;
+        let output = Command::new("node").arg("--version").output().context("cannot start node")?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
+        if major < NODE {
+            bail!("Aedes takes Node.js {NODE} or later, this is {version}; put a later one into the path");
+        }
+        // What its packages would run on installing is a compiler, for systems that they bring no library for.
+        workshop::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
+            project::run(
+                Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(dir),
+            )
+        })
+    }
+
+    fn version(&self) -> Result<String> {
+        let file = installed("node_modules/aedes/package.json");
+        let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let package: serde_json::Value = serde_json::from_slice(&text)?;
+        Ok(package["version"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn left_out(&self) -> &'static [LeftOut] {
+        LEFT_OUT
+    }
+
+    fn ways(&self) -> Ways {
+        Ways { exactly_once: false, lowers_qos: false, in_order: false, ..Ways::default() }
+    }
+
+    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+        let place = |address: std::net::SocketAddr| json!({"host": address.ip(), "port": address.port()});
+        let mut config = json!({"plain": place(doors.plain)});
+        if doors.over != Over::Tcp {
+            let mut app = place(doors.app);
+            app["websocket"] = doors.over.is_websocket().into();
+            if doors.over.has_certificates() {
+                let [cert, key] = files.of_server(setup.elsewhere);
+                app["cert"] = json!(cert);
+                app["key"] = json!(key);
+            }
+            if doors.over == Over::Cert {
+                app["ca"] = json!(files.path("ca.pem"));
+            }
+            if doors.over == Over::Psk {
+                app["psk"] = json!({"identity": PSK.0, "key": PSK.1});
+            }
+            config["app"] = app;
+        }
+        if let Some((user, password)) = setup.login {
+            config["login"] = json!({"user": user, "password": password});
+        }
+        if let Some(filter) = setup.refused {
+            config["refused"] = filter.trim_end_matches('#').into();
+        }
+        if setup.persistent {
+            config["data"] = json!(dir.join("data"));
+        }
+        let file = dir.join("config.json");
+        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = Command::new("node");
+        command.arg(installed("server.js")).arg(file);
+        Ok(command)
+    }
+}
+
+fn installed(file: &str) -> PathBuf {
+    workshop::dir("aedes").join(file)
+}

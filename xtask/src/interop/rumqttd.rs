@@ -1,0 +1,94 @@
+//! rumqttd, a crate; xtask/demo makes a program of it. What is peculiar to it stands in docs/interop.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use super::broker::{Broker, Doors, LeftOut, Setup, Ways};
+use super::over::{Certificates, Over};
+use crate::project;
+
+pub struct Rumqttd;
+
+const LEFT_OUT: &[LeftOut] = &[
+    LeftOut { what: "cert", why: "it asks for certificates of clients only in another build" },
+    LeftOut { what: "psk", why: "it has no pre-shared keys" },
+    LeftOut { what: "session", why: "it keeps nothing over its end" },
+    LeftOut { what: "cut", why: "what it holds between PUBREC and PUBREL goes with the connection" },
+    LeftOut { what: "bytewise-ws", why: "it takes the opening in single bytes for an attack" },
+    LeftOut { what: "refusal", why: "it has no rules for subscriptions" },
+    LeftOut { what: "login", why: "it closes the connection without a CONNACK" },
+];
+
+impl Broker for Rumqttd {
+    fn name(&self) -> &'static str {
+        "rumqttd"
+    }
+
+    fn install(&self) -> Result<()> {
+        eprintln!("building rumqttd (a minute or two the first time)");
+        project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))
+    }
+
+    /// As the lock file has it.
+    fn version(&self) -> Result<String> {
+        let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+        let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+        after.map(str::to_owned).context("Cargo.lock has no rumqttd")
+    }
+
+    fn left_out(&self) -> &'static [LeftOut] {
+        LEFT_OUT
+    }
+
+    fn ways(&self) -> Ways {
+        Ways { lowers_qos: false, ..Ways::default() }
+    }
+
+    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+        let mut config = json!({
+            "id": 0,
+            "router": {
+                "max_connections": 100,
+                "max_outgoing_packet_count": 200,
+                "max_segment_size": 100 * 1024 * 1024,
+                "max_segment_count": 10,
+            },
+            "v4": {"plain": listener("plain", doors.plain, setup, Value::Null)},
+        });
+        if doors.over != Over::Tcp {
+            let [certificate, key] = files.of_server(setup.elsewhere);
+            let tls = if doors.over.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
+            let kind = if doors.over.is_websocket() { "ws" } else { "v4" };
+            config[kind]["app"] = listener("app", doors.app, setup, tls);
+        }
+        let file = dir.join("config.json");
+        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = Command::new(program());
+        command.arg(file);
+        Ok(command)
+    }
+}
+
+fn listener(name: &str, address: std::net::SocketAddr, setup: &Setup, tls: Value) -> Value {
+    let users = setup.login.map(|(user, password)| json!({user: password}));
+    json!({
+        "name": name,
+        "listen": address,
+        "next_connection_delay_ms": 1,
+        "tls": tls,
+        "connections": {
+            "connection_timeout_ms": 5000,
+            "max_payload_size": 2 * 1024 * 1024,
+            "max_inflight_count": 200,
+            "auth": users,
+            "dynamic_filters": true,
+        },
+    })
+}
+
+fn program() -> PathBuf {
+    project::target_dir().join("debug/mgos-rumqttd")
+}
