@@ -37,7 +37,7 @@ use crate::{app, project, setup};
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
 
 /// How long one conversation may take: far more than it needs, as the machine may be busy.
-const LIMIT: Duration = Duration::from_secs(90);
+const LIMIT: Duration = Duration::from_secs(180);
 
 /// So many conversations at a time.
 const AT_ONCE: usize = 2;
