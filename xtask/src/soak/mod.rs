@@ -57,7 +57,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(messages) = args.million {
         return million::run(messages);
     }
-    setup::ensure(Mosquitto.packages())?;
+    Mosquitto.install()?;
     let dir = project::target_dir().join("soak").join(if args.neighbours { "neighbours" } else { "weather" });
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
