@@ -5,8 +5,10 @@
 /* strcasestr() */
 #define _GNU_SOURCE
 
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -259,6 +261,42 @@ static void large_frame(void) {
   check("a message over the limit, in one frame, is acknowledged and not delivered");
 }
 
+static volatile bool s_pinging;
+
+/* 40 MB of pings, and nothing is read. */
+static void *ping_on(void *arg) {
+  static uint8_t pings[102 * 100];
+  size_t i;
+  for (i = 0; i < sizeof(pings); i += 102) memcpy(pings + i, "\x89\x64", 2);
+  for (i = 0; i < 4000; i++) play_bytes(pings, sizeof(pings));
+  s_pinging = false;
+  return arg;
+}
+
+static size_t s_most_unsent;
+
+static void look_at_unsent(void *arg) {
+  size_t len = ((struct mg_connection *) arg)->send_mbuf.len;
+  if (len > s_most_unsent) s_most_unsent = len;
+}
+
+static void pongs_unread(void) {
+  pthread_t thread;
+  struct mg_connection *nc;
+  connect_ws();
+  nc = app_nc();
+  s_pinging = true;
+  expect_that(pthread_create(&thread, NULL, ping_on, NULL) == 0);
+  while (s_pinging) {
+    usleep(1000);
+    in_app(look_at_unsent, nc);
+  }
+  pthread_join(thread, NULL);
+  expect_that(app_nc() == nc && s_most_unsent < 10000);
+  check("pings of a server that reads no pongs stay unanswered");
+  forget_events();
+}
+
 static void silent_server(void) {
   char request[1000];
   cfg.ws_enable = true;
@@ -282,6 +320,7 @@ static const struct script scripts[] = {
     {"closed by the server", closed_by_server},
 #ifndef MQTT_UPSTREAM
     {"large frame", large_frame},
+    {"pongs unread", pongs_unread},
     {"silent server", silent_server},
 #endif
 };

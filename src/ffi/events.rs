@@ -228,7 +228,7 @@ fn consume(c: &Hold, nc: *mut mg_connection, len: usize) {
 }
 
 /// Answers wait while so many bytes wait for the link: a broker that sends and does not read must not fill the heap with them.
-const UNREAD: usize = 8192;
+pub(super) const UNREAD: usize = 8192;
 
 /// Sends an acknowledgement. False if there was no memory for it, or too much is unread.
 fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {

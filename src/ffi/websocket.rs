@@ -160,8 +160,9 @@ fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
     // SAFETY: `nc` is alive, and room is made before bytes are written.
     unsafe {
-        // Without memory a ping stays unanswered, and a close is one without ceremony.
-        if shim::mgos_mqtt_shim_reserve(nc, payload.len() + 14) != 0 {
+        // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
+        let unread = shim::mgos_mqtt_shim_unsent(nc) >= super::events::UNREAD;
+        if !(unread && answer == opcode::PONG) && shim::mgos_mqtt_shim_reserve(nc, payload.len() + 14) != 0 {
             shim::mgos_mqtt_shim_send(nc, payload.as_ptr(), payload.len());
             frame_as(c, nc, answer, true);
         }
