@@ -14,6 +14,10 @@ mod never {
         false
     }
 
+    pub(crate) fn spared<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+
     pub(crate) fn begin() -> Result<(), String> {
         match std::env::var_os(super::VARIABLE) {
             Some(_) => Err(format!("{} takes a host that is built with the feature starve", super::VARIABLE)),
@@ -23,10 +27,10 @@ mod never {
 }
 
 #[cfg(not(feature = "starve"))]
-pub(crate) use never::{begin, fails};
+pub(crate) use never::{begin, fails, spared};
 
 #[cfg(feature = "starve")]
-pub(crate) use on_demand::{begin, fails};
+pub(crate) use on_demand::{begin, fails, spared};
 
 #[cfg(feature = "starve")]
 mod on_demand {
@@ -139,7 +143,9 @@ mod on_demand {
     #[global_allocator]
     static OWN_HEAP: Own = Own;
 
-    fn own<T>(work: impl FnOnce() -> T) -> T {
+    /// What the host's Rust asks for; by itself it need only say so where the standard library goes past the global allocator, as for a
+    /// thread.
+    pub(crate) fn spared<T>(work: impl FnOnce() -> T) -> T {
         OWN.set(OWN.get() + 1);
         let result = work();
         OWN.set(OWN.get() - 1);
@@ -150,7 +156,7 @@ mod on_demand {
     unsafe impl GlobalAlloc for Own {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the caller's promise.
-            own(|| unsafe { System.alloc(layout) })
+            spared(|| unsafe { System.alloc(layout) })
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
@@ -160,12 +166,12 @@ mod on_demand {
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
             // SAFETY: the caller's promise.
-            own(|| unsafe { System.alloc_zeroed(layout) })
+            spared(|| unsafe { System.alloc_zeroed(layout) })
         }
 
         unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
             // SAFETY: the caller's promise.
-            own(|| unsafe { System.realloc(block, layout, size) })
+            spared(|| unsafe { System.realloc(block, layout, size) })
         }
     }
 }

@@ -26,7 +26,7 @@
 
 static unsigned int s_next[3];
 static int s_serial, s_subacks, s_port, s_tick;
-static bool s_up, s_subscribed;
+static bool s_up, s_subscribed[3];
 static char s_mode[8] = "rest", s_way[8];
 static uint8_t s_released[65536 / 8];
 static size_t s_most_used;
@@ -53,6 +53,10 @@ static const char *topic(const char *dir, int qos) {
   return s;
 }
 
+static void refused(const char *what, int qos) {
+  if (!mgos_sys_config_get_soak_starved()) tell("bad %s at QoS %d refused", what, qos);
+}
+
 /* Neither static nor from the heap: the heap is watched. */
 static bool publish(int qos) {
   char text[LONGEST];
@@ -66,7 +70,7 @@ static void publish_marks(void) {
   char text[24];
   int n = snprintf(text, sizeof(text), "mark %d", s_serial);
   for (int qos = 1; qos <= 2; qos++) {
-    while (mgos_mqtt_pub(topic("out", qos), text, n, qos, false) == 0) tell("bad no room for a mark");
+    while (mgos_mqtt_pub(topic("out", qos), text, n, qos, false) == 0) refused("a mark", qos);
   }
 }
 
@@ -75,7 +79,10 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   int qos = (int) (intptr_t) ud;
   char text[16], expected[LONGEST];
   unsigned int number;
-  if (ev == MG_EV_MQTT_SUBACK && ++s_subacks == 3) tell("sub");
+  if (ev == MG_EV_MQTT_SUBACK) {
+    s_subscribed[qos] = true;
+    if (++s_subacks == 3) tell("sub");
+  }
   if (ev != MG_EV_MQTT_PUBLISH) return;
   snprintf(text, sizeof(text), "%.*s", (int) msg->payload.len, msg->payload.p);
   if (strncmp(text, "mark ", 5) == 0) {
@@ -99,6 +106,15 @@ static int released(void) {
   return n;
 }
 
+/* Once is enough, if there is memory for it; nobody says whether there was, but for SUBACK. */
+static void subscribe(struct mgos_mqtt_conn *c) {
+  for (intptr_t qos = 0; qos < 3; qos++) {
+    if (s_subscribed[qos]) continue;
+    mgos_mqtt_conn_unsub(c, topic("in", (int) qos));
+    mgos_mqtt_conn_sub(c, topic("in", (int) qos), (int) qos, on_message, (void *) qos);
+  }
+}
+
 static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   uint16_t id = (ev == MG_EV_MQTT_PUBREC || ev == MG_EV_MQTT_PUBCOMP ? ((struct mg_mqtt_message *) ev_data)->message_id : 0);
   int now = (int) (mgos_uptime() * 1000);
@@ -108,9 +124,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       s_up = true;
       s_subacks = 0;
       tell("up %d", now);
-      if (s_subscribed) break;
-      s_subscribed = true;
-      for (intptr_t qos = 0; qos < 3; qos++) mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), topic("in", (int) qos), (int) qos, on_message, (void *) qos);
+      subscribe(mgos_mqtt_conn_from_nc(nc));
       break;
     case MG_EV_CLOSE:
       if (!s_up) tell("bad CLOSE while not connected");
@@ -157,7 +171,11 @@ static void look_at_control(void) {
   if (strcmp(way, s_way) == 0 && port == s_port) return;
   strcpy(s_way, way);
   s_port = port;
-  if (!go(way, port)) tell("bad configuration: %s", way);
+  if (go(way, port)) return;
+  /* Again, the next time. */
+  if (!mgos_sys_config_get_soak_starved()) tell("bad configuration: %s", way);
+  s_serial--;
+  s_port = 0;
 }
 
 static void on_tick(void *arg) {
@@ -166,7 +184,7 @@ static void on_tick(void *arg) {
   if (used > s_most_used) s_most_used = used;
   if (flood || (strcmp(s_mode, "run") == 0 && mgos_mqtt_num_unsent_bytes() < (size_t) mgos_sys_config_get_soak_ahead())) {
     for (int i = 0; i < (flood ? 12 : 3); i++) {
-      if (!publish(i % 3) && i % 3 > 0) tell("bad message at QoS %d refused", i % 3);
+      if (!publish(i % 3) && i % 3 > 0) refused("a message", i % 3);
     }
   }
   if (++s_tick % (100 / mgos_sys_config_get_soak_interval()) == 0) {

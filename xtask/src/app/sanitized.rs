@@ -1,11 +1,13 @@
 //! Programs that watch themselves: C by clang with its address and undefined-behaviour sanitizers, Rust by the nightly compiler with the
 //! address sanitizer. Here: the compilers, their flags and the host's library made so. Not here: what is run (c_test).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::{Built, Compiler, copy_files, name, plan};
+use crate::manifest::Manifest;
 use crate::project;
 use crate::setup;
 
@@ -17,6 +19,23 @@ const SANITIZE: &str = "-fsanitize=address,undefined";
 /// What programs are linked with; it takes the sanitizers, and the host's own allocation functions (its feature `starve`).
 pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
+
+/// Build the app in `dir`.
+pub fn build(dir: &Path) -> Result<Built> {
+    let host = host_library()?;
+    let mut manifest = Manifest::load(&std::path::absolute(dir)?)?;
+    let name = format!("{}-sanitize", name(&manifest)?);
+    manifest.cflags.extend(CFLAGS.map(String::from));
+    let plan = plan(&name, Some(manifest))?;
+    let objects = Compiler::for_plan(&plan).with_cc(CC).compile(&plan.sources)?;
+    let program = plan.dir.join(&name);
+    let mut command = Command::new(CC);
+    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(&objects).arg(&host).args(LINK);
+    project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
+    let files = plan.dir.join("fs");
+    copy_files(&plan.filesystem, &files)?;
+    Ok(Built { program, files })
+}
 
 /// Build libmgos_host.a, with the C in it and the Rust. In a directory of its own, as other flags would have everything else built anew.
 pub fn host_library() -> Result<PathBuf> {

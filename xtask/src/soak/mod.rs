@@ -20,7 +20,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::interop::broker::Broker as _;
 use crate::interop::mosquitto::Mosquitto;
@@ -43,6 +43,9 @@ pub struct Args {
     /// What the proxy does and when is drawn from this
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// With 1 % of all allocations failing, and with sanitizers; the heap is not measured then, but leaks are reported at the end
+    #[arg(long, conflicts_with_all = ["neighbours", "million"])]
+    starve: bool,
     /// In place of that: 64 connections in one app, one of them cut again and again
     #[arg(long)]
     neighbours: bool,
@@ -83,7 +86,8 @@ const HEAP_SLACK: u32 = 64 << 10;
 
 fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     eprintln!("building the library, the host and soak/app");
-    let built = apps::build(&project::root().join("soak/app"), false)?;
+    let source = project::root().join("soak/app");
+    let built = if args.starve { apps::sanitized::build(&source)? } else { apps::build(&source, false)? };
     let begun = Instant::now();
     let length = Duration::from_secs(args.minutes * 60);
     let (ledger, watch) = (Arc::new(Ledger::default()), Arc::new(Watch::default()));
@@ -97,15 +101,20 @@ fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     for setting in ["device.id=soak-app".to_owned(), "debug.level=2".into(), format!("soak.ca={}", files.path("ca.pem").display())] {
         command.args(["--set", &setting]);
     }
+    if args.starve {
+        command.env("MGOS_HOST_STARVE", "1%").args(["--set", "soak.starved=true"]);
+    }
     let app = App::start(command, dir, &ledger, &watch)?;
-    let mut stage = Stage { app, broker, proxy, names, witness, ledger, watch, restarts: 0, crashes: 0, amnesias: 0 };
+    let mut stage = Stage { app, broker, proxy, names, witness, ledger, watch, restarts: 0, crashes: 0, amnesias: 0, floods: 0 };
     stage.wait("for the witness to subscribe", |stage| stage.witness.is_ready())?;
 
     println!("mosquitto {}, seed {}; logs in {}", Mosquitto.version()?, args.seed, dir.display());
     let mut random = fastrand::Rng::with_seed(args.seed);
     let mut sums = Sums::default();
+    // The many allocations of a TLS handshake never succeed all.
+    let doors: &[usize] = if args.starve { &[0, 2] } else { &[0, 1, 2] };
     for n in 0.. {
-        let (phase, door) = (Phase::number(n), n % DOORS.len());
+        let (phase, door) = (Phase::number(n), doors[n % doors.len()]);
         let (start, cuts) = (begun.elapsed(), stage.proxy.cuts());
         let (tallies, declared) = stage.hold(phase, door, &mut random)?;
         let cuts = stage.proxy.cuts() - cuts;
@@ -139,6 +148,9 @@ fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let bad = sums.report(&stage, begun.elapsed());
     let status = stage.app.stop()?;
     let mut bad = bad;
+    if args.starve {
+        println!("{}", starvation(&dir.join("app.log")).context("the app does not say that allocations failed")?);
+    }
     if !status.success() {
         bad.push(format!("the app does not end as it should: {status}"));
     }
@@ -147,6 +159,19 @@ fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     }
     println!("soak: as promised");
     Ok(())
+}
+
+/// What the host says at the app's end, with its last lines.
+fn starvation(log: &Path) -> Option<String> {
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let text = String::from_utf8_lossy(&std::fs::read(log).ok()?).into_owned();
+        let line = text.lines().rev().find(|line| line.starts_with("starve: "));
+        if line.is_some() || Instant::now() > end {
+            return line.filter(|line| !line.ends_with(" 0 failed")).map(str::to_owned);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 impl Sums {

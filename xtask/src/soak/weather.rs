@@ -83,6 +83,7 @@ pub struct Stage {
     pub restarts: u32,
     pub crashes: u32,
     pub amnesias: u32,
+    pub floods: u32,
 }
 
 impl Stage {
@@ -92,7 +93,10 @@ impl Stage {
         let mut declared = Declared::default();
         let overflows = self.app.overflows();
         let serial = self.app.order("run", way, port)?;
-        self.wait("to begin", |stage| stage.app.state().serial == serial && stage.app.state().connected)?;
+        self.wait("to begin", |stage| {
+            let state = stage.app.state();
+            state.serial == serial && state.connected && stage.app.subscribed() > 0
+        })?;
         self.witness.publish(true);
         let rough = matches!(phase, Phase::Cuts | Phase::Names | Phase::Restart);
         self.proxy.rough(rough);
@@ -128,9 +132,11 @@ impl Stage {
                 self.sleep(0.5)?;
                 // With a connection that takes nothing more, or without one.
                 self.proxy.freeze(true);
-                if random.bool() {
+                // At first without, as a TLS handshake beside a full queue is what takes most of the heap.
+                if self.floods < 3 || random.bool() {
                     self.proxy.cut_all();
                 }
+                self.floods += 1;
                 self.app.order("flood", way, port)?;
                 self.wait("for the queue to overflow", |stage| stage.app.overflows() > overflows + 40)?;
             }
