@@ -97,6 +97,8 @@ struct Shared {
     over: AtomicBool,
     rough: AtomicBool,
     frozen: AtomicBool,
+    /// Threads that are about to pass something on, or do.
+    passing: AtomicU32,
     random: Mutex<fastrand::Rng>,
     longest: f64,
     happened: [AtomicU32; 10],
@@ -128,6 +130,7 @@ impl Proxy {
             over: false.into(),
             rough: false.into(),
             frozen: false.into(),
+            passing: 0.into(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             longest: longest.into(),
             happened: Default::default(),
@@ -158,7 +161,11 @@ impl Proxy {
 
     /// Nothing passes, on no connection; or again.
     pub fn freeze(&self, frozen: bool) {
-        self.shared.frozen.store(frozen, Ordering::Relaxed);
+        self.shared.frozen.store(frozen, Ordering::SeqCst);
+        // What was under way when it began is to be through when this returns.
+        while frozen && self.shared.passing.load(Ordering::SeqCst) > 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Cut all that are there.
@@ -181,6 +188,15 @@ impl Drop for Proxy {
         self.shared.over.store(true, Ordering::Relaxed);
         // Wakes those who wait for connections.
         self.doors.iter().for_each(|door| drop(TcpStream::connect(door)));
+    }
+}
+
+/// Held while something is passed on.
+struct Turn<'a>(&'a AtomicU32);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -239,15 +255,30 @@ impl Shared {
         self.watch.hindered(fate.name());
     }
 
-    /// True while nothing may pass.
-    fn held(&self, pair: &Pair) -> bool {
-        let frozen = self.frozen.load(Ordering::Relaxed);
-        let stalled = pair.stalled.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until);
-        if frozen || stalled {
-            self.watch.hindered(if stalled { "stalled" } else { "frozen" });
+    fn stalled(&self, pair: &Pair) -> bool {
+        let until = *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner);
+        let stalled = until.is_some_and(|until| Instant::now() < until);
+        if stalled {
+            self.watch.hindered("stalled");
             thread::sleep(Duration::from_millis(5));
         }
-        frozen || stalled
+        stalled
+    }
+
+    /// The right to pass something on, unless nothing may pass.
+    fn turn(&self, pair: &Pair) -> Option<Turn<'_>> {
+        if self.stalled(pair) {
+            return None;
+        }
+        self.passing.fetch_add(1, Ordering::SeqCst);
+        let turn = Turn(&self.passing);
+        if !self.frozen.load(Ordering::SeqCst) {
+            return Some(turn);
+        }
+        drop(turn);
+        self.watch.hindered("frozen");
+        thread::sleep(Duration::from_millis(5));
+        None
     }
 
     fn over(&self, pair: &Pair) -> bool {
@@ -258,9 +289,7 @@ impl Shared {
     fn outward(&self, mut app: TcpStream, broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
         while !self.over(pair) {
-            if self.held(pair) {
-                continue;
-            }
+            let Some(_turn) = self.turn(pair) else { continue };
             match app.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
@@ -295,7 +324,8 @@ impl Shared {
             if self.over(pair) {
                 app = None;
             }
-            if app.is_some() && self.held(pair) {
+            let turn = if app.is_some() { self.turn(pair) } else { None };
+            if app.is_some() && turn.is_none() {
                 continue;
             }
             match broker.read(&mut buffer) {
@@ -350,7 +380,7 @@ impl Shared {
                     // Long enough to be noticed, or not. What waited passes afterwards, and a bit more; then it is cut.
                     let time = Duration::from_millis(300 + bytes.len() as u64 % 1000);
                     *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
-                    while self.held(pair) {}
+                    while self.stalled(pair) {}
                     pair.left.store(1500, Ordering::Relaxed);
                     pair.resumed.store(true, Ordering::Relaxed);
                 }
