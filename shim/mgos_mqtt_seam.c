@@ -220,14 +220,17 @@ void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
   if (pd != NULL) pd->keep_alive = (uint16_t) seconds;
 }
 
-uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size) {
+uint8_t *mgos_mqtt_shim_room(struct mg_connection *nc, size_t size, size_t spare) {
   struct mbuf *m = &nc->send_mbuf;
+  size += spare;
   if (m->size - m->len < size) mbuf_resize(m, m->len + size);
-  return m->size - m->len >= size;
+  return m->size - m->len < size ? NULL : (uint8_t *) m->buf + m->len;
 }
 
-void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t len) {
-  mg_send(nc, bytes, (int) len);
+void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size) {
+  nc->send_mbuf.len += size;
+  /* Nothing more, but Mongoose is to know that there is something to send. */
+  mg_send(nc, "", 0);
 }
 
 uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc, size_t at, const uint8_t *bytes, size_t len) {
@@ -265,27 +268,23 @@ struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc) {
   return (struct mgos_mqtt_conn *) nc->user_data;
 }
 
-void mgos_mqtt_shim_deliver(const struct mgos_mqtt_delivery *delivery, uint32_t head, size_t size, const uint8_t *topic,
-                            size_t topic_len, const uint8_t *payload, size_t payload_len) {
+void mgos_mqtt_shim_call(const void *handler, struct mg_connection *nc, int ev, const struct mgos_mqtt_packet *p, void *user_data) {
+  const char *topic = nc->recv_mbuf.buf + p->topic_at, *payload = nc->recv_mbuf.buf + p->payload_at;
+  if (ev == 0) {
+    if (handler != NULL) ((sub_handler_t) handler)(nc, topic, (int) p->topic_len, payload, (int) p->payload_len, user_data);
+    return;
+  }
   struct mg_mqtt_message m;
   memset(&m, 0, sizeof(m));
-  m.cmd = head >> 4 & 15;
-  m.qos = head >> 1 & 3;
-  m.message_id = (uint16_t) (head >> 16);
-  m.len = (int) size;
-  m.topic.p = (const char *) topic;
-  m.topic.len = topic_len;
-  m.payload.p = (const char *) payload;
-  m.payload.len = payload_len;
-  mgos_mqtt_core_deliver(delivery, &m);
-}
-
-void mgos_mqtt_shim_call(mg_event_handler_t handler, struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
-  handler(nc, ev, ev_data, user_data);
-}
-
-void mgos_mqtt_shim_call_plain(const void *handler, struct mg_connection *nc, void *message, void *user_data) {
-  if (handler == NULL) return;
-  const struct mg_mqtt_message *m = (const struct mg_mqtt_message *) message;
-  ((sub_handler_t) handler)(nc, m->topic.p, (int) m->topic.len, m->payload.p, (int) m->payload.len, user_data);
+  m.cmd = p->first >> 4;
+  m.qos = p->first >> 1 & 3;
+  m.message_id = p->id;
+  m.len = (int) p->size;
+  if (p->topic_len > 0) {
+    m.topic.p = topic;
+    m.topic.len = p->topic_len;
+    m.payload.p = payload;
+    m.payload.len = p->payload_len;
+  }
+  ((mg_event_handler_t) handler)(nc, ev, &m, user_data);
 }

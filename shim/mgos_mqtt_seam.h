@@ -98,17 +98,13 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CLOSE_TIMEOUT,
   /**
-   * The broker broke the protocol: a = first byte of the packet, b = value, length of s = which rule; there is no string.
+   * The broker broke the protocol: a = first byte of the packet, b = which rule.
    */
   MGOS_MQTT_LOG_VIOLATION,
   /**
    * A packet over the limit is dropped: s = topic, a = its size, b = the limit.
    */
   MGOS_MQTT_LOG_OVERSIZED,
-  /**
-   * A topic name or filter is refused: s = topic, a = why.
-   */
-  MGOS_MQTT_LOG_BAD_TOPIC,
   /**
    * A message could be neither sent nor kept: s = topic.
    */
@@ -149,6 +145,10 @@ enum mgos_mqtt_log
    * A WebSocket frame that a server must not send: a = which rule.
    */
   MGOS_MQTT_LOG_BAD_FRAME,
+  /**
+   * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
+   */
+  MGOS_MQTT_LOG_BAD_TOPIC,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -297,6 +297,40 @@ typedef uint32_t mgos_mqtt_text;
 #endif // __STDC_VERSION__ >= 202311L
 #endif
 
+/**
+ * The packet at the beginning of a connection's receive buffer, to be shown to a handler.
+ */
+struct mgos_mqtt_packet {
+  /**
+   * Type and flags: its first byte.
+   */
+  uint8_t first;
+  /**
+   * Packet Identifier; 0 for none.
+   */
+  uint16_t id;
+  /**
+   * Bytes of the whole packet.
+   */
+  size_t size;
+  /**
+   * Bytes of a message's topic; 0 in other packets.
+   */
+  size_t topic_len;
+  /**
+   * Bytes of a message's payload.
+   */
+  size_t payload_len;
+  /**
+   * Where in the packet a message's topic begins.
+   */
+  size_t topic_at;
+  /**
+   * Where in the packet a message's payload begins.
+   */
+  size_t payload_at;
+};
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -401,14 +435,16 @@ extern int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc);
 extern void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds);
 
 /**
- * Makes room for `size` bytes to be sent. 0 if there is no memory for them.
+ * Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be written. NULL if there is no memory for them.
  */
-extern uint32_t mgos_mqtt_shim_reserve(struct mg_connection *nc, size_t size);
+extern uint8_t *mgos_mqtt_shim_room(struct mg_connection *nc,
+                                    size_t size,
+                                    size_t spare);
 
 /**
- * Sends bytes, after `mgos_mqtt_shim_reserve`.
+ * Sends `size` bytes that have been written where `mgos_mqtt_shim_room` said.
  */
-extern void mgos_mqtt_shim_send(struct mg_connection *nc, const uint8_t *bytes, size_t len);
+extern void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size);
 
 /**
  * Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
@@ -466,32 +502,13 @@ extern void mgos_mqtt_shim_detach(struct mg_connection *nc);
 extern struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc);
 
 /**
- * Makes a `struct mg_mqtt_message` and calls `mgos_mqtt_core_deliver` with it. `head`: the first byte of the packet, and the Packet
- * Identifier << 16. `size`: bytes of the whole packet.
+ * Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made of `packet`, or, where `ev` is 0, a `sub_handler_t`
+ * with topic and payload; NULL for none.
  */
-extern void mgos_mqtt_shim_deliver(const struct mgos_mqtt_delivery *delivery,
-                                   uint32_t head,
-                                   size_t size,
-                                   const uint8_t *topic,
-                                   size_t topic_len,
-                                   const uint8_t *payload,
-                                   size_t payload_len);
-
-/**
- * Calls the `sub_handler_t` at `handler` with what is in the `struct mg_mqtt_message`.
- */
-extern void mgos_mqtt_shim_call_plain(const void *handler,
-                                      struct mg_connection *nc,
-                                      void *message,
-                                      void *user_data);
-
-/**
- * Calls the app's handler.
- */
-extern void mgos_mqtt_shim_call(mg_event_handler_t handler,
+extern void mgos_mqtt_shim_call(const void *handler,
                                 struct mg_connection *nc,
                                 int ev,
-                                void *ev_data,
+                                const struct mgos_mqtt_packet *packet,
                                 void *user_data);
 
 /**
@@ -511,12 +528,6 @@ void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
  * The network has come up.
  */
 void mgos_mqtt_core_net_up(struct mgos_mqtt_conn *c);
-
-/**
- * Hands a message to the handlers it is for. `message`: the `struct mg_mqtt_message` that the shim has made.
- */
-void mgos_mqtt_core_deliver(const struct mgos_mqtt_delivery *delivery,
-                            void *message);
 
 /**
  * The global connection, made if need be; NULL without memory for it.

@@ -31,6 +31,7 @@ fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
 }
 
 /// Puts `value` into a block of its own, to be ended by [`release`].
+#[inline]
 pub fn place<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
     const { assert!(align_of::<T>() <= align_of::<usize>()) };
     let block = allocate(size_of::<T>())?.cast::<T>();
@@ -202,6 +203,14 @@ impl Chain {
         }
     }
 
+    /// Frees all blocks.
+    fn clear(&mut self) {
+        while !self.first.is_null() {
+            // SAFETY: the first block has none before it.
+            unsafe { self.remove(ptr::null_mut(), self.first) };
+        }
+    }
+
     /// Gives back all but the first `size` bytes of a block.
     ///
     /// # Safety
@@ -263,49 +272,52 @@ impl<T: Copy> List<T> {
         Iter { node: self.chain.first.cast(), list: PhantomData }
     }
 
-    /// All blocks, from the front, to be changed.
-    pub fn iter_mut(&mut self) -> IterMut<'_, T> {
-        IterMut { node: self.chain.first.cast(), list: PhantomData }
-    }
-
-    /// Removes the first block that `wanted` picks, and returns its value.
-    pub fn remove(&mut self, wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<T> {
-        let (before, node) = self.find(wanted)?;
-        // SAFETY: `find` returns a live block and the one before it.
-        unsafe {
-            let value = (*node).value;
-            self.chain.remove(before.cast(), node.cast());
-            Some(value)
+    /// The first block that `wanted` picks.
+    #[inline]
+    pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T>> {
+        let (mut before, mut node) = (ptr::null_mut::<Head>(), self.chain.first);
+        while !node.is_null() {
+            // SAFETY: all blocks in the chain are alive, and `&mut self` keeps them as they are.
+            unsafe {
+                if wanted(Node::item(node.cast::<Node<T>>())) {
+                    return Some(Found { chain: &mut self.chain, before, node, of: PhantomData });
+                }
+                before = node;
+                node = (*node).next;
+            }
         }
-    }
-
-    /// Gives back the bytes behind the first block that `wanted` picks; the value stays. False if there is none.
-    pub fn strip(&mut self, wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
-        let Some((before, node)) = self.find(wanted) else { return false };
-        // SAFETY: `find` returns a live block and the one before it.
-        unsafe { self.chain.strip(before.cast(), node.cast(), Node::<T>::BYTES) };
-        true
+        None
     }
 
     /// Removes all blocks.
     pub fn clear(&mut self) {
-        while self.remove(|_| true).is_some() {}
+        self.chain.clear();
     }
 
-    /// The first block that `wanted` picks, and the one before it, null for none.
-    fn find(&self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<(*mut Node<T>, *mut Node<T>)> {
-        let (mut before, mut node) = (ptr::null_mut::<Node<T>>(), self.chain.first.cast::<Node<T>>());
+    /// Hands all values to `change`, each with the bytes behind it, from the front.
+    pub fn for_each(&mut self, mut change: impl FnMut(&mut T, &[u8])) {
+        let mut node = self.chain.first.cast::<Node<T>>();
         while !node.is_null() {
-            // SAFETY: all blocks in the chain are alive, and `&self` keeps them as they are.
+            // SAFETY: all blocks in the chain are alive, and `&mut self` keeps everyone else away.
             unsafe {
-                if wanted(Node::item(node)) {
-                    return Some((before, node));
-                }
-                before = node;
+                let ItemMut { value, bytes } = Node::item_mut(node);
+                change(value, bytes);
                 node = (*node).head.next.cast();
             }
         }
-        None
+    }
+
+    /// Moves cursor `I` on to the next block that `wanted` picks, the one under it included. False if there is none: it stands at the end.
+    #[inline]
+    pub fn seek<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
+        let mut node = *self.slot::<I>();
+        // SAFETY: a cursor stands on a live block, and `&mut self` keeps all blocks as they are.
+        while !node.is_null() && !wanted(unsafe { Node::item(node.cast::<Node<T>>()) }) {
+            // SAFETY: as above.
+            node = unsafe { (*node).next };
+        }
+        *self.slot::<I>() = node;
+        !node.is_null()
     }
 
     /// Sets cursor `I` on the first block.
@@ -386,25 +398,40 @@ impl<'a, T> Iterator for Iter<'a, T> {
     }
 }
 
-/// The blocks of a list, from the front, to be changed.
-pub struct IterMut<'a, T> {
-    node: *mut Node<T>,
-    list: PhantomData<&'a mut T>,
+/// A block that was found in a list, to be looked at, changed or removed.
+pub struct Found<'a, T: Copy> {
+    chain: &'a mut Chain,
+    /// The block before it, null for none.
+    before: *mut Head,
+    node: *mut Head,
+    of: PhantomData<&'a mut T>,
 }
 
-impl<'a, T> Iterator for IterMut<'a, T> {
-    type Item = ItemMut<'a, T>;
+impl<T: Copy> Found<'_, T> {
+    /// The value.
+    pub fn value(&mut self) -> &mut T {
+        // SAFETY: the block is alive, and the list is borrowed, so nobody else looks at it.
+        unsafe { &mut (*self.node.cast::<Node<T>>()).value }
+    }
 
-    fn next(&mut self) -> Option<ItemMut<'a, T>> {
-        let node = self.node;
-        if node.is_null() {
-            return None;
-        }
-        // SAFETY: the list is borrowed mutably for 'a, and each block is handed out once.
-        unsafe {
-            self.node = (*node).head.next.cast();
-            Some(Node::item_mut(node))
-        }
+    /// The bytes behind it.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: as above.
+        unsafe { Node::item(self.node.cast::<Node<T>>()).bytes }
+    }
+
+    /// Removes it from the list, and returns its value.
+    pub fn remove(mut self) -> T {
+        let value = *self.value();
+        // SAFETY: `find` has found the block in this chain, and the one before it.
+        unsafe { self.chain.remove(self.before, self.node) };
+        value
+    }
+
+    /// Gives back the bytes behind it; the value stays.
+    pub fn strip(self) {
+        // SAFETY: `find` has found the block in this chain, and the one before it.
+        unsafe { self.chain.strip(self.before, self.node, Node::<T>::BYTES) };
     }
 }
 
@@ -467,9 +494,9 @@ mod tests {
         let mut l = list(3);
         l.rewind::<0>();
         l.advance::<0>();
-        assert_eq!(l.remove(|i| *i.value == 1), Some(1));
+        assert_eq!(l.find(|i| *i.value == 1).unwrap().remove(), 1);
         assert_eq!(*l.current::<0>().unwrap().value, 2);
-        l.remove(|i| *i.value == 2);
+        l.find(|i| *i.value == 2).unwrap().remove();
         assert!(l.current::<0>().is_none());
         l.push_back(5, &[]).unwrap();
         assert_eq!(*l.current::<0>().unwrap().value, 5, "a cursor at the end stands on what is appended");
@@ -478,7 +505,7 @@ mod tests {
     #[test]
     fn removing_the_last_block_leaves_the_end_right() {
         let mut l = list(2);
-        l.remove(|i| *i.value == 1);
+        l.find(|i| *i.value == 1).unwrap().remove();
         l.push_back(7, &[]).unwrap();
         assert_eq!(values(&l), [0, 7]);
         l.clear();
@@ -490,13 +517,13 @@ mod tests {
     fn a_stripped_block_keeps_its_value_and_place() {
         let mut l = list(3);
         l.rewind::<0>();
-        assert!(l.strip(|i| *i.value == 0));
-        assert!(l.strip(|i| *i.value == 2));
+        l.find(|i| *i.value == 0).unwrap().strip();
+        l.find(|i| *i.value == 2).unwrap().strip();
         assert_eq!(l.current::<0>().unwrap().bytes.len(), 0);
         assert_eq!(values(&l), [0, 1, 2]);
         l.push_back(3, &[]).unwrap();
         assert_eq!(values(&l), [0, 1, 2, 3]);
-        assert!(!l.strip(|_| false));
+        assert!(l.find(|_| false).is_none());
     }
 
     #[test]

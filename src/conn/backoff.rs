@@ -11,12 +11,14 @@ pub struct Waits {
 }
 
 /// The wait before last; 0 when the next is to be the first.
-#[derive(Default)]
 pub struct Backoff {
     last: u32,
 }
 
 impl Backoff {
+    /// The next wait is the first.
+    pub const NEW: Self = Backoff { last: 0 };
+
     /// Start over.
     pub fn reset(&mut self) {
         self.last = 0;
@@ -44,7 +46,7 @@ mod tests {
 
     #[test]
     fn waits_double_from_shortest_to_longest_and_stay_there() {
-        let mut b = Backoff::default();
+        let mut b = Backoff::NEW;
         let waits = Waits { min: 2000, max: 60_000 };
         let middle = 1 << 31;
         for expected in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
@@ -60,14 +62,14 @@ mod tests {
     #[test]
     fn each_wait_varies_by_a_tenth() {
         let waits = Waits { min: 1000, max: 1000 };
-        assert_eq!(Backoff::default().next(waits, 0), 900);
-        assert!((1099..=1100).contains(&Backoff::default().next(waits, u32::MAX)));
+        assert_eq!(Backoff::NEW.next(waits, 0), 900);
+        assert!((1099..=1100).contains(&Backoff::NEW.next(waits, u32::MAX)));
     }
 
     #[test]
     fn odd_configurations_still_wait() {
-        assert_eq!(Backoff::default().next(Waits { min: 0, max: 0 }, 0), 1);
-        assert_eq!(Backoff::default().next(Waits { min: 5, max: 3 }, 0), 3);
+        assert_eq!(Backoff::NEW.next(Waits { min: 0, max: 0 }, 0), 1);
+        assert_eq!(Backoff::NEW.next(Waits { min: 5, max: 3 }, 0), 3);
         let mut b = Backoff { last: u32::MAX };
         let longest = b.next(Waits { min: u32::MAX, max: u32::MAX }, u32::MAX);
         assert!(longest < 1 << 31 && longest > 1 << 30, "{longest}");

@@ -31,14 +31,14 @@ pub enum Slot {
 enum Phase {
     /// Nothing: the network is not up yet, or the app wants none.
     Idle,
-    /// Waiting to try again, until then.
-    Waiting(Millis),
-    /// TCP, TLS, WebSocket and MQTT handshakes, until then at most.
-    Opening(Option<Millis>),
+    /// Waiting to try again.
+    Waiting,
+    /// TCP, TLS, WebSocket and MQTT handshakes.
+    Opening,
     /// CONNACK has come.
     Open,
-    /// Being closed by us, until then at most.
-    Closing(Option<Millis>),
+    /// Being closed by us.
+    Closing,
 }
 
 /// What time asks for.
@@ -76,6 +76,8 @@ pub struct Conn<H: Copy> {
     /// The MQTT session.
     pub session: Session<H>,
     phase: Phase,
+    /// The end of the phase, if it has one of its own.
+    until: Option<Millis>,
     slot: Slot,
     /// The configuration with which a broker was last reached: the session is that broker's.
     home: Option<Slot>,
@@ -90,20 +92,24 @@ pub struct Conn<H: Copy> {
 
 impl<H: Copy> Default for Conn<H> {
     fn default() -> Self {
-        Conn {
-            session: Session::default(),
-            phase: Phase::Idle,
-            slot: Slot::Primary,
-            home: None,
-            backoff: Backoff::default(),
-            online: false,
-            stopped: false,
-            reopen: false,
-        }
+        Self::NEW
     }
 }
 
 impl<H: Copy> Conn<H> {
+    /// One that nothing is known of yet.
+    pub const NEW: Self = Conn {
+        session: Session::NEW,
+        phase: Phase::Idle,
+        until: None,
+        slot: Slot::Primary,
+        home: None,
+        backoff: Backoff::NEW,
+        online: false,
+        stopped: false,
+        reopen: false,
+    };
+
     /// Which configuration is in use.
     pub fn slot(&self) -> Slot {
         self.slot
@@ -121,12 +127,12 @@ impl<H: Copy> Conn<H> {
 
     /// True while the handshakes are under way.
     pub fn is_opening(&self) -> bool {
-        matches!(self.phase, Phase::Opening(_))
+        self.phase == Phase::Opening
     }
 
     /// The app wants a connection, whatever it said before. One that is being closed because it said so is followed by another.
     pub fn want(&mut self) {
-        if core::mem::take(&mut self.stopped) && matches!(self.phase, Phase::Closing(_)) {
+        if core::mem::take(&mut self.stopped) && self.phase == Phase::Closing {
             self.reopen = true;
         }
     }
@@ -137,12 +143,12 @@ impl<H: Copy> Conn<H> {
         // Of one set at run time nobody knows whether it names another broker; it is taken to be the same.
         let servers = (self.home, self.slot);
         self.session.connecting(matches!(servers, (Some(Slot::Primary), Slot::Backup) | (Some(Slot::Backup), Slot::Primary)));
-        self.phase = Phase::Opening(deadline(limit, now));
+        self.enter(Phase::Opening, deadline(limit, now));
     }
 
     /// CONNACK 0 came: the next failure starts with the shortest wait again.
     pub fn accepted(&mut self) {
-        self.phase = Phase::Open;
+        self.enter(Phase::Open, None);
         self.online = true;
         self.home = Some(self.slot);
         self.backoff.reset();
@@ -150,7 +156,7 @@ impl<H: Copy> Conn<H> {
 
     /// The connection is being closed by us; what is still to be sent may take `limit` milliseconds, 0 for as long as it likes.
     pub fn closing(&mut self, limit: u32, now: Millis) {
-        self.phase = Phase::Closing(deadline(limit, now));
+        self.enter(Phase::Closing, deadline(limit, now));
         self.session.closing();
     }
 
@@ -163,8 +169,8 @@ impl<H: Copy> Conn<H> {
 
     /// Ends the waiting for the next attempt.
     pub fn rest(&mut self) {
-        if let Phase::Waiting(_) = self.phase {
-            self.phase = Phase::Idle;
+        if self.phase == Phase::Waiting {
+            self.enter(Phase::Idle, None);
         }
     }
 
@@ -179,7 +185,7 @@ impl<H: Copy> Conn<H> {
     /// The connection is gone. What follows is `next`'s to say, once the app has been told.
     pub fn down(&mut self) {
         self.session.disconnected();
-        self.phase = Phase::Idle;
+        self.enter(Phase::Idle, None);
         self.online = false;
     }
 
@@ -203,28 +209,39 @@ impl<H: Copy> Conn<H> {
             waits = other;
         }
         let wait = self.backoff.next(waits, random);
-        self.phase = Phase::Waiting(now.wrapping_add(wait));
+        self.enter(Phase::Waiting, Some(now.wrapping_add(wait)));
         Next::Wait(wait)
     }
 
     /// What is due now.
     pub fn wake(&self, now: Millis) -> Wake {
+        if !self.until.is_some_and(|until| reached(now, until)) {
+            let dead = self.phase == Phase::Open && self.session.is_dead(now);
+            return if dead { Wake::PingTimeout } else { Wake::Nothing };
+        }
         match self.phase {
-            Phase::Waiting(until) if reached(now, until) => Wake::Connect,
-            Phase::Opening(Some(until)) if reached(now, until) => Wake::ConnectTimeout,
-            Phase::Closing(Some(until)) if reached(now, until) => Wake::CloseTimeout,
-            Phase::Open if self.session.is_dead(now) => Wake::PingTimeout,
-            _ => Wake::Nothing,
+            Phase::Waiting => Wake::Connect,
+            Phase::Opening => Wake::ConnectTimeout,
+            Phase::Closing => Wake::CloseTimeout,
+            Phase::Idle | Phase::Open => Wake::Nothing,
         }
     }
 
     /// When to look again; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        match self.phase {
-            Phase::Waiting(until) => Some(until),
-            Phase::Opening(until) | Phase::Closing(until) => until,
-            Phase::Open => self.session.deadline(),
-            Phase::Idle => None,
-        }
+        if self.phase == Phase::Open { self.session.deadline() } else { self.until }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.session.clear();
+        self.enter(Phase::Idle, None);
+        self.online = false;
+        self.stopped = true;
+    }
+
+    fn enter(&mut self, phase: Phase, until: Option<Millis>) {
+        self.phase = phase;
+        self.until = until;
     }
 }

@@ -2,12 +2,12 @@
 
 use super::events;
 use super::lifecycle;
-use super::object::{GlobalHandler, Handler, Hold, no_connection};
+use super::object::{Handler, Hold, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::session::{Limits, Recipient, Refused};
-use crate::wire::{Out, QoS};
+use crate::wire::{QoS, first};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null;
 
@@ -118,10 +118,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_nc(c: *mut mgos_mqtt_conn) -> *mut mg_co
 pub unsafe extern "C" fn mgos_mqtt_conn_add_handler(c: *mut mgos_mqtt_conn, handler: mg_event_handler_t, user_data: *mut c_void) {
     // SAFETY: by the contract.
     let Some(c) = (unsafe { held(c) }) else { return };
-    if handler.is_none() {
-        return c.log(Log::NoHandler, &[], 0, 0);
-    }
-    if c.get().handlers.push_front(GlobalHandler { call: handler, user_data }, &[]).is_err() {
+    let Some(handler) = handler else { return c.log(Log::NoHandler, &[], 0, 0) };
+    if c.get().handlers.push_front(Handler { address: handler as *const c_void, user_data }, &[]).is_err() {
         c.log(Log::NoMemory, &[], 0, 0);
     }
 }
@@ -228,8 +226,9 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
     let limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32 - 1) as u16 };
     let published = c.get().core.session.publish(topic, payload, QoS::clamped(qos), retain, limits)?;
     if published.direct {
-        let id = (published.flags & 6 != 0).then_some(published.id);
-        let sent = pump::send(c, &Out::Publish { flags: published.flags, id, topic, payload });
+        let id = published.id.get().to_be_bytes();
+        let id = if published.flags & 6 != 0 { &id[..] } else { &[] };
+        let sent = pump::send(c, first::PUBLISH | published.flags, &[&(topic.len() as u16).to_be_bytes(), topic, id, payload]);
         if let Err(why) = sent {
             c.get().core.session.unpublished(published.id);
             return Err(if why == NotWritten::TooLarge { Refused::TooLarge } else { Refused::OutOfMemory });
@@ -326,7 +325,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
             c.log(Log::NoMemory, &[], 0, 0);
             return false;
         }
-        if pump::send(&c, &Out::Unsubscribe(id, topic)).is_err() {
+        if pump::send(&c, first::UNSUBSCRIBE, &[&id.get().to_be_bytes(), &(topic.len() as u16).to_be_bytes(), topic]).is_err() {
             c.get().core.session.unpublished(id);
             return false;
         }
@@ -359,7 +358,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_num_unsent_bytes(c: *mut mgos_mqtt_conn)
 pub unsafe extern "C" fn mgos_mqtt_conn_set_max_qos(c: *mut mgos_mqtt_conn, qos: c_int) {
     // SAFETY: by the contract.
     if let Some(c) = unsafe { held(c) } {
-        c.get().max_qos = qos.clamp(-1, 2) as i8;
+        c.get().max_qos = (qos.clamp(-1, 2) + 1) as u8;
     }
 }
 

@@ -1,15 +1,15 @@
 //! What Mongoose, the network and the timer tell us; and the way of a packet from the receive buffer to the app's handlers.
 
 use super::lifecycle;
-use super::object::{GlobalHandler, Handler, Hold};
-use super::pump::{self, NotWritten, close_now, cloud_event, now, pump};
+use super::object::{Handler, Hold};
+use super::pump::{self, NotWritten, close_now, cloud_event, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
-use super::types::{mg_connection, mg_event_handler_t, mgos_mqtt_conn, mgos_mqtt_delivery};
+use super::types::{mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
-use crate::session::{Recipient, Take, Tell, Trouble};
-use crate::wire::{AckKind, Header, Out, PacketId, Publish, Violation, decode};
+use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
+use crate::wire::{AckKind, Header, PacketId, Wrong, decode, first};
 use core::ffi::{c_int, c_void};
-use core::ptr::{null, null_mut};
+use core::ptr::null_mut;
 
 const MG_EV_POLL: c_int = 0;
 const MG_EV_CONNECT: c_int = 2;
@@ -57,7 +57,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             pump::wake(c);
             pump(c);
             receive(c, nc, false);
-            call_handlers(c, ev, ev_data);
+            call_handlers(c, nc, ev, ev_data, None);
         }
         MG_EV_CONNECT => {
             // SAFETY: this event comes with the address of an int.
@@ -110,16 +110,24 @@ pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
     }
 }
 
-/// Calls the handlers of the connection, the newest first.
-fn call_handlers(c: &Hold, ev: c_int, ev_data: *mut c_void) {
+/// Calls the handlers of the connection, the newest first; with the message in the buffer of `nc` that `packet` describes, or else with `ev_data`.
+fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, packet: Option<&mgos_mqtt_packet>) {
     c.get().handlers.rewind::<0>();
     loop {
         let object = c.get();
-        let Some(GlobalHandler { call, user_data }) = object.handlers.current::<0>().map(|item| *item.value) else { break };
+        let Some(handler) = object.handlers.current::<0>().map(|item| *item.value) else { break };
         object.handlers.advance::<0>();
-        let nc = object.nc;
-        // SAFETY: the app gave the handler; no reference to the object is alive.
-        unsafe { shim::mgos_mqtt_shim_call(call, nc, ev, ev_data, user_data) };
+        let now_nc = object.nc;
+        match packet {
+            // Without the connection there is no message to show any more.
+            Some(_) if now_nc != nc => break,
+            Some(packet) => call_with_message(nc, ev, packet, handler),
+            // SAFETY: what was added is an `mg_event_handler_t`; no reference to the object is alive.
+            None => unsafe {
+                let call = core::mem::transmute::<*const c_void, unsafe extern "C" fn(*mut mg_connection, c_int, *mut c_void, *mut c_void)>(handler.address);
+                call(now_nc, ev, ev_data, handler.user_data);
+            },
+        }
     }
 }
 
@@ -150,7 +158,7 @@ fn closed(c: &Hold) {
             // SAFETY: no reference to the object is alive.
             unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
         }
-        call_handlers(c, MG_EV_CLOSE, null_mut());
+        call_handlers(c, null_mut(), MG_EV_CLOSE, null_mut(), None);
     }
     // A handler may have begun another connection already.
     if c.get().nc.is_null() && !c.get().doomed {
@@ -165,42 +173,39 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
     }
     while c.get().nc == nc && !nc.is_null() {
         websocket::unframe(c, nc);
-        let (mut len, mut limit) = (0, 0);
-        // SAFETY: `nc` is the live connection of this object.
-        let bytes = unsafe { shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit) };
-        len = c.get().websocket.readable(len);
-        if !c.get().core.session.may_send() {
+        let (bytes, limit) = received(nc);
+        let object = c.get();
+        // Without bytes there may be something to do as well: the answer to a packet that was dropped to its end.
+        let buf = bytes.get(..object.websocket.readable(bytes.len())).unwrap_or(&[]);
+        let session = &mut object.core.session;
+        if !session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
-            if len > 0 {
-                consume(c, nc, len);
+            if !buf.is_empty() {
+                consume(c, nc, buf.len());
             }
             break;
         }
-        // Without bytes there may be something to do as well: the answer to a packet that was dropped to its end.
-        let buf: &[u8] = if len == 0 {
-            &[]
-        } else {
-            // SAFETY: so many bytes lie there, and stay until they are consumed or the app is called.
-            unsafe { core::slice::from_raw_parts(bytes, len) }
-        };
-        let step = match c.get().core.session.take(buf, limit) {
-            Err(violation) => Err(violation),
+        let step = match session.take(buf, limit) {
+            Err(wrong) => Err(wrong),
             Ok(Take::More) => {
-                if fresh && len > 0 {
-                    c.get().core.session.progress(now());
+                if fresh && !buf.is_empty() {
+                    session.progress(now());
                 }
                 break;
             }
-            Ok(Take::Packet(header, body)) => packet(c, header, body).map(|dealt| dealt.then_some(header.total())),
+            Ok(Take::Packet(header, body)) => packet(c, nc, header, body),
             Ok(Take::Drop(n)) => Ok(Some(n)),
             Ok(Take::Oversized { total, topic }) => {
                 c.log(Log::Oversized, topic, total as i32, limit as i32);
                 Ok(Some(0))
             }
-            Ok(Take::Answer(ack, id)) => Ok(answer(c, ack, id).then(|| {
-                c.get().core.session.answered_dropped();
-                0
-            })),
+            Ok(Take::Answer(ack, id)) => {
+                let answered = answer(c, ack, id);
+                if answered {
+                    c.get().core.session.answered_dropped();
+                }
+                Ok(answered.then_some(0))
+            }
         };
         match step {
             Ok(Some(n)) => {
@@ -210,11 +215,10 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
             }
             // No memory, or no room for the answer: the rest waits for the next poll.
             Ok(None) => break,
-            Err(Violation { header, wrong, value }) => {
+            Err(wrong) => {
+                let first_byte = buf.first().map_or(0, |&first| first as i32);
                 close_now(c);
-                let id = c.get().id as i32;
-                // SAFETY: no string; the rule's number stands in for its length.
-                unsafe { shim::mgos_mqtt_shim_log(Log::Violation, id, null(), wrong as usize, header as i32, value as i32) };
+                c.log(Log::Violation, &[], first_byte, wrong as i32);
             }
         }
     }
@@ -240,51 +244,41 @@ fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
     if !nc.is_null() && unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= UNREAD {
         return false;
     }
-    pump::send(c, &Out::Ack(ack, id)) != Err(NotWritten::OutOfMemory)
+    pump::send(c, first::ack(ack), &[&id.get().to_be_bytes()]) != Err(NotWritten::OutOfMemory)
 }
 
-/// Deals with one packet. False if it must be handed in again later.
-fn packet(c: &Hold, header: Header, body: &[u8]) -> Result<bool, Violation> {
-    let decoded = decode(header, body)?;
+/// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later.
+fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Result<Option<usize>, Wrong> {
+    let p = decode(header, body)?;
     let others = !c.get().handlers.is_empty();
-    let reaction = match c.get().core.session.receive(decoded, others, now()) {
+    let reaction = match c.get().core.session.receive(&p, others, now()) {
         Ok(reaction) => reaction,
-        Err(Trouble::Violation(violation)) => return Err(violation),
+        Err(Trouble::Violation(wrong)) => return Err(wrong),
         Err(Trouble::OutOfMemory) => {
             c.log(Log::NoMemory, &[], 0, 0);
-            return Ok(false);
+            return Ok(None);
         }
     };
-    if let Some((ack, id)) = reaction.answer
+    let Reaction { answer: ack, tell } = reaction;
+    // From here on C is called, and the buffer is looked at through `message` only, which holds no pointers into it.
+    let end = header.total();
+    let message = mgos_mqtt_packet {
+        first: p.first,
+        id: p.id.map_or(0, PacketId::get),
+        size: end,
+        topic_len: p.topic.len(),
+        payload_len: if p.topic.is_empty() { 0 } else { p.payload.len() },
+        topic_at: header.len as usize + 2,
+        payload_at: end - p.payload.len(),
+    };
+    let code = p.payload.last().map_or(0, |&code| code as i32);
+    if let (Some(ack), Some(id)) = (ack, p.id)
         && !answer(c, ack, id)
     {
-        c.get().core.session.unanswered(&reaction);
-        return Ok(false);
+        c.get().core.session.unanswered(reaction, id);
+        return Ok(None);
     }
-    tell(c, header, reaction.tell);
-    pump(c);
-    Ok(true)
-}
-
-/// Whom a message or an acknowledgement is for.
-#[derive(Clone, Copy)]
-enum Whom {
-    /// All whose filters match this topic.
-    Subscribers(*const u8, usize),
-    /// One subscription's handler.
-    Subscriber(Handler),
-    /// The handlers of the connection.
-    Handlers,
-}
-
-/// A delivery under way: what the shim hands back to us together with the message it has made.
-struct Delivery<'a> {
-    c: &'a Hold,
-    ev: c_int,
-    whom: Whom,
-}
-
-fn tell(c: &Hold, header: Header, tell: Tell<'_, Handler>) {
+    let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
     match tell {
         Tell::Nobody => {}
         Tell::Accepted => {
@@ -294,75 +288,48 @@ fn tell(c: &Hold, header: Header, tell: Tell<'_, Handler>) {
             cloud_event(c, Cloud::Connected);
             // All subscriptions go out before anyone is told, and what is queued goes after.
             pump(c);
-            deliver(c, header, None, None, Whom::Handlers);
+            call_handlers(c, nc, ev, null_mut(), Some(&message));
             c.get().core.session.welcomed();
         }
-        Tell::Refused(code) => {
+        Tell::Refused => {
             close_now(c);
-            c.log(Log::Refused, &[], code as i32, 0);
+            c.log(Log::Refused, &[], code, 0);
             cloud_event(c, Cloud::ConnectError);
         }
-        Tell::Subscribers(publish) => {
-            let whom = Whom::Subscribers(publish.topic.as_ptr(), publish.topic.len());
-            deliver(c, header, publish.id, Some(publish), whom);
-        }
-        Tell::Others(publish) => deliver(c, header, publish.id, Some(publish), Whom::Handlers),
-        Tell::Subscribed { recipient, id, code } => {
-            if code > 2 {
-                c.log(Log::SubFailed, c.get().core.session.filter_of(id), code as i32, 0);
-            }
-            if !recipient.messages_only {
-                deliver(c, header, Some(id), None, Whom::Subscriber(recipient.handler));
+        Tell::Subscribers => {
+            while c.get().nc == nc {
+                let (bytes, _) = received(nc);
+                let topic = bytes.get(message.topic_at..message.topic_at + message.topic_len).unwrap_or(&[]);
+                let Some(recipient) = c.get().core.session.next_recipient(topic) else { break };
+                call_subscriber(nc, ev, &message, recipient);
             }
         }
-        Tell::SubAck(id) | Tell::Ack(_, id) => deliver(c, header, Some(id), None, Whom::Handlers),
-    }
-}
-
-/// Has the shim make the message and hand it to `mgos_mqtt_core_deliver`.
-fn deliver(c: &Hold, header: Header, id: Option<PacketId>, publish: Option<Publish<'_>>, whom: Whom) {
-    let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
-    let delivery = Delivery { c, ev, whom };
-    let delivery = (&raw const delivery).cast::<mgos_mqtt_delivery>();
-    let id = id.map_or(0, PacketId::get) as u32;
-    let (topic, payload) = publish.map_or((null(), null()), |p| (p.topic.as_ptr(), p.payload.as_ptr()));
-    let (topic_len, payload_len) = publish.map_or((0, 0), |p| (p.topic.len(), p.payload.len()));
-    let head = header.first as u32 | id << 16;
-    // SAFETY: topic and payload lie in the receive buffer, which stays as it is until the packet is consumed.
-    unsafe { shim::mgos_mqtt_shim_deliver(delivery, head, header.total(), topic, topic_len, payload, payload_len) };
-}
-
-/// Hands a message to the handlers it is for. `message`: the `struct mg_mqtt_message` that the shim has made.
-///
-/// # Safety
-/// To be called by `mgos_mqtt_shim_deliver` only, with the delivery that it was given.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_core_deliver(delivery: *const mgos_mqtt_delivery, message: *mut c_void) {
-    // SAFETY: by the contract it is the one on the stack of `deliver`.
-    let &Delivery { c, ev, whom } = unsafe { &*delivery.cast::<Delivery<'_>>() };
-    match whom {
-        Whom::Handlers => call_handlers(c, ev, message),
-        Whom::Subscriber(handler) => call_subscriber(c, ev, message, handler),
-        Whom::Subscribers(topic, len) => loop {
-            // SAFETY: the topic lies in the receive buffer, which stays until the packet is consumed. It is not looked at
-            // while a handler runs.
-            let topic = unsafe { core::slice::from_raw_parts(topic, len) };
-            let Some(Recipient { handler, messages_only }) = c.get().core.session.next_recipient(topic) else { break };
-            if messages_only {
-                // SAFETY: what was stored with this subscription is a `sub_handler_t`; message is the shim's own.
-                unsafe { shim::mgos_mqtt_shim_call_plain(handler.address, c.get().nc, message, handler.user_data) };
-            } else {
-                call_subscriber(c, ev, message, handler);
+        Tell::Subscriber => {
+            if let Some((filter, recipient)) = c.get().core.session.settled() {
+                if code > 2 {
+                    c.log(Log::SubFailed, filter, code, 0);
+                }
+                // A log hook may have unsubscribed it.
+                let is_there = c.get().core.session.settled().is_some_and(|(_, still)| still == recipient);
+                if is_there && !recipient.messages_only && c.get().nc == nc {
+                    call_subscriber(nc, ev, &message, recipient);
+                }
             }
-        },
+        }
+        Tell::Handlers => call_handlers(c, nc, ev, null_mut(), Some(&message)),
     }
+    pump(c);
+    Ok(Some(end))
 }
 
-fn call_subscriber(c: &Hold, ev: c_int, message: *mut c_void, handler: Handler) {
-    let nc = c.get().nc;
-    // SAFETY: what was stored with this subscription is an `mg_event_handler_t`; no reference to the object is alive.
-    unsafe {
-        let call = core::mem::transmute::<*const c_void, mg_event_handler_t>(handler.address);
-        shim::mgos_mqtt_shim_call(call, nc, ev, message, handler.user_data);
-    }
+/// Calls the handler of a subscription with the message that `packet` describes.
+fn call_subscriber(nc: *mut mg_connection, ev: c_int, packet: &mgos_mqtt_packet, recipient: Recipient<Handler>) {
+    let Recipient { handler, messages_only } = recipient;
+    call_with_message(nc, if messages_only { 0 } else { ev }, packet, handler);
+}
+
+fn call_with_message(nc: *mut mg_connection, ev: c_int, packet: &mgos_mqtt_packet, handler: Handler) {
+    // SAFETY: `nc` is alive with the packet at the beginning of its receive buffer. The handler is a `sub_handler_t` where `ev` is 0, else an
+    // `mg_event_handler_t`. No reference to the object is alive.
+    unsafe { shim::mgos_mqtt_shim_call(handler.address, nc, ev, packet, handler.user_data) };
 }

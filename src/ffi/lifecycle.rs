@@ -5,9 +5,9 @@ use super::object::{Hold, Object, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number, Text};
 use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
-use crate::conn::{Conn, Slot};
+use crate::conn::Slot;
 use crate::heap;
-use crate::wire::{Connect, Out, Will, connect_terms};
+use crate::wire::{Connect, ConnectRoom, connect_terms, first};
 use core::ffi::CStr;
 use core::ptr::{self, NonNull};
 
@@ -22,12 +22,14 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
         if copy.is_null() { None } else { Some(copy) }
     };
     let made = (|| {
-        let placed = heap::place(Object::new(id as i16)).ok()?;
+        let placed = heap::place(Object::NEW).ok()?;
         // SAFETY: fresh from `place`.
         let hold = unsafe { Hold::new(placed.as_ptr().cast()) }?;
         let copies = [copy(primary), copy(backup)];
+        let object = hold.get();
+        object.id = id as i16;
         // In the object, so that they go with it if something is lacking.
-        hold.get().configs = [copies[0].unwrap_or(ptr::null()), copies[1].unwrap_or(ptr::null()), ptr::null()];
+        object.configs = [copies[0].unwrap_or(ptr::null()), copies[1].unwrap_or(ptr::null()), ptr::null()];
         // SAFETY: the object lives until it is freed, which ends the watch.
         if copies.contains(&None) || unsafe { shim::mgos_mqtt_shim_watch_net(hold.ptr(), 1) } == 0 {
             free(&hold);
@@ -50,7 +52,7 @@ pub fn free(c: &Hold) {
     let nc = core::mem::replace(&mut object.nc, ptr::null_mut());
     // Whatever is under way further up finds nobody to call and nothing to do.
     object.handlers.clear();
-    object.core = Conn::default();
+    object.core.clear();
     disarm(c);
     for slot in 0..3 {
         free_config(c, slot);
@@ -143,7 +145,7 @@ pub fn disconnect(c: &Hold) {
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait for anything.
     let mut say = c.get().core.session.may_send();
     if say {
-        say = pump::send(c, &Out::Disconnect).is_ok();
+        say = pump::send(c, first::DISCONNECT, &[]).is_ok();
     }
     let limit = c.number(Number::ConnectTimeout) as u32;
     c.get().core.closing(limit, now());
@@ -208,43 +210,43 @@ pub fn handshake(c: &Hold) {
         return ask_app(c, config);
     }
     let number = |which| number(config, which);
-    let mut will_and = None;
-    if let (Some(topic), Some(message)) = (text(config, Text::WillTopic), text(config, Text::WillMessage)) {
-        will_and = Some(Will { topic, message, retain: number(Number::WillRetain) != 0 });
+    let text = |which| text(config, which);
+    let mut fields = [text(Text::ClientId), text(Text::WillTopic), text(Text::WillMessage), text(Text::User), text(Text::Pass)];
+    let [client_id, will_topic, will_message, user, password] = &mut fields;
+    let will_retain = number(Number::WillRetain) != 0;
+    let has_will = will_topic.is_some() && will_message.is_some();
+    if !has_will {
+        (*will_topic, *will_message) = (None, None);
     }
-    let (user, password) = (text(config, Text::User), text(config, Text::Pass));
-    let keep_alive = keep_alive(number(Number::KeepAlive));
-    let client_id = text(config, Text::ClientId).unwrap_or(&[]);
-    let clean_wanted = number(Number::CleanSession) != 0;
-    let connect = Connect {
-        client_id,
-        clean_session: clean_wanted || client_id.is_empty(),
-        keep_alive,
-        will: will_and,
-        login: user.map(|user| (user, password)),
-    };
-    let retain_alone = connect.will.is_none() && number(Number::WillRetain) != 0;
     let password_alone = user.is_none() && password.is_some();
-    let nameless = connect.clean_session && !clean_wanted;
-    let sent = if connect.fits() {
-        let sent = pump::send(c, &Out::Connect(&connect)).is_ok();
-        if sent {
-            let (clean_session, now) = (connect.clean_session, now());
-            c.get().core.session.connect_sent(clean_session, keep_alive, now);
-            // SAFETY: `nc` is alive: sending does not call the app.
-            unsafe { shim::mgos_mqtt_shim_set_keep_alive(c.get().nc, keep_alive as u32) };
-        }
-        sent
-    } else {
-        c.log(Log::TooLong, &[], 0, 0);
-        false
-    };
+    if password_alone {
+        *password = None;
+    }
+    let mut clean_session = number(Number::CleanSession) != 0;
+    let nameless = client_id.get_or_insert(&[]).is_empty() && !clean_session;
+    clean_session |= nameless;
+    let keep_alive = keep_alive(number(Number::KeepAlive));
+    let connect = Connect { fields, clean_session, will_retain, keep_alive };
+    let nc = c.get().nc;
+    let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
+    let fits = connect.fill(&mut room, &mut parts);
+    let sent = fits && pump::send(c, first::CONNECT, &parts).is_ok();
+    if sent {
+        let now = now();
+        c.get().core.session.connect_sent(clean_session, keep_alive, now);
+        // SAFETY: `nc` is alive: sending does not call the app.
+        unsafe { shim::mgos_mqtt_shim_set_keep_alive(nc, keep_alive as u32) };
+    }
     // The strings are not looked at any more: the log may change the configuration.
-    for (is_so, what) in [(retain_alone, Log::NoWill), (password_alone, Log::NoUser), (nameless, Log::NoClientId)] {
+    let complain = |is_so: bool, what| {
         if is_so {
             c.log(what, &[], 0, 0);
         }
-    }
+    };
+    complain(will_retain && !has_will, Log::NoWill);
+    complain(password_alone, Log::NoUser);
+    complain(nameless, Log::NoClientId);
+    complain(!fits, Log::TooLong);
     if !sent {
         pump::close_now(c);
     }

@@ -2,7 +2,7 @@
 //! keeps it alive while C runs.
 
 use super::shim::{self, Log, Number};
-use super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use super::websocket::WebSocket;
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
@@ -10,20 +10,11 @@ use crate::wire::QoS;
 use core::ffi::c_void;
 use core::ptr::NonNull;
 
-/// A subscription's handler: its address, `mg_event_handler_t` or, for those that want messages only, `sub_handler_t`.
-#[derive(Clone, Copy)]
+/// A handler of the app's: its address, `mg_event_handler_t` or, of subscriptions that want messages only, `sub_handler_t`.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Handler {
-    /// Never NULL.
+    /// NULL only for a `sub_handler_t`.
     pub address: *const c_void,
-    /// Handed back to it.
-    pub user_data: *mut c_void,
-}
-
-/// A handler of the connection's events.
-#[derive(Clone, Copy)]
-pub struct GlobalHandler {
-    /// Never NULL.
-    pub call: mg_event_handler_t,
     /// Handed back to it.
     pub user_data: *mut c_void,
 }
@@ -31,7 +22,8 @@ pub struct GlobalHandler {
 /// What `struct mgos_mqtt_conn` is on this side of the seam.
 pub struct Object {
     pub(super) core: Conn<Handler>,
-    pub(super) handlers: List<GlobalHandler>,
+    /// Of the connection's events.
+    pub(super) handlers: List<Handler>,
     /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
     pub(super) nc: *mut mg_connection,
     /// One for each [`Slot`].
@@ -43,8 +35,8 @@ pub struct Object {
     /// When the timer fires.
     pub(super) timer_at: u32,
     pub(super) id: i16,
-    /// What `set_max_qos` was given; negative for what the configuration says.
-    pub(super) max_qos: i8,
+    /// What `set_max_qos` was given, plus 1; 0 for what the configuration says.
+    pub(super) max_qos: u8,
     /// A packet or an event is being dealt with: another must wait.
     pub(super) delivering: bool,
     /// The connection has ended while something was being dealt with; the app is to be told of it.
@@ -57,26 +49,25 @@ pub struct Object {
 }
 
 impl Object {
-    pub(super) fn new(id: i16) -> Self {
-        Object {
-            core: Conn::default(),
-            handlers: List::new(),
-            nc: core::ptr::null_mut(),
-            configs: [core::ptr::null(); 3],
-            websocket: WebSocket::default(),
-            connect_fn: None,
-            connect_arg: core::ptr::null_mut(),
-            timer: 0,
-            timer_at: 0,
-            id,
-            max_qos: -1,
-            delivering: false,
-            closed_meanwhile: false,
-            announced: false,
-            doomed: false,
-            holds: 0,
-        }
-    }
+    /// One without a configuration. All zeros, so that making one is filling memory with them.
+    pub(super) const NEW: Self = Object {
+        core: Conn::NEW,
+        handlers: List::new(),
+        nc: core::ptr::null_mut(),
+        configs: [core::ptr::null(); 3],
+        websocket: WebSocket::NEW,
+        connect_fn: None,
+        connect_arg: core::ptr::null_mut(),
+        timer: 0,
+        timer_at: 0,
+        id: 0,
+        max_qos: 0,
+        delivering: false,
+        closed_meanwhile: false,
+        announced: false,
+        doomed: false,
+        holds: 0,
+    };
 }
 
 /// A connection object in use. C may call back into the library at any time and change the object, or ask for it to be freed; so
@@ -114,12 +105,7 @@ impl Hold {
 
     /// The configuration in a slot; NULL for none.
     pub fn config_of(&self, slot: Slot) -> *const mgos_config_mqtt {
-        let [primary, backup, custom] = self.get().configs;
-        match slot {
-            Slot::Primary => primary,
-            Slot::Backup => backup,
-            Slot::Custom => custom,
-        }
+        self.get().configs.get(slot as usize).copied().unwrap_or(core::ptr::null())
     }
 
     /// A number of the configuration in use; 0 where there is none.
@@ -129,13 +115,12 @@ impl Hold {
 
     /// The highest QoS that may be used.
     pub fn max_qos(&self) -> QoS {
-        let set = self.get().max_qos;
-        if set >= 0 {
-            return QoS::clamped(set as i32);
+        let mut max = self.get().max_qos as i32 - 1;
+        if max < 0 {
+            max = self.number(Number::MaxQos);
         }
-        let configured = self.number(Number::MaxQos);
         // A negative one means no limit.
-        if configured < 0 { QoS::ExactlyOnce } else { QoS::clamped(configured) }
+        if max < 0 { QoS::ExactlyOnce } else { QoS::clamped(max) }
     }
 
     /// Writes a log line.

@@ -5,8 +5,8 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::mg_connection;
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::{message, reached};
-use crate::wire::Out;
+use crate::session::{Out, Room, message, reached};
+use crate::wire::{self, kind};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -18,8 +18,21 @@ pub fn now() -> u32 {
     unsafe { shim::mgos_mqtt_shim_now() }
 }
 
-/// Writes the parts of a packet to a Mongoose connection that has room for them.
-struct Writer(*mut mg_connection);
+/// What has been received on a live connection, and how long a packet may be.
+pub fn received<'a>(nc: *mut mg_connection) -> (&'a [u8], usize) {
+    let (mut len, mut limit) = (0, 0);
+    // SAFETY: `nc` is alive. So many bytes lie there; they stay until they are consumed or the app is called, and nobody looks at them after that.
+    unsafe {
+        let bytes = shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit);
+        (if len == 0 { &[] } else { core::slice::from_raw_parts(bytes, len) }, limit)
+    }
+}
+
+/// Writes into memory that has been set aside for it.
+struct Writer {
+    to: *mut u8,
+    left: usize,
+}
 
 impl embedded_io::ErrorType for Writer {
     type Error = Infallible;
@@ -27,18 +40,27 @@ impl embedded_io::ErrorType for Writer {
 
 impl embedded_io::Write for Writer {
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        // SAFETY: the connection is alive: see `write`. The slice is valid for the call.
-        unsafe { shim::mgos_mqtt_shim_send(self.0, bytes.as_ptr(), bytes.len()) };
+        let len = bytes.len().min(self.left);
+        // SAFETY: `left` bytes from `to` on are set aside, nobody else looks at them, and nothing that is written lies there.
+        unsafe {
+            self.to.copy_from_nonoverlapping(bytes.as_ptr(), len);
+            self.to = self.to.add(len);
+        }
+        self.left -= len;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> Result<(), Infallible> {
         Ok(())
     }
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        self.write(bytes).map(drop)
+    }
 }
 
-/// Why a packet was not written.
-#[derive(PartialEq, Eq)]
+/// What came of writing a packet.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NotWritten {
     /// No memory.
     OutOfMemory,
@@ -47,32 +69,36 @@ pub enum NotWritten {
 }
 
 /// Writes a packet to `nc`: whole, or not at all. `nc` is a live connection; nothing that is called here calls the app.
-fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
-    let (head, size) = out.head().ok_or(NotWritten::TooLarge)?;
-    // SAFETY: `nc` is alive. The room is enough for the header of a WebSocket frame, too.
-    if unsafe { shim::mgos_mqtt_shim_reserve(nc, size + 14) } == 0 {
-        return Err(NotWritten::OutOfMemory);
-    }
-    let mut writer = Writer(nc);
-    let Ok(()) = embedded_io::Write::write_all(&mut writer, &head);
-    let Ok(()) = out.write_body(&mut writer);
-    Ok(())
+fn write(nc: *mut mg_connection, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
+    let (head, size) = wire::head(first, parts).ok_or(NotWritten::TooLarge)?;
+    if put(nc, size, &head, parts) { Ok(()) } else { Err(NotWritten::OutOfMemory) }
 }
 
-/// Writes a packet of our own making at once, if the connection is in a state for it.
-pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
+/// Puts `head` and `parts`, `size` bytes in all, into the send buffer of the live connection `nc`. False without memory.
+pub fn put(nc: *mut mg_connection, size: usize, head: &[u8], parts: &[&[u8]]) -> bool {
+    // SAFETY: `nc` is alive. With the spare bytes there is room for the header of a WebSocket frame, too.
+    let to = unsafe { shim::mgos_mqtt_shim_room(nc, size, 14) };
+    if to.is_null() {
+        return false;
+    }
+    let Ok(()) = wire::write(&mut Writer { to, left: size }, head, parts);
+    // SAFETY: `nc` is alive, and so many bytes have been written.
+    unsafe { shim::mgos_mqtt_shim_send(nc, size) };
+    true
+}
+
+/// Writes a packet of our own making at once, if the connection is in a state for it: its first byte, and what follows the fixed header.
+pub fn send(c: &Hold, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
     let nc = c.get().nc;
     if nc.is_null() {
         return Ok(());
     }
-    let result = write(nc, out);
-    match result {
-        Ok(()) => {
-            websocket::frame(c, nc);
-            c.get().core.session.sent_other(now());
-        }
-        Err(NotWritten::OutOfMemory) => c.log(Log::NoMemory, &[], 0, 0),
-        Err(NotWritten::TooLarge) => c.log(Log::TooLarge, &[], 0, 0),
+    let result = write(nc, first, parts);
+    if let Err(why) = result {
+        c.log(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge }, &[], 0, 0);
+    } else {
+        websocket::frame(c, nc);
+        c.get().core.session.sent_other(now());
     }
     result
 }
@@ -92,28 +118,27 @@ pub fn pump(c: &Hold) {
         }
         let max_qos = c.max_qos();
         let core = &c.get().core;
-        let Some(out) = core.session.pending(max_qos) else { break };
-        if write(nc, &out).is_err() {
+        let mut room = Room::default();
+        let Some(Out { first, parts }) = core.session.pending(max_qos, &mut room) else { break };
+        if write(nc, first, &parts).is_err() {
             // It stays where it is, and is tried again at the next poll.
             c.log(Log::NoMemory, &[], 0, 0);
             break;
         }
         websocket::frame(c, nc);
-        let (what, text, a, b): (_, &[u8], _, _) = match out {
-            Out::Subscribe(_, filter, qos) => (Some(Log::Sub), filter, qos as i32, 0),
-            Out::Stored { flags, body } => {
-                let (topic, id, _) = message(body).unwrap_or((&[], 0, &[]));
-                (Some(Log::Pub), topic, id as i32, flags as i32)
-            }
-            _ => (None, &[], 0, 0),
+        let [_, text, qos] = parts;
+        let (what, text, a) = match (first >> 4, message(text)) {
+            (kind::PUBLISH, Some((topic, id, _))) => (Some(Log::Pub), topic, id as i32),
+            (kind::SUBSCRIBE, _) => (Some(Log::Sub), text, qos.first().map_or(0, |&qos| qos as i32)),
+            _ => (None, text, 0),
         };
-        let (text, len) = (text.as_ptr(), text.len());
+        let (text, len, flags) = (text.as_ptr(), text.len(), first as i32);
         let object = c.get();
         object.core.session.sent(now);
         if let Some(what) = what {
             // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
             // makes the line, so that a log hook may free the block.
-            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, b) };
+            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, flags) };
         }
     }
     arm(c);

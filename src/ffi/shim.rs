@@ -3,7 +3,7 @@
 //! Only pointers, lengths and fixed-width integers cross. What the firmware's structures look like, the shim knows and Rust does not.
 //! This file is also the source of the shim's header: cbindgen turns it into shim/mgos_mqtt_seam.h.
 
-use super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_delivery};
+use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use core::ffi::{c_char, c_int, c_void};
 
 /// Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
@@ -47,12 +47,10 @@ pub enum Log {
     ConnectTimeout,
     /// What was to be sent before the end was not sent in time.
     CloseTimeout,
-    /// The broker broke the protocol: a = first byte of the packet, b = value, length of s = which rule; there is no string.
+    /// The broker broke the protocol: a = first byte of the packet, b = which rule.
     Violation,
     /// A packet over the limit is dropped: s = topic, a = its size, b = the limit.
     Oversized,
-    /// A topic name or filter is refused: s = topic, a = why.
-    BadTopic,
     /// A message could be neither sent nor kept: s = topic.
     Dropped,
     /// A message is more than a packet can carry: s = topic.
@@ -73,6 +71,8 @@ pub enum Log {
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
+    /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
+    BadTopic,
 }
 
 /// Numbers of the configuration.
@@ -181,10 +181,10 @@ unsafe extern "C" {
     /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
     pub fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32);
 
-    /// Makes room for `size` bytes to be sent. 0 if there is no memory for them.
-    pub fn mgos_mqtt_shim_reserve(nc: *mut mg_connection, size: usize) -> u32;
-    /// Sends bytes, after `mgos_mqtt_shim_reserve`.
-    pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, bytes: *const u8, len: usize);
+    /// Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be written. NULL if there is no memory for them.
+    pub fn mgos_mqtt_shim_room(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
+    /// Sends `size` bytes that have been written where `mgos_mqtt_shim_room` said.
+    pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize);
     /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
     /// Bytes that the link has not taken yet.
@@ -205,25 +205,13 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_detach(nc: *mut mg_connection);
     /// The connection object that a Mongoose connection belongs to.
     pub fn mgos_mqtt_shim_owner(nc: *mut mg_connection) -> *mut mgos_mqtt_conn;
-    /// Makes a `struct mg_mqtt_message` and calls `mgos_mqtt_core_deliver` with it. `head`: the first byte of the packet, and the Packet
-    /// Identifier << 16. `size`: bytes of the whole packet.
-    pub fn mgos_mqtt_shim_deliver(
-        delivery: *const mgos_mqtt_delivery,
-        head: u32,
-        size: usize,
-        topic: *const u8,
-        topic_len: usize,
-        payload: *const u8,
-        payload_len: usize,
-    );
-    /// Calls the `sub_handler_t` at `handler` with what is in the `struct mg_mqtt_message`.
-    pub fn mgos_mqtt_shim_call_plain(handler: *const c_void, nc: *mut mg_connection, message: *mut c_void, user_data: *mut c_void);
-    /// Calls the app's handler.
+    /// Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made of `packet`, or, where `ev` is 0, a `sub_handler_t`
+    /// with topic and payload; NULL for none.
     pub fn mgos_mqtt_shim_call(
-        handler: mg_event_handler_t,
+        handler: *const c_void,
         nc: *mut mg_connection,
         ev: c_int,
-        ev_data: *mut c_void,
+        packet: *const mgos_mqtt_packet,
         user_data: *mut c_void,
     );
 }

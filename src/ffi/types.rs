@@ -27,10 +27,23 @@ pub struct mgos_mqtt_conn {
     _opaque: [u8; 0],
 }
 
-/// A delivery under way, opaque.
+/// The packet at the beginning of a connection's receive buffer, to be shown to a handler.
 #[repr(C)]
-pub struct mgos_mqtt_delivery {
-    _opaque: [u8; 0],
+pub struct mgos_mqtt_packet {
+    /// Type and flags: its first byte.
+    pub first: u8,
+    /// Packet Identifier; 0 for none.
+    pub id: u16,
+    /// Bytes of the whole packet.
+    pub size: usize,
+    /// Bytes of a message's topic; 0 in other packets.
+    pub topic_len: usize,
+    /// Bytes of a message's payload.
+    pub payload_len: usize,
+    /// Where in the packet a message's topic begins.
+    pub topic_at: usize,
+    /// Where in the packet a message's payload begins.
+    pub payload_at: usize,
 }
 
 /// Mongoose's string with a length.

@@ -6,7 +6,7 @@
 
 use super::lifecycle;
 use super::object::Hold;
-use super::pump::{self, close_now, cloud_event};
+use super::pump::{self, close_now, cloud_event, put, received};
 use super::shim::{self, Cloud, Log};
 use super::types::mg_connection;
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
@@ -37,16 +37,13 @@ pub struct WebSocket {
     framed: usize,
 }
 
-impl Default for WebSocket {
-    fn default() -> Self {
-        WebSocket { stage: Stage::Off, unframer: Unframer::default(), unframed: 0, framed: 0 }
-    }
-}
-
 impl WebSocket {
+    /// None.
+    pub const NEW: Self = WebSocket { stage: Stage::Off, unframer: Unframer::NEW, unframed: 0, framed: 0 };
+
     /// A connection begins, over WebSocket or not.
     pub fn start(&mut self, enabled: bool) {
-        *self = WebSocket::default();
+        *self = Self::NEW;
         if enabled {
             self.stage = Stage::Connecting;
         }
@@ -120,15 +117,8 @@ pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
 pub fn unframe(c: &Hold, nc: *mut mg_connection) {
     while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
         let at = c.get().websocket.unframed;
-        let (mut len, mut limit) = (0, 0);
-        // SAFETY: `nc` is alive; the bytes lie there until they are changed below, and the app is not called before that.
-        let raw = unsafe {
-            let bytes = shim::mgos_mqtt_shim_received(nc, &mut len, &mut limit);
-            if len <= at {
-                return;
-            }
-            core::slice::from_raw_parts(bytes.add(at), len - at)
-        };
+        let (bytes, _) = received(nc);
+        let raw = bytes.get(at..).unwrap_or(&[]);
         let gone = match c.get().websocket.unframer.next(raw) {
             Ok(Piece::More) => return,
             Ok(Piece::Data(n)) => {
@@ -158,18 +148,16 @@ pub fn unframe(c: &Hold, nc: *mut mg_connection) {
 fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     frame(c, nc);
     let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
-    // SAFETY: `nc` is alive, and room is made before bytes are written.
-    unsafe {
-        // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
-        let unread = shim::mgos_mqtt_shim_unsent(nc) >= super::events::UNREAD;
-        if !(unread && answer == opcode::PONG) && shim::mgos_mqtt_shim_reserve(nc, payload.len() + 14) != 0 {
-            shim::mgos_mqtt_shim_send(nc, payload.as_ptr(), payload.len());
-            frame_as(c, nc, answer, true);
-        }
-        if answer == opcode::CLOSE {
-            c.get().core.closing(0, 0);
-            shim::mgos_mqtt_shim_close(nc, 1);
-        }
+    // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
+    // SAFETY: `nc` is alive.
+    let unread = unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= super::events::UNREAD;
+    if !(unread && answer == opcode::PONG) && put(nc, payload.len(), payload, &[]) {
+        frame_as(c, nc, answer, true);
+    }
+    if answer == opcode::CLOSE {
+        c.get().core.closing(0, 0);
+        // SAFETY: `nc` is alive.
+        unsafe { shim::mgos_mqtt_shim_close(nc, 1) };
     }
 }
 

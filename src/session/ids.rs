@@ -4,7 +4,6 @@ use crate::wire::PacketId;
 
 /// The counter. It remembers how many of the next identifiers are known to be free, so that it looks at those in use only when that
 /// run ends: taking one costs the same whatever is in flight.
-#[derive(Default)]
 pub struct Ids {
     last: u16,
     free: u16,
@@ -12,7 +11,7 @@ pub struct Ids {
 
 /// The identifiers in a circle: how far `to` lies ahead of `from`.
 fn ahead(from: u16, to: u16) -> u16 {
-    if to >= from { to - from } else { u16::MAX - from + to }
+    to.wrapping_sub(from) - (to < from) as u16
 }
 
 fn after(id: u16) -> u16 {
@@ -20,6 +19,9 @@ fn after(id: u16) -> u16 {
 }
 
 impl Ids {
+    /// The first is 1.
+    pub const NEW: Self = Ids { last: 0, free: 0 };
+
     /// The next identifier that is not among `used`. Once taken it is in use if the caller's next `used` says so.
     pub fn take<I: Iterator<Item = u16>>(&mut self, used: impl Fn() -> I) -> PacketId {
         // There are always fewer in use than there are identifiers: each takes a block of memory.
@@ -42,7 +44,7 @@ mod tests {
 
     #[test]
     fn ids_start_at_one_and_skip_zero_at_the_end() {
-        let mut ids = Ids::default();
+        let mut ids = Ids::NEW;
         let none = || core::iter::empty();
         for expected in (1..=65535).chain(1..=3) {
             assert_eq!(ids.take(none).get(), expected);

@@ -23,7 +23,6 @@ pub enum Due {
 }
 
 /// The two clocks of one connection.
-#[derive(Default)]
 pub struct KeepAlive {
     /// Milliseconds; 0 for none.
     interval: u32,
@@ -34,6 +33,9 @@ pub struct KeepAlive {
 }
 
 impl KeepAlive {
+    /// None is kept.
+    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None };
+
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
         *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None };
@@ -98,7 +100,7 @@ mod tests {
     use super::{Due, KeepAlive};
 
     fn started(now: u32) -> KeepAlive {
-        let mut k = KeepAlive::default();
+        let mut k = KeepAlive::NEW;
         k.start(60, now);
         k
     }
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn no_interval_no_ping() {
-        let mut k = KeepAlive::default();
+        let mut k = KeepAlive::NEW;
         k.start(0, 5);
         assert_eq!((k.deadline(), k.due(1 << 30)), (None, Due::Nothing));
     }

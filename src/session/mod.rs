@@ -16,7 +16,7 @@ mod subscriptions;
 mod tests;
 
 use crate::heap::OutOfMemory;
-use crate::wire::{AckKind, Out, Packet, PacketId, Publish, QoS, TopicError, Violation, Wrong, check_filter, check_name, kind};
+use crate::wire::{AckKind, Decoded, Packet, PacketId, QoS, TopicError, Wrong, check_filter, check_name, first, kind};
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
@@ -44,56 +44,55 @@ enum Link {
     Closing,
 }
 
-/// What a received packet asks for. First `answer` is to be sent; if that fails for lack of memory, [`Session::unanswered`] undoes
-/// what was done and the packet is to be handed in again later. Then `tell` is to be told.
+/// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
+/// [`Session::unanswered`] undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Reaction<'a, H> {
+pub struct Reaction {
     /// The acknowledgement to send.
-    pub answer: Option<(AckKind, PacketId)>,
+    pub answer: Option<AckKind>,
     /// Whom to tell.
-    pub tell: Tell<'a, H>,
+    pub tell: Tell,
 }
 
 /// Whom a received packet concerns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tell<'a, H> {
+pub enum Tell {
     /// Nobody.
     Nobody,
     /// CONNACK 0: the connection is up. Call [`Session::welcomed`] when the app has been told.
     Accepted,
-    /// CONNACK with this code: the connection is to be closed.
-    Refused(u8),
+    /// CONNACK with another code: the connection is to be closed.
+    Refused,
     /// A message for those that [`Session::next_recipient`] names.
-    Subscribers(Publish<'a>),
-    /// A message that nobody has subscribed to through us.
-    Others(Publish<'a>),
-    /// The answer to one of our subscriptions: its handler, its filter, whether the broker refused it.
-    Subscribed {
-        /// Whose subscription it was.
-        recipient: Recipient<H>,
-        /// Its identifier.
-        id: PacketId,
-        /// The code: the QoS granted, or 0x80 for refused.
-        code: u8,
-    },
-    /// SUBACK to a SUBSCRIBE that the app has sent by itself.
-    SubAck(PacketId),
-    /// PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
-    Ack(AckKind, PacketId),
+    Subscribers,
+    /// The answer to the subscription that [`Session::settled`] names.
+    Subscriber,
+    /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
+    /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
+    Handlers,
 }
 
 /// Why a packet can't be dealt with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Trouble {
     /// The broker broke the protocol: close the connection \[MQTT-4.8.0-1\].
-    Violation(Violation),
+    Violation(Wrong),
     /// No memory: hand the packet in again later.
     OutOfMemory,
 }
 
-impl From<Violation> for Trouble {
-    fn from(v: Violation) -> Self {
-        Trouble::Violation(v)
+impl From<Wrong> for Trouble {
+    fn from(wrong: Wrong) -> Self {
+        Trouble::Violation(wrong)
+    }
+}
+
+impl From<Full> for Trouble {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::TooMany => Trouble::Violation(Wrong::TooMany),
+            Full::OutOfMemory => Trouble::OutOfMemory,
+        }
     }
 }
 
@@ -147,6 +146,22 @@ pub struct Counters {
     pub oversized: u32,
 }
 
+/// A packet to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Out<'a> {
+    /// Its first byte.
+    pub first: u8,
+    /// What follows the fixed header. The second is the filter of a SUBSCRIBE, the third its QoS; the second is a whole stored message.
+    pub parts: [&'a [u8]; 3],
+}
+
+/// Room for those parts of a packet that are not stored anywhere.
+#[derive(Default)]
+pub struct Room {
+    front: [u8; 4],
+    back: [u8; 1],
+}
+
 /// What `prepare` has found to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pending {
@@ -168,6 +183,7 @@ pub struct Session<H: Copy> {
     pending: Pending,
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
     at_once: bool,
+    /// The CONNECT of this connection asks for a new session.
     clean: bool,
     counters: Counters,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
@@ -176,24 +192,27 @@ pub struct Session<H: Copy> {
 
 impl<H: Copy> Default for Session<H> {
     fn default() -> Self {
-        Session {
-            subscriptions: Subscriptions::default(),
-            outbox: Outbox::default(),
-            received: Received::default(),
-            intake: Intake::default(),
-            alive: KeepAlive::default(),
-            ids: Ids::default(),
-            link: Link::Down,
-            pending: Pending::Nothing,
-            at_once: false,
-            clean: true,
-            counters: Counters::default(),
-            elsewhere: false,
-        }
+        Self::NEW
     }
 }
 
 impl<H: Copy> Session<H> {
+    /// One in which nothing has happened yet. Here and in all that it holds the values to begin with are chosen such that they are zeros.
+    pub const NEW: Self = Session {
+        subscriptions: Subscriptions::NEW,
+        outbox: Outbox::NEW,
+        received: Received::NEW,
+        intake: Intake::NEW,
+        alive: KeepAlive::NEW,
+        ids: Ids::NEW,
+        link: Link::Down,
+        pending: Pending::Nothing,
+        at_once: false,
+        clean: false,
+        counters: Counters { given_up: 0, oversized: 0 },
+        elsewhere: false,
+    };
+
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
     pub fn is_up(&self) -> bool {
         matches!(self.link, Link::Welcomed | Link::Up)
@@ -223,6 +242,14 @@ impl<H: Copy> Session<H> {
     pub fn packet_id(&mut self) -> PacketId {
         let (outbox, subscriptions) = (&self.outbox, &self.subscriptions);
         self.ids.take(|| outbox.ids().chain(subscriptions.ids()))
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.subscriptions.clear();
+        self.outbox.clear();
+        self.received.clear();
+        self.link = Link::Down;
     }
 
     // The connection's life.
@@ -262,14 +289,12 @@ impl<H: Copy> Session<H> {
     // What comes in.
 
     /// Looks at what has been received: see [`Take`].
-    pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Result<Take<'a>, Violation> {
+    pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
         let take = self.intake.take(buf, limit)?;
-        if self.link == Link::Asked
-            && let (Take::Oversized { .. }, Some(&header)) = (take, buf.first())
-        {
-            return Err(Violation { header, wrong: Wrong::Order, value: (header >> 4) as u32 });
-        }
         if let Take::Oversized { .. } = take {
+            if self.link == Link::Asked {
+                return Err(Wrong::Order);
+            }
             self.counters.oversized = self.counters.oversized.wrapping_add(1);
         }
         Ok(take)
@@ -287,108 +312,99 @@ impl<H: Copy> Session<H> {
 
     /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to; then such a message at
     /// QoS 1 is theirs to acknowledge.
-    pub fn receive<'a>(&mut self, packet: Packet<'a>, others: bool, now: Millis) -> Result<Reaction<'a, H>, Trouble> {
-        let first = match packet {
-            Packet::ConnAck { .. } => kind::CONNACK,
-            Packet::Publish(_) => kind::PUBLISH,
-            Packet::Ack(ack, _) => ack as u8,
-            Packet::SubAck(..) => kind::SUBACK,
-            Packet::PingResp => kind::PINGRESP,
-        };
-        let violation = |wrong, value: u32| Trouble::Violation(Violation { header: first << 4, wrong, value });
-        let connack = matches!(packet, Packet::ConnAck { .. });
-        if connack != (self.link == Link::Asked) {
-            return Err(violation(Wrong::Order, first as u32));
+    pub fn receive(&mut self, p: &Packet<'_>, others: bool, now: Millis) -> Result<Reaction, Trouble> {
+        let kind = p.kind();
+        if (kind == kind::CONNACK) != (self.link == Link::Asked) {
+            return Err(Trouble::Violation(Wrong::Order));
         }
         self.alive.on_received(now);
-        let mut answer = None;
-        let tell = match packet {
-            Packet::ConnAck { code: 0, session_present } => {
-                if session_present && self.clean {
-                    return Err(violation(Wrong::SessionPresent, 1));
+        let (mut answer, mut tell) = (None, Tell::Handlers);
+        match (kind, p.id) {
+            (kind::CONNACK, _) => {
+                tell = Tell::Refused;
+                if let &[present, 0] = p.payload {
+                    self.accepted(present != 0)?;
+                    tell = Tell::Accepted;
                 }
-                if session_present && !self.elsewhere {
-                    self.outbox.resumed();
-                } else {
-                    self.received.clear();
-                    self.outbox.new_session();
-                }
-                self.subscriptions.restart();
-                self.link = Link::Welcomed;
-                Tell::Accepted
             }
-            Packet::ConnAck { code, .. } => Tell::Refused(code),
-            Packet::Publish(publish) => {
-                let again = match (publish.qos, publish.id) {
-                    (QoS::ExactlyOnce, Some(id)) => {
+            (kind::PINGRESP, _) => {
+                self.alive.on_pong(now);
+                tell = Tell::Nobody;
+            }
+            (kind::PUBLISH, id) => {
+                let again = match id {
+                    Some(id) if p.qos() == QoS::ExactlyOnce => {
+                        answer = Some(AckKind::PubRec);
                         let again = self.received.contains(id);
                         if !again {
-                            self.received.insert(id).map_err(|full| match full {
-                                Full::TooMany => violation(Wrong::TooMany, 255),
-                                Full::OutOfMemory => Trouble::OutOfMemory,
-                            })?;
+                            self.received.insert(id)?;
                         }
-                        answer = Some((AckKind::PubRec, id));
                         again
                     }
                     _ => false,
                 };
                 if again {
-                    Tell::Nobody
-                } else {
-                    let ours = self.subscriptions.find(publish.topic);
-                    if let (QoS::AtLeastOnce, Some(id)) = (publish.qos, publish.id)
-                        && (ours || !others)
-                    {
-                        answer = Some((AckKind::PubAck, id));
-                    }
-                    if ours { Tell::Subscribers(publish) } else { Tell::Others(publish) }
+                    tell = Tell::Nobody;
+                } else if self.subscriptions.find(p.topic) {
+                    tell = Tell::Subscribers;
+                }
+                if p.qos() == QoS::AtLeastOnce && (tell == Tell::Subscribers || !others) {
+                    answer = Some(AckKind::PubAck);
                 }
             }
-            Packet::Ack(AckKind::PubRel, id) => {
+            (kind::PUBREL, Some(id)) => {
                 self.received.remove(id);
-                answer = Some((AckKind::PubComp, id));
-                Tell::Ack(AckKind::PubRel, id)
+                answer = Some(AckKind::PubComp);
             }
-            Packet::Ack(ack, id) => {
-                let step = self.outbox.acknowledge(ack, id);
-                if step == Step::Wrong {
-                    return Err(violation(Wrong::Ack, id.get() as u32));
+            (kind::SUBACK, Some(id)) => {
+                if !self.subscriptions.settle(id) {
+                    self.outbox.subscribed(id);
+                } else if p.payload.len() == 1 {
+                    tell = Tell::Subscriber;
+                } else {
+                    return Err(Trouble::Violation(Wrong::SubackCount));
+                }
+            }
+            (ack, Some(id)) => {
+                if self.outbox.acknowledge(ack, id) == Step::Wrong {
+                    return Err(Trouble::Violation(Wrong::Ack));
                 }
                 // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
-                if ack == AckKind::PubRec {
-                    answer = Some((AckKind::PubRel, id));
+                if ack == kind::PUBREC {
+                    answer = Some(AckKind::PubRel);
                 }
-                Tell::Ack(ack, id)
             }
-            Packet::SubAck(id, codes) => match self.subscriptions.settle(id) {
-                None => {
-                    self.outbox.subscribed(id);
-                    Tell::SubAck(id)
-                }
-                Some(recipient) => match codes {
-                    &[code] => Tell::Subscribed { recipient, id, code },
-                    _ => return Err(violation(Wrong::SubackCount, codes.len() as u32)),
-                },
-            },
-            Packet::PingResp => {
-                self.alive.on_pong(now);
-                Tell::Nobody
-            }
-        };
+            (_, None) => {}
+        }
         Ok(Reaction { answer, tell })
     }
 
-    /// The answer could not be sent: the packet will be handed in again.
-    pub fn unanswered(&mut self, reaction: &Reaction<'_, H>) {
-        if let (Some((AckKind::PubRec, id)), Tell::Subscribers(_) | Tell::Others(_)) = (reaction.answer, reaction.tell) {
+    /// CONNACK 0. `present`: the broker has kept a session.
+    fn accepted(&mut self, present: bool) -> Result<(), Wrong> {
+        if present && self.clean {
+            return Err(Wrong::SessionPresent);
+        }
+        if present && !self.elsewhere {
+            self.outbox.resumed();
+        } else {
+            self.received.clear();
+            self.outbox.new_session();
+        }
+        self.subscriptions.restart();
+        self.link = Link::Welcomed;
+        Ok(())
+    }
+
+    /// The answer to a packet with this identifier could not be sent: it will be handed in again.
+    pub fn unanswered(&mut self, reaction: Reaction, id: PacketId) {
+        if reaction.answer == Some(AckKind::PubRec) && reaction.tell != Tell::Nobody {
             self.received.remove(id);
         }
     }
 
-    /// The filter that was subscribed to with this identifier; empty if there is none.
-    pub fn filter_of(&self, id: PacketId) -> &[u8] {
-        self.subscriptions.filter_of(id)
+    /// Filter and handler of the subscription whose answer has come.
+    pub fn settled(&self) -> Option<(&[u8], Recipient<H>)> {
+        self.subscriptions.settled()
     }
 
     /// The next handler for the message that is being delivered; `None` when all have had it.
@@ -456,7 +472,7 @@ impl<H: Copy> Session<H> {
     /// Removes the newest subscription with exactly this filter.
     pub fn unsubscribe(&mut self, filter: &[u8]) {
         if let Some(id) = self.subscriptions.remove(filter)
-            && self.link != Link::Down
+            && self.is_up()
         {
             // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
             let _ = self.outbox.push_bare(id, 0, State::Subscribe);
@@ -493,14 +509,24 @@ impl<H: Copy> Session<H> {
         self.pending != Pending::Nothing
     }
 
-    /// The packet that `prepare` has found.
-    pub fn pending(&self, max_qos: QoS) -> Option<Out<'_>> {
-        match self.pending {
-            Pending::Nothing => None,
-            Pending::Subscribe => self.subscriptions.next(max_qos),
-            Pending::Message => self.outbox.next(),
-            Pending::Ping => Some(Out::PingReq),
-        }
+    /// The packet that `prepare` has found; what is not stored anywhere is put into `room`.
+    pub fn pending<'a>(&'a self, max_qos: QoS, room: &'a mut Room) -> Option<Out<'a>> {
+        let Room { front, back } = room;
+        Some(match self.pending {
+            Pending::Nothing => return None,
+            Pending::Subscribe => {
+                let (id, filter, qos) = self.subscriptions.next()?;
+                let ([a, b], [c, d]) = (id.to_be_bytes(), (filter.len() as u16).to_be_bytes());
+                *front = [a, b, c, d];
+                *back = [qos.min(max_qos) as u8];
+                Out { first: first::SUBSCRIBE, parts: [front, filter, back] }
+            }
+            Pending::Message => {
+                let (first, body) = self.outbox.next(front)?;
+                Out { first, parts: [&[], body, &[]] }
+            }
+            Pending::Ping => Out { first: first::PINGREQ, parts: [&[]; 3] },
+        })
     }
 
     /// It was written. The bytes that it pointed to stay where and as they are.

@@ -3,8 +3,8 @@
 //! One list, in the order of publishing. A cursor parts what has been sent on this connection from what has not; a new connection
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
-use crate::heap::{List, OutOfMemory};
-use crate::wire::{AckKind, Out, PacketId, QoS};
+use crate::heap::{Found, List, OutOfMemory};
+use crate::wire::{AckKind, PacketId, QoS, first, kind};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,14 +36,13 @@ pub enum Step {
     Ignore,
 }
 
-/// The table of 4.3.2 and 4.3.3, sender's side.
-pub fn on_ack(qos: QoS, state: State, ack: AckKind) -> Step {
-    use AckKind::*;
+/// The table of 4.3.2 and 4.3.3, sender's side. `ack`: the packet type.
+pub fn on_ack(qos: QoS, state: State, ack: u8) -> Step {
     match (state, ack) {
-        (State::Unsubscribe, UnsubAck) => Step::Done,
-        (State::Sent, PubAck) if qos == QoS::AtLeastOnce => Step::Done,
-        (State::Sent | State::Released, PubRec) if qos == QoS::ExactlyOnce => Step::Release,
-        (State::Released, PubComp) => Step::Done,
+        (State::Unsubscribe, kind::UNSUBACK) => Step::Done,
+        (State::Sent, kind::PUBACK) if qos == QoS::AtLeastOnce => Step::Done,
+        (State::Sent | State::Released, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
+        (State::Released, kind::PUBCOMP) => Step::Done,
         (State::Fresh | State::Stale, _) => Step::Ignore,
         _ => Step::Wrong,
     }
@@ -61,7 +60,7 @@ struct Entry {
 
 impl Entry {
     fn qos(&self) -> QoS {
-        QoS::clamped((self.flags >> 1) as i32)
+        QoS::of_flags(self.flags)
     }
 
     /// The message has never gone out on the session that the broker knows.
@@ -85,7 +84,6 @@ const MOST_KEPT: u16 = 30_000;
 const NEXT: usize = 0;
 
 /// The outgoing messages of a session.
-#[derive(Default)]
 pub struct Outbox {
     list: List<Entry>,
     /// Entries with content: what `max_queue_length` bounds.
@@ -97,6 +95,9 @@ pub struct Outbox {
 }
 
 impl Outbox {
+    /// Nothing to send.
+    pub const NEW: Self = Outbox { list: List::new(), kept: 0, bare: 0, most: 0 };
+
     /// Identifiers in use.
     pub fn ids(&self) -> impl Iterator<Item = u16> + '_ {
         self.list.iter().map(|e| e.value.id)
@@ -104,13 +105,23 @@ impl Outbox {
 
     /// Goes on to the next entry that there is something to send for; false if all has been sent on this connection.
     pub fn seek(&mut self) -> bool {
-        while let Some(e) = self.list.current::<NEXT>() {
-            if !e.bytes.is_empty() || e.value.state == State::Released {
-                return true;
-            }
-            self.list.advance::<NEXT>();
+        self.list.seek::<NEXT>(|e| !e.bytes.is_empty() || e.value.state == State::Released)
+    }
+
+    fn find(&mut self, id: PacketId) -> Option<Found<'_, Entry>> {
+        self.list.find(|e| e.value.id == id.get())
+    }
+
+    /// Removes an entry with this identifier, of which `had_content` says whether it had content.
+    fn remove(&mut self, id: PacketId, had_content: bool) {
+        if let Some(e) = self.find(id) {
+            e.remove();
         }
-        false
+        if had_content {
+            self.kept -= 1;
+        } else {
+            self.bare -= 1;
+        }
     }
 
     /// True if the entry that `seek` found has to wait for the acknowledgement of earlier ones.
@@ -142,21 +153,19 @@ impl Outbox {
     /// were never sent only wait for the acknowledgement of others, so it is one of these that is given up.
     pub fn give_up_one(&mut self, newest: PacketId, held_back: bool) {
         self.kept -= 1;
-        if held_back || self.list.remove(|e| e.value.unsent() && e.value.id != newest.get()).is_none() {
-            self.list.strip(|e| !e.bytes.is_empty());
+        if !held_back && let Some(unsent) = self.list.find(|e| e.value.unsent() && e.value.id != newest.get()) {
+            unsent.remove();
+        } else if let Some(sent) = self.list.find(|e| !e.bytes.is_empty()) {
+            sent.strip();
             self.add_bare();
         }
     }
 
     /// Forgets the entry with this identifier.
     pub fn forget(&mut self, id: PacketId) {
-        if let Some(e) = self.list.iter().find(|e| e.value.id == id.get()) {
-            if e.bytes.is_empty() {
-                self.bare -= 1
-            } else {
-                self.kept -= 1
-            }
-            self.list.remove(|e| e.value.id == id.get());
+        if let Some(e) = self.find(id) {
+            let had_content = !e.bytes().is_empty();
+            self.remove(id, had_content);
         }
     }
 
@@ -179,37 +188,27 @@ impl Outbox {
     fn add_bare(&mut self) {
         self.bare += 1;
         if self.bare > self.most.max(MOST_BARE) {
-            self.bare -= 1;
             // One that waits for PUBCOMP goes last: without its PUBREL the broker may never pass the message on.
-            if self.list.remove(|e| e.bytes.is_empty() && e.value.state != State::Released).is_none() {
-                self.list.remove(|e| e.bytes.is_empty());
+            if !self.forget_bare_one(|e| e.state != State::Released) {
+                self.forget_bare_one(|_| true);
             }
         }
     }
 
-    /// An acknowledgement came in. `Ignore` also where nothing has this identifier: it may be the app's own.
-    pub fn acknowledge(&mut self, ack: AckKind, id: PacketId) -> Step {
-        let wanted = |e: &crate::heap::Item<'_, Entry>| e.value.id == id.get();
-        let Some(entry) = self.list.iter().find(wanted) else { return Step::Ignore };
-        let had_content = !entry.bytes.is_empty();
-        let step = on_ack(entry.value.qos(), entry.value.state, ack);
+    /// An acknowledgement came in, of the packet type `ack`. `Ignore` also where nothing has this identifier: it may be the app's own.
+    pub fn acknowledge(&mut self, ack: u8, id: PacketId) -> Step {
+        let Some(mut entry) = self.find(id) else { return Step::Ignore };
+        let had_content = !entry.bytes().is_empty();
+        let e = entry.value();
+        let step = on_ack(e.qos(), e.state, ack);
         match step {
-            Step::Done => {
-                self.list.remove(|e| wanted(&e));
-                if had_content {
-                    self.kept -= 1;
-                } else {
-                    self.bare -= 1;
-                }
-            }
+            Step::Done => self.remove(id, had_content),
             Step::Release => {
+                e.state = State::Released;
                 if had_content {
-                    self.list.strip(|e| wanted(&e));
+                    entry.strip();
                     self.kept -= 1;
                     self.add_bare();
-                }
-                if let Some(e) = self.list.iter_mut().find(|e| e.value.id == id.get()) {
-                    e.value.state = State::Released;
                 }
             }
             Step::Wrong | Step::Ignore => {}
@@ -219,9 +218,7 @@ impl Outbox {
 
     /// SUBACK came in for a subscription that is gone.
     pub fn subscribed(&mut self, id: PacketId) {
-        if self.list.remove(|e| e.value.id == id.get() && e.value.state == State::Subscribe).is_some() {
-            self.bare -= 1;
-        }
+        self.forget_bare_one(|e| e.id == id.get() && e.state == State::Subscribe);
     }
 
     /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it. At QoS 2 the broker still
@@ -234,29 +231,41 @@ impl Outbox {
     /// The broker has kept the session. A QoS 2 message that was given up in flight can't be sent again; PUBREL ends the exchange, or
     /// else the broker would take a later message with this identifier for a repeated one.
     pub fn resumed(&mut self) {
-        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
-        for e in self.list.iter_mut() {
-            if e.bytes.is_empty() {
-                e.value.state = State::Released;
+        self.list.for_each(|e, bytes| {
+            if bytes.is_empty() {
+                e.state = State::Released;
             }
-        }
+        });
+        self.list.rewind::<NEXT>();
+    }
+
+    /// Forgets the first entry without content that `which` picks. False if there is none.
+    fn forget_bare_one(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
+        let Some(found) = self.list.find(|e| e.bytes.is_empty() && which(e.value)) else { return false };
+        found.remove();
+        self.bare -= 1;
+        true
     }
 
     fn forget_bare(&mut self, which: impl Fn(&Entry) -> bool) {
-        while self.list.remove(|e| e.bytes.is_empty() && which(e.value)).is_some() {
-            self.bare -= 1;
-        }
+        while self.forget_bare_one(&which) {}
     }
 
     /// The broker has begun a new session: what it took over is its own, the rest goes out anew \[MQTT-3.1.2-6\].
     pub fn new_session(&mut self) {
         self.forget_bare(|_| true);
-        for e in self.list.iter_mut() {
-            if e.value.state == State::Sent {
-                e.value.state = State::Stale;
+        self.list.for_each(|e, _| {
+            if e.state == State::Sent {
+                e.state = State::Stale;
             }
-        }
+        });
         self.list.rewind::<NEXT>();
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.list.clear();
+        (self.kept, self.bare) = (0, 0);
     }
 
     /// True if the next entry needs a new identifier before it can go out.
@@ -278,14 +287,18 @@ impl Outbox {
         }
     }
 
-    /// What to send for the entry that `seek` found.
-    pub fn next(&self) -> Option<Out<'_>> {
+    /// What to send for the entry that `seek` found: the first byte, and what follows the fixed header. Of a PUBREL that is in `room`.
+    pub fn next<'a>(&'a self, room: &'a mut [u8; 4]) -> Option<(u8, &'a [u8])> {
         let e = self.list.current::<NEXT>()?;
+        let flags = e.value.flags;
         Some(match e.value.state {
-            State::Released => Out::Ack(AckKind::PubRel, PacketId::new(e.value.id)?),
+            State::Released => {
+                [room[0], room[1]] = e.value.id.to_be_bytes();
+                (first::ack(AckKind::PubRel), &room[..2])
+            }
             // DUP says that this session has seen the message before [MQTT-3.3.1-1].
-            State::Sent => Out::Stored { flags: e.value.flags | 8, body: e.bytes },
-            _ => Out::Stored { flags: e.value.flags, body: e.bytes },
+            State::Sent => (first::PUBLISH | 8 | flags, e.bytes),
+            _ => (first::PUBLISH | flags, e.bytes),
         })
     }
 

@@ -7,7 +7,6 @@ use crate::wire::PacketId;
 const MOST: u8 = 255;
 
 /// The set of their identifiers.
-#[derive(Default)]
 pub struct Received {
     ids: List<PacketId>,
     len: u8,
@@ -29,6 +28,9 @@ impl From<OutOfMemory> for Full {
 }
 
 impl Received {
+    /// None is open.
+    pub const NEW: Self = Received { ids: List::new(), len: 0 };
+
     /// True if the message with this identifier has been taken and not released.
     pub fn contains(&self, id: PacketId) -> bool {
         self.ids.iter().any(|i| *i.value == id)
@@ -51,7 +53,8 @@ impl Received {
 
     /// PUBREL: the identifier is free again. One that is not in the set is no error: the PUBCOMP was lost.
     pub fn remove(&mut self, id: PacketId) {
-        if self.ids.remove(|i| *i.value == id).is_some() {
+        if let Some(found) = self.ids.find(|i| *i.value == id) {
+            found.remove();
             self.len -= 1;
         }
     }
@@ -70,7 +73,7 @@ mod tests {
     #[test]
     fn the_set_is_bounded_and_frees_what_is_released() {
         let id = |n| PacketId::new(n).unwrap();
-        let mut r = Received::default();
+        let mut r = Received::NEW;
         for n in 1..=255 {
             r.insert(id(n)).unwrap();
         }

@@ -3,7 +3,7 @@
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
 
 use crate::heap::{List, OutOfMemory};
-use crate::wire::{Out, PacketId, QoS, matches};
+use crate::wire::{PacketId, QoS, matches};
 
 /// How far a subscription has got on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,9 +21,26 @@ enum State {
 struct Subscription<H: Copy> {
     handler: H,
     id: u16,
+    /// See [`tail`].
+    tail: u16,
     qos: QoS,
     state: State,
     messages_only: bool,
+}
+
+impl<H: Copy> Subscription<H> {
+    fn recipient(&self) -> Recipient<H> {
+        Recipient { handler: self.handler, messages_only: self.messages_only }
+    }
+}
+
+/// The last two characters of a filter as a number, which those of each topic it matches must equal; 0 where any will do. With it a
+/// message passes over most subscriptions that do not match at the cost of one comparison.
+fn tail(filter: &[u8]) -> u16 {
+    match *filter {
+        [.., a, b] if a != b'+' && b != b'+' && b != b'#' => u16::from_be_bytes([a, b]),
+        _ => 0,
+    }
 }
 
 /// A subscription's handler.
@@ -45,13 +62,10 @@ pub struct Subscriptions<H: Copy> {
     list: List<Subscription<H>>,
 }
 
-impl<H: Copy> Default for Subscriptions<H> {
-    fn default() -> Self {
-        Subscriptions { list: List::new() }
-    }
-}
-
 impl<H: Copy> Subscriptions<H> {
+    /// None.
+    pub const NEW: Self = Subscriptions { list: List::new() };
+
     /// Identifiers of the SUBSCRIBEs under way.
     pub fn ids(&self) -> impl Iterator<Item = u16> + '_ {
         self.list.iter().filter(|s| s.value.state == State::Awaiting).map(|s| s.value.id)
@@ -60,7 +74,7 @@ impl<H: Copy> Subscriptions<H> {
     /// Adds one. The same filter may be there already: each has its own handler.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
-        let subscription = Subscription { handler, id: 0, qos, state: State::Unsent, messages_only };
+        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, messages_only };
         self.list.push_front(subscription, &[filter])?;
         self.list.rewind::<UNSENT>();
         Ok(())
@@ -73,27 +87,24 @@ impl<H: Copy> Subscriptions<H> {
 
     /// Removes the newest with exactly this filter. The identifier that it has in use, if its SUBACK is awaited.
     pub fn remove(&mut self, filter: &[u8]) -> Option<PacketId> {
-        let s = self.list.remove(|s| s.bytes == filter)?;
+        let s = self.list.find(|s| s.bytes == filter)?.remove();
         if s.state == State::Awaiting { PacketId::new(s.id) } else { None }
     }
 
     /// A connection is up: all are to be subscribed again.
     pub fn restart(&mut self) {
-        for s in self.list.iter_mut() {
-            s.value.state = State::Unsent;
-        }
+        self.list.for_each(|s, _| s.state = State::Unsent);
         self.list.rewind::<UNSENT>();
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        self.list.clear();
     }
 
     /// True if there is one to be subscribed; then `next` returns it.
     pub fn seek(&mut self) -> bool {
-        while let Some(s) = self.list.current::<UNSENT>() {
-            if s.value.state == State::Unsent {
-                return true;
-            }
-            self.list.advance::<UNSENT>();
-        }
-        false
+        self.list.seek::<UNSENT>(|s| s.value.state == State::Unsent)
     }
 
     /// Gives the one to be subscribed an identifier.
@@ -103,10 +114,9 @@ impl<H: Copy> Subscriptions<H> {
         }
     }
 
-    /// The SUBSCRIBE to be sent.
-    pub fn next(&self, max: QoS) -> Option<Out<'_>> {
-        let s = self.list.current::<UNSENT>()?;
-        Some(Out::Subscribe(PacketId::new(s.value.id)?, s.bytes, s.value.qos.min(max)))
+    /// What is to be subscribed: identifier, filter, QoS.
+    pub fn next(&self) -> Option<(u16, &[u8], QoS)> {
+        self.list.current::<UNSENT>().map(|s| (s.value.id, s.bytes, s.value.qos))
     }
 
     /// It was sent. Its filter stays where and as it is.
@@ -117,16 +127,20 @@ impl<H: Copy> Subscriptions<H> {
         self.list.advance::<UNSENT>();
     }
 
-    /// The filter that was last sent with this identifier; empty if there is none.
-    pub fn filter_of(&self, id: PacketId) -> &[u8] {
-        self.list.iter().find(|s| s.value.id == id.get()).map_or(&[], |s| s.bytes)
+    /// SUBACK with this identifier came in. False if it answers none of ours; else [`settled`](Self::settled) says which.
+    pub fn settle(&mut self, id: PacketId) -> bool {
+        self.list.rewind::<DELIVERY>();
+        self.list.seek::<DELIVERY>(|s| s.value.state == State::Awaiting && s.value.id == id.get());
+        match self.list.current_value_mut::<DELIVERY>() {
+            Some(s) => s.state = State::Settled,
+            None => return false,
+        }
+        true
     }
 
-    /// SUBACK with this identifier came in: whose it is; `None` if it answers none of ours.
-    pub fn settle(&mut self, id: PacketId) -> Option<Recipient<H>> {
-        let s = self.list.iter_mut().find(|s| s.value.state == State::Awaiting && s.value.id == id.get())?;
-        s.value.state = State::Settled;
-        Some(Recipient { handler: s.value.handler, messages_only: s.value.messages_only })
+    /// Filter and handler of the subscription that has just been settled.
+    pub fn settled(&self) -> Option<(&[u8], Recipient<H>)> {
+        self.list.current::<DELIVERY>().map(|s| (s.bytes, s.value.recipient()))
     }
 
     /// Begins the delivery of a message: true if anyone has subscribed to `topic`.
@@ -136,13 +150,8 @@ impl<H: Copy> Subscriptions<H> {
     }
 
     fn seek_match(&mut self, topic: &[u8]) -> bool {
-        while let Some(s) = self.list.current::<DELIVERY>() {
-            if matches(s.bytes, topic) {
-                return true;
-            }
-            self.list.advance::<DELIVERY>();
-        }
-        false
+        let last = tail(topic);
+        self.list.seek::<DELIVERY>(|s| (s.value.tail == 0 || s.value.tail == last) && matches(s.bytes, topic))
     }
 
     /// The next handler for the message with this topic; `None` when all have had it.
@@ -151,7 +160,7 @@ impl<H: Copy> Subscriptions<H> {
             return None;
         }
         let s = self.list.current::<DELIVERY>()?;
-        let recipient = Recipient { handler: s.value.handler, messages_only: s.value.messages_only };
+        let recipient = s.value.recipient();
         self.list.advance::<DELIVERY>();
         Some(recipient)
     }

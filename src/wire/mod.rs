@@ -10,8 +10,8 @@ mod topic;
 mod utf8;
 pub mod websocket;
 
-pub use decode::{AckKind, Decoded, Header, Packet, Publish, Violation, Wrong, decode, header};
-pub use encode::{Connect, Out, Will, connect_terms};
+pub use decode::{AckKind, Decoded, Header, Packet, Wrong, decode, header};
+pub use encode::{Connect, ConnectRoom, connect_terms, first, head, write};
 pub use topic::{TopicError, check_filter, check_name, matches};
 
 #[cfg(test)]
@@ -37,6 +37,11 @@ impl QoS {
             1 => QoS::AtLeastOnce,
             _ => QoS::ExactlyOnce,
         }
+    }
+
+    /// The QoS in the flags of a PUBLISH.
+    pub const fn of_flags(flags: u8) -> QoS {
+        QoS::clamped((flags >> 1 & 3) as i32)
     }
 }
 

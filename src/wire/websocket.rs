@@ -71,7 +71,6 @@ pub enum BadFrame {
 }
 
 /// Where in the stream of frames we are.
-#[derive(Default)]
 pub struct Unframer {
     /// Bytes of the current frame's payload that are still to come.
     left: u32,
@@ -80,6 +79,9 @@ pub struct Unframer {
 }
 
 impl Unframer {
+    /// At the beginning of a frame.
+    pub const NEW: Self = Unframer { left: 0, unfinished: false };
+
     /// Looks at `raw`, the bytes after those that are known to be payload.
     pub fn next(&mut self, raw: &[u8]) -> Result<Piece, BadFrame> {
         if self.left > 0 {
@@ -133,7 +135,7 @@ mod tests {
 
     /// The payload and the control frames of a stream that comes in pieces of `size` bytes.
     fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), BadFrame> {
-        let (mut unframer, mut buf, mut data, mut controls) = (Unframer::default(), Vec::new(), Vec::new(), Vec::new());
+        let (mut unframer, mut buf, mut data, mut controls) = (Unframer::NEW, Vec::new(), Vec::new(), Vec::new());
         for chunk in stream.chunks(size) {
             buf.extend_from_slice(chunk);
             loop {
