@@ -5,21 +5,25 @@
 mod reference;
 
 use mgos_mqtt::wire::{
-    AckKind, Connect, Out, Packet, PacketId, QoS, TopicError, Will, check_filter, check_name, connect_terms, decode, header, matches,
+    AckKind, Connect, ConnectRoom, Out, PacketId, QoS, Room, TopicError, check_filter, check_name, connect_terms, decode, head, header, matches,
+    write,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use reference::{Parsed, parse};
 
 /// The whole packet as it goes on the wire.
-fn bytes(out: &Out<'_>) -> Vec<u8> {
-    let (head, size) = out.head().expect("not too large");
+fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let (head, size) = head(first, parts).expect("not too large");
     let mut bytes = vec![0; size];
-    bytes[..head.len()].copy_from_slice(&head);
-    let mut rest = &mut bytes[head.len()..];
-    out.write_body(&mut rest).unwrap();
+    let mut rest = &mut bytes[..];
+    write(&mut rest, &head, parts).unwrap();
     assert!(rest.is_empty());
     bytes
+}
+
+fn bytes(out: &Out<'_>) -> Vec<u8> {
+    packet(out.first, &out.parts)
 }
 
 fn any_id() -> impl Strategy<Value = PacketId> {
@@ -102,13 +106,13 @@ proptest! {
         let dup = dup && qos > QoS::AtMostOnce;
         let flags = (dup as u8) << 3 | (qos as u8) << 1 | retain as u8;
         let id = (qos > QoS::AtMostOnce).then_some(id);
-        let sent = bytes(&Out::Publish { flags, id, topic: &topic, payload: &payload });
+        let sent = bytes(&Out::publish(&mut Room::default(), flags, id, &topic, &payload));
         let expected = Parsed::Publish { dup, qos: qos as u8, retain, topic: topic.clone(), id: id.map(PacketId::get), payload: payload.clone() };
         prop_assert_eq!(parse(&sent), Some(expected));
         // PUBLISH goes both ways: our own decoder reads it too.
         let h = header(&sent).unwrap().unwrap();
-        let Ok(Packet::Publish(p)) = decode(h, &sent[h.len as usize..]) else { panic!() };
-        prop_assert_eq!((p.dup, p.retain, p.qos, p.id, p.topic, p.payload), (dup, retain, qos, id, &topic[..], &payload[..]));
+        let p = decode(h, &sent[h.len as usize..]).unwrap();
+        prop_assert_eq!((p.first, p.qos(), p.id, p.topic, p.payload), (0x30 | flags, qos, id, &topic[..], &payload[..]));
     }
 
     #[test]
@@ -117,14 +121,13 @@ proptest! {
         will in proptest::option::of((text(), vec(any::<u8>(), 0..200), any::<bool>())),
         login in proptest::option::of((text(), proptest::option::of(vec(any::<u8>(), 0..200)))),
     ) {
-        let connect = Connect {
-            client_id: &client_id,
-            clean_session,
-            keep_alive,
-            will: will.as_ref().map(|(topic, message, retain)| Will { topic, message, retain: *retain }),
-            login: login.as_ref().map(|(user, password)| (&user[..], password.as_deref())),
-        };
-        let sent = bytes(&Out::Connect(&connect));
+        let (topic, message) = will.as_ref().map_or((None, None), |(t, m, _)| (Some(&t[..]), Some(&m[..])));
+        let (user, password) = login.as_ref().map_or((None, None), |(u, p)| (Some(&u[..]), p.as_deref()));
+        let will_retain = will.as_ref().is_some_and(|will| will.2);
+        let connect = Connect { fields: [Some(&client_id), topic, message, user, password], clean_session, will_retain, keep_alive };
+        let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
+        prop_assert!(connect.fill(&mut room, &mut parts));
+        let sent = packet(Connect::FIRST, &parts);
         prop_assert_eq!(connect_terms(&sent), Some((clean_session, keep_alive)));
         let (user, password) = login.map_or((None, None), |(u, p)| (Some(u), p));
         prop_assert_eq!(parse(&sent), Some(Parsed::Connect { client_id, clean_session, keep_alive, will, user, password }));
@@ -135,12 +138,12 @@ proptest! {
         prop_assume!(check_filter(&filter).is_ok());
         let n = id.get();
         for (kind, number) in [(AckKind::PubAck, 4), (AckKind::PubRec, 5), (AckKind::PubRel, 6), (AckKind::PubComp, 7)] {
-            prop_assert_eq!(parse(&bytes(&Out::Ack(kind, id))), Some(Parsed::Ack(number, n)));
+            prop_assert_eq!(parse(&bytes(&Out::ack(&mut Room::default(), kind, id))), Some(Parsed::Ack(number, n)));
         }
-        prop_assert_eq!(parse(&bytes(&Out::Subscribe(id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
-        prop_assert_eq!(parse(&bytes(&Out::Unsubscribe(id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
-        prop_assert_eq!(parse(&bytes(&Out::PingReq)), Some(Parsed::PingReq));
-        prop_assert_eq!(parse(&bytes(&Out::Disconnect)), Some(Parsed::Disconnect));
+        prop_assert_eq!(parse(&bytes(&Out::subscribe(&mut Room::default(), id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
+        prop_assert_eq!(parse(&bytes(&Out::unsubscribe(&mut Room::default(), id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
+        prop_assert_eq!(parse(&bytes(&Out::PINGREQ)), Some(Parsed::PingReq));
+        prop_assert_eq!(parse(&bytes(&Out::DISCONNECT)), Some(Parsed::Disconnect));
     }
 
     #[test]

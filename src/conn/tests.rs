@@ -3,7 +3,7 @@ extern crate std;
 
 use super::{Conn, Next, Slot, Waits, Wake};
 use crate::session::{Limits, Tell};
-use crate::wire::{AckKind, Out, Packet, PacketId, Publish, QoS};
+use crate::wire::{AckKind, Packet, PacketId, QoS, Room, kind};
 use std::vec;
 use std::vec::Vec;
 
@@ -178,7 +178,8 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
 fn connected(mut c: Conn<u32>, session_present: bool) -> Conn<u32> {
     c.opening(0, 0);
     c.session.connect_sent(false, 60, 0);
-    let reaction = c.session.receive(Packet::ConnAck { session_present, code: 0 }, false, 0).unwrap();
+    let connack = Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
+    let reaction = c.session.receive(connack, false, 0).unwrap();
     assert_eq!(reaction.tell, Tell::Accepted);
     c.accepted();
     c.session.welcomed();
@@ -188,11 +189,10 @@ fn connected(mut c: Conn<u32>, session_present: bool) -> Conn<u32> {
 fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
     let mut sent = vec![];
     while c.session.prepare(true, 0) {
-        sent.push(match c.session.pending(QoS::ExactlyOnce).unwrap() {
-            Out::Stored { flags, body } => (0x30 | flags, crate::session::message(body).map(|(_, id, _)| id)),
-            Out::Ack(kind, id) => ((kind as u8) << 4, Some(id.get())),
-            other => panic!("{other:?}"),
-        });
+        let mut room = Room::default();
+        let out = c.session.pending(QoS::ExactlyOnce, &mut room).unwrap();
+        assert_eq!(out.first >> 4, kind::PUBLISH);
+        sent.push((out.first, crate::session::message(out.parts[1]).map(|(_, id, _)| id)));
         c.session.sent(0);
     }
     sent
@@ -202,7 +202,7 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 fn the_other_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
     let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10 };
     let id = PacketId::MIN;
-    let incoming = Packet::Publish(Publish { dup: true, retain: false, qos: QoS::ExactlyOnce, id: Some(id), topic: b"t", payload: b"" });
+    let incoming = Packet { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
     let mut c = connected(Conn::default(), false);
     c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits).unwrap();
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
@@ -222,7 +222,7 @@ fn the_other_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old
     c = connected(c, true);
     assert_eq!(sent(&mut c), [(0x34, Some(2))]);
     let reaction = c.session.receive(incoming, false, 0).unwrap();
-    assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some((AckKind::PubRec, id)), true));
+    assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some(AckKind::PubRec), true));
     c.down();
     c = connected(c, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(2))], "from here on the session is the backup's");

@@ -7,7 +7,7 @@ use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::session::{Limits, Recipient, Refused};
-use crate::wire::{QoS, first};
+use crate::wire::{Out, QoS, Room};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null;
 
@@ -226,9 +226,8 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
     let limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32 - 1) as u16 };
     let published = c.get().core.session.publish(topic, payload, QoS::clamped(qos), retain, limits)?;
     if published.direct {
-        let id = published.id.get().to_be_bytes();
-        let id = if published.flags & 6 != 0 { &id[..] } else { &[] };
-        let sent = pump::send(c, first::PUBLISH | published.flags, &[&(topic.len() as u16).to_be_bytes(), topic, id, payload]);
+        let id = (published.flags & 6 != 0).then_some(published.id);
+        let sent = pump::send(c, &Out::publish(&mut Room::default(), published.flags, id, topic, payload));
         if let Err(why) = sent {
             c.get().core.session.unpublished(published.id);
             return Err(if why == NotWritten::TooLarge { Refused::TooLarge } else { Refused::OutOfMemory });
@@ -325,7 +324,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
             c.log(Log::NoMemory, &[], 0, 0);
             return false;
         }
-        if pump::send(&c, first::UNSUBSCRIBE, &[&id.get().to_be_bytes(), &(topic.len() as u16).to_be_bytes(), topic]).is_err() {
+        if pump::send(&c, &Out::unsubscribe(&mut Room::default(), id, topic)).is_err() {
             c.get().core.session.unpublished(id);
             return false;
         }

@@ -7,7 +7,7 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
 use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
-use crate::wire::{AckKind, Header, PacketId, Wrong, decode, first};
+use crate::wire::{AckKind, Header, Out, PacketId, Room, Wrong, decode};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
@@ -244,14 +244,14 @@ fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
     if !nc.is_null() && unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= UNREAD {
         return false;
     }
-    pump::send(c, first::ack(ack), &[&id.get().to_be_bytes()]) != Err(NotWritten::OutOfMemory)
+    pump::send(c, &Out::ack(&mut Room::default(), ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
 /// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later.
 fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Result<Option<usize>, Wrong> {
     let p = decode(header, body)?;
     let others = !c.get().handlers.is_empty();
-    let reaction = match c.get().core.session.receive(&p, others, now()) {
+    let reaction = match c.get().core.session.receive(p, others, now()) {
         Ok(reaction) => reaction,
         Err(Trouble::Violation(wrong)) => return Err(wrong),
         Err(Trouble::OutOfMemory) => {

@@ -7,7 +7,7 @@ use super::shim::{self, Cloud, Log, Number, Text};
 use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use crate::heap;
-use crate::wire::{Connect, ConnectRoom, connect_terms, first};
+use crate::wire::{Connect, ConnectRoom, Out, connect_terms};
 use core::ffi::CStr;
 use core::ptr::{self, NonNull};
 
@@ -145,7 +145,7 @@ pub fn disconnect(c: &Hold) {
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait for anything.
     let mut say = c.get().core.session.may_send();
     if say {
-        say = pump::send(c, first::DISCONNECT, &[]).is_ok();
+        say = pump::send(c, &Out::DISCONNECT).is_ok();
     }
     let limit = c.number(Number::ConnectTimeout) as u32;
     c.get().core.closing(limit, now());
@@ -230,7 +230,7 @@ pub fn handshake(c: &Hold) {
     let nc = c.get().nc;
     let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
     let fits = connect.fill(&mut room, &mut parts);
-    let sent = fits && pump::send(c, first::CONNECT, &parts).is_ok();
+    let sent = fits && pump::send_parts(c, Connect::FIRST, &parts).is_ok();
     if sent {
         let now = now();
         c.get().core.session.connect_sent(clean_session, keep_alive, now);

@@ -5,8 +5,8 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::mg_connection;
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::{Out, Room, message, reached};
-use crate::wire::{self, kind};
+use crate::session::{message, reached};
+use crate::wire::{self, Out, Room, kind};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -87,8 +87,13 @@ pub fn put(nc: *mut mg_connection, size: usize, head: &[u8], parts: &[&[u8]]) ->
     true
 }
 
-/// Writes a packet of our own making at once, if the connection is in a state for it: its first byte, and what follows the fixed header.
-pub fn send(c: &Hold, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
+/// Writes a packet of our own making at once, if the connection is in a state for it.
+pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
+    send_parts(c, out.first, &out.parts)
+}
+
+/// The same for a packet of other parts.
+pub fn send_parts(c: &Hold, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
     let nc = c.get().nc;
     if nc.is_null() {
         return Ok(());
@@ -126,7 +131,7 @@ pub fn pump(c: &Hold) {
             break;
         }
         websocket::frame(c, nc);
-        let [_, text, qos] = parts;
+        let [_, text, qos, _] = parts;
         let (what, text, a) = match (first >> 4, message(text)) {
             (kind::PUBLISH, Some((topic, id, _))) => (Some(Log::Pub), topic, id as i32),
             (kind::SUBSCRIBE, _) => (Some(Log::Sub), text, qos.first().map_or(0, |&qos| qos as i32)),

@@ -16,7 +16,7 @@ mod subscriptions;
 mod tests;
 
 use crate::heap::OutOfMemory;
-use crate::wire::{AckKind, Decoded, Packet, PacketId, QoS, TopicError, Wrong, check_filter, check_name, first, kind};
+use crate::wire::{AckKind, Decoded, Out, Packet, PacketId, QoS, Room, TopicError, Wrong, check_filter, check_name, kind};
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
@@ -144,22 +144,6 @@ pub struct Counters {
     pub given_up: u32,
     /// Packets of the broker's that were over the limit.
     pub oversized: u32,
-}
-
-/// A packet to be sent.
-#[derive(Clone, Copy, Debug)]
-pub struct Out<'a> {
-    /// Its first byte.
-    pub first: u8,
-    /// What follows the fixed header. The second is the filter of a SUBSCRIBE, the third its QoS; the second is a whole stored message.
-    pub parts: [&'a [u8]; 3],
-}
-
-/// Room for those parts of a packet that are not stored anywhere.
-#[derive(Default)]
-pub struct Room {
-    front: [u8; 4],
-    back: [u8; 1],
 }
 
 /// What `prepare` has found to send.
@@ -312,7 +296,7 @@ impl<H: Copy> Session<H> {
 
     /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to; then such a message at
     /// QoS 1 is theirs to acknowledge.
-    pub fn receive(&mut self, p: &Packet<'_>, others: bool, now: Millis) -> Result<Reaction, Trouble> {
+    pub fn receive(&mut self, p: Packet<'_>, others: bool, now: Millis) -> Result<Reaction, Trouble> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == Link::Asked) {
             return Err(Trouble::Violation(Wrong::Order));
@@ -509,24 +493,14 @@ impl<H: Copy> Session<H> {
         self.pending != Pending::Nothing
     }
 
-    /// The packet that `prepare` has found; what is not stored anywhere is put into `room`.
+    /// The packet that `prepare` has found.
     pub fn pending<'a>(&'a self, max_qos: QoS, room: &'a mut Room) -> Option<Out<'a>> {
-        let Room { front, back } = room;
-        Some(match self.pending {
-            Pending::Nothing => return None,
-            Pending::Subscribe => {
-                let (id, filter, qos) = self.subscriptions.next()?;
-                let ([a, b], [c, d]) = (id.to_be_bytes(), (filter.len() as u16).to_be_bytes());
-                *front = [a, b, c, d];
-                *back = [qos.min(max_qos) as u8];
-                Out { first: first::SUBSCRIBE, parts: [front, filter, back] }
-            }
-            Pending::Message => {
-                let (first, body) = self.outbox.next(front)?;
-                Out { first, parts: [&[], body, &[]] }
-            }
-            Pending::Ping => Out { first: first::PINGREQ, parts: [&[]; 3] },
-        })
+        match self.pending {
+            Pending::Nothing => None,
+            Pending::Subscribe => self.subscriptions.next(max_qos, room),
+            Pending::Message => self.outbox.next(room),
+            Pending::Ping => Some(Out::PINGREQ),
+        }
     }
 
     /// It was written. The bytes that it pointed to stay where and as they are.

@@ -4,7 +4,7 @@
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
 use crate::heap::{Found, List, OutOfMemory};
-use crate::wire::{AckKind, PacketId, QoS, first, kind};
+use crate::wire::{AckKind, Out, PacketId, QoS, Room, kind};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -231,6 +231,7 @@ impl Outbox {
     /// The broker has kept the session. A QoS 2 message that was given up in flight can't be sent again; PUBREL ends the exchange, or
     /// else the broker would take a later message with this identifier for a repeated one.
     pub fn resumed(&mut self) {
+        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
         self.list.for_each(|e, bytes| {
             if bytes.is_empty() {
                 e.state = State::Released;
@@ -287,18 +288,14 @@ impl Outbox {
         }
     }
 
-    /// What to send for the entry that `seek` found: the first byte, and what follows the fixed header. Of a PUBREL that is in `room`.
-    pub fn next<'a>(&'a self, room: &'a mut [u8; 4]) -> Option<(u8, &'a [u8])> {
+    /// What to send for the entry that `seek` found.
+    pub fn next<'a>(&'a self, room: &'a mut Room) -> Option<Out<'a>> {
         let e = self.list.current::<NEXT>()?;
-        let flags = e.value.flags;
         Some(match e.value.state {
-            State::Released => {
-                [room[0], room[1]] = e.value.id.to_be_bytes();
-                (first::ack(AckKind::PubRel), &room[..2])
-            }
+            State::Released => Out::ack(room, AckKind::PubRel, PacketId::new(e.value.id)?),
             // DUP says that this session has seen the message before [MQTT-3.3.1-1].
-            State::Sent => (first::PUBLISH | 8 | flags, e.bytes),
-            _ => (first::PUBLISH | flags, e.bytes),
+            State::Sent => Out::stored(e.value.flags | 8, e.bytes),
+            _ => Out::stored(e.value.flags, e.bytes),
         })
     }
 
@@ -328,14 +325,18 @@ pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Out, WINDOW};
+    use super::WINDOW;
     use crate::session::{Limits, Session, Take};
-    use crate::wire::{AckKind, Packet, PacketId, QoS};
+    use crate::wire::{Packet, PacketId, QoS, Room, kind};
+
+    fn pubrec(id: u16) -> Packet<'static> {
+        Packet { first: kind::PUBREC << 4, id: PacketId::new(id), topic: &[], payload: &[] }
+    }
 
     fn connected() -> Session<()> {
         let mut s = Session::default();
         s.connect_sent(true, 60, 0);
-        s.receive(Packet::ConnAck { code: 0, session_present: false }, false, 0).unwrap();
+        s.receive(Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] }, false, 0).unwrap();
         s.welcomed();
         s
     }
@@ -348,7 +349,7 @@ mod tests {
     fn pump(s: &mut Session<()>) -> usize {
         let mut messages = 0;
         while s.prepare(true, 0) {
-            messages += usize::from(matches!(s.pending(QoS::ExactlyOnce), Some(Out::Stored { .. })));
+            messages += usize::from(s.pending(QoS::ExactlyOnce, &mut Room::default()).unwrap().first >> 4 == kind::PUBLISH);
             s.sent(0);
         }
         messages
@@ -364,7 +365,7 @@ mod tests {
         }
         assert_eq!(sent, WINDOW);
         for id in 1..=WINDOW as u16 {
-            s.receive(Packet::Ack(AckKind::PubRec, PacketId::new(id).unwrap()), false, 0).unwrap();
+            s.receive(pubrec(id), false, 0).unwrap();
             assert_eq!(pump(&mut s), 1);
         }
     }
@@ -400,7 +401,7 @@ mod tests {
             let waiting = (max_queue as usize).saturating_sub(WINDOW);
             assert_eq!(sent, 100 - waiting, "{max_queue}");
             for id in (1..=100).take(100 - waiting) {
-                s.receive(Packet::Ack(AckKind::PubRec, PacketId::new(id).unwrap()), false, 0).unwrap();
+                s.receive(pubrec(id), false, 0).unwrap();
                 sent += pump(&mut s);
             }
             assert_eq!(sent, 100);

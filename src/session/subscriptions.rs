@@ -3,7 +3,7 @@
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
 
 use crate::heap::{List, OutOfMemory};
-use crate::wire::{PacketId, QoS, matches};
+use crate::wire::{Out, PacketId, QoS, Room, matches};
 
 /// How far a subscription has got on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,9 +114,10 @@ impl<H: Copy> Subscriptions<H> {
         }
     }
 
-    /// What is to be subscribed: identifier, filter, QoS.
-    pub fn next(&self) -> Option<(u16, &[u8], QoS)> {
-        self.list.current::<UNSENT>().map(|s| (s.value.id, s.bytes, s.value.qos))
+    /// The SUBSCRIBE to be sent.
+    pub fn next<'a>(&'a self, max: QoS, room: &'a mut Room) -> Option<Out<'a>> {
+        let s = self.list.current::<UNSENT>()?;
+        Some(Out::subscribe(room, PacketId::new(s.value.id)?, s.bytes, s.value.qos.min(max)))
     }
 
     /// It was sent. Its filter stays where and as it is.

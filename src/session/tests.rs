@@ -12,7 +12,7 @@ mod subscribing;
 mod table;
 
 use super::{Limits, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
-use crate::wire::{Out, QoS, Wrong, decode, header};
+use crate::wire::{Out, Packet, QoS, Room, Wrong, decode, head, header, write};
 use std::vec;
 use std::vec::Vec;
 
@@ -23,6 +23,11 @@ const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10 };
 const NEW: &[u8] = &[0x20, 2, 0, 0];
 const KEPT: &[u8] = &[0x20, 2, 1, 0];
 
+fn decode_whole(packet: &[u8]) -> Packet<'_> {
+    let h = header(packet).unwrap().unwrap();
+    decode(h, &packet[h.len as usize..]).unwrap()
+}
+
 /// A session and the time.
 struct Rig {
     s: Session<u32>,
@@ -30,10 +35,9 @@ struct Rig {
 }
 
 fn bytes(out: &Out<'_>) -> Vec<u8> {
-    let (head, size) = out.head().unwrap();
+    let (head, size) = head(out.first, &out.parts).unwrap();
     let mut bytes = vec![0; size];
-    bytes[..head.len()].copy_from_slice(&head);
-    out.write_body(&mut &mut bytes[head.len()..]).unwrap();
+    write(&mut &mut bytes[..], &head, &out.parts).unwrap();
     bytes
 }
 
@@ -65,21 +69,21 @@ impl Rig {
     }
 
     /// A packet comes in.
-    fn receive<'a>(&mut self, packet: &'a [u8], others: bool) -> Result<Reaction<'a, u32>, Trouble> {
-        let h = header(packet).unwrap().unwrap();
-        self.s.receive(decode(h, &packet[h.len as usize..]).unwrap(), others, self.now)
+    fn receive(&mut self, packet: &[u8], others: bool) -> Result<Reaction, Trouble> {
+        self.s.receive(decode_whole(packet), others, self.now)
     }
 
     /// A packet comes in that is in order. The answer to it, as it goes on the wire.
     fn told(&mut self, packet: &[u8]) -> Vec<u8> {
         let reaction = self.receive(packet, false).unwrap();
-        reaction.answer.map_or(vec![], |(ack, id)| bytes(&Out::Ack(ack, id)))
+        let id = decode_whole(packet).id;
+        reaction.answer.map_or(vec![], |ack| bytes(&Out::ack(&mut Room::default(), ack, id.unwrap())))
     }
 
     /// Which rule a packet breaks.
     fn wrong(&mut self, packet: &[u8]) -> Wrong {
         match self.receive(packet, false) {
-            Err(Trouble::Violation(v)) => v.wrong,
+            Err(Trouble::Violation(wrong)) => wrong,
             other => panic!("{packet:02x?} was taken: {other:?}"),
         }
     }
@@ -89,7 +93,7 @@ impl Rig {
         if !self.s.prepare(true, self.now) {
             return None;
         }
-        let packet = bytes(&self.s.pending(Q2).unwrap());
+        let packet = bytes(&self.s.pending(Q2, &mut Room::default()).unwrap());
         self.s.sent(self.now);
         Some(packet)
     }
@@ -135,7 +139,7 @@ fn ack(first: u8, id: u16) -> Vec<u8> {
 fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std::string::String>, Wrong> {
     let mut said = vec![];
     loop {
-        match s.take(stream, limit).map_err(|v| v.wrong)? {
+        match s.take(stream, limit)? {
             Take::More => return Ok(said),
             Take::Packet(h, _) => {
                 said.push(std::format!("packet {}", h.kind()));

@@ -4,7 +4,7 @@
 //! for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics and filters are checked
 //! where the app hands them over.
 
-use super::{AckKind, MAX_REMAINING, kind, utf8};
+use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
 use heapless::Vec;
 
@@ -42,20 +42,70 @@ pub fn write<W: Write>(w: &mut W, head: &[u8], parts: &[&[u8]]) -> Result<(), W:
     Ok(())
 }
 
-/// First bytes of the packets that a client sends: type and flags (2.2.1, 2.2.2). Those of PUBLISH depend on the message.
-pub mod first {
-    #![allow(missing_docs)]
-    use super::{AckKind, kind};
+/// A packet other than CONNECT.
+#[derive(Clone, Copy, Debug)]
+pub struct Out<'a> {
+    /// Type and flags.
+    pub first: u8,
+    /// What follows the fixed header: first what is not the app's; then a filter, a topic name, or a message as it is stored; of SUBSCRIBE the QoS; a
+    /// payload.
+    pub parts: [&'a [u8]; 4],
+}
 
-    pub const CONNECT: u8 = kind::CONNECT << 4;
-    pub const PUBLISH: u8 = kind::PUBLISH << 4;
-    pub const SUBSCRIBE: u8 = kind::SUBSCRIBE << 4 | 2;
-    pub const UNSUBSCRIBE: u8 = kind::UNSUBSCRIBE << 4 | 2;
-    pub const PINGREQ: u8 = kind::PINGREQ << 4;
-    pub const DISCONNECT: u8 = kind::DISCONNECT << 4;
+/// Room for those parts of a packet that are not the app's.
+#[derive(Default)]
+pub struct Room {
+    front: [u8; 4],
+    back: [u8; 2],
+}
 
-    pub const fn ack(ack: AckKind) -> u8 {
-        (ack as u8) << 4 | if matches!(ack, AckKind::PubRel) { 2 } else { 0 }
+impl<'a> Out<'a> {
+    /// PINGREQ.
+    pub const PINGREQ: Out<'static> = Out { first: kind::PINGREQ << 4, parts: [&[]; 4] };
+    /// DISCONNECT.
+    pub const DISCONNECT: Out<'static> = Out { first: kind::DISCONNECT << 4, parts: [&[]; 4] };
+
+    /// A message straight from the app. `id`: its Packet Identifier, at QoS 1 and 2.
+    pub fn publish(room: &'a mut Room, flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
+        let [a, b] = (topic.len() as u16).to_be_bytes();
+        room.front = [a, b, 0, 0];
+        let mut back: &[u8] = &[];
+        if let Some(id) = id {
+            room.back = id.get().to_be_bytes();
+            back = &room.back;
+        }
+        Out { first: kind::PUBLISH << 4 | flags, parts: [&room.front[..2], topic, back, payload] }
+    }
+
+    /// A message whose variable header and payload stand ready, as they go on the wire.
+    pub fn stored(flags: u8, body: &'a [u8]) -> Self {
+        Out { first: kind::PUBLISH << 4 | flags, parts: [&[], body, &[], &[]] }
+    }
+
+    /// PUBACK, PUBREC, PUBREL or PUBCOMP.
+    pub fn ack(room: &'a mut Room, ack: AckKind, id: PacketId) -> Self {
+        room.back = id.get().to_be_bytes();
+        let flags = if ack == AckKind::PubRel { 2 } else { 0 };
+        Out { first: (ack as u8) << 4 | flags, parts: [&room.back, &[], &[], &[]] }
+    }
+
+    /// SUBSCRIBE to one filter.
+    pub fn subscribe(room: &'a mut Room, id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
+        room.back = [qos as u8, 0];
+        let Room { front, back } = room;
+        Out { first: kind::SUBSCRIBE << 4 | 2, parts: [Self::of_filter(front, id, filter), filter, &back[..1], &[]] }
+    }
+
+    /// UNSUBSCRIBE from one filter.
+    pub fn unsubscribe(room: &'a mut Room, id: PacketId, filter: &'a [u8]) -> Self {
+        Out { first: kind::UNSUBSCRIBE << 4 | 2, parts: [Self::of_filter(&mut room.front, id, filter), filter, &[], &[]] }
+    }
+
+    /// What stands before the filter.
+    fn of_filter<'r>(front: &'r mut [u8; 4], id: PacketId, filter: &[u8]) -> &'r [u8] {
+        let ([a, b], [c, d]) = (id.get().to_be_bytes(), (filter.len() as u16).to_be_bytes());
+        *front = [a, b, c, d];
+        front
     }
 }
 
@@ -82,6 +132,9 @@ pub struct ConnectRoom {
 }
 
 impl<'a> Connect<'a> {
+    /// Type and flags.
+    pub const FIRST: u8 = kind::CONNECT << 4;
+
     /// Makes `parts` what follows the fixed header, the fields that are there each behind its length. False if a field is too long for its
     /// two-byte length, or a string among them is not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
     pub fn fill<'r: 'a>(&self, room: &'r mut ConnectRoom, parts: &mut [&'a [u8]; 11]) -> bool {
@@ -114,7 +167,7 @@ impl<'a> Connect<'a> {
 /// no CONNECT at the beginning of `bytes`.
 pub fn connect_terms(bytes: &[u8]) -> Option<(bool, u16)> {
     let (&first, rest) = bytes.split_first()?;
-    if first != self::first::CONNECT {
+    if first != Connect::FIRST {
         return None;
     }
     let length_bytes = rest.iter().take(4).position(|b| b & 0x80 == 0)? + 1;

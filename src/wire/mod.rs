@@ -11,7 +11,7 @@ mod utf8;
 pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, Packet, Wrong, decode, header};
-pub use encode::{Connect, ConnectRoom, connect_terms, first, head, write};
+pub use encode::{Connect, ConnectRoom, Out, Room, connect_terms, head, write};
 pub use topic::{TopicError, check_filter, check_name, matches};
 
 #[cfg(test)]

@@ -40,19 +40,21 @@ pub enum Parsed {
 
 /// The library's packet in our own words.
 pub fn parsed(packet: &Packet<'_>) -> Parsed {
-    match *packet {
-        Packet::ConnAck { session_present, code } => Parsed::ConnAck { session_present, code },
-        Packet::Publish(p) => Parsed::Publish {
-            dup: p.dup,
-            qos: p.qos as u8,
-            retain: p.retain,
+    let (p, id) = (packet, packet.id.map(|id| id.get()));
+    match (p.kind(), id) {
+        (2, None) => Parsed::ConnAck { session_present: p.payload[0] == 1, code: p.payload[1] },
+        (3, _) => Parsed::Publish {
+            dup: p.first & 8 != 0,
+            qos: p.qos() as u8,
+            retain: p.first & 1 != 0,
             topic: p.topic.to_vec(),
-            id: p.id.map(|id| id.get()),
+            id,
             payload: p.payload.to_vec(),
         },
-        Packet::Ack(kind, id) => Parsed::Ack(kind as u8, id.get()),
-        Packet::SubAck(id, codes) => Parsed::SubAck(id.get(), codes.to_vec()),
-        Packet::PingResp => Parsed::PingResp,
+        (9, Some(id)) => Parsed::SubAck(id, p.payload.to_vec()),
+        (13, None) => Parsed::PingResp,
+        (kind, Some(id)) => Parsed::Ack(kind, id),
+        (_, None) => panic!("{p:?} lacks its identifier"),
     }
 }
 

@@ -8,7 +8,7 @@ use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{Conn, Next, Slot, Waits, Wake};
 use mgos_mqtt::session::{Limits, Recipient, Take, Tell, Trouble};
-use mgos_mqtt::wire::{AckKind, Connect, Header, Out, PacketId, Publish, QoS, Violation, decode};
+use mgos_mqtt::wire::{AckKind, Connect, ConnectRoom, Header, Out, Packet, PacketId, QoS, Room, Wrong, decode, head, kind, write};
 
 /// What the client is configured with.
 #[derive(Clone, Debug)]
@@ -60,7 +60,7 @@ pub struct Client {
     pub overflows: u64,
     pub oversized: u64,
     pub timeouts: u64,
-    pub violation: Option<Violation>,
+    pub violation: Option<Wrong>,
     /// The network does not carry connections: refused or without any answer.
     pub unreachable: bool,
     /// Publish from the CONNACK handler: the number to use.
@@ -68,12 +68,11 @@ pub struct Client {
     pub trace: bool,
 }
 
-pub fn encode(out: &Out<'_>) -> Vec<u8> {
-    let (head, size) = out.head().expect("not too large");
+pub fn encode(first: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let (head, size) = head(first, parts).expect("not too large");
     let mut bytes = vec![0; size];
-    bytes[..head.len()].copy_from_slice(&head);
-    let mut rest = &mut bytes[head.len()..];
-    out.write_body(&mut rest).expect("a packet knows its size");
+    let mut rest = &mut bytes[..];
+    write(&mut rest, &head, parts).expect("a packet knows its size");
     assert!(rest.is_empty());
     bytes
 }
@@ -138,8 +137,11 @@ impl Client {
             return;
         }
         let Config { clean_session, keep_alive, .. } = self.config;
-        let connect = Connect { client_id: b"sim", clean_session, keep_alive, will: None, login: None };
-        if self.send(&Out::Connect(&connect), now).is_err() {
+        let fields = [Some(&b"sim"[..]), None, None, None, None];
+        let connect = Connect { fields, clean_session, will_retain: false, keep_alive };
+        let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
+        assert!(connect.fill(&mut room, &mut parts));
+        if self.send_parts(Connect::FIRST, &parts, now).is_err() {
             return self.close_now(now);
         }
         let clock = self.clock(now);
@@ -153,7 +155,7 @@ impl Client {
         if self.link.is_none() {
             return;
         }
-        let say = self.conn.session.may_send() && self.send(&Out::Disconnect, now).is_ok();
+        let say = self.conn.session.may_send() && self.send(&Out::DISCONNECT, now).is_ok();
         let clock = self.clock(now);
         self.conn.closing(self.config.connect_timeout, clock);
         if let Some(link) = &mut self.link {
@@ -186,10 +188,14 @@ impl Client {
     }
 
     fn send(&mut self, out: &Out<'_>, now: u64) -> Result<(), NoMemory> {
+        self.send_parts(out.first, &out.parts, now)
+    }
+
+    fn send_parts(&mut self, first: u8, parts: &[&[u8]], now: u64) -> Result<(), NoMemory> {
         if self.link.is_none() {
             return Ok(());
         }
-        self.write(&encode(out), now, false)?;
+        self.write(&encode(first, parts), now, false)?;
         let clock = self.clock(now);
         self.conn.session.sent_other(clock);
         Ok(())
@@ -202,8 +208,9 @@ impl Client {
             if !self.conn.session.prepare(room, clock) {
                 break;
             }
-            let Some(out) = self.conn.session.pending(self.config.max_qos) else { break };
-            let bytes = encode(&out);
+            let mut room = Room::default();
+            let Some(out) = self.conn.session.pending(self.config.max_qos, &mut room) else { break };
+            let bytes = encode(out.first, &out.parts);
             if self.write(&bytes, now, false).is_err() {
                 break;
             }
@@ -319,10 +326,10 @@ impl Client {
     }
 
     fn answer(&mut self, ack: AckKind, id: PacketId, now: u64) -> bool {
-        !self.conn.session.may_send() || self.send(&Out::Ack(ack, id), now).is_ok()
+        !self.conn.session.may_send() || self.send(&Out::ack(&mut Room::default(), ack, id), now).is_ok()
     }
 
-    fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, Violation> {
+    fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, Wrong> {
         let packet = decode(header, body)?;
         let clock = self.clock(now);
         let reaction = match self.conn.session.receive(packet, self.config.others, clock) {
@@ -333,22 +340,22 @@ impl Client {
         if !std::mem::replace(&mut self.handed_in, true) {
             let read = parsed(&packet);
             self.note(now, || format!("<- {read:?}"));
-            let by_app = matches!(reaction.tell, Tell::Others(_)) && self.config.others;
+            let by_app = reaction.tell == Tell::Handlers && self.config.others;
             self.tap.read(&read, by_app, now);
         }
-        if let Some((ack, id)) = reaction.answer
+        if let (Some(ack), Some(id)) = (reaction.answer, packet.id)
             && !self.answer(ack, id, now)
         {
-            self.conn.session.unanswered(&reaction);
+            self.conn.session.unanswered(reaction, id);
             return Ok(false);
         }
         self.handed_in = false;
-        self.tell(reaction.tell, now);
+        self.tell(reaction.tell, packet, now);
         self.pump(now);
         Ok(true)
     }
 
-    fn tell(&mut self, tell: Tell<'_, u32>, now: u64) {
+    fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
         match tell {
             Tell::Accepted => {
                 self.conn.accepted();
@@ -358,27 +365,29 @@ impl Client {
                 }
                 self.conn.session.welcomed();
             }
-            Tell::Refused(_) => self.close_now(now),
-            Tell::Subscribers(publish) => {
+            Tell::Refused => self.close_now(now),
+            Tell::Subscribers => {
                 let mut recipients = 0;
-                while self.conn.session.next_recipient(publish.topic).is_some() {
+                while self.conn.session.next_recipient(packet.topic).is_some() {
                     recipients += 1;
                 }
                 assert!(recipients > 0);
-                self.deliver(publish);
+                self.deliver(packet);
             }
-            Tell::Others(publish) => {
-                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, publish.qos, publish.id) {
-                    let _ = self.write(&encode(&Out::Ack(AckKind::PubAck, id)), now, true);
+            Tell::Handlers if packet.kind() == kind::PUBLISH => {
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, packet.qos(), packet.id) {
+                    let mut room = Room::default();
+                    let ack = Out::ack(&mut room, AckKind::PubAck, id);
+                    let _ = self.write(&encode(ack.first, &ack.parts), now, true);
                 }
-                self.deliver(publish);
+                self.deliver(packet);
             }
-            Tell::Nobody | Tell::Subscribed { .. } | Tell::SubAck(_) | Tell::Ack(..) => {}
+            Tell::Nobody | Tell::Subscriber | Tell::Handlers => {}
         }
     }
 
-    fn deliver(&mut self, publish: Publish<'_>) {
-        self.delivered.push(Delivered { number: number(publish.payload), topic: publish.topic.to_vec(), qos: publish.qos });
+    fn deliver(&mut self, message: Packet<'_>) {
+        self.delivered.push(Delivered { number: number(message.payload), topic: message.topic.to_vec(), qos: message.qos() });
     }
 
     // What src/ffi/conn_api.rs does.
@@ -393,7 +402,7 @@ impl Client {
         };
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
-            if self.send(&Out::Publish { flags: published.flags, id, topic, payload: &payload }, now).is_err() {
+            if self.send(&Out::publish(&mut Room::default(), published.flags, id, topic, &payload), now).is_err() {
                 self.conn.session.unpublished(published.id);
             }
             return;
@@ -417,7 +426,7 @@ impl Client {
         if count == 1 && self.conn.session.is_up() {
             let id = self.conn.session.packet_id();
             self.conn.session.unsubscribing(id).expect("memory");
-            if self.send(&Out::Unsubscribe(id, filter), now).is_err() {
+            if self.send(&Out::unsubscribe(&mut Room::default(), id, filter), now).is_err() {
                 return self.conn.session.unpublished(id);
             }
         }

@@ -3,6 +3,7 @@
 use super::*;
 use crate::heap::testing::fail_after;
 use crate::session::Tell;
+use crate::wire::PacketId;
 
 /// PUBLISH of nothing to `t`.
 fn publish(first: u8, id: u16) -> Vec<u8> {
@@ -10,8 +11,8 @@ fn publish(first: u8, id: u16) -> Vec<u8> {
     if first & 6 == 0 { vec![first, 3, 0, 1, b't'] } else { vec![first, 5, 0, 1, b't', hi, lo] }
 }
 
-fn is_told(reaction: &Reaction<'_, u32>) -> bool {
-    matches!(reaction.tell, Tell::Subscribers(_) | Tell::Others(_))
+fn is_told(reaction: &Reaction) -> bool {
+    matches!(reaction.tell, Tell::Subscribers | Tell::Handlers)
 }
 
 #[test]
@@ -31,10 +32,10 @@ fn mqtt_3_3_4_1_each_qos_is_answered_as_it_asks() {
 fn mqtt_4_5_0_2_a_message_nobody_has_subscribed_to_is_answered_too() {
     let mut rig = Rig::up();
     let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], false).unwrap();
-    assert!(reaction.answer.is_some() && matches!(reaction.tell, Tell::Others(_)));
+    assert!(reaction.answer.is_some() && reaction.tell == Tell::Handlers);
     // With handlers of the connection it is theirs to answer at QoS 1, as the original has it.
     let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], true).unwrap();
-    assert!(reaction.answer.is_none() && matches!(reaction.tell, Tell::Others(_)));
+    assert!(reaction.answer.is_none() && reaction.tell == Tell::Handlers);
     let reaction = rig.receive(&[0x34, 5, 0, 1, b't', 0, 9], true).unwrap();
     assert!(reaction.answer.is_some());
 }
@@ -99,12 +100,12 @@ fn a_message_whose_answer_could_not_be_sent_is_delivered_when_it_is_handed_in_ag
     let mut rig = Rig::up();
     let packet = publish(0x34, 5);
     let reaction = rig.receive(&packet, false).unwrap();
-    rig.s.unanswered(&reaction);
+    rig.s.unanswered(reaction, PacketId::new(5).unwrap());
     let reaction = rig.receive(&packet, false).unwrap();
     assert!(is_told(&reaction));
     // A repeated one stays known, though.
     let repeated = rig.receive(&packet, false).unwrap();
-    rig.s.unanswered(&repeated);
+    rig.s.unanswered(repeated, PacketId::new(5).unwrap());
     assert!(!is_told(&rig.receive(&packet, false).unwrap()));
 }
 

@@ -40,12 +40,10 @@ fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
         rig.out();
     }
     for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
-        match rig.receive(&[0x90, 3, 0, id, code], false).unwrap().tell {
-            Tell::Subscribed { recipient, id: got, code: c } => assert_eq!((recipient.handler, got.get(), c), (handler, id as u16, code)),
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(rig.receive(&[0x90, 3, 0, id, code], false).unwrap().tell, Tell::Subscriber);
+        assert_eq!(rig.s.settled().unwrap().1.handler, handler);
     }
-    assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().tell, Tell::SubAck(_)), "a second one answers nothing");
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().tell, Tell::Handlers), "a second one answers nothing");
 }
 
 #[test]
@@ -88,7 +86,7 @@ fn a_suback_after_unsubscribing_reaches_nobody() {
     rig.subscribe(b"a");
     rig.out();
     rig.s.unsubscribe(b"a");
-    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::SubAck(_)));
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::Handlers));
 }
 
 #[test]
@@ -98,7 +96,7 @@ fn all_subscriptions_that_match_are_told_newest_first() {
         rig.s.subscribe(filter, Q1, Recipient { handler, messages_only: true }).unwrap();
     }
     let packet = [0x30, 5, 0, 3, b'a', b'/', b'b'];
-    assert!(matches!(rig.receive(&packet, false).unwrap().tell, Tell::Subscribers(_)));
+    assert!(matches!(rig.receive(&packet, false).unwrap().tell, Tell::Subscribers));
     let told: Vec<u32> = core::iter::from_fn(|| rig.s.next_recipient(b"a/b").map(|r| r.handler)).collect();
     assert_eq!(told, [4, 3, 1]);
 }

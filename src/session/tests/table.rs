@@ -4,7 +4,7 @@ use super::{Q0, Q1, Q2};
 use crate::session::outbox::State::{Fresh, Released, Sent, Stale, Subscribe, Unsubscribe};
 use crate::session::outbox::Step::{Done, Ignore, Release, Wrong};
 use crate::session::outbox::on_ack;
-use crate::wire::AckKind::{PubAck, PubComp, PubRec, UnsubAck};
+use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
 #[test]
 fn each_acknowledgement_does_to_each_state_what_the_table_says() {
@@ -22,7 +22,7 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
         (Q0, Subscribe,       [Wrong,  Wrong,   Wrong,  Wrong ]),
     ];
     for (qos, state, steps) in table {
-        for (ack, step) in [PubAck, PubRec, PubComp, UnsubAck].into_iter().zip(steps) {
+        for (ack, step) in [PUBACK, PUBREC, PUBCOMP, UNSUBACK].into_iter().zip(steps) {
             assert_eq!(on_ack(qos, state, ack), step, "{qos:?} {state:?} {ack:?}");
         }
     }
