@@ -3,7 +3,7 @@
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
 
 use crate::heap::{List, OutOfMemory};
-use crate::wire::{Out, PacketId, QoS, Room, matches};
+use crate::wire::{Out, PacketId, QoS, Room, is_wildcard, matches};
 
 /// How far a subscription has got on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -26,6 +26,8 @@ struct Subscription<H: Copy> {
     qos: QoS,
     state: State,
     messages_only: bool,
+    /// The filter has no wildcard.
+    literal: bool,
 }
 
 impl<H: Copy> Subscription<H> {
@@ -38,7 +40,7 @@ impl<H: Copy> Subscription<H> {
 /// message passes over most subscriptions that do not match at the cost of one comparison.
 fn tail(filter: &[u8]) -> u16 {
     match *filter {
-        [.., a, b] if a != b'+' && b != b'+' && b != b'#' => u16::from_be_bytes([a, b]),
+        [.., a, b] if !is_wildcard(a) && !is_wildcard(b) => u16::from_be_bytes([a, b]),
         _ => 0,
     }
 }
@@ -74,7 +76,8 @@ impl<H: Copy> Subscriptions<H> {
     /// Adds one. The same filter may be there already: each has its own handler.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
-        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, messages_only };
+        let literal = !filter.iter().any(|&b| is_wildcard(b));
+        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, messages_only, literal };
         self.list.push_front(subscription, &[filter])?;
         self.list.rewind::<UNSENT>();
         Ok(())
@@ -152,7 +155,10 @@ impl<H: Copy> Subscriptions<H> {
 
     fn seek_match(&mut self, topic: &[u8]) -> bool {
         let last = tail(topic);
-        self.list.seek::<DELIVERY>(|s| (s.value.tail == 0 || s.value.tail == last) && matches(s.bytes, topic))
+        self.list.seek::<DELIVERY>(|s| {
+            let Subscription { tail, literal, .. } = *s.value;
+            (tail == 0 || tail == last) && if literal { s.bytes == topic } else { matches(s.bytes, topic) }
+        })
     }
 
     /// The next handler for the message with this topic; `None` when all have had it.

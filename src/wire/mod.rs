@@ -12,7 +12,7 @@ pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, Packet, Wrong, decode, header};
 pub use encode::{Connect, ConnectRoom, Out, Room, connect_terms, head, write};
-pub use topic::{TopicError, check_filter, check_name, matches};
+pub use topic::{TopicError, check_filter, check_name, is_wildcard, matches};
 
 #[cfg(test)]
 mod tests;

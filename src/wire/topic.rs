@@ -16,30 +16,51 @@ pub enum TopicError {
     Wildcard = 4,
 }
 
-fn check_string(s: &[u8]) -> Result<(), TopicError> {
-    if s.is_empty() {
-        Err(TopicError::Empty)
-    } else if s.len() > 0xffff {
-        Err(TopicError::TooLong)
-    } else if !utf8::valid(s) {
-        Err(TopicError::NotUtf8)
-    } else {
-        Ok(())
-    }
+/// True for `+` and `#`.
+pub const fn is_wildcard(b: u8) -> bool {
+    // They differ in one bit.
+    b & !8 == b'#'
 }
 
-/// Checks a topic name: what a PUBLISH may carry.
-pub fn check_name(name: &[u8]) -> Result<(), TopicError> {
-    check_string(name)?;
-    if name.iter().any(|&b| b == b'+' || b == b'#') {
+/// What names and filters have in common. `wildcards`: whether any are allowed.
+fn check(s: &[u8], wildcards: bool) -> Result<(), TopicError> {
+    if s.is_empty() {
+        return Err(TopicError::Empty);
+    }
+    if s.len() > 0xffff {
+        return Err(TopicError::TooLong);
+    }
+    if !utf8::valid(s) {
+        return Err(TopicError::NotUtf8);
+    }
+    if !wildcards && s.iter().any(|&b| is_wildcard(b)) {
         return Err(TopicError::Wildcard);
     }
     Ok(())
 }
 
+/// Checks a topic name: what a PUBLISH may carry.
+pub fn check_name(name: &[u8]) -> Result<(), TopicError> {
+    if (1..=0xffff).contains(&name.len()) && is_plain(name) { Ok(()) } else { check(name, false) }
+}
+
+/// True if `s` is ASCII without NUL and without wildcards: quick to see, and true of most topics.
+fn is_plain(s: &[u8]) -> bool {
+    const WORD: usize = size_of::<usize>();
+    const ONES: usize = usize::MAX / 255;
+    let (words, rest) = s.as_chunks::<WORD>();
+    // The upper bit of a byte is set where there is something to be seen: in the byte itself, in NUL - 1, in a wildcard's difference from `#` - 1.
+    let mut seen = 0;
+    for &word in words {
+        let word = usize::from_ne_bytes(word);
+        seen |= word | word.wrapping_sub(ONES) | ((word & !(ONES * 8)) ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
+    }
+    seen & (ONES << 7) == 0 && rest.iter().all(|&b| b.is_ascii() && b != 0 && !is_wildcard(b))
+}
+
 /// Checks a topic filter: what a SUBSCRIBE may carry.
 pub fn check_filter(filter: &[u8]) -> Result<(), TopicError> {
-    check_string(filter)?;
+    check(filter, true)?;
     let mut before = b'/';
     let mut rest = filter;
     while let Some((&b, after)) = rest.split_first() {
@@ -47,7 +68,7 @@ pub fn check_filter(filter: &[u8]) -> Result<(), TopicError> {
             None => true,
             Some(&next) => next == b'/' && b != b'#',
         };
-        if (b == b'+' || b == b'#') && (before != b'/' || !ends_level) {
+        if is_wildcard(b) && (before != b'/' || !ends_level) {
             return Err(TopicError::Wildcard);
         }
         before = b;
