@@ -247,6 +247,21 @@ static void closed_by_server(void) {
 }
 
 #ifndef MQTT_UPSTREAM
+/* Packets and the frame that closes in one segment: the original drops what stands before it. */
+static void last_words(void) {
+  connect_ws();
+  app_sub("a", 0, "a");
+  expect_frame(BINARY, "82 06 0001 0001 'a' 00");
+  play_frame(BINARY, "90 03 0001 00");
+  expect_events("a SUBACK 1\n");
+  play("82 05 30 03 0001 'a'  82 03 30 04 00  82 03 01 'ab'  82 01 30  88 02 03e8");
+  expect_frame(0x88, "03e8");
+  expect_close();
+  expect_events("a PUBLISH a=\na PUBLISH a=b\n" LOST);
+  check("what came before the server's close is dealt with first");
+  forget_events();
+}
+
 /* The original takes no more from such a connection until keep-alive ends it. */
 static void large_frame(void) {
   static uint8_t frame[4 + 4000];
@@ -319,6 +334,7 @@ static const struct script scripts[] = {
     {"refused", refused},
     {"closed by the server", closed_by_server},
 #ifndef MQTT_UPSTREAM
+    {"last words", last_words},
     {"large frame", large_frame},
     {"pongs unread", pongs_unread},
     {"silent server", silent_server},

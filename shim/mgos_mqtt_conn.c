@@ -13,34 +13,35 @@
 
 #if CS_ENABLE_STDIO
 
-/* Longest line, bytes; what is longer is cut. */
-#define LINE 168
+/* Room for a line, and how much of a string it shows, bytes. */
+#define LINE 192
+#define SHOWN 96
 
 /*
- * Indexed by `mgos_mqtt_log`. First the level as a digit, then the text, printed with four arguments: length and address of a string,
- * empty for most, and two numbers.
+ * Indexed by `mgos_mqtt_log`. First the level as a digit, then the text, printed with a string (its length and its address), two numbers and
+ * another string. Where the digit is 4 more, the first number comes before the string.
  */
 static const char *const lines[] = {
     [MGOS_MQTT_LOG_CONNECTED] = "2TCP connected %.*s (%d)",
     [MGOS_MQTT_LOG_DISCONNECTED] = "2disconnected",
     [MGOS_MQTT_LOG_CONNACK] = "2CONNACK 0",
-    [MGOS_MQTT_LOG_REFUSED] = "0CONNACK: %.*s (%d)",
+    [MGOS_MQTT_LOG_REFUSED] = "4CONNACK %d: %.*s",
     [MGOS_MQTT_LOG_SUB] = "2sub %.*s @ %d",
     [MGOS_MQTT_LOG_UNSUB] = "2unsub %.*s",
     [MGOS_MQTT_LOG_SUB_FAILED] = "0the broker refuses the subscription to %.*s (0x%02x): check its access rules",
-    [MGOS_MQTT_LOG_PUB] = "3pub -> %.*s id %d flags 0x%02x",
+    [MGOS_MQTT_LOG_PUB] = "7pub -> %d %.*s @ %d%s",
     [MGOS_MQTT_LOG_OVERFLOW] = "0queue overflow! An older message was given up; see mqtt.max_queue_length",
-    [MGOS_MQTT_LOG_WAIT] = "2connecting after%.*s %d ms",
+    [MGOS_MQTT_LOG_WAIT] = "6connecting after %d ms",
     [MGOS_MQTT_LOG_DISCONNECT] = "2disconnect",
     [MGOS_MQTT_LOG_NO_TIME] = "0time is not set, not connecting",
     [MGOS_MQTT_LOG_NO_SERVER] = "0requires server name: set mqtt.server",
     [MGOS_MQTT_LOG_NO_MEMORY] = "0out of memory %.*s",
     [MGOS_MQTT_LOG_NO_CONFIG] = "0configuration is NULL",
     [MGOS_MQTT_LOG_PING_TIMEOUT] = "0no PINGRESP, closing",
-    [MGOS_MQTT_LOG_CONNECT_TIMEOUT] = "0no connection within%.*s %d ms (mqtt.connect_timeout), closing",
+    [MGOS_MQTT_LOG_CONNECT_TIMEOUT] = "4no connection within %d ms (mqtt.connect_timeout), closing",
     [MGOS_MQTT_LOG_CLOSE_TIMEOUT] = "0can't send the rest, closing",
-    [MGOS_MQTT_LOG_VIOLATION] = "0bad packet: %.*s (first byte 0x%02x), closing",
-    [MGOS_MQTT_LOG_OVERSIZED] = "0dropped: '%.*s', %d bytes, over mqtt.recv_mbuf_limit (%d)",
+    [MGOS_MQTT_LOG_VIOLATION] = "4bad packet 0x%02x: %.*s, closing",
+    [MGOS_MQTT_LOG_OVERSIZED] = "4packet of %d bytes is over mqtt.recv_mbuf_limit, dropped: %.*s (limit %d)",
     [MGOS_MQTT_LOG_DROPPED] = "3not connected, dropped: %.*s",
     [MGOS_MQTT_LOG_TOO_LARGE] = "0message is larger than MQTT allows: %.*s",
     [MGOS_MQTT_LOG_NO_WILL] = "1will_retain needs will_topic and will_message, no will sent",
@@ -69,8 +70,11 @@ static const char *const refusals[] = {
     "the broker does not allow this client id",
     "the broker is unavailable",
     "user name or password are wrong",
-    "not authorized; check mqtt.user, mqtt.pass, the certificate and the broker's policy",
+    "the client is not authorized; check mqtt.user, mqtt.pass, the certificate and the broker's policy",
 };
+
+/* RETAIN is bit 0 of a PUBLISH's flags, DUP bit 3. */
+static const char *const publish_flags[] = {"", " RETAIN", " DUP", " DUP RETAIN"};
 
 /* `Wrong` in src/wire/decode.rs. */
 static const char *const rules[] = {
@@ -98,8 +102,14 @@ static const char *const frame_rules[] = {"?", "text", "bad header", "fragments 
 #define PICK(from, n) ((size_t) (n) < sizeof(from) / sizeof((from)[0]) ? (from)[n] : (from)[0])
 
 /* Makes the line from its arguments. The strings may be gone when it is logged, and the broker has chosen some of them: no control characters. */
-static const char *format(char *line, const char *fmt, const char *s, size_t len, int a, int b) {
-  snprintf(line, LINE, fmt, len < LINE ? (int) len : LINE, s, a, b);
+static const char *format(char *line, const char *fmt, const char *s, size_t size, int a, int b) {
+  int len = size < SHOWN ? (int) size : SHOWN;
+  const char *flags = publish_flags[(b >> 2 & 2) | (b & 1)];
+  if (fmt[0] < '4') {
+    snprintf(line, LINE, fmt + 1, len, s, a, b);
+  } else {
+    snprintf(line, LINE, fmt + 1, a, len, s, fmt[0] == '7' ? b >> 1 & 3 : b, flags);
+  }
   for (unsigned char *p = (unsigned char *) line; *p != '\0'; p++) {
     /* U+0080 to U+009F are control characters as well. */
     bool c1 = *p >= 0x80 && *p < 0xa0 && p > (unsigned char *) line && p[-1] == 0xc2;
@@ -120,8 +130,8 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
   char line[LINE];
   if (word != NULL) len = strlen(word);
   if (s == NULL) s = (const uint8_t *) "";
-  LOG((enum cs_log_level) (fmt[0] - '0'),
-      ("MQTT%d %s", (int) conn, format(line, fmt + 1, word != NULL ? word : (const char *) s, len, (int) a, (int) b)));
+  LOG((enum cs_log_level) (fmt[0] & 3),
+      ("MQTT%d %s", (int) conn, format(line, fmt, word != NULL ? word : (const char *) s, len, (int) a, (int) b)));
 }
 
 void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn) {

@@ -5,8 +5,8 @@
 mod reference;
 
 use mgos_mqtt::wire::{
-    AckKind, Connect, ConnectRoom, Out, PacketId, QoS, Room, TopicError, check_filter, check_name, connect_terms, decode, head, header, matches,
-    write,
+    AckKind, Connect, ConnectRoom, Out, PacketId, QoS, Room, TopicError, check_filter, check_name, connect_terms, decode, head, header,
+    matches, write,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -124,7 +124,9 @@ fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_vo
             Some(packet) => call_with_message(nc, ev, packet, handler),
             // SAFETY: what was added is an `mg_event_handler_t`; no reference to the object is alive.
             None => unsafe {
-                let call = core::mem::transmute::<*const c_void, unsafe extern "C" fn(*mut mg_connection, c_int, *mut c_void, *mut c_void)>(handler.address);
+                let call = core::mem::transmute::<*const c_void, unsafe extern "C" fn(*mut mg_connection, c_int, *mut c_void, *mut c_void)>(
+                    handler.address,
+                );
                 call(now_nc, ev, ev_data, handler.user_data);
             },
         }
@@ -172,7 +174,7 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         return;
     }
     while c.get().nc == nc && !nc.is_null() {
-        websocket::unframe(c, nc);
+        websocket::unframe(c, nc, false);
         let (bytes, limit) = received(nc);
         let object = c.get();
         // Without bytes there may be something to do as well: the answer to a packet that was dropped to its end.
@@ -191,6 +193,8 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
                 if fresh && !buf.is_empty() {
                     session.progress(now());
                 }
+                // No more can come before a close that waits.
+                websocket::unframe(c, nc, true);
                 break;
             }
             Ok(Take::Packet(header, body)) => packet(c, nc, header, body),

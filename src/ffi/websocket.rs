@@ -113,8 +113,9 @@ pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
     }
 }
 
-/// Takes what has come in out of its frames, and answers control frames.
-pub fn unframe(c: &Hold, nc: *mut mg_connection) {
+/// Takes what has come in out of its frames, and answers control frames. A close waits until the packets before it have been dealt with, unless
+/// `to_the_end`.
+pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
     while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
         let at = c.get().websocket.unframed;
         let (bytes, _) = received(nc);
@@ -126,6 +127,7 @@ pub fn unframe(c: &Hold, nc: *mut mg_connection) {
                 0
             }
             Ok(Piece::Head(n)) => n,
+            Ok(Piece::Control { opcode: opcode::CLOSE, .. }) if at > 0 && !to_the_end => return,
             Ok(Piece::Control { opcode, head, len }) => {
                 if opcode != opcode::PONG {
                     let payload = raw.get(head..head + len).unwrap_or(&[]);
