@@ -183,9 +183,9 @@ impl Device {
 
     fn minute(&mut self, number: &mut u32) {
         *number += 1;
-        let qos = if *number % 2 == 0 { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
+        let qos = if number.is_multiple_of(2) { QoS::AtLeastOnce } else { QoS::ExactlyOnce };
         self.client.publish(*number, b"out/reading", 20, qos, self.now);
-        if self.now % (60 * MINUTE) == 0 {
+        if self.now.is_multiple_of(60 * MINUTE) {
             *number += 1;
             let bytes = self.broker.publish(*number, b"in/command", (*number % 3) as u8, 30);
             if let Some(link) = self.client.link.as_mut().filter(|l| l.opening == Opening::Done) {
