@@ -102,7 +102,14 @@ static const char *const frame_rules[] = {"?", "text", "bad header", "fragments 
 #define PICK(from, n) ((size_t) (n) < sizeof(from) / sizeof((from)[0]) ? (from)[n] : (from)[0])
 
 /* Makes the line from its arguments. The strings may be gone when it is logged, and the broker has chosen some of them: no control characters. */
-static const char *format(char *line, const char *fmt, const char *s, size_t size, int a, int b) {
+static const char *format(char *line, const char *fmt, mgos_mqtt_log what, const char *s, size_t size, int a, int b) {
+  const char *word = what == MGOS_MQTT_LOG_CONNECTED   ? (a == 0 ? "ok" : "error")
+                     : what == MGOS_MQTT_LOG_SWITCHED  ? PICK(servers, a)
+                     : what == MGOS_MQTT_LOG_REFUSED   ? PICK(refusals, a)
+                     : what == MGOS_MQTT_LOG_VIOLATION ? PICK(rules, b)
+                     : what == MGOS_MQTT_LOG_BAD_FRAME ? PICK(frame_rules, a)
+                                                       : NULL;
+  if (word != NULL) s = word, size = strlen(word);
   int len = size < SHOWN ? (int) size : SHOWN;
   const char *flags = publish_flags[(b >> 2 & 2) | (b & 1)];
   if (fmt[0] < '4') {
@@ -119,19 +126,11 @@ static const char *format(char *line, const char *fmt, const char *s, size_t siz
 }
 
 void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size_t len, int32_t a, int32_t b) {
-  const char *word = what == MGOS_MQTT_LOG_CONNECTED   ? (a == 0 ? "ok" : "error")
-                     : what == MGOS_MQTT_LOG_SWITCHED  ? PICK(servers, a)
-                     : what == MGOS_MQTT_LOG_REFUSED   ? PICK(refusals, a)
-                     : what == MGOS_MQTT_LOG_VIOLATION ? PICK(rules, b)
-                     : what == MGOS_MQTT_LOG_BAD_FRAME ? PICK(frame_rules, a)
-                                                       : NULL;
   size_t n = what == MGOS_MQTT_LOG_BAD_TOPIC ? what + (size_t) a : what;
   const char *fmt = n < sizeof(lines) / sizeof(lines[0]) && lines[n] != NULL ? lines[n] : "0?";
   char line[LINE];
-  if (word != NULL) len = strlen(word);
-  if (s == NULL) s = (const uint8_t *) "";
   LOG((enum cs_log_level) (fmt[0] & 3),
-      ("MQTT%d %s", (int) conn, format(line, fmt, word != NULL ? word : (const char *) s, len, (int) a, (int) b)));
+      ("MQTT%d %s", (int) conn, format(line, fmt, what, s != NULL ? (const char *) s : "", len, (int) a, (int) b)));
 }
 
 void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn) {

@@ -250,10 +250,11 @@ const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, si
   return (const uint8_t *) nc->recv_mbuf.buf;
 }
 
-void mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len) {
+size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len) {
   struct mbuf *m = &nc->recv_mbuf;
   memmove(m->buf + at, m->buf + at + len, m->len - at - len);
   m->len -= len;
+  return m->len;
 }
 
 void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending) {

@@ -465,9 +465,9 @@ extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
 /**
- * Removes `len` bytes at `at` of what has been received.
+ * Removes `len` bytes at `at` of what has been received. Returns how many are left.
  */
-extern void mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
+extern size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
 
 /**
  * Sends the request for WebSocket, with sub-protocol mqtt.

@@ -214,7 +214,7 @@ impl<H: Copy> Conn<H> {
     }
 
     /// What is due now.
-    pub fn wake(&self, now: Millis) -> Wake {
+    pub fn wake(&mut self, now: Millis) -> Wake {
         if !self.until.is_some_and(|until| reached(now, until)) {
             let dead = self.phase == Phase::Open && self.session.is_dead(now);
             return if dead { Wake::PingTimeout } else { Wake::Nothing };

@@ -221,10 +221,14 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *cons
 }
 
 fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
-    // Where MQTT is disabled nothing is kept: it would never go out.
-    let most = if c.number(Number::Enable) != 0 { c.number(Number::MaxQueue) } else { 0 };
-    let limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32 - 1) as u16 };
-    let published = c.get().core.session.publish(topic, payload, QoS::clamped(qos), retain, limits)?;
+    let qos = QoS::clamped(qos);
+    let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0 };
+    if qos > QoS::AtMostOnce {
+        // Where MQTT is disabled nothing is kept: it would never go out.
+        let most = if c.number(Number::Enable) != 0 { c.number(Number::MaxQueue) } else { 0 };
+        limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32 - 1) as u16 };
+    }
+    let published = c.get().core.session.publish(topic, payload, qos, retain, limits)?;
     if published.direct {
         let id = (published.flags & 6 != 0).then_some(published.id);
         let sent = pump::send(c, &Out::publish(&mut Room::default(), published.flags, id, topic, payload));

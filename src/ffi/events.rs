@@ -213,8 +213,9 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         };
         match step {
             Ok(Some(n)) => {
-                if n > 0 && c.get().nc == nc {
-                    consume(c, nc, n);
+                // With nothing left and nothing owed there is nothing more to look at.
+                if n > 0 && c.get().nc == nc && consume(c, nc, n) == 0 && !c.get().core.session.is_dropping() {
+                    break;
                 }
             }
             // No memory, or no room for the answer: the rest waits for the next poll.
@@ -229,10 +230,11 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
 }
 
 /// Removes what has been dealt with from the receive buffer of the live connection `nc`.
-fn consume(c: &Hold, nc: *mut mg_connection, len: usize) {
+/// Returns how much is left.
+fn consume(c: &Hold, nc: *mut mg_connection, len: usize) -> usize {
     c.get().websocket.consumed(len);
     // SAFETY: `nc` is alive, and so many bytes are there.
-    unsafe { shim::mgos_mqtt_shim_cut(nc, 0, len) };
+    unsafe { shim::mgos_mqtt_shim_cut(nc, 0, len) }
 }
 
 /// Answers wait while so many bytes wait for the link: a broker that sends and does not read must not fill the heap with them.

@@ -162,9 +162,12 @@ pub fn arm(c: &Hold) {
     let ms = if left as i32 <= 0 { 0 } else { left as i32 };
     // SAFETY: the object lives until it is freed, which clears the timer.
     let timer = unsafe { shim::mgos_mqtt_shim_timer(old, ms, c.ptr()) };
-    let object = c.get();
-    object.timer = timer;
-    object.timer_at = at;
+    // Without memory the old one goes on, and the next call tries again.
+    if timer != old {
+        let object = c.get();
+        object.timer = timer;
+        object.timer_at = at;
+    }
 }
 
 /// Clears the timer.

@@ -191,8 +191,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
     /// What has been received and not consumed: where it lies, how much, and how long a packet may be.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
-    /// Removes `len` bytes at `at` of what has been received.
-    pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize);
+    /// Removes `len` bytes at `at` of what has been received. Returns how many are left.
+    pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize) -> usize;
     /// Sends the request for WebSocket, with sub-protocol mqtt.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt);
     /// 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.

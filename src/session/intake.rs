@@ -71,6 +71,11 @@ impl Intake {
         })
     }
 
+    /// True inside a packet that is being dropped, until its answer was sent.
+    pub fn is_dropping(&self) -> bool {
+        self.left > 0 || self.then > 0 || self.ack.is_some()
+    }
+
     /// The answer was sent.
     pub fn answered(&mut self) {
         self.start();

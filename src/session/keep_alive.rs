@@ -30,15 +30,18 @@ pub struct KeepAlive {
     received: Millis,
     /// Since when PINGRESP has been awaited.
     ping: Option<Millis>,
+    /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
+    look_at: Millis,
 }
 
 impl KeepAlive {
     /// None is kept.
-    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None };
+    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None, look_at: 0 };
 
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
-        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None };
+        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None, look_at: now };
+        self.look_at = self.earliest();
     }
 
     /// A packet was sent.
@@ -61,18 +64,23 @@ impl KeepAlive {
     pub fn on_ping(&mut self, now: Millis) {
         self.ping = Some(now);
         self.sent = now;
+        self.look_at = self.earliest();
     }
 
     /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
     pub fn on_pong(&mut self, now: Millis) -> Option<u32> {
-        self.ping.take().map(|at| now.wrapping_sub(at))
+        let took = self.ping.take().map(|at| now.wrapping_sub(at));
+        self.look_at = self.earliest();
+        took
     }
 
-    /// When something will be due; `None` for never.
+    /// When to look again, as something may be due then; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        if self.interval == 0 {
-            return None;
-        }
+        if self.interval == 0 { None } else { Some(self.look_at) }
+    }
+
+    /// When something will be due if nothing happens until then.
+    fn earliest(&self) -> Millis {
         // Some way before the limit, as the link and the poll interval take their time as well.
         let early = self.interval - (self.interval / 4).min(5000);
         let sent = self.sent.wrapping_add(early);
@@ -81,16 +89,19 @@ impl KeepAlive {
             Some(at) => at.wrapping_add(self.interval / 2),
             None => self.received.wrapping_add(early),
         };
-        Some(if reached(sent, other) { other } else { sent })
+        if reached(sent, other) { other } else { sent }
     }
 
     /// What is due now.
-    pub fn due(&self, now: Millis) -> Due {
-        match (self.deadline(), self.ping) {
-            (Some(at), _) if !reached(now, at) => Due::Nothing,
-            (Some(_), Some(at)) if reached(now, at.wrapping_add(self.interval / 2)) => Due::Dead,
-            (Some(_), _) => Due::Ping,
-            (None, _) => Due::Nothing,
+    pub fn due(&mut self, now: Millis) -> Due {
+        if self.interval == 0 || !reached(now, self.look_at) {
+            return Due::Nothing;
+        }
+        self.look_at = self.earliest();
+        match self.ping {
+            _ if !reached(now, self.look_at) => Due::Nothing,
+            Some(at) if reached(now, at.wrapping_add(self.interval / 2)) => Due::Dead,
+            _ => Due::Ping,
         }
     }
 }
@@ -107,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_ping_is_due_before_the_interval_ends() {
-        let k = started(1000);
+        let mut k = started(1000);
         assert_eq!(k.due(55_999), Due::Nothing);
         assert_eq!(k.due(56_000), Due::Ping);
     }
@@ -170,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_clock_may_wrap_around() {
-        let k = started(u32::MAX - 10_000);
+        let mut k = started(u32::MAX - 10_000);
         assert_eq!(k.due(44_000), Due::Nothing);
         assert_eq!(k.due(45_000), Due::Ping);
     }

@@ -284,6 +284,11 @@ impl<H: Copy> Session<H> {
         Ok(take)
     }
 
+    /// True inside a packet that is being dropped, until its answer was sent.
+    pub fn is_dropping(&self) -> bool {
+        self.intake.is_dropping()
+    }
+
     /// The answer to a packet that was dropped for its size was sent.
     pub fn answered_dropped(&mut self) {
         self.intake.answered();
@@ -520,7 +525,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// True if the broker has not answered a ping in time.
-    pub fn is_dead(&self, now: Millis) -> bool {
+    pub fn is_dead(&mut self, now: Millis) -> bool {
         self.link != Link::Down && self.alive.due(now) == Due::Dead
     }
 
