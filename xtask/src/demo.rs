@@ -2,6 +2,7 @@
 //! The demo itself is a program of its own (xtask/demo): its broker takes long to compile, and only it needs one.
 
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -13,6 +14,9 @@ pub struct Args {
     /// Build the host and the library optimised
     #[arg(long)]
     release: bool,
+    /// Draw the timeline as well, as an SVG
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -24,6 +28,6 @@ pub fn run(args: Args) -> Result<()> {
     let program = project::target_dir().join("debug/mgos-demo");
     let logs = project::target_dir().join("demo");
     eprintln!();
-    let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).exec();
+    let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).args(&args.picture).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

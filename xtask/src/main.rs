@@ -13,6 +13,8 @@ mod demo;
 mod deny;
 mod dist;
 mod dist_check;
+#[cfg(test)]
+mod docs;
 mod exports;
 mod figures;
 mod firmware;

@@ -8,6 +8,7 @@ mod broker;
 mod child;
 mod ledger;
 mod observer;
+mod picture;
 mod stage;
 mod story;
 mod timeline;
@@ -33,9 +34,12 @@ fn run(args: &[String]) -> Result<bool> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["broker", address] => broker::serve(address.parse()?).map(|()| true),
-        ["run", program, files, logs] => {
-            story::play(&story::Places { program: PathBuf::from(program), files: PathBuf::from(files), logs: PathBuf::from(logs) })
-        }
-        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS, or: broker ADDRESS"),
+        ["run", program, files, logs, picture @ ..] if picture.len() <= 1 => story::play(&story::Places {
+            program: PathBuf::from(program),
+            files: PathBuf::from(files),
+            logs: PathBuf::from(logs),
+            picture: picture.first().map(PathBuf::from),
+        }),
+        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS [PICTURE], or: broker ADDRESS"),
     }
 }

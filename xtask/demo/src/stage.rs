@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::app::Said;
 use crate::broker::Role;
 use crate::ledger::Ledger;
+use crate::picture::Dot;
 use crate::timeline::Timeline;
 
 /// Something that happened.
@@ -28,6 +29,8 @@ pub enum Event {
 pub struct Stage {
     pub ledger: Ledger,
     pub timeline: Timeline,
+    /// When readings were published and arrived, for the picture.
+    pub dots: Vec<(f64, Dot)>,
     pub subscribed: usize,
     pub connected: bool,
     /// Id and content of the last answer.
@@ -46,6 +49,7 @@ impl Stage {
         Stage {
             ledger: Ledger::default(),
             timeline: Timeline::new(),
+            dots: Vec::new(),
             subscribed: 0,
             connected: false,
             answer: None,
@@ -103,6 +107,7 @@ impl Stage {
         match event {
             Event::Reading(from, seq) => {
                 self.ledger.arrive(from, seq);
+                self.dots.push((self.timeline.seconds(), Dot::Arrived(from)));
                 if self.ledger.arrived_from(from) == 1 {
                     self.timeline.say("observer", &format!("the first reading from the {}", from.name()));
                 }
@@ -123,7 +128,10 @@ impl Stage {
 
     fn hear(&mut self, said: Said) {
         let text = match said {
-            Said::Reading { seq, qos, dropped } => return self.ledger.publish(seq, qos, dropped),
+            Said::Reading { seq, qos, dropped } => {
+                self.dots.push((self.timeline.seconds(), Dot::Published { qos, dropped }));
+                return self.ledger.publish(seq, qos, dropped);
+            }
             Said::Connecting(address) => {
                 let role = self.addresses.iter().find(|(_, known)| known.to_string() == address);
                 match role {

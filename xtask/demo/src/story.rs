@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::app;
 use crate::broker::{Broker, Role};
 use crate::observer::Observer;
+use crate::picture;
 use crate::stage::Stage;
 
 /// The app's device id, with which its topics begin.
@@ -25,6 +26,8 @@ pub struct Places {
     /// The app's file system.
     pub files: PathBuf,
     pub logs: PathBuf,
+    /// Where the timeline is drawn, if it is.
+    pub picture: Option<PathBuf>,
 }
 
 /// Play it. True if nothing was lost at QoS 1 and 2 and nothing came twice at QoS 2.
@@ -47,6 +50,11 @@ pub fn play(places: &Places) -> Result<bool> {
          broker, so this is not counted as twice."
     );
     println!("QoS 0 is not kept for later: {} of its readings were published while there was no connection.\n", stage.ledger.dropped(0));
+    if let Some(path) = &places.picture {
+        let drawn = picture::svg(&stage.timeline.said, &stage.dots);
+        std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+        println!("The timeline is drawn in {}.\n", path.display());
+    }
     let faults = stage.ledger.faults();
     if faults.is_empty() {
         println!("Nothing at QoS 1 or 2 was lost, nothing at QoS 2 came twice. {:.0} s.", stage.timeline.seconds());

@@ -36,3 +36,20 @@ pub fn source(tree: &Tree) -> String {
 pub fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
     tables::tables(tree, app_name, libs)
 }
+
+/// Every key with the name of its type and its default as text.
+#[cfg(test)]
+pub fn flat(tree: &Tree) -> Vec<(String, (String, String))> {
+    fn walk(section: &tree::Section, at: &str, all: &mut Vec<(String, (String, String))>) {
+        for field in &section.fields {
+            let path = if at.is_empty() { field.key().to_owned() } else { format!("{at}.{}", field.key()) };
+            match &field.node {
+                tree::FieldNode::Section(inner) => walk(inner, &path, all),
+                tree::FieldNode::Value(ty, default) => all.push((path, (format!("{ty:?}").to_lowercase(), default.shown()))),
+            }
+        }
+    }
+    let mut all = Vec::new();
+    walk(&tree.root, "", &mut all);
+    all
+}

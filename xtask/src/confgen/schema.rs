@@ -84,6 +84,20 @@ pub enum Scalar {
     Str(String),
 }
 
+#[cfg(test)]
+impl Scalar {
+    /// As text; `""` for an empty string.
+    pub fn shown(&self) -> String {
+        match self {
+            Scalar::Bool(b) => b.to_string(),
+            Scalar::Int(i) => i.to_string(),
+            Scalar::Float(f) => f.to_string(),
+            Scalar::Str(s) if s.is_empty() => "\"\"".into(),
+            Scalar::Str(s) => s.clone(),
+        }
+    }
+}
+
 /// What an entry declares.
 #[derive(Clone, Debug)]
 pub enum Kind {

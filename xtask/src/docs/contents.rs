@@ -1,0 +1,103 @@
+//! What the documents say of configuration, C API and log lines, held against mos.yml, the headers and the sources.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use super::{cells, lines, read, spans};
+use crate::confgen;
+use crate::manifest::Manifest;
+use crate::project::root;
+
+#[test]
+fn each_configuration_key_is_described_with_its_type_and_default() {
+    let manifest = Manifest::load(&root()).unwrap();
+    let mut schema = confgen::Schema::default();
+    manifest.config_schema.iter().for_each(|list| schema.merge(list));
+    let flat: BTreeMap<_, _> = confgen::flat(&confgen::build(&schema).unwrap()).into_iter().collect();
+    // The backup has the same keys: only what is set otherwise for it is told.
+    let set = |key: &str| schema.overrides.iter().any(|o| o.path == key);
+    let expected: BTreeMap<_, _> = flat.into_iter().filter(|(key, _)| !key.starts_with("mqtt1.") || set(key)).collect();
+    let page = read("docs/configuration.md");
+    let mut told = BTreeMap::new();
+    for row in page.lines().filter_map(cells).filter(|row| row[0].starts_with('`')) {
+        assert_eq!(row.len(), 6, "{}: key, type, default, unit and range, meaning, cost", row[0]);
+        assert!(row.iter().all(|cell| !cell.is_empty()), "{}: an empty field", row[0]);
+        let old = told.insert(row[0].trim_matches('`').to_owned(), (row[1].to_owned(), row[2].trim_matches('`').to_owned()));
+        assert!(old.is_none(), "{} is told twice", row[0]);
+    }
+    assert_eq!(told, expected, "docs/configuration.md (left) and mos.yml (right)");
+}
+
+/// The functions that a header declares.
+fn functions(header: &str) -> BTreeSet<String> {
+    let (mut names, mut comment) = (BTreeSet::new(), false);
+    for line in header.lines() {
+        comment |= line.trim_start().starts_with("/*");
+        if !comment && !line.starts_with([' ', '#']) && !line.starts_with("typedef") {
+            let before = line.split('(').next().filter(|_| line.contains('(')).unwrap_or_default();
+            names.extend(before.rsplit([' ', '*']).next().filter(|name| name.starts_with("mgos_mqtt_")).map(str::to_owned));
+        }
+        comment &= !line.contains("*/");
+    }
+    names
+}
+
+#[test]
+fn each_function_of_the_headers_is_in_the_overview_and_no_other() {
+    let mut declared = BTreeSet::new();
+    for entry in fs::read_dir(root().join("include")).unwrap().flatten() {
+        declared.extend(functions(&fs::read_to_string(entry.path()).unwrap()));
+    }
+    assert!(declared.len() > 30 && declared.contains("mgos_mqtt_conn_pubv"), "{declared:?}");
+    let page = read("docs/c-api.md");
+    let mut told = BTreeSet::new();
+    for span in page.lines().flat_map(spans) {
+        let name = span.split('(').next().unwrap_or_default();
+        if span.contains('(') && name.starts_with("mgos_mqtt_") {
+            told.insert(name.to_owned());
+        }
+    }
+    assert_eq!(told, declared, "docs/c-api.md (left) and include (right)");
+}
+
+/// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
+fn is_in(quoted: &str, sources: &str) -> bool {
+    let parts: Vec<&str> = quoted.split("...").map(str::trim).filter(|part| !part.is_empty()).collect();
+    // In C a string may go on in the next line, and in Rust's a quote is escaped.
+    !parts.is_empty() && sources.lines().any(|line| parts.iter().all(|part| line.contains(part)))
+}
+
+fn sources() -> String {
+    fn collect(path: &Path, all: &mut String) {
+        if path.is_dir() {
+            fs::read_dir(path).unwrap().flatten().for_each(|entry| collect(&entry.path(), all));
+        } else {
+            all.push_str(&fs::read_to_string(path).unwrap().replace("\\\"", "\""));
+        }
+    }
+    let mut all = String::new();
+    ["shim", "host/src", "host/c"].iter().for_each(|dir| collect(&root().join(dir), &mut all));
+    all
+}
+
+#[test]
+fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
+    let sources = sources();
+    let page = read("docs/troubleshooting.md");
+    let quoted: Vec<&str> =
+        lines(&page).into_iter().filter(|(code, line)| *code && !line.is_empty()).map(|(_, line)| line.trim()).collect();
+    assert!(quoted.len() >= 15, "only {} lines were found", quoted.len());
+    let wrong: Vec<&str> = quoted
+        .into_iter()
+        .filter(|line| !line.starts_with("cargo ") && !is_in(line.strip_prefix("MQTT0 ").unwrap_or(line), &sources))
+        .collect();
+    assert!(wrong.is_empty(), "not in shim or host:\n{}", wrong.join("\n"));
+    assert!(!is_in("queue underflow", &sources));
+    assert!(is_in("packet of ... bytes is over mqtt.recv_mbuf_limit", &sources));
+}
+
+#[test]
+fn the_readme_is_short() {
+    assert!(read("README.md").lines().count() < 200);
+}

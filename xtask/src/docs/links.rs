@@ -1,0 +1,77 @@
+//! Links in the documents: the file is there, so is the heading, and a test that is named as a link's text is in the file.
+//! Addresses on the network are not looked at.
+
+use std::path::{Path, PathBuf};
+
+use super::{lines, pages, read};
+use crate::project::root;
+
+/// Text and target of each link in a line.
+fn links(line: &str) -> Vec<(&str, &str)> {
+    let mut found = Vec::new();
+    for (at, _) in line.match_indices("](") {
+        let text = line[..at].rfind('[').map_or("", |open| &line[open + 1..at]);
+        if let Some(end) = line[at + 2..].find(')') {
+            found.push((text, &line[at + 2..at + 2 + end]));
+        }
+    }
+    found
+}
+
+/// The anchor that a heading gets.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ')).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn headings(text: &str) -> Vec<String> {
+    lines(text).into_iter().filter(|(code, line)| !code && line.starts_with('#')).map(|(_, line)| anchor(line)).collect()
+}
+
+/// What is wrong with a link on a page, if anything is.
+fn wrong(page: &Path, text: &str, target: &str) -> Option<String> {
+    if target.contains("://") || target.starts_with("mailto:") {
+        return None;
+    }
+    let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+    let path: PathBuf = if file.is_empty() { page.to_owned() } else { page.parent()?.join(file) };
+    if !root().join(&path).exists() {
+        return Some(format!("there is no {}", path.display()));
+    }
+    if !heading.is_empty() && !headings(&read(&path)).iter().any(|known| known == heading) {
+        return Some(format!("{} has no heading #{heading}", path.display()));
+    }
+    let is_source = path.extension().is_some_and(|e| e == "c" || e == "rs");
+    let name = text.strip_prefix('`').and_then(|t| t.strip_suffix('`')).filter(|_| is_source)?;
+    let is_name = !name.is_empty() && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    (is_name && !read(&path).contains(&format!(" {name}("))).then(|| format!("{} has no function {name}", path.display()))
+}
+
+#[test]
+fn every_link_leads_to_a_file_a_heading_or_a_test_that_exists() {
+    let mut all = Vec::new();
+    let mut count = 0;
+    for page in pages() {
+        let text = read(&page);
+        for (_, line) in lines(&text).into_iter().filter(|(code, _)| !code) {
+            for (text, target) in links(line) {
+                count += 1;
+                all.extend(wrong(&page, text, target).map(|what| format!("{}: [{text}]({target}): {what}", page.display())));
+            }
+        }
+    }
+    assert!(all.is_empty(), "{}", all.join("\n"));
+    assert!(count > 100, "only {count} links were found");
+}
+
+#[test]
+fn links_that_lead_nowhere_are_found() {
+    let page = Path::new("docs/architecture.md");
+    assert_eq!(links("a [b](c.md) and [`d`](e.rs#f)."), [("b", "c.md"), ("`d`", "e.rs#f")]);
+    assert_eq!(anchor("## set_config(), and so on"), "set_config-and-so-on");
+    assert_eq!(wrong(page, "x", "differences.md#publishing"), None);
+    assert!(wrong(page, "x", "no.md").is_some());
+    assert!(wrong(page, "x", "differences.md#no").is_some());
+    assert_eq!(wrong(page, "`overflow`", "../c_tests/queue.c"), None);
+    assert!(wrong(page, "`overflown`", "../c_tests/queue.c").is_some());
+}
