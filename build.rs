@@ -30,6 +30,8 @@ mod headers {
         variadic: &'static str,
         /// What of the sources this header leaves out.
         exclude: &'static [&'static str],
+        /// What no function in it names, and belongs to it all the same.
+        include: &'static [&'static str],
     }
 
     const HEADERS: [Header; 3] = [
@@ -55,6 +57,7 @@ struct mgos_mqtt_conn;
                 "mgos_mqtt_conn_sub_s",
                 "mgos_mqtt_ws_ev",
             ],
+            include: &["Reason"],
         },
         Header {
             path: "include/mgos_mqtt.h",
@@ -68,7 +71,8 @@ struct mgos_mqtt_conn;
 ",
             includes: &["\"mgos_mqtt_conn.h\""],
             variadic: include_str!("src/ffi/global_variadic.h"),
-            exclude: &["mgos_mqtt_connect_fn_t"],
+            exclude: &["mgos_mqtt_connect_fn_t", STATS],
+            include: &[],
         },
         Header {
             path: "shim/mgos_mqtt_seam.h",
@@ -84,16 +88,25 @@ struct mgos_mqtt_delivery;
             includes: &["\"mgos_mqtt.h\""],
             variadic: "",
             exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t"],
+            include: &[],
         },
     ];
+
+    /// Declared in one header, used in two.
+    const STATS: &str = "mgos_mqtt_stats";
 
     /// Structures that are declared elsewhere: their names here and in C.
     const STRUCTS: [&str; 6] =
         ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn", "mgos_mqtt_delivery"];
 
-    /// The numbers of the seam: their names here and in C.
-    const ENUMS: [(&str, &str); 4] =
-        [("Log", "mgos_mqtt_log"), ("Number", "mgos_mqtt_number"), ("Text", "mgos_mqtt_text"), ("Cloud", "mgos_mqtt_cloud")];
+    /// The numbers of the seam, and of the API: their names here and in C.
+    const ENUMS: [(&str, &str); 5] = [
+        ("Log", "mgos_mqtt_log"),
+        ("Number", "mgos_mqtt_number"),
+        ("Text", "mgos_mqtt_text"),
+        ("Cloud", "mgos_mqtt_cloud"),
+        ("Reason", "mgos_mqtt_reason"),
+    ];
 
     pub fn write() {
         println!("cargo::rerun-if-changed=src/ffi");
@@ -125,6 +138,10 @@ struct mgos_mqtt_delivery;
         };
         config.export.exclude = STRUCTS.iter().chain(header.exclude).chain(&["mg_event_handler_t"]).map(|s| s.to_string()).collect();
         config.export.rename = STRUCTS.iter().map(|name| (name.to_string(), format!("struct {name}"))).collect();
+        if header.exclude.contains(&STATS) {
+            config.export.rename.insert(STATS.to_string(), format!("struct {STATS}"));
+        }
+        config.export.include = header.include.iter().map(|s| s.to_string()).collect();
         config.export.rename.extend(ENUMS.iter().map(|&(rust, c)| (rust.to_string(), c.to_string())));
         config.enumeration.rename_variants = cbindgen::RenameRule::QualifiedScreamingSnakeCase;
         let mut builder = cbindgen::Builder::new().with_config(config);

@@ -92,6 +92,17 @@ bool mgos_mqtt_unsub(const char *topic);
 size_t mgos_mqtt_num_unsent_bytes(void);
 
 /**
+ * Fills `*stats` with what has happened to the global connection so far: see mgos_mqtt_conn_get_stats(). False for NULL, and if nobody has used MQTT yet.
+ */
+bool mgos_mqtt_get_stats(struct mgos_mqtt_stats *stats);
+
+/**
+ * One number of mgos_mqtt_get_stats(), for languages without C structures: `which` is its place in `struct mgos_mqtt_stats`, counted from 0. What is over
+ * 2,147,483,647 comes out negative, less by 2^32. 0 if there is no such number, or nobody has used MQTT yet. May be called from a handler.
+ */
+int mgos_mqtt_get_stat(int which);
+
+/**
  * A Packet Identifier for a packet that the app sends by itself on the global connection: never 0, never one that is in use. Each call returns the next.
  */
 uint16_t mgos_mqtt_get_packet_id(void);

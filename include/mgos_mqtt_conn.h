@@ -24,6 +24,52 @@
 struct mgos_mqtt_conn;
 
 /**
+ * Why a connection, or an attempt to make one, has ended: `last_reason` of `struct mgos_mqtt_stats`.
+ */
+enum mgos_mqtt_reason {
+  /**
+   * None has ended yet.
+   */
+  MGOS_MQTT_REASON_NONE,
+  /**
+   * The server or the network has closed it; or the app, through the Mongoose connection.
+   */
+  MGOS_MQTT_REASON_LOST,
+  /**
+   * No connection: the server can't be reached, or TLS has failed.
+   */
+  MGOS_MQTT_REASON_UNREACHABLE,
+  /**
+   * The server has refused it, by a CONNACK or, over WebSocket, by its answer to the request.
+   */
+  MGOS_MQTT_REASON_REFUSED,
+  /**
+   * The broker broke the protocol.
+   */
+  MGOS_MQTT_REASON_VIOLATION,
+  /**
+   * The broker did not answer a ping.
+   */
+  MGOS_MQTT_REASON_PING_TIMEOUT,
+  /**
+   * There was no CONNACK within `connect_timeout`.
+   */
+  MGOS_MQTT_REASON_CONNECT_TIMEOUT,
+  /**
+   * The app has asked for it: mgos_mqtt_conn_disconnect().
+   */
+  MGOS_MQTT_REASON_ASKED,
+  /**
+   * The app has changed the configuration, or what it says is too long for CONNECT.
+   */
+  MGOS_MQTT_REASON_CONFIG,
+  /**
+   * No memory to go on with it.
+   */
+  MGOS_MQTT_REASON_NO_MEMORY,
+};
+
+/**
  * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`: called when CONNECT is to be sent, which it does by
  * `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration says, to be changed at will; strings that it
  * is given need to live until `mg_send_mqtt_handshake_opt()` has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
@@ -32,6 +78,72 @@ typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
                                        const char *client_id,
                                        struct mg_send_mqtt_handshake_opts *opts,
                                        void *fn_arg);
+
+/**
+ * What has happened to a connection since it was made. Nothing of it goes back to 0 before mgos_mqtt_conn_free(); counters wrap around after
+ * 4,294,967,295.
+ */
+struct mgos_mqtt_stats {
+  /**
+   * How often the broker has accepted the connection.
+   */
+  uint32_t connects;
+  /**
+   * How often an accepted connection has ended.
+   */
+  uint32_t disconnects;
+  /**
+   * Why the last connection, or attempt to make one, has ended: `enum mgos_mqtt_reason`.
+   */
+  uint32_t last_reason;
+  /**
+   * Messages (PUBLISH) sent by the library, each time that they were.
+   */
+  uint32_t sent;
+  /**
+   * Of these, how many were sent again (DUP).
+   */
+  uint32_t retried;
+  /**
+   * Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
+   */
+  uint32_t received;
+  /**
+   * Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those in flight that lost their retry to newer
+   * ones, though they may have arrived.
+   */
+  uint32_t dropped;
+  /**
+   * Received packets that were over `recv_mbuf_limit`, and skipped.
+   */
+  uint32_t oversized;
+  /**
+   * Messages that are kept now, to be sent or to be acknowledged.
+   */
+  uint32_t queued;
+  /**
+   * The most that were.
+   */
+  uint32_t queued_max;
+  /**
+   * Bytes that the link has taken: all packets, those that the app has sent by itself included, and headers of WebSocket frames; not what TLS and
+   * the opening of a WebSocket add.
+   */
+  uint32_t bytes_sent;
+  /**
+   * Bytes received, likewise.
+   */
+  uint32_t bytes_received;
+  /**
+   * How long the answer to the last ping took, milliseconds; 0 if there was none yet. Where it came behind a large packet, since the last bytes
+   * of that.
+   */
+  uint32_t ping_ms;
+  /**
+   * How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
+   */
+  uint32_t connected_ms;
+};
 
 #ifdef __cplusplus
 extern "C" {
@@ -153,6 +265,18 @@ bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c,
  * taken yet. 0 for NULL. May be called from a handler.
  */
 size_t mgos_mqtt_conn_num_unsent_bytes(struct mgos_mqtt_conn *c);
+
+/**
+ * Fills `*stats` with what has happened to the connection so far: how often it was connected and why it ended, messages and bytes, the queue,
+ * the last ping. See `struct mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts as `sent`: not what the app writes
+ * with mg_mqtt_publish(), of which there are the bytes.
+ *
+ * Returns true; false, without a word in the log, if either is NULL. May be called from a handler: what is being delivered has been counted.
+ * New; the original has no such function. There is no size to be given: shim and archive of different versions can't be linked, so the structure
+ * of the header is the library's.
+ */
+bool mgos_mqtt_conn_get_stats(struct mgos_mqtt_conn *c,
+                              struct mgos_mqtt_stats *stats);
 
 /**
  * Sets the highest QoS to be used, 0, 1 or 2, in place of `max_qos` in the configuration: for brokers that do not take more. Messages and subscriptions

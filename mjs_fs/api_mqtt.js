@@ -52,6 +52,41 @@ let MQTT = {
   // ```
   setEventHandler: ffi('void mgos_mqtt_add_global_handler(void (*)(void *, int, void *, userdata), userdata)'),
 
+  _stat: ffi('int mgos_mqtt_get_stat(int)'),
+  // In the order of `struct mgos_mqtt_stats`.
+  _stats: ['connects', 'disconnects', 'last_reason', 'sent', 'retried', 'received', 'dropped', 'oversized', 'queued', 'queued_max',
+           'bytes_sent', 'bytes_received', 'ping_ms', 'connected_ms'],
+
+  // ## **`MQTT.stats()`**
+  // What has happened to the connection since the device started, as an object of numbers: `connects` and `disconnects`; `last_reason`, why it
+  // ended last, one of the numbers below; messages `sent`, `retried` (of those sent), `received`, `dropped`; packets `oversized`, that is, skipped for their
+  // size; messages `queued` now and at most (`queued_max`); `bytes_sent` and `bytes_received`; `ping_ms`, how long the answer to the last ping took, and
+  // `connected_ms`, how long the connection has been up, both in milliseconds. mgos_mqtt_conn.h says it in full.
+  //
+  // ```javascript
+  // let s = MQTT.stats();
+  // print('connected', s.connects, 'times, lost', s.dropped, 'messages; the last ping took', s.ping_ms, 'ms');
+  // ```
+  stats: function() {
+    let result = {};
+    for (let i = 0; i < this._stats.length; i++) {
+      let n = this._stat(i);
+      result[this._stats[i]] = n < 0 ? n + 4294967296 : n;
+    }
+    return result;
+  },
+
+  REASON_NONE: 0,  // No connection has ended yet.
+  REASON_LOST: 1,  // The server or the network has closed it.
+  REASON_UNREACHABLE: 2,  // The server can't be reached, or TLS has failed.
+  REASON_REFUSED: 3,  // The server has refused it.
+  REASON_VIOLATION: 4,  // The broker broke the protocol.
+  REASON_PING_TIMEOUT: 5,  // The broker did not answer a ping.
+  REASON_CONNECT_TIMEOUT: 6,  // The broker did not answer CONNECT in time.
+  REASON_ASKED: 7,  // The app has disconnected.
+  REASON_CONFIG: 8,  // The configuration was changed.
+  REASON_NO_MEMORY: 9,  // There was no memory to go on.
+
   EV_CONNACK: 202,  // The broker has accepted the connection.
   EV_PUBLISH: 203,  // A message that no MQTT.sub() handler has taken.
   EV_PUBACK: 204,  // A message published at QoS 1 has arrived at the broker.

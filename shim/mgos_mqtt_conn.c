@@ -23,7 +23,7 @@
  */
 static const char *const lines[] = {
     [MGOS_MQTT_LOG_CONNECTED] = "2TCP connected %.*s (%d)",
-    [MGOS_MQTT_LOG_DISCONNECTED] = "2disconnected",
+    [MGOS_MQTT_LOG_DISCONNECTED] = "2disconnected: %.*s",
     [MGOS_MQTT_LOG_CONNACK] = "2CONNACK 0",
     [MGOS_MQTT_LOG_REFUSED] = "4CONNACK %d: %.*s",
     [MGOS_MQTT_LOG_SUB] = "2sub %.*s @ %d",
@@ -62,6 +62,20 @@ static const char *const lines[] = {
 /* What is shown as the string of some lines, by their first number. */
 
 static const char *const servers[] = {"mqtt", "mqtt1"};
+
+/* `enum mgos_mqtt_reason`. */
+static const char *const reasons[] = {
+    "?",
+    "lost",
+    "server not reached",
+    "refused",
+    "protocol violated",
+    "no PINGRESP",
+    "connect timeout",
+    "as asked",
+    "configuration",
+    "out of memory",
+};
 
 /* CONNACK's return codes. */
 static const char *const refusals[] = {
@@ -104,6 +118,7 @@ static const char *const frame_rules[] = {"?", "text", "bad header", "fragments 
 /* Makes the line from its arguments. The strings may be gone when it is logged, and the broker has chosen some of them: no control characters. */
 static const char *format(char *line, const char *fmt, mgos_mqtt_log what, const char *s, size_t size, int a, int b) {
   const char *word = what == MGOS_MQTT_LOG_CONNECTED   ? (a == 0 ? "ok" : "error")
+                     : what == MGOS_MQTT_LOG_DISCONNECTED ? PICK(reasons, a)
                      : what == MGOS_MQTT_LOG_SWITCHED  ? PICK(servers, a)
                      : what == MGOS_MQTT_LOG_REFUSED   ? PICK(refusals, a)
                      : what == MGOS_MQTT_LOG_VIOLATION ? PICK(rules, b)

@@ -30,7 +30,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CONNECTED,
   /**
-   * The connection is gone.
+   * The connection is gone: a = why, a `Reason`.
    */
   MGOS_MQTT_LOG_DISCONNECTED,
   /**

@@ -5,7 +5,7 @@ use super::lifecycle;
 use super::object::{Handler, Hold, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
-use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
 use crate::session::{Limits, Recipient, Refused};
 use crate::wire::{Out, QoS, Room};
 use core::ffi::{CStr, c_char, c_int, c_void};
@@ -215,6 +215,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *cons
     // SAFETY: by the contract.
     let (Some(c), Some(topic), payload) = (unsafe { (held(c), c_str(topic), msg.bytes()) }) else { return 0 };
     publish(&c, topic, payload, qos, retain).unwrap_or_else(|refused| {
+        let counters = &mut c.get().core.session.counters;
+        counters.dropped = counters.dropped.wrapping_add(1);
         complain(&c, topic, refused);
         0
     })
@@ -350,6 +352,47 @@ pub unsafe extern "C" fn mgos_mqtt_conn_num_unsent_bytes(c: *mut mgos_mqtt_conn)
     let (kept, nc) = (c.get().core.session.payload_bytes(), c.get().nc);
     // SAFETY: `nc` is alive from the beginning of the attempt to MG_EV_CLOSE.
     kept + if nc.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_unsent(nc) } }
+}
+
+/// Fills `*stats` with what has happened to the connection so far: how often it was connected and why it ended, messages and bytes, the queue,
+/// the last ping. See `struct mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts as `sent`: not what the app writes
+/// with mg_mqtt_publish(), of which there are the bytes.
+///
+/// Returns true; false, without a word in the log, if either is NULL. May be called from a handler: what is being delivered has been counted.
+/// New; the original has no such function. There is no size to be given: shim and archive of different versions can't be linked, so the structure
+/// of the header is the library's.
+///
+/// # Safety
+/// `c` is NULL or alive; `stats` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_get_stats(c: *mut mgos_mqtt_conn, stats: *mut mgos_mqtt_stats) -> bool {
+    // SAFETY: by the contract.
+    let Some(c) = (unsafe { Hold::new(c) }) else { return false };
+    if stats.is_null() {
+        return false;
+    }
+    let now = pump::now();
+    let object = c.get();
+    let (counters, up) = (object.core.session.counters, object.core.is_online());
+    let filled = mgos_mqtt_stats {
+        connects: counters.connects,
+        disconnects: counters.connects.wrapping_sub(up as u32),
+        last_reason: object.last_reason as u32,
+        sent: counters.sent,
+        retried: counters.repeated,
+        received: counters.received,
+        dropped: counters.dropped,
+        oversized: counters.oversized,
+        queued: object.core.session.kept() as u32,
+        queued_max: counters.most_kept as u32,
+        bytes_sent: counters.bytes_sent,
+        bytes_received: counters.bytes_received,
+        ping_ms: counters.ping,
+        connected_ms: if up { now.wrapping_sub(counters.connected_at) } else { 0 },
+    };
+    // SAFETY: by the contract.
+    unsafe { stats.write(filled) };
+    true
 }
 
 /// Sets the highest QoS to be used, 0, 1 or 2, in place of `max_qos` in the configuration: for brokers that do not take more. Messages and subscriptions

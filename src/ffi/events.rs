@@ -4,7 +4,7 @@ use super::lifecycle;
 use super::object::{Handler, Hold};
 use super::pump::{self, NotWritten, close_now, cloud_event, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
-use super::types::{mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
+use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
 use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
 use crate::wire::{AckKind, Header, Out, PacketId, Room, Wrong, decode};
@@ -35,6 +35,10 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             return;
         }
     };
+    if ev == MG_EV_RECV || ev == MG_EV_SEND {
+        // SAFETY: these events come with the address of an int.
+        count_bytes(c, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
+    }
     if core::mem::replace(&mut c.get().delivering, true) {
         // A handler runs the event loop itself. What came in meanwhile waits in the buffer until that handler has returned;
         // so does the news of the connection's end, but the connection itself is gone.
@@ -110,6 +114,16 @@ pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
     }
 }
 
+/// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
+fn count_bytes(c: &Hold, sent: bool, n: c_int) {
+    let object = c.get();
+    if n > 0 && !object.websocket.is_opening() {
+        let counters = &mut object.core.session.counters;
+        let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };
+        *bytes = bytes.wrapping_add(n as u32);
+    }
+}
+
 /// Calls the handlers of the connection, the newest first; with the message in the buffer of `nc` that `packet` describes, or else with `ev_data`.
 fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, packet: Option<&mgos_mqtt_packet>) {
     c.get().handlers.rewind::<0>();
@@ -137,6 +151,7 @@ fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_vo
 fn connected(c: &Hold, status: c_int) {
     c.log(Log::Connected, &[], status, 0);
     if status != 0 {
+        c.ends(Reason::Unreachable);
         cloud_event(c, Cloud::ConnectError);
     } else if !c.get().nc.is_null() && c.get().core.is_opening() {
         if c.get().websocket.is_used() {
@@ -149,7 +164,10 @@ fn connected(c: &Hold, status: c_int) {
 
 /// The connection is gone.
 fn closed(c: &Hold) {
-    c.log(Log::Disconnected, &[], 0, 0);
+    let object = c.get();
+    let why = core::mem::take(&mut object.closing).max(Reason::Lost as u8);
+    object.last_reason = why;
+    c.log(Log::Disconnected, &[], why as i32, 0);
     let object = c.get();
     object.nc = null_mut();
     let was_online = object.core.is_online();
@@ -222,7 +240,7 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
             Ok(None) => break,
             Err(wrong) => {
                 let first_byte = buf.first().map_or(0, |&first| first as i32);
-                close_now(c);
+                close_now(c, Reason::Violation);
                 c.log(Log::Violation, &[], first_byte, wrong as i32);
             }
         }
@@ -285,6 +303,11 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Resu
         return Ok(None);
     }
     let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
+    // Counted when it is certain that it is not handed in again.
+    if message.topic_len > 0 && tell != Tell::Nobody {
+        let counters = &mut c.get().core.session.counters;
+        counters.received = counters.received.wrapping_add(1);
+    }
     match tell {
         Tell::Nobody => {}
         Tell::Accepted => {
@@ -298,7 +321,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Resu
             c.get().core.session.welcomed();
         }
         Tell::Refused => {
-            close_now(c);
+            close_now(c, Reason::Refused);
             c.log(Log::Refused, &[], code, 0);
             cloud_event(c, Cloud::ConnectError);
         }

@@ -3,7 +3,7 @@
 use super::conn_api as conn;
 use super::global::{current, mgos_mqtt_core_global as global};
 use super::object::{Handler, Hold};
-use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_connect_fn_t, sub_handler_t};
+use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_connect_fn_t, mgos_mqtt_stats, sub_handler_t};
 use crate::session::Recipient;
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null;
@@ -110,6 +110,30 @@ pub unsafe extern "C" fn mgos_mqtt_unsub(topic: *const c_char) -> bool {
 pub extern "C" fn mgos_mqtt_num_unsent_bytes() -> usize {
     // SAFETY: the global connection is alive or NULL.
     unsafe { conn::mgos_mqtt_conn_num_unsent_bytes(current()) }
+}
+
+/// Fills `*stats` with what has happened to the global connection so far: see mgos_mqtt_conn_get_stats(). False for NULL, and if nobody has used MQTT yet.
+///
+/// # Safety
+/// `stats` is NULL or may be written to.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_get_stats(stats: *mut mgos_mqtt_stats) -> bool {
+    // SAFETY: the global connection is alive or NULL.
+    unsafe { conn::mgos_mqtt_conn_get_stats(current(), stats) }
+}
+
+/// One number of mgos_mqtt_get_stats(), for languages without C structures: `which` is its place in `struct mgos_mqtt_stats`, counted from 0. What is over
+/// 2,147,483,647 comes out negative, less by 2^32. 0 if there is no such number, or nobody has used MQTT yet. May be called from a handler.
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_mqtt_get_stat(which: c_int) -> c_int {
+    const FIELDS: usize = size_of::<mgos_mqtt_stats>() / size_of::<u32>();
+    let mut stats = mgos_mqtt_stats::default();
+    // SAFETY: the structure is there to be written to, and consists of so many `u32`.
+    let numbers = unsafe {
+        mgos_mqtt_get_stats(&raw mut stats);
+        &*(&raw const stats).cast::<[u32; FIELDS]>()
+    };
+    numbers.get(which as usize).map_or(0, |&n| n as c_int)
 }
 
 /// A Packet Identifier for a packet that the app sends by itself on the global connection: never 0, never one that is in use. Each call returns the next.

@@ -4,7 +4,7 @@
 use super::object::{Hold, Object, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number, Text};
-use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
+use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use crate::heap;
 use crate::wire::{Connect, ConnectRoom, Out, connect_terms};
@@ -124,6 +124,7 @@ pub fn connect(c: &Hold) -> bool {
     let (limit, over_websocket) = (c.number(Number::ConnectTimeout) as u32, c.number(Number::WsEnable) != 0);
     let object = c.get();
     object.websocket.start(over_websocket);
+    object.closing = 0;
     object.core.opening(limit, now());
     arm(c);
     true
@@ -137,6 +138,7 @@ pub fn disconnect(c: &Hold) {
     if nc.is_null() {
         return;
     }
+    c.ends(Reason::Asked);
     c.log(Log::Disconnect, &[], 0, 0);
     let nc = c.get().nc;
     if nc.is_null() {
@@ -185,7 +187,7 @@ pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
     free_config(c, Slot::Custom as usize);
     c.get().configs[Slot::Custom as usize] = copy;
     if live {
-        pump::close_now(c);
+        pump::close_now(c, Reason::Config);
     }
     true
 }
@@ -203,7 +205,7 @@ fn text<'a>(config: *const mgos_config_mqtt, which: Text) -> Option<&'a [u8]> {
 pub fn handshake(c: &Hold) {
     let config = c.config();
     if config.is_null() {
-        return pump::close_now(c);
+        return pump::close_now(c, Reason::Config);
     }
     let connect_fn = c.get().connect_fn;
     if connect_fn.is_some() {
@@ -248,7 +250,7 @@ pub fn handshake(c: &Hold) {
     complain(nameless, Log::NoClientId);
     complain(!fits, Log::TooLong);
     if !sent {
-        pump::close_now(c);
+        pump::close_now(c, if fits { Reason::NoMemory } else { Reason::Config });
     }
 }
 

@@ -2,7 +2,7 @@
 //! keeps it alive while C runs.
 
 use super::shim::{self, Log, Number};
-use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use super::websocket::WebSocket;
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
@@ -43,6 +43,10 @@ pub struct Object {
     pub(super) closed_meanwhile: bool,
     /// The app was told of this connection by a cloud event, and so is to be told of its end.
     pub(super) announced: bool,
+    /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
+    pub(super) closing: u8,
+    /// Why the last has ended.
+    pub(super) last_reason: u8,
     /// To be freed when the last [`Hold`] ends.
     pub(super) doomed: bool,
     holds: u16,
@@ -65,6 +69,8 @@ impl Object {
         delivering: false,
         closed_meanwhile: false,
         announced: false,
+        closing: 0,
+        last_reason: 0,
         doomed: false,
         holds: 0,
     };
@@ -121,6 +127,14 @@ impl Hold {
         }
         // A negative one means no limit.
         if max < 0 { QoS::ExactlyOnce } else { QoS::clamped(max) }
+    }
+
+    /// Notes why the connection is going to end. What was said first holds.
+    pub fn ends(&self, why: Reason) {
+        let object = self.get();
+        if object.closing == 0 {
+            object.closing = why as u8;
+        }
     }
 
     /// Writes a log line.

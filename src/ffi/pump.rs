@@ -2,7 +2,7 @@
 
 use super::object::Hold;
 use super::shim::{self, Cloud, Log, Number};
-use super::types::mg_connection;
+use super::types::{Reason, mg_connection};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
 use crate::session::{message, reached};
@@ -103,7 +103,9 @@ pub fn send_parts(c: &Hold, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten
         c.log(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge }, &[], 0, 0);
     } else {
         websocket::frame(c, nc);
-        c.get().core.session.sent_other(now());
+        let session = &mut c.get().core.session;
+        session.count_sent(first);
+        session.sent_other(now());
     }
     result
 }
@@ -139,6 +141,7 @@ pub fn pump(c: &Hold) {
         };
         let (text, len, flags) = (text.as_ptr(), text.len(), first as i32);
         let object = c.get();
+        object.core.session.count_sent(first);
         object.core.session.sent(now);
         if let Some(what) = what {
             // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
@@ -188,7 +191,8 @@ pub fn cloud_event(c: &Hold, which: Cloud) {
 }
 
 /// Gives the connection up, without sending anything more.
-pub fn close_now(c: &Hold) {
+pub fn close_now(c: &Hold, why: Reason) {
+    c.ends(why);
     c.get().core.closing(0, 0);
     let nc = c.get().nc;
     if !nc.is_null() {
@@ -209,16 +213,16 @@ pub fn wake(c: &Hold) {
         }
         Wake::ConnectTimeout => {
             c.log(Log::ConnectTimeout, &[], c.number(Number::ConnectTimeout), 0);
-            close_now(c);
+            close_now(c, Reason::ConnectTimeout);
             cloud_event(c, Cloud::ConnectError);
         }
         Wake::CloseTimeout => {
             c.log(Log::CloseTimeout, &[], 0, 0);
-            close_now(c);
+            close_now(c, Reason::Lost);
         }
         Wake::PingTimeout => {
             c.log(Log::PingTimeout, &[], 0, 0);
-            close_now(c);
+            close_now(c, Reason::PingTimeout);
         }
     }
 }

@@ -13,7 +13,7 @@ use core::ffi::{c_char, c_int, c_void};
 pub enum Log {
     /// A transport is up (a = 0) or has failed (a = error).
     Connected,
-    /// The connection is gone.
+    /// The connection is gone: a = why, a `Reason`.
     Disconnected,
     /// The broker has accepted the connection.
     Connack,

@@ -46,6 +46,70 @@ pub struct mgos_mqtt_packet {
     pub payload_at: usize,
 }
 
+/// Why a connection, or an attempt to make one, has ended: `last_reason` of `struct mgos_mqtt_stats`.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// None has ended yet.
+    None,
+    /// The server or the network has closed it; or the app, through the Mongoose connection.
+    Lost,
+    /// No connection: the server can't be reached, or TLS has failed.
+    Unreachable,
+    /// The server has refused it, by a CONNACK or, over WebSocket, by its answer to the request.
+    Refused,
+    /// The broker broke the protocol.
+    Violation,
+    /// The broker did not answer a ping.
+    PingTimeout,
+    /// There was no CONNACK within `connect_timeout`.
+    ConnectTimeout,
+    /// The app has asked for it: mgos_mqtt_conn_disconnect().
+    Asked,
+    /// The app has changed the configuration, or what it says is too long for CONNECT.
+    Config,
+    /// No memory to go on with it.
+    NoMemory,
+}
+
+/// What has happened to a connection since it was made. Nothing of it goes back to 0 before mgos_mqtt_conn_free(); counters wrap around after
+/// 4,294,967,295.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct mgos_mqtt_stats {
+    /// How often the broker has accepted the connection.
+    pub connects: u32,
+    /// How often an accepted connection has ended.
+    pub disconnects: u32,
+    /// Why the last connection, or attempt to make one, has ended: `enum mgos_mqtt_reason`.
+    pub last_reason: u32,
+    /// Messages (PUBLISH) sent by the library, each time that they were.
+    pub sent: u32,
+    /// Of these, how many were sent again (DUP).
+    pub retried: u32,
+    /// Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
+    pub received: u32,
+    /// Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those in flight that lost their retry to newer
+    /// ones, though they may have arrived.
+    pub dropped: u32,
+    /// Received packets that were over `recv_mbuf_limit`, and skipped.
+    pub oversized: u32,
+    /// Messages that are kept now, to be sent or to be acknowledged.
+    pub queued: u32,
+    /// The most that were.
+    pub queued_max: u32,
+    /// Bytes that the link has taken: all packets, those that the app has sent by itself included, and headers of WebSocket frames; not what TLS and
+    /// the opening of a WebSocket add.
+    pub bytes_sent: u32,
+    /// Bytes received, likewise.
+    pub bytes_received: u32,
+    /// How long the answer to the last ping took, milliseconds; 0 if there was none yet. Where it came behind a large packet, since the last bytes
+    /// of that.
+    pub ping_ms: u32,
+    /// How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
+    pub connected_ms: u32,
+}
+
 /// Mongoose's string with a length.
 #[repr(C)]
 #[derive(Clone, Copy)]

@@ -8,7 +8,7 @@ use super::lifecycle;
 use super::object::Hold;
 use super::pump::{self, close_now, cloud_event, put, received};
 use super::shim::{self, Cloud, Log};
-use super::types::mg_connection;
+use super::types::{Reason, mg_connection};
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
 
@@ -94,7 +94,7 @@ pub fn answered(c: &Hold, reply: *mut c_void) {
     if unsafe { shim::mgos_mqtt_shim_ws_agreed(reply, id) } != 0 {
         c.get().websocket.stage = Stage::Agreed;
     } else {
-        close_now(c);
+        close_now(c, Reason::Refused);
         cloud_event(c, Cloud::ConnectError);
     }
 }
@@ -137,7 +137,7 @@ pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
             }
             Err(bad) => {
                 c.log(Log::BadFrame, &[], bad as i32, 0);
-                close_now(c);
+                close_now(c, Reason::Violation);
                 return;
             }
         };
@@ -184,7 +184,7 @@ fn frame_as(c: &Hold, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
         if tail.is_null() {
             // Without its header what follows makes no sense to the server.
             c.log(Log::NoMemory, &[], 0, 0);
-            return pump::close_now(c);
+            return pump::close_now(c, Reason::NoMemory);
         }
         apply_mask(core::slice::from_raw_parts_mut(tail, len), mask);
         c.get().websocket.framed = at + head.len() + len;

@@ -137,13 +137,47 @@ impl From<OutOfMemory> for Refused {
     }
 }
 
-/// What has been given up since the session was made; each also has its line in the log.
+/// What has happened since the session was made. They wrap around. The layer above counts what only it sees.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
-    /// Messages of ours that were given up, or lost their retry, for newer ones.
-    pub given_up: u32,
+    /// CONNACK 0s.
+    pub connects: u32,
+    /// Messages of ours that were sent, repeated ones included. See [`Session::count_sent`].
+    pub sent: u32,
+    /// Of these, those that were repeated.
+    pub repeated: u32,
+    /// Messages of the broker's that were passed on. The layer above counts them.
+    pub received: u32,
+    /// Messages of ours that were given up, or lost their retry, for newer ones; and those not taken, which the layer above counts.
+    pub dropped: u32,
     /// Packets of the broker's that were over the limit.
     pub oversized: u32,
+    /// Bytes that the link has taken. The layer above counts them.
+    pub bytes_sent: u32,
+    /// Bytes that have come in. The layer above counts them.
+    pub bytes_received: u32,
+    /// How long the last ping took.
+    pub ping: Millis,
+    /// When the last CONNACK 0 came.
+    pub connected_at: Millis,
+    /// Most messages that were kept at a time.
+    pub most_kept: u16,
+}
+
+impl Counters {
+    const NEW: Self = Counters {
+        connects: 0,
+        sent: 0,
+        repeated: 0,
+        received: 0,
+        dropped: 0,
+        oversized: 0,
+        bytes_sent: 0,
+        bytes_received: 0,
+        ping: 0,
+        connected_at: 0,
+        most_kept: 0,
+    };
 }
 
 /// What `prepare` has found to send.
@@ -169,7 +203,8 @@ pub struct Session<H: Copy> {
     at_once: bool,
     /// The CONNECT of this connection asks for a new session.
     clean: bool,
-    counters: Counters,
+    /// For the layer above to read, and to add what it counts.
+    pub counters: Counters,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     elsewhere: bool,
 }
@@ -193,7 +228,7 @@ impl<H: Copy> Session<H> {
         pending: Pending::Nothing,
         at_once: false,
         clean: false,
-        counters: Counters { given_up: 0, oversized: 0 },
+        counters: Counters::NEW,
         elsewhere: false,
     };
 
@@ -212,9 +247,17 @@ impl<H: Copy> Session<H> {
         self.link != Link::Down
     }
 
-    /// How much has been given up so far.
-    pub fn counters(&self) -> Counters {
-        self.counters
+    /// How many messages of ours are kept, to be sent or to be acknowledged.
+    pub fn kept(&self) -> u16 {
+        self.outbox.kept()
+    }
+
+    /// A packet with this first byte was written.
+    pub fn count_sent(&mut self, first: u8) {
+        if first >> 4 == kind::PUBLISH {
+            self.counters.sent = self.counters.sent.wrapping_add(1);
+            self.counters.repeated = self.counters.repeated.wrapping_add((first >> 3 & 1) as u32);
+        }
     }
 
     /// True if no message is queued or in flight, in either direction.
@@ -313,11 +356,15 @@ impl<H: Copy> Session<H> {
                 tell = Tell::Refused;
                 if let &[present, 0] = p.payload {
                     self.accepted(present != 0)?;
+                    self.counters.connects = self.counters.connects.wrapping_add(1);
+                    self.counters.connected_at = now;
                     tell = Tell::Accepted;
                 }
             }
             (kind::PINGRESP, _) => {
-                self.alive.on_pong(now);
+                if let Some(took) = self.alive.on_pong(now) {
+                    self.counters.ping = took;
+                }
                 tell = Tell::Nobody;
             }
             (kind::PUBLISH, id) => {
@@ -432,8 +479,9 @@ impl<H: Copy> Session<H> {
         self.at_once = self.is_up() && !behind_others || held_back;
         while self.outbox.is_over() {
             self.outbox.give_up_one(id, held_back);
-            self.counters.given_up = self.counters.given_up.wrapping_add(1);
+            self.counters.dropped = self.counters.dropped.wrapping_add(1);
         }
+        self.counters.most_kept = self.counters.most_kept.max(self.outbox.kept());
         Ok(Published { id, flags, direct: false, overflow })
     }
 

@@ -143,6 +143,11 @@ impl Outbox {
         self.kept >= self.most
     }
 
+    /// How many messages are kept.
+    pub fn kept(&self) -> u16 {
+        self.kept
+    }
+
     /// True if more messages are kept than there may be.
     pub fn is_over(&self) -> bool {
         self.kept > self.most
@@ -376,7 +381,7 @@ mod tests {
         for _ in 0..7 {
             publish(&mut s, 5);
         }
-        assert_eq!(s.counters().given_up, 2);
+        assert_eq!(s.counters.dropped, 2);
         let mut s = connected();
         let mut packet = [0; 40];
         packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);
@@ -385,7 +390,7 @@ mod tests {
                 break;
             }
         }
-        assert_eq!(s.counters().oversized, 1);
+        assert_eq!(s.counters.oversized, 1);
     }
 
     #[test]

@@ -26,6 +26,7 @@ void (*conn_sub)(struct mgos_mqtt_conn *, const char *, int, mg_event_handler_t,
 bool (*conn_unsub)(struct mgos_mqtt_conn *, const char *) = mgos_mqtt_conn_unsub;
 size_t (*conn_num_unsent_bytes)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_num_unsent_bytes;
 void (*conn_set_max_qos)(struct mgos_mqtt_conn *, int) = mgos_mqtt_conn_set_max_qos;
+bool (*conn_get_stats)(struct mgos_mqtt_conn *, struct mgos_mqtt_stats *) = mgos_mqtt_conn_get_stats;
 bool (*conn_set_config)(struct mgos_mqtt_conn *, const struct mgos_config_mqtt *) = mgos_mqtt_conn_set_config;
 
 void (*global_subscribe)(const struct mg_str, mg_event_handler_t, void *) = mgos_mqtt_global_subscribe;
@@ -43,6 +44,8 @@ bool (*unsub)(const char *) = mgos_mqtt_unsub;
 size_t (*num_unsent_bytes)(void) = mgos_mqtt_num_unsent_bytes;
 uint16_t (*get_packet_id)(void) = mgos_mqtt_get_packet_id;
 void (*set_max_qos)(int) = mgos_mqtt_set_max_qos;
+bool (*get_stats)(struct mgos_mqtt_stats *) = mgos_mqtt_get_stats;
+int (*get_stat)(int) = mgos_mqtt_get_stat;
 bool (*set_config)(const struct mgos_config_mqtt *) = mgos_mqtt_set_config;
 
 /* The callbacks. */

@@ -67,6 +67,26 @@ fn compare_javascript() -> Result<()> {
         let given = arguments(&call[call.find('(').map_or(0, |at| at + 1)..]);
         ensure!(expected == given, "api_mqtt.js gives {name} {given} arguments, mgos_mqtt.h declares {expected}");
     }
+    compare_stats(&script, &read("include/mgos_mqtt_conn.h")?)
+}
+
+/// The names that MQTT.stats() gives its numbers are those of the C structure, in its order; and so are the reasons.
+fn compare_stats(script: &str, header: &str) -> Result<()> {
+    let part = |text: &str, from: &str, to: &str| {
+        let rest = text.split_once(from).map(|(_, rest)| rest.to_string());
+        rest.and_then(|rest| rest.split_once(to).map(|(part, _)| part.to_string())).with_context(|| format!("{from} is not there"))
+    };
+    let code =
+        |text: String| text.lines().map(str::trim).filter(|line| !line.starts_with(['*', '/'])).map(String::from).collect::<Vec<_>>();
+    let fields = code(part(header, "struct mgos_mqtt_stats {", "}")?);
+    let fields: Vec<_> = fields.iter().filter_map(|line| line.strip_prefix("uint32_t ")?.strip_suffix(';')).collect();
+    let names = part(script, "_stats: [", "]")?;
+    let names: Vec<_> = names.split(',').map(|name| name.trim().trim_matches('\'')).collect();
+    ensure!(names == fields, "MQTT.stats() has {names:?}, struct mgos_mqtt_stats {fields:?}");
+    let reasons = code(part(header, "enum mgos_mqtt_reason {", "}")?);
+    for (number, reason) in reasons.iter().filter_map(|line| line.strip_prefix("MGOS_MQTT_")?.strip_suffix(',')).enumerate() {
+        ensure!(script.contains(&format!("  {reason}: {number},")), "api_mqtt.js has no {reason}: {number}");
+    }
     Ok(())
 }
 
