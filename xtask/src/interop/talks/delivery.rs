@@ -33,7 +33,7 @@ pub fn bytewise(stage: &Stage) -> Result<()> {
 }
 
 /// In the log for each message that is skipped.
-const SKIPPED: &str = "is over mqtt.recv_mbuf_limit (3072), dropped: big/";
+const SKIPPED: &str = "is over mqtt.recv_mbuf_limit, dropped: big/";
 
 pub fn oversized(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
