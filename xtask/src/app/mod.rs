@@ -7,6 +7,8 @@ mod libs;
 pub mod sanitized;
 
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
@@ -44,8 +46,10 @@ pub struct Plan {
 
 /// Build the app in `dir`.
 pub fn build(dir: &Path, release: bool) -> Result<Built> {
-    let dir = std::path::absolute(dir)?;
-    let manifest = Manifest::load(&dir)?;
+    build_manifest(Manifest::load(&std::path::absolute(dir)?)?, release)
+}
+
+fn build_manifest(manifest: Manifest, release: bool) -> Result<Built> {
     let name = name(&manifest)?;
     let mut plan = plan(&name, Some(manifest))?;
     let host = host_library(release)?;

@@ -1,7 +1,7 @@
 //! The config generator: config_schema lists in, C out.
 //!
 //! What it makes has the API of the generator in Mongoose OS, so that apps and the shim compile unchanged:
-//! struct mgos_config, mgos_sys_config_get_*() and set, mgos_config_<section>_copy(), schema tables. On top of that a
+//! struct mgos_config, mgos_sys_config_get_*() and set, `mgos_config_<section>_copy()`, schema tables. On top of that a
 //! flat table for the host's loader.
 
 mod c;

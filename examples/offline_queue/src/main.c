@@ -1,0 +1,74 @@
+/*
+ * offline_queue: a reading at QoS 1 every readings.interval milliseconds, connected or not.
+ *
+ * While there is no broker the library keeps the newest mqtt.max_queue_length messages, in memory: a reboot loses them. A
+ * further one takes the place of the oldest, so an app that must know which are lost counts along, as this one does:
+ * it notes the packet id of each reading until the broker has acknowledged it.
+ *
+ * On this machine: cargo xtask run examples/offline_queue -- --set mqtt.server=localhost:1883
+ * Stop the broker for 15 seconds: the queue fills, readings are given up. Start it: those that are left arrive.
+ */
+
+#include "mgos.h"
+#include "mgos_mqtt.h"
+
+/* The readings on their way, the oldest first: as many as the library keeps. */
+static struct on_way {
+  uint16_t id;
+  unsigned int seq;
+} *s_on_way;
+static int s_num, s_max;
+
+static void forget(int i) {
+  s_num--;
+  memmove(&s_on_way[i], &s_on_way[i + 1], (s_num - i) * sizeof(*s_on_way));
+}
+
+static void publish_reading(void *arg) {
+  static unsigned int s_seq = 0;
+  unsigned int seq = s_seq++;
+  char *topic = NULL;
+  uint16_t id;
+  mg_asprintf(&topic, 0, "%s/reading", mgos_sys_config_get_device_id());
+  id = mgos_mqtt_pubf(topic, 1, false /* retain */, "{seq: %u, uptime: %.1lf}", seq, mgos_uptime());
+  free(topic);
+  (void) arg;
+  if (id == 0) {
+    /* Neither sent nor kept: no memory, say. The log has the reason. */
+    LOG(LL_ERROR, ("reading %u is lost", seq));
+    return;
+  }
+  if (s_num == s_max) {
+    LOG(LL_WARN, ("the queue is full: reading %u is given up for %u", s_on_way[0].seq, seq));
+    forget(0);
+  }
+  s_on_way[s_num].id = id;
+  s_on_way[s_num++].seq = seq;
+  LOG(LL_INFO, ("reading %u: %d on their way, %lu bytes unsent", seq, s_num, (unsigned long) mgos_mqtt_num_unsent_bytes()));
+}
+
+static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
+  struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
+  int i;
+  (void) nc;
+  (void) user_data;
+  if (ev != MG_EV_MQTT_PUBACK) return;
+  for (i = 0; i < s_num; i++) {
+    if (s_on_way[i].id != msg->message_id) continue;
+    LOG(LL_INFO, ("reading %u has arrived", s_on_way[i].seq));
+    forget(i);
+    break;
+  }
+}
+
+enum mgos_app_init_result mgos_app_init(void) {
+  s_max = mgos_sys_config_get_mqtt_max_queue_length();
+  s_on_way = (struct on_way *) calloc(s_max > 0 ? s_max : 1, sizeof(*s_on_way));
+  if (s_max < 1 || s_on_way == NULL) {
+    LOG(LL_ERROR, ("set mqtt.max_queue_length to 1 or more: without a queue nothing is kept"));
+    return MGOS_APP_INIT_ERROR;
+  }
+  mgos_mqtt_add_global_handler(on_event, NULL);
+  mgos_set_timer(mgos_sys_config_get_readings_interval(), MGOS_TIMER_REPEAT, publish_reading, NULL);
+  return MGOS_APP_INIT_SUCCESS;
+}
