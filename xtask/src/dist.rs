@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
-use crate::{dist_check, project};
+use crate::{dist_check, dist_sums, project};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -73,6 +73,10 @@ pub fn run(args: Args) -> Result<()> {
         built.push((platform.target.name, archive));
     }
     copy_sources(&dist)?;
+    dist_sums::write(&dist)?;
+    if args.check {
+        dist_sums::check(&dist)?;
+    }
     println!("{}", dist.display());
     if args.check { dist_check::report(&rows) } else { Ok(()) }
 }

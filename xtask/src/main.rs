@@ -13,6 +13,7 @@ mod demo;
 mod deny;
 mod dist;
 mod dist_check;
+mod dist_sums;
 #[cfg(test)]
 mod docs;
 mod exports;
