@@ -67,7 +67,7 @@ bool mgos_mqtt_init(void);
 bool mgos_mqtt_init(void) {
   expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
   expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
-  if (!mgos_mqtt_archive_missing_or_of_another_version_0_1_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
+  if (!mgos_mqtt_archive_missing_or_of_another_version_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
     return false;
   }
   /* Some apps call this function themselves, a second time. */

@@ -540,7 +540,7 @@ struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
  * The name is what the linker says is undefined when the firmware has the shim and not the archive that belongs to it. `cargo xtask
  * exports` checks that it has the version of Cargo.toml and mos.yml.
  */
-bool mgos_mqtt_archive_missing_or_of_another_version_0_1_0(const struct mgos_config_mqtt *primary,
+bool mgos_mqtt_archive_missing_or_of_another_version_0_9_0(const struct mgos_config_mqtt *primary,
                                                            const struct mgos_config_mqtt *backup);
 
 #ifdef __cplusplus

@@ -22,7 +22,7 @@ const context = vm.createContext({
   print: () => {},
   mkstr: (text) => text,
   ffi: (signature) => {
-    const [, name, parameters] = signature.match(/^\w+ (\w+)\((.*)\)$/s);
+    const [, name, parameters] = signature.match(/^[\w ]+[ *](\w+)\((.*)\)$/s);
     const wanted = parameters === '' ? 0 : parameters.replace(/\(\*\)\([^)]*\)/g, '').split(',').length;
     return (...args) => {
       if (args.length !== wanted) throw new Error(`${name} takes ${wanted} arguments, not ${args.length}`);
