@@ -22,8 +22,23 @@ pub struct Talk {
 }
 
 /// The apps that they use: directories of interop/ or examples/.
-pub const APPS: &[&str] =
-    &["backup", "cut", "direct", "leaves", "login", "oversized", "qos", "reconfigure", "session", "several", "subscriptions", "will"];
+pub const APPS: &[&str] = &[
+    "backup",
+    "cut",
+    "direct",
+    "leaves",
+    "login",
+    "offline_queue",
+    "oversized",
+    "qos",
+    "reconfigure",
+    "session",
+    "several",
+    "subscriptions",
+    "tls",
+    "two_brokers",
+    "will",
+];
 
 /// What has nothing to do with the kind of connection is looked at once.
 const PLAIN: &[Over] = &[Over::Tcp];
@@ -59,6 +74,9 @@ pub const ALL: &[Talk] = &[
     Talk { name: "subscriptions", about: "two subscriptions to one filter, unsubscribing", over: EVERY, hold: delivery::subscriptions },
     Talk { name: "several", about: "three connections at once, to two brokers", over: EVERY, hold: servers::several },
     Talk { name: "direct", about: "examples/direct answers requests", over: PLAIN, hold: programs::direct },
+    Talk { name: "two_brokers", about: "examples/two_brokers between two brokers", over: PLAIN, hold: programs::two_brokers },
+    Talk { name: "offline_queue", about: "examples/offline_queue while its broker is away", over: PLAIN, hold: programs::offline_queue },
+    Talk { name: "tls", about: "examples/tls, with a certificate on either side", over: &[Over::Cert], hold: programs::tls },
     Talk {
         name: "leaves",
         about: "examples/telemetry under valgrind, up to its end",

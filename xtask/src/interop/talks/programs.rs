@@ -5,7 +5,7 @@ use std::process::Command;
 use anyhow::{Context, Result};
 
 use crate::interop::broker::Setup;
-use crate::interop::observer::{Message, Observer};
+use crate::interop::observer::{self, Message, Observer};
 use crate::interop::stage::Stage;
 use crate::project;
 
@@ -26,6 +26,49 @@ pub fn direct(stage: &Stage) -> Result<()> {
     stage.check(wrong.payload.starts_with(r#"{"error": "#), "it answers a request that it does not understand")?;
     app.process.wait_for_text("response ")?;
     app.kill().map(drop)
+}
+
+pub fn two_brokers(stage: &Stage) -> Result<()> {
+    let (near, far) = (stage.broker("near", Setup::default())?, stage.broker("far", Setup::default())?);
+    let mut seen_near = stage.observer(&near, &["switch/#"], None)?;
+    let mut seen_far = stage.observer(&far, &["two_brokers-app/sensor/#"], None)?;
+    let mut app = stage.app_alone("two_brokers", &[("near.server", &near.door.to_string()), ("far.server", &far.door.to_string())])?;
+    let (mut waiting, both) = (2, "both brokers to answer the subscriptions");
+    app.process.wait_for(both, |line| {
+        waiting -= usize::from(line.ends_with("near is connected") || line.ends_with("far is connected"));
+        (waiting == 0).then_some(())
+    })?;
+    // A message that is retained comes whenever the subscription is in place.
+    observer::publish(&near, "sensor/kitchen", "21.5", 1, true)?;
+    let up = seen_far.next_on("two_brokers-app/sensor/kitchen")?;
+    stage.check(up.payload == "21.5", "examples/two_brokers passes a reading on to the far broker")?;
+    observer::publish(&far, "two_brokers-app/switch/lamp", "on", 1, true)?;
+    let down = seen_near.next_on("switch/lamp")?;
+    stage.check(down.payload == "on", "and a command to the near one")?;
+    app.kill()
+}
+
+pub fn offline_queue(stage: &Stage) -> Result<()> {
+    let mut broker = stage.broker("broker", Setup::default())?;
+    let mut app = stage.app("offline_queue", &broker, &[("readings.interval", "50"), ("mqtt.max_queue_length", "3")])?;
+    app.process.wait_for_text("reading 0 has arrived")?;
+    broker.kill();
+    app.process.wait_for_text("the queue is full: reading ")?;
+    stage.check(true, "examples/offline_queue tells which reading is given up for a newer one")?;
+    broker.restart()?;
+    app.process.wait_for_text("has arrived")?;
+    stage.check(true, "what is left arrives when the broker is back")?;
+    app.kill()
+}
+
+pub fn tls(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let mut observer = stage.observer(&broker, &["tls-app/hello"], None)?;
+    let mut app = stage.app("tls", &broker, &[])?;
+    observer.next_on("tls-app/hello")?;
+    app.process.wait_for_text("has arrived, encrypted")?;
+    stage.check(true, "examples/tls publishes over TLS with its own certificate")?;
+    app.kill()
 }
 
 pub fn leaves(stage: &Stage) -> Result<()> {
