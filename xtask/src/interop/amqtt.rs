@@ -21,8 +21,6 @@ const LEFT_OUT: &[LeftOut] = &[
     LeftOut { what: "psk", why: "it has no pre-shared keys" },
     LeftOut { what: "session", why: "its database loses one of two subscriptions that come at once" },
     LeftOut { what: "oversized", why: "it keeps no messages for a client without a user name" },
-    LeftOut { what: "login-ws", why: "it hangs up so soon that the CONNACK does not come each time" },
-    LeftOut { what: "login-wss", why: "it hangs up so soon that the CONNACK does not come each time" },
     LeftOut { what: "cut", why: "it does not answer a PUBREL of a message that it has forgotten" },
     LeftOut { what: "refusal", why: "its rules say what is allowed, and what is not listed is refused" },
     LeftOut { what: "direct", why: "it sends who connects what is retained for the subscriptions of others" },
