@@ -114,6 +114,7 @@ impl Compiler {
         if is_current(object, &command, &dependencies(object)) {
             return Ok(());
         }
+        forget(object)?;
         project::run(&mut command)?;
         remember(object, &command)
     }
@@ -130,6 +131,7 @@ pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path
     if is_current(program, &command, &inputs) {
         return Ok(());
     }
+    forget(program)?;
     let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
     let messages = String::from_utf8_lossy(&output.stderr);
     eprint!("{messages}");
@@ -150,6 +152,14 @@ fn signature_of(output: &Path) -> PathBuf {
     let mut name = output.as_os_str().to_owned();
     name.push(".cmd");
     name.into()
+}
+
+/// Before the output is written: what an interrupted compiler leaves of it must not pass for the whole.
+fn forget(output: &Path) -> Result<()> {
+    match std::fs::remove_file(signature_of(output)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the note of the command"),
+        _ => Ok(()),
+    }
 }
 
 fn remember(output: &Path, command: &Command) -> Result<()> {
