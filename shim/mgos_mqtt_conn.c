@@ -51,6 +51,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_NO_CONNECTION] = "0no connection: NULL, or out of memory",
     [MGOS_MQTT_LOG_NO_HANDLER] = "0handler is NULL %.*s",
     [MGOS_MQTT_LOG_SWITCHED] = "2switching to %.*s",
+    [MGOS_MQTT_LOG_LOWERED] = "1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1",
     [MGOS_MQTT_LOG_BAD_FRAME] = "0bad WebSocket frame: %.*s, closing",
     /* By `TopicError` in src/wire/topic.rs. */
     [MGOS_MQTT_LOG_BAD_TOPIC + 1] = "0topic refused: it is empty",

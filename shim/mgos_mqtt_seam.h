@@ -146,6 +146,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_BAD_FRAME,
   /**
+   * The broker has taken a message at QoS 2 at QoS 1.
+   */
+  MGOS_MQTT_LOG_LOWERED,
+  /**
    * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
    */
   MGOS_MQTT_LOG_BAD_TOPIC,

@@ -345,7 +345,13 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Resu
                 }
             }
         }
-        Tell::Handlers => call_handlers(c, nc, ev, null_mut(), Some(&message)),
+        Tell::Lowered | Tell::Handlers => {
+            // Once, not for each message.
+            if tell == Tell::Lowered && !core::mem::replace(&mut c.get().lowered, true) {
+                c.log(Log::Lowered, &[], 0, 0);
+            }
+            call_handlers(c, nc, ev, null_mut(), Some(&message));
+        }
     }
     pump(c);
     Ok(Some(end))

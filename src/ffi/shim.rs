@@ -71,6 +71,8 @@ pub enum Log {
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
+    /// The broker has taken a message at QoS 2 at QoS 1.
+    Lowered,
     /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
     BadTopic,
 }

@@ -70,6 +70,8 @@ pub enum Tell {
     /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
     /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
     Handlers,
+    /// As [`Tell::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
+    Lowered,
 }
 
 /// Why a packet can't be dealt with.
@@ -402,8 +404,10 @@ impl<H: Copy> Session<H> {
                 }
             }
             (ack, Some(id)) => {
-                if self.outbox.acknowledge(ack, id) == Step::Wrong {
-                    return Err(Trouble::Violation(Wrong::Ack));
+                match self.outbox.acknowledge(ack, id) {
+                    Step::Wrong => return Err(Trouble::Violation(Wrong::Ack)),
+                    Step::Lowered => tell = Tell::Lowered,
+                    Step::Done | Step::Release | Step::Ignore => {}
                 }
                 // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
                 if ack == kind::PUBREC {

@@ -28,6 +28,9 @@ pub enum State {
 pub enum Step {
     /// The exchange is over, the identifier free.
     Done,
+    /// The same, at QoS 1 though the message went out at QoS 2: so answers a broker that has QoS 1 only, RabbitMQ 3 for one. To take it for a
+    /// breach would be to connect and send the message without end.
+    Lowered,
     /// The message has arrived: go on to PUBREL, again if it was sent before.
     Release,
     /// The broker broke the protocol: this acknowledgement belongs to another QoS.
@@ -40,7 +43,8 @@ pub enum Step {
 pub fn on_ack(qos: QoS, state: State, ack: u8) -> Step {
     match (state, ack) {
         (State::Unsubscribe, kind::UNSUBACK) => Step::Done,
-        (State::Sent, kind::PUBACK) if qos == QoS::AtLeastOnce => Step::Done,
+        (State::Sent, kind::PUBACK) if qos == QoS::ExactlyOnce => Step::Lowered,
+        (State::Sent, kind::PUBACK) => Step::Done,
         (State::Sent | State::Released, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
         (State::Released, kind::PUBCOMP) => Step::Done,
         (State::Fresh | State::Stale, _) => Step::Ignore,
@@ -207,7 +211,7 @@ impl Outbox {
         let e = entry.value();
         let step = on_ack(e.qos(), e.state, ack);
         match step {
-            Step::Done => self.remove(id, had_content),
+            Step::Done | Step::Lowered => self.remove(id, had_content),
             Step::Release => {
                 e.state = State::Released;
                 if had_content {

@@ -382,7 +382,7 @@ impl Client {
                 }
                 self.deliver(packet);
             }
-            Tell::Nobody | Tell::Subscriber | Tell::Handlers => {}
+            Tell::Nobody | Tell::Subscriber | Tell::Handlers | Tell::Lowered => {}
         }
     }
 

@@ -366,7 +366,8 @@ impl Spec {
         } else if let Some(at) = message {
             let Message { qos, phase, .. } = self.messages[at];
             match (ack, qos, phase) {
-                (Ack::PubAck, 1, Phase::Sent) | (Ack::PubComp, 2, Phase::Released) => drop(self.messages.remove(at)),
+                // At QoS 2 as well: brokers that have QoS 1 only answer so.
+                (Ack::PubAck, _, Phase::Sent) | (Ack::PubComp, 2, Phase::Released) => drop(self.messages.remove(at)),
                 (Ack::PubRec, 2, _) => {
                     self.messages[at].phase = Phase::Released;
                     must.sent.push(Sent::Answer(6, id));

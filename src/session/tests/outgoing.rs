@@ -109,12 +109,21 @@ fn mqtt_4_3_3_1_at_qos_2_publish_pubrec_pubrel_pubcomp() {
 
 #[test]
 fn an_acknowledgement_of_the_other_qos_is_a_violation() {
-    for (qos, first) in [(Q1, 0x50), (Q1, 0x70), (Q1, 0xb0), (Q2, 0x40), (Q2, 0x70)] {
+    for (qos, first) in [(Q1, 0x50), (Q1, 0x70), (Q1, 0xb0), (Q2, 0xb0), (Q2, 0x70)] {
         let mut rig = Rig::up();
         let id = rig.publish(1, qos);
         rig.out();
         assert_eq!(rig.wrong(&ack(first, id)), Wrong::Ack);
     }
+}
+
+#[test]
+fn a_broker_that_has_qos_1_only_ends_a_message_at_qos_2_with_puback() {
+    let mut rig = Rig::up();
+    let id = rig.publish(1, Q2);
+    rig.out();
+    assert_eq!(rig.told(&ack(0x40, id)), [], "no PUBREL: it would not know what that is");
+    assert!(rig.s.is_settled());
 }
 
 #[test]

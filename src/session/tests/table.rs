@@ -2,7 +2,7 @@
 
 use super::{Q0, Q1, Q2};
 use crate::session::outbox::State::{Fresh, Released, Sent, Stale, Subscribe, Unsubscribe};
-use crate::session::outbox::Step::{Done, Ignore, Release, Wrong};
+use crate::session::outbox::Step::{Done, Ignore, Lowered, Release, Wrong};
 use crate::session::outbox::on_ack;
 use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
@@ -16,7 +16,7 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
         (Q1, Stale,           [Ignore, Ignore,  Ignore, Ignore]),
         (Q2, Stale,           [Ignore, Ignore,  Ignore, Ignore]),
         (Q1, Sent,            [Done,   Wrong,   Wrong,  Wrong ]),
-        (Q2, Sent,            [Wrong,  Release, Wrong,  Wrong ]),
+        (Q2, Sent,            [Lowered, Release, Wrong, Wrong ]),
         (Q2, Released,        [Wrong,  Release, Done,   Wrong ]),
         (Q0, Unsubscribe,     [Wrong,  Wrong,   Wrong,  Done  ]),
         (Q0, Subscribe,       [Wrong,  Wrong,   Wrong,  Wrong ]),
