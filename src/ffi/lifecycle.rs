@@ -92,14 +92,33 @@ pub fn connect(c: &Hold) -> bool {
         return false;
     }
     c.get().core.want();
-    if !c.get().nc.is_null() {
+    // What an attempt tells of its beginning may have an app ask for one, again and again.
+    if !c.get().nc.is_null() || core::mem::replace(&mut c.get().beginning, true) {
         return true;
     }
+    let begun = begin(c);
+    c.get().beginning = false;
+    if begun == Begun::Failed && !c.get().doomed {
+        pump::reconnect(c);
+    }
+    begun == Begun::Under
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    /// An attempt is under way.
+    Under,
+    /// It can't be begun now.
+    Failed,
+    /// It is not asked for any more.
+    Forgone,
+}
+
+fn begin(c: &Hold) -> Begun {
     // SAFETY: reads the clock.
     if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
         c.log(Log::NoTime, &[], 0, 0);
-        pump::reconnect(c);
-        return false;
+        return Begun::Failed;
     }
     let id = c.get().id as i32;
     // SAFETY: the configuration is alive; no reference to the object is.
@@ -109,17 +128,14 @@ pub fn connect(c: &Hold) -> bool {
     }
     // The log and the event may have called the app, and the app may have called us.
     if c.get().doomed || !c.get().core.is_wanted() || !usable(c) {
-        return false;
-    }
-    if !c.get().nc.is_null() {
-        return true;
+        return Begun::Forgone;
     }
     // SAFETY: as above; the new connection belongs to this object.
     let nc = unsafe { shim::mgos_mqtt_shim_open(c.ptr(), c.config(), id) };
     c.get().nc = nc;
     if nc.is_null() {
-        pump::reconnect(c);
-        return false;
+        pump::cloud_event(c, Cloud::ConnectError);
+        return Begun::Failed;
     }
     let (limit, over_websocket) = (c.number(Number::ConnectTimeout) as u32, c.number(Number::WsEnable) != 0);
     let object = c.get();
@@ -127,7 +143,7 @@ pub fn connect(c: &Hold) -> bool {
     object.closing = 0;
     object.core.opening(limit, now());
     arm(c);
-    true
+    Begun::Under
 }
 
 /// Disconnects, or stops trying to connect.

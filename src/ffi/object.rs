@@ -47,6 +47,8 @@ pub struct Object {
     pub(super) closing: u8,
     /// Why the last has ended.
     pub(super) last_reason: u8,
+    /// An attempt is about to begin.
+    pub(super) beginning: bool,
     /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
     pub(super) lowered: bool,
     /// To be freed when the last [`Hold`] ends.
@@ -73,6 +75,7 @@ impl Object {
         announced: false,
         closing: 0,
         last_reason: 0,
+        beginning: false,
         lowered: false,
         doomed: false,
         holds: 0,
