@@ -3,7 +3,7 @@
 //! io.rs, coming to be in connect.rs, rounds in mgr.rs.
 //!
 //! C callbacks may do anything, so no reference to a connection lives across one:
-//! all access goes through [`Conn`], a pointer that is followed afresh each time.
+//! all access goes through `Conn`, a pointer that is followed afresh each time.
 
 use std::{collections::VecDeque, net::SocketAddr, ptr};
 

@@ -132,6 +132,17 @@ fn begin(c: &Hold) -> Begun {
     }
     // SAFETY: as above; the new connection belongs to this object.
     let nc = unsafe { shim::mgos_mqtt_shim_open(c.ptr(), c.config(), id) };
+    if c.get().doomed {
+        // A log hook has freed us meanwhile.
+        if !nc.is_null() {
+            // SAFETY: `nc` is alive, and is not to know us any more.
+            unsafe {
+                shim::mgos_mqtt_shim_detach(nc);
+                shim::mgos_mqtt_shim_close(nc, 0);
+            }
+        }
+        return Begun::Forgone;
+    }
     c.get().nc = nc;
     if nc.is_null() {
         pump::cloud_event(c, Cloud::ConnectError);
@@ -142,6 +153,10 @@ fn begin(c: &Hold) -> Begun {
     object.websocket.start(over_websocket);
     object.closing = 0;
     object.core.opening(limit, now());
+    if !object.core.is_wanted() {
+        // The app has changed its mind meanwhile.
+        pump::close_now(c, Reason::Asked);
+    }
     arm(c);
     Begun::Under
 }

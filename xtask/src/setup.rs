@@ -43,7 +43,7 @@ pub const COMPILERS: &[Package] =
     &[program("gcc", "cc"), program("g++", "c++"), program("cmake", "cmake"), Package { name: "libclang-dev", sign: Sign::LibClang }];
 
 /// What the host's tests take beside that.
-pub const TEST_TOOLS: &[Package] = &[program("openssl", "openssl"), program("valgrind", "valgrind")];
+pub const TEST_TOOLS: &[Package] = &[program("openssl", "openssl"), program("valgrind", "valgrind"), program("nodejs", "node")];
 
 /// Make sure that the packages are there; install what is missing, or say how.
 pub fn ensure(packages: &[Package]) -> Result<()> {
