@@ -20,7 +20,7 @@ use crate::{
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, name_server, net, starve, system, timers,
+    mgr, name_server, net, starve, system, timers, watch,
 };
 
 /// How long a round waits at most, and so how far apart MG_EV_POLLs are.
@@ -69,13 +69,14 @@ pub extern "C" fn mgos_sys_ro_vars_get_app() -> *const c_char {
 /// What the arguments ask for.
 #[derive(Debug)]
 enum Wish {
-    Run(config::Sources),
+    Run(config::Sources, watch::Wishes),
     Help,
 }
 
 /// Reads the arguments that follow the program's name.
 fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
     let mut sources = config::Sources::default();
+    let mut wishes = watch::Wishes::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let (option, attached) = match arg.split_once('=') {
@@ -90,18 +91,20 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
             "--help" | "-h" => return Ok(Wish::Help),
             "--conf" => sources.files.push(PathBuf::from(value("the name of a JSON file")?)),
             "--set" => sources.settings.push(value("KEY=VALUE")?),
+            "--pcap" => wishes.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
             _ => return Err(format!("no such option: {arg}; --help lists what there is")),
         }
     }
-    Ok(Wish::Run(sources))
+    Ok(Wish::Run(sources, wishes))
 }
 
 fn help(program: &str) -> String {
     format!(
         "Runs the Mongoose OS app {:?} on this machine, until SIGINT or SIGTERM.\n\n\
-         Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]...\n\n\
+         Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]... [--pcap FILE]\n\n\
          \x20 --conf FILE.json  take config values from a file; a later one wins\n\
          \x20 --set KEY=VALUE   set one config value; wins over files\n\
+         \x20 --pcap FILE       write what all connections say, before TLS, for Wireshark\n\
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
          makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 is asked for addresses\n\
@@ -128,10 +131,11 @@ fn watch_signals() -> Result<(), String> {
 }
 
 /// Libraries and app, in the order of a device. An error ends the process.
-fn init(sources: &config::Sources) -> Result<(), String> {
+fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String> {
     device::init()?;
     name_server::init()?;
     system::seed_random()?;
+    watch::begin(wishes)?;
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;
     mgos_get_mgr();
@@ -182,8 +186,8 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
         .map(|i| unsafe { CStr::from_ptr(*argv.add(i as usize)) }.to_string_lossy().into_owned())
         .collect();
     let program = args.first().cloned().unwrap_or_default();
-    let sources = match parse(args.into_iter().skip(1)) {
-        Ok(Wish::Run(sources)) => sources,
+    let (sources, wishes) = match parse(args.into_iter().skip(1)) {
+        Ok(Wish::Run(sources, wishes)) => (sources, wishes),
         Ok(Wish::Help) => {
             print!("{}", help(&program));
             return 0;
@@ -193,7 +197,7 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
             return 2;
         }
     };
-    if let Err(problem) = init(&sources) {
+    if let Err(problem) = init(&sources, &wishes) {
         eprintln!("{program}: {problem}");
         return 1;
     }
@@ -222,16 +226,17 @@ mod tests {
 
     #[test]
     fn options_may_be_repeated_and_attached() {
-        let wish = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3"]);
-        let Ok(Wish::Run(sources)) = wish else { panic!("{wish:?}") };
+        let wish = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3", "--pcap", "c.pcap"]);
+        let Ok(Wish::Run(sources, wishes)) = wish else { panic!("{wish:?}") };
         assert_eq!(sources.files, [PathBuf::from("a.json"), PathBuf::from("b.json")]);
         assert_eq!(sources.settings, ["x.y=1", "z=2=3"]);
+        assert_eq!(wishes.pcap, Some(PathBuf::from("c.pcap")));
         assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Wish::Help)));
     }
 
     #[test]
     fn wrong_arguments_are_named() {
-        for (args, named) in [(&["--conf"][..], "--conf"), (&["-x"], "-x"), (&["--set"], "KEY=VALUE")] {
+        for (args, named) in [(&["--conf"][..], "--conf"), (&["-x"], "-x"), (&["--set"], "KEY=VALUE"), (&["--pcap"], "--pcap")] {
             let problem = run(args).unwrap_err();
             assert!(problem.contains(named), "{problem}");
         }

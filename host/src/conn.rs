@@ -17,6 +17,7 @@ use crate::{
     mgr::Mgr,
     stream::Stream,
     tls::Tls,
+    watch::{self, Watched},
 };
 
 /// What a handler may change of `flags`; its other changes are undone.
@@ -40,6 +41,8 @@ pub(crate) struct State {
     pub(crate) addrs: VecDeque<SocketAddr>,
     /// Uptime in microseconds when the next address gets its turn.
     pub(crate) give_up_at: i64,
+    /// What `--pcap` knows of it, while it is open.
+    pub(crate) looked_at: Option<Box<Watched>>,
     /// MG_EV_CLOSE is out: the memory waits to be freed.
     pub(crate) closed: bool,
 }
@@ -228,6 +231,7 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
         watched: None,
         addrs: VecDeque::new(),
         give_up_at: i64::MAX,
+        looked_at: None,
         closed: false,
     });
     // SAFETY: just allocated, and all zero is a valid connection.
@@ -267,6 +271,7 @@ pub(crate) fn finish(conn: Conn) {
     if conn.sock() != INVALID_SOCKET {
         log!(Debug, "{:?} {} closed", conn.ptr(), conn.peer_text());
     }
+    watch::closed(conn);
     conn.set(F_CLOSE_IMMEDIATELY);
     conn.state(|s| s.closed = true);
     conn.drop_stream();

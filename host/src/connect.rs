@@ -22,6 +22,7 @@ use crate::{
     stream::{StreamError, Tcp},
     sync::lock,
     tls::{Settings, Tls},
+    watch,
 };
 
 /// While a host has further addresses, each gets this long.
@@ -233,6 +234,9 @@ pub(crate) fn progress(conn: Conn, ready: bool) {
         });
         io::handshake(conn);
     } else {
+        if status == 0 {
+            watch::opened(conn);
+        }
         conn.event(EV_CONNECT, &mut status);
     }
 }
@@ -319,6 +323,7 @@ pub(crate) fn accept(listener: Conn) {
     conn.adopt(stream);
     conn.mgr().link(conn);
     log!(Debug, "{:?} accepted from {from}", conn.ptr());
+    watch::opened(conn);
     conn.event(EV_ACCEPT, &mut peer);
 }
 

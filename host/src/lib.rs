@@ -32,6 +32,7 @@ pub mod system;
 pub mod timers;
 mod tls;
 pub mod uart;
+mod watch;
 pub mod websocket;
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub struct Args {
     build_only: bool,
     /// The app's directory, where its mos.yml is
     app_dir: PathBuf,
-    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times; -- before them may be left out
+    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times, --pcap FILE; -- before them may be left out
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     app_args: Vec<String>,
 }
@@ -38,28 +38,32 @@ pub fn run(args: Args) -> Result<()> {
     Err(error).with_context(|| format!("cannot start {}", built.program.display()))
 }
 
-/// What the app is given: without any `--`, and with its config files found from where the user is.
+/// Options that a file's name follows.
+const FILES: [&str; 2] = ["--conf", "--pcap"];
+
+/// What the app is given: without any `--`, and with files found from where the user is.
 fn app_args(args: &[String]) -> Result<Vec<String>> {
     let mut out = Vec::new();
     let mut args = args.iter().filter(|arg| *arg != "--");
     while let Some(arg) = args.next() {
-        if let Some(file) = arg.strip_prefix("--conf=") {
-            out.push(format!("--conf={}", absolute(file)?));
+        let attached = arg.split_once('=').filter(|(option, _)| FILES.contains(option));
+        if let Some((option, file)) = attached {
+            out.push(format!("{option}={}", absolute(option, file)?));
         } else {
             out.push(arg.clone());
-            if arg == "--conf"
+            if FILES.contains(&arg.as_str())
                 && let Some(file) = args.next()
             {
-                out.push(absolute(file)?);
+                out.push(absolute(arg, file)?);
             }
         }
     }
     Ok(out)
 }
 
-fn absolute(file: &str) -> Result<String> {
-    let path = std::path::absolute(Path::new(file)).with_context(|| format!("--conf {file:?}"))?;
-    path.into_os_string().into_string().ok().with_context(|| format!("--conf {file}: the name is not in UTF-8"))
+fn absolute(option: &str, file: &str) -> Result<String> {
+    let path = std::path::absolute(Path::new(file)).with_context(|| format!("{option} {file:?}"))?;
+    path.into_os_string().into_string().ok().with_context(|| format!("{option} {file}: the name is not in UTF-8"))
 }
 
 #[cfg(test)]
@@ -67,11 +71,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn config_files_are_found_from_where_the_user_is_and_dashes_between_options_are_dropped() {
+    fn files_are_found_from_where_the_user_is_and_dashes_between_options_are_dropped() {
         let given = ["--", "--conf", "/a.json", "--", "--set", "mqtt.server=b:1", "--conf=/c.json"];
         let args = app_args(&given.map(String::from)).unwrap();
         assert_eq!(args, ["--conf", "/a.json", "--set", "mqtt.server=b:1", "--conf=/c.json"]);
         let here = std::env::current_dir().unwrap().join("x.json");
         assert_eq!(app_args(&["--conf".into(), "x.json".into()]).unwrap()[1], here.to_str().unwrap());
+        assert_eq!(app_args(&["--pcap=x.json".into()]).unwrap()[0], format!("--pcap={}", here.display()));
     }
 }

@@ -73,6 +73,7 @@ pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(observer::PACKAGES)?;
+    setup::ensure(talks::PACKAGES)?;
     // Clouds are all played by the same one.
     let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
     if with_clouds {

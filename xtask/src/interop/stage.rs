@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -60,6 +60,14 @@ impl<'a> Stage<'a> {
     pub fn app_alone(&self, name: &str, settings: &[(&str, &str)]) -> Result<App<'_>> {
         let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
         self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
+    }
+
+    /// Start an app that writes to a file what it says and hears.
+    pub fn app_captured(&self, name: &str, broker: &Running, file: &Path) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
+        let mut command = Command::new(&built.program);
+        command.arg("--pcap").arg(file).current_dir(&built.files);
+        self.program(name, &mut command, &[("mqtt.server", broker.door.to_string().as_str())])
     }
 
     /// Start an app under valgrind: an error of memory, or memory that is lost at the end, makes its status 99. The log tells of all memory that

@@ -1,6 +1,7 @@
 //! The conversations: each is a function that sets a stage and looks at what happens on it. One table lists them all.
 
 mod access;
+mod capture;
 mod delivery;
 mod opening;
 mod programs;
@@ -11,6 +12,7 @@ use anyhow::Result;
 
 use super::over::Over;
 use super::stage::Stage;
+use crate::setup::{Package, program};
 
 /// A conversation with a broker.
 pub struct Talk {
@@ -43,6 +45,9 @@ pub const APPS: &[&str] = &[
 /// What has nothing to do with the kind of connection is looked at once.
 const PLAIN: &[Over] = &[Over::Tcp];
 const EVERY: &[Over] = &Over::ALL;
+
+/// What they take beside a broker.
+pub const PACKAGES: &[Package] = &[program("tshark", "tshark")];
 
 /// In the order in which they start: those that take longest come first.
 pub const ALL: &[Talk] = &[
@@ -95,5 +100,6 @@ pub const ALL: &[Talk] = &[
         over: &[Over::Ws, Over::Wss],
         hold: opening::handshake,
     },
+    Talk { name: "capture", about: "what --pcap writes, read by tshark", over: &[Over::Tcp, Over::Tls, Over::Wss], hold: capture::capture },
     Talk { name: "bytewise", about: "a link that passes on one byte at a time", over: EVERY, hold: delivery::bytewise },
 ];

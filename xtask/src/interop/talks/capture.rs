@@ -1,0 +1,41 @@
+//! What an app says, seen by a program by other hands: tshark reads the capture that `--pcap` makes.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use crate::interop::broker::Setup;
+use crate::interop::stage::Stage;
+
+/// What tshark finds in a file: the given fields of each packet that passes the filter.
+fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
+    let mut command = Command::new("tshark");
+    command.arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
+    for field in fields {
+        command.args(["-e", field]);
+    }
+    let output = command.output().context("cannot start tshark")?;
+    if !output.status.success() {
+        bail!("tshark: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+}
+
+pub fn capture(stage: &Stage) -> Result<()> {
+    let broker = stage.broker("broker", Setup::default())?;
+    let file = stage.dir.join("app.pcap");
+    stage.app_captured("subscriptions", &broker, &file)?.finish()?;
+    // Several packets may come in one portion; then their types stand in one line.
+    let types = tshark(&file, "mqtt", &["mqtt.msgtype"])?.join(",");
+    let types: Vec<&str> = types.split(',').collect();
+    stage.check(types.starts_with(&["1", "2", "8"]), &format!("tshark sees CONNECT, CONNACK, SUBSCRIBE (types {types:?})"))?;
+    for (number, name) in [("3", "PUBLISH"), ("4", "PUBACK"), ("9", "SUBACK"), ("10", "UNSUBSCRIBE"), ("11", "UNSUBACK")] {
+        stage.check(types.contains(&number), &format!("tshark sees {name}"))?;
+    }
+    let topics = tshark(&file, "mqtt.msgtype == 3", &["mqtt.topic"])?.join(",");
+    stage.check(topics.split(',').any(|topic| topic == "subs/x"), "tshark sees the topics of messages")?;
+    // Segments that are lost, doubled or out of order; packets that are malformed.
+    let wrong = tshark(&file, "tcp.analysis.flags || _ws.malformed || _ws.expert.severity >= 0x600000", &["frame.number", "_ws.col.Info"])?;
+    stage.check(wrong.is_empty(), &format!("tshark finds nothing wrong {wrong:?}"))
+}
