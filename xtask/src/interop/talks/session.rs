@@ -118,8 +118,9 @@ pub fn will(stage: &Stage) -> Result<()> {
 
     let mut app = stage.app("will", &broker, &[])?;
     app.tells("connected")?;
-    app.kill()?;
+    // What it says of itself first has arrived, so that the will comes after it.
     observer.next_on("will/state")?;
+    app.kill()?;
     let will = observer.next("the will")?;
     stage.check(will.topic == "will/state" && will.payload == "gone", "the will of an app that is killed is published")?;
     let mut later = stage.observer(&broker, &["will/#"], None)?;
