@@ -3,9 +3,11 @@
 //! The client, broker and tap of the simulation, without its chaos: an app publishes each minute, gets a message each hour, and loses its network for some time
 //! each day. What a single life of the simulation is too short for is looked at here; what breaks connections in a rough world is not.
 
+mod malloc;
 mod reference;
 mod sim;
 
+use malloc::allocated;
 use mgos_mqtt::conn::{Conn, Next, Waits, Wake};
 use mgos_mqtt::wire::QoS;
 use sim::broker::{Broker, Habits};
@@ -22,27 +24,6 @@ const KEEP_ALIVE: u16 = 60;
 const WAITS: Waits = Waits { min: 2000, max: 60_000 };
 const CONNECT_TIMEOUT: u32 = 30_000;
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1500, stall_one_in: 0, stall: 0 };
-
-/// Bytes that are allocated in this process, the library's and the test's.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-fn allocated() -> usize {
-    #[repr(C)]
-    struct MallInfo {
-        fields: [usize; 10],
-    }
-    unsafe extern "C" {
-        safe fn mallinfo2() -> MallInfo;
-    }
-    // What is in use, and what is mapped from the system directly.
-    let info = mallinfo2();
-    info.fields[7] + info.fields[4]
-}
-
-/// Elsewhere malloc has no such count.
-#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
-fn allocated() -> usize {
-    0
-}
 
 /// One test at a time: what is allocated is counted for the whole process.
 fn alone() -> MutexGuard<'static, ()> {

@@ -3,23 +3,13 @@
 //! What it can make the app's connection keep, and what gets into the log, is in c_tests/hostile.c; bytes that are no packets are the fuzz targets'.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
+mod malloc;
+
+use malloc::allocated;
 use mgos_mqtt::session::{Session, Take, Trouble};
 use mgos_mqtt::wire::{Packet, PacketId};
 
 const FLOOD: u32 = 200_000;
-
-/// Bytes that are allocated in this process.
-fn allocated() -> usize {
-    #[repr(C)]
-    struct MallInfo {
-        fields: [usize; 10],
-    }
-    unsafe extern "C" {
-        safe fn mallinfo2() -> MallInfo;
-    }
-    let info = mallinfo2();
-    info.fields[7] + info.fields[4]
-}
 
 fn packet(first: u8, id: Option<PacketId>, payload: &'static [u8]) -> Packet<'static> {
     Packet { first, id, topic: b"", payload }
