@@ -26,7 +26,7 @@ const MG_MQTT_EVENT_BASE: c_int = 200;
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, user_data: *mut c_void) {
     // SAFETY: by the contract.
-    let hold = unsafe { Hold::new(user_data.cast()) };
+    let hold = unsafe { Hold::leave_quiet(user_data.cast()) };
     let c = match &hold {
         Some(c) if c.get().nc == nc => c,
         _ => {
@@ -38,6 +38,9 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     if ev == MG_EV_RECV || ev == MG_EV_SEND {
         // SAFETY: these events come with the address of an int.
         count_bytes(c, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
+    }
+    if ev != MG_EV_POLL {
+        c.get().quiet = false;
     }
     if core::mem::replace(&mut c.get().delivering, true) {
         // A handler runs the event loop itself. What came in meanwhile waits in the buffer until that handler has returned;
@@ -58,9 +61,14 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             if !c.get().websocket.is_opening() {
                 lifecycle::note_app_connect(c, nc, 0);
             }
-            pump::wake(c);
-            pump(c);
-            receive(c, nc, false);
+            if !c.get().quiet {
+                // Whatever has to be tried again takes this back.
+                let object = c.get();
+                object.quiet = !object.websocket.is_used();
+                pump::wake(c);
+                pump(c);
+                receive(c, nc, false);
+            }
             call_handlers(c, nc, ev, ev_data, None);
         }
         MG_EV_CONNECT => {
@@ -192,7 +200,9 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
         return;
     }
     while c.get().nc == nc && !nc.is_null() {
-        websocket::unframe(c, nc, false);
+        if c.get().websocket.is_used() {
+            websocket::unframe(c, nc, false);
+        }
         let (bytes, limit) = received(nc);
         let object = c.get();
         // Without bytes there may be something to do as well: the answer to a packet that was dropped to its end.
@@ -237,7 +247,10 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
                 }
             }
             // No memory, or no room for the answer: the rest waits for the next poll.
-            Ok(None) => break,
+            Ok(None) => {
+                c.get().quiet = false;
+                break;
+            }
             Err(wrong) => {
                 let first_byte = buf.first().map_or(0, |&first| first as i32);
                 close_now(c, Reason::Violation);

@@ -311,6 +311,7 @@ pub fn note_app_connect(c: &Hold, nc: *mut mg_connection, len: usize) {
     if interval < 0 {
         return;
     }
+    c.get().quiet = false;
     let now = now();
     if c.get().core.session.has_begun() {
         c.get().core.session.sent_other(now);

@@ -51,6 +51,9 @@ pub struct Object {
     pub(super) beginning: bool,
     /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
     pub(super) lowered: bool,
+    /// Nothing is to be done at a poll but to call the handlers: all that there is to do waits for another event, for the timer or for a
+    /// call of the app, and each of these ends it.
+    pub(super) quiet: bool,
     /// To be freed when the last [`Hold`] ends.
     pub(super) doomed: bool,
     holds: u16,
@@ -77,6 +80,7 @@ impl Object {
         last_reason: 0,
         beginning: false,
         lowered: false,
+        quiet: false,
         doomed: false,
         holds: 0,
     };
@@ -92,6 +96,17 @@ impl Hold {
     /// # Safety
     /// `c` is NULL or came from `mgos_mqtt_conn_create` and has not been freed.
     pub unsafe fn new(c: *mut mgos_mqtt_conn) -> Option<Hold> {
+        // SAFETY: by the contract.
+        let hold = unsafe { Self::leave_quiet(c) }?;
+        hold.get().quiet = false;
+        Some(hold)
+    }
+
+    /// The same for an event that may leave the object as it is.
+    ///
+    /// # Safety
+    /// As for `new`.
+    pub unsafe fn leave_quiet(c: *mut mgos_mqtt_conn) -> Option<Hold> {
         let hold = Hold(NonNull::new(c.cast())?);
         hold.get().holds += 1;
         Some(hold)

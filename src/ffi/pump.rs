@@ -129,6 +129,7 @@ pub fn pump(c: &Hold) {
         let Some(Out { first, parts }) = core.session.pending(max_qos, &mut room) else { break };
         if write(nc, first, &parts).is_err() {
             // It stays where it is, and is tried again at the next poll.
+            c.get().quiet = false;
             c.log(Log::NoMemory, &[], 0, 0);
             break;
         }
@@ -165,9 +166,11 @@ pub fn arm(c: &Hold) {
     let ms = if left as i32 <= 0 { 0 } else { left as i32 };
     // SAFETY: the object lives until it is freed, which clears the timer.
     let timer = unsafe { shim::mgos_mqtt_shim_timer(old, ms, c.ptr()) };
-    // Without memory the old one goes on, and the next call tries again.
-    if timer != old {
-        let object = c.get();
+    let object = c.get();
+    if timer == old {
+        // Without memory the old one goes on, and the next poll or call tries again.
+        object.quiet = false;
+    } else {
         object.timer = timer;
         object.timer_at = at;
     }
