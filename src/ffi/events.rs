@@ -339,7 +339,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Resu
             cloud_event(c, Cloud::ConnectError);
         }
         Tell::Subscribers => {
-            while c.get().nc == nc {
+            while c.get().nc == nc && c.get().core.session.is_delivering() {
                 let (bytes, _) = received(nc);
                 let topic = bytes.get(message.topic_at..message.topic_at + message.topic_len).unwrap_or(&[]);
                 let Some(recipient) = c.get().core.session.next_recipient(topic) else { break };

@@ -447,6 +447,11 @@ impl<H: Copy> Session<H> {
         self.subscriptions.settled()
     }
 
+    /// True if [`Session::next_recipient`] may have someone more to name.
+    pub fn is_delivering(&self) -> bool {
+        self.subscriptions.is_delivering()
+    }
+
     /// The next handler for the message that is being delivered; `None` when all have had it.
     pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
         self.subscriptions.next_recipient(topic)

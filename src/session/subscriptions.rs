@@ -161,6 +161,11 @@ impl<H: Copy> Subscriptions<H> {
         })
     }
 
+    /// True if there are subscriptions that have not been looked at for the message that is being delivered.
+    pub fn is_delivering(&self) -> bool {
+        self.list.current::<DELIVERY>().is_some()
+    }
+
     /// The next handler for the message with this topic; `None` when all have had it.
     pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
         if !self.seek_match(topic) {
