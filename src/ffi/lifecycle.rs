@@ -92,8 +92,10 @@ pub fn connect(c: &Hold) -> bool {
         return false;
     }
     c.get().core.want();
-    // What an attempt tells of its beginning may have an app ask for one, again and again.
-    if !c.get().nc.is_null() || core::mem::replace(&mut c.get().beginning, true) {
+    // A connection whose end the app has not been told of comes first: another may lie where it lay, and be taken for it. What an attempt tells
+    // of its beginning may have an app ask for one, again and again.
+    let object = c.get();
+    if !object.nc.is_null() || object.closed_meanwhile || core::mem::replace(&mut object.beginning, true) {
         return true;
     }
     let begun = begin(c);
