@@ -50,6 +50,8 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             object.nc = null_mut();
             object.core.closing(0, 0);
             object.closed_meanwhile = true;
+        } else {
+            websocket::frame(c, nc);
         }
         return;
     }
@@ -78,15 +80,10 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         MG_EV_RECV => receive(c, nc, true),
         MG_EV_CLOSE => closed(c),
         MG_EV_WEBSOCKET_HANDSHAKE_DONE => websocket::answered(c, ev_data),
-        MG_EV_SEND => {
-            // SAFETY: this event comes with the address of an int.
-            let n = unsafe { *ev_data.cast::<c_int>() };
-            c.get().websocket.sent(n as usize);
-            pump(c);
-        }
+        MG_EV_SEND => pump(c),
         _ => {}
     }
-    if core::mem::take(&mut c.get().closed_meanwhile) {
+    while core::mem::take(&mut c.get().closed_meanwhile) {
         closed(c);
     }
     // Whatever handlers have written by themselves.
@@ -125,6 +122,9 @@ pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
 /// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
 fn count_bytes(c: &Hold, sent: bool, n: c_int) {
     let object = c.get();
+    if sent {
+        object.websocket.sent(n as usize);
+    }
     if n > 0 && !object.websocket.is_opening() {
         let counters = &mut object.core.session.counters;
         let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };
