@@ -27,7 +27,22 @@ fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
     if testing::fails() {
         return Err(OutOfMemory);
     }
-    NonNull::new(malloc(size)).ok_or(OutOfMemory)
+    let block = NonNull::new(malloc(size)).ok_or(OutOfMemory)?;
+    #[cfg(test)]
+    testing::count(1);
+    Ok(block)
+}
+
+/// `free`. Under test, what is not freed is known.
+///
+/// # Safety
+/// `block` came from `allocate`, or `realloc` of that, and is not used again.
+#[inline]
+unsafe fn give_back(block: *mut c_void) {
+    #[cfg(test)]
+    testing::count(-1);
+    // SAFETY: by the contract.
+    unsafe { free(block) };
 }
 
 /// Puts `value` into a block of its own, to be ended by [`release`].
@@ -48,7 +63,7 @@ pub unsafe fn release<T>(block: NonNull<T>) {
     // SAFETY: by the contract the block holds a valid T and is malloc's.
     unsafe {
         block.drop_in_place();
-        free(block.as_ptr().cast());
+        give_back(block.as_ptr().cast());
     }
 }
 
@@ -199,7 +214,7 @@ impl Chain {
             if self.last == node {
                 self.last = before;
             }
-            free(node.cast());
+            give_back(node.cast());
         }
     }
 
@@ -443,22 +458,54 @@ pub mod testing {
 
     std::thread_local! {
         static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+        static ONCE: Cell<bool> = const { Cell::new(false) };
+        static FAILED: Cell<bool> = const { Cell::new(false) };
+        static BLOCKS: Cell<isize> = const { Cell::new(0) };
     }
 
     /// The allocation after the next `n` fails, and so do all that follow; `None` ends it.
     pub fn fail_after(n: Option<usize>) {
         LEFT.set(n);
+        ONCE.set(false);
+        FAILED.set(false);
     }
 
-    pub(super) fn fails() -> bool {
+    /// The allocation after the next `n` fails, and no other.
+    pub fn fail_once(n: usize) {
+        fail_after(Some(n));
+        ONCE.set(true);
+    }
+
+    /// True if the allocation that was told to fail has been asked for.
+    pub fn has_failed() -> bool {
+        FAILED.get()
+    }
+
+    /// Asked before each allocation, also by what stands for the firmware.
+    pub fn fails() -> bool {
         match LEFT.get() {
             None => false,
-            Some(0) => true,
+            Some(0) => {
+                FAILED.set(true);
+                if ONCE.get() {
+                    LEFT.set(None);
+                }
+                true
+            }
             Some(n) => {
                 LEFT.set(Some(n - 1));
                 false
             }
         }
+    }
+
+    pub(super) fn count(blocks: isize) {
+        BLOCKS.set(BLOCKS.get() + blocks);
+    }
+
+    /// How many blocks this thread has allocated and not freed.
+    pub fn blocks() -> isize {
+        BLOCKS.get()
     }
 }
 

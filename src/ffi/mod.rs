@@ -16,3 +16,6 @@ mod pump;
 pub mod shim;
 pub mod types;
 mod websocket;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,224 @@
+//! One Mongoose connection of the stand-in, and the broker at its other end, who answers what he is told.
+//! Not here: when what happens to them (loop.rs), and the functions that the pump calls (seam.rs).
+
+extern crate std;
+
+use super::super::types::{mg_connection, mgos_mqtt_conn};
+use std::boxed::Box;
+use std::vec;
+use std::vec::Vec;
+
+/// What Mongoose's own MQTT functions work on.
+pub struct Proto {
+    pub keep_alive: u16,
+    /// The app has sent something by itself.
+    pub app_sent: bool,
+}
+
+/// What `struct mg_connection *` points to here.
+pub struct Nc {
+    pub recv: Vec<u8>,
+    pub send: Vec<u8>,
+    pub limit: usize,
+    pub connected: bool,
+    pub close_now: bool,
+    pub close_after_sending: bool,
+    /// Mongoose's handler of HTTP stands between, until the pump takes over.
+    pub http: bool,
+    pub ws: bool,
+    pub proto: Option<Proto>,
+    pub owner: *mut mgos_mqtt_conn,
+    pub broker: Broker,
+}
+
+impl Nc {
+    pub fn open(owner: *mut mgos_mqtt_conn, limit: usize, ws: bool) -> *mut mg_connection {
+        let proto = if ws { None } else { Some(Proto { keep_alive: 0, app_sent: false }) };
+        let nc = Nc {
+            recv: vec![],
+            send: vec![],
+            limit,
+            connected: false,
+            close_now: false,
+            close_after_sending: false,
+            http: ws,
+            ws,
+            proto,
+            owner,
+            broker: Broker { ws, ..Broker::default() },
+        };
+        Box::into_raw(Box::new(nc)).cast()
+    }
+
+    /// What the app writes by itself, as by mg_send().
+    pub fn write(&mut self, bytes: &[u8]) {
+        self.send.extend_from_slice(bytes);
+        if let Some(proto) = &mut self.proto {
+            proto.app_sent = true;
+        }
+    }
+}
+
+/// The connection behind the pointer, until the library or the app is called again.
+pub fn at<'a>(nc: *mut mg_connection) -> &'a mut Nc {
+    // SAFETY: it came from `Nc::open` and has not been freed; nobody keeps what this returns.
+    unsafe { &mut *nc.cast::<Nc>() }
+}
+
+/// Ends a connection.
+pub fn free(nc: *mut mg_connection) {
+    // SAFETY: it came from `Nc::open`, and is not used again.
+    drop(unsafe { Box::from_raw(nc.cast::<Nc>()) });
+}
+
+/// How the broker behaves; the world has one for all connections that are to come.
+#[derive(Clone, Copy)]
+pub struct Manner {
+    /// Session present, and return code.
+    pub connack: [u8; 2],
+    /// He says nothing by himself.
+    pub mute: bool,
+    /// He cuts what he sends over WebSocket into frames of so many bytes.
+    pub frame: usize,
+}
+
+/// The other end of one connection.
+#[derive(Default)]
+pub struct Broker {
+    pub ws: bool,
+    /// The request for WebSocket has come; the answer has not been dealt with.
+    pub asked_for_ws: bool,
+    upgraded: bool,
+    raw: Vec<u8>,
+    mqtt: Vec<u8>,
+    /// What has come in, packet by packet.
+    heard: Vec<Vec<u8>>,
+    /// What of that nobody has asked for yet.
+    pub fresh: Vec<Vec<u8>>,
+    /// Control frames that have come in, over WebSocket: opcode and payload.
+    pub frames: Vec<(u8, Vec<u8>)>,
+    /// What is on its way to the client.
+    pub says: Vec<u8>,
+    /// He has closed the connection, or lost it.
+    pub gone: bool,
+    accepted: bool,
+}
+
+impl Broker {
+    /// Bytes have come in.
+    pub fn hear(&mut self, bytes: &[u8], manner: Manner) {
+        if self.ws && !self.upgraded {
+            assert_eq!(bytes, b"GET");
+            self.asked_for_ws = true;
+            self.upgraded = true;
+            return;
+        }
+        if self.ws {
+            self.raw.extend_from_slice(bytes);
+            self.unframe();
+        } else {
+            self.mqtt.extend_from_slice(bytes);
+        }
+        while let Some(packet) = first_packet(&mut self.mqtt) {
+            self.judge(&packet);
+            if !manner.mute {
+                self.answer(&packet, manner);
+            }
+            self.fresh.push(packet.clone());
+            self.heard.push(packet);
+        }
+    }
+
+    fn unframe(&mut self) {
+        loop {
+            let &[first, second, ref rest @ ..] = &self.raw[..] else { return };
+            assert!(second & 0x80 != 0, "a client masks");
+            let (head, len) = match second & 0x7f {
+                126 if rest.len() < 2 => return,
+                126 => (2, u16::from_be_bytes([rest[0], rest[1]]) as usize),
+                127 => panic!("no frame here is so long"),
+                len => (0, len as usize),
+            };
+            let Some(mask) = rest.get(head..head + 4) else { return };
+            let Some(payload) = rest.get(head + 4..head + 4 + len) else { return };
+            let payload: Vec<u8> = payload.iter().zip(mask.iter().cycle()).map(|(a, b)| a ^ b).collect();
+            self.raw.drain(..2 + head + 4 + len);
+            if first == 0x82 {
+                self.mqtt.extend(payload);
+            } else {
+                self.frames.push((first & 15, payload));
+            }
+        }
+    }
+
+    /// What holds of every packet, whatever the app does.
+    fn judge(&self, packet: &[u8]) {
+        let kind = packet[0] >> 4;
+        assert_eq!(kind == 1, self.heard.is_empty(), "CONNECT first and once: {packet:02x?} after {:02x?}", self.heard);
+        assert!(self.heard.last().is_none_or(|last| last[0] != 0xe0), "nothing after DISCONNECT: {packet:02x?}");
+        assert!(matches!(kind, 1 | 14) || self.accepted, "nothing before CONNACK: {packet:02x?}");
+        let flags = match kind {
+            3 => packet[0] & 15,
+            6 | 8 | 10 => 2,
+            _ => 0,
+        };
+        assert_eq!(packet[0] & 15, flags, "{packet:02x?}");
+        if matches!(kind, 4..=8 | 10) {
+            assert_ne!(packet[2..4], [0, 0], "{packet:02x?}");
+        }
+    }
+
+    fn answer(&mut self, packet: &[u8], manner: Manner) {
+        let id = |at: usize| [packet[at], packet[at + 1]];
+        match packet[0] >> 4 {
+            1 => self.accept(manner),
+            3 if packet[0] & 6 > 0 => {
+                // In these tests all messages are short.
+                let [a, b] = id(4 + u16::from_be_bytes(id(2)) as usize);
+                self.say(&[if packet[0] & 2 > 0 { 0x40 } else { 0x50 }, 2, a, b], manner);
+            }
+            5 => self.say(&[0x62, 2, packet[2], packet[3]], manner),
+            6 => self.say(&[0x70, 2, packet[2], packet[3]], manner),
+            8 => self.say(&[0x90, 3, packet[2], packet[3], packet[packet.len() - 1]], manner),
+            10 => self.say(&[0xb0, 2, packet[2], packet[3]], manner),
+            12 => self.say(&[0xd0, 0], manner),
+            14 => self.gone = true,
+            _ => {}
+        }
+    }
+
+    /// CONNACK.
+    pub fn accept(&mut self, manner: Manner) {
+        let [present, code] = manner.connack;
+        self.accepted = code == 0;
+        self.say(&[0x20, 2, present, code], manner);
+    }
+
+    /// Sends MQTT.
+    pub fn say(&mut self, bytes: &[u8], manner: Manner) {
+        if !self.ws {
+            return self.says.extend_from_slice(bytes);
+        }
+        for piece in bytes.chunks(manner.frame.min(125)) {
+            self.says.extend([0x82, piece.len() as u8]);
+            self.says.extend_from_slice(piece);
+        }
+    }
+}
+
+/// Takes the first packet away, if it is there whole.
+fn first_packet(bytes: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let (mut len, mut shift, mut at) = (0, 0, 1);
+    loop {
+        let &byte = bytes.get(at)?;
+        len |= (byte as usize & 0x7f) << shift;
+        (shift, at) = (shift + 7, at + 1);
+        if byte & 0x80 == 0 {
+            break;
+        }
+    }
+    if bytes.len() < at + len {
+        return None;
+    }
+    Some(bytes.drain(..at + len).collect())
+}

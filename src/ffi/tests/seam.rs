@@ -1,0 +1,341 @@
+//! The functions of shim/ that the pump calls, as the shim has them, on what stands for Mongoose and Mongoose OS here.
+//! Not here: what those do by themselves (world.rs, link.rs).
+
+extern crate std;
+
+use super::super::shim::{Cloud, Log, Number, Text};
+use super::super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
+use super::super::types::{mg_send_mqtt_handshake_opts, sub_handler_t};
+use super::link::{Nc, Proto, at};
+use super::world::{Config, Timer, callback, shared, with};
+use crate::heap::testing::fails;
+use core::ffi::{c_char, c_int, c_void};
+use core::ptr::{null, null_mut};
+use std::borrow::ToOwned;
+use std::boxed::Box;
+use std::format;
+use std::vec::Vec;
+
+/// What the shim has beyond `recv_mbuf_limit` over WebSocket.
+const WS_EXTRA: usize = 160;
+const LEAST_LIMIT: usize = 64;
+
+/// `struct mg_mqtt_message`, as far as it goes.
+pub struct Message {
+    pub id: u16,
+    pub topic: *const u8,
+    pub topic_len: usize,
+    pub payload: *const u8,
+    pub payload_len: usize,
+}
+
+/// What the options of CONNECT say, as far as it goes.
+pub struct Options {
+    pub clean_session: bool,
+    pub keep_alive: u16,
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_now() -> u32 {
+    with(|w| w.now)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_random() -> u32 {
+    with(|w| w.rng.next())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_time_is_set() -> u32 {
+    with(|w| w.time_is_set as u32)
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize {
+    if ms >= 0 && fails() {
+        return id;
+    }
+    with(|w| {
+        assert!(id == 0 || w.timers.iter().any(|t| t.id == id && t.c == c), "no such timer");
+        w.timers.retain(|t| t.id != id);
+        if ms < 0 {
+            return 0;
+        }
+        w.last_timer += 1;
+        w.timers.push(Timer { id: w.last_timer, at: w.now.wrapping_add(ms as u32), c });
+        w.last_timer
+    })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
+    if on != 0 && fails() {
+        return 0;
+    }
+    with(|w| {
+        w.watchers.retain(|&watcher| watcher != c);
+        if on != 0 {
+            w.watchers.push(c);
+        }
+    });
+    1
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize, a: i32, b: i32) {
+    // SAFETY: so many bytes are there, for now.
+    let text = if s.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(s, len) } }.to_owned();
+    with(|w| w.log.push((what as u32, text, a, b)));
+    callback("log");
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, _conn: i32) {
+    let server = Config::at(cfg).server;
+    with(|w| w.seen.push(format!("connecting to {server}")));
+    callback("log");
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_cloud_event(which: Cloud) {
+    let name = match which {
+        Cloud::Connecting => "cloud CONNECTING",
+        Cloud::Connected => "cloud CONNECTED",
+        Cloud::Disconnected => "cloud DISCONNECTED",
+        Cloud::ConnectError => "cloud CONNECTERROR",
+    };
+    with(|w| w.seen.push(name.to_owned()));
+    callback(name);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32 {
+    let cfg = Config::at(cfg);
+    match which {
+        Number::HasServer => !cfg.server.is_empty() as i32,
+        which => cfg.numbers[which as usize],
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_string(cfg: *const mgos_config_mqtt, which: Text) -> *const c_char {
+    Config::at(cfg).texts[which as usize].as_ref().map_or(null(), |text| text.as_ptr())
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt {
+    if shared(cfg) {
+        return cfg;
+    }
+    if fails() {
+        return null();
+    }
+    with(|w| w.copies += 1);
+    Box::into_raw(Box::new(Config::at(cfg).clone())).cast_const().cast()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_free_config(cfg: *const mgos_config_mqtt) {
+    if cfg.is_null() || shared(cfg) {
+        return;
+    }
+    with(|w| w.copies -= 1);
+    Config::free(cfg);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection {
+    let cfg = Config::at(cfg).clone();
+    let ws = cfg.numbers[Number::WsEnable as usize] != 0;
+    if with(|w| w.unreachable) || fails() {
+        with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
+        callback("log");
+        return null_mut();
+    }
+    let nc = Nc::open(c, cfg.limit.max(LEAST_LIMIT) + if ws { WS_EXTRA } else { 0 }, ws);
+    with(|w| w.links.push(nc));
+    if !ws && fails() {
+        mgos_mqtt_shim_detach(nc);
+        mgos_mqtt_shim_close(nc, 0);
+        return null_mut();
+    }
+    nc
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_call_connect_fn(
+    nc: *mut mg_connection,
+    cfg: *const mgos_config_mqtt,
+    connect_fn: mgos_mqtt_connect_fn_t,
+    arg: *mut c_void,
+) -> usize {
+    let cfg = Config::at(cfg).clone();
+    let mut options = Options {
+        clean_session: cfg.numbers[Number::CleanSession as usize] != 0,
+        keep_alive: cfg.numbers[Number::KeepAlive as usize] as u16,
+    };
+    let before = at(nc).send.len();
+    let id = cfg.texts[Text::ClientId as usize].as_ref().map_or(null(), |text| text.as_ptr());
+    // SAFETY: what was set is a connect callback of these tests.
+    unsafe { connect_fn.unwrap()(nc, id, (&raw mut options).cast::<mg_send_mqtt_handshake_opts>(), arg) };
+    // The event loop may have been run, and the connection be gone.
+    if with(|w| w.links.contains(&nc)) { at(nc).send.len() - before } else { 0 }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_last_sent(nc: *mut mg_connection, len: usize) -> *const u8 {
+    let send = &at(nc).send;
+    send[send.len() - len..].as_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32 {
+    let Some(proto) = &mut at(nc).proto else { return -1 };
+    if core::mem::take(&mut proto.app_sent) { proto.keep_alive as i32 } else { -1 }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32) {
+    if let Some(proto) = &mut at(nc).proto {
+        proto.keep_alive = seconds as u16;
+    }
+}
+
+/// Room for `more` bytes behind what `bytes` holds, exactly so many if it must be asked for. False without memory.
+fn reserve(bytes: &mut Vec<u8>, more: usize) -> bool {
+    if bytes.capacity() - bytes.len() < more {
+        if fails() {
+            return false;
+        }
+        bytes.reserve_exact(more);
+    }
+    true
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_room(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8 {
+    let send = &mut at(nc).send;
+    if !reserve(send, size + spare) {
+        return null_mut();
+    }
+    send.spare_capacity_mut().as_mut_ptr().cast()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize) {
+    let send = &mut at(nc).send;
+    assert!(send.len() + size <= send.capacity());
+    // SAFETY: so many bytes have been written where `mgos_mqtt_shim_room` said. Miri knows if not.
+    unsafe { send.set_len(send.len() + size) };
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, place: usize, bytes: *const u8, len: usize) -> *mut u8 {
+    let send = &mut at(nc).send;
+    if !reserve(send, len) {
+        return null_mut();
+    }
+    // SAFETY: so many bytes are there.
+    send.splice(place..place, unsafe { core::slice::from_raw_parts(bytes, len) }.iter().copied());
+    send[place + len..].as_mut_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize {
+    at(nc).send.len()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8 {
+    let nc = at(nc);
+    let extra = if nc.ws { WS_EXTRA } else { 0 };
+    // SAFETY: both are there to be written to.
+    unsafe {
+        len.write(nc.recv.len());
+        limit.write((nc.limit - extra).max(LEAST_LIMIT));
+    }
+    nc.recv.as_ptr()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_cut(nc: *mut mg_connection, place: usize, len: usize) -> usize {
+    let recv = &mut at(nc).recv;
+    recv.drain(place..place + len);
+    recv.len()
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgos_config_mqtt) {
+    at(nc).send.extend_from_slice(b"GET");
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32 {
+    // SAFETY: the reply of world.rs: whether the server agrees.
+    let agreed = unsafe { *reply.cast::<bool>() };
+    if !agreed {
+        with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
+        callback("log");
+    }
+    agreed as u32
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) {
+    at(nc).http = false;
+    if all == 0 {
+        return;
+    }
+    if fails() {
+        at(nc).proto = None;
+        return mgos_mqtt_shim_close(nc, 0);
+    }
+    at(nc).proto = Some(Proto { keep_alive: 0, app_sent: false });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32) {
+    let nc = at(nc);
+    if after_sending != 0 {
+        nc.close_after_sending = true;
+    } else {
+        nc.close_now = true;
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_detach(nc: *mut mg_connection) {
+    at(nc).owner = null_mut();
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_owner(nc: *mut mg_connection) -> *mut mgos_mqtt_conn {
+    at(nc).owner
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_call(
+    handler: *const c_void,
+    nc: *mut mg_connection,
+    ev: c_int,
+    packet: *const mgos_mqtt_packet,
+    user_data: *mut c_void,
+) {
+    // SAFETY: the packet is there while this runs, and copied at once.
+    let packet = unsafe { packet.read() };
+    let recv = at(nc).recv.as_ptr();
+    assert!(packet.size <= at(nc).recv.len() && packet.payload_at + packet.payload_len <= packet.size);
+    let (topic, payload) = (recv.wrapping_add(packet.topic_at), recv.wrapping_add(packet.payload_at));
+    // SAFETY: `handler` is what was handed in as a handler of this type, by these tests.
+    unsafe {
+        if ev == 0 {
+            if let Some(call) = core::mem::transmute::<*const c_void, sub_handler_t>(handler) {
+                call(nc, topic.cast(), packet.topic_len as c_int, payload.cast(), packet.payload_len as c_int, user_data);
+            }
+            return;
+        }
+        let mut message = Message { id: packet.id, topic, topic_len: packet.topic_len, payload, payload_len: packet.payload_len };
+        let call = core::mem::transmute::<*const c_void, mg_event_handler_t>(handler);
+        call.unwrap()(nc, ev, (&raw mut message).cast(), user_data);
+    }
+}
