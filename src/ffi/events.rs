@@ -284,9 +284,11 @@ fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
     pump::send(c, &Out::ack(&mut Room::default(), ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
-/// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later.
-fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: &[u8]) -> Result<Option<usize>, Wrong> {
-    let p = decode(header, body)?;
+/// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later. `body` lies in the receive buffer; no reference, as
+/// that would say that it stays as it is until this returns.
+fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -> Result<Option<usize>, Wrong> {
+    // SAFETY: it is there until C is called, and not looked at after that.
+    let p = decode(header, unsafe { &*body })?;
     let others = !c.get().handlers.is_empty();
     let reaction = match c.get().core.session.receive(p, others, now()) {
         Ok(reaction) => reaction,

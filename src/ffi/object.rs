@@ -158,8 +158,8 @@ impl Hold {
         }
     }
 
-    /// Writes a log line.
-    pub fn log(&self, what: Log, s: &[u8], a: i32, b: i32) {
+    /// Writes a log line. `s` is there when it is called; what a log hook does may be the end of it, so it is no reference.
+    pub(super) fn log(&self, what: Log, s: *const [u8], a: i32, b: i32) {
         let id = self.get().id as i32;
         log_line(what, id, s, a, b);
     }
@@ -187,9 +187,9 @@ pub(super) fn number(config: *const mgos_config_mqtt, which: Number) -> i32 {
 }
 
 /// Writes a log line of no connection in particular, or of that with number `id`.
-pub(super) fn log_line(what: Log, id: i32, s: &[u8], a: i32, b: i32) {
-    // SAFETY: the slice is valid for the call; the callers hold no reference to an object.
-    unsafe { shim::mgos_mqtt_shim_log(what, id, s.as_ptr(), s.len(), a, b) }
+pub(super) fn log_line(what: Log, id: i32, s: *const [u8], a: i32, b: i32) {
+    // SAFETY: the shim copies the bytes before it calls anyone; the callers hold no reference to an object.
+    unsafe { shim::mgos_mqtt_shim_log(what, id, s.cast(), s.len(), a, b) }
 }
 
 /// Complains that a call needs a connection and has none.

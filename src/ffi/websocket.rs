@@ -116,6 +116,8 @@ pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
 /// Takes what has come in out of its frames, and answers control frames. A close waits until the packets before it have been dealt with, unless
 /// `to_the_end`.
 pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
+    // What the app has written comes before an answer, and if there is no memory for its header, the log hook runs before anything is looked at.
+    frame(c, nc);
     while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
         let at = c.get().websocket.unframed;
         let (bytes, _) = received(nc);
@@ -148,7 +150,6 @@ pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
 
 /// Answers a ping with a pong, and a close with a close.
 fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
-    frame(c, nc);
     let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
     // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
     // SAFETY: `nc` is alive.
