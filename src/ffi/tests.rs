@@ -7,5 +7,6 @@ extern crate std;
 mod app;
 mod callbacks;
 mod link;
+mod moments;
 mod seam;
 mod world;

@@ -1,0 +1,115 @@
+//! Moments in which what the pump looks at goes away under its eyes, one by one, with what the app is told and what goes out.
+//! Not here: all the others (callbacks.rs).
+extern crate std;
+
+use super::super::conn_api::*;
+use super::app::{c, publish};
+use super::callbacks::{Kind, make};
+use super::link::at;
+use super::world::{broker_says, heard, nc, net_up, pass, round, rounds, with};
+use std::vec::Vec;
+
+/// What the app was told since this was last asked.
+fn seen() -> Vec<std::string::String> {
+    with(|w| core::mem::take(&mut w.seen))
+}
+
+/// Plans what is done in the callback after the next `n`.
+fn in_callback(n: usize, act: fn()) {
+    with(|w| w.plan.push((w.callbacks + n + 1, act)));
+}
+
+fn up(kind: Kind) -> super::world::Turn {
+    let turn = make(kind);
+    net_up();
+    rounds(if kind == Kind::WebSocket { 5 } else { 3 });
+    turn
+}
+
+#[test]
+fn a_life_in_order() {
+    for kind in [Kind::Plain, Kind::WebSocket] {
+        let turn = up(kind);
+        #[rustfmt::skip]
+        assert_eq!(seen(), [
+            "connecting to one", "cloud CONNECTING", "cloud CONNECTED", "h CONNACK", "g CONNACK", "a SUBACK 1", "b SUBACK 2",
+        ]);
+        let packets = heard();
+        assert_eq!(packets[0][..12], *b"\x10\x0e\0\x04MQTT\x04\0\0\x3c");
+        assert_eq!(packets[1..], [b"\x82\x06\0\x01\0\x01a\x01".to_vec(), b"\x82\x06\0\x02\0\x01b\x01".to_vec()]);
+        broker_says(b"\x30\x04\0\x01am\x32\x06\0\x01b\0\x07n\x34\x06\0\x01a\0\x08o\x30\x05\0\x03zzz");
+        rounds(3);
+        assert_eq!(
+            seen(),
+            ["a PUBLISH a=m", "b PUBLISH b=n", "a PUBLISH a=o", "h PUBLISH zzz=", "g PUBLISH zzz=", "h PUBREL 8", "g PUBREL 8"]
+        );
+        assert_eq!(heard(), [b"\x40\x02\0\x07".to_vec(), b"\x50\x02\0\x08".to_vec(), b"\x70\x02\0\x08".to_vec()]);
+        assert_eq!([publish(c"0", 0), publish(c"1", 1), publish(c"2", 2)], [3, 4, 5]);
+        rounds(4);
+        assert_eq!(seen(), ["h PUBACK 4", "g PUBACK 4", "h PUBREC 5", "g PUBREC 5", "h PUBCOMP 5", "g PUBCOMP 5"]);
+        #[rustfmt::skip]
+        assert_eq!(heard(), [
+            b"\x30\x04\0\x01t0".to_vec(), b"\x32\x06\0\x01t\0\x041".to_vec(), b"\x35\x06\0\x01t\0\x052".to_vec(), b"\x62\x02\0\x05".to_vec(),
+        ]);
+        // SAFETY: the connection is alive.
+        unsafe { mgos_mqtt_conn_disconnect(c()) };
+        rounds(2);
+        assert_eq!((seen().join(", "), heard()), ("cloud DISCONNECTED, h CLOSE, g CLOSE".into(), [b"\xe0\0".to_vec()].to_vec()));
+        pass(30);
+        assert!(seen().is_empty(), "it stays so");
+        turn.end();
+    }
+}
+
+#[test]
+fn while_a_handler_runs_the_event_loop_the_receive_buffer_may_move() {
+    let turn = up(Kind::Plain);
+    seen();
+    in_callback(0, || {
+        for _ in 0..10 {
+            broker_says(b"\x30\x0e\0\x01z..........!");
+        }
+        at(nc()).recv.shrink_to_fit();
+        round();
+    });
+    broker_says(b"\x30\x04\0\x01am");
+    rounds(2);
+    let seen = seen();
+    assert_eq!((seen[0].as_str(), seen.len()), ("a PUBLISH a=m", 21));
+    turn.end();
+}
+
+#[test]
+fn while_a_handler_runs_the_event_loop_its_connection_may_go() {
+    let turn = up(Kind::Plain);
+    seen();
+    in_callback(0, || {
+        at(nc()).close_now = true;
+        round();
+        // SAFETY: the connection is alive.
+        unsafe { assert!(mgos_mqtt_conn_connect(c()) && mgos_mqtt_conn_nc(c()).is_null()) };
+    });
+    broker_says(b"\x30\x04\0\x01am\x30\x04\0\x01an");
+    round();
+    assert_eq!(seen(), ["a PUBLISH a=m", "cloud DISCONNECTED", "h CLOSE", "g CLOSE"]);
+    pass(2);
+    assert!(seen().contains(&"g CONNACK".into()));
+    turn.end();
+}
+
+#[test]
+fn a_log_hook_may_unsubscribe_what_the_line_is_about() {
+    let turn = up(Kind::Plain);
+    with(|w| w.manner.mute = true);
+    // SAFETY: the connection is alive, the strings are constants.
+    unsafe { mgos_mqtt_conn_sub(c(), c"no".as_ptr(), 1, Some(super::app::handler), super::app::tag(c"no")) };
+    seen();
+    with(|w| w.log.clear());
+    // SAFETY: as above.
+    in_callback(0, || assert!(unsafe { mgos_mqtt_conn_unsub(c(), c"no".as_ptr()) }));
+    broker_says(b"\x90\x03\0\x03\x80");
+    rounds(2);
+    assert_eq!(with(|w| w.log[0].1.clone()), b"no");
+    assert!(seen().is_empty(), "it is told nothing any more");
+    turn.end();
+}
