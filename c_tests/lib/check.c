@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -48,20 +49,49 @@ static void leave(void *arg) {
   (void) arg;
 }
 
+static void run_script(const struct script *script) {
+  s_script = script->name;
+  if (setjmp(s_end_of_script) == 0) {
+    broker_begin();
+    app_begin();
+    script->run();
+    /* What nobody expected is an error, too. */
+    expect_no_more_events();
+  }
+  app_end();
+  broker_end();
+}
+
+static void afterwards(void) {
+  int waited = 0;
+  create();
+  app_connect();
+  expect_connection();
+  expect("10 *");
+  play("20 02 00 00");
+  while (!app_is_connected() && waited++ < PATIENCE) usleep(1000);
+  app_pub("t", "m", 1, false);
+  expect("32 06 0001 't' 0001 'm'");
+  play("40 02 0001");
+  while (app_num_unsent_bytes() > 0 && waited++ < PATIENCE) usleep(1000);
+  expect_that(app_num_unsent_bytes() == 0);
+  check("a connection, a message and its acknowledgement");
+  /* A script that was cut short may have left handlers that record more. */
+  forget_events();
+}
+
 static void *run_scripts(void *arg) {
-  volatile size_t i; /* keeps its value over longjmp() */
+  static const struct script end = {"afterwards", afterwards};
+  size_t i;
+  int failed;
   s_thread = pthread_self();
-  for (i = 0; i < s_num_scripts; i++) {
-    s_script = s_scripts[i].name;
-    if (setjmp(s_end_of_script) == 0) {
-      broker_begin();
-      app_begin();
-      s_scripts[i].run();
-      /* What nobody expected is an error, too. */
-      expect_no_more_events();
-    }
-    app_end();
-    broker_end();
+  for (i = 0; i < s_num_scripts; i++) run_script(&s_scripts[i]);
+  /* Whatever has failed for want of memory, the library works. The one allocation that fails may be here; then not in the second try. */
+  if (getenv("SUITE_AFTERWARDS") != NULL) {
+    unsetenv("SUITE_PATIENCE");
+    failed = s_failed;
+    run_script(&end);
+    if (s_failed > failed) run_script(&end);
   }
   printf("%d passed, %d failed\n", s_passed, s_failed);
   fflush(stdout);

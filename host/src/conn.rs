@@ -15,6 +15,7 @@ use crate::{
     io::{self, Received},
     log::log,
     mgr::Mgr,
+    starve,
     stream::Stream,
     tls::Tls,
     watch::{self, Watched},
@@ -218,8 +219,11 @@ pub unsafe extern "C" fn mg_call(nc: *mut MgConnection, handler: Handler, user_d
 
 /// A new connection, in no list yet. `None` without memory.
 pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: c_ulong) -> Option<Conn> {
+    if starve::fails() {
+        return None;
+    }
     // SAFETY: no arguments to get wrong; the result is checked.
-    let nc = unsafe { libc::calloc(1, size_of::<MgConnection>()) }.cast::<MgConnection>();
+    let nc = starve::spared(|| unsafe { libc::calloc(1, size_of::<MgConnection>()) }).cast::<MgConnection>();
     if nc.is_null() {
         return None;
     }

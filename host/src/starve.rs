@@ -3,8 +3,12 @@
 //!
 //! Counted is what the main task asks for from the start of the libraries on. The Rust of the host is spared: it stands for a system that
 //! keeps its own affairs in order, and ends the process without memory. Where a device's system would allocate, [`fails`] is asked.
+//!
+//! The mqtt library's own calls can be told from all others, by the apps and the system: these are compiled so that they call
+//! `mgos_host_other_malloc()` and so on.
 
-/// Set to N for the Nth allocation to fail, or to N% for so many of a hundred, at random.
+/// Set to N for the Nth allocation to fail, or to N% for so many of a hundred, at random. With `library:` before it, the mqtt library's
+/// own allocations are counted alone, and alone may fail.
 const VARIABLE: &str = "MGOS_HOST_STARVE";
 
 /// Without the feature nothing fails; to ask for it is a mistake.
@@ -58,18 +62,22 @@ mod on_demand {
         static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
         static MADE: Cell<u64> = const { Cell::new(0) };
         static FAILED: Cell<u64> = const { Cell::new(0) };
+        // Whether only the library's own are counted.
+        static ONLY_LIBRARY: Cell<bool> = const { Cell::new(false) };
         // How deep we are in the allocator of the host's Rust.
         static OWN: Cell<u32> = const { Cell::new(0) };
     }
 
     /// Reads what is to fail, and begins to count.
     pub(crate) fn begin() -> Result<(), String> {
-        let Ok(text) = env::var(VARIABLE) else { return Ok(()) };
+        let Ok(whole) = env::var(VARIABLE) else { return Ok(()) };
+        let text = whole.strip_prefix("library:").unwrap_or(&whole);
+        ONLY_LIBRARY.set(text.len() < whole.len());
         let plan = match text.strip_suffix('%') {
             Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(|percent| Plan::Percent(percent, seed())),
             None => text.parse().ok().map(|n| if n == 0 { Plan::Never } else { Plan::Nth(n) }),
         };
-        let plan = plan.ok_or(format!("{VARIABLE} must be a number, or a percentage as in 1%, not {text:?}"))?;
+        let plan = plan.ok_or(format!("{VARIABLE} must be a number, or a percentage as in 1%, perhaps after library:, not {whole:?}"))?;
         PLAN.set(Some(plan));
         // SAFETY: a function without arguments.
         unsafe { libc::atexit(report) };
@@ -86,8 +94,13 @@ mod on_demand {
         eprintln!("starve: {} allocations, {} failed", MADE.get(), FAILED.get());
     }
 
-    /// Whether the allocation that is about to be made is to fail.
+    /// Whether the allocation that the app or the system is about to make is to fail.
     pub(crate) fn fails() -> bool {
+        !ONLY_LIBRARY.get() && next_fails()
+    }
+
+    /// Whether the next that is counted is to fail.
+    fn next_fails() -> bool {
         let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
         let made = MADE.get() + 1;
         MADE.set(made);
@@ -113,29 +126,27 @@ mod on_demand {
         fn __real_strdup(text: *const c_char) -> *mut c_char;
     }
 
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn __wrap_malloc(size: size_t) -> *mut c_void {
-        // SAFETY: the caller's promise.
-        if fails() { ptr::null_mut() } else { unsafe { __real_malloc(size) } }
+    /// A function that allocates, as the library calls it, and as all others do.
+    macro_rules! on_demand {
+        ($real:ident, $wrap:ident, $other:ident, ($($name:ident: $type:ty),*) -> $result:ty) => {
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn $wrap($($name: $type),*) -> $result {
+                // SAFETY: the caller's promise.
+                if next_fails() { ptr::null_mut() } else { unsafe { $real($($name),*) } }
+            }
+
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn $other($($name: $type),*) -> $result {
+                // SAFETY: the caller's promise.
+                if fails() { ptr::null_mut() } else { unsafe { $real($($name),*) } }
+            }
+        };
     }
 
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn __wrap_calloc(n: size_t, size: size_t) -> *mut c_void {
-        // SAFETY: the caller's promise.
-        if fails() { ptr::null_mut() } else { unsafe { __real_calloc(n, size) } }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn __wrap_realloc(block: *mut c_void, size: size_t) -> *mut c_void {
-        // SAFETY: the caller's promise.
-        if fails() { ptr::null_mut() } else { unsafe { __real_realloc(block, size) } }
-    }
-
-    #[unsafe(no_mangle)]
-    unsafe extern "C" fn __wrap_strdup(text: *const c_char) -> *mut c_char {
-        // SAFETY: the caller's promise.
-        if fails() { ptr::null_mut() } else { unsafe { __real_strdup(text) } }
-    }
+    on_demand!(__real_malloc, __wrap_malloc, mgos_host_other_malloc, (size: size_t) -> *mut c_void);
+    on_demand!(__real_calloc, __wrap_calloc, mgos_host_other_calloc, (n: size_t, size: size_t) -> *mut c_void);
+    on_demand!(__real_realloc, __wrap_realloc, mgos_host_other_realloc, (block: *mut c_void, size: size_t) -> *mut c_void);
+    on_demand!(__real_strdup, __wrap_strdup, mgos_host_other_strdup, (text: *const c_char) -> *mut c_char);
 
     /// The allocator of the host's Rust, which marks what it asks for as its own.
     struct Own;

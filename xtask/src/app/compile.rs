@@ -44,6 +44,8 @@ pub struct Compiler {
     common: Vec<OsString>,
     c: Vec<OsString>,
     cpp: Vec<OsString>,
+    /// For C outside the mqtt library.
+    outside: Vec<OsString>,
 }
 
 impl Compiler {
@@ -62,12 +64,18 @@ impl Compiler {
         let mut cpp = words(&["-std=gnu++17"]);
         cpp.extend(plan.cxxflags.iter().map(Into::into));
         cpp.extend(from_environment("CXXFLAGS"));
-        Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp }
+        Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp, outside: Vec::new() }
     }
 
     /// C is compiled by this program.
     pub fn with_cc(mut self, program: &str) -> Compiler {
         self.cc = Some(program.into());
+        self
+    }
+
+    /// C that is not the mqtt library's is compiled with these flags.
+    pub fn outside_mqtt(mut self, flags: &[&str]) -> Compiler {
+        self.outside = flags.iter().map(Into::into).collect();
         self
     }
 
@@ -77,10 +85,10 @@ impl Compiler {
         let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Result<()> {
-            while let Some((source, object)) =
-                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((&sources.get(i)?.1, &objects[i])))
+            while let Some(((part, source), object)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((sources.get(i)?, &objects[i])))
             {
-                self.compile_one(source, object)?;
+                self.compile_one(part, source, object)?;
             }
             Ok(())
         };
@@ -102,7 +110,7 @@ impl Compiler {
         self.objects.join(format!("{part}-{dir}-{name}.o"))
     }
 
-    fn compile_one(&self, source: &Path, object: &Path) -> Result<()> {
+    fn compile_one(&self, part: &str, source: &Path, object: &Path) -> Result<()> {
         let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
         let own = self.cc.clone().filter(|_| language == Language::C);
         let mut command = Command::new(own.unwrap_or_else(|| language.compiler()));
@@ -110,6 +118,9 @@ impl Compiler {
             Language::C => &self.c,
             Language::Cpp => &self.cpp,
         });
+        if language == Language::C && part != "mqtt" {
+            command.args(&self.outside);
+        }
         command.args(&self.common).arg("-c").arg(source).arg("-o").arg(object);
         if is_current(object, &command, &dependencies(object)) {
             return Ok(());

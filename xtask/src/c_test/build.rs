@@ -38,7 +38,7 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
     let flavour = format!("{}{}", name_of(dir), if sanitize { "-sanitize" } else { "" });
     let plan = app::plan(&flavour, Some(manifest))?;
     let compiler = Compiler::for_plan(&plan);
-    let compiler = if sanitize { compiler.with_cc(sanitized::CC) } else { compiler };
+    let compiler = if sanitize { compiler.with_cc(sanitized::CC).outside_mqtt(&sanitized::OTHERS) } else { compiler };
     let common = compiler.compile(&plan.sources)?;
     let own: Vec<_> = sources.iter().map(|source| ("area".to_string(), source.clone())).collect();
     let own = compiler.compile(&own)?;

@@ -30,13 +30,16 @@ pub struct Args {
     /// Plain, under valgrind and with sanitizers
     #[arg(long)]
     all: bool,
-    /// With allocations failing: the first of an app, the second, and so on, one in each run; then, at random, one in a hundred. Areas
-    /// must come to an orderly end, without a leak; `memory` must pass
+    /// With allocations of the mqtt library failing: the first of an app, the second, and so on, one in each run; then, at random, one in
+    /// a hundred. Areas must come to an orderly end, without a leak. `memory` must pass whoever's allocation fails
     #[arg(long, conflicts_with_all = ["all", "valgrind", "sanitize"])]
     starve: bool,
     /// How many runs of each area have allocations fail at random
     #[arg(long, default_value_t = 20, requires = "starve")]
     seeds: u32,
+    /// No more runs of each area than this with one allocation failing: those between are left out, and the count says so
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true, requires = "starve", value_name = "RUNS")]
+    at_most: u64,
     /// Show the apps' logs, not only those of apps that fail
     #[arg(long)]
     log: bool,
@@ -58,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let sources = sources(&args.areas)?;
     if args.starve {
-        return starve::run(&build(&sources, Mode::Sanitize)?, args.seeds);
+        return starve::run(&build(&sources, Mode::Sanitize)?, args.seeds, args.at_most);
     }
     let mut total = Outcome::default();
     let mut bad = Vec::new();
@@ -108,10 +111,15 @@ fn run_all(areas: &[Area], mode: Mode, log: bool) -> Result<Vec<Outcome>> {
 
 /// Do something for each number below `count`, two at a time; the results come in order.
 fn two_at_a_time<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    some_at_a_time(2, count, work)
+}
+
+/// The same, with `threads` at a time.
+fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
-        for _ in 0..2 {
+        for _ in 0..threads {
             scope.spawn(|| {
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
