@@ -169,7 +169,7 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
     let mut c = connected(Conn::default(), false);
     assert_eq!(c.wake(55_000), Wake::Nothing);
     assert!(c.session.prepare(true, 55_000));
-    c.session.sent(55_000);
+    c.session.sent(0, 55_000);
     assert_eq!(c.deadline(), Some(85_000));
     assert_eq!((c.wake(84_999), c.wake(85_000)), (Wake::Nothing, Wake::PingTimeout));
 }
@@ -193,7 +193,7 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
         let out = c.session.pending(QoS::ExactlyOnce, &mut room).unwrap();
         assert_eq!(out.first >> 4, kind::PUBLISH);
         sent.push((out.first, crate::session::message(out.parts[1]).map(|(_, id, _)| id)));
-        c.session.sent(0);
+        c.session.sent(0, 0);
     }
     sent
 }

@@ -126,6 +126,9 @@ fn count_bytes(c: &Hold, sent: bool, n: c_int) {
         object.websocket.sent(n as usize);
     }
     if n > 0 && !object.websocket.is_opening() {
+        if sent {
+            object.core.session.left(n as usize, now());
+        }
         let counters = &mut object.core.session.counters;
         let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };
         *bytes = bytes.wrapping_add(n as u32);

@@ -118,9 +118,9 @@ pub fn pump(c: &Hold) {
             break;
         }
         // SAFETY: `nc` is set from the beginning of the attempt to MG_EV_CLOSE, so it is alive.
-        let room = unsafe { shim::mgos_mqtt_shim_unsent(nc) } < ROOM;
+        let unsent = unsafe { shim::mgos_mqtt_shim_unsent(nc) };
         let now = now();
-        if !c.get().core.session.prepare(room, now) {
+        if !c.get().core.session.prepare(unsent < ROOM, now) {
             break;
         }
         let max_qos = c.max_qos();
@@ -143,7 +143,7 @@ pub fn pump(c: &Hold) {
         let (text, len, flags) = (text.as_ptr(), text.len(), first as i32);
         let object = c.get();
         object.core.session.count_sent(first);
-        object.core.session.sent(now);
+        object.core.session.sent(unsent, now);
         if let Some(what) = what {
             // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
             // makes the line, so that a log hook may free the block.

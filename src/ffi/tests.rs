@@ -9,4 +9,5 @@ mod callbacks;
 mod link;
 mod moments;
 mod seam;
+mod slow;
 mod world;

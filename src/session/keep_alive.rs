@@ -30,17 +30,19 @@ pub struct KeepAlive {
     received: Millis,
     /// Since when PINGRESP has been awaited.
     ping: Option<Millis>,
+    /// So many bytes have to leave until PINGREQ has, too.
+    behind: usize,
     /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
     look_at: Millis,
 }
 
 impl KeepAlive {
     /// None is kept.
-    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None, look_at: 0 };
+    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None, behind: 0, look_at: 0 };
 
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
-        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None, look_at: now };
+        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None, behind: 0, look_at: now };
         self.look_at = self.earliest();
     }
 
@@ -60,11 +62,20 @@ impl KeepAlive {
         self.ping = self.ping.map(|_| now);
     }
 
-    /// PINGREQ was sent.
-    pub fn on_ping(&mut self, now: Millis) {
+    /// PINGREQ was written, behind so many bytes that have not left yet.
+    pub fn on_ping(&mut self, behind: usize, now: Millis) {
         self.ping = Some(now);
+        self.behind = behind;
         self.sent = now;
         self.look_at = self.earliest();
+    }
+
+    /// So many bytes have left. As long as PINGREQ is behind them, the link is slow, not dead.
+    pub fn on_left(&mut self, bytes: usize, now: Millis) {
+        if self.behind > 0 {
+            self.behind = self.behind.saturating_sub(bytes);
+            self.ping = self.ping.map(|_| now);
+        }
     }
 
     /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
@@ -145,7 +156,7 @@ mod tests {
     fn the_answer_has_its_own_deadline_whatever_is_sent() {
         let mut k = started(0);
         k.on_sent(55_000);
-        k.on_ping(55_000);
+        k.on_ping(0, 55_000);
         k.on_sent(84_000);
         assert_eq!(k.due(84_999), Due::Nothing);
         assert_eq!(k.due(85_000), Due::Dead);
@@ -156,16 +167,28 @@ mod tests {
     #[test]
     fn the_answer_may_wait_behind_a_large_packet() {
         let mut k = started(0);
-        k.on_ping(55_000);
+        k.on_ping(0, 55_000);
         k.on_progress(80_000);
         assert_eq!(k.due(109_999), Due::Nothing);
         assert_eq!(k.due(110_000), Due::Dead);
     }
 
     #[test]
+    fn a_ping_may_wait_behind_a_long_upload_but_what_is_sent_after_it_does_not_count() {
+        let mut k = started(0);
+        k.on_ping(3000, 55_000);
+        k.on_left(1000, 80_000);
+        assert_eq!(k.due(109_999), Due::Nothing);
+        k.on_left(2000, 109_999);
+        k.on_left(1000, 139_000);
+        assert_eq!(k.due(139_998), Due::Ping, "nothing was sent since the last one");
+        assert_eq!(k.due(139_999), Due::Dead);
+    }
+
+    #[test]
     fn while_the_answer_waits_behind_a_large_packet_pings_still_go_out_in_time() {
         let mut k = started(0);
-        k.on_ping(55_000);
+        k.on_ping(0, 55_000);
         k.on_sent(55_000);
         for s in 56..110 {
             k.on_progress(s * 1000);
@@ -173,7 +196,7 @@ mod tests {
         }
         k.on_progress(110_000);
         assert_eq!(k.due(110_000), Due::Ping, "nothing was sent since the last one");
-        k.on_ping(110_000);
+        k.on_ping(0, 110_000);
         k.on_sent(110_000);
         assert_eq!(k.due(139_999), Due::Nothing);
         assert_eq!(k.due(140_000), Due::Dead);

@@ -565,13 +565,13 @@ impl<H: Copy> Session<H> {
         }
     }
 
-    /// It was written. The bytes that it pointed to stay where and as they are.
-    pub fn sent(&mut self, now: Millis) {
+    /// It was written, behind `unsent` bytes. The bytes that it pointed to stay where and as they are.
+    pub fn sent(&mut self, unsent: usize, now: Millis) {
         match self.pending {
             Pending::Nothing => {}
             Pending::Subscribe => self.subscriptions.sent(),
             Pending::Message => self.outbox.sent(),
-            Pending::Ping => self.alive.on_ping(now),
+            Pending::Ping => self.alive.on_ping(unsent, now),
         }
         self.alive.on_sent(now);
     }
@@ -579,6 +579,11 @@ impl<H: Copy> Session<H> {
     /// Something was written that did not come from `pending`.
     pub fn sent_other(&mut self, now: Millis) {
         self.alive.on_sent(now);
+    }
+
+    /// So many bytes have left for the broker.
+    pub fn left(&mut self, bytes: usize, now: Millis) {
+        self.alive.on_left(bytes, now);
     }
 
     /// True if the broker has not answered a ping in time.

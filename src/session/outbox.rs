@@ -359,7 +359,7 @@ mod tests {
         let mut messages = 0;
         while s.prepare(true, 0) {
             messages += usize::from(s.pending(QoS::ExactlyOnce, &mut Room::default()).unwrap().first >> 4 == kind::PUBLISH);
-            s.sent(0);
+            s.sent(0, 0);
         }
         messages
     }

@@ -94,7 +94,7 @@ impl Rig {
             return None;
         }
         let packet = bytes(&self.s.pending(Q2, &mut Room::default()).unwrap());
-        self.s.sent(self.now);
+        self.s.sent(0, self.now);
         Some(packet)
     }
 

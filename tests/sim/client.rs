@@ -214,7 +214,7 @@ impl Client {
             if self.write(&bytes, now, false).is_err() {
                 break;
             }
-            self.conn.session.sent(clock);
+            self.conn.session.sent(0, clock);
         }
     }
 

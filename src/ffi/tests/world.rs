@@ -107,6 +107,8 @@ pub struct World {
     pub manner: Manner,
     /// So many bytes arrive at a time.
     pub piece: usize,
+    /// The link takes so many bytes at a time.
+    pub uplink: usize,
     /// The link takes nothing.
     pub stuck: bool,
     /// What the app has been told, but for the log.
@@ -169,6 +171,7 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         disagrees: false,
         manner: Manner { connack: [0, 0], mute: false, frame: 100 },
         piece: 1000,
+        uplink: usize::MAX,
         stuck: false,
         seen: vec![],
         log: vec![],
@@ -291,7 +294,8 @@ fn step(nc: *mut mg_connection) -> bool {
     }
     if !with(|w| w.stuck) && !at(nc).close_now && !at(nc).send.is_empty() {
         let link = at(nc);
-        let sent = core::mem::take(&mut link.send);
+        let n = link.send.len().min(with(|w| w.uplink));
+        let sent: Vec<u8> = link.send.drain(..n).collect();
         link.broker.hear(&sent, manner);
         if !event(nc, SEND, sent.len() as c_int) {
             return false;
