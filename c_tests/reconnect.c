@@ -162,8 +162,10 @@ static void not_enabled(void) {
 }
 
 static void connect_and_look(void *arg) {
+  struct mg_connection *nc;
   mgos_mqtt_conn_connect(connection());
-  *(int *) arg = ntohs(app_nc()->sa.sin.sin_port);
+  nc = app_nc();
+  if (nc != NULL) *(int *) arg = ntohs(nc->sa.sin.sin_port);
 }
 
 static void default_port(void) {

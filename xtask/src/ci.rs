@@ -24,6 +24,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("apps and RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
     ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),
+    ("C suite, samples", &["xtask", "c-test", "--starve", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
     ("archives", &["xtask", "dist", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
