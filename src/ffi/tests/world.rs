@@ -295,7 +295,8 @@ fn step(nc: *mut mg_connection) -> bool {
     if !with(|w| w.stuck) && !at(nc).close_now && !at(nc).send.is_empty() {
         let link = at(nc);
         let n = link.send.len().min(with(|w| w.uplink));
-        let sent: Vec<u8> = link.send.drain(..n).collect();
+        let rest = link.send.split_off(n);
+        let sent = core::mem::replace(&mut link.send, rest);
         link.broker.hear(&sent, manner);
         if !event(nc, SEND, sent.len() as c_int) {
             return false;
