@@ -9,6 +9,9 @@ fn reference(s: &[u8]) -> bool {
     core::str::from_utf8(s).is_ok() && !s.contains(&0)
 }
 
+/// Which of all bytes are tried; under Miri, which takes a thousand times as long, not each.
+const STEP: usize = if cfg!(miri) { 37 } else { 1 };
+
 #[track_caller]
 fn same(s: &[u8]) {
     if valid(s) != reference(s) {
@@ -19,11 +22,11 @@ fn same(s: &[u8]) {
 #[test]
 fn mqtt_1_5_3_1_all_sequences_of_up_to_three_bytes_are_judged_as_core_does() {
     same(&[]);
-    for a in 0..=255 {
+    for a in (0..=255).step_by(STEP) {
         same(&[a]);
-        for b in 0..=255 {
+        for b in (0..=255).step_by(STEP) {
             same(&[a, b]);
-            for c in 0..=255 {
+            for c in (0..=255).step_by(STEP) {
                 same(&[a, b, c]);
             }
         }
@@ -34,9 +37,9 @@ fn mqtt_1_5_3_1_all_sequences_of_up_to_three_bytes_are_judged_as_core_does() {
 fn mqtt_1_5_3_1_four_bytes_are_judged_as_core_does() {
     // What begins with a byte that starts no sequence of four splits into shorter ones, covered above.
     let edges = [0, 1, 0x2b, 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xf0, 0xf4, 0xff];
-    for a in 0xe0..=255 {
-        for b in 0..=255 {
-            for c in 0..=255 {
+    for a in (0xe0..=255).step_by(STEP.min(16)) {
+        for b in (0..=255).step_by(STEP) {
+            for c in (0..=255).step_by(STEP) {
                 for d in edges {
                     same(&[a, b, c, d]);
                 }
@@ -68,7 +71,7 @@ fn mqtt_1_5_3_3_a_byte_order_mark_is_data() {
 
 #[test]
 fn every_character_is_valid_but_not_cut_short() {
-    for c in '\u{1}'..=char::MAX {
+    for c in ('\u{1}'..=char::MAX).step_by(STEP * STEP) {
         let mut buf = [0; 4];
         let s = c.encode_utf8(&mut buf).as_bytes();
         assert!(valid(s), "{c:?}");
