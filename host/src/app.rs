@@ -92,6 +92,7 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
             "--conf" => sources.files.push(PathBuf::from(value("the name of a JSON file")?)),
             "--set" => sources.settings.push(value("KEY=VALUE")?),
             "--pcap" => wishes.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
+            "--trace" => wishes.trace = true,
             _ => return Err(format!("no such option: {arg}; --help lists what there is")),
         }
     }
@@ -101,10 +102,11 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
 fn help(program: &str) -> String {
     format!(
         "Runs the Mongoose OS app {:?} on this machine, until SIGINT or SIGTERM.\n\n\
-         Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]... [--pcap FILE]\n\n\
+         Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]... [--pcap FILE] [--trace]\n\n\
          \x20 --conf FILE.json  take config values from a file; a later one wins\n\
          \x20 --set KEY=VALUE   set one config value; wins over files\n\
          \x20 --pcap FILE       write what all connections say, before TLS, for Wireshark\n\
+         \x20 --trace           print a line for each MQTT packet, both ways\n\
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
          makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 is asked for addresses\n\

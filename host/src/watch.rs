@@ -1,38 +1,62 @@
 //! Looking on: what every connection says and hears, before TLS, for `--pcap` and `--trace`. Here: what is asked for,
-//! and each connection's beginning, data and end. The file is written in watch/capture.rs, lines in watch/trace.rs.
+//! and each connection's beginning, data and end. The file is written in watch/capture.rs, lines are made in watch/trace.rs, WebSocket is taken
+//! off in watch/inside.rs.
 
 mod capture;
+mod inside;
+mod trace;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
-    sync::{Mutex, OnceLock},
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use crate::{addr, conn::Conn, sync::lock};
 use capture::{Capture, Side, Stream};
+use inside::Inside;
+use trace::Trace;
 
 /// What the arguments ask for.
 #[derive(Debug, Default)]
 pub(crate) struct Wishes {
     /// Where to write the capture.
     pub(crate) pcap: Option<PathBuf>,
+    /// A line for each packet, on stderr.
+    pub(crate) trace: bool,
 }
 
 static CAPTURE: OnceLock<Mutex<Capture>> = OnceLock::new();
+/// Since when lines are printed.
+static TRACE: OnceLock<Instant> = OnceLock::new();
+/// How many connections have been traced.
+static TRACED: AtomicU32 = AtomicU32::new(0);
 
 /// One connection that is looked at.
 pub(crate) struct Watched {
+    here: Side,
     stream: Stream,
+    /// What is inside WebSocket, as a connection of its own.
+    unwrapped: Option<Stream>,
+    /// Of client and server.
+    inside: [Inside; 2],
+    /// Its number, and what its lines are made from.
+    trace: Option<(u32, Trace)>,
 }
 
 /// To be called once, before there is any connection.
 pub(crate) fn begin(wishes: &Wishes) -> Result<(), String> {
+    // These are the only calls, so nothing is there.
     if let Some(file) = &wishes.pcap {
         let capture = Capture::create(file).map_err(|e| format!("--pcap: cannot write {}: {e}", file.display()))?;
-        // It is the only call, so nothing is there.
         let _ = CAPTURE.set(Mutex::new(capture));
+    }
+    if wishes.trace {
+        let _ = TRACE.set(Instant::now());
     }
     Ok(())
 }
@@ -42,43 +66,82 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// One line of the trace. Not to the log: its handlers may call anything, and the connection is in the midst of something.
+fn print(number: u32, text: &str) {
+    if let Some(begin) = TRACE.get() {
+        eprintln!("trace {:9.3} #{number} {text}", begin.elapsed().as_secs_f64());
+    }
+}
+
 /// The connection is there: both sides can speak.
 pub(crate) fn opened(conn: Conn) {
-    if CAPTURE.get().is_none() {
+    if CAPTURE.get().is_none() && TRACE.get().is_none() {
         return;
     }
     let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-    let here = conn.local_addr().unwrap_or(unknown);
+    let local = conn.local_addr().unwrap_or(unknown);
     let there = addr::from_c(&conn.peer()).unwrap_or(unknown);
     // SAFETY: a Conn points to a connection that is not freed.
     let is_server = unsafe { !(*conn.ptr()).listener.is_null() };
-    let stream = if is_server { Stream::new(there, here, Side::Server) } else { Stream::new(here, there, Side::Client) };
-    conn.state(|s| s.looked_at = Some(Box::new(Watched { stream })));
+    let (here, client, server) = if is_server { (Side::Server, there, local) } else { (Side::Client, local, there) };
+    let trace = TRACE.get().map(|_| {
+        let number = TRACED.fetch_add(1, Relaxed) + 1;
+        print(number, &format!("{} {there}", if is_server { "accepted from" } else { "connected to" }));
+        (number, Trace::new(here))
+    });
+    let stream = Stream::new(client, server, here);
+    conn.state(|s| s.looked_at = Some(Box::new(Watched { here, stream, unwrapped: None, inside: [Inside::new(), Inside::new()], trace })));
 }
 
-/// Does something with the capture. When that fails it is the last time.
-fn capture(conn: Conn, what: impl FnOnce(&mut Capture, &mut Stream) -> std::io::Result<()>) {
-    let Some(file) = CAPTURE.get() else { return };
-    let failed = conn.state(|s| s.looked_at.as_mut().and_then(|w| what(&mut lock(file), &mut w.stream).err()));
-    if let Some(e) = failed {
-        // Not to the log: its handlers may call anything, and the connection is in the midst of something.
+impl Watched {
+    fn data(&mut self, from: Side, bytes: &[u8]) -> std::io::Result<()> {
+        let inside = &mut self.inside[from as usize];
+        let said = inside.take(bytes);
+        if let Some((number, trace)) = &mut self.trace {
+            trace.data(from, &said, |line| print(*number, &line));
+        }
+        let Some(capture) = CAPTURE.get() else { return Ok(()) };
+        let mut capture = lock(capture);
+        capture.data(&mut self.stream, from, bytes, now())?;
+        if inside.is_websocket() && !said.is_empty() {
+            let unwrapped = self.unwrapped.get_or_insert_with(|| self.stream.another());
+            capture.data(unwrapped, from, &said, now())?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> std::io::Result<()> {
+        if let Some((number, trace)) = &self.trace {
+            trace.close(|line| print(*number, &line));
+        }
+        let Some(capture) = CAPTURE.get() else { return Ok(()) };
+        let mut capture = lock(capture);
+        capture.close(&mut self.stream, now())?;
+        self.unwrapped.as_mut().map_or(Ok(()), |unwrapped| capture.close(unwrapped, now()))
+    }
+}
+
+/// Does something with what is known of the connection. When the file can't be written it is the last time for it.
+fn watched(conn: Conn, what: impl FnOnce(&mut Watched) -> std::io::Result<()>) {
+    let failed = conn.state(|s| s.looked_at.as_mut().and_then(|w| what(w).err()));
+    if let (Some(e), Some(capture)) = (failed, CAPTURE.get()) {
         eprintln!("--pcap: writing failed, and ends here: {e}");
-        lock(file).end();
+        lock(capture).end();
     }
 }
 
 /// Bytes have come in.
 pub(crate) fn received(conn: Conn, bytes: &[u8]) {
-    capture(conn, |file, stream| file.data(stream, stream.here().other(), bytes, now()));
+    watched(conn, |w| w.data(w.here.other(), bytes));
 }
 
 /// Bytes have gone out.
 pub(crate) fn sent(conn: Conn, bytes: &[u8]) {
-    capture(conn, |file, stream| file.data(stream, stream.here(), bytes, now()));
+    watched(conn, |w| w.data(w.here, bytes));
 }
 
 /// The connection ends.
 pub(crate) fn closed(conn: Conn) {
-    capture(conn, |file, stream| file.close(stream, now()));
+    watched(conn, Watched::close);
     conn.state(|s| s.looked_at = None);
 }

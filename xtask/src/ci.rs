@@ -17,6 +17,8 @@ const STEPS: &[(&str, &[&str])] = &[
     ("exported symbols", &["xtask", "exports"]),
     ("conformance table", &["xtask", "conformance", "--check"]),
     ("dependencies", &["xtask", "deny"]),
+    ("documentation", &["rustdoc", "--package", "mgos-mqtt", "--lib", "--quiet", "--", "-D", "warnings"]),
+    ("the packed crate", &["package", "--package", "mgos-mqtt", "--quiet", "--allow-dirty"]),
     ("size", &["xtask", "size"]),
     ("cost of operations", &["xtask", "bench"]),
     ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),

@@ -18,7 +18,7 @@ pub struct Args {
     build_only: bool,
     /// The app's directory, where its mos.yml is
     app_dir: PathBuf,
-    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times, --pcap FILE; -- before them may be left out
+    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times, --pcap FILE, --trace; -- before them may be left out
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     app_args: Vec<String>,
 }

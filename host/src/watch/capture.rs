@@ -53,9 +53,9 @@ impl Stream {
         Stream { client, server, here, next: [1000, 5000], begun: false }
     }
 
-    /// The side that this program is.
-    pub(super) fn here(&self) -> Side {
-        self.here
+    /// One between the same two, for something else that they say.
+    pub(super) fn another(&self) -> Stream {
+        Stream::new(self.client, self.server, self.here)
     }
 
     /// One packet, from the IP header on.

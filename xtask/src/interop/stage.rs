@@ -62,11 +62,11 @@ impl<'a> Stage<'a> {
         self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
     }
 
-    /// Start an app that writes to a file what it says and hears.
+    /// Start an app that writes to a file what it says and hears, and prints it.
     pub fn app_captured(&self, name: &str, broker: &Running, file: &Path) -> Result<App<'_>> {
         let built = self.apps.get(name).with_context(|| format!("no app is called {name}"))?;
         let mut command = Command::new(&built.program);
-        command.arg("--pcap").arg(file).current_dir(&built.files);
+        command.arg("--pcap").arg(file).arg("--trace").current_dir(&built.files);
         self.program(name, &mut command, &[("mqtt.server", broker.door.to_string().as_str())])
     }
 

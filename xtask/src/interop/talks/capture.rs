@@ -1,4 +1,4 @@
-//! What an app says, seen by a program by other hands: tshark reads the capture that `--pcap` makes.
+//! What an app says, seen by a program by other hands: tshark reads the capture that `--pcap` makes. And the lines that `--trace` prints of it.
 
 use std::path::Path;
 use std::process::Command;
@@ -25,7 +25,7 @@ fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
 pub fn capture(stage: &Stage) -> Result<()> {
     let broker = stage.broker("broker", Setup::default())?;
     let file = stage.dir.join("app.pcap");
-    stage.app_captured("subscriptions", &broker, &file)?.finish()?;
+    let printed = stage.app_captured("subscriptions", &broker, &file)?.finish()?;
     // Several packets may come in one portion; then their types stand in one line.
     let types = tshark(&file, "mqtt", &["mqtt.msgtype"])?.join(",");
     let types: Vec<&str> = types.split(',').collect();
@@ -37,5 +37,12 @@ pub fn capture(stage: &Stage) -> Result<()> {
     stage.check(topics.split(',').any(|topic| topic == "subs/x"), "tshark sees the topics of messages")?;
     // Segments that are lost, doubled or out of order; packets that are malformed.
     let wrong = tshark(&file, "tcp.analysis.flags || _ws.malformed || _ws.expert.severity >= 0x600000", &["frame.number", "_ws.col.Info"])?;
-    stage.check(wrong.is_empty(), &format!("tshark finds nothing wrong {wrong:?}"))
+    stage.check(wrong.is_empty(), &format!("tshark finds nothing wrong {wrong:?}"))?;
+    let traced: Vec<&str> = printed.iter().filter(|line| line.starts_with("trace ")).map(String::as_str).collect();
+    stage.check(traced.iter().any(|line| line.contains(" -> CONNECT ")), &format!("the trace shows CONNECT {traced:?}"))?;
+    for what in [" <- CONNACK 0", " -> SUBSCRIBE ", " <- SUBACK ", "\"subs/x\"", " -> UNSUBSCRIBE ", " <- UNSUBACK "] {
+        stage.check(traced.iter().any(|line| line.contains(what)), &format!("the trace shows{what}"))?;
+    }
+    let remarked: Vec<_> = traced.iter().filter(|line| line.contains("  ! ") && !line.contains(" closed ")).collect();
+    stage.check(remarked.is_empty(), &format!("the trace finds nothing unusual {remarked:?}"))
 }

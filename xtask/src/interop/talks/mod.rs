@@ -100,6 +100,11 @@ pub const ALL: &[Talk] = &[
         over: &[Over::Ws, Over::Wss],
         hold: opening::handshake,
     },
-    Talk { name: "capture", about: "what --pcap writes, read by tshark", over: &[Over::Tcp, Over::Tls], hold: capture::capture },
+    Talk {
+        name: "capture",
+        about: "what --pcap writes, read by tshark, and what --trace prints",
+        over: &[Over::Tcp, Over::Tls, Over::Ws],
+        hold: capture::capture,
+    },
     Talk { name: "bytewise", about: "a link that passes on one byte at a time", over: EVERY, hold: delivery::bytewise },
 ];
