@@ -46,7 +46,10 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
             }
             // An app that has crashed has not counted.
             let failed = allocations(&remains).map_or(0, |(_, failed)| failed);
-            Ok((trouble.map(|trouble| format!("MGOS_HOST_STARVE={which} MGOS_HOST_SEED={seed} {}: {trouble}", area.name)), failed))
+            Ok((
+                trouble.map(|trouble| format!("MGOS_HOST_STARVE={}{which} MGOS_HOST_SEED={seed} {}: {trouble}", whose(area), area.name)),
+                failed,
+            ))
         });
         let results = results.into_iter().collect::<Result<Vec<_>>>()?;
         let failed: u64 = results.iter().map(|(_, failed)| failed).sum();
@@ -69,9 +72,13 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
     Ok(())
 }
 
+/// Whose allocations fail.
+fn whose(area: &Area) -> &'static str {
+    if area.name == PERSISTENT { "" } else { "library:" }
+}
+
 fn starved(area: &Area, which: &str, seed: u32) -> Result<Remains> {
-    let whose = if area.name == PERSISTENT { "" } else { "library:" };
-    let mut environment = vec![("MGOS_HOST_STARVE", format!("{whose}{which}")), ("MGOS_HOST_SEED", seed.to_string())];
+    let mut environment = vec![("MGOS_HOST_STARVE", format!("{}{which}", whose(area))), ("MGOS_HOST_SEED", seed.to_string())];
     if seed == 0 && area.name != PERSISTENT {
         environment.push(("SUITE_AFTERWARDS", "1".into()));
     }

@@ -4,6 +4,7 @@
 mod commands;
 mod contents;
 mod links;
+mod shown;
 
 use std::fs;
 use std::path::{Path, PathBuf};
