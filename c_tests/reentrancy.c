@@ -174,6 +174,7 @@ static void changing_subscriptions(void) {
 }
 
 static void on_connected(int ev, void *ev_data, void *ud) {
+  if (strcmp(script_name(), "cloud event") != 0) return;
   app_sub("cloud", 1, "cloud");
   app_pub("up", "m", 1, false);
   (void) ev, (void) ev_data, (void) ud;
@@ -195,7 +196,7 @@ static void in_cloud_event(void) {
 static bool s_in_log;
 
 static void on_log_line(int ev, void *ev_data, void *ud) {
-  if (s_in_log) return;
+  if (s_in_log || strcmp(script_name(), "log line") != 0) return;
   s_in_log = true;
   app_pub("log", "x", 0, false);
   app_pub("log", "x", 1, false);

@@ -18,6 +18,10 @@ static jmp_buf s_end_of_script;
 static pthread_t s_thread;
 static int s_passed, s_failed;
 
+const char *script_name(void) {
+  return s_script;
+}
+
 void check(const char *what) {
   s_passed++;
   printf("ok %d - %s: %s\n", s_passed + s_failed, s_script, what);

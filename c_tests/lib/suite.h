@@ -39,6 +39,9 @@ struct script {
 /* To be called at the end of mgos_app_init(): runs the scripts, prints the count, leaves through exit(). */
 enum mgos_app_init_result suite_start(const struct script *scripts, size_t num);
 
+/* The name of the script that runs: for hooks, which stay if their script is cut short. */
+const char *script_name(void);
+
 /* What the script has expected since the last check has come true: prints a line. */
 void check(const char *what);
 
