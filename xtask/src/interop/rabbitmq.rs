@@ -20,12 +20,16 @@ const HOME: &str = "/usr/lib/rabbitmq";
 
 const SLOW: &str = "it takes 10 s to start, and has no part in what this shows";
 
+const LEAVES: &str = "over WebSocket it publishes the will of a client that has sent DISCONNECT, too";
+
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" },
     LeftOut { what: "psk", why: "its configuration file has no pre-shared keys" },
     LeftOut { what: "oversized", why: "a subscription with a wildcard does not get what is retained" },
     LeftOut { what: "refusal", why: "its access rules are set while it runs, by a program of its own, which the tests do not use" },
     LeftOut { what: "trust-cert", why: "it says bad_certificate to one by nobody, which tells no cause" },
+    LeftOut { what: "will-ws", why: LEAVES },
+    LeftOut { what: "will-wss", why: LEAVES },
     LeftOut { what: "by_hand", why: SLOW },
     LeftOut { what: "backup", why: SLOW },
     LeftOut { what: "bytewise", why: SLOW },

@@ -129,9 +129,15 @@ pub fn will(stage: &Stage) -> Result<()> {
 
     let mut app = stage.app("will", &broker, &[("mqtt.will_retain", "true")])?;
     app.tells("connected")?;
+    observer.next_on("will/state")?;
     app.kill()?;
     observer.wait_for("will/state", "gone")?;
-    let mut later = stage.observer(&broker, &["will/state"], None)?;
-    let will = later.next("the retained will")?;
+    // A broker with several threads may pass a message on before it keeps it in place of the one before.
+    let will = loop {
+        let message = stage.observer(&broker, &["will/state"], None)?.next("the retained will")?;
+        if message.payload != "here" {
+            break message;
+        }
+    };
     stage.check(will.payload == "gone" && will.retained, "a retained will is there for who comes later")
 }
