@@ -5,25 +5,20 @@
 mod reference;
 
 use mgos_mqtt::wire::{
-    AckKind, Connect, ConnectRoom, Out, PacketId, QoS, Room, TopicError, check_filter, check_name, connect_terms, decode, head, header,
-    matches, write,
+    AckKind, Connect, Out, PacketId, QoS, TopicError, check_filter, check_name, connect_terms, decode, header, matches, size,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use reference::{Parsed, parse};
 
 /// The whole packet as it goes on the wire.
-fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let (head, size) = head(first, parts).expect("not too large");
-    let mut bytes = vec![0; size];
+fn bytes(out: &Out<'_>) -> Vec<u8> {
+    let remaining = out.remaining().expect("not too large");
+    let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
-    write(&mut rest, &head, parts).unwrap();
+    out.write(&mut rest, remaining).unwrap();
     assert!(rest.is_empty());
     bytes
-}
-
-fn bytes(out: &Out<'_>) -> Vec<u8> {
-    packet(out.first, &out.parts)
 }
 
 fn any_id() -> impl Strategy<Value = PacketId> {
@@ -106,7 +101,7 @@ proptest! {
         let dup = dup && qos > QoS::AtMostOnce;
         let flags = (dup as u8) << 3 | (qos as u8) << 1 | retain as u8;
         let id = (qos > QoS::AtMostOnce).then_some(id);
-        let sent = bytes(&Out::publish(&mut Room::default(), flags, id, &topic, &payload));
+        let sent = bytes(&Out::publish(flags, id, &topic, &payload));
         let expected = Parsed::Publish { dup, qos: qos as u8, retain, topic: topic.clone(), id: id.map(PacketId::get), payload: payload.clone() };
         prop_assert_eq!(parse(&sent), Some(expected));
         // PUBLISH goes both ways: our own decoder reads it too.
@@ -125,9 +120,7 @@ proptest! {
         let (user, password) = login.as_ref().map_or((None, None), |(u, p)| (Some(&u[..]), p.as_deref()));
         let will_retain = will.as_ref().is_some_and(|will| will.2);
         let connect = Connect { fields: [Some(&client_id), topic, message, user, password], clean_session, will_retain, keep_alive };
-        let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
-        prop_assert!(connect.fill(&mut room, &mut parts));
-        let sent = packet(Connect::FIRST, &parts);
+        let sent = bytes(&connect.out(&mut [0; 10]).unwrap());
         prop_assert_eq!(connect_terms(&sent), Some((clean_session, keep_alive)));
         let (user, password) = login.map_or((None, None), |(u, p)| (Some(u), p));
         prop_assert_eq!(parse(&sent), Some(Parsed::Connect { client_id, clean_session, keep_alive, will, user, password }));
@@ -138,10 +131,10 @@ proptest! {
         prop_assume!(check_filter(&filter).is_ok());
         let n = id.get();
         for (kind, number) in [(AckKind::PubAck, 4), (AckKind::PubRec, 5), (AckKind::PubRel, 6), (AckKind::PubComp, 7)] {
-            prop_assert_eq!(parse(&bytes(&Out::ack(&mut Room::default(), kind, id))), Some(Parsed::Ack(number, n)));
+            prop_assert_eq!(parse(&bytes(&Out::ack(kind, id))), Some(Parsed::Ack(number, n)));
         }
-        prop_assert_eq!(parse(&bytes(&Out::subscribe(&mut Room::default(), id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
-        prop_assert_eq!(parse(&bytes(&Out::unsubscribe(&mut Room::default(), id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
+        prop_assert_eq!(parse(&bytes(&Out::subscribe(id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
+        prop_assert_eq!(parse(&bytes(&Out::unsubscribe(id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
         prop_assert_eq!(parse(&bytes(&Out::PINGREQ)), Some(Parsed::PingReq));
         prop_assert_eq!(parse(&bytes(&Out::DISCONNECT)), Some(Parsed::Disconnect));
     }

@@ -3,7 +3,7 @@ extern crate std;
 
 use super::{Conn, Next, Slot, Waits, Wake};
 use crate::session::{Limits, Tell};
-use crate::wire::{AckKind, Packet, PacketId, QoS, Room, kind};
+use crate::wire::{AckKind, Packet, PacketId, QoS, kind};
 use std::vec;
 use std::vec::Vec;
 
@@ -189,10 +189,9 @@ fn connected(mut c: Conn<u32>, session_present: bool) -> Conn<u32> {
 fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
     let mut sent = vec![];
     while c.session.prepare(true, 0) {
-        let mut room = Room::default();
-        let out = c.session.pending(QoS::ExactlyOnce, &mut room).unwrap();
+        let out = c.session.pending(QoS::ExactlyOnce).unwrap();
         assert_eq!(out.first >> 4, kind::PUBLISH);
-        sent.push((out.first, crate::session::message(out.parts[1]).map(|(_, id, _)| id)));
+        sent.push((out.first, crate::session::message(out.payload).map(|(_, id, _)| id)));
         c.session.sent(0, 0);
     }
     sent

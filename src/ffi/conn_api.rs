@@ -7,7 +7,7 @@ use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
 use crate::session::{Limits, Recipient, Refused};
-use crate::wire::{Out, QoS, Room};
+use crate::wire::{Out, QoS};
 use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::null;
 
@@ -118,9 +118,9 @@ pub unsafe extern "C" fn mgos_mqtt_conn_nc(c: *mut mgos_mqtt_conn) -> *mut mg_co
 pub unsafe extern "C" fn mgos_mqtt_conn_add_handler(c: *mut mgos_mqtt_conn, handler: mg_event_handler_t, user_data: *mut c_void) {
     // SAFETY: by the contract.
     let Some(c) = (unsafe { held(c) }) else { return };
-    let Some(handler) = handler else { return c.log(Log::NoHandler, &[], 0, 0) };
+    let Some(handler) = handler else { return c.say(Log::NoHandler) };
     if c.get().handlers.push_front(Handler { address: handler as *const c_void, user_data }, &[]).is_err() {
-        c.log(Log::NoMemory, &[], 0, 0);
+        c.say(Log::NoMemory);
     }
 }
 
@@ -233,7 +233,7 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
     let published = c.get().core.session.publish(topic, payload, qos, retain, limits)?;
     if published.direct {
         let id = (published.flags & 6 != 0).then_some(published.id);
-        let sent = pump::send(c, &Out::publish(&mut Room::default(), published.flags, id, topic, payload));
+        let sent = pump::send(c, &Out::publish(published.flags, id, topic, payload));
         if let Err(why) = sent {
             c.get().core.session.unpublished(published.id);
             return Err(if why == NotWritten::TooLarge { Refused::TooLarge } else { Refused::OutOfMemory });
@@ -242,7 +242,7 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
     } else {
         pump::pump(c);
         if published.overflow {
-            c.log(Log::Overflow, &[], 0, 0);
+            c.say(Log::Overflow);
         }
     }
     Ok(published.id.get())
@@ -327,10 +327,10 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
     if count == 1 && session.is_up() {
         let id = session.packet_id();
         if session.unsubscribing(id).is_err() {
-            c.log(Log::NoMemory, &[], 0, 0);
+            c.say(Log::NoMemory);
             return false;
         }
-        if pump::send(&c, &Out::unsubscribe(&mut Room::default(), id, topic)).is_err() {
+        if pump::send(&c, &Out::unsubscribe(id, topic)).is_err() {
             c.get().core.session.unpublished(id);
             return false;
         }

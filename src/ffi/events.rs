@@ -7,7 +7,7 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
 use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
-use crate::wire::{AckKind, Header, Out, PacketId, Room, Wrong, decode};
+use crate::wire::{AckKind, Header, Out, PacketId, Wrong, decode};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
@@ -284,7 +284,7 @@ fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
     if !nc.is_null() && unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= UNREAD {
         return false;
     }
-    pump::send(c, &Out::ack(&mut Room::default(), ack, id)) != Err(NotWritten::OutOfMemory)
+    pump::send(c, &Out::ack(ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
 /// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later. `body` lies in the receive buffer; no reference, as
@@ -297,7 +297,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -
         Ok(reaction) => reaction,
         Err(Trouble::Violation(wrong)) => return Err(wrong),
         Err(Trouble::OutOfMemory) => {
-            c.log(Log::NoMemory, &[], 0, 0);
+            c.say(Log::NoMemory);
             return Ok(None);
         }
     };
@@ -330,7 +330,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -
         Tell::Nobody => {}
         Tell::Accepted => {
             c.get().core.accepted();
-            c.log(Log::Connack, &[], 0, 0);
+            c.say(Log::Connack);
             c.get().announced = c.number(Number::CloudEvents) != 0;
             cloud_event(c, Cloud::Connected);
             // All subscriptions go out before anyone is told, and what is queued goes after.
@@ -366,7 +366,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -
         Tell::Lowered | Tell::Handlers => {
             // Once, not for each message.
             if tell == Tell::Lowered && !core::mem::replace(&mut c.get().lowered, true) {
-                c.log(Log::Lowered, &[], 0, 0);
+                c.say(Log::Lowered);
             }
             call_handlers(c, nc, ev, null_mut(), Some(&message));
         }

@@ -7,7 +7,7 @@ use super::shim::{self, Cloud, Log, Number, Text};
 use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use crate::heap;
-use crate::wire::{Connect, ConnectRoom, Out, connect_terms};
+use crate::wire::{Connect, Out, connect_terms};
 use core::ffi::CStr;
 use core::ptr::{self, NonNull};
 
@@ -80,7 +80,7 @@ fn usable(c: &Hold) -> bool {
         return false;
     }
     if c.number(Number::HasServer) == 0 {
-        c.log(Log::NoServer, &[], 0, 0);
+        c.say(Log::NoServer);
         return false;
     }
     true
@@ -119,7 +119,7 @@ enum Begun {
 fn begin(c: &Hold) -> Begun {
     // SAFETY: reads the clock.
     if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
-        c.log(Log::NoTime, &[], 0, 0);
+        c.say(Log::NoTime);
         return Begun::Failed;
     }
     let id = c.get().id as i32;
@@ -172,7 +172,7 @@ pub fn disconnect(c: &Hold) {
         return;
     }
     c.ends(Reason::Asked);
-    c.log(Log::Disconnect, &[], 0, 0);
+    c.say(Log::Disconnect);
     let nc = c.get().nc;
     if nc.is_null() {
         return;
@@ -192,14 +192,14 @@ pub fn disconnect(c: &Hold) {
 /// Takes another configuration. False if it can't be used; then nothing changes.
 pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
     if config.is_null() {
-        c.log(Log::NoConfig, &[], 0, 0);
+        c.say(Log::NoConfig);
         return false;
     }
     let [primary, backup, _] = c.get().configs;
     let (slot, copy) = if number(config, Number::Enable) == 0 {
         (Slot::Custom, ptr::null())
     } else if number(config, Number::HasServer) == 0 {
-        c.log(Log::NoServer, &[], 0, 0);
+        c.say(Log::NoServer);
         return false;
     } else if config == primary {
         (Slot::Primary, ptr::null())
@@ -209,7 +209,7 @@ pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
         // SAFETY: the caller's configuration is alive.
         let copy = unsafe { shim::mgos_mqtt_shim_copy_config(config) };
         if copy.is_null() {
-            c.log(Log::NoMemory, &[], 0, 0);
+            c.say(Log::NoMemory);
             return false;
         }
         (Slot::Custom, copy)
@@ -263,9 +263,10 @@ pub fn handshake(c: &Hold) {
     let keep_alive = keep_alive(number(Number::KeepAlive));
     let connect = Connect { fields, clean_session, will_retain, keep_alive };
     let nc = c.get().nc;
-    let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
-    let fits = connect.fill(&mut room, &mut parts);
-    let sent = fits && pump::send_parts(c, Connect::FIRST, &parts).is_ok();
+    let mut room = [0; 10];
+    let out = connect.out(&mut room);
+    let fits = out.is_some();
+    let sent = out.is_some_and(|out| pump::send(c, &out).is_ok());
     if sent {
         let now = now();
         c.get().core.session.connect_sent(clean_session, keep_alive, now);
@@ -275,7 +276,7 @@ pub fn handshake(c: &Hold) {
     // The strings are not looked at any more: the log may change the configuration.
     let complain = |is_so: bool, what| {
         if is_so {
-            c.log(what, &[], 0, 0);
+            c.say(what);
         }
     };
     complain(will_retain && !has_will, Log::NoWill);

@@ -6,7 +6,7 @@ use super::types::{Reason, mg_connection};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
 use crate::session::{message, reached};
-use crate::wire::{self, Out, Room, kind};
+use crate::wire::{Out, kind, size};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -28,10 +28,25 @@ pub fn received<'a>(nc: *mut mg_connection) -> (&'a [u8], usize) {
     }
 }
 
-/// Writes into memory that has been set aside for it.
+/// Writes into memory that has been set aside for it: for as much as is written and no more, as `Out::remaining` says it beforehand. That this is
+/// so, wire's tests show for all packets; where there are debug assertions it is checked.
 struct Writer {
     to: *mut u8,
+    #[cfg(debug_assertions)]
     left: usize,
+}
+
+impl Writer {
+    /// # Safety
+    /// `size` bytes are set aside at `to`, which nobody else looks at, and no more are written.
+    unsafe fn new(to: *mut u8, size: usize) -> Self {
+        let _ = size;
+        Writer {
+            to,
+            #[cfg(debug_assertions)]
+            left: size,
+        }
+    }
 }
 
 impl embedded_io::ErrorType for Writer {
@@ -39,14 +54,17 @@ impl embedded_io::ErrorType for Writer {
 }
 
 impl embedded_io::Write for Writer {
+    #[inline(always)]
     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
-        let len = bytes.len().min(self.left);
-        // SAFETY: `left` bytes from `to` on are set aside, nobody else looks at them, and nothing that is written lies there.
-        unsafe {
-            self.to.copy_from_nonoverlapping(bytes.as_ptr(), len);
-            self.to = self.to.add(len);
+        #[cfg(debug_assertions)]
+        {
+            self.left = self.left.checked_sub(bytes.len()).expect("a packet knows its size");
         }
-        self.left -= len;
+        // SAFETY: by the contract of `new` there is room for them, and nothing that is written lies there.
+        unsafe {
+            self.to.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+            self.to = self.to.add(bytes.len());
+        }
         Ok(bytes.len())
     }
 
@@ -54,12 +72,13 @@ impl embedded_io::Write for Writer {
         Ok(())
     }
 
+    #[inline(always)]
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
         self.write(bytes).map(drop)
     }
 }
 
-/// What came of writing a packet.
+/// Why a packet was not written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum NotWritten {
     /// No memory.
@@ -69,42 +88,54 @@ pub enum NotWritten {
 }
 
 /// Writes a packet to `nc`: whole, or not at all. `nc` is a live connection; nothing that is called here calls the app.
-fn write(nc: *mut mg_connection, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
-    let (head, size) = wire::head(first, parts).ok_or(NotWritten::TooLarge)?;
-    if put(nc, size, &head, parts) { Ok(()) } else { Err(NotWritten::OutOfMemory) }
+fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
+    let remaining = out.remaining().ok_or(NotWritten::TooLarge)?;
+    let size = size(remaining);
+    let to = room(nc, size);
+    if to.is_null() {
+        return Err(NotWritten::OutOfMemory);
+    }
+    // SAFETY: there is room for `size` bytes, which is what a packet with this Remaining Length takes; `nc` is alive.
+    unsafe {
+        let Ok(()) = out.write(&mut Writer::new(to, size), remaining);
+        shim::mgos_mqtt_shim_send(nc, size);
+    }
+    Ok(())
 }
 
-/// Puts `head` and `parts`, `size` bytes in all, into the send buffer of the live connection `nc`. False without memory.
-pub fn put(nc: *mut mg_connection, size: usize, head: &[u8], parts: &[&[u8]]) -> bool {
+/// Where `size` bytes for the live connection `nc` can be written; NULL without memory.
+fn room(nc: *mut mg_connection, size: usize) -> *mut u8 {
     // SAFETY: `nc` is alive. With the spare bytes there is room for the header of a WebSocket frame, too.
-    let to = unsafe { shim::mgos_mqtt_shim_room(nc, size, 14) };
+    unsafe { shim::mgos_mqtt_shim_room(nc, size, 14) }
+}
+
+/// Puts bytes as they are into the send buffer of the live connection `nc`. False without memory.
+pub fn put(nc: *mut mg_connection, bytes: &[u8]) -> bool {
+    let (to, size) = (room(nc, bytes.len()), bytes.len());
     if to.is_null() {
         return false;
     }
-    let Ok(()) = wire::write(&mut Writer { to, left: size }, head, parts);
-    // SAFETY: `nc` is alive, and so many bytes have been written.
-    unsafe { shim::mgos_mqtt_shim_send(nc, size) };
+    // SAFETY: there is room for so many bytes, nobody else looks at it, and `bytes` does not lie there; `nc` is alive.
+    unsafe {
+        to.copy_from_nonoverlapping(bytes.as_ptr(), size);
+        shim::mgos_mqtt_shim_send(nc, size);
+    }
     true
 }
 
-/// Writes a packet of our own making at once, if the connection is in a state for it.
+/// Writes a packet of our own making at once, if there is a connection.
 pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
-    send_parts(c, out.first, &out.parts)
-}
-
-/// The same for a packet of other parts.
-pub fn send_parts(c: &Hold, first: u8, parts: &[&[u8]]) -> Result<(), NotWritten> {
     let nc = c.get().nc;
     if nc.is_null() {
         return Ok(());
     }
-    let result = write(nc, first, parts);
+    let result = write(nc, out);
     if let Err(why) = result {
-        c.log(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge }, &[], 0, 0);
+        c.say(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge });
     } else {
         websocket::frame(c, nc);
         let session = &mut c.get().core.session;
-        session.count_sent(first);
+        session.count_sent(out.first);
         session.sent_other(now());
     }
     result
@@ -125,29 +156,28 @@ pub fn pump(c: &Hold) {
         }
         let max_qos = c.max_qos();
         let core = &c.get().core;
-        let mut room = Room::default();
-        let Some(Out { first, parts }) = core.session.pending(max_qos, &mut room) else { break };
-        if write(nc, first, &parts).is_err() {
+        let Some(out) = core.session.pending(max_qos) else { break };
+        if write(nc, &out).is_err() {
             // It stays where it is, and is tried again at the next poll.
             c.get().quiet = false;
-            c.log(Log::NoMemory, &[], 0, 0);
+            c.say(Log::NoMemory);
             break;
         }
         websocket::frame(c, nc);
-        let [_, text, qos, _] = parts;
-        let (what, text, a) = match (first >> 4, message(text)) {
-            (kind::PUBLISH, Some((topic, id, _))) => (Some(Log::Pub), topic, id as i32),
-            (kind::SUBSCRIBE, _) => (Some(Log::Sub), text, qos.first().map_or(0, |&qos| qos as i32)),
-            _ => (None, text, 0),
+        let first = out.first;
+        let (what, text, a) = match first >> 4 {
+            kind::PUBLISH => message(out.payload).map_or((None, out.payload, 0), |(topic, id, _)| (Some(Log::Pub), topic, id as i32)),
+            kind::SUBSCRIBE => (Some(Log::Sub), out.text, out.qos as i32),
+            _ => (None, out.text, 0),
         };
-        let (text, len, flags) = (text.as_ptr(), text.len(), first as i32);
+        let (text, len) = (text.as_ptr(), text.len());
         let object = c.get();
         object.core.session.count_sent(first);
         object.core.session.sent(unsent, now);
         if let Some(what) = what {
             // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
             // makes the line, so that a log hook may free the block.
-            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, flags) };
+            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, first as i32) };
         }
     }
     arm(c);
@@ -220,11 +250,11 @@ pub fn wake(c: &Hold) {
             cloud_event(c, Cloud::ConnectError);
         }
         Wake::CloseTimeout => {
-            c.log(Log::CloseTimeout, &[], 0, 0);
+            c.say(Log::CloseTimeout);
             close_now(c, Reason::Lost);
         }
         Wake::PingTimeout => {
-            c.log(Log::PingTimeout, &[], 0, 0);
+            c.say(Log::PingTimeout);
             close_now(c, Reason::PingTimeout);
         }
     }

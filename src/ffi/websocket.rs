@@ -154,7 +154,7 @@ fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
     // SAFETY: `nc` is alive.
     let unread = unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= super::events::UNREAD;
-    if !(unread && answer == opcode::PONG) && put(nc, payload.len(), payload, &[]) {
+    if !(unread && answer == opcode::PONG) && put(nc, payload) {
         frame_as(c, nc, answer, true);
     }
     if answer == opcode::CLOSE {
@@ -184,7 +184,7 @@ fn frame_as(c: &Hold, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
         let tail = shim::mgos_mqtt_shim_insert_unsent(nc, at, head.as_ptr(), head.len());
         if tail.is_null() {
             // Without its header what follows makes no sense to the server.
-            c.log(Log::NoMemory, &[], 0, 0);
+            c.say(Log::NoMemory);
             return pump::close_now(c, Reason::NoMemory);
         }
         apply_mask(core::slice::from_raw_parts_mut(tail, len), mask);

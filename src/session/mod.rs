@@ -16,7 +16,7 @@ mod subscriptions;
 mod tests;
 
 use crate::heap::OutOfMemory;
-use crate::wire::{AckKind, Decoded, Out, Packet, PacketId, QoS, Room, TopicError, Wrong, check_filter, check_name, kind};
+use crate::wire::{AckKind, Decoded, Out, Packet, PacketId, QoS, TopicError, Wrong, check_filter, check_name, kind};
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
@@ -556,11 +556,11 @@ impl<H: Copy> Session<H> {
     }
 
     /// The packet that `prepare` has found.
-    pub fn pending<'a>(&'a self, max_qos: QoS, room: &'a mut Room) -> Option<Out<'a>> {
+    pub fn pending(&self, max_qos: QoS) -> Option<Out<'_>> {
         match self.pending {
             Pending::Nothing => None,
-            Pending::Subscribe => self.subscriptions.next(max_qos, room),
-            Pending::Message => self.outbox.next(room),
+            Pending::Subscribe => self.subscriptions.next(max_qos),
+            Pending::Message => self.outbox.next(),
             Pending::Ping => Some(Out::PINGREQ),
         }
     }

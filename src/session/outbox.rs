@@ -4,7 +4,7 @@
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
 use crate::heap::{Found, List, OutOfMemory};
-use crate::wire::{AckKind, Out, PacketId, QoS, Room, kind};
+use crate::wire::{AckKind, Out, PacketId, QoS, kind};
 
 /// Where an entry stands.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -298,10 +298,10 @@ impl Outbox {
     }
 
     /// What to send for the entry that `seek` found.
-    pub fn next<'a>(&'a self, room: &'a mut Room) -> Option<Out<'a>> {
+    pub fn next(&self) -> Option<Out<'_>> {
         let e = self.list.current::<NEXT>()?;
         Some(match e.value.state {
-            State::Released => Out::ack(room, AckKind::PubRel, PacketId::new(e.value.id)?),
+            State::Released => Out::ack(AckKind::PubRel, PacketId::new(e.value.id)?),
             // DUP says that this session has seen the message before [MQTT-3.3.1-1].
             State::Sent => Out::stored(e.value.flags | 8, e.bytes),
             _ => Out::stored(e.value.flags, e.bytes),
@@ -336,7 +336,7 @@ pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
 mod tests {
     use super::WINDOW;
     use crate::session::{Limits, Session, Take};
-    use crate::wire::{Packet, PacketId, QoS, Room, kind};
+    use crate::wire::{Packet, PacketId, QoS, kind};
 
     fn pubrec(id: u16) -> Packet<'static> {
         Packet { first: kind::PUBREC << 4, id: PacketId::new(id), topic: &[], payload: &[] }
@@ -358,7 +358,7 @@ mod tests {
     fn pump(s: &mut Session<()>) -> usize {
         let mut messages = 0;
         while s.prepare(true, 0) {
-            messages += usize::from(s.pending(QoS::ExactlyOnce, &mut Room::default()).unwrap().first >> 4 == kind::PUBLISH);
+            messages += usize::from(s.pending(QoS::ExactlyOnce).unwrap().first >> 4 == kind::PUBLISH);
             s.sent(0, 0);
         }
         messages

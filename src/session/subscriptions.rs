@@ -3,7 +3,7 @@
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
 
 use crate::heap::{List, OutOfMemory};
-use crate::wire::{Out, PacketId, QoS, Room, is_wildcard, matches};
+use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
 /// How far a subscription has got on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,9 +118,9 @@ impl<H: Copy> Subscriptions<H> {
     }
 
     /// The SUBSCRIBE to be sent.
-    pub fn next<'a>(&'a self, max: QoS, room: &'a mut Room) -> Option<Out<'a>> {
+    pub fn next(&self, max: QoS) -> Option<Out<'_>> {
         let s = self.list.current::<UNSENT>()?;
-        Some(Out::subscribe(room, PacketId::new(s.value.id)?, s.bytes, s.value.qos.min(max)))
+        Some(Out::subscribe(PacketId::new(s.value.id)?, s.bytes, s.value.qos.min(max)))
     }
 
     /// It was sent. Its filter stays where and as it is.

@@ -12,7 +12,7 @@ mod subscribing;
 mod table;
 
 use super::{Limits, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
-use crate::wire::{Out, Packet, QoS, Room, Wrong, decode, head, header, write};
+use crate::wire::{Out, Packet, QoS, Wrong, decode, header, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -35,9 +35,9 @@ struct Rig {
 }
 
 fn bytes(out: &Out<'_>) -> Vec<u8> {
-    let (head, size) = head(out.first, &out.parts).unwrap();
-    let mut bytes = vec![0; size];
-    write(&mut &mut bytes[..], &head, &out.parts).unwrap();
+    let remaining = out.remaining().unwrap();
+    let mut bytes = vec![0; size(remaining)];
+    out.write(&mut &mut bytes[..], remaining).unwrap();
     bytes
 }
 
@@ -77,7 +77,7 @@ impl Rig {
     fn told(&mut self, packet: &[u8]) -> Vec<u8> {
         let reaction = self.receive(packet, false).unwrap();
         let id = decode_whole(packet).id;
-        reaction.answer.map_or(vec![], |ack| bytes(&Out::ack(&mut Room::default(), ack, id.unwrap())))
+        reaction.answer.map_or(vec![], |ack| bytes(&Out::ack(ack, id.unwrap())))
     }
 
     /// Which rule a packet breaks.
@@ -93,7 +93,7 @@ impl Rig {
         if !self.s.prepare(true, self.now) {
             return None;
         }
-        let packet = bytes(&self.s.pending(Q2, &mut Room::default()).unwrap());
+        let packet = bytes(&self.s.pending(Q2).unwrap());
         self.s.sent(0, self.now);
         Some(packet)
     }

@@ -1,112 +1,136 @@
 //! Packets to the broker.
 //!
-//! A packet is its first byte and what follows the fixed header. Its size is known before it is written, so that the writer can make room
-//! for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics and filters are checked
-//! where the app hands them over.
+//! A packet is described first: its first byte, and the parts of what follows the fixed header, which stay where they lie. Its size is known before it
+//! is written, so that the writer can make room for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics
+//! and filters are checked where the app hands them over.
 
 use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
-use heapless::Vec;
 
-/// The fixed header of the packet with this first byte and these parts behind it, and the size of the whole packet in bytes; `None` if it is
-/// more than the protocol can carry (2.2.3).
-pub fn head(first: u8, parts: &[&[u8]]) -> Option<(Vec<u8, 5>, usize)> {
-    let mut remaining = 0;
-    for part in parts {
-        remaining += part.len();
-    }
-    if remaining > MAX_REMAINING as usize {
-        return None;
-    }
-    let mut head = Vec::new();
-    // Five bytes are enough for any Remaining Length up to the limit, so the pushes can't fail.
-    let _ = head.push(first);
-    let mut n = remaining;
-    loop {
-        let more = if n > 0x7f { 0x80 } else { 0 };
-        let _ = head.push(n as u8 & 0x7f | more);
-        n >>= 7;
-        if n == 0 {
-            let size = head.len() + remaining;
-            return Some((head, size));
-        }
-    }
-}
-
-/// Writes a packet, of which [`head`] has made the fixed header.
-pub fn write<W: Write>(w: &mut W, head: &[u8], parts: &[&[u8]]) -> Result<(), W::Error> {
-    w.write_all(head)?;
-    for part in parts {
-        w.write_all(part)?;
-    }
-    Ok(())
-}
-
-/// A packet other than CONNECT.
+/// A packet to be sent. Each kind has some of these parts; they go out in the order in which they stand here, but for a PUBLISH, in which the text comes
+/// before the identifier.
 #[derive(Clone, Copy, Debug)]
 pub struct Out<'a> {
     /// Type and flags.
     pub first: u8,
-    /// What follows the fixed header: first what is not the app's; then a filter, a topic name, or a message as it is stored; of SUBSCRIBE the QoS; a
-    /// payload.
-    pub parts: [&'a [u8]; 4],
-}
-
-/// Room for those parts of a packet that are not the app's.
-#[derive(Default)]
-pub struct Room {
-    front: [u8; 4],
-    back: [u8; 2],
+    /// The QoS that SUBSCRIBE asks for, its last byte; nothing in others.
+    pub qos: QoS,
+    /// Packet Identifier.
+    pub id: Option<PacketId>,
+    /// A topic name or a filter, to go out with its length in front; empty for none.
+    pub text: &'a [u8],
+    /// Bytes that go out as they are: a message; one with topic and identifier, as it is stored; of CONNECT the variable header.
+    pub payload: &'a [u8],
+    /// The strings of CONNECT, each to go out with its length in front, if it is there.
+    pub fields: &'a [Option<&'a [u8]>],
 }
 
 impl<'a> Out<'a> {
     /// PINGREQ.
-    pub const PINGREQ: Out<'static> = Out { first: kind::PINGREQ << 4, parts: [&[]; 4] };
+    pub const PINGREQ: Out<'static> = Out::bare(kind::PINGREQ << 4);
     /// DISCONNECT.
-    pub const DISCONNECT: Out<'static> = Out { first: kind::DISCONNECT << 4, parts: [&[]; 4] };
+    pub const DISCONNECT: Out<'static> = Out::bare(kind::DISCONNECT << 4);
+
+    /// A fixed header alone.
+    const fn bare(first: u8) -> Self {
+        Out { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
+    }
 
     /// A message straight from the app. `id`: its Packet Identifier, at QoS 1 and 2.
-    pub fn publish(room: &'a mut Room, flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
-        let [a, b] = (topic.len() as u16).to_be_bytes();
-        room.front = [a, b, 0, 0];
-        let mut back: &[u8] = &[];
-        if let Some(id) = id {
-            room.back = id.get().to_be_bytes();
-            back = &room.back;
-        }
-        Out { first: kind::PUBLISH << 4 | flags, parts: [&room.front[..2], topic, back, payload] }
+    pub const fn publish(flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
+        Out { id, text: topic, payload, ..Out::bare(kind::PUBLISH << 4 | flags) }
     }
 
     /// A message whose variable header and payload stand ready, as they go on the wire.
-    pub fn stored(flags: u8, body: &'a [u8]) -> Self {
-        Out { first: kind::PUBLISH << 4 | flags, parts: [&[], body, &[], &[]] }
+    pub const fn stored(flags: u8, body: &'a [u8]) -> Self {
+        Out { payload: body, ..Out::bare(kind::PUBLISH << 4 | flags) }
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
-    pub fn ack(room: &'a mut Room, ack: AckKind, id: PacketId) -> Self {
-        room.back = id.get().to_be_bytes();
-        let flags = if ack == AckKind::PubRel { 2 } else { 0 };
-        Out { first: (ack as u8) << 4 | flags, parts: [&room.back, &[], &[], &[]] }
+    pub const fn ack(ack: AckKind, id: PacketId) -> Self {
+        Out { id: Some(id), ..Out::bare((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
     }
 
     /// SUBSCRIBE to one filter.
-    pub fn subscribe(room: &'a mut Room, id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
-        room.back = [qos as u8, 0];
-        let Room { front, back } = room;
-        Out { first: kind::SUBSCRIBE << 4 | 2, parts: [Self::of_filter(front, id, filter), filter, &back[..1], &[]] }
+    pub const fn subscribe(id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
+        Out { id: Some(id), text: filter, qos, ..Out::bare(kind::SUBSCRIBE << 4 | 2) }
     }
 
     /// UNSUBSCRIBE from one filter.
-    pub fn unsubscribe(room: &'a mut Room, id: PacketId, filter: &'a [u8]) -> Self {
-        Out { first: kind::UNSUBSCRIBE << 4 | 2, parts: [Self::of_filter(&mut room.front, id, filter), filter, &[], &[]] }
+    pub const fn unsubscribe(id: PacketId, filter: &'a [u8]) -> Self {
+        Out { id: Some(id), text: filter, ..Out::bare(kind::UNSUBSCRIBE << 4 | 2) }
     }
 
-    /// What stands before the filter.
-    fn of_filter<'r>(front: &'r mut [u8; 4], id: PacketId, filter: &[u8]) -> &'r [u8] {
-        let ([a, b], [c, d]) = (id.get().to_be_bytes(), (filter.len() as u16).to_be_bytes());
-        *front = [a, b, c, d];
-        front
+    const fn is(&self, kind: u8) -> bool {
+        self.first >> 4 == kind
     }
+
+    /// Its Remaining Length (2.2.3); `None` if that is more than the protocol can carry.
+    pub fn remaining(&self) -> Option<usize> {
+        let mut n = self.payload.len() + self.is(kind::SUBSCRIBE) as usize;
+        if self.id.is_some() {
+            n += 2;
+        }
+        if !self.text.is_empty() {
+            n += 2 + self.text.len();
+        }
+        for field in self.fields {
+            n += field.map_or(0, |field| 2 + field.len());
+        }
+        if n <= MAX_REMAINING as usize { Some(n) } else { None }
+    }
+
+    /// Writes it. `remaining` is what [`Out::remaining`] has said; the packet takes [`size`] bytes.
+    pub fn write<W: Write>(&self, w: &mut W, remaining: usize) -> Result<(), W::Error> {
+        w.write_all(&[self.first])?;
+        let mut n = remaining;
+        while n > 0x7f {
+            w.write_all(&[n as u8 | 0x80])?;
+            n >>= 7;
+        }
+        w.write_all(&[n as u8])?;
+        let publish = self.is(kind::PUBLISH);
+        if !publish {
+            self.write_id(w)?;
+        }
+        if !self.text.is_empty() {
+            string(w, self.text)?;
+        }
+        if publish {
+            self.write_id(w)?;
+        }
+        w.write_all(self.payload)?;
+        for field in self.fields {
+            if let Some(field) = field {
+                string(w, field)?;
+            }
+        }
+        if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
+    }
+
+    fn write_id<W: Write>(&self, w: &mut W) -> Result<(), W::Error> {
+        match self.id {
+            Some(id) => w.write_all(&id.get().to_be_bytes()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Writes a string with its length in front (1.5.3).
+fn string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
+    w.write_all(&(s.len() as u16).to_be_bytes())?;
+    w.write_all(s)
+}
+
+/// Bytes of a whole packet with this Remaining Length.
+pub const fn size(remaining: usize) -> usize {
+    let mut size = remaining + 2;
+    let mut n = remaining >> 7;
+    while n > 0 {
+        size += 1;
+        n >>= 7;
+    }
+    size
 }
 
 /// CONNECT (3.1): protocol name MQTT, level 4. The flags follow from the fields, so that they can't contradict them
@@ -124,20 +148,13 @@ pub struct Connect<'a> {
     pub keep_alive: u16,
 }
 
-/// What of a CONNECT is not the app's.
-#[derive(Default)]
-pub struct ConnectRoom {
-    variable_header: [u8; 10],
-    lengths: [[u8; 2]; 5],
-}
-
-impl<'a> Connect<'a> {
+impl Connect<'_> {
     /// Type and flags.
-    pub const FIRST: u8 = kind::CONNECT << 4;
+    const FIRST: u8 = kind::CONNECT << 4;
 
-    /// Makes `parts` what follows the fixed header, the fields that are there each behind its length. False if a field is too long for its
-    /// two-byte length, or a string among them is not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
-    pub fn fill<'r: 'a>(&self, room: &'r mut ConnectRoom, parts: &mut [&'a [u8]; 11]) -> bool {
+    /// The packet, whose variable header is made in `room`. `None` if a field is too long for its two-byte length, or a string among them is
+    /// not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
+    pub fn out<'r>(&'r self, room: &'r mut [u8; 10]) -> Option<Out<'r>> {
         let [_, will, _, user, password] = self.fields;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean_session, 0x02)
@@ -145,21 +162,18 @@ impl<'a> Connect<'a> {
             | flag(user.is_some(), 0x80)
             | flag(password.is_some(), 0x40);
         let [hi, lo] = self.keep_alive.to_be_bytes();
-        room.variable_header = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
-        parts[0] = &room.variable_header;
+        *room = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
         // The message of the will and the password are bytes; the others are strings.
         let mut strings = 0b01011;
-        for (i, length) in room.lengths.iter_mut().enumerate() {
-            if let Some(field) = self.fields[i] {
-                if field.len() > 0xffff || (strings & 1 != 0 && !utf8::valid(field)) {
-                    return false;
-                }
-                *length = (field.len() as u16).to_be_bytes();
-                (parts[2 * i + 1], parts[2 * i + 2]) = (length, field);
+        for field in self.fields {
+            if let Some(field) = field
+                && (field.len() > 0xffff || strings & 1 != 0 && !utf8::valid(field))
+            {
+                return None;
             }
             strings >>= 1;
         }
-        true
+        Some(Out { payload: room, fields: &self.fields, ..Out::bare(Self::FIRST) })
     }
 }
 

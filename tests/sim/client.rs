@@ -8,7 +8,7 @@ use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{Conn, Next, Slot, Waits, Wake};
 use mgos_mqtt::session::{Limits, Recipient, Take, Tell, Trouble};
-use mgos_mqtt::wire::{AckKind, Connect, ConnectRoom, Header, Out, Packet, PacketId, QoS, Room, Wrong, decode, head, kind, write};
+use mgos_mqtt::wire::{AckKind, Connect, Header, Out, Packet, PacketId, QoS, Wrong, decode, kind, size};
 
 /// What the client is configured with.
 #[derive(Clone, Debug)]
@@ -68,11 +68,11 @@ pub struct Client {
     pub trace: bool,
 }
 
-pub fn encode(first: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let (head, size) = head(first, parts).expect("not too large");
-    let mut bytes = vec![0; size];
+pub fn encode(out: &Out<'_>) -> Vec<u8> {
+    let remaining = out.remaining().expect("not too large");
+    let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
-    write(&mut rest, &head, parts).expect("a packet knows its size");
+    out.write(&mut rest, remaining).expect("a packet knows its size");
     assert!(rest.is_empty());
     bytes
 }
@@ -139,9 +139,9 @@ impl Client {
         let Config { clean_session, keep_alive, .. } = self.config;
         let fields = [Some(&b"sim"[..]), None, None, None, None];
         let connect = Connect { fields, clean_session, will_retain: false, keep_alive };
-        let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
-        assert!(connect.fill(&mut room, &mut parts));
-        if self.send_parts(Connect::FIRST, &parts, now).is_err() {
+        let mut room = [0; 10];
+        let out = connect.out(&mut room).expect("nothing is too long");
+        if self.send(&out, now).is_err() {
             return self.close_now(now);
         }
         let clock = self.clock(now);
@@ -188,14 +188,10 @@ impl Client {
     }
 
     fn send(&mut self, out: &Out<'_>, now: u64) -> Result<(), NoMemory> {
-        self.send_parts(out.first, &out.parts, now)
-    }
-
-    fn send_parts(&mut self, first: u8, parts: &[&[u8]], now: u64) -> Result<(), NoMemory> {
         if self.link.is_none() {
             return Ok(());
         }
-        self.write(&encode(first, parts), now, false)?;
+        self.write(&encode(out), now, false)?;
         let clock = self.clock(now);
         self.conn.session.sent_other(clock);
         Ok(())
@@ -208,9 +204,8 @@ impl Client {
             if !self.conn.session.prepare(room, clock) {
                 break;
             }
-            let mut room = Room::default();
-            let Some(out) = self.conn.session.pending(self.config.max_qos, &mut room) else { break };
-            let bytes = encode(out.first, &out.parts);
+            let Some(out) = self.conn.session.pending(self.config.max_qos) else { break };
+            let bytes = encode(&out);
             if self.write(&bytes, now, false).is_err() {
                 break;
             }
@@ -326,7 +321,7 @@ impl Client {
     }
 
     fn answer(&mut self, ack: AckKind, id: PacketId, now: u64) -> bool {
-        !self.conn.session.may_send() || self.send(&Out::ack(&mut Room::default(), ack, id), now).is_ok()
+        !self.conn.session.may_send() || self.send(&Out::ack(ack, id), now).is_ok()
     }
 
     fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, Wrong> {
@@ -376,9 +371,8 @@ impl Client {
             }
             Tell::Handlers if packet.kind() == kind::PUBLISH => {
                 if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, packet.qos(), packet.id) {
-                    let mut room = Room::default();
-                    let ack = Out::ack(&mut room, AckKind::PubAck, id);
-                    let _ = self.write(&encode(ack.first, &ack.parts), now, true);
+                    let ack = Out::ack(AckKind::PubAck, id);
+                    let _ = self.write(&encode(&ack), now, true);
                 }
                 self.deliver(packet);
             }
@@ -402,7 +396,7 @@ impl Client {
         };
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
-            if self.send(&Out::publish(&mut Room::default(), published.flags, id, topic, &payload), now).is_err() {
+            if self.send(&Out::publish(published.flags, id, topic, &payload), now).is_err() {
                 self.conn.session.unpublished(published.id);
             }
             return;
@@ -426,7 +420,7 @@ impl Client {
         if count == 1 && self.conn.session.is_up() {
             let id = self.conn.session.packet_id();
             self.conn.session.unsubscribing(id).expect("memory");
-            if self.send(&Out::unsubscribe(&mut Room::default(), id, filter), now).is_err() {
+            if self.send(&Out::unsubscribe(id, filter), now).is_err() {
                 return self.conn.session.unpublished(id);
             }
         }

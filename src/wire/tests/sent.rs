@@ -2,21 +2,17 @@
 
 extern crate std;
 
-use crate::wire::{self, AckKind, ConnectRoom, MAX_REMAINING, Out, PacketId, QoS, Room, connect_terms, head};
+use crate::wire::{self, AckKind, MAX_REMAINING, Out, PacketId, QoS, connect_terms, size};
 use std::vec;
 use std::vec::Vec;
 
-fn packet(first: u8, parts: &[&[u8]]) -> Vec<u8> {
-    let (head, size) = head(first, parts).expect("not too large");
-    let mut bytes = vec![0; size];
+fn bytes(out: &Out<'_>) -> Vec<u8> {
+    let remaining = out.remaining().expect("not too large");
+    let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
-    wire::write(&mut rest, &head, parts).expect("the size is known before the packet is written");
+    out.write(&mut rest, remaining).expect("the size is known before the packet is written");
     assert!(rest.is_empty(), "the size is known before the packet is written");
     bytes
-}
-
-fn bytes(out: &Out<'_>) -> Vec<u8> {
-    packet(out.first, &out.parts)
 }
 
 /// What a will says.
@@ -43,8 +39,7 @@ impl Connect<'_> {
         let fields = [Some(self.client_id), self.will.map(|w| w.topic), self.will.map(|w| w.message), user, password];
         let will_retain = self.will.is_some_and(|w| w.retain);
         let connect = wire::Connect { fields, clean_session: self.clean_session, will_retain, keep_alive: self.keep_alive };
-        let (mut room, mut parts): (_, [&[u8]; 11]) = (ConnectRoom::default(), [&[]; 11]);
-        connect.fill(&mut room, &mut parts).then(|| packet(wire::Connect::FIRST, &parts))
+        connect.out(&mut [0; 10]).map(|out| bytes(&out))
     }
 
     fn fits(&self) -> bool {
@@ -196,12 +191,12 @@ fn mqtt_3_1_3_4_a_connect_with_a_string_that_is_not_utf8_does_not_fit() {
 fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
     assert_eq!(connect(PLAIN)[0], 0x10);
     for (out, first) in [
-        (Out::ack(&mut Room::default(), AckKind::PubAck, id(1)), 0x40),
-        (Out::ack(&mut Room::default(), AckKind::PubRec, id(1)), 0x50),
-        (Out::ack(&mut Room::default(), AckKind::PubRel, id(1)), 0x62),
-        (Out::ack(&mut Room::default(), AckKind::PubComp, id(1)), 0x70),
-        (Out::subscribe(&mut Room::default(), id(1), b"a", QoS::AtLeastOnce), 0x82),
-        (Out::unsubscribe(&mut Room::default(), id(1), b"a"), 0xa2),
+        (Out::ack(AckKind::PubAck, id(1)), 0x40),
+        (Out::ack(AckKind::PubRec, id(1)), 0x50),
+        (Out::ack(AckKind::PubRel, id(1)), 0x62),
+        (Out::ack(AckKind::PubComp, id(1)), 0x70),
+        (Out::subscribe(id(1), b"a", QoS::AtLeastOnce), 0x82),
+        (Out::unsubscribe(id(1), b"a"), 0xa2),
         (Out::PINGREQ, 0xc0),
         (Out::DISCONNECT, 0xe0),
     ] {
@@ -212,23 +207,23 @@ fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
 #[test]
 fn mqtt_2_3_1_6_an_acknowledgement_carries_the_identifier_it_is_given() {
     for (kind, first) in [(AckKind::PubAck, 0x40), (AckKind::PubRec, 0x50), (AckKind::PubRel, 0x62), (AckKind::PubComp, 0x70)] {
-        assert_eq!(bytes(&Out::ack(&mut Room::default(), kind, id(0x1234))), [first, 2, 0x12, 0x34]);
+        assert_eq!(bytes(&Out::ack(kind, id(0x1234))), [first, 2, 0x12, 0x34]);
     }
 }
 
 #[test]
 fn mqtt_3_8_1_1_subscribe_is_one_filter_and_its_qos() {
-    assert_eq!(bytes(&Out::subscribe(&mut Room::default(), id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
+    assert_eq!(bytes(&Out::subscribe(id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
 }
 
 #[test]
 fn mqtt_3_10_1_1_unsubscribe_is_one_filter() {
-    assert_eq!(bytes(&Out::unsubscribe(&mut Room::default(), id(3), b"in/x")), [0xa2, 8, 0, 3, 0, 4, b'i', b'n', b'/', b'x']);
+    assert_eq!(bytes(&Out::unsubscribe(id(3), b"in/x")), [0xa2, 8, 0, 3, 0, 4, b'i', b'n', b'/', b'x']);
 }
 
 #[test]
 fn publish_is_as_the_original_sends_it() {
-    let p = |flags, n: u16, topic, payload| bytes(&Out::publish(&mut Room::default(), flags, PacketId::new(n), topic, payload));
+    let p = |flags, n: u16, topic, payload| bytes(&Out::publish(flags, PacketId::new(n), topic, payload));
     assert_eq!(p(0, 0, b"t/0", b"zero"), *b"\x30\x09\0\x03t/0zero");
     assert_eq!(p(1, 0, b"t/0", b""), *b"\x31\x05\0\x03t/0");
     assert_eq!(p(2, 3, b"t/1", b"one"), *b"\x32\x0a\0\x03t/1\0\x03one");
@@ -239,7 +234,7 @@ fn publish_is_as_the_original_sends_it() {
 fn a_kept_message_goes_out_as_a_direct_one_does() {
     for (topic, payload) in [(&b"a/b"[..], &b"x"[..]), (b"t", b""), (&[b'y'; 300], &[0; 20_000])] {
         let body = [&(topic.len() as u16).to_be_bytes(), topic, &[3, 9], payload].concat();
-        assert_eq!(bytes(&Out::stored(4, &body)), bytes(&Out::publish(&mut Room::default(), 4, Some(id(777)), topic, payload)));
+        assert_eq!(bytes(&Out::stored(4, &body)), bytes(&Out::publish(4, Some(id(777)), topic, payload)));
         assert_eq!(crate::session::message(&body), Some((topic, 777, payload)));
     }
 }
@@ -257,11 +252,15 @@ fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
     ] {
         // Never read, so that the largest costs no more than its address space.
         let body = vec![0; remaining];
-        let (got, size) = wire::head(0x32, &[&body]).unwrap();
-        assert_eq!((&got[..], size), (head, head.len() + remaining));
+        let out = Out::stored(2, &body);
+        assert_eq!((out.remaining(), size(remaining)), (Some(remaining), head.len() + remaining));
+        // As much as there is room for.
+        let mut start = [0; 5];
+        let _ = out.write(&mut &mut start[..], remaining);
+        assert_eq!(&start[..head.len()], head);
     }
     let body = vec![0; MAX_REMAINING as usize + 1];
-    assert!(head(0x32, &[&body]).is_none());
+    assert_eq!(Out::stored(2, &body).remaining(), None);
 }
 
 #[test]
