@@ -131,24 +131,21 @@ pub struct ItemMut<'a, T> {
     pub bytes: &'a mut [u8],
 }
 
+/// What leads to a block: the `next` of the block before it, or the `first` of the chain.
+type Link = *mut *mut Head;
+
 /// The part of a list that does not depend on what its blocks hold, so that there is one copy of it in the firmware.
 struct Chain {
     first: *mut Head,
+    /// Null where there is none.
     last: *mut Head,
     cursors: [*mut Head; 2],
 }
 
-/// Where a block is put.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
-    Front,
-    Back,
-}
-
 impl Chain {
-    /// Makes a block with room for `size` bytes of node, the first `len_of(parts)` behind it filled from `parts`, and links it in. The
-    /// value is the caller's to write.
-    fn insert(&mut self, size: usize, parts: &[&[u8]], end: End) -> Result<NonNull<Head>, OutOfMemory> {
+    /// Makes a block with room for `size` bytes of node, what stands in `parts` behind it, and links it in: at the front, or at the end. The value is the
+    /// caller's to write.
+    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<Head>, OutOfMemory> {
         let mut len = 0usize;
         for part in parts {
             len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
@@ -158,89 +155,79 @@ impl Chain {
         // SAFETY: the block is fresh, aligned to a pointer, and has room for all that is written. The last block of a
         // chain that is not empty is alive.
         unsafe {
-            node.write(Head { next: ptr::null_mut(), len: len as u32 });
             let mut to = node.cast::<u8>().add(size);
             for part in parts {
                 to.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 to = to.add(part.len());
             }
-            if self.first.is_null() {
-                self.first = node;
-                self.last = node;
-            } else if end == End::Front {
-                (*node).next = self.first;
-                self.first = node;
-            } else {
-                (*self.last).next = node;
-                self.last = node;
-            }
-        }
-        if end == End::Back {
-            for cursor in &mut self.cursors {
-                if cursor.is_null() {
-                    *cursor = node;
+            let mut link: Link = &raw mut self.first;
+            if at_end {
+                if !self.last.is_null() {
+                    link = &raw mut (*self.last).next;
                 }
+                for cursor in &mut self.cursors {
+                    if cursor.is_null() {
+                        *cursor = node;
+                    }
+                }
+            }
+            let next = *link;
+            node.write(Head { next, len: len as u32 });
+            *link = node;
+            if next.is_null() {
+                self.last = node;
             }
         }
         Ok(block)
     }
 
-    /// Makes whatever led to `old` lead to `new`.
+    /// Makes whatever led to the block behind `link` lead to `new`; where that was the last, `last` is the last from now on.
     ///
     /// # Safety
-    /// `before` is the live block before `old`, or null where `old` is the first.
-    unsafe fn relink(&mut self, before: *mut Head, old: *mut Head, new: *mut Head) {
-        if before.is_null() {
-            self.first = new;
-        } else {
-            // SAFETY: by the contract.
-            unsafe { (*before).next = new };
-        }
-        for cursor in &mut self.cursors {
-            if *cursor == old {
-                *cursor = new;
+    /// `chain` is a chain that nobody else looks at, and `link` leads to one of its blocks.
+    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut Head, last: *mut Head) {
+        // SAFETY: by the contract.
+        unsafe {
+            let old = *link;
+            *link = new;
+            if (*chain).last == old {
+                (*chain).last = last;
+            }
+            for cursor in &mut (*chain).cursors {
+                if *cursor == old {
+                    *cursor = new;
+                }
             }
         }
     }
 
-    /// Unlinks and frees a block.
+    /// Unlinks and frees the block behind `link`.
     ///
     /// # Safety
-    /// `node` is a live block of this chain, `before` the one before it or null.
-    unsafe fn remove(&mut self, before: *mut Head, node: *mut Head) {
-        // SAFETY: by the contract; nothing leads to the block any more when it is freed.
+    /// As for `relink`.
+    unsafe fn remove(chain: *mut Chain, link: Link) {
+        // SAFETY: by the contract; nothing leads to the block any more when it is freed. A link that is not the chain's own is the first field
+        // of a block, which is the last then.
         unsafe {
-            self.relink(before, node, (*node).next);
-            if self.last == node {
-                self.last = before;
-            }
+            let node = *link;
+            let before = if link == &raw mut (*chain).first { ptr::null_mut() } else { link.cast() };
+            Self::relink(chain, link, (*node).next, before);
             give_back(node.cast());
         }
     }
 
-    /// Frees all blocks.
-    fn clear(&mut self) {
-        while !self.first.is_null() {
-            // SAFETY: the first block has none before it.
-            unsafe { self.remove(ptr::null_mut(), self.first) };
-        }
-    }
-
-    /// Gives back all but the first `size` bytes of a block.
+    /// Gives back all but the first `size` bytes of the block behind `link`.
     ///
     /// # Safety
-    /// As for `remove`; `size` covers the node.
-    unsafe fn strip(&mut self, before: *mut Head, node: *mut Head, size: usize) {
+    /// As for `relink`; `size` covers the node.
+    unsafe fn strip(chain: *mut Chain, link: Link, size: usize) {
         // SAFETY: by the contract; where `realloc` moves the block, everything that led to it is mended. Should it fail
         // to shrink the block, that stays as it is.
         unsafe {
-            (*node).len = 0;
-            let moved = realloc(node.cast(), size).cast::<Head>();
+            (**link).len = 0;
+            let moved = realloc((*link).cast(), size).cast::<Head>();
             if !moved.is_null() {
-                self.relink(before, node, moved);
-                if self.last == node {
-                    self.last = moved;
-                }
+                Self::relink(chain, link, moved, moved);
             }
         }
     }
@@ -264,9 +251,9 @@ impl<T: Copy> List<T> {
         self.chain.first.is_null()
     }
 
-    fn push(&mut self, value: T, parts: &[&[u8]], end: End) -> Result<(), OutOfMemory> {
+    fn push(&mut self, value: T, parts: &[&[u8]], at_end: bool) -> Result<(), OutOfMemory> {
         const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
-        let node = self.chain.insert(Node::<T>::BYTES, parts, end)?.cast::<Node<T>>();
+        let node = self.chain.insert(Node::<T>::BYTES, parts, at_end)?.cast::<Node<T>>();
         // SAFETY: the block has room for the node.
         unsafe { (&raw mut (*node.as_ptr()).value).write(value) };
         Ok(())
@@ -274,12 +261,12 @@ impl<T: Copy> List<T> {
 
     /// Adds a block at the front, with copies of `parts` behind it. Cursors do not see it.
     pub fn push_front(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
-        self.push(value, parts, End::Front)
+        self.push(value, parts, false)
     }
 
     /// Adds a block at the end, with copies of `parts` behind it. Cursors at the end stand on it afterwards.
     pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
-        self.push(value, parts, End::Back)
+        self.push(value, parts, true)
     }
 
     /// All blocks, from the front.
@@ -290,15 +277,15 @@ impl<T: Copy> List<T> {
     /// The first block that `wanted` picks.
     #[inline]
     pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T>> {
-        let (mut before, mut node) = (ptr::null_mut::<Head>(), self.chain.first);
-        while !node.is_null() {
-            // SAFETY: all blocks in the chain are alive, and `&mut self` keeps them as they are.
-            unsafe {
-                if wanted(Node::item(node.cast::<Node<T>>())) {
-                    return Some(Found { chain: &mut self.chain, before, node, of: PhantomData });
+        let chain = &raw mut self.chain;
+        // SAFETY: all blocks in the chain are alive, and `&mut self` keeps them as they are.
+        unsafe {
+            let mut link: Link = &raw mut (*chain).first;
+            while !(*link).is_null() {
+                if wanted(Node::item((*link).cast::<Node<T>>())) {
+                    return Some(Found { chain: NonNull::new_unchecked(chain), link, of: PhantomData });
                 }
-                before = node;
-                node = (*node).next;
+                link = &raw mut (**link).next;
             }
         }
         None
@@ -306,7 +293,13 @@ impl<T: Copy> List<T> {
 
     /// Removes all blocks.
     pub fn clear(&mut self) {
-        self.chain.clear();
+        let chain = &raw mut self.chain;
+        // SAFETY: `&mut self` keeps everyone else away, and the first link leads to a block where it is not null.
+        unsafe {
+            while !(*chain).first.is_null() {
+                Chain::remove(chain, &raw mut (*chain).first);
+            }
+        }
     }
 
     /// Hands all values to `change`, each with the bytes behind it, from the front.
@@ -415,38 +408,45 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
 /// A block that was found in a list, to be looked at, changed or removed.
 pub struct Found<'a, T: Copy> {
-    chain: &'a mut Chain,
-    /// The block before it, null for none.
-    before: *mut Head,
-    node: *mut Head,
-    of: PhantomData<&'a mut T>,
+    chain: NonNull<Chain>,
+    link: Link,
+    of: PhantomData<&'a mut List<T>>,
 }
 
 impl<T: Copy> Found<'_, T> {
+    fn node(&self) -> *mut Node<T> {
+        // SAFETY: `find` has found a block behind the link, and the list is borrowed since.
+        unsafe { (*self.link).cast() }
+    }
+
     /// The value.
     pub fn value(&mut self) -> &mut T {
         // SAFETY: the block is alive, and the list is borrowed, so nobody else looks at it.
-        unsafe { &mut (*self.node.cast::<Node<T>>()).value }
+        unsafe { &mut (*self.node()).value }
     }
 
     /// The bytes behind it.
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: as above.
-        unsafe { Node::item(self.node.cast::<Node<T>>()).bytes }
+        unsafe { Node::item(self.node()).bytes }
     }
 
-    /// Removes it from the list, and returns its value.
-    pub fn remove(mut self) -> T {
-        let value = *self.value();
-        // SAFETY: `find` has found the block in this chain, and the one before it.
-        unsafe { self.chain.remove(self.before, self.node) };
-        value
+    /// True if there are bytes behind it.
+    pub fn has_bytes(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { (*self.node()).head.len > 0 }
+    }
+
+    /// Removes it from the list.
+    pub fn remove(self) {
+        // SAFETY: `find` has found the block in this chain, which is borrowed since.
+        unsafe { Chain::remove(self.chain.as_ptr(), self.link) };
     }
 
     /// Gives back the bytes behind it; the value stays.
     pub fn strip(self) {
-        // SAFETY: `find` has found the block in this chain, and the one before it.
-        unsafe { self.chain.strip(self.before, self.node, Node::<T>::BYTES) };
+        // SAFETY: as above.
+        unsafe { Chain::strip(self.chain.as_ptr(), self.link, Node::<T>::BYTES) };
     }
 }
 
@@ -541,7 +541,7 @@ mod tests {
         let mut l = list(3);
         l.rewind::<0>();
         l.advance::<0>();
-        assert_eq!(l.find(|i| *i.value == 1).unwrap().remove(), 1);
+        l.find(|i| *i.value == 1).unwrap().remove();
         assert_eq!(*l.current::<0>().unwrap().value, 2);
         l.find(|i| *i.value == 2).unwrap().remove();
         assert!(l.current::<0>().is_none());

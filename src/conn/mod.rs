@@ -67,27 +67,31 @@ pub enum Next {
     Wait(u32),
 }
 
-fn deadline(limit: u32, now: Millis) -> Option<Millis> {
-    if limit == 0 { None } else { Some(now.wrapping_add(limit)) }
+/// A point in time that may be none: 0. So one that would be 0 is a millisecond later.
+fn deadline(limit: u32, now: Millis) -> Millis {
+    if limit == 0 { NEVER } else { now.wrapping_add(limit).max(1) }
 }
 
+const NEVER: Millis = 0;
+
 /// A connection with its session.
+#[repr(C)]
 pub struct Conn<H: Copy> {
-    /// The MQTT session.
-    pub session: Session<H>,
     phase: Phase,
-    /// The end of the phase, if it has one of its own.
-    until: Option<Millis>,
     slot: Slot,
-    /// The configuration with which a broker was last reached: the session is that broker's.
-    home: Option<Slot>,
-    backoff: Backoff,
+    /// The configuration with which a broker was last reached, its number plus 1; 0 for none. The session is that broker's.
+    home: u8,
     /// From CONNACK 0 until the connection is gone, even if it is being closed.
     online: bool,
     /// The app has asked to be disconnected: the network coming up changes nothing.
     stopped: bool,
     /// The configuration was changed: when the connection is gone, connect at once.
     reopen: bool,
+    /// The end of the phase, if it has one of its own; else [`NEVER`].
+    until: Millis,
+    backoff: Backoff,
+    /// The MQTT session.
+    pub session: Session<H>,
 }
 
 impl<H: Copy> Default for Conn<H> {
@@ -101,9 +105,9 @@ impl<H: Copy> Conn<H> {
     pub const NEW: Self = Conn {
         session: Session::NEW,
         phase: Phase::Idle,
-        until: None,
+        until: NEVER,
         slot: Slot::Primary,
-        home: None,
+        home: 0,
         backoff: Backoff::NEW,
         online: false,
         stopped: false,
@@ -141,16 +145,17 @@ impl<H: Copy> Conn<H> {
     pub fn opening(&mut self, limit: u32, now: Millis) {
         self.reopen = false;
         // Of one set at run time nobody knows whether it names another broker; it is taken to be the same.
-        let servers = (self.home, self.slot);
-        self.session.connecting(matches!(servers, (Some(Slot::Primary), Slot::Backup) | (Some(Slot::Backup), Slot::Primary)));
+        const PRIMARY: u8 = Slot::Primary as u8 + 1;
+        const BACKUP: u8 = Slot::Backup as u8 + 1;
+        self.session.connecting(matches!((self.home, self.slot), (PRIMARY, Slot::Backup) | (BACKUP, Slot::Primary)));
         self.enter(Phase::Opening, deadline(limit, now));
     }
 
     /// CONNACK 0 came: the next failure starts with the shortest wait again.
     pub fn accepted(&mut self) {
-        self.enter(Phase::Open, None);
+        self.enter(Phase::Open, NEVER);
         self.online = true;
-        self.home = Some(self.slot);
+        self.home = self.slot as u8 + 1;
         self.backoff.reset();
     }
 
@@ -170,7 +175,7 @@ impl<H: Copy> Conn<H> {
     /// Ends the waiting for the next attempt.
     pub fn rest(&mut self) {
         if self.phase == Phase::Waiting {
-            self.enter(Phase::Idle, None);
+            self.enter(Phase::Idle, NEVER);
         }
     }
 
@@ -185,7 +190,7 @@ impl<H: Copy> Conn<H> {
     /// The connection is gone. What follows is `next`'s to say, once the app has been told.
     pub fn down(&mut self) {
         self.session.disconnected();
-        self.enter(Phase::Idle, None);
+        self.enter(Phase::Idle, NEVER);
         self.online = false;
     }
 
@@ -209,13 +214,13 @@ impl<H: Copy> Conn<H> {
             waits = other;
         }
         let wait = self.backoff.next(waits, random);
-        self.enter(Phase::Waiting, Some(now.wrapping_add(wait)));
+        self.enter(Phase::Waiting, deadline(wait, now));
         Next::Wait(wait)
     }
 
     /// What is due now.
     pub fn wake(&mut self, now: Millis) -> Wake {
-        if !self.until.is_some_and(|until| reached(now, until)) {
+        if self.until == NEVER || !reached(now, self.until) {
             let dead = self.phase == Phase::Open && self.session.is_dead(now);
             return if dead { Wake::PingTimeout } else { Wake::Nothing };
         }
@@ -229,18 +234,18 @@ impl<H: Copy> Conn<H> {
 
     /// When to look again; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        if self.phase == Phase::Open { self.session.deadline() } else { self.until }
+        if self.phase == Phase::Open { self.session.deadline() } else { (self.until != NEVER).then_some(self.until) }
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.session.clear();
-        self.enter(Phase::Idle, None);
+        self.enter(Phase::Idle, NEVER);
         self.online = false;
         self.stopped = true;
     }
 
-    fn enter(&mut self, phase: Phase, until: Option<Millis>) {
+    fn enter(&mut self, phase: Phase, until: Millis) {
         self.phase = phase;
         self.until = until;
     }

@@ -2,7 +2,7 @@
 
 use super::events;
 use super::lifecycle;
-use super::object::{Handler, Hold, no_connection};
+use super::object::{Handler, Hold, look, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
@@ -97,7 +97,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_from_nc(nc: *mut mg_connection) -> *mut 
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_nc(c: *mut mgos_mqtt_conn) -> *mut mg_connection {
     // SAFETY: by the contract.
-    unsafe { Hold::new(c) }.map_or(core::ptr::null_mut(), |c| c.get().nc)
+    unsafe { look(c) }.map_or(core::ptr::null_mut(), |c| c.nc)
 }
 
 /// Adds a handler of the connection's events; the newest is called first. It is given:
@@ -186,7 +186,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_reconnect(c: *mut mgos_mqtt_conn) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_is_connected(c: *mut mgos_mqtt_conn) -> bool {
     // SAFETY: by the contract.
-    unsafe { Hold::new(c) }.is_some_and(|c| c.get().core.is_online())
+    unsafe { look(c) }.is_some_and(|c| c.core.is_online())
 }
 
 /// A Packet Identifier, never 0 and not in use, for packets that the app sends by itself. 0 for NULL. Not in the headers, as with the original;
@@ -348,8 +348,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_num_unsent_bytes(c: *mut mgos_mqtt_conn) -> usize {
     // SAFETY: by the contract.
-    let Some(c) = (unsafe { Hold::new(c) }) else { return 0 };
-    let (kept, nc) = (c.get().core.session.payload_bytes(), c.get().nc);
+    let Some(c) = (unsafe { look(c) }) else { return 0 };
+    let (kept, nc) = (c.core.session.payload_bytes(), c.nc);
     // SAFETY: `nc` is alive from the beginning of the attempt to MG_EV_CLOSE.
     kept + if nc.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_unsent(nc) } }
 }
@@ -367,13 +367,9 @@ pub unsafe extern "C" fn mgos_mqtt_conn_num_unsent_bytes(c: *mut mgos_mqtt_conn)
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_get_stats(c: *mut mgos_mqtt_conn, stats: *mut mgos_mqtt_stats) -> bool {
     // SAFETY: by the contract.
-    let Some(c) = (unsafe { Hold::new(c) }) else { return false };
-    if stats.is_null() {
-        return false;
-    }
+    let (Some(object), false) = (unsafe { look(c) }, stats.is_null()) else { return false };
     let now = pump::now();
-    let object = c.get();
-    let (counters, up) = (object.core.session.counters, object.core.is_online());
+    let (counters, up) = (&object.core.session.counters, object.core.is_online());
     let filled = mgos_mqtt_stats {
         connects: counters.connects,
         disconnects: counters.connects.wrapping_sub(up as u32),

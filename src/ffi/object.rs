@@ -19,44 +19,45 @@ pub struct Handler {
     pub user_data: *mut c_void,
 }
 
-/// What `struct mgos_mqtt_conn` is on this side of the seam.
+/// What `struct mgos_mqtt_conn` is on this side of the seam. Small fields stand first, where the shortest instructions reach them.
+#[repr(C)]
 pub struct Object {
-    pub(super) core: Conn<Handler>,
-    /// Of the connection's events.
-    pub(super) handlers: List<Handler>,
     /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
     pub(super) nc: *mut mg_connection,
-    /// One for each [`Slot`].
-    pub(super) configs: [*const mgos_config_mqtt; 3],
-    pub(super) websocket: WebSocket,
-    pub(super) connect_fn: mgos_mqtt_connect_fn_t,
-    pub(super) connect_arg: *mut c_void,
-    pub(super) timer: usize,
-    /// When the timer fires.
-    pub(super) timer_at: u32,
-    pub(super) id: i16,
-    /// What `set_max_qos` was given, plus 1; 0 for what the configuration says.
-    pub(super) max_qos: u8,
+    /// Nothing is to be done at a poll but to call the handlers: all that there is to do waits for another event, for the timer or for a
+    /// call of the app, and each of these ends it.
+    pub(super) quiet: bool,
     /// A packet or an event is being dealt with: another must wait.
     pub(super) delivering: bool,
     /// The connection has ended while something was being dealt with; the app is to be told of it.
     pub(super) closed_meanwhile: bool,
-    /// The app was told of this connection by a cloud event, and so is to be told of its end.
-    pub(super) announced: bool,
-    /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
-    pub(super) closing: u8,
-    /// Why the last has ended.
-    pub(super) last_reason: u8,
-    /// An attempt is about to begin.
-    pub(super) beginning: bool,
-    /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
-    pub(super) lowered: bool,
-    /// Nothing is to be done at a poll but to call the handlers: all that there is to do waits for another event, for the timer or for a
-    /// call of the app, and each of these ends it.
-    pub(super) quiet: bool,
     /// To be freed when the last [`Hold`] ends.
     pub(super) doomed: bool,
+    /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
+    pub(super) closing: u8,
+    /// The app was told of this connection by a cloud event, and so is to be told of its end.
+    pub(super) announced: bool,
+    /// An attempt is about to begin.
+    pub(super) beginning: bool,
+    /// Why the last has ended.
+    pub(super) last_reason: u8,
+    /// What `set_max_qos` was given, plus 1; 0 for what the configuration says.
+    pub(super) max_qos: u8,
+    /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
+    pub(super) lowered: bool,
+    pub(super) id: i16,
     holds: u16,
+    /// One for each [`Slot`].
+    pub(super) configs: [*const mgos_config_mqtt; 3],
+    pub(super) timer: usize,
+    /// When the timer fires.
+    pub(super) timer_at: u32,
+    /// Of the connection's events.
+    pub(super) handlers: List<Handler>,
+    pub(super) core: Conn<Handler>,
+    pub(super) websocket: WebSocket,
+    pub(super) connect_fn: mgos_mqtt_connect_fn_t,
+    pub(super) connect_arg: *mut c_void,
 }
 
 impl Object {
@@ -84,6 +85,15 @@ impl Object {
         doomed: false,
         holds: 0,
     };
+}
+
+/// The object to be looked at, or changed in a way that asks for nothing to be done, by a function that calls nothing of the app's; `None` for NULL.
+///
+/// # Safety
+/// `c` is NULL or came from `mgos_mqtt_conn_create` and has not been freed, and no C that may call back is called while the reference is in use.
+pub unsafe fn look<'a>(c: *mut mgos_mqtt_conn) -> Option<&'a mut Object> {
+    // SAFETY: by the contract.
+    unsafe { c.cast::<Object>().as_mut() }
 }
 
 /// A connection object in use. C may call back into the library at any time and change the object, or ask for it to be freed; so

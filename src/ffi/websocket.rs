@@ -13,18 +13,18 @@ use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
 
 /// How far the connection has got.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
 enum Stage {
     /// It is not one over WebSocket.
     Off,
+    /// Frames go both ways.
+    Open,
     /// TCP and TLS are coming up.
     Connecting,
     /// The HTTP request was sent.
     Upgrading,
     /// The server has agreed. Mongoose's handler is still on the stack.
     Agreed,
-    /// Frames go both ways.
-    Open,
 }
 
 /// The state of a connection over WebSocket.
@@ -56,7 +56,7 @@ impl WebSocket {
 
     /// True while the handshake is Mongoose's affair: what is in the buffers is not MQTT.
     pub fn is_opening(&self) -> bool {
-        !matches!(self.stage, Stage::Off | Stage::Open)
+        self.stage > Stage::Open
     }
 
     /// How many of the `len` bytes received belong to MQTT.

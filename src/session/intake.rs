@@ -3,7 +3,7 @@
 //! Of a dropped message the topic is reported as far as it fits the limit, and its identifier is kept, so that it can be
 //! acknowledged when the last of it has gone by: the broker must not send it again and again.
 
-use crate::wire::{AckKind, Decoded, Header, PacketId, QoS, Wrong, header, kind};
+use crate::wire::{AckKind, Decoded, Header, PacketId, Wrong, header, kind};
 
 /// What to do with the bytes at the front of the receive buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,14 +31,14 @@ pub struct Intake {
     left: u32,
     /// Bytes to drop from the identifier on, which stands behind `left`; 0 for a packet without one, or if it is known.
     then: u32,
-    /// The acknowledgement to send when all has been dropped.
-    ack: Option<AckKind>,
+    /// The QoS of the message that is being dropped, as its flags have it: what acknowledgement is due when all has been dropped.
+    qos: u8,
     id: Option<PacketId>,
 }
 
 impl Intake {
     /// At the beginning.
-    pub const NEW: Self = Intake { left: 0, then: 0, ack: None, id: None };
+    pub const NEW: Self = Intake { left: 0, then: 0, qos: 0, id: None };
 
     /// A connection begins.
     pub fn start(&mut self) {
@@ -57,8 +57,8 @@ impl Intake {
             self.left -= there as u32;
             return Ok(if there == 0 { Take::More } else { Take::Drop(there) });
         }
-        if let (Some(ack), Some(id)) = (self.ack, self.id) {
-            return Ok(Take::Answer(ack, id));
+        if let Some(id) = self.id {
+            return Ok(Take::Answer(if self.qos == 2 { AckKind::PubAck } else { AckKind::PubRec }, id));
         }
         let Some(h) = header(buf)? else { return Ok(Take::More) };
         let body = buf.get(h.len as usize..).unwrap_or(&[]);
@@ -73,7 +73,7 @@ impl Intake {
 
     /// True inside a packet that is being dropped, until its answer was sent.
     pub fn is_dropping(&self) -> bool {
-        self.left > 0 || self.then > 0 || self.ack.is_some()
+        self.left > 0 || self.qos > 0
     }
 
     /// The answer was sent.
@@ -95,16 +95,12 @@ impl Intake {
             return Ok(Take::More);
         }
         let id_at = h.len as usize + 2 + len;
-        let (ack, last) = match QoS::of_flags(h.first) {
-            QoS::AtMostOnce => (None, id_at),
-            QoS::AtLeastOnce => (Some(AckKind::PubAck), id_at + 2),
-            QoS::ExactlyOnce => (Some(AckKind::PubRec), id_at + 2),
-        };
-        if last > total {
+        let qos = h.first & 6;
+        if id_at + if qos > 0 { 2 } else { 0 } > total {
             return Err(Wrong::Length);
         }
-        self.ack = ack;
-        (self.left, self.then) = if ack.is_some() { (id_at as u32, (total - id_at) as u32) } else { (total as u32, 0) };
+        self.qos = qos;
+        (self.left, self.then) = if qos > 0 { (id_at as u32, (total - id_at) as u32) } else { (total as u32, 0) };
         Ok(Take::Oversized { total, topic })
     }
 }

@@ -29,19 +29,19 @@ pub use keep_alive::{Due, Millis, reached};
 pub use outbox::message;
 pub use subscriptions::Recipient;
 
-/// How far the connection has got, as far as MQTT can see.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+/// How far the connection has got, as far as MQTT can see; the further down, the more may be sent.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 enum Link {
     /// Nothing may be sent but CONNECT \[MQTT-3.1.0-1\].
     Down,
+    /// DISCONNECT was sent, or the connection is being given up: nothing may be sent any more \[MQTT-3.14.4-2\].
+    Closing,
     /// CONNECT was sent; CONNACK is awaited.
     Asked,
     /// CONNACK came, the app is being told: subscriptions go out, the queue waits.
     Welcomed,
     /// All may go.
     Up,
-    /// DISCONNECT was sent, or the connection is being given up: nothing may be sent any more \[MQTT-3.14.4-2\].
-    Closing,
 }
 
 /// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
@@ -192,23 +192,24 @@ enum Pending {
 }
 
 /// The session of one connection object. `H` is what the layer above needs to call a subscription's handler.
+#[repr(C)]
 pub struct Session<H: Copy> {
-    subscriptions: Subscriptions<H>,
-    outbox: Outbox,
-    received: Received,
-    intake: Intake,
-    alive: KeepAlive,
-    ids: Ids,
     link: Link,
     pending: Pending,
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
     at_once: bool,
     /// The CONNECT of this connection asks for a new session.
     clean: bool,
-    /// For the layer above to read, and to add what it counts.
-    pub counters: Counters,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     elsewhere: bool,
+    ids: Ids,
+    intake: Intake,
+    outbox: Outbox,
+    subscriptions: Subscriptions<H>,
+    received: Received,
+    alive: KeepAlive,
+    /// For the layer above to read, and to add what it counts.
+    pub counters: Counters,
 }
 
 impl<H: Copy> Default for Session<H> {
@@ -236,12 +237,12 @@ impl<H: Copy> Session<H> {
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
     pub fn is_up(&self) -> bool {
-        matches!(self.link, Link::Welcomed | Link::Up)
+        self.link >= Link::Welcomed
     }
 
     /// True if CONNECT has gone out and nothing forbids to send.
     pub fn may_send(&self) -> bool {
-        self.is_up() || self.link == Link::Asked
+        self.link >= Link::Asked
     }
 
     /// True once CONNECT has gone out on this connection.

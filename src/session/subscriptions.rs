@@ -90,7 +90,9 @@ impl<H: Copy> Subscriptions<H> {
 
     /// Removes the newest with exactly this filter. The identifier that it has in use, if its SUBACK is awaited.
     pub fn remove(&mut self, filter: &[u8]) -> Option<PacketId> {
-        let s = self.list.find(|s| s.bytes == filter)?.remove();
+        let mut found = self.list.find(|s| s.bytes == filter)?;
+        let s = *found.value();
+        found.remove();
         if s.state == State::Awaiting { PacketId::new(s.id) } else { None }
     }
 

@@ -107,39 +107,56 @@ impl Packet<'_> {
 /// What lies at the beginning of a buffer.
 pub type Decoded<T> = Result<T, Wrong>;
 
+/// What is asked of a packet's fixed header, by its type: the lower two bits are the least length that it may have.
+const RULES: [u8; 16] = {
+    let mut rules = [NONE; 16];
+    rules[kind::CONNACK as usize] = 2;
+    rules[kind::PUBLISH as usize] = 3 | LONGER | ANY_FLAGS;
+    rules[kind::PUBACK as usize] = 2;
+    rules[kind::PUBREC as usize] = 2;
+    rules[kind::PUBREL as usize] = 2 | FLAGS_2;
+    rules[kind::PUBCOMP as usize] = 2;
+    rules[kind::SUBACK as usize] = 3 | LONGER;
+    rules[kind::UNSUBACK as usize] = 2;
+    rules[kind::PINGRESP as usize] = 0;
+    rules
+};
+
+/// It may be longer.
+const LONGER: u8 = 4;
+/// Its flags are those of a message; else they are 0, or 2 with `FLAGS_2`.
+const ANY_FLAGS: u8 = 8;
+const FLAGS_2: u8 = 0x20;
+/// No server sends it.
+const NONE: u8 = 0x80;
+
 /// Reads the fixed header at the beginning of `buf`; `None` while it is incomplete.
 pub fn header(buf: &[u8]) -> Decoded<Option<Header>> {
     let Some((&first, rest)) = buf.split_first() else {
         return Ok(None);
     };
-    let kind = first >> 4;
-    // The flags it must have, and the lengths it may have.
-    let (flags, shortest, longest) = match kind {
-        kind::PUBLISH => {
-            if first & 0x06 == 0x06 {
-                return Err(Wrong::QoS);
-            }
-            if first & 0x0e == 0x08 {
-                return Err(Wrong::Dup);
-            }
-            (first & 0x0f, 3, u32::MAX)
+    let rule = RULES[(first >> 4) as usize];
+    if rule == NONE {
+        return Err(Wrong::Type);
+    }
+    if rule & ANY_FLAGS != 0 {
+        if first & 0x06 == 0x06 {
+            return Err(Wrong::QoS);
         }
-        kind::PUBREL => (2, 2, 2),
-        kind::CONNACK | kind::PUBACK | kind::PUBREC | kind::PUBCOMP | kind::UNSUBACK => (0, 2, 2),
-        kind::SUBACK => (0, 3, u32::MAX),
-        kind::PINGRESP => (0, 0, 0),
-        _ => return Err(Wrong::Type),
-    };
-    if first & 0x0f != flags {
+        if first & 0x0e == 0x08 {
+            return Err(Wrong::Dup);
+        }
+    } else if first & 0x0f != (rule >> 4 & 2) {
         return Err(Wrong::Flags);
     }
+    let shortest = (rule & 3) as u32;
     let (mut remaining, mut len) = (0, 1);
     for &b in rest {
         remaining |= ((b & 0x7f) as u32) << (7 * (len - 1));
         len += 1;
         if b < 0x80 {
             // What claims to be longer than it can be is not worth waiting for.
-            if remaining < shortest || remaining > longest {
+            if remaining < shortest || remaining > shortest && rule & LONGER == 0 {
                 return Err(Wrong::Length);
             }
             return Ok(Some(Header { first, len, remaining }));

@@ -41,7 +41,11 @@ impl QoS {
 
     /// The QoS in the flags of a PUBLISH.
     pub const fn of_flags(flags: u8) -> QoS {
-        QoS::clamped((flags >> 1 & 3) as i32)
+        match flags & 6 {
+            0 => QoS::AtMostOnce,
+            2 => QoS::AtLeastOnce,
+            _ => QoS::ExactlyOnce,
+        }
     }
 }
 
