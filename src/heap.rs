@@ -351,17 +351,10 @@ impl<T: Copy> List<T> {
         if node.is_null() { None } else { Some(unsafe { Node::item(node) }) }
     }
 
-    /// The block under cursor `I`, to be changed; `None` at the end.
-    pub fn current_mut<const I: usize>(&mut self) -> Option<ItemMut<'_, T>> {
-        let node = self.slot::<I>().cast::<Node<T>>();
-        // SAFETY: a cursor stands on a live block, and `&mut self` keeps everyone else away.
-        if node.is_null() { None } else { Some(unsafe { Node::item_mut(node) }) }
-    }
-
     /// The value under cursor `I`, to be changed, without touching the bytes behind it; `None` at the end.
     pub fn current_value_mut<const I: usize>(&mut self) -> Option<&mut T> {
         let node = self.slot::<I>().cast::<Node<T>>();
-        // SAFETY: as above.
+        // SAFETY: a cursor stands on a live block, and `&mut self` keeps everyone else away.
         if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
     }
 
@@ -423,12 +416,6 @@ impl<T: Copy> Found<'_, T> {
     pub fn value(&mut self) -> &mut T {
         // SAFETY: the block is alive, and the list is borrowed, so nobody else looks at it.
         unsafe { &mut (*self.node()).value }
-    }
-
-    /// The bytes behind it.
-    pub fn bytes(&self) -> &[u8] {
-        // SAFETY: as above.
-        unsafe { Node::item(self.node()).bytes }
     }
 
     /// True if there are bytes behind it.

@@ -401,6 +401,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_max_qos(c: *mut mgos_mqtt_conn, qos:
     // SAFETY: by the contract.
     if let Some(c) = unsafe { held(c) } {
         c.get().max_qos = (qos.clamp(-1, 2) + 1) as u8;
+        c.limit_qos();
     }
 }
 

@@ -330,6 +330,7 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -
         Tell::Nobody => {}
         Tell::Accepted => {
             c.get().core.accepted();
+            c.limit_qos();
             c.say(Log::Connack);
             c.get().announced = c.number(Number::CloudEvents) != 0;
             cloud_event(c, Cloud::Connected);

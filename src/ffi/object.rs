@@ -160,6 +160,12 @@ impl Hold {
         if max < 0 { QoS::ExactlyOnce } else { QoS::clamped(max) }
     }
 
+    /// Has the session keep to the highest QoS that may be used.
+    pub fn limit_qos(&self) {
+        let max = self.max_qos();
+        self.get().core.session.limit_qos(max);
+    }
+
     /// Notes why the connection is going to end. What was said first holds.
     pub fn ends(&self, why: Reason) {
         let object = self.get();

@@ -5,8 +5,8 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::{message, reached};
-use crate::wire::{Out, kind, size};
+use crate::session::reached;
+use crate::wire::{Out, PacketId, kind, size};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -151,33 +151,25 @@ pub fn pump(c: &Hold) {
         // SAFETY: `nc` is set from the beginning of the attempt to MG_EV_CLOSE, so it is alive.
         let unsent = unsafe { shim::mgos_mqtt_shim_unsent(nc) };
         let now = now();
-        if !c.get().core.session.prepare(unsent < ROOM, now) {
-            break;
-        }
-        let max_qos = c.max_qos();
-        let core = &c.get().core;
-        let Some(out) = core.session.pending(max_qos) else { break };
+        let Some(out) = c.get().core.session.next(unsent < ROOM, now) else { break };
         if write(nc, &out).is_err() {
             // It stays where it is, and is tried again at the next poll.
             c.get().quiet = false;
             c.say(Log::NoMemory);
             break;
         }
+        let Out { first, text, id, qos, .. } = out;
+        let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
         websocket::frame(c, nc);
-        let first = out.first;
-        let (what, text, a) = match first >> 4 {
-            kind::PUBLISH => message(out.payload).map_or((None, out.payload, 0), |(topic, id, _)| (Some(Log::Pub), topic, id as i32)),
-            kind::SUBSCRIBE => (Some(Log::Sub), out.text, out.qos as i32),
-            _ => (None, out.text, 0),
-        };
-        let (text, len) = (text.as_ptr(), text.len());
-        let object = c.get();
-        object.core.session.count_sent(first);
-        object.core.session.sent(unsent, now);
-        if let Some(what) = what {
-            // SAFETY: the text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it
-            // makes the line, so that a log hook may free the block.
-            unsafe { shim::mgos_mqtt_shim_log(what, object.id as i32, text, len, a, first as i32) };
+        let session = &mut c.get().core.session;
+        session.count_sent(first);
+        session.sent(unsent, now);
+        // The text lies in a block of the session. `sent` leaves it alone, and the shim copies it before it makes the line, so that a log
+        // hook may free the block.
+        match first >> 4 {
+            kind::PUBLISH => c.log(Log::Pub, text, id as i32, first as i32),
+            kind::SUBSCRIBE => c.log(Log::Sub, text, qos as i32, 0),
+            _ => {}
         }
     }
     arm(c);

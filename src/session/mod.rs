@@ -1,7 +1,7 @@
 //! One MQTT session: identifiers, QoS flows both ways, subscriptions, keep-alive. Sans-IO.
 //!
 //! Packets and the time go in. Out come, for a packet received, a [`Reaction`]: what to answer and whom to tell; and what there is
-//! to send, by `prepare`, `pending` and `sent`. The layer above writes and calls; nothing here knows of sockets, clocks or C. All
+//! to send, by `next` and `sent`. The layer above writes and calls; nothing here knows of sockets, clocks or C. All
 //! of it outlives a connection: that is what a session is.
 #![forbid(unsafe_code)]
 
@@ -26,7 +26,6 @@ use subscriptions::Subscriptions;
 
 pub use intake::Take;
 pub use keep_alive::{Due, Millis, reached};
-pub use outbox::message;
 pub use subscriptions::Recipient;
 
 /// How far the connection has got, as far as MQTT can see; the further down, the more may be sent.
@@ -182,10 +181,9 @@ impl Counters {
     };
 }
 
-/// What `prepare` has found to send.
+/// What `next` has found to send.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pending {
-    Nothing,
     Subscribe,
     Message,
     Ping,
@@ -208,6 +206,8 @@ pub struct Session<H: Copy> {
     subscriptions: Subscriptions<H>,
     received: Received,
     alive: KeepAlive,
+    /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
+    below: u8,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
 }
@@ -228,11 +228,12 @@ impl<H: Copy> Session<H> {
         alive: KeepAlive::NEW,
         ids: Ids::NEW,
         link: Link::Down,
-        pending: Pending::Nothing,
+        pending: Pending::Subscribe,
         at_once: false,
         clean: false,
         counters: Counters::NEW,
         elsewhere: false,
+        below: 0,
     };
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
@@ -531,45 +532,39 @@ impl<H: Copy> Session<H> {
         self.outbox.payload_bytes()
     }
 
+    /// Limits the QoS that every SUBSCRIBE asks for from now on, whatever was asked for when it was subscribed.
+    pub fn limit_qos(&mut self, max: QoS) {
+        self.below = 2 - max as u8;
+    }
+
     // What goes out by itself.
 
-    /// Looks for something to send: subscriptions first, then the queue in its order, then a ping that is due. `room`: the link takes
-    /// more; without it what is queued waits. If true, `pending` is to be written, and `sent` called if that succeeded.
-    pub fn prepare(&mut self, room: bool, now: Millis) -> bool {
-        self.pending = if !self.is_up() {
-            Pending::Nothing
-        } else if self.subscriptions.seek() {
+    /// What there is to send: subscriptions first, then the queue in its order, then a ping that is due; `None` for nothing. `room`: the link takes
+    /// more; without it what is queued waits. If it could be written, `sent` is to be called.
+    pub fn next(&mut self, room: bool, now: Millis) -> Option<Out<'_>> {
+        if !self.is_up() {
+            return None;
+        }
+        if self.subscriptions.seek() {
+            self.pending = Pending::Subscribe;
             let id = self.packet_id();
-            self.subscriptions.prepare(id);
-            Pending::Subscribe
-        } else if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() && !self.outbox.must_wait() {
+            return self.subscriptions.next(id, QoS::clamped(2 - self.below as i32));
+        }
+        if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() && !self.outbox.must_wait() {
+            self.pending = Pending::Message;
             if self.outbox.next_needs_id() {
                 let id = self.packet_id();
                 self.outbox.renumber_next(id);
             }
-            Pending::Message
-        } else if self.alive.due(now) == Due::Ping {
-            Pending::Ping
-        } else {
-            Pending::Nothing
-        };
-        self.pending != Pending::Nothing
-    }
-
-    /// The packet that `prepare` has found.
-    pub fn pending(&self, max_qos: QoS) -> Option<Out<'_>> {
-        match self.pending {
-            Pending::Nothing => None,
-            Pending::Subscribe => self.subscriptions.next(max_qos),
-            Pending::Message => self.outbox.next(),
-            Pending::Ping => Some(Out::PINGREQ),
+            return self.outbox.next();
         }
+        self.pending = Pending::Ping;
+        if self.alive.due(now) == Due::Ping { Some(Out::PINGREQ) } else { None }
     }
 
-    /// It was written, behind `unsent` bytes. The bytes that it pointed to stay where and as they are.
+    /// What `next` has returned was written, behind `unsent` bytes. The bytes that it pointed to stay where and as they are.
     pub fn sent(&mut self, unsent: usize, now: Millis) {
         match self.pending {
-            Pending::Nothing => {}
             Pending::Subscribe => self.subscriptions.sent(),
             Pending::Message => self.outbox.sent(),
             Pending::Ping => self.alive.on_ping(unsent, now),

@@ -52,11 +52,11 @@ pub fn on_ack(qos: QoS, state: State, ack: u8) -> Step {
     }
 }
 
-/// One block: the entry, and behind it the variable header and payload as they go on the wire. No bytes where the content
-/// was given up or is no longer needed.
+/// One block: the entry, and behind it topic and payload. No bytes where the content was given up or is no longer needed.
 #[derive(Clone, Copy)]
 struct Entry {
     id: u16,
+    topic_len: u16,
     /// QoS and RETAIN as in the fixed header.
     flags: u8,
     state: State,
@@ -116,11 +116,8 @@ impl Outbox {
         self.list.find(|e| e.value.id == id.get())
     }
 
-    /// Removes an entry with this identifier, of which `had_content` says whether it had content.
-    fn remove(&mut self, id: PacketId, had_content: bool) {
-        if let Some(e) = self.find(id) {
-            e.remove();
-        }
+    /// An entry was removed, of which `had_content` says whether it had content.
+    fn removed(&mut self, had_content: bool) {
         if had_content {
             self.kept -= 1;
         } else {
@@ -138,7 +135,7 @@ impl Outbox {
 
     /// Sum of the payloads that are kept, bytes.
     pub fn payload_bytes(&self) -> usize {
-        self.list.iter().map(|e| message(e.bytes).map_or(0, |(_, _, payload)| payload.len())).sum()
+        self.list.iter().map(|e| e.bytes.len().saturating_sub(e.value.topic_len as usize)).sum()
     }
 
     /// Takes `most` as the number of messages to be kept. True if that many are kept already.
@@ -172,24 +169,24 @@ impl Outbox {
 
     /// Forgets the entry with this identifier.
     pub fn forget(&mut self, id: PacketId) {
-        if let Some(e) = self.find(id) {
-            let had_content = !e.bytes().is_empty();
-            self.remove(id, had_content);
+        if let Some(entry) = self.find(id) {
+            let had_content = entry.has_bytes();
+            entry.remove();
+            self.removed(had_content);
         }
     }
 
     /// Appends a message to be sent.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
-        let entry = Entry { id: id.get(), flags, state: State::Fresh };
-        // As they go on the wire: topic with its length, identifier, message (3.3.2).
-        self.list.push_back(entry, &[&(topic.len() as u16).to_be_bytes(), topic, &id.get().to_be_bytes(), payload])?;
+        let entry = Entry { id: id.get(), topic_len: topic.len() as u16, flags, state: State::Fresh };
+        self.list.push_back(entry, &[topic, payload])?;
         self.kept += 1;
         Ok(())
     }
 
     /// Keeps the identifier of something that is sent now and not kept.
     pub fn push_bare(&mut self, id: PacketId, flags: u8, state: State) -> Result<(), OutOfMemory> {
-        self.list.push_back(Entry { id: id.get(), flags, state }, &[])?;
+        self.list.push_back(Entry { id: id.get(), topic_len: 0, flags, state }, &[])?;
         self.add_bare();
         Ok(())
     }
@@ -207,11 +204,14 @@ impl Outbox {
     /// An acknowledgement came in, of the packet type `ack`. `Ignore` also where nothing has this identifier: it may be the app's own.
     pub fn acknowledge(&mut self, ack: u8, id: PacketId) -> Step {
         let Some(mut entry) = self.find(id) else { return Step::Ignore };
-        let had_content = !entry.bytes().is_empty();
+        let had_content = entry.has_bytes();
         let e = entry.value();
         let step = on_ack(e.qos(), e.state, ack);
         match step {
-            Step::Done | Step::Lowered => self.remove(id, had_content),
+            Step::Done | Step::Lowered => {
+                entry.remove();
+                self.removed(had_content);
+            }
             Step::Release => {
                 e.state = State::Released;
                 if had_content {
@@ -285,27 +285,23 @@ impl Outbox {
 
     /// Gives the next entry a new identifier.
     pub fn renumber_next(&mut self, id: PacketId) {
-        if let Some(e) = self.list.current_mut::<NEXT>() {
-            e.value.id = id.get();
-            e.value.state = State::Fresh;
-            if let Some((len, rest)) = e.bytes.split_first_chunk_mut::<2>() {
-                let at = u16::from_be_bytes(*len) as usize;
-                if let Some(slot) = rest.get_mut(at..).and_then(|r| r.first_chunk_mut::<2>()) {
-                    *slot = id.get().to_be_bytes();
-                }
-            }
+        if let Some(e) = self.list.current_value_mut::<NEXT>() {
+            e.id = id.get();
+            e.state = State::Fresh;
         }
     }
 
     /// What to send for the entry that `seek` found.
     pub fn next(&self) -> Option<Out<'_>> {
         let e = self.list.current::<NEXT>()?;
-        Some(match e.value.state {
-            State::Released => Out::ack(AckKind::PubRel, PacketId::new(e.value.id)?),
-            // DUP says that this session has seen the message before [MQTT-3.3.1-1].
-            State::Sent => Out::stored(e.value.flags | 8, e.bytes),
-            _ => Out::stored(e.value.flags, e.bytes),
-        })
+        let Entry { flags, state, topic_len, .. } = *e.value;
+        let id = PacketId::new(e.value.id)?;
+        if state == State::Released {
+            return Some(Out::ack(AckKind::PubRel, id));
+        }
+        let (topic, payload) = e.bytes.split_at_checked(topic_len as usize)?;
+        // DUP says that this session has seen the message before [MQTT-3.3.1-1].
+        Some(Out::publish(if state == State::Sent { flags | 8 } else { flags }, Some(id), topic, payload))
     }
 
     /// What `next` returned was sent. Its bytes stay where and as they are.
@@ -322,14 +318,6 @@ impl Outbox {
     pub fn is_empty(&self) -> bool {
         self.list.is_empty() && self.kept == 0 && self.bare == 0
     }
-}
-
-/// Topic, identifier and payload in the body of a PUBLISH at QoS 1 or 2.
-pub fn message(body: &[u8]) -> Option<(&[u8], u16, &[u8])> {
-    let (len, rest) = body.split_first_chunk::<2>()?;
-    let (topic, rest) = rest.split_at_checked(u16::from_be_bytes(*len) as usize)?;
-    let (id, payload) = rest.split_first_chunk::<2>()?;
-    Some((topic, u16::from_be_bytes(*id), payload))
 }
 
 #[cfg(test)]
@@ -357,8 +345,8 @@ mod tests {
     /// Sends what there is to send; how many of it were messages.
     fn pump(s: &mut Session<()>) -> usize {
         let mut messages = 0;
-        while s.prepare(true, 0) {
-            messages += usize::from(s.pending(QoS::ExactlyOnce).unwrap().first >> 4 == kind::PUBLISH);
+        while let Some(out) = s.next(true, 0) {
+            messages += usize::from(out.first >> 4 == kind::PUBLISH);
             s.sent(0, 0);
         }
         messages

@@ -112,17 +112,11 @@ impl<H: Copy> Subscriptions<H> {
         self.list.seek::<UNSENT>(|s| s.value.state == State::Unsent)
     }
 
-    /// Gives the one to be subscribed an identifier.
-    pub fn prepare(&mut self, id: PacketId) {
-        if let Some(s) = self.list.current_value_mut::<UNSENT>() {
-            s.id = id.get();
-        }
-    }
-
-    /// The SUBSCRIBE to be sent.
-    pub fn next(&self, max: QoS) -> Option<Out<'_>> {
+    /// The SUBSCRIBE to be sent, with this identifier.
+    pub fn next(&mut self, id: PacketId, max: QoS) -> Option<Out<'_>> {
+        self.list.current_value_mut::<UNSENT>()?.id = id.get();
         let s = self.list.current::<UNSENT>()?;
-        Some(Out::subscribe(PacketId::new(s.value.id)?, s.bytes, s.value.qos.min(max)))
+        Some(Out::subscribe(id, s.bytes, s.value.qos.min(max)))
     }
 
     /// It was sent. Its filter stays where and as it is.

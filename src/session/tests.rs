@@ -90,10 +90,7 @@ impl Rig {
 
     /// What there is to send, one packet.
     fn next(&mut self) -> Option<Vec<u8>> {
-        if !self.s.prepare(true, self.now) {
-            return None;
-        }
-        let packet = bytes(&self.s.pending(Q2).unwrap());
+        let packet = bytes(&self.s.next(true, self.now)?);
         self.s.sent(0, self.now);
         Some(packet)
     }

@@ -19,7 +19,7 @@ pub struct Out<'a> {
     pub id: Option<PacketId>,
     /// A topic name or a filter, to go out with its length in front; empty for none.
     pub text: &'a [u8],
-    /// Bytes that go out as they are: a message; one with topic and identifier, as it is stored; of CONNECT the variable header.
+    /// Bytes that go out as they are: a message; of CONNECT the variable header.
     pub payload: &'a [u8],
     /// The strings of CONNECT, each to go out with its length in front, if it is there.
     pub fields: &'a [Option<&'a [u8]>],
@@ -36,14 +36,9 @@ impl<'a> Out<'a> {
         Out { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
     }
 
-    /// A message straight from the app. `id`: its Packet Identifier, at QoS 1 and 2.
+    /// A message. `id`: its Packet Identifier, at QoS 1 and 2.
     pub const fn publish(flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
         Out { id, text: topic, payload, ..Out::bare(kind::PUBLISH << 4 | flags) }
-    }
-
-    /// A message whose variable header and payload stand ready, as they go on the wire.
-    pub const fn stored(flags: u8, body: &'a [u8]) -> Self {
-        Out { payload: body, ..Out::bare(kind::PUBLISH << 4 | flags) }
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
@@ -93,17 +88,13 @@ impl<'a> Out<'a> {
         if !publish {
             self.write_id(w)?;
         }
-        if !self.text.is_empty() {
-            string(w, self.text)?;
-        }
+        string(w, if self.text.is_empty() { None } else { Some(self.text) })?;
         if publish {
             self.write_id(w)?;
         }
         w.write_all(self.payload)?;
         for field in self.fields {
-            if let Some(field) = field {
-                string(w, field)?;
-            }
+            string(w, *field)?;
         }
         if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
     }
@@ -116,8 +107,9 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Writes a string with its length in front (1.5.3).
-fn string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
+/// Writes a string with its length in front (1.5.3), if there is one.
+fn string<W: Write>(w: &mut W, s: Option<&[u8]>) -> Result<(), W::Error> {
+    let Some(s) = s else { return Ok(()) };
     w.write_all(&(s.len() as u16).to_be_bytes())?;
     w.write_all(s)
 }

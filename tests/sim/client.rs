@@ -146,6 +146,7 @@ impl Client {
         }
         let clock = self.clock(now);
         self.conn.session.connect_sent(clean_session, keep_alive, clock);
+        self.conn.session.limit_qos(self.config.max_qos);
         self.pump(now);
     }
 
@@ -201,10 +202,7 @@ impl Client {
         let clock = self.clock(now);
         while let Some(link) = &self.link {
             let room = link.up.len() < 1024;
-            if !self.conn.session.prepare(room, clock) {
-                break;
-            }
-            let Some(out) = self.conn.session.pending(self.config.max_qos) else { break };
+            let Some(out) = self.conn.session.next(room, clock) else { break };
             let bytes = encode(&out);
             if self.write(&bytes, now, false).is_err() {
                 break;

@@ -87,7 +87,7 @@ fn mqtt_3_1_4_5_nothing_goes_out_after_a_refusal() {
     let refusal = super::decode_whole(&[0x20, 2, 0, 5]);
     assert_eq!(c.session.receive(refusal, false, 0).unwrap().tell, Tell::Refused);
     c.closing(0, 0);
-    assert!(!c.session.may_send() && !c.session.prepare(true, 0));
+    assert!(!c.session.may_send() && c.session.next(true, 0).is_none());
 }
 
 #[test]

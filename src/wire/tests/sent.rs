@@ -231,15 +231,6 @@ fn publish_is_as_the_original_sends_it() {
 }
 
 #[test]
-fn a_kept_message_goes_out_as_a_direct_one_does() {
-    for (topic, payload) in [(&b"a/b"[..], &b"x"[..]), (b"t", b""), (&[b'y'; 300], &[0; 20_000])] {
-        let body = [&(topic.len() as u16).to_be_bytes(), topic, &[3, 9], payload].concat();
-        assert_eq!(bytes(&Out::stored(4, &body)), bytes(&Out::publish(4, Some(id(777)), topic, payload)));
-        assert_eq!(crate::session::message(&body), Some((topic, 777, payload)));
-    }
-}
-
-#[test]
 fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
     for (remaining, head) in [
         (127, &[0x32, 0x7f][..]),
@@ -252,7 +243,7 @@ fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
     ] {
         // Never read, so that the largest costs no more than its address space.
         let body = vec![0; remaining];
-        let out = Out::stored(2, &body);
+        let out = Out::publish(2, None, b"", &body);
         assert_eq!((out.remaining(), size(remaining)), (Some(remaining), head.len() + remaining));
         // As much as there is room for.
         let mut start = [0; 5];
@@ -260,7 +251,7 @@ fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
         assert_eq!(&start[..head.len()], head);
     }
     let body = vec![0; MAX_REMAINING as usize + 1];
-    assert_eq!(Out::stored(2, &body).remaining(), None);
+    assert_eq!(Out::publish(2, None, b"", &body).remaining(), None);
 }
 
 #[test]
