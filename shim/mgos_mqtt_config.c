@@ -47,28 +47,12 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
   }
 }
 
-const char *mgos_mqtt_shim_string(const struct mgos_config_mqtt *cfg, mgos_mqtt_text which) {
-  const char *s = NULL;
-  switch (which) {
-    case MGOS_MQTT_TEXT_CLIENT_ID:
-      s = cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
-      break;
-    case MGOS_MQTT_TEXT_USER:
-      s = cfg->user;
-      break;
-    case MGOS_MQTT_TEXT_PASS:
-      s = cfg->pass;
-      break;
-    case MGOS_MQTT_TEXT_WILL_TOPIC:
-      s = cfg->will_topic;
-      break;
-    case MGOS_MQTT_TEXT_WILL_MESSAGE:
-      s = cfg->will_message;
-      break;
-    default:
-      break;
-  }
-  return s;
+void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts) {
+  texts[0] = cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
+  texts[1] = cfg->will_topic;
+  texts[2] = cfg->will_message;
+  texts[3] = cfg->user;
+  texts[4] = cfg->pass;
 }
 
 /* The firmware's own configurations change under the app's hands, and are meant to. */

@@ -187,17 +187,19 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
   struct mg_send_mqtt_handshake_opts opts;
+  const char *texts[5];
+  mgos_mqtt_shim_texts(cfg, texts);
   memset(&opts, 0, sizeof(opts));
   if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;
   if (cfg->will_retain) opts.flags |= MG_MQTT_WILL_RETAIN;
   opts.keep_alive = (uint16_t) cfg->keep_alive;
-  opts.will_topic = cfg->will_topic;
-  opts.will_message = cfg->will_message;
-  opts.user_name = cfg->user;
-  opts.password = cfg->pass;
+  opts.will_topic = texts[1];
+  opts.will_message = texts[2];
+  opts.user_name = texts[3];
+  opts.password = texts[4];
   void *pd = nc->proto_data;
   size_t before = nc->send_mbuf.len;
-  connect_fn(nc, mgos_mqtt_shim_string(cfg, MGOS_MQTT_TEXT_CLIENT_ID), &opts, arg);
+  connect_fn(nc, texts[0], &opts, arg);
   /* The callback may have called mg_set_protocol_mqtt(): the data it made serves as well, its handler must not come between. */
   if (nc->proto_data != pd) free(pd);
   nc->proto_handler = NULL;

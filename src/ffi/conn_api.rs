@@ -2,23 +2,14 @@
 
 use super::events;
 use super::lifecycle;
-use super::object::{Handler, Hold, look, no_connection};
+use super::object::{Handler, Hold, c_str, look, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
 use crate::session::{Limits, Recipient, Refused};
 use crate::wire::{Out, QoS};
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null;
-
-/// The bytes of a C string; `None` for NULL.
-///
-/// # Safety
-/// `s` is NULL or ends with a NUL, and does not change while the slice is in use.
-unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a [u8]> {
-    // SAFETY: by the contract.
-    if s.is_null() { None } else { Some(unsafe { CStr::from_ptr(s) }.to_bytes()) }
-}
 
 /// The connection object, or a complaint in the log for NULL.
 ///

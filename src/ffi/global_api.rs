@@ -2,10 +2,10 @@
 
 use super::conn_api as conn;
 use super::global::{current, mgos_mqtt_core_global as global};
-use super::object::{Handler, Hold};
+use super::object::{Handler, Hold, c_str};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_connect_fn_t, mgos_mqtt_stats, sub_handler_t};
 use crate::session::Recipient;
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null;
 
 /// QoS of subscriptions made without one.
@@ -89,7 +89,7 @@ pub unsafe extern "C" fn mgos_mqtt_sub(topic: *const c_char, handler: sub_handle
     // SAFETY: the global connection is alive or NULL.
     let Some(c) = (unsafe { Hold::new(global()) }) else { return };
     // SAFETY: by the contract.
-    let topic = if topic.is_null() { &[] } else { unsafe { CStr::from_ptr(topic) }.to_bytes() };
+    let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
     // Without a handler the subscription is made all the same: the messages are acknowledged and dropped.
     let address = handler.map_or(null(), |handler| handler as *const c_void);
     conn::subscribe(&c, topic, SUBSCRIBE_QOS, Recipient { handler: Handler { address, user_data: ud }, messages_only: true });

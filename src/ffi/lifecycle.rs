@@ -1,14 +1,13 @@
 //! Connecting, disconnecting, changing the configuration: what the app asks for, and what a timer or the network asks for in the same
 //! words.
 
-use super::object::{Hold, Object, number};
+use super::object::{Hold, Object, c_str, number};
 use super::pump::{self, arm, disarm, now};
-use super::shim::{self, Cloud, Log, Number, Text};
+use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use crate::heap;
 use crate::wire::{Connect, Out, connect_terms};
-use core::ffi::CStr;
 use core::ptr::{self, NonNull};
 
 /// Makes a connection object; NULL without memory.
@@ -225,12 +224,13 @@ pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
     true
 }
 
-/// The bytes of a string of the configuration; `None` where it is empty.
-fn text<'a>(config: *const mgos_config_mqtt, which: Text) -> Option<&'a [u8]> {
+/// The strings of the configuration that CONNECT carries, in its order; `None` where one is empty.
+fn texts<'a>(config: *const mgos_config_mqtt) -> [Option<&'a [u8]>; 5] {
+    let mut texts = [ptr::null(); 5];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.
     unsafe {
-        let s = shim::mgos_mqtt_shim_string(config, which);
-        if s.is_null() { None } else { Some(CStr::from_ptr(s).to_bytes()) }
+        shim::mgos_mqtt_shim_texts(config, texts.as_mut_ptr());
+        texts.map(|s| c_str(s))
     }
 }
 
@@ -245,8 +245,7 @@ pub fn handshake(c: &Hold) {
         return ask_app(c, config);
     }
     let number = |which| number(config, which);
-    let text = |which| text(config, which);
-    let mut fields = [text(Text::ClientId), text(Text::WillTopic), text(Text::WillMessage), text(Text::User), text(Text::Pass)];
+    let mut fields = texts(config);
     let [client_id, will_topic, will_message, user, password] = &mut fields;
     let will_retain = number(Number::WillRetain) != 0;
     let has_will = will_topic.is_some() && will_message.is_some();

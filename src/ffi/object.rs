@@ -7,7 +7,7 @@ use super::websocket::WebSocket;
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
 use crate::wire::QoS;
-use core::ffi::c_void;
+use core::ffi::{CStr, c_char, c_void};
 use core::ptr::NonNull;
 
 /// A handler of the app's: its address, `mg_event_handler_t` or, of subscriptions that want messages only, `sub_handler_t`.
@@ -196,6 +196,15 @@ impl Drop for Hold {
             unsafe { heap::release(self.0) };
         }
     }
+}
+
+/// The bytes of a C string; `None` for NULL.
+///
+/// # Safety
+/// `s` is NULL or ends with a NUL, and does not change while the slice is in use.
+pub(super) unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: by the contract.
+    if s.is_null() { None } else { Some(unsafe { CStr::from_ptr(s) }.to_bytes()) }
 }
 
 /// A number of a configuration; 0 where there is none.

@@ -109,22 +109,6 @@ pub enum Number {
     WsEnable,
 }
 
-/// Strings of the configuration.
-#[repr(u32)]
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Text {
-    /// device.id where it is empty.
-    ClientId,
-    /// User name.
-    User,
-    /// Password.
-    Pass,
-    /// Topic of the will.
-    WillTopic,
-    /// Message of the will.
-    WillMessage,
-}
-
 /// Cloud events.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -158,8 +142,9 @@ unsafe extern "C" {
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// A string of the configuration; NULL where it is empty.
-    pub fn mgos_mqtt_shim_string(cfg: *const mgos_config_mqtt, which: Text) -> *const c_char;
+    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
+    /// NULL where one is empty.
+    pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
     /// A deep copy; the system's own configurations are shared instead. NULL without memory.
     pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
     /// Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.

@@ -10,7 +10,7 @@ pub struct Ids {
 }
 
 /// The identifiers in a circle: how far `to` lies ahead of `from`.
-fn ahead(from: u16, to: u16) -> u16 {
+pub fn ahead(from: u16, to: u16) -> u16 {
     to.wrapping_sub(from) - (to < from) as u16
 }
 
@@ -22,12 +22,13 @@ impl Ids {
     /// The first is 1.
     pub const NEW: Self = Ids { last: 0, free: 0 };
 
-    /// The next identifier that is not among `used`. Once taken it is in use if the caller's next `used` says so.
-    pub fn take<I: Iterator<Item = u16>>(&mut self, used: impl Fn() -> I) -> PacketId {
+    /// The next identifier that is not in use. `distance` says how far ahead of the one that it is given the nearest in use lies; `u16::MAX` where there is none. Once
+    /// taken the identifier is in use if the caller's next `distance` says so.
+    pub fn take(&mut self, distance: impl Fn(u16) -> u16) -> PacketId {
         // There are always fewer in use than there are identifiers: each takes a block of memory.
         while self.free == 0 {
             let next = after(self.last);
-            self.free = used().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX);
+            self.free = distance(next);
             if self.free == 0 {
                 self.last = next;
             }
@@ -40,32 +41,33 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
-    use super::Ids;
+    use super::{Ids, ahead};
+
+    fn take(ids: &mut Ids, used: impl Iterator<Item = u16> + Clone) -> u16 {
+        ids.take(|next| used.clone().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX)).get()
+    }
 
     #[test]
     fn ids_start_at_one_and_skip_zero_at_the_end() {
         let mut ids = Ids::NEW;
-        let none = || core::iter::empty();
         for expected in (1..=65535).chain(1..=3) {
-            assert_eq!(ids.take(none).get(), expected);
+            assert_eq!(take(&mut ids, core::iter::empty()), expected);
         }
     }
 
     #[test]
     fn ids_in_use_are_passed_over() {
         let mut ids = Ids { last: 65533, free: 0 };
-        let used = [1, 5, 65535];
-        let mut take = || ids.take(|| used.into_iter()).get();
         for expected in [65534, 2, 3, 4, 6, 7] {
-            assert_eq!(take(), expected);
+            assert_eq!(take(&mut ids, [1, 5, 65535].into_iter()), expected);
         }
     }
 
     #[test]
     fn the_last_free_id_is_found() {
         let mut ids = Ids { last: 100, free: 0 };
-        assert_eq!(ids.take(|| (101..=300).chain(1..=98)).get(), 301);
+        assert_eq!(take(&mut ids, (101..=300).chain(1..=98)), 301);
         let mut ids = Ids { last: 65435, free: 0 };
-        assert_eq!(ids.take(|| (65436..=65535).chain(1..=98)).get(), 99);
+        assert_eq!(take(&mut ids, (65436..=65535).chain(1..=98)), 99);
     }
 }

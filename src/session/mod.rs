@@ -272,7 +272,7 @@ impl<H: Copy> Session<H> {
     /// A Packet Identifier that is not in use. It counts as used only once something is sent with it.
     pub fn packet_id(&mut self) -> PacketId {
         let (outbox, subscriptions) = (&self.outbox, &self.subscriptions);
-        self.ids.take(|| outbox.ids().chain(subscriptions.ids()))
+        self.ids.take(|next| subscriptions.distance(next, outbox.distance(next, u16::MAX)))
     }
 
     /// Forgets all.

@@ -3,6 +3,7 @@
 //! One list, in the order of publishing. A cursor parts what has been sent on this connection from what has not; a new connection
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
+use super::ids::ahead;
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, Out, PacketId, QoS, kind};
 
@@ -102,9 +103,9 @@ impl Outbox {
     /// Nothing to send.
     pub const NEW: Self = Outbox { list: List::new(), kept: 0, bare: 0, most: 0 };
 
-    /// Identifiers in use.
-    pub fn ids(&self) -> impl Iterator<Item = u16> + '_ {
-        self.list.iter().map(|e| e.value.id)
+    /// How far ahead of `id` the nearest identifier in use lies; not more than `most`.
+    pub fn distance(&self, id: u16, most: u16) -> u16 {
+        self.list.iter().fold(most, |most, e| most.min(ahead(id, e.value.id)))
     }
 
     /// Goes on to the next entry that there is something to send for; false if all has been sent on this connection.

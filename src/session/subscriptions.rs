@@ -2,6 +2,7 @@
 //!
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
 
+use super::ids::ahead;
 use crate::heap::{List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
@@ -68,9 +69,9 @@ impl<H: Copy> Subscriptions<H> {
     /// None.
     pub const NEW: Self = Subscriptions { list: List::new() };
 
-    /// Identifiers of the SUBSCRIBEs under way.
-    pub fn ids(&self) -> impl Iterator<Item = u16> + '_ {
-        self.list.iter().filter(|s| s.value.state == State::Awaiting).map(|s| s.value.id)
+    /// How far ahead of `id` the nearest identifier of a SUBSCRIBE under way lies; not more than `most`.
+    pub fn distance(&self, id: u16, most: u16) -> u16 {
+        self.list.iter().filter(|s| s.value.state == State::Awaiting).fold(most, |most, s| most.min(ahead(id, s.value.id)))
     }
 
     /// Adds one. The same filter may be there already: each has its own handler.

@@ -88,13 +88,16 @@ impl<'a> Out<'a> {
         if !publish {
             self.write_id(w)?;
         }
-        string(w, if self.text.is_empty() { None } else { Some(self.text) })?;
+        if !self.text.is_empty() {
+            string(w, self.text)?;
+        }
         if publish {
             self.write_id(w)?;
         }
         w.write_all(self.payload)?;
         for field in self.fields {
-            string(w, *field)?;
+            let Some(field) = field else { continue };
+            string(w, field)?;
         }
         if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
     }
@@ -107,9 +110,8 @@ impl<'a> Out<'a> {
     }
 }
 
-/// Writes a string with its length in front (1.5.3), if there is one.
-fn string<W: Write>(w: &mut W, s: Option<&[u8]>) -> Result<(), W::Error> {
-    let Some(s) = s else { return Ok(()) };
+/// Writes a string with its length in front (1.5.3).
+fn string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
     w.write_all(&(s.len() as u16).to_be_bytes())?;
     w.write_all(s)
 }
@@ -157,10 +159,9 @@ impl Connect<'_> {
         *room = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
         // The message of the will and the password are bytes; the others are strings.
         let mut strings = 0b01011;
-        for field in self.fields {
-            if let Some(field) = field
-                && (field.len() > 0xffff || strings & 1 != 0 && !utf8::valid(field))
-            {
+        for field in &self.fields {
+            let field = field.unwrap_or(&[]);
+            if field.len() > 0xffff || strings & 1 != 0 && !utf8::valid(field) {
                 return None;
             }
             strings >>= 1;

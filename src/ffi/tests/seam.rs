@@ -3,7 +3,7 @@
 
 extern crate std;
 
-use super::super::shim::{Cloud, Log, Number, Text};
+use super::super::shim::{Cloud, Log, Number};
 use super::super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use super::super::types::{mg_send_mqtt_handshake_opts, sub_handler_t};
 use super::link::{Nc, Proto, at};
@@ -118,8 +118,11 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_string(cfg: *const mgos_config_mqtt, which: Text) -> *const c_char {
-    Config::at(cfg).texts[which as usize].as_ref().map_or(null(), |text| text.as_ptr())
+extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
+    for (i, text) in Config::at(cfg).texts.iter().enumerate() {
+        // SAFETY: there is room for five.
+        unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -175,7 +178,7 @@ extern "C" fn mgos_mqtt_shim_call_connect_fn(
         keep_alive: cfg.numbers[Number::KeepAlive as usize] as u16,
     };
     let before = at(nc).send.len();
-    let id = cfg.texts[Text::ClientId as usize].as_ref().map_or(null(), |text| text.as_ptr());
+    let id = cfg.texts[0].as_ref().map_or(null(), |text| text.as_ptr());
     // SAFETY: what was set is a connect callback of these tests.
     unsafe { connect_fn.unwrap()(nc, id, (&raw mut options).cast::<mg_send_mqtt_handshake_opts>(), arg) };
     // The event loop may have been run, and the connection be gone.
