@@ -265,43 +265,6 @@ typedef uint32_t mgos_mqtt_number;
 #endif
 
 /**
- * Strings of the configuration.
- */
-enum mgos_mqtt_text
-#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
-  : uint32_t
-#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
- {
-  /**
-   * device.id where it is empty.
-   */
-  MGOS_MQTT_TEXT_CLIENT_ID,
-  /**
-   * User name.
-   */
-  MGOS_MQTT_TEXT_USER,
-  /**
-   * Password.
-   */
-  MGOS_MQTT_TEXT_PASS,
-  /**
-   * Topic of the will.
-   */
-  MGOS_MQTT_TEXT_WILL_TOPIC,
-  /**
-   * Message of the will.
-   */
-  MGOS_MQTT_TEXT_WILL_MESSAGE,
-};
-#ifndef __cplusplus
-#if __STDC_VERSION__ >= 202311L
-typedef enum mgos_mqtt_text mgos_mqtt_text;
-#else
-typedef uint32_t mgos_mqtt_text;
-#endif // __STDC_VERSION__ >= 202311L
-#endif
-
-/**
  * The packet at the beginning of a connection's receive buffer, to be shown to a handler.
  */
 struct mgos_mqtt_packet {
@@ -389,9 +352,11 @@ extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * A string of the configuration; NULL where it is empty.
+ * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
+ * NULL where one is empty.
  */
-extern const char *mgos_mqtt_shim_string(const struct mgos_config_mqtt *cfg, mgos_mqtt_text which);
+extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
+                                 const char **texts);
 
 /**
  * A deep copy; the system's own configurations are shared instead. NULL without memory.

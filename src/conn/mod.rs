@@ -26,6 +26,17 @@ pub enum Slot {
     Custom = 2,
 }
 
+impl Slot {
+    /// The one to be tried when this one has failed; `None` for one without a backup.
+    pub fn other(self) -> Option<Slot> {
+        match self {
+            Slot::Primary => Some(Slot::Backup),
+            Slot::Backup => Some(Slot::Primary),
+            Slot::Custom => None,
+        }
+    }
+}
+
 /// What the connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
@@ -205,11 +216,10 @@ impl<H: Copy> Conn<H> {
         if core::mem::take(&mut self.reopen) {
             return Next::Connect;
         }
-        if let Some(other) = other
-            && self.slot != Slot::Custom
+        if let (Some(other), Some(slot)) = (other, self.slot.other())
             && self.backoff.used_up(waits)
         {
-            self.slot = if self.slot == Slot::Primary { Slot::Backup } else { Slot::Primary };
+            self.slot = slot;
             self.backoff.reset();
             waits = other;
         }

@@ -219,7 +219,7 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
     if qos > QoS::AtMostOnce {
         // Where MQTT is disabled nothing is kept: it would never go out.
         let most = if c.number(Number::Enable) != 0 { c.number(Number::MaxQueue) } else { 0 };
-        limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32 - 1) as u16 };
+        limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32) as u16 };
     }
     let published = c.get().core.session.publish(topic, payload, qos, retain, limits)?;
     if published.direct {

@@ -265,11 +265,7 @@ fn waits(c: &Hold, slot: Slot) -> Option<Waits> {
 pub fn reconnect(c: &Hold) {
     let slot = c.get().core.slot();
     let current = waits(c, slot);
-    let other = match slot {
-        Slot::Primary => waits(c, Slot::Backup),
-        Slot::Backup => waits(c, Slot::Primary),
-        Slot::Custom => None,
-    };
+    let other = slot.other().and_then(|other| waits(c, other));
     // SAFETY: makes a number.
     let random = unsafe { shim::mgos_mqtt_shim_random() };
     let now = now();

@@ -482,9 +482,9 @@ impl<H: Copy> Session<H> {
         }
         // Added before anything is given up for it, so that without memory nothing is lost.
         let overflow = self.outbox.is_full(limits.max_queue);
+        // With nothing before it, what is to be sent next is the message that follows.
         let behind_others = self.outbox.seek();
         self.outbox.push(id, flags, topic, payload)?;
-        self.outbox.seek();
         // A burst on a live connection goes out whole, even if there is no room to wait in.
         let held_back = self.is_up() && overflow && self.outbox.must_wait();
         self.at_once = self.is_up() && !behind_others || held_back;

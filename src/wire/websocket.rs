@@ -15,24 +15,24 @@ pub mod opcode {
 
 /// The header of a whole message of `len` bytes, as a client sends it: masked.
 pub fn frame_head(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
-    let mut head = Vec::new();
-    // Fourteen bytes are the longest there is, so nothing here can fail.
-    let _ = head.push(0x80 | opcode);
-    let _ = match len {
-        0..=125 => head.push(0x80 | len as u8).map_err(drop),
+    let (first, [a, b, c, d]) = (0x80 | opcode, mask);
+    match len {
+        0..=125 => Vec::from_array([first, 0x80 | len as u8, a, b, c, d]),
         126..=0xffff => {
-            head.push(0x80 | 126).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u16).to_be_bytes()).map_err(drop))
+            let [hi, lo] = (len as u16).to_be_bytes();
+            Vec::from_array([first, 0x80 | 126, hi, lo, a, b, c, d])
         }
-        _ => head.push(0x80 | 127).map_err(drop).and_then(|()| head.extend_from_slice(&(len as u64).to_be_bytes()).map_err(drop)),
-    };
-    let _ = head.extend_from_slice(&mask);
-    head
+        _ => {
+            let [l0, l1, l2, l3, l4, l5, l6, l7] = (len as u64).to_be_bytes();
+            Vec::from_array([first, 0x80 | 127, l0, l1, l2, l3, l4, l5, l6, l7, a, b, c, d])
+        }
+    }
 }
 
 /// Masks or unmasks the payload of a frame.
 pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
-    for (byte, key) in payload.iter_mut().zip(mask.iter().cycle()) {
-        *byte ^= key;
+    for (i, byte) in payload.iter_mut().enumerate() {
+        *byte ^= mask[i % 4];
     }
 }
 
