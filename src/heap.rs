@@ -343,6 +343,12 @@ impl<T: Copy> List<T> {
         }
     }
 
+    /// Which block is under cursor `I`, as a number that no other block has while this one is there; 0 at the end.
+    pub fn place_of<const I: usize>(&self) -> usize {
+        const { assert!(I < 2) };
+        self.chain.cursors[I].addr()
+    }
+
     /// The block under cursor `I`; `None` at the end.
     pub fn current<const I: usize>(&self) -> Option<Item<'_, T>> {
         const { assert!(I < 2) };

@@ -345,9 +345,11 @@ fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -
             cloud_event(c, Cloud::ConnectError);
         }
         Tell::Subscribers => {
-            while c.get().nc == nc && c.get().core.session.is_delivering() {
-                let (bytes, _) = received(nc);
-                let topic = bytes.get(message.topic_at..message.topic_at + message.topic_len).unwrap_or(&[]);
+            while c.get().nc == nc {
+                let mut topic: &[u8] = &[];
+                if c.get().core.session.is_undecided() {
+                    topic = received(nc).0.get(message.topic_at..message.topic_at + message.topic_len).unwrap_or(&[]);
+                }
                 let Some(recipient) = c.get().core.session.next_recipient(topic) else { break };
                 call_subscriber(nc, ev, &message, recipient);
             }

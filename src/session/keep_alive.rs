@@ -28,8 +28,8 @@ pub struct KeepAlive {
     interval: u32,
     sent: Millis,
     received: Millis,
-    /// Since when PINGRESP has been awaited.
-    ping: Option<Millis>,
+    /// Since when PINGRESP has been awaited; 0 if it is not. What would be 0 is a millisecond later.
+    ping: Millis,
     /// So many bytes have to leave until PINGREQ has, too.
     behind: usize,
     /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
@@ -38,11 +38,11 @@ pub struct KeepAlive {
 
 impl KeepAlive {
     /// None is kept.
-    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: None, behind: 0, look_at: 0 };
+    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: 0, behind: 0, look_at: 0 };
 
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
-        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: None, behind: 0, look_at: now };
+        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: 0, behind: 0, look_at: now };
         self.look_at = self.earliest();
     }
 
@@ -59,12 +59,19 @@ impl KeepAlive {
     /// Part of a packet came in: what is being waited for may be behind it.
     pub fn on_progress(&mut self, now: Millis) {
         self.received = now;
-        self.ping = self.ping.map(|_| now);
+        self.wait_on(now);
+    }
+
+    /// The answer, if one is awaited, has all its time from now on.
+    fn wait_on(&mut self, now: Millis) {
+        if self.ping != 0 {
+            self.ping = now.max(1);
+        }
     }
 
     /// PINGREQ was written, behind so many bytes that have not left yet.
     pub fn on_ping(&mut self, behind: usize, now: Millis) {
-        self.ping = Some(now);
+        self.ping = now.max(1);
         self.behind = behind;
         self.sent = now;
         self.look_at = self.earliest();
@@ -74,15 +81,15 @@ impl KeepAlive {
     pub fn on_left(&mut self, bytes: usize, now: Millis) {
         if self.behind > 0 {
             self.behind = self.behind.saturating_sub(bytes);
-            self.ping = self.ping.map(|_| now);
+            self.wait_on(now);
         }
     }
 
     /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
     pub fn on_pong(&mut self, now: Millis) -> Option<u32> {
-        let took = self.ping.take().map(|at| now.wrapping_sub(at));
+        let at = core::mem::take(&mut self.ping);
         self.look_at = self.earliest();
-        took
+        if at == 0 { None } else { Some(now.wrapping_sub(at)) }
     }
 
     /// When to look again, as something may be due then; `None` for never.
@@ -90,16 +97,17 @@ impl KeepAlive {
         if self.interval == 0 { None } else { Some(self.look_at) }
     }
 
+    /// Until when the answer has to come; half an interval, so that with the ping after less than one a dead peer is noticed within 1.5.
+    fn limit(&self) -> Millis {
+        self.ping.wrapping_add(self.interval / 2)
+    }
+
     /// When something will be due if nothing happens until then.
     fn earliest(&self) -> Millis {
         // Some way before the limit, as the link and the poll interval take their time as well.
         let early = self.interval - (self.interval / 4).min(5000);
         let sent = self.sent.wrapping_add(early);
-        // Half an interval for the answer: with the ping after less than one, a dead peer is noticed within 1.5.
-        let other = match self.ping {
-            Some(at) => at.wrapping_add(self.interval / 2),
-            None => self.received.wrapping_add(early),
-        };
+        let other = if self.ping != 0 { self.limit() } else { self.received.wrapping_add(early) };
         if reached(sent, other) { other } else { sent }
     }
 
@@ -109,10 +117,12 @@ impl KeepAlive {
             return Due::Nothing;
         }
         self.look_at = self.earliest();
-        match self.ping {
-            _ if !reached(now, self.look_at) => Due::Nothing,
-            Some(at) if reached(now, at.wrapping_add(self.interval / 2)) => Due::Dead,
-            _ => Due::Ping,
+        if !reached(now, self.look_at) {
+            Due::Nothing
+        } else if self.ping != 0 && reached(now, self.limit()) {
+            Due::Dead
+        } else {
+            Due::Ping
         }
     }
 }

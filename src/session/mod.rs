@@ -449,12 +449,12 @@ impl<H: Copy> Session<H> {
         self.subscriptions.settled()
     }
 
-    /// True if [`Session::next_recipient`] may have someone more to name.
-    pub fn is_delivering(&self) -> bool {
-        self.subscriptions.is_delivering()
+    /// True if [`Session::next_recipient`] has to look at the topic.
+    pub fn is_undecided(&self) -> bool {
+        self.subscriptions.is_undecided()
     }
 
-    /// The next handler for the message that is being delivered; `None` when all have had it.
+    /// The next handler for the message that is being delivered; `None` when all have had it. `topic`: that message's.
     pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
         self.subscriptions.next_recipient(topic)
     }

@@ -63,11 +63,14 @@ const DELIVERY: usize = 1;
 /// All subscriptions of a connection.
 pub struct Subscriptions<H: Copy> {
     list: List<Subscription<H>>,
+    /// Where the cursor of the delivery stood when it last found a match. As long as it stands there, that is still the same subscription: were it
+    /// removed, the cursor would have gone on.
+    matched: usize,
 }
 
 impl<H: Copy> Subscriptions<H> {
     /// None.
-    pub const NEW: Self = Subscriptions { list: List::new() };
+    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0 };
 
     /// How far ahead of `id` the nearest identifier of a SUBSCRIBE under way lies; not more than `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
@@ -152,24 +155,26 @@ impl<H: Copy> Subscriptions<H> {
 
     fn seek_match(&mut self, topic: &[u8]) -> bool {
         let last = tail(topic);
-        self.list.seek::<DELIVERY>(|s| {
+        let found = self.list.seek::<DELIVERY>(|s| {
             let Subscription { tail, literal, .. } = *s.value;
             (tail == 0 || tail == last) && if literal { s.bytes == topic } else { matches(s.bytes, topic) }
-        })
+        });
+        self.matched = self.list.place_of::<DELIVERY>();
+        found
     }
 
-    /// True if there are subscriptions that have not been looked at for the message that is being delivered.
-    pub fn is_delivering(&self) -> bool {
-        self.list.current::<DELIVERY>().is_some()
+    /// True if `next_recipient` has to look at the topic: where another subscription may match than the one that was found.
+    pub fn is_undecided(&self) -> bool {
+        let place = self.list.place_of::<DELIVERY>();
+        place != 0 && place != self.matched
     }
 
     /// The next handler for the message with this topic; `None` when all have had it.
     pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
-        if !self.seek_match(topic) {
-            return None;
+        if self.is_undecided() {
+            self.seek_match(topic);
         }
-        let s = self.list.current::<DELIVERY>()?;
-        let recipient = s.value.recipient();
+        let recipient = self.list.current::<DELIVERY>()?.value.recipient();
         self.list.advance::<DELIVERY>();
         Some(recipient)
     }
