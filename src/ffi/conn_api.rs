@@ -2,7 +2,7 @@
 
 use super::events;
 use super::lifecycle;
-use super::object::{Handler, Hold, c_str, look, no_connection};
+use super::object::{Handler, Held, Hold, c_str, look, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
@@ -63,7 +63,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_free(c: *mut mgos_mqtt_conn) {
     // SAFETY: by the contract.
     if let Some(c) = unsafe { Hold::new(c) } {
         super::global::forget(c.ptr());
-        lifecycle::free(&c);
+        lifecycle::free(*c);
     }
 }
 
@@ -140,7 +140,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_connect_fn(c: *mut mgos_mqtt_conn, r
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_connect(c: *mut mgos_mqtt_conn) -> bool {
     // SAFETY: by the contract.
-    unsafe { held(c) }.is_some_and(|c| lifecycle::connect(&c))
+    unsafe { held(c) }.is_some_and(|c| lifecycle::connect(*c))
 }
 
 /// Disconnects, after what has been published is sent, and stays so until mgos_mqtt_conn_connect(). Ends the attempts to connect, too. What
@@ -152,7 +152,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_connect(c: *mut mgos_mqtt_conn) -> bool 
 pub unsafe extern "C" fn mgos_mqtt_conn_disconnect(c: *mut mgos_mqtt_conn) {
     // SAFETY: by the contract.
     if let Some(c) = unsafe { held(c) } {
-        lifecycle::disconnect(&c);
+        lifecycle::disconnect(*c);
     }
 }
 
@@ -166,7 +166,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_reconnect(c: *mut mgos_mqtt_conn) {
     if let Some(c) = unsafe { held(c) }
         && c.get().nc.is_null()
     {
-        pump::reconnect(&c);
+        pump::reconnect(*c);
     }
 }
 
@@ -205,15 +205,15 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
 pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *const c_char, msg: mg_str, qos: c_int, retain: bool) -> u16 {
     // SAFETY: by the contract.
     let (Some(c), Some(topic), payload) = (unsafe { (held(c), c_str(topic), msg.bytes()) }) else { return 0 };
-    publish(&c, topic, payload, qos, retain).unwrap_or_else(|refused| {
+    publish(*c, topic, payload, qos, retain).unwrap_or_else(|refused| {
         let counters = &mut c.get().core.session.counters;
         counters.dropped = counters.dropped.wrapping_add(1);
-        complain(&c, topic, refused);
+        complain(*c, topic, refused);
         0
     })
 }
 
-fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
+fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
     let qos = QoS::clamped(qos);
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0 };
     if qos > QoS::AtMostOnce {
@@ -240,7 +240,7 @@ fn publish(c: &Hold, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> 
 }
 
 /// Says in the log why a message or a subscription was not taken.
-fn complain(c: &Hold, topic: &[u8], refused: Refused) {
+fn complain(c: Held, topic: &[u8], refused: Refused) {
     let (what, why) = match refused {
         Refused::Topic(e) => (Log::BadTopic, e as i32),
         Refused::TooLarge => (Log::TooLarge, 0),
@@ -288,11 +288,11 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_s(
     let (Some(c), topic) = (unsafe { (held(c), topic.bytes()) }) else { return };
     let Some(handler) = handler else { return c.log(Log::NoHandler, topic, 0, 0) };
     let handler = Handler { address: handler as *const c_void, user_data };
-    subscribe(&c, topic, qos, Recipient { handler, messages_only: false });
+    subscribe(*c, topic, qos, Recipient { handler, messages_only: false });
 }
 
 /// Subscribes, and complains where that is refused.
-pub(super) fn subscribe(c: &Hold, topic: &[u8], qos: c_int, recipient: Recipient<Handler>) {
+pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<Handler>) {
     let qos = QoS::clamped(qos).min(c.max_qos());
     match c.get().core.session.subscribe(topic, qos, recipient) {
         Ok(()) => pump::pump(c),
@@ -321,7 +321,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
             c.say(Log::NoMemory);
             return false;
         }
-        if pump::send(&c, &Out::unsubscribe(id, topic)).is_err() {
+        if pump::send(*c, &Out::unsubscribe(id, topic)).is_err() {
             c.get().core.session.unpublished(id);
             return false;
         }
@@ -408,7 +408,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_max_qos(c: *mut mgos_mqtt_conn, qos:
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_set_config(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt) -> bool {
     // SAFETY: by the contract.
-    unsafe { held(c) }.is_some_and(|c| lifecycle::set_config(&c, cfg))
+    unsafe { held(c) }.is_some_and(|c| lifecycle::set_config(*c, cfg))
 }
 
 /// Handler of connections over WebSocket; exported because the original's is.

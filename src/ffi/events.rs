@@ -1,7 +1,7 @@
 //! What Mongoose, the network and the timer tell us; and the way of a packet from the receive buffer to the app's handlers.
 
 use super::lifecycle;
-use super::object::{Handler, Hold};
+use super::object::{Handler, Held, Hold};
 use super::pump::{self, NotWritten, close_now, cloud_event, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
@@ -28,7 +28,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     // SAFETY: by the contract.
     let hold = unsafe { Hold::leave_quiet(user_data.cast()) };
     let c = match &hold {
-        Some(c) if c.get().nc == nc => c,
+        Some(c) if c.get().nc == nc => **c,
         _ => {
             // SAFETY: `nc` is alive. It belongs to nobody any more.
             unsafe { shim::mgos_mqtt_shim_close(nc, 0) };
@@ -102,8 +102,8 @@ pub unsafe extern "C" fn mgos_mqtt_core_timer(c: *mut mgos_mqtt_conn) {
     // SAFETY: by the contract.
     let Some(c) = (unsafe { Hold::new(c) }) else { return };
     c.get().timer = 0;
-    pump::wake(&c);
-    pump(&c);
+    pump::wake(*c);
+    pump(*c);
 }
 
 /// The network has come up.
@@ -115,12 +115,12 @@ pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
     // SAFETY: by the contract.
     let Some(c) = (unsafe { Hold::new(c) }) else { return };
     if c.get().core.is_wanted() && c.number(Number::Enable) != 0 {
-        lifecycle::connect(&c);
+        lifecycle::connect(*c);
     }
 }
 
 /// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
-fn count_bytes(c: &Hold, sent: bool, n: c_int) {
+fn count_bytes(c: Held, sent: bool, n: c_int) {
     let object = c.get();
     if sent {
         object.websocket.sent(n as usize);
@@ -136,7 +136,7 @@ fn count_bytes(c: &Hold, sent: bool, n: c_int) {
 }
 
 /// Calls the handlers of the connection, the newest first; with the message in the buffer of `nc` that `packet` describes, or else with `ev_data`.
-fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, packet: Option<&mgos_mqtt_packet>) {
+fn call_handlers(c: Held, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, packet: Option<&mgos_mqtt_packet>) {
     c.get().handlers.rewind::<0>();
     loop {
         let object = c.get();
@@ -159,7 +159,7 @@ fn call_handlers(c: &Hold, nc: *mut mg_connection, ev: c_int, ev_data: *mut c_vo
 }
 
 /// TCP, TLS and WebSocket are up, or have failed.
-fn connected(c: &Hold, status: c_int) {
+fn connected(c: Held, status: c_int) {
     c.log(Log::Connected, &[], status, 0);
     if status != 0 {
         c.ends(Reason::Unreachable);
@@ -174,7 +174,7 @@ fn connected(c: &Hold, status: c_int) {
 }
 
 /// The connection is gone.
-fn closed(c: &Hold) {
+fn closed(c: Held) {
     let object = c.get();
     let why = core::mem::take(&mut object.closing).max(Reason::Lost as u8);
     object.last_reason = why;
@@ -198,7 +198,7 @@ fn closed(c: &Hold) {
 }
 
 /// Deals with the packets that have been received, one by one, as long as each can be dealt with. `fresh`: something has just come in.
-fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
+fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
     if c.get().websocket.is_opening() {
         return;
     }
@@ -265,7 +265,7 @@ fn receive(c: &Hold, nc: *mut mg_connection, fresh: bool) {
 
 /// Removes what has been dealt with from the receive buffer of the live connection `nc`.
 /// Returns how much is left.
-fn consume(c: &Hold, nc: *mut mg_connection, len: usize) -> usize {
+fn consume(c: Held, nc: *mut mg_connection, len: usize) -> usize {
     c.get().websocket.consumed(len);
     // SAFETY: `nc` is alive, and so many bytes are there.
     unsafe { shim::mgos_mqtt_shim_cut(nc, 0, len) }
@@ -275,7 +275,7 @@ fn consume(c: &Hold, nc: *mut mg_connection, len: usize) -> usize {
 pub(super) const UNREAD: usize = 8192;
 
 /// Sends an acknowledgement. False if there was no memory for it, or too much is unread.
-fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
+fn answer(c: Held, ack: AckKind, id: PacketId) -> bool {
     if !c.get().core.session.may_send() {
         return true;
     }
@@ -289,7 +289,7 @@ fn answer(c: &Hold, ack: AckKind, id: PacketId) -> bool {
 
 /// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later. `body` lies in the receive buffer; no reference, as
 /// that would say that it stays as it is until this returns.
-fn packet(c: &Hold, nc: *mut mg_connection, header: Header, body: *const [u8]) -> Result<Option<usize>, Wrong> {
+fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) -> Result<Option<usize>, Wrong> {
     // SAFETY: it is there until C is called, and not looked at after that.
     let p = decode(header, unsafe { &*body })?;
     let others = !c.get().handlers.is_empty();

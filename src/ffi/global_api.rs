@@ -92,7 +92,7 @@ pub unsafe extern "C" fn mgos_mqtt_sub(topic: *const c_char, handler: sub_handle
     let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
     // Without a handler the subscription is made all the same: the messages are acknowledged and dropped.
     let address = handler.map_or(null(), |handler| handler as *const c_void);
-    conn::subscribe(&c, topic, SUBSCRIBE_QOS, Recipient { handler: Handler { address, user_data: ud }, messages_only: true });
+    conn::subscribe(*c, topic, SUBSCRIBE_QOS, Recipient { handler: Handler { address, user_data: ud }, messages_only: true });
 }
 
 /// Removes the newest subscription with exactly this filter from the global connection: see mgos_mqtt_conn_unsub().

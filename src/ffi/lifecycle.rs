@@ -1,7 +1,7 @@
 //! Connecting, disconnecting, changing the configuration: what the app asks for, and what a timer or the network asks for in the same
 //! words.
 
-use super::object::{Hold, Object, c_str, number};
+use super::object::{Held, Hold, Object, c_str, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
@@ -31,7 +31,7 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
         object.configs = [copies[0].unwrap_or(ptr::null()), copies[1].unwrap_or(ptr::null()), ptr::null()];
         // SAFETY: the object lives until it is freed, which ends the watch.
         if copies.contains(&None) || unsafe { shim::mgos_mqtt_shim_watch_net(hold.ptr(), 1) } == 0 {
-            free(&hold);
+            free(*hold);
             return None;
         }
         Some(placed)
@@ -43,7 +43,7 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
 }
 
 /// Closes and forgets everything; the object itself goes when the last hold on it ends.
-pub fn free(c: &Hold) {
+pub fn free(c: Held) {
     let object = c.get();
     if core::mem::replace(&mut object.doomed, true) {
         return;
@@ -66,7 +66,7 @@ pub fn free(c: &Hold) {
     }
 }
 
-fn free_config(c: &Hold, slot: usize) {
+fn free_config(c: Held, slot: usize) {
     let Some(place) = c.get().configs.get_mut(slot) else { return };
     let config = core::mem::replace(place, ptr::null());
     // SAFETY: the copy was ours, and nothing points to it any more.
@@ -74,7 +74,7 @@ fn free_config(c: &Hold, slot: usize) {
 }
 
 /// True if a configuration is there and can be connected with; complains of one that is enabled and can't.
-fn usable(c: &Hold) -> bool {
+fn usable(c: Held) -> bool {
     if c.number(Number::Enable) == 0 {
         return false;
     }
@@ -86,7 +86,7 @@ fn usable(c: &Hold) -> bool {
 }
 
 /// Connects now, if not connected already. True if an attempt was begun, or there is one, or a connection.
-pub fn connect(c: &Hold) -> bool {
+pub fn connect(c: Held) -> bool {
     if c.get().doomed || !usable(c) {
         return false;
     }
@@ -115,7 +115,7 @@ enum Begun {
     Forgone,
 }
 
-fn begin(c: &Hold) -> Begun {
+fn begin(c: Held) -> Begun {
     // SAFETY: reads the clock.
     if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
         c.say(Log::NoTime);
@@ -163,7 +163,7 @@ fn begin(c: &Hold) -> Begun {
 }
 
 /// Disconnects, or stops trying to connect.
-pub fn disconnect(c: &Hold) {
+pub fn disconnect(c: Held) {
     c.get().core.stop();
     disarm(c);
     let nc = c.get().nc;
@@ -189,7 +189,7 @@ pub fn disconnect(c: &Hold) {
 }
 
 /// Takes another configuration. False if it can't be used; then nothing changes.
-pub fn set_config(c: &Hold, config: *const mgos_config_mqtt) -> bool {
+pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
     if config.is_null() {
         c.say(Log::NoConfig);
         return false;
@@ -235,7 +235,7 @@ fn texts<'a>(config: *const mgos_config_mqtt) -> [Option<&'a [u8]>; 5] {
 }
 
 /// The transport is up: CONNECT, by us or by the app's callback.
-pub fn handshake(c: &Hold) {
+pub fn handshake(c: Held) {
     let config = c.config();
     if config.is_null() {
         return pump::close_now(c, Reason::Config);
@@ -296,7 +296,7 @@ fn keep_alive(seconds: i32) -> u16 {
 }
 
 /// The app's callback sends CONNECT. What it has sent tells what it asked for.
-fn ask_app(c: &Hold, config: *const mgos_config_mqtt) {
+fn ask_app(c: Held, config: *const mgos_config_mqtt) {
     let object = c.get();
     let (nc, connect_fn, arg) = (object.nc, object.connect_fn, object.connect_arg);
     // SAFETY: `nc` and the configuration are alive; no reference to the object is.
@@ -307,7 +307,7 @@ fn ask_app(c: &Hold, config: *const mgos_config_mqtt) {
 }
 
 /// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent are its.
-pub fn note_app_connect(c: &Hold, nc: *mut mg_connection, len: usize) {
+pub fn note_app_connect(c: Held, nc: *mut mg_connection, len: usize) {
     // SAFETY: `nc` is alive.
     let interval = unsafe { shim::mgos_mqtt_shim_app_sent(nc) };
     if interval < 0 {

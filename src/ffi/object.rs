@@ -97,8 +97,20 @@ pub unsafe fn look<'a>(c: *mut mgos_mqtt_conn) -> Option<&'a mut Object> {
 }
 
 /// A connection object in use. C may call back into the library at any time and change the object, or ask for it to be freed; so
-/// it is only ever borrowed between two calls of C, through [`Hold::get`], and it is freed when the outermost hold ends.
-pub struct Hold(NonNull<Object>);
+/// it is only ever borrowed between two calls of C, through [`Held::get`], and it is freed when the outermost hold ends.
+pub struct Hold(Held);
+
+/// The object that a [`Hold`] keeps alive. Whoever is handed one is called under that hold, and does not keep it beyond.
+#[derive(Clone, Copy)]
+pub struct Held(NonNull<Object>);
+
+impl core::ops::Deref for Hold {
+    type Target = Held;
+
+    fn deref(&self) -> &Held {
+        &self.0
+    }
+}
 
 impl Hold {
     /// `None` for NULL.
@@ -117,41 +129,42 @@ impl Hold {
     /// # Safety
     /// As for `new`.
     pub unsafe fn leave_quiet(c: *mut mgos_mqtt_conn) -> Option<Hold> {
-        let hold = Hold(NonNull::new(c.cast())?);
-        hold.get().holds += 1;
-        Some(hold)
+        let held = Held(NonNull::new(c.cast())?);
+        held.get().holds += 1;
+        Some(Hold(held))
     }
+}
 
+impl Held {
     /// The object, for as long as no C is called.
-    #[allow(clippy::mut_from_ref)]
-    pub fn get(&self) -> &mut Object {
+    pub fn get<'a>(self) -> &'a mut Object {
         // SAFETY: the object lives as long as a hold on it. The firmware is single-threaded, and everyone here lets go of
         // the reference before C, or another function that borrows, is called; so it is the only one.
         unsafe { &mut *self.0.as_ptr() }
     }
 
     /// The object's address, to be handed to C.
-    pub fn ptr(&self) -> *mut mgos_mqtt_conn {
+    pub fn ptr(self) -> *mut mgos_mqtt_conn {
         self.0.as_ptr().cast()
     }
 
     /// The configuration in use; NULL for none.
-    pub fn config(&self) -> *const mgos_config_mqtt {
+    pub fn config(self) -> *const mgos_config_mqtt {
         self.config_of(self.get().core.slot())
     }
 
     /// The configuration in a slot; NULL for none.
-    pub fn config_of(&self, slot: Slot) -> *const mgos_config_mqtt {
+    pub fn config_of(self, slot: Slot) -> *const mgos_config_mqtt {
         self.get().configs.get(slot as usize).copied().unwrap_or(core::ptr::null())
     }
 
     /// A number of the configuration in use; 0 where there is none.
-    pub fn number(&self, which: Number) -> i32 {
+    pub fn number(self, which: Number) -> i32 {
         number(self.config(), which)
     }
 
     /// The highest QoS that may be used.
-    pub fn max_qos(&self) -> QoS {
+    pub fn max_qos(self) -> QoS {
         let mut max = self.get().max_qos as i32 - 1;
         if max < 0 {
             max = self.number(Number::MaxQos);
@@ -161,13 +174,13 @@ impl Hold {
     }
 
     /// Has the session keep to the highest QoS that may be used.
-    pub fn limit_qos(&self) {
+    pub fn limit_qos(self) {
         let max = self.max_qos();
         self.get().core.session.limit_qos(max);
     }
 
     /// Notes why the connection is going to end. What was said first holds.
-    pub fn ends(&self, why: Reason) {
+    pub fn ends(self, why: Reason) {
         let object = self.get();
         if object.closing == 0 {
             object.closing = why as u8;
@@ -175,12 +188,12 @@ impl Hold {
     }
 
     /// Writes a log line that says always the same.
-    pub(super) fn say(&self, what: Log) {
+    pub(super) fn say(self, what: Log) {
         self.log(what, &[], 0, 0);
     }
 
     /// Writes a log line. `s` is there when it is called; what a log hook does may be the end of it, so it is no reference.
-    pub(super) fn log(&self, what: Log, s: *const [u8], a: i32, b: i32) {
+    pub(super) fn log(self, what: Log, s: *const [u8], a: i32, b: i32) {
         let id = self.get().id as i32;
         log_line(what, id, s, a, b);
     }
@@ -193,7 +206,7 @@ impl Drop for Hold {
         if object.holds == 0 && object.doomed {
             // SAFETY: the object came from `heap::place`, this was the last hold, and who asked for it to be freed gave
             // up the pointer.
-            unsafe { heap::release(self.0) };
+            unsafe { heap::release(self.0.0) };
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The pump: carries out what the core wants, by calling C, and borrows the core afresh for each step.
 
-use super::object::Hold;
+use super::object::Held;
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection};
 use super::websocket;
@@ -124,7 +124,7 @@ pub fn put(nc: *mut mg_connection, bytes: &[u8]) -> bool {
 }
 
 /// Writes a packet of our own making at once, if there is a connection.
-pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
+pub fn send(c: Held, out: &Out<'_>) -> Result<(), NotWritten> {
     let nc = c.get().nc;
     if nc.is_null() {
         return Ok(());
@@ -142,7 +142,7 @@ pub fn send(c: &Hold, out: &Out<'_>) -> Result<(), NotWritten> {
 }
 
 /// Sends whatever there is to send.
-pub fn pump(c: &Hold) {
+pub fn pump(c: Held) {
     loop {
         let nc = c.get().nc;
         if nc.is_null() {
@@ -176,7 +176,7 @@ pub fn pump(c: &Hold) {
 }
 
 /// Sees to it that we are woken when the core next wants to be.
-pub fn arm(c: &Hold) {
+pub fn arm(c: Held) {
     let object = c.get();
     let Some(at) = object.core.deadline() else { return };
     // A timer that fires too early does no harm: it is set anew then.
@@ -199,7 +199,7 @@ pub fn arm(c: &Hold) {
 }
 
 /// Clears the timer.
-pub fn disarm(c: &Hold) {
+pub fn disarm(c: Held) {
     let old = core::mem::take(&mut c.get().timer);
     if old != 0 {
         // SAFETY: clears a timer of ours.
@@ -208,7 +208,7 @@ pub fn disarm(c: &Hold) {
 }
 
 /// Raises a cloud event, if the configuration asks for them.
-pub fn cloud_event(c: &Hold, which: Cloud) {
+pub fn cloud_event(c: Held, which: Cloud) {
     if c.number(Number::CloudEvents) != 0 {
         // SAFETY: no reference to the object is alive.
         unsafe { shim::mgos_mqtt_shim_cloud_event(which) };
@@ -216,7 +216,7 @@ pub fn cloud_event(c: &Hold, which: Cloud) {
 }
 
 /// Gives the connection up, without sending anything more.
-pub fn close_now(c: &Hold, why: Reason) {
+pub fn close_now(c: Held, why: Reason) {
     c.ends(why);
     c.get().core.closing(0, 0);
     let nc = c.get().nc;
@@ -227,7 +227,7 @@ pub fn close_now(c: &Hold, why: Reason) {
 }
 
 /// Looks at what time asks for.
-pub fn wake(c: &Hold) {
+pub fn wake(c: Held) {
     let wake = c.get().core.wake(now());
     match wake {
         Wake::Nothing => {}
@@ -252,7 +252,7 @@ pub fn wake(c: &Hold) {
     }
 }
 
-fn waits(c: &Hold, slot: Slot) -> Option<Waits> {
+fn waits(c: Held, slot: Slot) -> Option<Waits> {
     let config = c.config_of(slot);
     let number = |which| super::object::number(config, which);
     if number(Number::Enable) == 0 || number(Number::HasServer) == 0 {
@@ -262,7 +262,7 @@ fn waits(c: &Hold, slot: Slot) -> Option<Waits> {
 }
 
 /// An attempt has failed, or the connection is gone: what now.
-pub fn reconnect(c: &Hold) {
+pub fn reconnect(c: Held) {
     let slot = c.get().core.slot();
     let current = waits(c, slot);
     let other = slot.other().and_then(|other| waits(c, other));

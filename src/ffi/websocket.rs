@@ -5,7 +5,7 @@
 //! of Mongoose included: it is put into a frame before Mongoose gets to send it.
 
 use super::lifecycle;
-use super::object::Hold;
+use super::object::Held;
 use super::pump::{self, close_now, cloud_event, put, received};
 use super::shim::{self, Cloud, Log};
 use super::types::{Reason, mg_connection};
@@ -76,7 +76,7 @@ impl WebSocket {
 }
 
 /// TCP and TLS are up: asks for WebSocket.
-pub fn upgrade(c: &Hold) {
+pub fn upgrade(c: Held) {
     let object = c.get();
     object.websocket.stage = Stage::Upgrading;
     let nc = object.nc;
@@ -85,7 +85,7 @@ pub fn upgrade(c: &Hold) {
 }
 
 /// The server has answered; `reply` is Mongoose's `struct http_message`.
-pub fn answered(c: &Hold, reply: *mut c_void) {
+pub fn answered(c: Held, reply: *mut c_void) {
     if c.get().websocket.stage != Stage::Upgrading {
         return;
     }
@@ -100,7 +100,7 @@ pub fn answered(c: &Hold, reply: *mut c_void) {
 }
 
 /// Called at each event while the handshake is Mongoose's affair. Takes the connection over once the server has agreed.
-pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
+pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
     if c.get().websocket.stage != Stage::Agreed {
         return;
     }
@@ -115,7 +115,7 @@ pub fn opening(c: &Hold, nc: *mut mg_connection, is_poll: bool) {
 
 /// Takes what has come in out of its frames, and answers control frames. A close waits until the packets before it have been dealt with, unless
 /// `to_the_end`.
-pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
+pub fn unframe(c: Held, nc: *mut mg_connection, to_the_end: bool) {
     // What the app has written comes before an answer, and if there is no memory for its header, the log hook runs before anything is looked at.
     frame(c, nc);
     while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
@@ -149,7 +149,7 @@ pub fn unframe(c: &Hold, nc: *mut mg_connection, to_the_end: bool) {
 }
 
 /// Answers a ping with a pong, and a close with a close.
-fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
+fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
     // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
     // SAFETY: `nc` is alive.
@@ -165,13 +165,13 @@ fn control(c: &Hold, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
 }
 
 /// Puts what has been written since the last frame into one.
-pub fn frame(c: &Hold, nc: *mut mg_connection) {
+pub fn frame(c: Held, nc: *mut mg_connection) {
     if c.get().websocket.stage == Stage::Open {
         frame_as(c, nc, opcode::BINARY, false);
     }
 }
 
-fn frame_as(c: &Hold, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
+fn frame_as(c: Held, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
     let at = c.get().websocket.framed;
     // SAFETY: `nc` is alive; the bytes behind `at` lie in the send buffer, and nobody else looks at them meanwhile.
     unsafe {
