@@ -224,13 +224,15 @@ pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
     true
 }
 
-/// The strings of the configuration that CONNECT carries, in its order; `None` where one is empty.
-fn texts<'a>(config: *const mgos_config_mqtt) -> [Option<&'a [u8]>; 5] {
+/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one that is empty.
+fn texts(config: *const mgos_config_mqtt, fields: &mut [Option<&[u8]>; 5]) {
     let mut texts = [ptr::null(); 5];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.
     unsafe {
         shim::mgos_mqtt_shim_texts(config, texts.as_mut_ptr());
-        texts.map(|s| c_str(s))
+        for (field, text) in fields.iter_mut().zip(&texts) {
+            *field = c_str(*text);
+        }
     }
 }
 
@@ -245,22 +247,21 @@ pub fn handshake(c: Held) {
         return ask_app(c, config);
     }
     let number = |which| number(config, which);
-    let mut fields = texts(config);
-    let [client_id, will_topic, will_message, user, password] = &mut fields;
-    let will_retain = number(Number::WillRetain) != 0;
-    let has_will = will_topic.is_some() && will_message.is_some();
-    if !has_will {
+    let mut connect = Connect {
+        fields: [None; 5],
+        clean_session: number(Number::CleanSession) != 0,
+        will_retain: number(Number::WillRetain) != 0,
+        keep_alive: keep_alive(number(Number::KeepAlive)),
+    };
+    texts(config, &mut connect.fields);
+    let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
+    let lacks_will = will_topic.is_none() || will_message.is_none();
+    if lacks_will {
         (*will_topic, *will_message) = (None, None);
     }
-    let password_alone = user.is_none() && password.is_some();
-    if password_alone {
-        *password = None;
-    }
-    let mut clean_session = number(Number::CleanSession) != 0;
-    let nameless = client_id.get_or_insert(&[]).is_empty() && !clean_session;
-    clean_session |= nameless;
-    let keep_alive = keep_alive(number(Number::KeepAlive));
-    let connect = Connect { fields, clean_session, will_retain, keep_alive };
+    let password_alone = user.is_none() && password.take().is_some();
+    let nameless = client_id.get_or_insert(&[]).is_empty() && !connect.clean_session;
+    connect.clean_session |= nameless;
     let nc = c.get().nc;
     let mut room = [0; 10];
     let out = connect.out(&mut room);
@@ -268,9 +269,9 @@ pub fn handshake(c: Held) {
     let sent = out.is_some_and(|out| pump::send(c, &out).is_ok());
     if sent {
         let now = now();
-        c.get().core.session.connect_sent(clean_session, keep_alive, now);
+        c.get().core.session.connect_sent(connect.clean_session, connect.keep_alive, now);
         // SAFETY: `nc` is alive: sending does not call the app.
-        unsafe { shim::mgos_mqtt_shim_set_keep_alive(nc, keep_alive as u32) };
+        unsafe { shim::mgos_mqtt_shim_set_keep_alive(nc, connect.keep_alive as u32) };
     }
     // The strings are not looked at any more: the log may change the configuration.
     let complain = |is_so: bool, what| {
@@ -278,7 +279,7 @@ pub fn handshake(c: Held) {
             c.say(what);
         }
     };
-    complain(will_retain && !has_will, Log::NoWill);
+    complain(connect.will_retain && lacks_will, Log::NoWill);
     complain(password_alone, Log::NoUser);
     complain(nameless, Log::NoClientId);
     complain(!fits, Log::TooLong);
