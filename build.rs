@@ -76,18 +76,16 @@ struct mgos_mqtt_conn;
         },
         Header {
             path: "shim/mgos_mqtt_seam.h",
-            sources: &["src/ffi/types.rs", "src/ffi/shim.rs", "src/ffi/events.rs", "src/ffi/global.rs"],
+            sources: &["src/ffi/types.rs", "src/ffi/shim.rs", "src/ffi/events.rs", "src/ffi/websocket.rs", "src/ffi/global.rs"],
             intro: "/*
  * The seam between the shim, in C, and the core, in Rust: what each has for the other. Not for apps.
  *
  * Only pointers, lengths and fixed-width integers cross it.
  */
-
-struct mgos_mqtt_delivery;
 ",
             includes: &["\"mgos_mqtt.h\""],
             variadic: "",
-            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t"],
+            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "Stage", "WebSocket"],
             include: &[],
         },
     ];
@@ -96,14 +94,13 @@ struct mgos_mqtt_delivery;
     const STATS: &str = "mgos_mqtt_stats";
 
     /// Structures that are declared elsewhere: their names here and in C.
-    const STRUCTS: [&str; 6] =
-        ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn", "mgos_mqtt_delivery"];
+    const STRUCTS: [&str; 5] = ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn"];
 
     /// The numbers of the seam, and of the API: their names here and in C.
     const ENUMS: [(&str, &str); 5] = [
         ("Log", "mgos_mqtt_log"),
         ("Number", "mgos_mqtt_number"),
-        ("Text", "mgos_mqtt_text"),
+        ("Frames", "mgos_mqtt_frames"),
         ("Cloud", "mgos_mqtt_cloud"),
         ("Reason", "mgos_mqtt_reason"),
     ];

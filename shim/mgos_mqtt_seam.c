@@ -14,6 +14,11 @@
 #define MG_ENABLE_HTTP_WEBSOCKET 0
 #endif
 
+/* A firmware that has WebSocket for other things may leave MQTT over it out. */
+#ifndef MGOS_MQTT_ENABLE_WS
+#define MGOS_MQTT_ENABLE_WS MG_ENABLE_HTTP_WEBSOCKET
+#endif
+
 /* The least that nc->recv_mbuf_limit is taken for, bytes: enough for the beginning of any packet. */
 #define LEAST_LIMIT 64
 
@@ -86,7 +91,7 @@ static bool add_proto_data(struct mg_connection *nc) {
 
 /* Has Mongoose do the opening handshake. */
 static void websocket(struct mg_connection *nc) {
-#if MG_ENABLE_HTTP_WEBSOCKET
+#if MGOS_MQTT_ENABLE_WS
   mg_set_protocol_http_websocket(nc);
 #endif
   /* A frame's header, or a whole control frame, may stand behind a packet that is not there yet. */
@@ -110,8 +115,8 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   bool ws = cfg->ws_enable;
   char *server = address(cfg);
   struct mg_connection *nc = NULL;
-  if (ws && !MG_ENABLE_HTTP_WEBSOCKET) {
-    error = "the firmware is built without WebSocket, set MG_ENABLE_HTTP_WEBSOCKET to 1 or mqtt.ws_enable to false";
+  if (ws && !MGOS_MQTT_ENABLE_WS) {
+    error = "built without MQTT over WebSocket (MGOS_MQTT_ENABLE_WS, MG_ENABLE_HTTP_WEBSOCKET); set mqtt.ws_enable to false";
   } else if (server != NULL) {
     nc = mg_connect_opt(mgos_get_mgr(), server, mgos_mqtt_ev, c, opts);
   }
@@ -133,7 +138,7 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   return nc;
 }
 
-#if MG_ENABLE_HTTP_WEBSOCKET
+#if MGOS_MQTT_ENABLE_WS
 
 void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
   mg_send_websocket_handshake2(nc, cfg->ws_path != NULL ? cfg->ws_path : "/", cfg->server, "mqtt", NULL);
@@ -167,7 +172,15 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
   if (!add_proto_data(nc)) mgos_mqtt_shim_close(nc, 0);
 }
 
-#else /* MG_ENABLE_HTTP_WEBSOCKET */
+void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
+  mgos_mqtt_core_ws_frames(c, nc, what);
+}
+
+#else /* MGOS_MQTT_ENABLE_WS */
+
+void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
+  (void) c, (void) nc, (void) what;
+}
 
 void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
   (void) nc, (void) cfg;
@@ -182,7 +195,7 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
   (void) nc, (void) all;
 }
 
-#endif /* MG_ENABLE_HTTP_WEBSOCKET */
+#endif /* MGOS_MQTT_ENABLE_WS */
 
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {

@@ -14,8 +14,6 @@
  * Only pointers, lengths and fixed-width integers cross it.
  */
 
-struct mgos_mqtt_delivery;
-
 /**
  * Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
  * numbers.
@@ -265,6 +263,45 @@ typedef uint32_t mgos_mqtt_number;
 #endif
 
 /**
+ * What is to be done with WebSocket frames.
+ */
+enum mgos_mqtt_frames
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * Put what has been written into one.
+   */
+  MGOS_MQTT_FRAMES_INTO,
+  /**
+   * Take what has come in out of them, up to a close that follows packets.
+   */
+  MGOS_MQTT_FRAMES_OUT_OF,
+  /**
+   * The same, with a close.
+   */
+  MGOS_MQTT_FRAMES_OUT_OF_TO_THE_END,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_frames mgos_mqtt_frames;
+#else
+typedef uint32_t mgos_mqtt_frames;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+/**
+ * How far the connection has got.
+ */
+struct Stage;
+
+/**
+ * The state of a connection over WebSocket.
+ */
+struct WebSocket;
+
+/**
  * The packet at the beginning of a connection's receive buffer, to be shown to a handler.
  */
 struct mgos_mqtt_packet {
@@ -456,6 +493,13 @@ extern void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc,
                                         uint32_t all);
 
 /**
+ * Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket.
+ */
+extern void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c,
+                                     struct mg_connection *nc,
+                                     mgos_mqtt_frames what);
+
+/**
  * Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
  */
 extern void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending);
@@ -497,6 +541,13 @@ void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
  * The network has come up.
  */
 void mgos_mqtt_core_net_up(struct mgos_mqtt_conn *c);
+
+/**
+ * Does what `mgos_mqtt_shim_ws_frames` was asked for.
+ */
+void mgos_mqtt_core_ws_frames(struct mgos_mqtt_conn *c,
+                              struct mg_connection *nc,
+                              mgos_mqtt_frames what);
 
 /**
  * The global connection, made if need be; NULL without memory for it.

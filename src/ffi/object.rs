@@ -136,6 +136,14 @@ impl Hold {
 }
 
 impl Held {
+    /// The object again, after its address has been through C; `None` for NULL.
+    ///
+    /// # Safety
+    /// `c` is NULL or someone further up holds it.
+    pub unsafe fn again(c: *mut mgos_mqtt_conn) -> Option<Held> {
+        Some(Held(NonNull::new(c.cast())?))
+    }
+
     /// The object, for as long as no C is called.
     pub fn get<'a>(self) -> &'a mut Object {
         // SAFETY: the object lives as long as a hold on it. The firmware is single-threaded, and everyone here lets go of

@@ -123,6 +123,18 @@ pub enum Cloud {
     ConnectError,
 }
 
+/// What is to be done with WebSocket frames.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Frames {
+    /// Put what has been written into one.
+    Into,
+    /// Take what has come in out of them, up to a close that follows packets.
+    OutOf,
+    /// The same, with a close.
+    OutOfToTheEnd,
+}
+
 unsafe extern "C" {
     /// Uptime in milliseconds, modulo 2^32.
     pub fn mgos_mqtt_shim_now() -> u32;
@@ -186,6 +198,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
     pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32);
+    /// Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket.
+    pub fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames);
     /// Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
     pub fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32);
     /// Cuts the tie from a Mongoose connection to ours, which is going away.

@@ -7,8 +7,8 @@
 use super::lifecycle;
 use super::object::Held;
 use super::pump::{self, close_now, cloud_event, put, received};
-use super::shim::{self, Cloud, Log};
-use super::types::{Reason, mg_connection};
+use super::shim::{self, Cloud, Frames, Log};
+use super::types::{Reason, mg_connection, mgos_mqtt_conn};
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
 
@@ -116,8 +116,41 @@ pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
 /// Takes what has come in out of its frames, and answers control frames. A close waits until the packets before it have been dealt with, unless
 /// `to_the_end`.
 pub fn unframe(c: Held, nc: *mut mg_connection, to_the_end: bool) {
+    by_way_of_the_shim(c, nc, if to_the_end { Frames::OutOfToTheEnd } else { Frames::OutOf });
+}
+
+/// Puts what has been written since the last frame into one.
+pub fn frame(c: Held, nc: *mut mg_connection) {
+    if c.get().websocket.stage == Stage::Open {
+        by_way_of_the_shim(c, nc, Frames::Into);
+    }
+}
+
+/// All that knows of frames is called by the shim alone, and by that only where Mongoose has WebSocket: the linker leaves it out of other firmware.
+fn by_way_of_the_shim(c: Held, nc: *mut mg_connection, what: Frames) {
+    // SAFETY: `nc` is alive.
+    unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc, what) };
+}
+
+/// Does what `mgos_mqtt_shim_ws_frames` was asked for.
+///
+/// # Safety
+/// `c` is a connection object that the caller holds, and `nc` its live Mongoose connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) {
+    // SAFETY: by the contract.
+    let Some(c) = (unsafe { Held::again(c) }) else { return };
+    match what {
+        Frames::Into => frame_as(c, nc, opcode::BINARY, false),
+        _ => take_out(c, nc, what == Frames::OutOfToTheEnd),
+    }
+}
+
+fn take_out(c: Held, nc: *mut mg_connection, to_the_end: bool) {
     // What the app has written comes before an answer, and if there is no memory for its header, the log hook runs before anything is looked at.
-    frame(c, nc);
+    if c.get().websocket.stage == Stage::Open {
+        frame_as(c, nc, opcode::BINARY, false);
+    }
     while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
         let at = c.get().websocket.unframed;
         let (bytes, _) = received(nc);
@@ -161,13 +194,6 @@ fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
         c.get().core.closing(0, 0);
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_close(nc, 1) };
-    }
-}
-
-/// Puts what has been written since the last frame into one.
-pub fn frame(c: Held, nc: *mut mg_connection) {
-    if c.get().websocket.stage == Stage::Open {
-        frame_as(c, nc, opcode::BINARY, false);
     }
 }
 

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::dist::Platform;
 use crate::exports::VERSIONED;
-use crate::firmware::{self, Layout, Logs, Target};
+use crate::firmware::{self, Layout, Shim, Target};
 
 /// One line of the table.
 pub struct Row {
@@ -85,9 +85,9 @@ pub fn shim(target: &Target) -> Result<()> {
     }
     // Strict C99 hides strdup unless it is asked for.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
-        for logs in [Logs::On, Logs::Off] {
+        for shim in [Shim::Whole, Shim::WithoutLogs, Shim::Least] {
             let objects = target
-                .compile_shim(standard, logs)
+                .compile_shim(standard, shim)
                 .with_context(|| format!("{}: the shim does not compile with {}", target.name, standard[0]))?;
             // Without it, firmware without the archive would not say so.
             let needed = objects.iter().map(|object| target.symbols(object)).collect::<Result<Vec<_>>>()?.concat();

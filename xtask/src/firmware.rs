@@ -54,11 +54,14 @@ pub enum Layout {
     Ti,
 }
 
-/// Whether the shim is compiled with its log lines.
+/// What of the shim is compiled.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Logs {
-    On,
-    Off,
+pub enum Shim {
+    Whole,
+    /// As in firmware without log lines.
+    WithoutLogs,
+    /// That, and without MQTT over WebSocket.
+    Least,
 }
 
 impl Target {
@@ -126,7 +129,7 @@ impl Target {
     }
 
     /// Compiles the shim as firmware does, each warning an error. Returns the objects.
-    pub fn compile_shim(&self, standard: &[&str], logs: Logs) -> Result<Vec<PathBuf>> {
+    pub fn compile_shim(&self, standard: &[&str], part: Shim) -> Result<Vec<PathBuf>> {
         let plan = app::plan("firmware", None)?;
         let shim = project::root().join("shim");
         let dir = self.dir()?;
@@ -137,7 +140,10 @@ impl Target {
             let mut cc = self.tool("gcc");
             cc.args(self.cflags).args(standard).args([self.c_optimisation(), "-ffunction-sections", "-fdata-sections"]);
             cc.args(["-Wall", "-Wextra", "-Wundef", "-Werror"]);
-            cc.arg(if logs == Logs::On { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" });
+            cc.arg(if part == Shim::Whole { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" });
+            if part == Shim::Least {
+                cc.arg("-DMGOS_MQTT_ENABLE_WS=0");
+            }
             // Compiled where it stands, so that log lines name the file and not its path, as Mongoose OS has it.
             cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name).current_dir(&shim);
             project::run(cc.arg("-o").arg(&object))?;
@@ -148,8 +154,8 @@ impl Target {
 
     /// Links archive and shim with what is reachable from `roots`, and returns the program. What the platform provides stays
     /// undefined.
-    pub fn link(&self, archive: &Path, roots: &BTreeSet<String>, logs: Logs) -> Result<PathBuf> {
-        let objects = self.compile_shim(&["-std=gnu99"], logs)?;
+    pub fn link(&self, archive: &Path, roots: &BTreeSet<String>, shim: Shim) -> Result<PathBuf> {
+        let objects = self.compile_shim(&["-std=gnu99"], shim)?;
         let program = self.dir()?.join("linked.elf");
         let mut ld = self.tool("gcc");
         ld.args(self.cflags).args(["-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-e,mgos_mqtt_init"]);

@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::exports::public_api;
 use crate::figures::{self, Measured, Options};
-use crate::firmware::{CORTEX_M4F, Logs, RV32IMC, Target, forbidden, output};
+use crate::firmware::{CORTEX_M4F, RV32IMC, Shim, Target, forbidden, output};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -34,11 +34,12 @@ const TYPICAL: [&str; 7] = [
 ];
 
 /// What is measured for each target.
-const VARIANTS: [(&str, bool, Logs); 4] = [
-    ("whole public API", false, Logs::On),
-    ("whole public API, no log", false, Logs::Off),
-    ("typical app", true, Logs::On),
-    ("typical app, no log", true, Logs::Off),
+const VARIANTS: [(&str, bool, Shim); 5] = [
+    ("whole public API", false, Shim::Whole),
+    ("whole public API, no log", false, Shim::WithoutLogs),
+    ("typical app", true, Shim::Whole),
+    ("typical app, no log", true, Shim::WithoutLogs),
+    ("typical app, no log, no WebSocket", true, Shim::Least),
 ];
 
 pub fn run(args: Args) -> Result<()> {
@@ -52,9 +53,9 @@ pub fn run(args: Args) -> Result<()> {
             bail!("the archive for {} holds what firmware must not: {}", target.name, bad.join(", "));
         }
         let mut most_ram = 0;
-        for (what, typical, logs) in VARIANTS {
+        for (what, typical, shim) in VARIANTS {
             let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };
-            let program = target.link(&archive, &roots, logs)?;
+            let program = target.link(&archive, &roots, shim)?;
             let (flash, ram) = sum(target, &program)?;
             let core = core_part(&std::fs::read_to_string(program.with_extension("map"))?)?;
             parts += &format!("{:<52} {:>9} {:>9}\n", format!("{name}, {what}"), figures::grouped(core), figures::grouped(flash - core));
@@ -111,7 +112,7 @@ fn core_part(map: &str) -> Result<u64> {
 
 /// Prints the largest symbols of what is linked. The archive itself has no names for what is not exported.
 fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
-    let program = target.link(&target.object_with_names()?, roots, Logs::On)?;
+    let program = target.link(&target.object_with_names()?, roots, Shim::Whole)?;
     let listing =
         output(target.tool("nm").args(["--print-size", "--size-sort", "--reverse-sort", "--demangle", "--radix=d"]).arg(&program))?;
     for line in listing.lines().take(60) {

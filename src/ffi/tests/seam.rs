@@ -3,9 +3,10 @@
 
 extern crate std;
 
-use super::super::shim::{Cloud, Log, Number};
+use super::super::shim::{Cloud, Frames, Log, Number};
 use super::super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use super::super::types::{mg_send_mqtt_handshake_opts, sub_handler_t};
+use super::super::websocket::mgos_mqtt_core_ws_frames;
 use super::link::{Nc, Proto, at};
 use super::world::{Config, Timer, callback, shared, with};
 use crate::heap::testing::fails;
@@ -195,6 +196,12 @@ extern "C" fn mgos_mqtt_shim_last_sent(nc: *mut mg_connection, len: usize) -> *c
 extern "C" fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32 {
     let Some(proto) = &mut at(nc).proto else { return -1 };
     if core::mem::take(&mut proto.app_sent) { proto.keep_alive as i32 } else { -1 }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) {
+    // SAFETY: as it was called.
+    unsafe { mgos_mqtt_core_ws_frames(c, nc, what) };
 }
 
 #[unsafe(no_mangle)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{LX106, Logs, Target, c_files};
+use super::{LX106, Shim, Target, c_files};
 use crate::{app, project};
 
 /// What a program is made of, beside archive, shim and Mongoose OS.
@@ -40,7 +40,7 @@ impl Harness<'_> {
         if self.own_heap {
             sources.push(root.join("qemu/memory.c"));
         }
-        let mut objects = target.compile_shim(&["-std=gnu99"], Logs::On)?;
+        let mut objects = target.compile_shim(&["-std=gnu99"], Shim::Whole)?;
         for source in &sources {
             let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
             let mut cc = target.tool("gcc");
