@@ -9,13 +9,13 @@ pub mod broker;
 mod clouds;
 mod link;
 pub mod mosquitto;
-mod observer;
+pub mod observer;
 pub mod over;
 pub mod process;
 mod rabbitmq;
 mod rumqttd;
 mod stage;
-mod talks;
+pub mod talks;
 mod web;
 mod workshop;
 
