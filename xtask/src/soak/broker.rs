@@ -59,8 +59,8 @@ impl Broker {
     }
 
     /// Have it write down what it knows.
-    pub fn save(&self) -> Result<()> {
-        Mosquitto.save(&self.process, &self.dir, Instant::now() + LIMIT)
+    pub fn save(&mut self) -> Result<()> {
+        Mosquitto.save(&mut self.process, &self.dir, Instant::now() + LIMIT)
     }
 
     /// As the kernel or a power cut does it.
