@@ -2,7 +2,7 @@
 //! they run as they stand and the user's own tree stays clean. Not here: which commands (walks).
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -60,7 +60,7 @@ impl Place {
         const PORT: u16 = 1883;
         if is_free(PORT) {
             let mut process = Process::start("mosquitto", &mut mosquitto::command("mosquitto"), &self.dir.join("mosquitto.log"), self.end)?;
-            self.wait_until_listening(&mut process, PORT)?;
+            process.wait_until_listening(on_loopback(PORT))?;
             return Ok(Some(process));
         }
         let ask = ["-p", "1883", "-t", "$SYS/broker/version", "-C", "1", "-W", "5"];
@@ -70,23 +70,15 @@ impl Place {
         }
         Ok(None)
     }
-
-    /// Wait until a broker of ours takes connections.
-    pub fn wait_until_listening(&self, process: &mut Process, port: u16) -> Result<()> {
-        while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
-            if let Some(status) = process.exit_status()? {
-                bail!("mosquitto ended at once ({status}): {}", process.lines().join("\n"));
-            }
-            ensure!(Instant::now() < self.end, "mosquitto does not listen on port {port}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        Ok(())
-    }
 }
 
 /// Whether nobody listens on this port, be it of loopback or of all interfaces.
 pub fn is_free(port: u16) -> bool {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
+    TcpListener::bind(on_loopback(port)).is_ok()
+}
+
+pub fn on_loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
 }
 
 fn copy(from: &Path, to: &Path) -> Result<()> {

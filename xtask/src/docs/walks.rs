@@ -135,7 +135,7 @@ fn tls(place: &Place, text: &Text) -> Result<()> {
     let result = (|| {
         place.run(FOLDER, before)?;
         let mut broker = place.start(FOLDER, broker)?;
-        place.wait_until_listening(&mut broker, PORT)?;
+        broker.wait_until_listening(place::on_loopback(PORT))?;
         let mut app = place.start("", text.line("cargo ")?)?;
         app.wait_for_text(promised)?;
         end(app)

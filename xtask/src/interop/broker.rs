@@ -42,6 +42,11 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
+impl LeftOut {
+    /// Once is enough: what is looked at is the app, which says the same to each broker.
+    pub const CAPTURE: LeftOut = LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
+}
+
 /// Ways of a broker that conversations go on with. The default is how it should be.
 #[derive(Clone, Copy)]
 pub struct Ways {

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use mgos_child::Child;
@@ -111,6 +112,20 @@ impl Process {
         drop(printed);
         let status = self.child.wait_until(self.end)?;
         status.with_context(|| format!("out of time: {} has closed its output, but does not end", self.name))
+    }
+
+    /// Wait until it takes connections at this address: for brokers.
+    pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.exit_status()? {
+                bail!("{} has ended at once ({status}); see {}", self.name, self.log.display());
+            }
+            if Instant::now() > self.end {
+                bail!("{} does not listen on {address}; see {}", self.name, self.log.display());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
     }
 
     /// None while it runs.
