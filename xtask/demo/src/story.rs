@@ -1,4 +1,5 @@
-//! The story, scene by scene, and the verdict.
+//! The story, scene by scene: who is started, killed and asked what, and the verdict.
+//! What happens meanwhile is taken down by stage and ledger.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

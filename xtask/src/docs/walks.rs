@@ -66,6 +66,12 @@ impl Text {
         line.map(String::as_str).with_context(|| format!("{} does not say {start:?} any more", self.page))
     }
 
+    /// What is to be seen, as the page has it in backticks: the first that has these words in it.
+    fn promise(&self, words: &str) -> Result<&str> {
+        let promise = self.whole.lines().flat_map(spans).find(|span| span.contains(words));
+        promise.with_context(|| format!("{} does not say any more what one sees: {words:?}", self.page))
+    }
+
     /// All lines of its first block.
     fn lines(&self) -> Vec<&str> {
         self.blocks.iter().take(1).flatten().map(String::as_str).collect()
@@ -84,9 +90,10 @@ fn c_program(place: &Place, text: &Text) -> Result<()> {
     let program = fence(&text.whole, "c").with_context(|| format!("{} has no program in C any more", text.page))?;
     let source = text.line("cc ")?.split_whitespace().find(|word| word.ends_with(".c")).context("cc is not given a .c file")?;
     std::fs::write(place.dir.join(source), program)?;
+    let promised = text.promise("greetings: ")?;
     let _broker = place.broker()?;
     let printed = place.run("", &text.lines())?;
-    ensure!(printed.iter().any(|line| line == "greetings: hello"), "the program prints no message:\n{}", printed.join("\n"));
+    ensure!(printed.iter().any(|line| line == promised), "the program does not print {promised:?}:\n{}", printed.join("\n"));
     ensure!(!printed.iter().any(|line| line.contains("warning:")), "the compiler warns:\n{}", printed.join("\n"));
     Ok(())
 }
@@ -130,8 +137,7 @@ fn tls(place: &Place, text: &Text) -> Result<()> {
     let lines = text.lines();
     let (broker, before) = lines.split_last().context("no commands")?;
     ensure!(broker.contains("mosquitto -c "), "the last line does not start mosquitto: {broker}");
-    let promised = text.whole.lines().flat_map(spans).find(|span| span.contains("has arrived"));
-    let promised = promised.with_context(|| format!("{} does not say any more what one sees", text.page))?;
+    let promised = text.promise("has arrived")?;
     let result = (|| {
         place.run(FOLDER, before)?;
         let mut broker = place.start(FOLDER, broker)?;

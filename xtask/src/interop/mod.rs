@@ -184,6 +184,13 @@ impl Part {
     }
 }
 
+/// How many conversations are held with which broker, those of clouds left aside: for the test of what docs/interop.md tells of it.
+#[cfg(test)]
+pub fn held_with_each_broker() -> Vec<(&'static str, usize)> {
+    let held = |broker: &dyn Broker| talks::ALL.iter().flat_map(Part::of).filter(|part| part.left_out(broker).is_none()).count();
+    BROKERS.iter().map(|broker| (broker.name(), held(*broker))).collect()
+}
+
 /// Hold conversations with one broker, several at a time, and report each as it ends.
 fn hold(
     broker: &dyn Broker,

@@ -1,4 +1,4 @@
-//! Eclipse Mosquitto. What is peculiar to it stands in docs/interop.md.
+//! Eclipse Mosquitto, of Debian: its configuration for each conversation. What is peculiar to it stands in docs/interop.md.
 
 use std::fmt::Write;
 use std::fs::Metadata;

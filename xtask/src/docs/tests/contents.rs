@@ -98,6 +98,21 @@ fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
 }
 
 #[test]
-fn the_readme_is_short() {
-    assert!(read("README.md").lines().count() < 200);
+fn each_module_of_the_host_has_its_word_in_the_list() {
+    let page = read("host/README.md");
+    let sources = fs::read_dir(root().join("host/src")).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let listed: BTreeSet<&str> = page.split_whitespace().collect();
+    let lacking: Vec<String> =
+        sources.filter(|name| name.ends_with(".rs") && name != "lib.rs" && !listed.contains(name.as_str())).collect();
+    assert!(lacking.is_empty(), "host/README.md does not say what is in {lacking:?}");
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_example() {
+    let page = read("README.md");
+    assert!(page.lines().count() < 200);
+    for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
+        let link = format!("](examples/{})", entry.file_name().to_string_lossy());
+        assert!(page.contains(&link), "README.md does not lead to {link}");
+    }
 }

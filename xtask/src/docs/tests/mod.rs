@@ -3,7 +3,10 @@
 
 mod commands;
 mod contents;
+mod differences;
+mod interop;
 mod links;
+mod openings;
 mod shown;
 
 use std::fs;
@@ -38,12 +41,13 @@ fn read(page: impl AsRef<Path>) -> String {
 /// The cells of a table's row.
 fn cells(line: &str) -> Option<Vec<&str>> {
     let inner = line.strip_prefix('|')?.strip_suffix('|')?;
-    let cells: Vec<&str> = inner.split(" | ").map(str::trim).collect();
+    let cells: Vec<&str> = inner.split('|').map(str::trim).collect();
     (!inner.starts_with("---") && !inner.starts_with("--:")).then_some(cells)
 }
 
 #[test]
 fn a_row_is_told_from_the_line_below_the_head() {
     assert_eq!(cells("| a | `b` |"), Some(vec!["a", "`b`"]));
+    assert_eq!(cells("| a | | |"), Some(vec!["a", "", ""]));
     assert_eq!(cells("|---|---|"), None);
 }
