@@ -12,8 +12,6 @@ mod conformance;
 mod demo;
 mod deny;
 mod dist;
-mod dist_check;
-mod dist_sums;
 mod docs;
 mod exports;
 mod figures;
