@@ -61,6 +61,17 @@ fn each_function_of_the_headers_is_in_the_overview_and_no_other() {
     assert_eq!(told, declared, "docs/c-api.md (left) and include (right)");
 }
 
+#[test]
+fn going_back_tells_of_each_function_that_the_original_does_not_have() {
+    let (page, back) = (read("docs/c-api.md"), read("docs/migrating.md"));
+    let rows = page.lines().filter(|line| line.contains("(not in the original)"));
+    let ours: Vec<&str> = rows.flat_map(spans).filter(|span| span.starts_with("mgos_mqtt_")).collect();
+    assert!(ours.contains(&"mgos_mqtt_conn_free()") && ours.len() > 3, "{ours:?}");
+    let (_, back) = back.split_once("## Going back").unwrap();
+    let lacking: Vec<_> = ours.iter().filter(|name| !back.contains(&format!("`{name}`"))).collect();
+    assert!(lacking.is_empty(), "docs/migrating.md, Going back, does not name {lacking:?}");
+}
+
 /// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
 fn is_in(quoted: &str, sources: &str) -> bool {
     let parts: Vec<&str> = quoted.split("...").map(str::trim).filter(|part| !part.is_empty()).collect();
