@@ -23,7 +23,7 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("cost of operations", &["xtask", "bench"]),
     ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
     ("tests", &["xtask", "test"]),
-    ("the documents' commands", &["xtask", "docs"]),
+    ("what documents show", &["xtask", "docs"]),
     ("apps and RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
     ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),

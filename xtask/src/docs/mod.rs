@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::interop::{broker::Broker as _, mosquitto::Mosquitto, observer, talks};
-use crate::setup;
+use crate::{app, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,6 +31,8 @@ pub fn run(args: Args) -> Result<()> {
         setup::ensure(packages)?;
     }
     Mosquitto.install()?;
+    // What takes longest of what the commands build, so that no walk has to wait for it.
+    app::host_library(false)?;
     for walk in chosen {
         let begun = Instant::now();
         walk.run()?;
