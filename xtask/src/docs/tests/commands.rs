@@ -1,12 +1,15 @@
 //! Commands in the documents: each `cargo xtask ...` is one that the runner takes, and each that stands in a block is run by somebody.
 //! Here they are parsed; walks.rs runs them.
 
+use std::fs;
+
 use clap::Parser;
 use clap::error::ErrorKind;
 
 use super::super::text::blocks;
 use super::super::walks;
 use super::{lines, pages, read, spans};
+use crate::project::root;
 use crate::{Cli, ci, test};
 
 /// How the line of a block begins that is a command. In blocks stand also drawings, code and log lines.
@@ -102,6 +105,22 @@ fn every_command_in_the_documents_is_one_that_the_runner_takes() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(count > 40, "only {count} commands were found");
+}
+
+#[test]
+fn every_example_in_c_says_how_to_run_it_here() {
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
+        let (folder, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let Ok(source) = fs::read_to_string(folder.join("src/main.c")) else { continue };
+        count += 1;
+        // The one for TLS has it on a page of its own, as it takes certificates.
+        let text = fs::read_to_string(folder.join("README.md")).unwrap_or(source);
+        let command = text.lines().find_map(|line| line.find("cargo xtask run").map(|at| &line[at..])).unwrap_or_default();
+        assert!(command.contains(&format!("examples/{name}")), "examples/{name}/src/main.c does not say how to run it: {command:?}");
+        assert_eq!(refusal(command), None, "{command}");
+    }
+    assert!(count >= 5, "{count}");
 }
 
 #[test]

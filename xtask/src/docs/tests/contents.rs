@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::{cells, lines, read, spans};
 use crate::confgen;
+use crate::dist::PLATFORMS;
 use crate::manifest::Manifest;
 use crate::project::root;
 
@@ -70,6 +71,21 @@ fn going_back_tells_of_each_function_that_the_original_does_not_have() {
     let (_, back) = back.split_once("## Going back").unwrap();
     let lacking: Vec<_> = ours.iter().filter(|name| !back.contains(&format!("`{name}`"))).collect();
     assert!(lacking.is_empty(), "docs/migrating.md, Going back, does not name {lacking:?}");
+}
+
+#[test]
+fn each_platform_that_there_is_an_archive_for_is_told_and_no_other() {
+    let names: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
+    let dirs: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.dir).collect();
+    let page = read("docs/platforms.md");
+    let told: BTreeSet<&str> =
+        page.lines().filter_map(cells).take_while(|row| row.len() == 4).skip(1).flat_map(|row| spans(row[1])).collect();
+    assert_eq!(told, dirs, "docs/platforms.md (left) and xtask/src/dist.rs (right)");
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## Where it runs").unwrap();
+    let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells).skip(1);
+    let told: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
+    assert_eq!(told, names, "README.md (left) and xtask/src/dist.rs (right)");
 }
 
 /// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
