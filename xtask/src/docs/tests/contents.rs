@@ -9,6 +9,7 @@ use crate::confgen;
 use crate::dist::PLATFORMS;
 use crate::manifest::Manifest;
 use crate::project::root;
+use crate::setup;
 
 #[test]
 fn each_configuration_key_is_described_with_its_type_and_default() {
@@ -86,6 +87,13 @@ fn each_platform_that_there_is_an_archive_for_is_told_and_no_other() {
     let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells).skip(1);
     let told: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
     assert_eq!(told, names, "README.md (left) and xtask/src/dist.rs (right)");
+}
+
+#[test]
+fn contributors_are_told_what_plain_cargo_takes() {
+    let packages = setup::COMPILERS.iter().chain(setup::TEST_TOOLS).map(|package| package.name);
+    let list = packages.collect::<Vec<_>>().join(" ");
+    assert!(read("CONTRIBUTING.md").contains(&format!("`{list}`")), "CONTRIBUTING.md does not name these packages: {list}");
 }
 
 /// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
