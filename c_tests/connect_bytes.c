@@ -1,5 +1,6 @@
 /*
  * CONNECT, byte by byte, for every setting that goes into it.
+ * When it goes out, and what becomes of the answer: reconnect.c.
  */
 
 #include "suite.h"

@@ -1,5 +1,6 @@
 /*
  * disconnect(): what still goes out, what the app is told, and that it stays so.
+ * Connections that end by themselves: reconnect.c, keepalive.c.
  */
 
 #include <string.h>

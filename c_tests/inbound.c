@@ -1,5 +1,6 @@
 /*
  * PUBLISH from the broker: who gets it, and how it is acknowledged.
+ * Which filters match a topic is here in pairs; how a handler may answer: reentrancy.c.
  */
 
 #include <string.h>

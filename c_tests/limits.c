@@ -1,5 +1,6 @@
 /*
  * recv_mbuf_limit: what fits, and what becomes of what does not.
+ * Packets that are wrong whatever their size: malformed.c.
  */
 
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
  * PUBLISH on a connection that is up: bytes, identifiers, what the functions return.
+ * Messages that have to wait: queue.c.
  */
 
 #include <string.h>

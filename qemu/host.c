@@ -1,4 +1,7 @@
-/* This machine: for running the scenarios under a debugger or with sanitizers. */
+/*
+ * This machine in the place of a chip: for running the scenarios under a debugger or with sanitizers.
+ * The chips have a folder each.
+ */
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,4 +1,7 @@
-/* JSON into an mbuf, common/json_utils.h. */
+/*
+ * JSON (frozen.h) into a growing buffer (mbuf.h): what common/json_utils.h declares.
+ * The parser and the printer are in frozen_*.c.
+ */
 #include "common/json_utils.h"
 
 int mg_json_printer_mbuf(struct json_out *out, const char *buf, size_t len) {

@@ -1,5 +1,6 @@
 /*
  * The global event manager, and callbacks on each of its rounds.
+ * Connections themselves: mongoose.h.
  */
 
 #pragma once

@@ -1,5 +1,6 @@
 /*
  * Read-only facts about the firmware, as the device's config exposes them.
+ * What can be set: mgos_sys_config.h.
  */
 
 #pragma once

@@ -5,6 +5,7 @@
 mod capture;
 mod inside;
 mod trace;
+mod words;
 
 use std::{
     net::{Ipv4Addr, SocketAddr},

@@ -1,4 +1,7 @@
-/* Hex, base64, files, calendar time. */
+/*
+ * What goes from one form to another: hex, base64, files, calendar time.
+ * Of the headers common/cs_*.h; cs_dbg.h is in test_log.c.
+ */
 #include "common/cs_base64.h"
 #include "common/cs_file.h"
 #include "common/cs_hex.h"

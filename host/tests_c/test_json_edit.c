@@ -1,4 +1,7 @@
-/* json_setf and json_prettify. */
+/*
+ * JSON texts changed: json_setf puts a value in or takes it out, json_prettify lays it out anew.
+ * Making JSON from nothing: test_json_print.c.
+ */
 #include "frozen.h"
 #include "test.h"
 

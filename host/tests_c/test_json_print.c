@@ -1,4 +1,7 @@
-/* json_printf and its kin. */
+/*
+ * JSON made from formats: json_printf and its kin, into buffers, strings and files.
+ * Changing what is there: test_json_edit.c.
+ */
 #include "common/cs_file.h"
 #include "common/json_utils.h"
 #include "frozen.h"

@@ -1,4 +1,7 @@
-/* json_scanf and json_unescape. */
+/*
+ * Values taken out of JSON by formats: json_scanf, and json_unescape.
+ * The parser below it: test_json_walk.c.
+ */
 #include "frozen.h"
 #include "test.h"
 

@@ -1,4 +1,7 @@
-/* The parser: events, lengths, errors, limits, and looking values up. */
+/*
+ * The parser: events, lengths, errors, limits, and looking values up.
+ * Taking values by a format: test_json_scan.c.
+ */
 #include "frozen.h"
 #include "test.h"
 

@@ -1,4 +1,7 @@
-/* LOG, its levels and prefix, and MGOS_EVENT_LOG. */
+/*
+ * LOG, its levels and prefix, and MGOS_EVENT_LOG.
+ * Where lines go on the host is Rust's, src/log.rs.
+ */
 #include "common/cs_dbg.h"
 #include "test.h"
 

@@ -1,4 +1,7 @@
-/* The growing buffer: contents, growth, taking over of blocks. */
+/*
+ * The growing buffer: contents, growth, taking over of blocks.
+ * What becomes of it without memory: test_no_memory.c.
+ */
 #include "test.h"
 
 static void contents(void) {

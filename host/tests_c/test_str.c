@@ -1,4 +1,7 @@
-/* Strings with a length. */
+/*
+ * Strings with a length, mg_str.h: comparing, searching, copying.
+ * Other helpers for text: test_text.c.
+ */
 #include "common/mg_str.h"
 #include "test.h"
 

@@ -1,4 +1,7 @@
-/* The text helpers: growing printf, comma lists, glob patterns, hex. */
+/*
+ * The text helpers of str_util.h: growing printf, comma lists, glob patterns, hex.
+ * Strings with a length: test_str.c.
+ */
 #include "common/str_util.h"
 #include "test.h"
 

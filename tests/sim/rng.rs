@@ -1,4 +1,4 @@
-//! Random numbers from a seed, the same on every machine.
+//! Random numbers from a seed, the same on every machine, so that a simulation can be repeated to the bit.
 
 /// A small generator (splitmix64).
 pub struct Rng(u64);

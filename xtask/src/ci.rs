@@ -10,7 +10,7 @@ use crate::{project, setup};
 pub struct Args {}
 
 /// What is run, each a cargo command.
-const STEPS: &[(&str, &[&str])] = &[
+pub const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     ("headers", &["xtask", "header", "--check"]),
@@ -23,6 +23,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("cost of operations", &["xtask", "bench"]),
     ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
     ("tests", &["xtask", "test"]),
+    ("what documents show", &["xtask", "docs"]),
     ("apps and RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
     ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),

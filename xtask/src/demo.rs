@@ -21,7 +21,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    eprintln!("building the library, the host and examples/telemetry");
+    eprintln!("building the library, the host and examples/telemetry (a minute or two the first time)");
     let built = app::build(&project::root().join("examples/telemetry"), args.release)?;
     eprintln!("building the demo (its broker takes a minute or two the first time)");
     project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))?;

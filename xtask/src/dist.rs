@@ -1,12 +1,15 @@
 //! `cargo xtask dist`: the library as `mos build` takes it, with an archive for every platform of Mongoose OS, in target/dist/mqtt.
-//! What must hold for each archive: dist_check. How one is made: firmware.
+//! What must hold for each archive: check. The sums of a release: sums. How one is made: firmware.
+
+mod check;
+mod sums;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
-use crate::{dist_check, dist_sums, project};
+use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -65,20 +68,20 @@ pub fn run(args: Args) -> Result<()> {
         let shipped = to.join("libmgos_mqtt.a");
         std::fs::copy(&archive, &shipped)?;
         if args.check {
-            rows.push(dist_check::archive(platform, &shipped)?);
+            rows.push(check::archive(platform, &shipped)?);
             if built.iter().all(|(name, _)| *name != platform.target.name) {
-                dist_check::shim(platform.target)?;
+                check::shim(platform.target)?;
             }
         }
         built.push((platform.target.name, archive));
     }
     copy_sources(&dist)?;
-    dist_sums::write(&dist)?;
+    sums::write(&dist)?;
     if args.check {
-        dist_sums::check(&dist)?;
+        sums::check(&dist)?;
     }
     println!("{}", dist.display());
-    if args.check { dist_check::report(&rows) } else { Ok(()) }
+    if args.check { check::report(&rows) } else { Ok(()) }
 }
 
 fn clear(dist: &Path) -> Result<()> {

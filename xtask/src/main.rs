@@ -12,9 +12,6 @@ mod conformance;
 mod demo;
 mod deny;
 mod dist;
-mod dist_check;
-mod dist_sums;
-#[cfg(test)]
 mod docs;
 mod exports;
 mod figures;
@@ -57,6 +54,8 @@ enum Command {
     Ci(ci::Args),
     /// All tests: of the parts, of compatibility, and with real brokers
     Test(test::Args),
+    /// Run the commands that the documents show, as they stand there
+    Docs(docs::Args),
     /// Put headers and libraries for compiling an app by hand into target/sdk
     Sdk(sdk::Args),
     /// Let apps and real brokers talk to each other, and count what arrives
@@ -92,6 +91,7 @@ fn main() -> ExitCode {
         Command::Ci(args) => ci::run(args),
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
+        Command::Docs(args) => docs::run(args),
         Command::Sdk(args) => sdk::run(args),
         Command::Interop(args) => interop::run(args),
         Command::Header(args) => header::run(args),

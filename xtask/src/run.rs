@@ -1,4 +1,4 @@
-//! `cargo xtask run`: build a Mongoose OS app and become it.
+//! `cargo xtask run`: build a Mongoose OS app and become it. Building is app's; what the app takes for options is the host's.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

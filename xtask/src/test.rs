@@ -13,7 +13,7 @@ pub struct Args {}
 const LIGHT: &[&str] = &["xtask", "interop", "--broker", "mosquitto", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"];
 
 /// What is run, each a cargo command.
-const STEPS: [(&str, &[&str]); 3] = [
+pub const STEPS: [(&str, &[&str]); 3] = [
     ("unit tests, simulations, tests of the host and of xtask", &["test", "--workspace"]),
     ("compatibility with the original, against a scripted broker", &["xtask", "c-test"]),
     ("whole apps against real brokers, but for RabbitMQ, which takes long to start", LIGHT),

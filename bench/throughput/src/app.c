@@ -1,4 +1,4 @@
-/* Our client. */
+/* Our client: an app, which takes broker, QoS and number of messages from its configuration. What it does is in echo.h. */
 
 #include "mgos.h"
 #include "mgos_mqtt.h"

@@ -1,4 +1,4 @@
-/* The client with libmosquitto. Arguments: port, QoS, messages. */
+/* The client with libmosquitto. Arguments: port, QoS, messages. What it does is in echo.h. */
 
 #include <mosquitto.h>
 

@@ -10,8 +10,8 @@
  * broker can be reached is kept at QoS 1 and 2, up to mqtt.max_queue_length, and lost at QoS 0. Which broker it is,
  * mqtt or its backup mqtt1, makes no difference here: the library goes from one to the other by itself.
  *
- * On a device: mos build --platform esp32, with this project's mqtt in libs. On this machine: cargo xtask run
- * examples/telemetry -- --set mqtt.server=localhost:1883
+ * On a device: mos build --platform esp32, with this project's mqtt in libs.
+ * On this machine: cargo xtask run examples/telemetry -- --set mqtt.server=localhost:1883
  */
 
 #include <math.h>

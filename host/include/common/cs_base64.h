@@ -1,4 +1,7 @@
-/* Base64, in one go or piece by piece. */
+/*
+ * Base64, in one go or piece by piece.
+ * Hexadecimal digits: cs_hex.h.
+ */
 #ifndef CS_COMMON_CS_BASE64_H_
 #define CS_COMMON_CS_BASE64_H_
 

@@ -1,4 +1,7 @@
-/* Whole files in memory. */
+/*
+ * Whole files in memory, read or mapped.
+ * Anything else that is done with files is the C library's.
+ */
 #ifndef CS_COMMON_CS_FILE_H_
 #define CS_COMMON_CS_FILE_H_
 

@@ -1,4 +1,7 @@
-/* Hex text to bytes, stopping at the first bad digit. */
+/*
+ * Hex text to bytes, stopping at the first bad digit.
+ * Bytes to hex text: cs_to_hex() in str_util.h.
+ */
 #ifndef CS_COMMON_CS_HEX_H_
 #define CS_COMMON_CS_HEX_H_
 

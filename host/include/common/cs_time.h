@@ -1,4 +1,7 @@
-/* Wall-clock time as a number of seconds. */
+/*
+ * Wall-clock time as a number of seconds, and UTC to such a number.
+ * Time since the start, and setting the clock: mgos_time.h.
+ */
 #ifndef CS_COMMON_CS_TIME_H_
 #define CS_COMMON_CS_TIME_H_
 

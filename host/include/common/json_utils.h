@@ -1,4 +1,7 @@
-/* JSON (frozen.h) into a growing buffer (mbuf.h). */
+/*
+ * JSON (frozen.h) into a growing buffer (mbuf.h).
+ * Into a buffer of a fixed size, or a file: frozen.h itself.
+ */
 #ifndef CS_COMMON_JSON_UTILS_H_
 #define CS_COMMON_JSON_UTILS_H_
 

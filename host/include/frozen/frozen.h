@@ -1,2 +1,5 @@
-/* The JSON library under its other path. */
+/*
+ * The JSON library under the path that some apps include it by.
+ * Everything is in ../frozen.h.
+ */
 #include "../frozen.h"

@@ -1,4 +1,5 @@
 //! The loader against a table and a struct as an app's build makes them.
+//! That builds do make them so: xtask/src/confgen.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::mem::offset_of;

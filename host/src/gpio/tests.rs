@@ -1,4 +1,5 @@
-//! Pins, their handlers, buttons and blinking.
+//! Pins, their handlers, buttons and blinking: what an app sees of them.
+//! The pins are driven by the hooks for tests, mgos_host_hooks.h.
 
 use std::{cell::RefCell, ffi::CStr, ptr};
 

@@ -1,17 +1,15 @@
 //! What a connection says, a line for each MQTT packet, with a remark on what is unusual. Bytes in, lines out; who it is that says them, and where the
-//! lines go, is not known here. Packets are read by other hands than the library's: it is the library that is looked at.
+//! lines go, is not known here. Packets are read by other hands than the library's: it is the library that is looked at. Their wording: words.rs.
 
 use std::collections::BTreeSet;
 
 use mqtt_proto::{
-    QoS, QosPid, total_len,
-    v3::{Connack, Connect, Header, Packet, Publish, Suback, SubscribeReturnCode},
+    QoS, total_len,
+    v3::{Header, Packet},
 };
 
 use super::capture::Side;
-
-/// So many characters or bytes of a payload are shown.
-const SHOWN: usize = 40;
+use super::words;
 
 /// One connection: what has been said that later packets are held against.
 pub(super) struct Trace {
@@ -128,7 +126,7 @@ impl Trace {
             Packet::Connect(connect) => {
                 remark(self.clean.is_some(), "a second one");
                 self.clean = Some(connect.clean_session);
-                connect_text(connect)
+                words::connect(connect)
             }
             Packet::Connack(connack) => {
                 remark(self.clean.is_none(), "to no CONNECT");
@@ -136,7 +134,7 @@ impl Trace {
                 remark(connack.session_present && self.clean == Some(true), "though a new session was asked for");
                 remark(connack.code as u8 != 0, "refused");
                 self.accepted |= connack.code as u8 == 0;
-                connack_text(connack)
+                words::connack(connack)
             }
             Packet::Publish(publish) => {
                 remark(publish.dup, "sent again");
@@ -144,7 +142,7 @@ impl Trace {
                     let again = !self.open[ours].insert(id.value());
                     remark(again && !publish.dup, "this identifier is in use");
                 }
-                publish_text(publish)
+                words::publish(publish)
             }
             Packet::Puback(id) => {
                 remark(!self.open[theirs].remove(&id.value()), "to nothing under way");
@@ -172,10 +170,10 @@ impl Trace {
             Packet::Suback(suback) => {
                 let asked = self.answered(suback.pid.value());
                 remark(asked.is_none(), "to nothing under way");
-                for remark in suback_remarks(suback, &asked.unwrap_or_default()) {
+                for remark in words::remarks_on_suback(suback, &asked.unwrap_or_default()) {
                     remarks.push(remark);
                 }
-                let codes: Vec<_> = suback.topics.iter().map(|code| code_text(*code)).collect();
+                let codes: Vec<_> = suback.topics.iter().map(|code| words::code(*code)).collect();
                 format!("SUBACK {} {}", suback.pid.value(), codes.join(", "))
             }
             Packet::Unsubscribe(unsubscribe) => {
@@ -208,79 +206,6 @@ impl Trace {
         let at = self.asked.iter().position(|(asked, _)| *asked == id)?;
         Some(self.asked.remove(at).1)
     }
-}
-
-fn connect_text(connect: &Connect) -> String {
-    let mut text = format!("CONNECT {:?}, ", connect.client_id.to_string());
-    text += if connect.clean_session { "new session" } else { "kept session" };
-    text += &format!(", keep-alive {} s", connect.keep_alive);
-    if let Some(user) = &connect.username {
-        // What the password is, nobody is to read over a shoulder.
-        text += &format!(", user {:?}{}", user.to_string(), if connect.password.is_some() { " with a password" } else { "" });
-    }
-    if let Some(will) = &connect.last_will {
-        let retain = if will.retain { " RETAIN" } else { "" };
-        text += &format!(", will QoS {}{retain} {:?} {}", will.qos as u8, will.topic_name.to_string(), payload_text(&will.message));
-    }
-    text
-}
-
-fn connack_text(connack: &Connack) -> String {
-    let present = if connack.session_present { ", session present" } else { "" };
-    match connack.code as u8 {
-        0 => format!("CONNACK 0{present}"),
-        code => format!("CONNACK {code} {:?}{present}", connack.code),
-    }
-}
-
-fn publish_text(publish: &Publish) -> String {
-    let mut text = match publish.qos_pid {
-        QosPid::Level0 => "PUBLISH QoS 0".to_owned(),
-        QosPid::Level1(id) => format!("PUBLISH {} QoS 1", id.value()),
-        QosPid::Level2(id) => format!("PUBLISH {} QoS 2", id.value()),
-    };
-    for (is_set, name) in [(publish.dup, " DUP"), (publish.retain, " RETAIN")] {
-        text += if is_set { name } else { "" };
-    }
-    text + &format!(" {:?} {}", publish.topic_name.to_string(), payload_text(&publish.payload))
-}
-
-/// How long a payload is, and how it begins. Nothing of it can break out of the line.
-fn payload_text(payload: &[u8]) -> String {
-    let begin = match std::str::from_utf8(payload) {
-        Ok(text) if text.chars().count() > SHOWN => format!("{:?}...", text.chars().take(SHOWN).collect::<String>()),
-        Ok(text) => format!("{text:?}"),
-        Err(_) => {
-            let bytes: Vec<_> = payload.iter().take(SHOWN / 2).map(|byte| format!("{byte:02x}")).collect();
-            bytes.join(" ") + if payload.len() > SHOWN / 2 { " ..." } else { "" }
-        }
-    };
-    format!("{} bytes {begin}", payload.len())
-}
-
-fn code_text(code: SubscribeReturnCode) -> String {
-    match code {
-        SubscribeReturnCode::Failure => "0x80".to_owned(),
-        SubscribeReturnCode::MaxLevel0 => "QoS 0".to_owned(),
-        SubscribeReturnCode::MaxLevel1 => "QoS 1".to_owned(),
-        SubscribeReturnCode::MaxLevel2 => "QoS 2".to_owned(),
-    }
-}
-
-/// What is unusual about the answers to these wishes.
-fn suback_remarks(suback: &Suback, asked: &[QoS]) -> Vec<String> {
-    let mut remarks = Vec::new();
-    if suback.topics.len() != asked.len() && !asked.is_empty() {
-        remarks.push(format!("{} were asked for", asked.len()));
-    }
-    for (code, asked) in suback.topics.iter().zip(asked) {
-        match *code {
-            SubscribeReturnCode::Failure => remarks.push("refused".to_owned()),
-            given if (given as u8) < *asked as u8 => remarks.push(format!("QoS {} was asked for", *asked as u8)),
-            _ => {}
-        }
-    }
-    remarks
 }
 
 #[cfg(test)]
@@ -360,11 +285,5 @@ mod tests {
         let lines = traced(&[connect, CONNACK, publish]);
         assert!(lines.iter().all(|line| !line.chars().any(char::is_control) && !line.contains("pass\"")), "{lines:?}");
         assert_eq!(lines[2], r#"-> PUBLISH QoS 0 "a\nb" 3 bytes "\r\n\u{7}""#);
-    }
-
-    #[test]
-    fn long_payloads_and_those_that_are_no_text_are_cut() {
-        assert_eq!(payload_text(&[b'x'; 100]), format!("100 bytes {:?}...", "x".repeat(SHOWN)));
-        assert_eq!(payload_text(&[0xff; 3]), "3 bytes ff ff ff");
     }
 }

@@ -1,5 +1,6 @@
 /*
- * Making of signatures: see sas.h.
+ * Making of signatures: what sas.h declares.
+ * The token is the resource, the signature of it and its end, each as in a URL.
  */
 
 #include "sas.h"

@@ -1,5 +1,6 @@
 /*
- * Counting and printing of checks: see check.h.
+ * Counting and printing of checks: what check.h declares.
+ * Who reads the lines: xtask/src/interop/stage.rs.
  */
 
 #include "check.h"

@@ -1,6 +1,4 @@
-/*
- * JSON web tokens, as Google IoT Core takes them for a password. Their use is in main.c.
- */
+/* JSON web tokens, as Google IoT Core takes them for a password. Their use is in main.c. */
 
 #pragma once
 

@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::Sender;
 
 use anyhow::{Context, Result};
+use mgos_child::Child;
 
-use crate::child::Child;
 use crate::stage::Event;
 
 /// What one log line says.

@@ -11,9 +11,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use mgos_child::Child;
 use serde_json::json;
-
-use crate::child::Child;
 
 /// Which of the two brokers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,7 +5,6 @@
 
 mod app;
 mod broker;
-mod child;
 mod ledger;
 mod observer;
 mod picture;

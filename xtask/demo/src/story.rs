@@ -1,7 +1,8 @@
-//! The story, scene by scene, and the verdict.
+//! The story, scene by scene: who is started, killed and asked what, and the verdict.
+//! What happens meanwhile is taken down by stage and ledger.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -108,7 +109,8 @@ fn scenes(places: &Places, stage: &mut Stage) -> Result<()> {
     stage.pass("anything that comes twice", Duration::from_secs(1))?;
 
     stage.ending = true;
-    match app.stop(SOON)? {
+    app.terminate();
+    match app.wait_until(Instant::now() + SOON)? {
         Some(status) if status.success() => stage.timeline.say("app", "ended when asked to"),
         Some(status) => bail!("the app ended with {status}"),
         None => bail!("the app does not end when asked to"),

@@ -1,4 +1,5 @@
 //! Whole apps, from mos.yml to what the program prints.
+//! Those of examples/ are in examples.rs.
 
 use std::fs;
 use std::path::Path;

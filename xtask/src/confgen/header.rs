@@ -1,4 +1,5 @@
 //! mgos_config.h: structs, accessors, and the functions of each section.
+//! Their bodies: source.rs.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,5 @@
 //! mgos_config.c: schema tables, defaults, and the accessors' bodies.
+//! Their declarations: header.rs.
 
 use std::collections::BTreeMap;
 

@@ -20,7 +20,7 @@ const PACKAGES: &[Package] = &[program("nodejs", "node"), program("npm", "npm")]
 const NODE: u32 = 20;
 
 const LEFT_OUT: &[LeftOut] = &[
-    LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" },
+    LeftOut::CAPTURE,
     LeftOut { what: "trust-cert", why: "Node.js hangs up on a certificate that it does not trust, and does not say why" },
 ];
 

@@ -17,7 +17,7 @@ pub struct Amqtt;
 const PYTHON: Package = program("python3", "python3");
 
 const LEFT_OUT: &[LeftOut] = &[
-    LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" },
+    LeftOut::CAPTURE,
     LeftOut { what: "cert", why: "it takes clients without a certificate as well" },
     LeftOut { what: "psk", why: "it has no pre-shared keys" },
     LeftOut { what: "session", why: "its database loses one of two subscriptions that come at once" },

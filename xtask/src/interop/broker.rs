@@ -42,6 +42,11 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
+impl LeftOut {
+    /// Once is enough: what is looked at is the app, which says the same to each broker.
+    pub const CAPTURE: LeftOut = LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
+}
+
 /// Ways of a broker that conversations go on with. The default is how it should be.
 #[derive(Clone, Copy)]
 pub struct Ways {
@@ -91,7 +96,7 @@ pub trait Broker: Sync {
     fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
 
     /// Have a persistent one write down what it knows, so that it survives SIGKILL. Most do so by themselves.
-    fn save(&self, _process: &Process, _dir: &Path, _end: Instant) -> Result<()> {
+    fn save(&self, _process: &mut Process, _dir: &Path, _end: Instant) -> Result<()> {
         Ok(())
     }
 }
@@ -143,8 +148,8 @@ impl<'a> Running<'a> {
         self.wait_until_it_answers()
     }
 
-    pub fn save(&self) -> Result<()> {
-        self.kind.save(&self.process, &self.dir, self.end)
+    pub fn save(&mut self) -> Result<()> {
+        self.kind.save(&mut self.process, &self.dir, self.end)
     }
 
     pub fn retains(&self) -> bool {

@@ -9,13 +9,13 @@ pub mod broker;
 mod clouds;
 mod link;
 pub mod mosquitto;
-mod observer;
+pub mod observer;
 pub mod over;
 pub mod process;
 mod rabbitmq;
 mod rumqttd;
 mod stage;
-mod talks;
+pub mod talks;
 mod web;
 mod workshop;
 
@@ -182,6 +182,13 @@ impl Part {
     fn is(&self, what: &str) -> bool {
         what == self.talk.name || what == self.over.name() || what == self.name()
     }
+}
+
+/// How many conversations are held with which broker, those of clouds left aside: for the test of what docs/interop.md tells of it.
+#[cfg(test)]
+pub fn held_with_each_broker() -> Vec<(&'static str, usize)> {
+    let held = |broker: &dyn Broker| talks::ALL.iter().flat_map(Part::of).filter(|part| part.left_out(broker).is_none()).count();
+    BROKERS.iter().map(|broker| (broker.name(), held(*broker))).collect()
 }
 
 /// Hold conversations with one broker, several at a time, and report each as it ends.

@@ -1,4 +1,4 @@
-//! Eclipse Mosquitto. What is peculiar to it stands in docs/interop.md.
+//! Eclipse Mosquitto, of Debian: its configuration for each conversation. What is peculiar to it stands in docs/interop.md.
 
 use std::fmt::Write;
 use std::fs::Metadata;
@@ -76,7 +76,7 @@ impl Broker for Mosquitto {
         Ok(command)
     }
 
-    fn save(&self, process: &Process, dir: &Path, end: Instant) -> Result<()> {
+    fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
         let file = dir.join("mosquitto.db");
         // A new file takes the old one's place when it is complete.
         let version = || file.metadata().ok().as_ref().map(identity);

@@ -1,14 +1,15 @@
-//! A program under test or beside it: its lines are kept, can be waited for, and it does not outlive the run, however that ends.
+//! A program under test or beside it: its lines are kept, can be waited for, and it does not outlive the run (mgos-child).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::process::CommandExt;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use mgos_child::Child;
 
 use crate::project;
 
@@ -32,7 +33,7 @@ impl Shared {
     }
 }
 
-/// A running program. Killed when dropped, and by the kernel when the thread that started it is gone.
+/// A running program.
 pub struct Process {
     name: String,
     log: PathBuf,
@@ -46,14 +47,12 @@ pub struct Process {
 impl Process {
     /// Start a program. What it prints goes to `log` as well. Nothing waits for it beyond `end`.
     pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
-        // SAFETY: what runs between fork and exec is a single system call, which is allowed there.
-        unsafe { command.pre_exec(die_with_parent) };
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(command)))?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", project::shown(command)))?;
         let shared = Arc::new(Shared::default());
         let mut file = File::options().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
         writeln!(file, "$ {}", project::shown(command))?;
-        let streams = [child.stdout.take().map(boxed), child.stderr.take().map(boxed)];
+        let streams = [child.take_stdout().map(boxed), child.take_stderr().map(boxed)];
         let streams: Vec<_> = streams.into_iter().flatten().collect();
         shared.lock().open = streams.len();
         for stream in streams {
@@ -101,50 +100,47 @@ impl Process {
 
     /// Wait until it ends by itself, and all that it printed has been read.
     pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
-        let name = self.name.clone();
         // The streams end first, then the process.
         let mut printed = self.shared.lock();
         while printed.open > 0 {
             let left = self.end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                bail!("out of time: {name} does not end; see {}", self.log.display());
+                bail!("out of time: {} does not end; see {}", self.name, self.log.display());
             }
             printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(printed);
-        loop {
-            if let Some(status) = self.child.try_wait()? {
-                return Ok(status);
+        let status = self.child.wait_until(self.end)?;
+        status.with_context(|| format!("out of time: {} has closed its output, but does not end", self.name))
+    }
+
+    /// Wait until it takes connections at this address: for brokers.
+    pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.exit_status()? {
+                bail!("{} has ended at once ({status}); see {}", self.name, self.log.display());
             }
             if Instant::now() > self.end {
-                bail!("out of time: {name} has closed its output, but does not end");
+                bail!("{} does not listen on {address}; see {}", self.name, self.log.display());
             }
-            std::thread::sleep(Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(10));
         }
+        Ok(())
     }
 
     /// None while it runs.
     pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.try_wait()
+        self.child.exit_status()
     }
 
     /// At once, with SIGKILL.
     pub fn kill(&mut self) {
-        // It may have ended by itself, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.child.kill();
     }
 
-    /// Send it a signal. It must not have been waited for.
-    pub fn signal(&self, signal: libc::c_int) {
-        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
-        unsafe { libc::kill(libc::pid_t::try_from(self.child.id()).unwrap_or_default(), signal) };
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        self.kill();
+    /// Send it a signal.
+    pub fn signal(&mut self, signal: libc::c_int) {
+        self.child.signal(signal);
     }
 }
 
@@ -162,19 +158,4 @@ fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
     }
     shared.lock().open -= 1;
     shared.changed.notify_all();
-}
-
-/// Between fork and exec: have the kernel end the child with the thread that starts it.
-#[cfg(target_os = "linux")]
-pub fn die_with_parent() -> io::Result<()> {
-    // SAFETY: a plain system call with constant arguments.
-    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
-        0 => Ok(()),
-        _ => Err(io::Error::last_os_error()),
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-pub fn die_with_parent() -> io::Result<()> {
-    Ok(())
 }

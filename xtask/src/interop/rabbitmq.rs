@@ -23,7 +23,7 @@ const SLOW: &str = "it takes 10 s to start, and has no part in what this shows";
 const LEAVES: &str = "over WebSocket it publishes the will of a client that has sent DISCONNECT, too";
 
 const LEFT_OUT: &[LeftOut] = &[
-    LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" },
+    LeftOut::CAPTURE,
     LeftOut { what: "psk", why: "its configuration file has no pre-shared keys" },
     LeftOut { what: "oversized", why: "a subscription with a wildcard does not get what is retained" },
     LeftOut { what: "refusal", why: "its access rules are set while it runs, by a program of its own, which the tests do not use" },

@@ -13,7 +13,7 @@ use crate::project;
 pub struct Rumqttd;
 
 const LEFT_OUT: &[LeftOut] = &[
-    LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" },
+    LeftOut::CAPTURE,
     LeftOut { what: "cert", why: "it asks for certificates of clients only in another build" },
     LeftOut { what: "psk", why: "it has no pre-shared keys" },
     LeftOut { what: "session", why: "it keeps nothing over its end" },

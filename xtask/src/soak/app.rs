@@ -2,17 +2,16 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
+use mgos_child::Child;
 
 use super::ledger::{Ledger, Way};
 use super::watch::Watch;
-use crate::interop::process::die_with_parent;
 
 /// What it told last of itself.
 #[derive(Clone, Copy, Default, Debug)]
@@ -40,7 +39,7 @@ struct Shared {
     overflows: AtomicU32,
 }
 
-/// Killed when dropped.
+/// The app, running.
 pub struct App {
     child: Child,
     control: PathBuf,
@@ -53,12 +52,10 @@ impl App {
     pub fn start(mut command: Command, dir: &Path, ledger: &Arc<Ledger>, watch: &Arc<Watch>) -> Result<App> {
         let control = dir.join("control");
         command.arg("--set").arg(format!("soak.control={}", control.display()));
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // SAFETY: what runs between fork and exec is a single system call, which is allowed there.
-        unsafe { command.pre_exec(die_with_parent) };
-        let mut child = command.spawn().context("cannot start the app")?;
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Child::spawn(&mut command).context("cannot start the app")?;
         let shared = Arc::new(Shared::default());
-        let streams = (child.stdout.take(), child.stderr.take());
+        let streams = (child.take_stdout(), child.take_stderr());
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
         let own = Arc::clone(&shared);
@@ -110,7 +107,7 @@ impl App {
 
     /// None while it runs.
     pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
-        Ok(self.child.try_wait()?)
+        Ok(self.child.exit_status()?)
     }
 
     /// Open file descriptors: what it has always, not what it opens for a moment.
@@ -126,17 +123,8 @@ impl App {
 
     /// End it in order.
     pub fn stop(mut self) -> Result<std::process::ExitStatus> {
-        // SAFETY: a signal to a child that has not been waited for, so the number is still its own.
-        unsafe { libc::kill(libc::pid_t::try_from(self.child.id()).unwrap_or_default(), libc::SIGTERM) };
+        self.child.terminate();
         Ok(self.child.wait()?)
-    }
-}
-
-impl Drop for App {
-    fn drop(&mut self) {
-        // It may have ended by itself, which is as good.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,14 +1,14 @@
 //! The broker of a soak: mosquitto with three doors, that can be ended, killed, and started again with or without what it knew.
 
 use std::fmt::Write;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use crate::interop::broker::Broker as _;
+use crate::interop::broker::{Broker as _, free_addresses};
 use crate::interop::mosquitto::{self, Mosquitto};
 use crate::interop::over::{Certificates, Over};
 use crate::interop::process::Process;
@@ -16,11 +16,11 @@ use crate::interop::process::Process;
 /// How the app reaches it; the witness comes by the first.
 pub const DOORS: [Over; 3] = [Over::Tcp, Over::Tls, Over::Ws];
 
-/// As long as a start or an end may take.
+/// As long as saving may take.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Broker {
-    pub doors: Vec<SocketAddr>,
+    pub doors: [SocketAddr; DOORS.len()],
     dir: PathBuf,
     process: Process,
     end: Instant,
@@ -29,9 +29,7 @@ pub struct Broker {
 impl Broker {
     /// `extra`: further lines of its configuration. Nothing waits for it beyond `end`.
     pub fn start(dir: &Path, files: &Certificates, extra: &str, end: Instant) -> Result<Broker> {
-        let probes: Vec<_> = DOORS.iter().map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>()?;
-        let doors: Vec<_> = probes.iter().map(TcpListener::local_addr).collect::<Result<_, _>>()?;
-        drop(probes);
+        let doors: [SocketAddr; DOORS.len()] = free_addresses()?;
         let mut conf =
             format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
         // Whatever waits is to be kept, and in order: see docs/interop.md. It writes down what it knows when it is told to, or ends.
@@ -59,8 +57,8 @@ impl Broker {
     }
 
     /// Have it write down what it knows.
-    pub fn save(&self) -> Result<()> {
-        Mosquitto.save(&self.process, &self.dir, Instant::now() + LIMIT)
+    pub fn save(&mut self) -> Result<()> {
+        Mosquitto.save(&mut self.process, &self.dir, Instant::now() + LIMIT)
     }
 
     /// As the kernel or a power cut does it.
@@ -89,15 +87,6 @@ fn launch(dir: &Path, door: SocketAddr, end: Instant) -> Result<Process> {
     command.arg("-c").arg(dir.join("mosquitto.conf"));
     let log = dir.join("broker.log");
     let mut process = Process::start("mosquitto", &mut command, &log, end)?;
-    let limit = Instant::now() + LIMIT;
-    while TcpStream::connect(door).is_err() {
-        if let Some(status) = process.exit_status()? {
-            bail!("mosquitto ended at once ({status}); see {}", log.display());
-        }
-        if Instant::now() > limit {
-            bail!("mosquitto does not listen on {door}; see {}", log.display());
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    process.wait_until_listening(door)?;
     Ok(process)
 }

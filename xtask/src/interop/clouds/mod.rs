@@ -76,7 +76,7 @@ impl Broker for Cloud {
         Ok(command)
     }
 
-    fn save(&self, _: &Process, _: &Path, _: Instant) -> Result<()> {
+    fn save(&self, _: &mut Process, _: &Path, _: Instant) -> Result<()> {
         Ok(())
     }
 }

@@ -1,4 +1,5 @@
-//! Brokers that do not let everybody do everything.
+//! Brokers that do not let everybody do everything: who may log in, who may subscribe to what.
+//! TLS that one side does not trust: opening.rs.
 
 use anyhow::Result;
 

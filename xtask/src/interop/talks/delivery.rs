@@ -1,4 +1,5 @@
-//! Messages there and back, on a connection that stays up.
+//! Messages there and back, on a connection that stays up: also too large ones, and byte by byte.
+//! Connections that break: session.rs.
 
 use anyhow::{Context, Result};
 

@@ -1,4 +1,5 @@
-//! Apps that are not made for these tests, or not built by them.
+//! Apps that are not made for these tests, or not built by them: examples, a program compiled by hand.
+//! What they show is theirs; here is the other side.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! More than one broker.
+//! More than one broker: the backup, another configuration, several connections at once.
 
 use anyhow::Result;
 

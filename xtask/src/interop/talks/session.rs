@@ -1,4 +1,5 @@
-//! What a broker keeps for an app that is away: its session, its last will.
+//! What a broker keeps for an app that is away: its session, what was under way, its last will.
+//! With one broker; several are in servers.rs.
 
 use anyhow::Result;
 

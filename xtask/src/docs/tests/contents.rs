@@ -6,8 +6,10 @@ use std::path::Path;
 
 use super::{cells, lines, read, spans};
 use crate::confgen;
+use crate::dist::PLATFORMS;
 use crate::manifest::Manifest;
 use crate::project::root;
+use crate::setup;
 
 #[test]
 fn each_configuration_key_is_described_with_its_type_and_default() {
@@ -61,6 +63,39 @@ fn each_function_of_the_headers_is_in_the_overview_and_no_other() {
     assert_eq!(told, declared, "docs/c-api.md (left) and include (right)");
 }
 
+#[test]
+fn going_back_tells_of_each_function_that_the_original_does_not_have() {
+    let (page, back) = (read("docs/c-api.md"), read("docs/migrating.md"));
+    let rows = page.lines().filter(|line| line.contains("(not in the original)"));
+    let ours: Vec<&str> = rows.flat_map(spans).filter(|span| span.starts_with("mgos_mqtt_")).collect();
+    assert!(ours.contains(&"mgos_mqtt_conn_free()") && ours.len() > 3, "{ours:?}");
+    let (_, back) = back.split_once("## Going back").unwrap();
+    let lacking: Vec<_> = ours.iter().filter(|name| !back.contains(&format!("`{name}`"))).collect();
+    assert!(lacking.is_empty(), "docs/migrating.md, Going back, does not name {lacking:?}");
+}
+
+#[test]
+fn each_platform_that_there_is_an_archive_for_is_told_and_no_other() {
+    let names: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
+    let dirs: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.dir).collect();
+    let page = read("docs/platforms.md");
+    let told: BTreeSet<&str> =
+        page.lines().filter_map(cells).take_while(|row| row.len() == 4).skip(1).flat_map(|row| spans(row[1])).collect();
+    assert_eq!(told, dirs, "docs/platforms.md (left) and xtask/src/dist.rs (right)");
+    let readme = read("README.md");
+    let (_, table) = readme.split_once("## Where it runs").unwrap();
+    let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells).skip(1);
+    let told: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
+    assert_eq!(told, names, "README.md (left) and xtask/src/dist.rs (right)");
+}
+
+#[test]
+fn contributors_are_told_what_plain_cargo_takes() {
+    let packages = setup::COMPILERS.iter().chain(setup::TEST_TOOLS).map(|package| package.name);
+    let list = packages.collect::<Vec<_>>().join(" ");
+    assert!(read("CONTRIBUTING.md").contains(&format!("`{list}`")), "CONTRIBUTING.md does not name these packages: {list}");
+}
+
 /// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
 fn is_in(quoted: &str, sources: &str) -> bool {
     let parts: Vec<&str> = quoted.split("...").map(str::trim).filter(|part| !part.is_empty()).collect();
@@ -98,6 +133,21 @@ fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
 }
 
 #[test]
-fn the_readme_is_short() {
-    assert!(read("README.md").lines().count() < 200);
+fn each_module_of_the_host_has_its_word_in_the_list() {
+    let page = read("host/README.md");
+    let sources = fs::read_dir(root().join("host/src")).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let listed: BTreeSet<&str> = page.split_whitespace().collect();
+    let lacking: Vec<String> =
+        sources.filter(|name| name.ends_with(".rs") && name != "lib.rs" && !listed.contains(name.as_str())).collect();
+    assert!(lacking.is_empty(), "host/README.md does not say what is in {lacking:?}");
+}
+
+#[test]
+fn the_readme_is_short_and_leads_to_every_example() {
+    let page = read("README.md");
+    assert!(page.lines().count() < 200);
+    for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
+        let link = format!("](examples/{})", entry.file_name().to_string_lossy());
+        assert!(page.contains(&link), "README.md does not lead to {link}");
+    }
 }

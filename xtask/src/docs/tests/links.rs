@@ -1,9 +1,10 @@
-//! Links in the documents: the file is there, so is the heading, and a test that is named as a link's text is in the file.
+//! Links in the documents: the file is there, so is the heading, and a test that is named as a link's text is in the file. And files that are
+//! named without a link.
 //! Addresses on the network are not looked at.
 
 use std::path::{Path, PathBuf};
 
-use super::{lines, pages, read};
+use super::{lines, pages, read, spans};
 use crate::project::root;
 
 /// Text and target of each link in a line.
@@ -62,6 +63,32 @@ fn every_link_leads_to_a_file_a_heading_or_a_test_that_exists() {
     }
     assert!(all.is_empty(), "{}", all.join("\n"));
     assert!(count > 100, "only {count} links were found");
+}
+
+/// Whether this names a file of ours, in one of the ways in which pages do: from the root, from the page, from src.
+fn is_there(page: &Path, name: &str) -> bool {
+    let here = page.parent().map(|folder| folder.join(name)).unwrap_or_default();
+    [Path::new(name), &here, &Path::new("src").join(name)].iter().any(|path| root().join(path).exists())
+}
+
+#[test]
+fn every_source_file_that_is_named_exists() {
+    let (mut gone, mut count) = (Vec::new(), 0);
+    for page in pages() {
+        let text = read(&page);
+        for name in text.lines().flat_map(spans).filter(|span| span.contains('/') && !span.contains(|c: char| c == ' ' || c.is_uppercase()))
+        {
+            if [".rs", ".c", ".h", ".txt", ".yml"].iter().any(|ending| name.ends_with(ending)) && !name.contains('*') {
+                count += 1;
+                if !is_there(&page, name) {
+                    gone.push(format!("{}: {name}", page.display()));
+                }
+            }
+        }
+    }
+    assert!(gone.is_empty(), "{}", gone.join("\n"));
+    assert!(count > 20, "only {count} were found");
+    assert!(is_there(Path::new("docs/x.md"), "ffi/pump.rs") && !is_there(Path::new("docs/x.md"), "ffi/none.rs"));
 }
 
 #[test]

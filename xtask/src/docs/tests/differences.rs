@@ -1,0 +1,61 @@
+//! docs/differences.md names the check that shows each difference, as the compatibility suite prints it. Here: that the suite has it.
+//! Whether it shows that difference is not looked at; the suite itself holds it with the original's behaviour and with ours.
+
+use std::fs;
+
+use super::{cells, read};
+use crate::project::root;
+
+/// Differences that no check can see, by how their rows begin: lines of the log that tell the same in other words.
+const UNSEEN: &[&str] = &["The log line of each message, at DEBUG", "The log names the server with its port"];
+
+/// The source of an area of the suite, with strings that go on in the next line in one piece.
+fn source(area: &str) -> Option<String> {
+    let files = [format!("c_tests/{area}.c"), format!("c_tests/{area}/{area}.c")];
+    let text = files.iter().find_map(|file| fs::read_to_string(root().join(file)).ok())?;
+    let mut whole = String::new();
+    for line in text.lines() {
+        match (whole.strip_suffix('"'), line.trim_start().strip_prefix('"')) {
+            (Some(before), Some(after)) => whole = format!("{before}{after}"),
+            _ => whole = whole + "\n" + line,
+        }
+    }
+    Some(whole)
+}
+
+/// The checks that a cell names and that are not there.
+fn missing(cell: &str) -> Vec<String> {
+    let (mut missing, mut area) = (Vec::new(), None);
+    for part in cell.split("; ") {
+        let (named, check) = part.split_once(": ").map_or((None, part), |(area, check)| (source(area), check));
+        area = named.or(area);
+        let in_words = check == "all of it" || check.starts_with("the tests of src");
+        if !in_words && !area.as_ref().is_some_and(|source| source.contains(check)) {
+            missing.push(part.to_owned());
+        }
+    }
+    missing
+}
+
+#[test]
+fn every_difference_is_shown_by_a_check_of_the_suite() {
+    let page = read("docs/differences.md");
+    let (mut rows, mut faults) = (0, Vec::new());
+    for row in page.lines().filter_map(cells).filter(|row| row.last() != Some(&"Shown by")) {
+        assert_eq!(row.len(), 4, "{row:?}");
+        rows += 1;
+        match row[3] {
+            "" if UNSEEN.iter().any(|start| row[0].starts_with(start)) => {}
+            "" => faults.push(format!("nothing shows: {}", row[0])),
+            cell => faults.extend(missing(cell)),
+        }
+    }
+    assert!(rows > 50, "{rows}");
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn a_check_that_the_suite_does_not_have_is_missed() {
+    assert_eq!(missing("queue: what was queued goes out in order; no such check"), ["no such check"]);
+    assert_eq!(missing("no_such_area: what was queued goes out in order").len(), 1);
+}
