@@ -80,7 +80,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         MG_EV_RECV => receive(c, nc, true),
         MG_EV_CLOSE => closed(c),
         MG_EV_WEBSOCKET_HANDSHAKE_DONE => websocket::answered(c, ev_data),
-        MG_EV_SEND => pump(c),
+        MG_EV_SEND if c.get().core.session.may_have_more() => pump(c),
         _ => {}
     }
     while core::mem::take(&mut c.get().closed_meanwhile) {
@@ -374,7 +374,10 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
             call_handlers(c, nc, ev, null_mut(), Some(&message));
         }
     }
-    pump(c);
+    // Pings wait for the timer or a poll.
+    if c.get().core.session.may_have_more() {
+        pump(c);
+    }
     Ok(Some(end))
 }
 

@@ -539,6 +539,11 @@ impl<H: Copy> Session<H> {
 
     // What goes out by itself.
 
+    /// False if there is no subscription and no message to be sent for sure; a ping may be due all the same.
+    pub fn may_have_more(&self) -> bool {
+        self.subscriptions.may_have_more() || self.outbox.may_have_more()
+    }
+
     /// What there is to send: subscriptions first, then the queue in its order, then a ping that is due; `None` for nothing. `room`: the link takes
     /// more; without it what is queued waits. If it could be written, `sent` is to be called.
     pub fn next(&mut self, room: bool, now: Millis) -> Option<Out<'_>> {

@@ -108,6 +108,11 @@ impl Outbox {
         self.list.iter().fold(most, |most, e| most.min(ahead(id, e.value.id)))
     }
 
+    /// False if all has been sent on this connection for sure.
+    pub fn may_have_more(&self) -> bool {
+        self.list.place_of::<NEXT>() != 0
+    }
+
     /// Goes on to the next entry that there is something to send for; false if all has been sent on this connection.
     pub fn seek(&mut self) -> bool {
         self.list.seek::<NEXT>(|e| !e.bytes.is_empty() || e.value.state == State::Released)

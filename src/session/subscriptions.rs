@@ -111,6 +111,11 @@ impl<H: Copy> Subscriptions<H> {
         self.list.clear();
     }
 
+    /// False if there is none to be subscribed for sure.
+    pub fn may_have_more(&self) -> bool {
+        self.list.place_of::<UNSENT>() != 0
+    }
+
     /// True if there is one to be subscribed; then `next` returns it.
     pub fn seek(&mut self) -> bool {
         self.list.seek::<UNSENT>(|s| s.value.state == State::Unsent)
