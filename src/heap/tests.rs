@@ -1,0 +1,74 @@
+//! Lists of blocks: order, cursors, ends, bytes, and that nothing changes without memory.
+//! What the core does without memory is shown where it does it.
+
+extern crate std;
+use super::{List, OutOfMemory, testing};
+use std::vec::Vec;
+
+fn list(n: u32) -> List<u32> {
+    let mut list = List::new();
+    for i in 0..n {
+        list.push_back(i, &[&[0, 0], &(i as u16).to_be_bytes()]).unwrap();
+    }
+    list
+}
+
+fn values(list: &List<u32>) -> Vec<u32> {
+    list.iter().map(|i| *i.value).collect()
+}
+
+#[test]
+fn blocks_keep_their_order_and_bytes() {
+    let mut l = list(3);
+    l.push_front(9, &[&[7]]).unwrap();
+    assert_eq!(values(&l), [9, 0, 1, 2]);
+    assert_eq!(l.iter().map(|i| i.bytes.len()).collect::<Vec<_>>(), [1, 4, 4, 4]);
+    assert_eq!(l.iter().last().unwrap().bytes, [0, 0, 0, 2]);
+}
+
+#[test]
+fn a_cursor_moves_on_when_its_block_is_removed() {
+    let mut l = list(3);
+    l.rewind::<0>();
+    l.advance::<0>();
+    l.find(|i| *i.value == 1).unwrap().remove();
+    assert_eq!(*l.current::<0>().unwrap().value, 2);
+    l.find(|i| *i.value == 2).unwrap().remove();
+    assert!(l.current::<0>().is_none());
+    l.push_back(5, &[]).unwrap();
+    assert_eq!(*l.current::<0>().unwrap().value, 5, "a cursor at the end stands on what is appended");
+}
+
+#[test]
+fn removing_the_last_block_leaves_the_end_right() {
+    let mut l = list(2);
+    l.find(|i| *i.value == 1).unwrap().remove();
+    l.push_back(7, &[]).unwrap();
+    assert_eq!(values(&l), [0, 7]);
+    l.clear();
+    l.push_back(8, &[]).unwrap();
+    assert_eq!(values(&l), [8]);
+}
+
+#[test]
+fn a_stripped_block_keeps_its_value_and_place() {
+    let mut l = list(3);
+    l.rewind::<0>();
+    l.find(|i| *i.value == 0).unwrap().strip();
+    l.find(|i| *i.value == 2).unwrap().strip();
+    assert_eq!(l.current::<0>().unwrap().bytes.len(), 0);
+    assert_eq!(values(&l), [0, 1, 2]);
+    l.push_back(3, &[]).unwrap();
+    assert_eq!(values(&l), [0, 1, 2, 3]);
+    assert!(l.find(|_| false).is_none());
+}
+
+#[test]
+fn without_memory_nothing_changes() {
+    let mut l = list(1);
+    testing::fail_after(Some(0));
+    assert_eq!(l.push_back(1, &[]), Err(OutOfMemory));
+    assert_eq!(l.push_front(1, &[]), Err(OutOfMemory));
+    testing::fail_after(None);
+    assert_eq!(values(&l), [0]);
+}

@@ -1,0 +1,146 @@
+//! What a session is told and what it answers: plain values, that the layer above and the tests take apart.
+//!
+//! Nothing is done here; who makes them and who acts on them is said where they are used.
+
+use super::keep_alive::Millis;
+use super::received::Full;
+use crate::heap::OutOfMemory;
+use crate::wire::{AckKind, PacketId, QoS, TopicError, Wrong};
+
+/// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
+/// [`Session::unanswered`](super::Session::unanswered) undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Reaction {
+    /// The acknowledgement to send.
+    pub answer: Option<AckKind>,
+    /// Whom to tell.
+    pub tell: Tell,
+}
+
+/// Whom a received packet concerns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Tell {
+    /// Nobody.
+    Nobody,
+    /// CONNACK 0: the connection is up. Call [`Session::welcomed`](super::Session::welcomed) when the app has been told.
+    Accepted,
+    /// CONNACK with another code: the connection is to be closed.
+    Refused,
+    /// A message for those that [`Session::next_recipient`](super::Session::next_recipient) names.
+    Subscribers,
+    /// The answer to the subscription that [`Session::settled`](super::Session::settled) names.
+    Subscriber,
+    /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
+    /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
+    Handlers,
+    /// As [`Tell::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
+    Lowered,
+}
+
+/// Why a packet can't be dealt with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Trouble {
+    /// The broker broke the protocol: close the connection \[MQTT-4.8.0-1\].
+    Violation(Wrong),
+    /// No memory: hand the packet in again later.
+    OutOfMemory,
+}
+
+impl From<Wrong> for Trouble {
+    fn from(wrong: Wrong) -> Self {
+        Trouble::Violation(wrong)
+    }
+}
+
+impl From<Full> for Trouble {
+    fn from(full: Full) -> Self {
+        match full {
+            Full::TooMany => Trouble::Violation(Wrong::TooMany),
+            Full::OutOfMemory => Trouble::OutOfMemory,
+        }
+    }
+}
+
+/// What the configuration allows a message.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Highest QoS to be used.
+    pub max_qos: QoS,
+    /// Most messages kept for sending; 0 keeps none.
+    pub max_queue: u16,
+}
+
+/// A message taken for sending.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Published {
+    /// Its Packet Identifier, used on the wire from QoS 1 up.
+    pub id: PacketId,
+    /// Flags of the fixed header.
+    pub flags: u8,
+    /// It is not kept: write it now, from where it lies.
+    pub direct: bool,
+    /// Another message was given up to make room.
+    pub overflow: bool,
+}
+
+/// Why a message or a subscription is not taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Its topic or filter breaks a rule.
+    Topic(TopicError),
+    /// It is more than a packet can carry.
+    TooLarge,
+    /// It could be neither sent nor kept.
+    Offline,
+    /// No memory.
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for Refused {
+    fn from(_: OutOfMemory) -> Self {
+        Refused::OutOfMemory
+    }
+}
+
+/// What has happened since the session was made. They wrap around. The layer above counts what only it sees.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct Counters {
+    /// CONNACK 0s.
+    pub connects: u32,
+    /// Messages of ours that were sent, repeated ones included. See [`Session::count_sent`](super::Session::count_sent).
+    pub sent: u32,
+    /// Of these, those that were repeated.
+    pub repeated: u32,
+    /// Messages of the broker's that were passed on. The layer above counts them.
+    pub received: u32,
+    /// Messages of ours that were given up, or lost their retry, for newer ones; and those not taken, which the layer above counts.
+    pub dropped: u32,
+    /// Packets of the broker's that were over the limit.
+    pub oversized: u32,
+    /// Bytes that the link has taken. The layer above counts them.
+    pub bytes_sent: u32,
+    /// Bytes that have come in. The layer above counts them.
+    pub bytes_received: u32,
+    /// How long the last ping took.
+    pub ping: Millis,
+    /// When the last CONNACK 0 came.
+    pub connected_at: Millis,
+    /// Most messages that were kept at a time.
+    pub most_kept: u16,
+}
+
+impl Counters {
+    pub(super) const NEW: Self = Counters {
+        connects: 0,
+        sent: 0,
+        repeated: 0,
+        received: 0,
+        dropped: 0,
+        oversized: 0,
+        bytes_sent: 0,
+        bytes_received: 0,
+        ping: 0,
+        connected_at: 0,
+        most_kept: 0,
+    };
+}
