@@ -77,8 +77,8 @@ impl Object {
         delivering: false,
         closed_meanwhile: false,
         announced: false,
-        closing: 0,
-        last_reason: 0,
+        closing: Reason::None as u8,
+        last_reason: Reason::None as u8,
         beginning: false,
         lowered: false,
         quiet: false,
@@ -190,7 +190,7 @@ impl Held {
     /// Notes why the connection is going to end. What was said first holds.
     pub fn ends(self, why: Reason) {
         let object = self.get();
-        if object.closing == 0 {
+        if object.closing == Reason::None as u8 {
             object.closing = why as u8;
         }
     }
