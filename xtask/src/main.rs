@@ -21,6 +21,7 @@ mod header;
 mod interop;
 mod manifest;
 mod miri;
+mod process;
 mod project;
 mod qemu;
 mod run;

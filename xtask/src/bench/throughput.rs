@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::interop::process::Process;
+use crate::process::Process;
 use crate::setup::{self, installed, program};
 use crate::{app, figures, project};
 

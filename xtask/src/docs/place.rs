@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::interop::{mosquitto, process::Process};
+use crate::interop::mosquitto;
+use crate::process::Process;
 use crate::project;
 
 /// How long one walk may take: far more than it needs, as the machine may be busy.

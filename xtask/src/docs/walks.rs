@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::place::{self, Place};
 use super::text::{blocks, fence, spans};
-use crate::interop::process::Process;
+use crate::process::Process;
 use crate::project;
 
 /// A walk through a part of a document.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use super::observer;
 use super::over::{Certificates, Over};
-use super::process::Process;
+use crate::process::Process;
 
 /// What a conversation asks of a broker, beside being one.
 #[derive(Clone, Copy, Default)]

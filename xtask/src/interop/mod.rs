@@ -11,7 +11,6 @@ mod link;
 pub mod mosquitto;
 pub mod observer;
 pub mod over;
-pub mod process;
 mod rabbitmq;
 mod rumqttd;
 mod stage;

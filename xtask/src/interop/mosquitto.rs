@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 
 use super::broker::{Broker, Doors, Setup};
 use super::over::{Certificates, Over, PSK};
-use super::process::Process;
+use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, program};
 

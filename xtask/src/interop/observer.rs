@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use super::broker::Running;
-use super::process::Process;
+use crate::process::Process;
 use crate::project;
 use crate::setup::{Package, program};
 

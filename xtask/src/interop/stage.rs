@@ -11,8 +11,8 @@ use anyhow::{Context, Result, bail};
 use super::broker::{Broker, Running, Setup};
 use super::observer::{self, Observer};
 use super::over::{Certificates, Over};
-use super::process::Process;
 use crate::app::Built;
+use crate::process::Process;
 use crate::project;
 
 /// The apps, built, by their directory's name.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use crate::interop::broker::{Broker as _, free_addresses};
 use crate::interop::mosquitto::{self, Mosquitto};
 use crate::interop::over::{Certificates, Over};
-use crate::interop::process::Process;
+use crate::process::Process;
 
 /// How the app reaches it; the witness comes by the first.
 pub const DOORS: [Over; 3] = [Over::Tcp, Over::Tls, Over::Ws];

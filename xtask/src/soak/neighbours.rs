@@ -12,7 +12,7 @@ use super::broker::Broker;
 use super::proxy::Proxy;
 use super::watch::Watch;
 use crate::interop::over::Certificates;
-use crate::interop::process::Process;
+use crate::process::Process;
 use crate::{app, project};
 
 const CONNECTIONS: usize = 64;

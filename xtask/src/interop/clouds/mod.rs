@@ -14,7 +14,7 @@ pub use talks::{ALL, APPS};
 use super::broker::{Broker, Doors, Setup};
 use super::mosquitto::{self, Mosquitto};
 use super::over::{Certificates, Over};
-use super::process::Process;
+use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, installed};
 
