@@ -1,12 +1,12 @@
-//! Rust's part of an archive: the one object with our code, for a target that rustup has installed, or else by a compiler that has the
-//! sources of `core` and builds that for the target as well.
+//! Rust's part of an archive: the one object with our code. For devices it is made by a compiler that has the sources of `core` and builds that as
+//! well, by a description of the target that may differ from Rust's own; for this machine by the compiler at hand.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Assembler, Target, UBUNTU, output};
+use super::{Assembler, Target, output};
 use crate::project;
 use crate::setup;
 
@@ -29,14 +29,11 @@ pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
 /// Has cargo build the library as a static library.
 fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
     let described = description(target, dir)?;
-    let mut cargo = if target.assembler.is_some() {
-        espressif_cargo()
-    } else if described.is_none() && has_rustup_target(target.triple) {
-        project::cargo()
-    } else {
-        debian_cargo()?
+    let mut cargo = match (&target.assembler, &described) {
+        (Some(_), _) => espressif_cargo(),
+        (None, Some(_)) => debian_cargo()?,
+        (None, None) => project::cargo(),
     };
-    let build_std = cargo.get_program() == DEBIAN_CARGO || target.assembler.is_some();
     let target_dir = dir.join("rust");
     build(&mut cargo, described.as_deref().unwrap_or(target.triple), &target_dir);
     if described.is_some() {
@@ -45,7 +42,7 @@ fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
     if target.fast {
         cargo.args(["--config", "profile.firmware.opt-level=3"]);
     }
-    if build_std {
+    if described.is_some() || target.assembler.is_some() {
         cargo.arg("-Zbuild-std=core");
     }
     project::run(&mut cargo)?;
@@ -131,14 +128,6 @@ fn espressif_cargo() -> Command {
         cargo.env_remove(name);
     }
     cargo
-}
-
-fn has_rustup_target(triple: &str) -> bool {
-    triple == UBUNTU.triple
-        || Command::new("rustup")
-            .args(["target", "list", "--installed"])
-            .output()
-            .is_ok_and(|output| output.status.success() && String::from_utf8_lossy(&output.stdout).lines().any(|line| line == triple))
 }
 
 /// Where Debian's packages put it; it is not the first in the path where rustup is in use.
