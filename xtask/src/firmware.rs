@@ -40,8 +40,8 @@ pub struct Target {
 pub struct Assembler {
     /// The target's description, in xtask/xtensa.
     json: &'static str,
-    /// Moves the literals; in xtask/xtensa as well.
-    filter: &'static str,
+    /// What the text goes through before, one after the other; in xtask/xtensa as well.
+    filters: &'static [&'static str],
     command: &'static [&'static str],
 }
 

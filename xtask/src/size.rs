@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 
 use crate::exports::public_api;
 use crate::figures::{self, Measured, Options};
-use crate::firmware::{CORTEX_M4F, RV32IMC, Shim, Target, forbidden, output};
+use crate::firmware::{CORTEX_M4F, LX106, RV32IMC, Shim, Target, forbidden, output};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -45,7 +45,7 @@ const VARIANTS: [(&str, bool, Shim); 5] = [
 pub fn run(args: Args) -> Result<()> {
     let mut measured = Vec::new();
     let mut parts = String::new();
-    for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc")] {
+    for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc"), (&LX106, "lx106")] {
         let archive = target.archive()?;
         let bad = target.symbols(&archive)?;
         let bad = forbidden(&bad);

@@ -96,9 +96,12 @@ fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathB
     project::run(&mut cargo)?;
     let found = assembly(&written)?;
     let [text] = &found[..] else { bail!("{}: one file of assembly expected, there are {}", written.display(), found.len()) };
-    let moved = output(Command::new("awk").arg("-f").arg(data.join(assembler.filter)).arg(text))?;
     let source = dir.join("rust.s");
-    std::fs::write(&source, moved).with_context(|| format!("cannot write {}", source.display()))?;
+    std::fs::copy(text, &source).with_context(|| format!("cannot write {}", source.display()))?;
+    for filter in assembler.filters {
+        let filtered = output(Command::new("awk").arg("-f").arg(data.join(filter)).arg(&source))?;
+        std::fs::write(&source, filtered).with_context(|| format!("cannot write {}", source.display()))?;
+    }
     let object = dir.join("rust.o");
     let (program, args) = assembler.command.split_first().context("an assembler has a name")?;
     project::run(Command::new(program).args(args).arg(&source).arg("-o").arg(&object)).with_context(|| format!("for {}", target.name))?;
@@ -156,4 +159,31 @@ fn debian(program: &str) -> Result<Command> {
         command.env_remove(name);
     }
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_through_an_address_become_calls_by_name_where_nothing_else_uses_it() {
+        let text = "\t.literal .LCPI0_0, near\n\t.literal .LCPI0_1, both\n\t.literal .LCPI0_2, 65535\n\
+                    f:\n\tl32r\ta8, .LCPI0_0\n\tor\ta2, a12, a12\n\tcallx0\ta8\n\
+                    \tl32r\ta8, .LCPI0_1\n\tbeqz\ta2, .L1\n\tcallx0\ta8\n.L1:\n\
+                    \tl32r\ta9, .LCPI0_1\n\tcallx0\ta9\n\
+                    \tl32r\ta12, .LCPI0_1\n\tcallx0\ta12\n\
+                    \tl32r\ta8, .LCPI0_2\n\tcallx0\ta8\n";
+        let expected = "\t.literal .LCPI0_1, both\n\t.literal .LCPI0_2, 65535\n\
+                        f:\n\tor\ta2, a12, a12\n\tcall0\tnear\n\
+                        \tl32r\ta8, .LCPI0_1\n\tbeqz\ta2, .L1\n\tcallx0\ta8\n.L1:\n\
+                        \tcall0\tboth\n\
+                        \tl32r\ta12, .LCPI0_1\n\tcallx0\ta12\n\
+                        \tl32r\ta8, .LCPI0_2\n\tcallx0\ta8\n";
+        let dir = project::target_dir().join("firmware");
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join("calls-test.s");
+        std::fs::write(&file, text).unwrap();
+        let script = project::root().join("xtask/xtensa/calls.awk");
+        assert_eq!(output(Command::new("awk").arg("-f").arg(script).arg(&file)).unwrap(), expected);
+    }
 }

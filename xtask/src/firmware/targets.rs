@@ -80,7 +80,7 @@ pub const LX106: Target = Target {
     layout: Layout::Gnu,
     assembler: Some(Assembler {
         json: "esp8266.json",
-        filter: "fixlit.awk",
+        filters: &["calls.awk", "fixlit.awk"],
         command: &["xtensa-lx106-elf-as", "--longcalls", "--text-section-literals"],
     }),
     fast: false,
@@ -94,7 +94,7 @@ pub const ESP32: Target = Target {
     packages: &[setup::program("binutils-xtensa-lx106", "xtensa-lx106-elf-objcopy"), setup::program("llvm-22", "llvm-mc-22")],
     assembler: Some(Assembler {
         json: "esp32.json",
-        filter: "inlit.awk",
+        filters: &["inlit.awk"],
         command: &["llvm-mc-22", "-triple=xtensa", "-mcpu=esp32", "-filetype=obj"],
     }),
     has_compiler: false,

@@ -1,0 +1,27 @@
+# Calls functions by name where LLVM-Xtensa loads their address and calls that: the assembler makes the same of it (--longcalls), but tells the linker, which
+# then calls directly whatever is near enough. An address that is loaded in one block and used otherwise, or past a branch, is left alone.
+{ line[NR] = $0 }
+$1 == ".literal" { name = $2; sub(/,$/, "", name); value[name] = $3; place[name] = NR }
+$1 == "l32r" { used[$3]++ }
+END {
+  for (i = 1; i <= NR; i++) {
+    split(line[i], word)
+    if (word[1] != "l32r" || value[word[3]] !~ /^[A-Za-z_]/) continue
+    register = word[2]
+    sub(/,$/, "", register)
+    # The others outlive a call.
+    if (register !~ /^a([2-9]|10|11)$/) continue
+    for (j = i + 1; j <= NR; j++) {
+      split(line[j], next_word)
+      if (next_word[1] == "callx0" && next_word[2] == register) {
+        line[j] = "\tcall0\t" value[word[3]]
+        line[i] = ""
+        if (--used[word[3]] == 0) line[place[word[3]]] = ""
+        break
+      }
+      # A label, a branch, another call, or another use.
+      if (next_word[1] ~ /^(b|j|call|ret|loop|\.)/ || next_word[1] ~ /:$/ || line[j] ~ ("[ \t,]" register "($|[ \t,])")) break
+    }
+  }
+  for (i = 1; i <= NR; i++) if (line[i] != "") print line[i]
+}
