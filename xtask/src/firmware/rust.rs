@@ -165,6 +165,14 @@ fn debian(program: &str) -> Result<Command> {
 mod tests {
     use super::*;
 
+    fn tidied(text: &str, test: &str) -> String {
+        let dir = project::target_dir().join("firmware");
+        std::fs::create_dir_all(&dir).unwrap();
+        let file = dir.join(format!("{test}.s"));
+        std::fs::write(&file, text).unwrap();
+        output(Command::new("awk").arg("-f").arg(project::root().join("xtask/xtensa/tidy.awk")).arg(&file)).unwrap()
+    }
+
     #[test]
     fn calls_through_an_address_become_calls_by_name_where_nothing_else_uses_it() {
         let text = "\t.literal .LCPI0_0, near\n\t.literal .LCPI0_1, both\n\t.literal .LCPI0_2, 65535\n\
@@ -179,11 +187,16 @@ mod tests {
                         \tcall0\tboth\n\
                         \tl32r\ta12, .LCPI0_1\n\tcallx0\ta12\n\
                         \tl32r\ta8, .LCPI0_2\n\tcallx0\ta8\n";
-        let dir = project::target_dir().join("firmware");
-        std::fs::create_dir_all(&dir).unwrap();
-        let file = dir.join("calls-test.s");
-        std::fs::write(&file, text).unwrap();
-        let script = project::root().join("xtask/xtensa/calls.awk");
-        assert_eq!(output(Command::new("awk").arg("-f").arg(script).arg(&file)).unwrap(), expected);
+        assert_eq!(tidied(text, "calls"), expected);
+    }
+
+    #[test]
+    fn the_stack_pointer_is_moved_in_one_step_at_the_beginning_and_before_the_end() {
+        let (down, up, between) =
+            ("\taddi\ta8, a1, -16\n\tor\ta1, a8, a8\n", "\taddi\ta8, a1, 16\n\tor\ta1, a8, a8\n", "\tl8ui\ta3, a8, 0\n");
+        assert_eq!(
+            tidied(&format!("f:\n{down}{between}.LBB0_1:\n{down}{up}{between}{up}\tret\n"), "stack"),
+            format!("f:\n\taddi\ta1, a1, -16\n{between}.LBB0_1:\n{down}{up}{between}\taddi\ta1, a1, 16\n\tret\n")
+        );
     }
 }

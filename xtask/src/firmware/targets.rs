@@ -80,7 +80,7 @@ pub const LX106: Target = Target {
     layout: Layout::Gnu,
     assembler: Some(Assembler {
         json: "esp8266.json",
-        filters: &["calls.awk", "fixlit.awk"],
+        filters: &["tidy.awk", "fixlit.awk"],
         command: &["xtensa-lx106-elf-as", "--longcalls", "--text-section-literals"],
     }),
     fast: false,

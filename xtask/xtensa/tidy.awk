@@ -1,5 +1,9 @@
-# Calls functions by name where LLVM-Xtensa loads their address and calls that: the assembler makes the same of it (--longcalls), but tells the linker, which
-# then calls directly whatever is near enough. An address that is loaded in one block and used otherwise, or past a branch, is left alone.
+# Says shorter what LLVM-Xtensa says at length.
+#
+# Calls: functions are called by name where their address is loaded and then called. The assembler makes the same of it (--longcalls), but tells the linker, which
+# then calls directly whatever is near enough. An address that is used otherwise as well, or past a branch, is left alone.
+#
+# The stack pointer: where a function begins and before it returns, nothing is in a8, by way of which it is moved.
 { line[NR] = $0 }
 $1 == ".literal" { name = $2; sub(/,$/, "", name); value[name] = $3; place[name] = NR }
 $1 == "l32r" { used[$3]++ }
@@ -22,6 +26,12 @@ END {
       # A label, a branch, another call, or another use.
       if (next_word[1] ~ /^(b|j|call|ret|loop|\.)/ || next_word[1] ~ /:$/ || line[j] ~ ("[ \t,]" register "($|[ \t,])")) break
     }
+  }
+  for (i = 1; i < NR; i++) {
+    if (line[i] !~ /^\taddi\ta8, a1, -?[0-9]+$/ || line[i + 1] != "\tor\ta1, a8, a8") continue
+    if (line[i - 1] !~ /^[A-Za-z_][A-Za-z0-9_.$]*:$/ && line[i + 2] != "\tret") continue
+    sub(/a8/, "a1", line[i])
+    line[i + 1] = ""
   }
   for (i = 1; i <= NR; i++) if (line[i] != "") print line[i]
 }
