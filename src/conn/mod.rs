@@ -85,7 +85,7 @@ fn deadline(limit: u32, now: Millis) -> Millis {
 
 const NEVER: Millis = 0;
 
-/// A connection with its session.
+/// A connection with its session. The fields lie in this order, the small ones first, where the shortest instructions reach them.
 #[repr(C)]
 pub struct Conn<H: Copy> {
     phase: Phase,

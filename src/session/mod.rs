@@ -54,6 +54,7 @@ enum Pending {
 }
 
 /// The session of one connection object. `H` is what the layer above needs to call a subscription's handler.
+/// The fields lie in this order, the small ones first, where the shortest instructions reach them.
 #[repr(C)]
 pub struct Session<H: Copy> {
     link: Link,
