@@ -292,16 +292,6 @@ typedef uint32_t mgos_mqtt_frames;
 #endif
 
 /**
- * How far the connection has got.
- */
-struct Stage;
-
-/**
- * The state of a connection over WebSocket.
- */
-struct WebSocket;
-
-/**
  * The packet at the beginning of a connection's receive buffer, to be shown to a handler.
  */
 struct mgos_mqtt_packet {
