@@ -131,6 +131,32 @@ static void used_at_once(void) {
 }
 #endif
 
+#ifndef MQTT_UPSTREAM
+static void under_another_id(void) {
+  cfg.clean_session = false;
+  create();
+  app_connect();
+  expect_connection();
+  expect("10 0d 0004 'MQTT' 04 00 003c 0001 'c'");
+  play("20 02 00 00");
+  app_pub("b", "2", 2, false);
+  expect("34 06 0001 'b' 0001 '2'");
+  play("34 06 0001 't' 0007 'm'");
+  expect("50 02 0007");
+  cfg.client_id = "new";
+  expect_that(app_set_config(&cfg));
+  expect_close();
+  expect_connection();
+  expect("10 0f 0004 'MQTT' 04 00 003c 0003 'new'");
+  play("20 02 01 00");
+  expect("34 06 0001 'b' 0002 '2'");
+  play("34 06 0001 't' 0007 'm'");
+  expect("50 02 0007");
+  expect_events(UP "g PUBLISH t=m qos2 id7\n" LOST UP "g PUBLISH t=m qos2 id7\n");
+  check("a session that the broker has kept under another client id is not taken for this one");
+}
+#endif
+
 static void set_copy(void *arg) {
   struct mgos_config_mqtt copy = cfg;
   char *id = strdup("deep"), *user = strdup("joe");
@@ -199,6 +225,7 @@ static const struct script scripts[] = {
 #ifndef MQTT_UPSTREAM
     {"NULL", null},
     {"used at once", used_at_once},
+    {"another client id", under_another_id},
 #endif
     {"copied", copied},
     {"no backup", no_backup},

@@ -47,12 +47,27 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
   }
 }
 
+static const char *client_id(const struct mgos_config_mqtt *cfg) {
+  return cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
+}
+
 void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts) {
-  texts[0] = cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
+  texts[0] = client_id(cfg);
   texts[1] = cfg->will_topic;
   texts[2] = cfg->will_message;
   texts[3] = cfg->user;
   texts[4] = cfg->pass;
+}
+
+/* FNV-1a, 32 bits, of a string with its end. */
+static uint32_t hash(uint32_t h, const char *s) {
+  for (; s != NULL && *s != '\0'; s++) h = (h ^ (uint8_t) *s) * 16777619u;
+  return h * 16777619u;
+}
+
+uint32_t mgos_mqtt_shim_session_key(const struct mgos_config_mqtt *cfg) {
+  uint32_t h = hash(hash(2166136261u, cfg->server), client_id(cfg));
+  return h != 0 ? h : 1;
 }
 
 /* The firmware's own configurations change under the app's hands, and are meant to. */

@@ -386,6 +386,11 @@ extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
                                  const char **texts);
 
 /**
+ * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
+ */
+extern uint32_t mgos_mqtt_shim_session_key(const struct mgos_config_mqtt *cfg);
+
+/**
  * A deep copy; the system's own configurations are shared instead. NULL without memory.
  */
 extern const struct mgos_config_mqtt *mgos_mqtt_shim_copy_config(const struct mgos_config_mqtt *cfg);

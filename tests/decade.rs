@@ -252,7 +252,7 @@ fn an_outage_of_ten_years_ends_with_the_same_wait_as_one_of_ten_minutes() {
     let mut rng = Rng::new(3);
     let (mut now, mut attempts) = (0u64, 0u64);
     while now < YEARS * 365 * DAY {
-        c.opening(CONNECT_TIMEOUT, now as u32);
+        c.opening(CONNECT_TIMEOUT, 1, now as u32);
         let fails = rng.one_in(2);
         now += if fails { 10 } else { CONNECT_TIMEOUT as u64 };
         assert_eq!(c.wake(now as u32), if fails { Wake::Nothing } else { Wake::ConnectTimeout });

@@ -90,8 +90,6 @@ const NEVER: Millis = 0;
 pub struct Conn<H: Copy> {
     phase: Phase,
     slot: Slot,
-    /// The configuration with which a broker was last reached, its number plus 1; 0 for none. The session is that broker's.
-    home: u8,
     /// From CONNACK 0 until the connection is gone, even if it is being closed.
     online: bool,
     /// The app has asked to be disconnected: the network coming up changes nothing.
@@ -101,6 +99,8 @@ pub struct Conn<H: Copy> {
     /// The end of the phase, if it has one of its own; else [`NEVER`].
     until: Millis,
     backoff: Backoff,
+    /// The key with which a broker was last reached, 0 for none: the session is that broker's, under that client identifier.
+    home: u32,
     /// The MQTT session.
     pub session: Session<H>,
 }
@@ -152,21 +152,19 @@ impl<H: Copy> Conn<H> {
         }
     }
 
-    /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes.
-    pub fn opening(&mut self, limit: u32, now: Millis) {
+    /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes. `key` stands for broker and client identifier: a number that is
+    /// another for others, and not 0.
+    pub fn opening(&mut self, limit: u32, key: u32, now: Millis) {
         self.reopen = false;
-        // Of one set at run time nobody knows whether it names another broker; it is taken to be the same.
-        const PRIMARY: u8 = Slot::Primary as u8 + 1;
-        const BACKUP: u8 = Slot::Backup as u8 + 1;
-        self.session.connecting(matches!((self.home, self.slot), (PRIMARY, Slot::Backup) | (BACKUP, Slot::Primary)));
+        self.session.connecting(self.home != 0 && self.home != key);
         self.enter(Phase::Opening, deadline(limit, now));
     }
 
-    /// CONNACK 0 came: the next failure starts with the shortest wait again.
-    pub fn accepted(&mut self) {
+    /// CONNACK 0 came, from the broker with this key: the next failure starts with the shortest wait again.
+    pub fn accepted(&mut self, key: u32) {
         self.enter(Phase::Open, NEVER);
         self.online = true;
-        self.home = self.slot as u8 + 1;
+        self.home = key;
         self.backoff.reset();
     }
 

@@ -34,7 +34,7 @@ impl Outage {
     fn attempt(&mut self) -> (u64, Slot) {
         let begun = (self.now, self.c.slot());
         self.c.rest();
-        self.c.opening(30_000, self.clock());
+        self.c.opening(30_000, 1, self.clock());
         self.c.down();
         self.wait();
         begun
@@ -102,8 +102,8 @@ fn a_success_starts_over_with_the_shortest_wait_and_stays_with_its_server() {
     while o.c.slot() == Slot::Primary {
         o.attempt();
     }
-    o.c.opening(0, o.clock());
-    o.c.accepted();
+    o.c.opening(0, 1, o.clock());
+    o.c.accepted(1);
     o.now += 1_000_000;
     o.c.down();
     let lost = o.now;
@@ -124,12 +124,12 @@ fn a_configuration_set_at_run_time_has_no_backup() {
 fn an_attempt_may_take_its_time_and_no_more() {
     for start in [0, u32::MAX - 29_999, u32::MAX] {
         let mut c = Conn::<u32>::default();
-        c.opening(30_000, start);
+        c.opening(30_000, 1, start);
         assert_eq!(c.wake(start.wrapping_add(29_999)), Wake::Nothing);
         // A millisecond more where the end would lie at 0, which stands for none.
         let more = (start.wrapping_add(30_000) == 0) as u32;
         assert_eq!(c.wake(start.wrapping_add(30_000 + more)), Wake::ConnectTimeout);
-        c.opening(0, start);
+        c.opening(0, 1, start);
         assert_eq!((c.wake(start.wrapping_add(1 << 30)), c.deadline()), (Wake::Nothing, None));
     }
 }
@@ -142,8 +142,8 @@ fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing(
     assert_eq!((o.c.wake(o.clock()), o.c.deadline(), o.c.is_wanted()), (Wake::Nothing, None, false));
     assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
     o.c.want();
-    o.c.opening(0, 0);
-    o.c.accepted();
+    o.c.opening(0, 1, 0);
+    o.c.accepted(1);
     o.c.stop();
     o.c.closing(1000, 0);
     o.c.want();
@@ -154,8 +154,8 @@ fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing(
 #[test]
 fn a_changed_configuration_connects_at_once_unless_no_connection_is_wanted() {
     let mut c = Conn::<u32>::default();
-    c.opening(0, 0);
-    c.accepted();
+    c.opening(0, 1, 0);
+    c.accepted(1);
     c.reconfigured(Slot::Custom, true);
     c.closing(0, 0);
     c.down();
@@ -168,7 +168,7 @@ fn a_changed_configuration_connects_at_once_unless_no_connection_is_wanted() {
 
 #[test]
 fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
-    let mut c = connected(Conn::default(), false);
+    let mut c = connected(Conn::default(), 1, false);
     assert_eq!(c.wake(55_000), Wake::Nothing);
     assert!(c.session.next(true, 55_000).is_some());
     c.session.sent(0, 55_000);
@@ -176,14 +176,14 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
     assert_eq!((c.wake(84_999), c.wake(85_000)), (Wake::Nothing, Wake::PingTimeout));
 }
 
-/// Connects; `session_present` says that the broker knows a session.
-fn connected(mut c: Conn<u32>, session_present: bool) -> Conn<u32> {
-    c.opening(0, 0);
+/// Connects with this key; `session_present` says that the broker knows a session.
+fn connected(mut c: Conn<u32>, key: u32, session_present: bool) -> Conn<u32> {
+    c.opening(0, key, 0);
     c.session.connect_sent(false, 60, 0);
     let connack = Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
     let reaction = c.session.receive(connack, false, 0).unwrap();
     assert_eq!(reaction.tell, Tell::Accepted);
-    c.accepted();
+    c.accepted(key);
     c.session.welcomed();
     c
 }
@@ -199,31 +199,28 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 }
 
 #[test]
-fn the_other_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
+fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
     let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10 };
     let id = PacketId::MIN;
     let incoming = Packet { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
-    let mut c = connected(Conn::default(), false);
+    let mut c = connected(Conn::default(), 1, false);
     c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits).unwrap();
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     c.session.receive(incoming, false, 0).unwrap();
     // Out of reach, but met again before the other was: the same session.
     c.down();
-    c.slot = Slot::Backup;
-    c.opening(0, 0);
+    c.opening(0, 2, 0);
     c.down();
-    c.slot = Slot::Primary;
-    c = connected(c, true);
+    c = connected(c, 1, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
     assert_eq!(c.session.receive(incoming, false, 0).unwrap().tell, Tell::Nobody);
     // Another server: a new message to it, and what it sends is no repetition.
     c.down();
-    c.slot = Slot::Backup;
-    c = connected(c, true);
+    c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x34, Some(2))]);
     let reaction = c.session.receive(incoming, false, 0).unwrap();
     assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some(AckKind::PubRec), true));
     c.down();
-    c = connected(c, true);
-    assert_eq!(sent(&mut c), [(0x3c, Some(2))], "from here on the session is the backup's");
+    c = connected(c, 2, true);
+    assert_eq!(sent(&mut c), [(0x3c, Some(2))], "from here on the session is that one's");
 }

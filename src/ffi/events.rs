@@ -329,7 +329,8 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
     match tell {
         Tell::Nobody => {}
         Tell::Accepted => {
-            c.get().core.accepted();
+            let key = c.session_key();
+            c.get().core.accepted(key);
             c.limit_qos();
             c.say(Log::Connack);
             c.get().announced = c.number(Number::CloudEvents) != 0;

@@ -150,10 +150,11 @@ fn begin(c: Held) -> Begun {
         return Begun::Failed;
     }
     let (limit, over_websocket) = (c.number(Number::ConnectTimeout) as u32, c.number(Number::WsEnable) != 0);
+    let key = c.session_key();
     let object = c.get();
     object.websocket.start(over_websocket);
     object.closing = 0;
-    object.core.opening(limit, now());
+    object.core.opening(limit, key, now());
     if !object.core.is_wanted() {
         // The app has changed its mind meanwhile.
         pump::close_now(c, Reason::Asked);

@@ -171,6 +171,13 @@ impl Held {
         number(self.config(), which)
     }
 
+    /// What stands for the session that the configuration in use asks for: broker and client identifier. 0 where there is no configuration.
+    pub fn session_key(self) -> u32 {
+        let config = self.config();
+        // SAFETY: a configuration that the object holds is alive.
+        if config.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_session_key(config) } }
+    }
+
     /// The highest QoS that may be used.
     pub fn max_qos(self) -> QoS {
         let mut max = self.get().max_qos as i32 - 1;

@@ -157,6 +157,8 @@ unsafe extern "C" {
     /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
     /// NULL where one is empty.
     pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
+    /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
+    pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;
     /// A deep copy; the system's own configurations are shared instead. NULL without memory.
     pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
     /// Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.

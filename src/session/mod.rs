@@ -150,7 +150,7 @@ impl<H: Copy> Session<H> {
 
     // The connection's life.
 
-    /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session.
+    /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session, or under another client identifier.
     pub fn connecting(&mut self, elsewhere: bool) {
         self.elsewhere = elsewhere;
     }

@@ -128,7 +128,7 @@ impl Client {
         self.link = Some(Link::new(opening));
         self.tap.up();
         let clock = self.clock(now);
-        self.conn.opening(self.config.connect_timeout, clock);
+        self.conn.opening(self.config.connect_timeout, 1, clock);
     }
 
     /// The transport is up.
@@ -351,7 +351,7 @@ impl Client {
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
         match tell {
             Tell::Accepted => {
-                self.conn.accepted();
+                self.conn.accepted(1);
                 self.pump(now);
                 if let Some(number) = self.on_connack.take() {
                     self.publish(number, b"out/hello", 20, QoS::ExactlyOnce, now);

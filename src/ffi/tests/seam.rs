@@ -127,6 +127,13 @@ extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *co
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32 {
+    let cfg = Config::at(cfg);
+    let id = cfg.texts[0].as_ref().map_or(&[][..], |id| id.as_bytes());
+    cfg.server.bytes().chain([0]).chain(id.iter().copied()).fold(1u32, |key, b| key.wrapping_mul(31).wrapping_add(b as u32)) | 1
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt {
     if shared(cfg) {
         return cfg;
