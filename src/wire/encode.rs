@@ -62,7 +62,7 @@ impl<'a> Out<'a> {
 
     /// Its Remaining Length (2.2.3); `None` if that is more than the protocol can carry.
     pub fn remaining(&self) -> Option<usize> {
-        let mut n = self.payload.len() + self.is(kind::SUBSCRIBE) as usize;
+        let mut n = self.is(kind::SUBSCRIBE) as usize;
         if self.id.is_some() {
             n += 2;
         }
@@ -72,6 +72,8 @@ impl<'a> Out<'a> {
         for field in self.fields {
             n += field.map_or(0, |field| 2 + field.len());
         }
+        // However long the app says that its message is, the sum must not wrap around: what is written relies on it.
+        n = n.saturating_add(self.payload.len());
         if n <= MAX_REMAINING as usize { Some(n) } else { None }
     }
 
