@@ -200,7 +200,7 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
   struct mg_send_mqtt_handshake_opts opts;
-  const char *texts[5];
+  const char *texts[6];
   mgos_mqtt_shim_texts(cfg, texts);
   memset(&opts, 0, sizeof(opts));
   if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;

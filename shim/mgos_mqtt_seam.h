@@ -112,9 +112,17 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_TOO_LARGE,
   /**
+   * A message is NULL and its length is not 0: s = topic.
+   */
+  MGOS_MQTT_LOG_NULL_MESSAGE,
+  /**
    * will_retain without a complete will.
    */
   MGOS_MQTT_LOG_NO_WILL,
+  /**
+   * The will is left out, as its topic has a wildcard: s = topic.
+   */
+  MGOS_MQTT_LOG_WILL_WILDCARD,
   /**
    * A password without a user name.
    */
@@ -135,6 +143,10 @@ enum mgos_mqtt_log
    * A handler is NULL: s = filter.
    */
   MGOS_MQTT_LOG_NO_HANDLER,
+  /**
+   * A topic name or filter has control characters: s = topic.
+   */
+  MGOS_MQTT_LOG_CONTROL_CHARACTERS,
   /**
    * The other server is tried: a = its number, 0 or 1.
    */
@@ -379,8 +391,8 @@ extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
- * NULL where one is empty.
+ * Six strings of the configuration. The first five in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name,
+ * password; then the topic of a will that must be left out, as it has a wildcard. NULL where one is empty.
  */
 extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
                                  const char **texts);

@@ -226,20 +226,33 @@ pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
 }
 
 /// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one that is empty.
-fn texts(config: *const mgos_config_mqtt, fields: &mut [Option<&[u8]>; 5]) {
-    let mut texts = [ptr::null(); 5];
+/// Returns the topic of a will that is left out, as it has a wildcard.
+fn texts<'a>(config: *const mgos_config_mqtt, fields: &mut [Option<&'a [u8]>; 5]) -> Option<&'a [u8]> {
+    let mut texts = [ptr::null(); 6];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.
     unsafe {
         shim::mgos_mqtt_shim_texts(config, texts.as_mut_ptr());
         for (field, text) in fields.iter_mut().zip(&texts) {
             *field = c_str(*text);
         }
+        c_str(texts[5])
     }
 }
 
 /// The transport is up: CONNECT, by us or by the app's callback.
 pub fn handshake(c: Held) {
-    let config = c.config();
+    let mut config = c.config();
+    if !config.is_null()
+        && let Some(topic) = texts(config, &mut [None; 5])
+    {
+        let nc = c.get().nc;
+        c.log(Log::WillWildcard, topic, 0, 0);
+        // A log hook may have ended the connection, or changed the configuration.
+        if c.get().nc != nc || !c.get().core.is_opening() {
+            return;
+        }
+        config = c.config();
+    }
     if config.is_null() {
         return pump::close_now(c, Reason::Config);
     }
@@ -254,7 +267,7 @@ pub fn handshake(c: Held) {
         will_retain: number(Number::WillRetain) != 0,
         keep_alive: keep_alive(number(Number::KeepAlive)),
     };
-    texts(config, &mut connect.fields);
+    let will_is_wrong = texts(config, &mut connect.fields).is_some();
     let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
     let lacks_will = will_topic.is_none() || will_message.is_none();
     if lacks_will {
@@ -280,7 +293,7 @@ pub fn handshake(c: Held) {
             c.say(what);
         }
     };
-    complain(connect.will_retain && lacks_will, Log::NoWill);
+    complain(connect.will_retain && lacks_will && !will_is_wrong, Log::NoWill);
     complain(password_alone, Log::NoUser);
     complain(nameless, Log::NoClientId);
     complain(!fits, Log::TooLong);

@@ -55,8 +55,12 @@ pub enum Log {
     Dropped,
     /// A message is more than a packet can carry: s = topic.
     TooLarge,
+    /// A message is NULL and its length is not 0: s = topic.
+    NullMessage,
     /// will_retain without a complete will.
     NoWill,
+    /// The will is left out, as its topic has a wildcard: s = topic.
+    WillWildcard,
     /// A password without a user name.
     NoUser,
     /// An empty client id with clean_session false.
@@ -67,6 +71,8 @@ pub enum Log {
     NoConnection,
     /// A handler is NULL: s = filter.
     NoHandler,
+    /// A topic name or filter has control characters: s = topic.
+    ControlCharacters,
     /// The other server is tried: a = its number, 0 or 1.
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
@@ -154,8 +160,8 @@ unsafe extern "C" {
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
-    /// NULL where one is empty.
+    /// Six strings of the configuration. The first five in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name,
+    /// password; then the topic of a will that must be left out, as it has a wildcard. NULL where one is empty.
     pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;

@@ -73,6 +73,8 @@ pub struct Session<H: Copy> {
     alive: KeepAlive,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
     below: u8,
+    /// A topic that was published or subscribed had control characters. For the layer above to warn of.
+    pub control_characters: bool,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
 }
@@ -99,6 +101,7 @@ impl<H: Copy> Session<H> {
         counters: Counters::NEW,
         elsewhere: false,
         below: 0,
+        control_characters: false,
     };
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
@@ -330,7 +333,7 @@ impl<H: Copy> Session<H> {
     pub fn publish(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<Published, Refused> {
         // Every message takes an identifier, whatever becomes of it, as upstream's do.
         let id = self.packet_id();
-        check_name(topic).map_err(Refused::Topic)?;
+        self.control_characters |= check_name(topic).map_err(Refused::Topic)?;
         let qos = qos.min(limits.max_qos);
         let flags = (qos as u8) << 1 | retain as u8;
         if qos == QoS::AtMostOnce || limits.max_queue == 0 {
@@ -368,7 +371,7 @@ impl<H: Copy> Session<H> {
 
     /// Subscribes to a filter, now or when the connection is up.
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), Refused> {
-        check_filter(filter).map_err(Refused::Topic)?;
+        self.control_characters |= check_filter(filter).map_err(Refused::Topic)?;
         Ok(self.subscriptions.add(filter, qos, recipient)?)
     }
 

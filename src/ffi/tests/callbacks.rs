@@ -30,7 +30,13 @@ pub enum Kind {
 
 /// Makes a connection with all that an app can hang on it.
 pub fn make(kind: Kind) -> Turn {
-    let config = |server| Config::new(server).with(Number::WsEnable, (kind == Kind::WebSocket) as i32);
+    let config = |server| {
+        let mut config = Config::new(server).with(Number::WsEnable, (kind == Kind::WebSocket) as i32);
+        // Left out, with a line in the log whose hook may do what it likes.
+        config.texts[1] = Some(c"w/#".into());
+        config.texts[2] = Some(c"gone".into());
+        config
+    };
     let turn = begin([config("one"), config("two")]);
     let [primary, backup] = with(|w| w.shared);
     // SAFETY: the configurations live as long as the world; strings are constants.

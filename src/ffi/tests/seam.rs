@@ -10,7 +10,8 @@ use super::super::websocket::mgos_mqtt_core_ws_frames;
 use super::link::{Nc, Proto, at};
 use super::world::{Config, Timer, callback, shared, with};
 use crate::heap::testing::fails;
-use core::ffi::{c_char, c_int, c_void};
+use crate::wire::is_wildcard;
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 use std::borrow::ToOwned;
 use std::boxed::Box;
@@ -120,10 +121,12 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
-    for (i, text) in Config::at(cfg).texts.iter().enumerate() {
-        // SAFETY: there is room for five.
-        unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
-    }
+    let [id, topic, message, user, password] = Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
+    // SAFETY: a string of the configuration, which ends with a NUL.
+    let wrong = !topic.is_null() && unsafe { CStr::from_ptr(topic) }.to_bytes().iter().any(|&b| is_wildcard(b));
+    let all = if wrong { [id, null(), null(), user, password, topic] } else { [id, topic, message, user, password, null()] };
+    // SAFETY: there is room for six.
+    unsafe { texts.cast::<[*const c_char; 6]>().write(all) };
 }
 
 #[unsafe(no_mangle)]
