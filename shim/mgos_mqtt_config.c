@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgos.h"
+#include "mgos_mqtt_server.h"
 
 static int32_t ms(double seconds) {
   if (!(seconds > 0)) return 0;
@@ -42,7 +43,7 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
     case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
       return ms(cfg->connect_timeout);
     case MGOS_MQTT_NUMBER_WS_ENABLE:
-      return cfg->ws_enable;
+      return mgos_mqtt_server_is_ws(cfg);
     default:
       return 0;
   }

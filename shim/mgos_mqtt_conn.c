@@ -169,8 +169,16 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
       ("MQTT%d %s", (int) conn, format(line, fmt, what, s != NULL ? (const char *) s : "", len, (int) a, (int) b)));
 }
 
+/* A server without the user and password that a URL may have, and that belong elsewhere. */
+static const char *without_login(const char *server) {
+  const char *scheme = strstr(server, "://"), *host = scheme != NULL ? scheme + 3 : server;
+  size_t n = strcspn(host, "/");
+  while (n > 0 && host[n - 1] != '@') n--;
+  return n > 0 ? host + n : server;
+}
+
 void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn) {
-  LOG(LL_INFO, ("MQTT%d connecting to %s", (int) conn, cfg->server));
+  LOG(LL_INFO, ("MQTT%d connecting to %s", (int) conn, without_login(cfg->server)));
 }
 
 #else /* CS_ENABLE_STDIO */

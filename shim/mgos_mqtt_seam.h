@@ -262,7 +262,7 @@ enum mgos_mqtt_number
    */
   MGOS_MQTT_NUMBER_CONNECT_TIMEOUT,
   /**
-   * 1 or 0.
+   * 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
    */
   MGOS_MQTT_NUMBER_WS_ENABLE,
 };
@@ -483,9 +483,10 @@ extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *
 extern size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
 
 /**
- * Sends the request for WebSocket, with sub-protocol mqtt.
+ * Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
  */
-extern void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg);
+extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
+                                          const struct mgos_config_mqtt *cfg);
 
 /**
  * 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.

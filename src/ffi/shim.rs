@@ -111,7 +111,7 @@ pub enum Number {
     MaxQueue,
     /// Milliseconds; 0 for no limit.
     ConnectTimeout,
-    /// 1 or 0.
+    /// 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
     WsEnable,
 }
 
@@ -200,8 +200,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
     /// Removes `len` bytes at `at` of what has been received. Returns how many are left.
     pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize) -> usize;
-    /// Sends the request for WebSocket, with sub-protocol mqtt.
-    pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt);
+    /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
+    pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
     /// 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
     pub fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.

@@ -80,8 +80,12 @@ pub fn upgrade(c: Held) {
     let object = c.get();
     object.websocket.stage = Stage::Upgrading;
     let nc = object.nc;
-    // SAFETY: `nc` and the configuration are alive.
-    unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, c.config()) };
+    let config = c.config();
+    // SAFETY: `nc` is alive, and so is the configuration where there is one.
+    if config.is_null() || unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, config) } == 0 {
+        c.say(Log::NoMemory);
+        close_now(c, Reason::NoMemory);
+    }
 }
 
 /// The server has answered; `reply` is Mongoose's `struct http_message`.

@@ -285,8 +285,12 @@ extern "C" fn mgos_mqtt_shim_cut(nc: *mut mg_connection, place: usize, len: usiz
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgos_config_mqtt) {
+extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgos_config_mqtt) -> u32 {
+    if fails() {
+        return 0;
+    }
     at(nc).send.extend_from_slice(b"GET");
+    1
 }
 
 #[unsafe(no_mangle)]
