@@ -56,6 +56,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_NO_CONFIG] = FMT("0configuration is NULL", 0),
     [MGOS_MQTT_LOG_PING_TIMEOUT] = FMT("0no PINGRESP, closing", 0),
     [MGOS_MQTT_LOG_CONNECT_TIMEOUT] = FMT("4no connection within %d ms (mqtt.connect_timeout), closing", NUMBERS),
+    [MGOS_MQTT_LOG_NO_CONNACK] = FMT("03 connections in a row ended before CONNACK: usually a TLS port without mqtt.ssl_ca_cert, or the reverse; see mqtt.server", 0),
     [MGOS_MQTT_LOG_CLOSE_TIMEOUT] = FMT("0can't send the rest, closing", 0),
     [MGOS_MQTT_LOG_VIOLATION] = FMT("4bad packet 0x%02x: %.*s, closing", WORDS),
     [MGOS_MQTT_LOG_OVERSIZED] = FMT("4packet of %d bytes is over mqtt.recv_mbuf_limit, dropped: %.*s (limit %d)", STRING),

@@ -92,6 +92,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CONNECT_TIMEOUT,
   /**
+   * Several connections in a row have ended before CONNACK.
+   */
+  MGOS_MQTT_LOG_NO_CONNACK,
+  /**
    * What was to be sent before the end was not sent in time.
    */
   MGOS_MQTT_LOG_CLOSE_TIMEOUT,

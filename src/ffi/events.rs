@@ -18,6 +18,8 @@ const MG_EV_SEND: c_int = 4;
 const MG_EV_CLOSE: c_int = 5;
 const MG_EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 const MG_MQTT_EVENT_BASE: c_int = 200;
+/// The status of a failed TLS handshake.
+const MG_SSL_ERROR: c_int = -3;
 
 /// Mongoose's handler of our connections; `user_data` is the connection object. Exported because the original's is; apps have no use for it.
 ///
@@ -163,6 +165,9 @@ fn connected(c: Held, status: c_int) {
     c.log(Log::Connected, &[], status, 0);
     if status != 0 {
         c.ends(Reason::Unreachable);
+        if status == MG_SSL_ERROR {
+            unanswered(c);
+        }
         cloud_event(c, Cloud::ConnectError);
     } else if !c.get().nc.is_null() && c.get().core.is_opening() {
         if c.get().websocket.is_used() {
@@ -173,6 +178,34 @@ fn connected(c: Held, status: c_int) {
     }
 }
 
+/// How many connections in a row may end before CONNACK until the log says what that usually means.
+const UNANSWERED: u8 = 3;
+
+/// The server was reached and has not answered CONNECT.
+fn unanswered(c: Held) {
+    let object = c.get();
+    object.unanswered = object.unanswered.saturating_add(1);
+    if object.unanswered == UNANSWERED {
+        c.say(Log::NoConnack);
+    }
+}
+
+/// An attempt has ended before CONNACK. `has_asked`: with CONNECT, or for WebSocket. The app has
+/// been told already of those that could not reach the server, were refused or took too long; of
+/// those that it has ended itself it knows.
+fn ended_before_connack(c: Held, why: u8, has_asked: bool) {
+    const LOST: u8 = Reason::Lost as u8;
+    const VIOLATION: u8 = Reason::Violation as u8;
+    const NO_MEMORY: u8 = Reason::NoMemory as u8;
+    if !matches!(why, LOST | VIOLATION | NO_MEMORY) {
+        return;
+    }
+    if has_asked && why != NO_MEMORY {
+        unanswered(c);
+    }
+    cloud_event(c, Cloud::ConnectError);
+}
+
 /// The connection is gone.
 fn closed(c: Held) {
     let object = c.get();
@@ -181,7 +214,11 @@ fn closed(c: Held) {
     c.log(Log::Disconnected, &[], why as i32, 0);
     let object = c.get();
     object.nc = null_mut();
+    if why == Reason::Refused as u8 {
+        object.unanswered = 0;
+    }
     let was_online = object.core.is_online();
+    let has_asked = object.core.session.has_begun() || object.websocket.is_opening();
     object.core.down();
     if was_online {
         // Not what the configuration says now: there may be none any more.
@@ -190,6 +227,8 @@ fn closed(c: Held) {
             unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
         }
         call_handlers(c, null_mut(), MG_EV_CLOSE, null_mut(), None);
+    } else {
+        ended_before_connack(c, why, has_asked);
     }
     // A handler may have begun another connection already.
     if c.get().nc.is_null() && !c.get().doomed {
@@ -331,6 +370,7 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
         Tell::Accepted => {
             let key = c.session_key();
             c.get().core.accepted(key);
+            c.get().unanswered = 0;
             c.limit_qos();
             c.say(Log::Connack);
             c.get().announced = c.number(Number::CloudEvents) != 0;

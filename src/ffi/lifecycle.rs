@@ -299,6 +299,9 @@ pub fn handshake(c: Held) {
     complain(!fits, Log::TooLong);
     if !sent {
         pump::close_now(c, if fits { Reason::NoMemory } else { Reason::Config });
+        if !fits {
+            pump::cloud_event(c, Cloud::ConnectError);
+        }
     }
 }
 

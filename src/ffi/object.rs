@@ -45,6 +45,8 @@ pub struct Object {
     pub(super) max_qos: u8,
     /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
     pub(super) lowered: bool,
+    /// How many connections in a row have ended before CONNACK, the server having been reached.
+    pub(super) unanswered: u8,
     /// It has been logged that a topic has control characters.
     pub(super) control_characters: bool,
     pub(super) id: i16,
@@ -83,6 +85,7 @@ impl Object {
         last_reason: Reason::None as u8,
         beginning: false,
         lowered: false,
+        unanswered: 0,
         control_characters: false,
         quiet: false,
         doomed: false,

@@ -45,6 +45,8 @@ pub enum Log {
     PingTimeout,
     /// The handshakes have taken longer than a milliseconds.
     ConnectTimeout,
+    /// Several connections in a row have ended before CONNACK.
+    NoConnack,
     /// What was to be sent before the end was not sent in time.
     CloseTimeout,
     /// The broker broke the protocol: a = first byte of the packet, b = which rule.

@@ -81,8 +81,11 @@ pub fn upgrade(c: Held) {
     object.websocket.stage = Stage::Upgrading;
     let nc = object.nc;
     let config = c.config();
-    // SAFETY: `nc` is alive, and so is the configuration where there is one.
-    if config.is_null() || unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, config) } == 0 {
+    if config.is_null() {
+        return close_now(c, Reason::Config);
+    }
+    // SAFETY: `nc` and the configuration are alive.
+    if unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, config) } == 0 {
         c.say(Log::NoMemory);
         close_now(c, Reason::NoMemory);
     }
