@@ -66,6 +66,16 @@ uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c, uint32_t on) {
             : mgos_event_remove_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c);
 }
 
+static void time_cb(int ev, void *ev_data, void *arg) {
+  mgos_mqtt_core_time_set((struct mgos_mqtt_conn *) arg);
+  (void) ev, (void) ev_data;
+}
+
+uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on) {
+  return on ? mgos_event_add_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c)
+            : mgos_event_remove_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c);
+}
+
 void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which) {
   static const int events[] = {MGOS_EVENT_CLOUD_CONNECTING, MGOS_EVENT_CLOUD_CONNECTED, MGOS_EVENT_CLOUD_DISCONNECTED,
                                MGOS_EVENT_CLOUD_CONNECTERROR};

@@ -370,6 +370,12 @@ extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
                                          uint32_t on);
 
 /**
+ * Calls `mgos_mqtt_core_time_set` whenever the wall clock has been set (`on` = 1), or no more (0). Returns 0 without memory.
+ */
+extern uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c,
+                                          uint32_t on);
+
+/**
  * Writes the log line `what` for connection number `conn`.
  */
 extern void mgos_mqtt_shim_log(mgos_mqtt_log what,
@@ -553,6 +559,11 @@ void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
  * The network has come up.
  */
 void mgos_mqtt_core_net_up(struct mgos_mqtt_conn *c);
+
+/**
+ * The wall clock has been set.
+ */
+void mgos_mqtt_core_time_set(struct mgos_mqtt_conn *c);
 
 /**
  * Does what `mgos_mqtt_shim_ws_frames` was asked for.

@@ -1,7 +1,7 @@
 //! What Mongoose, the network and the timer tell us; and the way of a packet from the receive buffer to the app's handlers.
 
 use super::lifecycle;
-use super::object::{Handler, Held, Hold};
+use super::object::{Handler, Held, Hold, look};
 use super::pump::{self, NotWritten, close_now, cloud_event, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
@@ -118,6 +118,20 @@ pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
     let Some(c) = (unsafe { Hold::new(c) }) else { return };
     if c.get().core.is_wanted() && c.number(Number::Enable) != 0 {
         lifecycle::connect(*c);
+    }
+}
+
+/// The wall clock has been set.
+///
+/// # Safety
+/// `c` is a live connection object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
+    // SAFETY: by the contract.
+    let waits = unsafe { look(c) }.is_some_and(|object| object.needs_time);
+    if waits && pump::time_is_set() {
+        // SAFETY: by the contract.
+        unsafe { mgos_mqtt_core_net_up(c) };
     }
 }
 

@@ -56,9 +56,12 @@ pub fn free(c: Held) {
     for slot in 0..3 {
         free_config(c, slot);
     }
-    // SAFETY: ends the watch that `create` began; `nc` was alive until now, and knows us no more afterwards.
+    // SAFETY: ends the watches that `create` began; `nc` was alive until now, and knows us no more afterwards.
     unsafe {
         shim::mgos_mqtt_shim_watch_net(c.ptr(), 0);
+        if c.get().watches_time {
+            shim::mgos_mqtt_shim_watch_time(c.ptr(), 0);
+        }
         if !nc.is_null() {
             shim::mgos_mqtt_shim_detach(nc);
             shim::mgos_mqtt_shim_close(nc, 0);
@@ -116,8 +119,14 @@ enum Begun {
 }
 
 fn begin(c: Held) -> Begun {
-    // SAFETY: reads the clock.
-    if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
+    let lacks_time = c.number(Number::RequireTime) != 0 && !pump::time_is_set();
+    let object = c.get();
+    object.needs_time = lacks_time;
+    if lacks_time {
+        if !object.watches_time {
+            // SAFETY: the object lives until it is freed, which ends the watch. Without memory the usual wait must do.
+            object.watches_time = unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) } != 0;
+        }
         c.say(Log::NoTime);
         return Begun::Failed;
     }

@@ -45,6 +45,10 @@ pub struct Object {
     pub(super) max_qos: u8,
     /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
     pub(super) lowered: bool,
+    /// An attempt waits for the wall clock to be set.
+    pub(super) needs_time: bool,
+    /// We are told when the wall clock is set: from when that was first needed.
+    pub(super) watches_time: bool,
     /// How many connections in a row have ended before CONNACK, the server having been reached.
     pub(super) unanswered: u8,
     /// It has been logged that a topic has control characters.
@@ -85,6 +89,8 @@ impl Object {
         last_reason: Reason::None as u8,
         beginning: false,
         lowered: false,
+        needs_time: false,
+        watches_time: false,
         unanswered: 0,
         control_characters: false,
         quiet: false,

@@ -153,6 +153,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
     /// Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
+    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock has been set (`on` = 1), or no more (0). Returns 0 without memory.
+    pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Writes the log line `what` for connection number `conn`.
     pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
     /// Logs that an attempt begins, with the server's address.

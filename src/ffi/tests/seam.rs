@@ -84,6 +84,21 @@ extern "C" fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
+    if on != 0 && fails() {
+        return 0;
+    }
+    with(|w| {
+        assert_eq!(w.time_watchers.contains(&c), on == 0, "a watch begins once, and ends once");
+        w.time_watchers.retain(|&watcher| watcher != c);
+        if on != 0 {
+            w.time_watchers.push(c);
+        }
+    });
+    1
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize, a: i32, b: i32) {
     // SAFETY: so many bytes are there, for now.
     let text = if s.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(s, len) } }.to_owned();
