@@ -160,6 +160,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_BAD_FRAME,
   /**
+   * The server's answer to the request for WebSocket is longer than a bytes.
+   */
+  MGOS_MQTT_LOG_LONG_ANSWER,
+  /**
    * The broker has taken a message at QoS 2 at QoS 1.
    */
   MGOS_MQTT_LOG_LOWERED,
@@ -298,6 +302,10 @@ enum mgos_mqtt_frames
    * The same, with a close.
    */
   MGOS_MQTT_FRAMES_OUT_OF_TO_THE_END,
+  /**
+   * Write one that closes the connection.
+   */
+  MGOS_MQTT_FRAMES_CLOSE,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

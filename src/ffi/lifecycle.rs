@@ -5,6 +5,7 @@ use super::object::{Held, Hold, Object, c_str, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
+use super::websocket;
 use crate::conn::Slot;
 use crate::heap;
 use crate::wire::{Connect, Out, connect_terms};
@@ -190,10 +191,17 @@ pub fn disconnect(c: Held) {
     let mut say = c.get().core.session.may_send();
     if say {
         say = pump::send(c, &Out::DISCONNECT).is_ok();
+        if say {
+            websocket::close(c, nc);
+        }
+        // Without memory a log hook has run.
+        if c.get().nc != nc {
+            return;
+        }
     }
     let limit = c.number(Number::ConnectTimeout) as u32;
     c.get().core.closing(limit, now());
-    // SAFETY: `nc` is alive: sending does not call the app.
+    // SAFETY: `nc` is alive: it was compared after the last call that may run the app.
     unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
     arm(c);
 }

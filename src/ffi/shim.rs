@@ -79,6 +79,8 @@ pub enum Log {
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
+    /// The server's answer to the request for WebSocket is longer than a bytes.
+    LongAnswer,
     /// The broker has taken a message at QoS 2 at QoS 1.
     Lowered,
     /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
@@ -141,6 +143,8 @@ pub enum Frames {
     OutOf,
     /// The same, with a close.
     OutOfToTheEnd,
+    /// Write one that closes the connection.
+    Close,
 }
 
 unsafe extern "C" {

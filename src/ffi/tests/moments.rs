@@ -98,6 +98,54 @@ fn while_a_handler_runs_the_event_loop_its_connection_may_go() {
     turn.end();
 }
 
+#[test]
+fn disconnecting_over_websocket_closes_that_too_and_once() {
+    for server_closes in [false, true] {
+        let turn = up(Kind::WebSocket);
+        heard();
+        with(|w| {
+            w.frames.clear();
+            w.stuck = true;
+        });
+        // SAFETY: the connection is alive.
+        unsafe { mgos_mqtt_conn_disconnect(c()) };
+        if server_closes {
+            at(nc()).broker.says.extend([0x88, 2, 3, 0xe8]);
+        }
+        rounds(3);
+        with(|w| w.stuck = false);
+        rounds(3);
+        assert_eq!(heard(), [b"\xe0\0".to_vec()]);
+        assert_eq!(with(|w| core::mem::take(&mut w.frames)), [(8, std::vec![3, 0xe8])]);
+        assert!(nc().is_null());
+        turn.end();
+    }
+}
+
+#[test]
+fn without_memory_for_the_last_words_a_log_hook_may_end_the_connection() {
+    for (kind, closes) in [(Kind::Plain, false), (Kind::WebSocket, false), (Kind::WebSocket, true)] {
+        for n in 0..6 {
+            let turn = up(kind);
+            at(nc()).send.shrink_to_fit();
+            // The line of the disconnection comes first, but not where the server closes.
+            in_callback(if closes { 0 } else { 1 }, || {
+                at(nc()).close_now = true;
+                round();
+            });
+            crate::heap::testing::fail_once(n);
+            if closes {
+                at(nc()).broker.says.extend([0x88, 2, 3, 0xe8]);
+            } else {
+                // SAFETY: the connection is alive.
+                unsafe { mgos_mqtt_conn_disconnect(c()) };
+            }
+            rounds(3);
+            turn.end();
+        }
+    }
+}
+
 /// What was logged since this was last asked, by the numbers of the lines.
 fn logged() -> Vec<u32> {
     with(|w| core::mem::take(&mut w.log)).into_iter().map(|line| line.0).collect()
