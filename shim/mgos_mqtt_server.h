@@ -1,7 +1,8 @@
 #pragma once
 
 /*
- * What mqtt.server says. For the shim, not for apps.
+ * What mqtt.server says, for the rest of the shim; not for apps. How it is read:
+ * mgos_mqtt_server.c.
  */
 
 #include <stdbool.h>
