@@ -33,7 +33,7 @@ static void taken(void) {
   expect_taken("  127.0.0.1:%d\t ");
   expect_taken(" mqtt://localhost:%d ");
   expect_taken("127.0.0.1:%d,127.0.0.2:1");
-  check("HOST:PORT, with or without mqtt://, with blanks around");
+  check("HOST:PORT, with or without mqtt://, with spaces around");
 }
 
 static void connect_and_look(void *arg) {

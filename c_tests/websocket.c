@@ -218,7 +218,7 @@ static void outgoing(void) {
   expect_frame(0x88, "03e8");
   expect_close();
   expect_events(LOST);
-  check("DISCONNECT is followed by a frame that closes");
+  check("DISCONNECT is followed by a close frame");
 #endif
 }
 
@@ -314,8 +314,8 @@ static void pongs_unread(void) {
   forget_events();
 }
 
-/* The answer does not end within mqtt.recv_mbuf_limit. */
-static void long_answer(void) {
+/* The reply does not end within mqtt.recv_mbuf_limit. */
+static void long_reply(void) {
   char request[1000];
   char answer[400];
   snprintf(answer, sizeof(answer), "HTTP/1.1 101 Switching Protocols\r\nA: %0360d", 0);
@@ -327,9 +327,9 @@ static void long_answer(void) {
   receive_request(request, sizeof(request));
   play_bytes(answer, strlen(answer));
   expect_close();
-  expect_logged("the answer to WebSocket is over mqtt.recv_mbuf_limit (300 bytes), closing");
+  expect_logged("WebSocket handshake reply is longer than mqtt.recv_mbuf_limit (300 bytes), closing");
   expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
-  check("an answer over the limit closes at once");
+  check("a handshake reply over the limit closes at once");
   forget_events();
 }
 
@@ -358,7 +358,7 @@ static const struct script scripts[] = {
     {"last words", last_words},
     {"large frame", large_frame},
     {"pongs unread", pongs_unread},
-    {"long answer", long_answer},
+    {"long reply", long_reply},
     {"silent server", silent_server},
 #endif
 };

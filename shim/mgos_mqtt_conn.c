@@ -73,7 +73,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_CONTROL_CHARACTERS] = FMT("1topic has control characters, which some brokers refuse: %.*s", STRING),
     [MGOS_MQTT_LOG_SWITCHED] = FMT("2switching to %.*s", WORDS),
     [MGOS_MQTT_LOG_LOWERED] = FMT("1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1", 0),
-    [MGOS_MQTT_LOG_LONG_ANSWER] = FMT("4the answer to WebSocket is over mqtt.recv_mbuf_limit (%d bytes), closing", NUMBERS),
+    [MGOS_MQTT_LOG_LONG_REPLY] = FMT("4WebSocket handshake reply is longer than mqtt.recv_mbuf_limit (%d bytes), closing", NUMBERS),
     [MGOS_MQTT_LOG_BAD_FRAME] = FMT("0bad WebSocket frame: %.*s, closing", WORDS),
     /* By `TopicError` in src/wire/topic.rs. */
     [MGOS_MQTT_LOG_BAD_TOPIC + 1] = FMT("0topic refused: it is empty", 0),

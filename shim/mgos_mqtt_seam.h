@@ -160,9 +160,9 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_BAD_FRAME,
   /**
-   * The server's answer to the request for WebSocket is longer than a bytes.
+   * The reply to the WebSocket handshake is longer than a bytes.
    */
-  MGOS_MQTT_LOG_LONG_ANSWER,
+  MGOS_MQTT_LOG_LONG_REPLY,
   /**
    * The broker has taken a message at QoS 2 at QoS 1.
    */
@@ -303,7 +303,7 @@ enum mgos_mqtt_frames
    */
   MGOS_MQTT_FRAMES_OUT_OF_TO_THE_END,
   /**
-   * Write one that closes the connection.
+   * Write a close frame.
    */
   MGOS_MQTT_FRAMES_CLOSE,
 };
@@ -378,10 +378,10 @@ extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
                                          uint32_t on);
 
 /**
- * Calls `mgos_mqtt_core_time_set` whenever the wall clock has been set (`on` = 1), or no more (0). Returns 0 without memory.
+ * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
+ * Returns 0 without memory.
  */
-extern uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c,
-                                          uint32_t on);
+extern uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on);
 
 /**
  * Writes the log line `what` for connection number `conn`.
@@ -409,11 +409,11 @@ extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Six strings of the configuration. The first five in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name,
- * password; then the topic of a will that must be left out, as it has a wildcard. NULL where one is empty.
+ * Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
+ * client id (device.id where it is empty), topic and message of the will, user name, password.
+ * The last is the topic of a will that is left out because it has a wildcard.
  */
-extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
-                                 const char **texts);
+extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts);
 
 /**
  * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.

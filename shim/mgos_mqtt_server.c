@@ -9,26 +9,34 @@
 
 #include "mgos.h"
 
+#ifndef MG_ENABLE_SSL
+#define MG_ENABLE_SSL 0
+#endif
+
+#ifndef MG_ENABLE_IPV6
+#define MG_ENABLE_IPV6 0
+#endif
+
 #if CS_ENABLE_STDIO
 #define WORDS(text) ("mqtt.server: " text)
 #else
 #define WORDS(text) ""
 #endif
 
-#define BLANKS " \t\r\n"
+#define SPACES " \t\r\n"
 
 /* What a scheme asks for. */
 #define TLS 1
 #define WEBSOCKET 2
 #define UNKNOWN 4
 
-/* Moves *s behind blanks and a scheme, and returns what that asks for. */
+/* Moves *s past spaces and a scheme, and returns what the scheme asks for. */
 static int read_scheme(const char **s) {
   static const struct {
     char name[6];
     char asks_for;
   } schemes[] = {{"mqtt", 0}, {"tcp", 0}, {"mqtts", TLS}, {"ssl", TLS}, {"ws", WEBSOCKET}, {"wss", WEBSOCKET | TLS}};
-  *s += strspn(*s, BLANKS);
+  *s += strspn(*s, SPACES);
   const char *end = strstr(*s, "://");
   if (end == NULL) return 0;
   size_t len = (size_t) (end - *s);
@@ -57,7 +65,7 @@ static int read_port(const char *s, const char *end) {
   return port;
 }
 
-/* Where the host ends within `s` to `end`: behind its bracket, or before its port; NULL for an IPv6 address without brackets. */
+/* Where the host of an authority ends, before its port. NULL for IPv6 without brackets. */
 static const char *end_of_host(const char *s, const char *end) {
   const char *colon = (const char *) memchr(s, ':', (size_t) (end - s));
   if (*s == '[') {
@@ -71,12 +79,12 @@ static const char *end_of_host(const char *s, const char *end) {
 const char *mgos_mqtt_server_read(const struct mgos_config_mqtt *cfg, struct mgos_mqtt_server *to) {
   const char *s = cfg->server, *ca = cfg->ssl_ca_cert;
   int scheme = read_scheme(&s);
-  size_t len = strcspn(s, "/," BLANKS);
+  size_t len = strcspn(s, "/," SPACES);
   const char *end = s + len, *path = end;
   /* Mongoose takes the first address of a list. */
-  size_t path_len = *path == '/' ? strcspn(path, BLANKS) : 0;
+  size_t path_len = *path == '/' ? strcspn(path, SPACES) : 0;
   const char *rest = path + path_len;
-  rest += strspn(rest, BLANKS);
+  rest += strspn(rest, SPACES);
   if ((scheme & UNKNOWN) || (*rest != '\0' && *rest != ',')) {
     return WORDS("write HOST:PORT, or mqtt://, mqtts://, ws:// or wss:// in front of it");
   }

@@ -197,11 +197,12 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
 ///
 /// Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
 /// kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
-/// or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL and `msg.len` not 0. `topic` and `msg` are not needed any more when it
-/// returns. May be called from a handler.
+/// or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL while `msg.len` is not 0.
+/// `topic` and `msg` are not needed any more when it returns. May be called from a handler.
 ///
 /// # Safety
-/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `msg.p` is NULL or points to `msg.len` bytes.
+/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `msg.p` is NULL or points to `msg.len`
+/// bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *const c_char, msg: mg_str, qos: c_int, retain: bool) -> u16 {
     // SAFETY: by the contract.

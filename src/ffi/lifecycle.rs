@@ -57,7 +57,8 @@ pub fn free(c: Held) {
     for slot in 0..3 {
         free_config(c, slot);
     }
-    // SAFETY: ends the watches that `create` began; `nc` was alive until now, and knows us no more afterwards.
+    // SAFETY: ends the watches that were begun; `nc` was alive until now, and no longer knows us
+    // afterwards.
     unsafe {
         shim::mgos_mqtt_shim_watch_net(c.ptr(), 0);
         if c.get().watches_time {
@@ -125,7 +126,8 @@ fn begin(c: Held) -> Begun {
     object.needs_time = lacks_time;
     if lacks_time {
         if !object.watches_time {
-            // SAFETY: the object lives until it is freed, which ends the watch. Without memory the usual wait must do.
+            // Without memory for the watch, the usual wait has to do.
+            // SAFETY: the object lives until it is freed, which ends the watch.
             object.watches_time = unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) } != 0;
         }
         c.say(Log::NoTime);
@@ -242,8 +244,8 @@ pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
     true
 }
 
-/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one that is empty.
-/// Returns the topic of a will that is left out, as it has a wildcard.
+/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one
+/// that is empty. Returns the topic of a will that is left out because it has a wildcard.
 fn texts<'a>(config: *const mgos_config_mqtt, fields: &mut [Option<&'a [u8]>; 5]) -> Option<&'a [u8]> {
     let mut texts = [ptr::null(); 6];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.

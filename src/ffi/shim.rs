@@ -79,8 +79,8 @@ pub enum Log {
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
-    /// The server's answer to the request for WebSocket is longer than a bytes.
-    LongAnswer,
+    /// The reply to the WebSocket handshake is longer than a bytes.
+    LongReply,
     /// The broker has taken a message at QoS 2 at QoS 1.
     Lowered,
     /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
@@ -143,7 +143,7 @@ pub enum Frames {
     OutOf,
     /// The same, with a close.
     OutOfToTheEnd,
-    /// Write one that closes the connection.
+    /// Write a close frame.
     Close,
 }
 
@@ -157,7 +157,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
     /// Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
-    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock has been set (`on` = 1), or no more (0). Returns 0 without memory.
+    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
+    /// Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Writes the log line `what` for connection number `conn`.
     pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
@@ -168,8 +169,9 @@ unsafe extern "C" {
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Six strings of the configuration. The first five in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name,
-    /// password; then the topic of a will that must be left out, as it has a wildcard. NULL where one is empty.
+    /// Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
+    /// client id (device.id where it is empty), topic and message of the will, user name, password.
+    /// The last is the topic of a will that is left out because it has a wildcard.
     pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;

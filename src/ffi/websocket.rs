@@ -35,7 +35,7 @@ pub struct WebSocket {
     unframed: usize,
     /// Bytes at the front of the send buffer that are whole frames.
     framed: usize,
-    /// A frame that closes has been written.
+    /// A close frame has been written.
     close_is_sent: bool,
 }
 
@@ -114,7 +114,7 @@ pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
         // Mongoose has looked at what is there, and waits for the rest, for which there is no room.
         let (bytes, limit) = received(nc);
         if bytes.len() >= limit && c.get().core.is_opening() {
-            c.log(Log::LongAnswer, &[], limit as i32, 0);
+            c.log(Log::LongReply, &[], limit as i32, 0);
             close_now(c, Reason::Refused);
             cloud_event(c, Cloud::ConnectError);
         }
@@ -144,7 +144,7 @@ pub fn frame(c: Held, nc: *mut mg_connection) {
     }
 }
 
-/// Writes a frame that closes the connection (RFC 6455, 5.5.1), behind packets that are in frames already.
+/// Writes a close frame (RFC 6455, 5.5.1); all packets before it are in frames already.
 pub fn close(c: Held, nc: *mut mg_connection) {
     if c.get().websocket.stage == Stage::Open {
         by_way_of_the_shim(c, nc, Frames::Close);
@@ -211,7 +211,7 @@ fn take_out(c: Held, nc: *mut mg_connection, to_the_end: bool) {
     }
 }
 
-/// What stands in a close that is none of an error (RFC 6455, 7.4.1): 1000.
+/// The status code 1000 (RFC 6455, 7.4.1).
 const NORMAL_CLOSURE: [u8; 2] = [0x03, 0xe8];
 
 /// Answers a ping with a pong, and a close with a close.
@@ -231,7 +231,7 @@ fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     }
 }
 
-/// Writes a frame that closes, if none has been written yet. Without memory the end is one without ceremony.
+/// Writes a close frame, unless one has been written. Without memory the connection ends without.
 fn close_frame(c: Held, nc: *mut mg_connection, payload: &[u8]) {
     if !core::mem::replace(&mut c.get().websocket.close_is_sent, true) && put(nc, payload) {
         frame_as(c, nc, opcode::CLOSE, true);

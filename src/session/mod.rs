@@ -73,7 +73,7 @@ pub struct Session<H: Copy> {
     alive: KeepAlive,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
     below: u8,
-    /// A topic that was published or subscribed had control characters. For the layer above to warn of.
+    /// A published or subscribed topic had control characters: for the layer above to warn of.
     pub control_characters: bool,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,

@@ -136,7 +136,8 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
-    let [id, topic, message, user, password] = Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
+    let [id, topic, message, user, password] =
+        Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
     // SAFETY: a string of the configuration, which ends with a NUL.
     let wrong = !topic.is_null() && unsafe { CStr::from_ptr(topic) }.to_bytes().iter().any(|&b| is_wildcard(b));
     let all = if wrong { [id, null(), null(), user, password, topic] } else { [id, topic, message, user, password, null()] };
