@@ -196,6 +196,7 @@ fn connected(c: Held, status: c_int) {
 const UNANSWERED: u8 = 3;
 
 /// The server was reached and has not answered CONNECT.
+#[inline(never)]
 fn unanswered(c: Held) {
     let object = c.get();
     object.unanswered = object.unanswered.saturating_add(1);
@@ -204,24 +205,11 @@ fn unanswered(c: Held) {
     }
 }
 
-/// An attempt has ended before CONNACK. `has_asked`: with CONNECT, or for WebSocket. The app has
-/// been told already of those that could not reach the server, were refused or took too long; of
-/// those that it has ended itself it knows.
-fn ended_before_connack(c: Held, why: u8, has_asked: bool) {
+/// The connection is gone.
+fn closed(c: Held) {
     const LOST: u8 = Reason::Lost as u8;
     const VIOLATION: u8 = Reason::Violation as u8;
     const NO_MEMORY: u8 = Reason::NoMemory as u8;
-    if !matches!(why, LOST | VIOLATION | NO_MEMORY) {
-        return;
-    }
-    if has_asked && why != NO_MEMORY {
-        unanswered(c);
-    }
-    cloud_event(c, Cloud::ConnectError);
-}
-
-/// The connection is gone.
-fn closed(c: Held) {
     let object = c.get();
     let why = core::mem::take(&mut object.closing).max(Reason::Lost as u8);
     object.last_reason = why;
@@ -232,7 +220,6 @@ fn closed(c: Held) {
         object.unanswered = 0;
     }
     let was_online = object.core.is_online();
-    let has_asked = object.core.session.has_begun() || object.websocket.is_opening();
     object.core.down();
     if was_online {
         // Not what the configuration says now: there may be none any more.
@@ -241,8 +228,12 @@ fn closed(c: Held) {
             unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
         }
         call_handlers(c, null_mut(), MG_EV_CLOSE, null_mut(), None);
-    } else {
-        ended_before_connack(c, why, has_asked);
+    } else if matches!(why, LOST | VIOLATION | NO_MEMORY) {
+        // The app has been told of attempts that have ended otherwise, or has ended them itself.
+        if why != NO_MEMORY {
+            unanswered(c);
+        }
+        cloud_event(c, Cloud::ConnectError);
     }
     // A handler may have begun another connection already.
     if c.get().nc.is_null() && !c.get().doomed {

@@ -47,8 +47,6 @@ pub struct Object {
     pub(super) lowered: bool,
     /// An attempt waits for the wall clock to be set.
     pub(super) needs_time: bool,
-    /// We are told when the wall clock is set: from when that was first needed.
-    pub(super) watches_time: bool,
     /// How many connections in a row have ended before CONNACK, the server having been reached.
     pub(super) unanswered: u8,
     /// It has been logged that a topic has control characters.
@@ -90,7 +88,6 @@ impl Object {
         beginning: false,
         lowered: false,
         needs_time: false,
-        watches_time: false,
         unanswered: 0,
         control_characters: false,
         quiet: false,

@@ -65,6 +65,8 @@ pub struct Session<H: Copy> {
     clean: bool,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     elsewhere: bool,
+    /// A published or subscribed topic had control characters: for the layer above to warn of.
+    pub control_characters: bool,
     ids: Ids,
     intake: Intake,
     outbox: Outbox,
@@ -73,8 +75,6 @@ pub struct Session<H: Copy> {
     alive: KeepAlive,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
     below: u8,
-    /// A published or subscribed topic had control characters: for the layer above to warn of.
-    pub control_characters: bool,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
 }
