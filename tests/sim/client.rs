@@ -3,6 +3,7 @@
 //! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
 
 use super::super::reference::parsed;
+use super::app::{App, Greeting};
 use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
@@ -65,6 +66,7 @@ pub struct Client {
     pub unreachable: bool,
     /// Publish from the CONNACK handler: the number to use.
     pub on_connack: Option<u32>,
+    pub app: App,
     pub trace: bool,
 }
 
@@ -97,6 +99,7 @@ impl Client {
             violation: None,
             unreachable: false,
             on_connack: None,
+            app: App::default(),
             trace,
         }
     }
@@ -119,16 +122,18 @@ impl Client {
         if self.link.is_some() {
             return;
         }
-        let opening = match self.rng.below(if self.unreachable { 2 } else { 40 }) {
+        let slot = self.conn.slot();
+        let opening = self.app.attempt(slot, self.unreachable, now);
+        let opening = opening.unwrap_or_else(|| match self.rng.below(if self.unreachable { 2 } else { 40 }) {
             0 => Opening::FailsAt(now + self.rng.below(3000)),
             1 => Opening::Never,
             _ => Opening::At(now + self.rng.below(300)),
-        };
+        });
         self.note(now, || format!("connects: {opening:?}"));
         self.link = Some(Link::new(opening));
         self.tap.up();
         let clock = self.clock(now);
-        self.conn.opening(self.config.connect_timeout, 1, clock);
+        self.conn.opening(self.config.connect_timeout, App::key(slot), clock);
     }
 
     /// The transport is up.
@@ -182,6 +187,7 @@ impl Client {
             return Err(NoMemory);
         }
         let packet = self.tap.wrote(bytes, now, app);
+        self.app.wrote(&packet, now);
         self.note(now, || format!("-> {packet:?}"));
         let link = self.link.as_mut().expect("written without a connection");
         link.up.push(bytes, now, &mut self.rng, self.manner);
@@ -237,7 +243,13 @@ impl Client {
 
     fn reconnect(&mut self, now: u64) {
         let (random, clock) = (self.rng.number() as u32, self.clock(now));
-        if self.conn.next(Some(self.config.waits), None, random, clock) == Next::Connect {
+        let backup = self.app.backup;
+        let (current, other) = match self.conn.slot() {
+            Slot::Backup => (backup, Some(self.config.waits)),
+            Slot::Primary => (Some(self.config.waits), backup),
+            Slot::Custom => (Some(self.config.waits), None),
+        };
+        if self.conn.next(current, other, random, clock) == Next::Connect {
             self.connect(now);
         }
     }
@@ -250,6 +262,7 @@ impl Client {
         self.link = None;
         self.received.clear();
         self.handed_in = false;
+        self.app.ended(now);
         self.conn.down();
         self.tap.down();
         self.reconnect(now);
@@ -260,6 +273,28 @@ impl Client {
         self.wake(now);
         self.pump(now);
         self.receive(now, false);
+    }
+
+    /// MG_EV_SEND: the socket has taken so many bytes.
+    pub fn left(&mut self, bytes: usize, now: u64) {
+        let clock = self.clock(now);
+        self.conn.session.left(bytes, clock);
+        if self.conn.session.may_have_more() {
+            self.pump(now);
+        }
+    }
+
+    /// How many bytes lie in the receive buffer.
+    pub fn buffered(&self) -> usize {
+        self.received.len()
+    }
+
+    /// The app writes a packet to the connection, past the library.
+    pub fn write_past(&mut self, packet: &[u8], now: u64) {
+        if self.link.is_some() && self.write(packet, now, true).is_ok() {
+            let clock = self.clock(now);
+            self.conn.session.sent_other(clock);
+        }
     }
 
     /// MG_EV_RECV.
@@ -351,8 +386,16 @@ impl Client {
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
         match tell {
             Tell::Accepted => {
-                self.conn.accepted(1);
+                let slot = self.conn.slot();
+                self.app.accepted(slot, now);
+                self.conn.accepted(App::key(slot));
                 self.pump(now);
+                for greeting in self.app.greetings.clone() {
+                    match greeting {
+                        Greeting::Publish(topic) => drop(self.publish(0, &topic, 20, QoS::AtMostOnce, now)),
+                        Greeting::Packet(packet) => self.write_past(&packet, now),
+                    }
+                }
                 if let Some(number) = self.on_connack.take() {
                     self.publish(number, b"out/hello", 20, QoS::ExactlyOnce, now);
                 }
@@ -368,13 +411,18 @@ impl Client {
                 self.deliver(packet);
             }
             Tell::Handlers if packet.kind() == kind::PUBLISH => {
-                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, packet.qos(), packet.id) {
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.ignores_strays, packet.qos(), packet.id) {
                     let ack = Out::ack(AckKind::PubAck, id);
                     let _ = self.write(&encode(&ack), now, true);
                 }
                 self.deliver(packet);
             }
-            Tell::Nobody | Tell::Subscriber | Tell::Handlers | Tell::Lowered => {}
+            Tell::Handlers | Tell::Lowered => {
+                if let (kind::PUBACK | kind::PUBCOMP, Some(id)) = (packet.kind(), packet.id) {
+                    self.app.acknowledged(id.get(), now);
+                }
+            }
+            Tell::Nobody | Tell::Subscriber => {}
         }
     }
 
@@ -384,24 +432,27 @@ impl Client {
 
     // What src/ffi/conn_api.rs does.
 
-    pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) {
+    /// Returns what the app gets: the identifier, or nothing if the message was neither sent nor kept.
+    pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) -> Option<u16> {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');
         let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue };
         let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits) else {
             assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
-            return;
+            return None;
         };
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
             if self.send(&Out::publish(published.flags, id, topic, &payload), now).is_err() {
                 self.conn.session.unpublished(published.id);
+                return None;
             }
-            return;
+            return Some(published.id.get());
         }
         self.overflows += published.overflow as u64;
         self.taken.push(Taken { number, qos: qos.min(self.config.max_qos) });
         self.pump(now);
+        Some(published.id.get())
     }
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
