@@ -284,6 +284,20 @@ impl Client {
         }
     }
 
+    /// NET_EV_DISCONNECTED.
+    pub fn net_lost(&mut self, now: u64) {
+        self.note(now, || "loses the network".into());
+    }
+
+    /// NET_EV_IP_ACQUIRED.
+    pub fn net_up(&mut self, now: u64) {
+        self.note(now, || "gets the network".into());
+        if self.conn.is_wanted() {
+            self.connect(now);
+            self.pump(now);
+        }
+    }
+
     /// How many bytes lie in the receive buffer.
     pub fn buffered(&self) -> usize {
         self.received.len()
