@@ -38,15 +38,6 @@ pub enum Answer {
     HangUp,
 }
 
-/// A message from the device that was taken and passed on.
-#[derive(Clone, Debug)]
-pub struct Arrival {
-    pub at: u64,
-    pub topic: Vec<u8>,
-    pub number: u32,
-    pub qos: u8,
-}
-
 /// A message for the device.
 #[derive(Clone)]
 struct Outgoing {
@@ -63,7 +54,7 @@ struct Outgoing {
 struct Session {
     filters: Vec<(Vec<u8>, u8)>,
     /// QoS 2 messages taken and not released.
-    taken: HashMap<u16, (Vec<u8>, u32)>,
+    taken: HashMap<u16, u32>,
     flight: Vec<Outgoing>,
     queue: VecDeque<Outgoing>,
     last_id: u16,
@@ -98,7 +89,8 @@ pub struct Broker {
     pub claims_sessions: bool,
     /// Nothing is read in this time.
     pub not_reading: Range<u64>,
-    pub arrived: Vec<Arrival>,
+    /// Numbers of messages from the device that were passed on.
+    pub arrived: Vec<u32>,
     /// Numbers of messages that the device has acknowledged.
     pub acknowledged: Vec<u32>,
     out: Vec<(u64, u64, Answer)>,
@@ -366,15 +358,15 @@ impl Broker {
                 }
                 self.fill(id, now, 0);
             }
-            Parsed::Publish { qos, topic, id: packet_id, payload, .. } => {
+            Parsed::Publish { qos, id: packet_id, payload, .. } => {
                 let packet_id = packet_id.unwrap_or(0);
                 let mut passed_on = true;
                 if qos == 2 {
-                    let again = self.session(id).taken.insert(packet_id, (topic.clone(), number(&payload))).is_some();
+                    let again = self.session(id).taken.insert(packet_id, number(&payload)).is_some();
                     passed_on = !again && !self.passes_on_at_release;
                 }
                 if passed_on {
-                    self.arrived.push(Arrival { at: now, topic, number: number(&payload), qos });
+                    self.arrived.push(number(&payload));
                 }
                 match qos {
                     1 => self.ack(id, now, 0x40, packet_id),
@@ -384,8 +376,8 @@ impl Broker {
             }
             Parsed::Ack(6, packet_id) => {
                 let taken = self.session(id).taken.remove(&packet_id);
-                if let (Some((topic, number)), true) = (taken, self.passes_on_at_release) {
-                    self.arrived.push(Arrival { at: now, topic, number, qos: 2 });
+                if let (Some(number), true) = (taken, self.passes_on_at_release) {
+                    self.arrived.push(number);
                 }
                 self.ack(id, now, 0x70, packet_id);
             }

@@ -18,9 +18,9 @@ fn assert_nobody_blamed(w: &mut World) {
 /// The numbers of the messages that have arrived, each once, in the order of their first arrival.
 fn arrivals(w: &mut World) -> Vec<u32> {
     let mut numbers = Vec::new();
-    for arrival in &w.broker().arrived {
-        if !numbers.contains(&arrival.number) && arrival.number > 0 {
-            numbers.push(arrival.number);
+    for number in &w.broker().arrived {
+        if !numbers.contains(number) && *number > 0 {
+            numbers.push(*number);
         }
     }
     numbers

@@ -52,6 +52,7 @@ fn over_a_link_that_is_cut(clean_session: bool, mut broker: Broker, passes_on_at
     assert_eq!(w.device().told(), 400);
     assert_eq!(w.device().client.app.acknowledged.len(), 400, "some were told twice");
     assert!(w.device().client.conn.session.is_settled());
+    assert!(clean_session || w.broker().forgets_sessions || w.broker().arrived.len() == 400, "some arrived twice");
     assert!(w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. })).is_empty());
     cuts
 }

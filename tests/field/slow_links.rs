@@ -71,6 +71,20 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
 }
 
 #[test]
+fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages_at_qos_0() {
+    let mut w = World::new(defaults(), as_the_standard_says());
+    w.connect();
+    w.run(MINUTE);
+    w.kill();
+    // More than the socket takes.
+    w.publish(b"out/a", 10_000, QoS::AtMostOnce);
+    w.run(3500);
+    w.publish(b"out/a", 20, QoS::AtMostOnce);
+    let taken: Vec<bool> = w.device().published.iter().map(|m| m.id.is_some()).collect();
+    assert_eq!(taken, [true, false]);
+}
+
+#[test]
 fn a_burst_from_one_handler_goes_out_whole_on_a_healthy_link() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.device().client.app.heap = 250_000;

@@ -107,6 +107,10 @@ impl Device {
         }
     }
 
+    fn poll_soon(&mut self) {
+        self.polled = self.polled.saturating_sub(SECOND);
+    }
+
     /// Identifiers that `pub` has returned for messages above QoS 0 and that were acknowledged.
     pub fn told(&self) -> usize {
         let told = |m: &&Published| m.qos > QoS::AtMostOnce && self.client.app.acknowledged.iter().any(|(_, id)| Some(*id) == m.id);
@@ -189,6 +193,8 @@ impl World {
         let device = &mut self.devices[device];
         let id = device.client.publish(number, topic, size, qos, now);
         device.published.push(Published { number, id, topic: topic.to_vec(), qos });
+        // Apps run in the event loop, which goes round with them.
+        device.poll_soon();
         number
     }
 
@@ -220,7 +226,7 @@ impl World {
 
     /// How many of the messages that `which` picks have arrived at a broker.
     pub fn arrived(&self, which: impl Fn(&Published) -> bool) -> usize {
-        let arrived = |m: &Published| self.brokers.iter().any(|b| b.arrived.iter().any(|a| a.number == m.number));
+        let arrived = |m: &Published| self.brokers.iter().any(|b| b.arrived.contains(&m.number));
         self.devices.iter().flat_map(|d| &d.published).filter(|m| which(m) && arrived(m)).count()
     }
 
@@ -370,6 +376,7 @@ impl World {
             d.woken = now;
             d.client.wake(now);
             d.client.pump(now);
+            d.poll_soon();
         }
     }
 
