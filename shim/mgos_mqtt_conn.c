@@ -30,7 +30,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_UNSUB] = "2unsub %.*s",
     [MGOS_MQTT_LOG_SUB_FAILED] = "0the broker refuses the subscription to %.*s (0x%02x): check its access rules",
     [MGOS_MQTT_LOG_PUB] = "7pub -> %d %.*s @ %d%s",
-    [MGOS_MQTT_LOG_OVERFLOW] = "0queue overflow! An older message was given up; see mqtt.max_queue_length",
+    [MGOS_MQTT_LOG_OVERFLOW] = "4queue overflow! Message %d was given up: %.*s; see mqtt.max_queue_length",
     [MGOS_MQTT_LOG_WAIT] = "6connecting after %d ms",
     [MGOS_MQTT_LOG_DISCONNECT] = "2disconnect",
     [MGOS_MQTT_LOG_NO_TIME] = "0time is not set, not connecting",
@@ -51,7 +51,20 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_NO_CONNECTION] = "0no connection: NULL, or out of memory",
     [MGOS_MQTT_LOG_NO_HANDLER] = "0handler is NULL %.*s",
     [MGOS_MQTT_LOG_SWITCHED] = "2switching to %.*s",
-    [MGOS_MQTT_LOG_LOWERED] = "1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1",
+    [MGOS_MQTT_LOG_DOWNGRADED] = "1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1",
+    [MGOS_MQTT_LOG_OVERDUE] = "5message %d is not acknowledged, sending again; does the broker limit the rate?",
+    [MGOS_MQTT_LOG_SUB_OVERDUE] = "1no SUBACK or UNSUBACK, asking again",
+    [MGOS_MQTT_LOG_SUB_UNANSWERED] = "0no SUBACK for %.*s: the next connection tries again",
+    [MGOS_MQTT_LOG_SET_ASIDE] = "4the broker hangs up on message %d: %.*s (%d bytes). Set aside, tried again "
+                                "rarely; check its size and the access rules",
+    [MGOS_MQTT_LOG_SUB_SET_ASIDE] = "0the broker hangs up on the subscription to %.*s. Set aside, tried again rarely; "
+                                    "check the access rules",
+    [MGOS_MQTT_LOG_GIVEN_UP] = "4%d messages were given up, packet ids %.*s",
+    [MGOS_MQTT_LOG_SESSION_PRESENT] = "1the broker has kept a session though mqtt.clean_session is true",
+    [MGOS_MQTT_LOG_SHORT_LIVED] = "1the broker keeps closing the connection: is mqtt.client_id used twice, or is it a policy?",
+    [MGOS_MQTT_LOG_CONGESTED] = "3the link takes no more, dropped: %.*s",
+    [MGOS_MQTT_LOG_UNACKED] = "1messages without a subscription are not acknowledged: call mg_mqtt_puback() for each",
+    [MGOS_MQTT_LOG_UNSUB_FORGOTTEN] = "1too many UNSUBSCRIBEs wait for the broker: one is forgotten",
     [MGOS_MQTT_LOG_BAD_FRAME] = "0bad WebSocket frame: %.*s, closing",
     /* By `TopicError` in src/wire/topic.rs. */
     [MGOS_MQTT_LOG_BAD_TOPIC + 1] = "0topic refused: it is empty",
@@ -106,7 +119,6 @@ static const char *const rules[] = {
     "bad SUBACK code",
     "wrong number of SUBACK codes",
     "out of order",
-    "session present though a new one was asked for",
     "acknowledgement of the wrong kind",
     "too many QoS 2 messages open",
 };
@@ -125,6 +137,11 @@ static const char *format(char *line, const char *fmt, mgos_mqtt_log what, const
                      : what == MGOS_MQTT_LOG_VIOLATION ? PICK(rules, b)
                      : what == MGOS_MQTT_LOG_BAD_FRAME ? PICK(frame_rules, a)
                                                        : NULL;
+  char ids[16];
+  if (what == MGOS_MQTT_LOG_GIVEN_UP) {
+    snprintf(ids, sizeof(ids), "%u to %u", (unsigned) b >> 16, (unsigned) b & 0xffff);
+    word = ids;
+  }
   if (word != NULL) s = word, size = strlen(word);
   int len = size < SHOWN ? (int) size : SHOWN;
   const char *flags = publish_flags[(b >> 2 & 2) | (b & 1)];

@@ -154,6 +154,7 @@ fn begin(c: Held) -> Begun {
     let object = c.get();
     object.websocket.start(over_websocket);
     object.closing = 0;
+    object.seen = 0;
     object.core.opening(limit, key, now());
     if !object.core.is_wanted() {
         // The app has changed its mind meanwhile.
@@ -316,11 +317,11 @@ pub fn note_app_connect(c: Held, nc: *mut mg_connection, len: usize) {
         return;
     }
     c.get().quiet = false;
-    let now = now();
     if c.get().core.session.has_begun() {
-        c.get().core.session.sent_other(now);
+        pump::watch(c, nc);
         return;
     }
+    let now = now();
     let mut terms = None;
     if len > 0 {
         // SAFETY: so many bytes lie in the send buffer, and nothing is called while they are looked at.
@@ -328,4 +329,5 @@ pub fn note_app_connect(c: Held, nc: *mut mg_connection, len: usize) {
     }
     let (clean_session, keep_alive) = terms.unwrap_or((c.number(Number::CleanSession) != 0, interval as u16));
     c.get().core.session.connect_sent(clean_session, keep_alive, now);
+    pump::watch(c, nc);
 }
