@@ -97,7 +97,7 @@ fn hung_up_on_for(greetings: Vec<Greeting>) {
     assert_nobody_blamed(&mut w);
     assert_eq!(arrivals(&mut w), kept);
     assert_eq!(w.device().told(), 5);
-    assert_eq!(w.broker().filters(b"sim"), [b"in/a"]);
+    assert!(w.broker().filters(b"sim").contains(&b"in/a".to_vec()));
 }
 
 #[test]
@@ -107,9 +107,9 @@ fn a_hang_up_on_a_message_at_qos_0_is_blamed_on_nothing_that_is_queued() {
 
 #[test]
 fn a_hang_up_on_a_message_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
-    let mut packet = vec![0x30, 2 + FORBIDDEN.len() as u8 + 2, 0, FORBIDDEN.len() as u8];
+    let mut packet = vec![0x30, 2 + FORBIDDEN.len() as u8 + 4, 0, FORBIDDEN.len() as u8];
     packet.extend(FORBIDDEN);
-    packet.extend(b"hi");
+    packet.extend([0; 4]);
     hung_up_on_for(vec![Greeting::Packet(packet)]);
 }
 
@@ -253,7 +253,7 @@ fn rivals(publishing: bool) -> usize {
         }
     });
     for d in &w.devices {
-        assert!(!d.client.app.log.is_empty(), "the log does not say what it may mean");
+        assert!(!d.lines(|line| *line == Line::EndedEarlyAgain).is_empty(), "the log does not say what it may mean");
     }
     w.devices.iter().map(|d| most_an_hour(&d.attempts())).max().unwrap()
 }

@@ -17,13 +17,28 @@ pub enum Greeting {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
     Overdue(u16),
-    SetAside { id: u16, topic: Vec<u8>, size: usize },
+    SetAside {
+        id: u16,
+        topic: Vec<u8>,
+        size: usize,
+    },
     SubscriptionSetAside(Vec<u8>),
     SubscribeUnanswered(Vec<u8>),
-    GivenUp { count: u32, first: u16, last: u16 },
-    AllBack,
+    SubscribeOverdue,
+    /// A message that has left the queue, and won't be sent.
+    Dropped {
+        id: u16,
+        topic: Vec<u8>,
+    },
+    /// What the app is told of messages that are neither acknowledged nor kept.
+    GivenUp {
+        count: u16,
+        first: u16,
+        last: u16,
+    },
     SessionPresent,
-    Other(String),
+    /// The other side has ended the connection early for the third time in a row.
+    EndedEarlyAgain,
 }
 
 #[derive(Default)]
@@ -35,6 +50,8 @@ pub struct App {
     pub greetings: Vec<Greeting>,
     /// The handlers of the connection leave messages that nobody has subscribed to unacknowledged.
     pub ignores_strays: bool,
+    /// One of them has acknowledged a message.
+    pub acknowledges: bool,
     /// Free heap, bytes, with nothing waiting to be sent.
     pub heap: usize,
     // What was seen, with the time.

@@ -3,12 +3,12 @@
 //! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
 
 use super::super::reference::parsed;
-use super::app::{App, Greeting};
+use super::app::{App, Greeting, Line};
 use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
-use mgos_mqtt::conn::{Conn, Next, Slot, Waits, Wake};
-use mgos_mqtt::session::{Limits, Recipient, Take, Tell, Trouble};
+use mgos_mqtt::conn::{Conn, End, Next, Slot, Waits, Wake};
+use mgos_mqtt::session::{GivenUp, Limits, Notice, Recipient, Take, Tell, Trouble};
 use mgos_mqtt::wire::{AckKind, Connect, Header, Out, Packet, PacketId, QoS, Wrong, decode, kind, size};
 
 /// What the client is configured with.
@@ -55,6 +55,8 @@ pub struct Client {
     /// One allocation in so many fails; 0 for none.
     pub oom_one_in: u64,
     received: Vec<u8>,
+    /// Why the connection is going to end, if we end it.
+    ends: Option<End>,
     handed_in: bool,
     pub delivered: Vec<Delivered>,
     pub taken: Vec<Taken>,
@@ -90,6 +92,7 @@ impl Client {
             rng,
             oom_one_in: 0,
             received: Vec::new(),
+            ends: None,
             handed_in: false,
             delivered: Vec::new(),
             taken: Vec::new(),
@@ -147,7 +150,7 @@ impl Client {
         let mut room = [0; 10];
         let out = connect.out(&mut room).expect("nothing is too long");
         if self.send(&out, now).is_err() {
-            return self.close_now(now);
+            return self.close_now(End::Us, now);
         }
         let clock = self.clock(now);
         self.conn.session.connect_sent(clean_session, keep_alive, clock);
@@ -164,6 +167,7 @@ impl Client {
         let say = self.conn.session.may_send() && self.send(&Out::DISCONNECT, now).is_ok();
         let clock = self.clock(now);
         self.conn.closing(self.config.connect_timeout, clock);
+        self.ends = self.ends.or(Some(End::Us));
         if let Some(link) = &mut self.link {
             link.flushing = say;
             link.closed_at = if say { link.closed_at } else { Some(now) };
@@ -176,7 +180,7 @@ impl Client {
         let live = self.link.is_some();
         self.conn.reconfigured(Slot::Custom, live);
         if live {
-            self.close_now(now);
+            self.close_now(End::Us, now);
         }
     }
 
@@ -199,29 +203,75 @@ impl Client {
             return Ok(());
         }
         self.write(&encode(out), now, false)?;
-        let clock = self.clock(now);
-        self.conn.session.sent_other(clock);
+        let (unsent, clock) = (self.unsent(), self.clock(now));
+        self.conn.session.sent_other(out.first, out.id, unsent, clock);
         Ok(())
     }
 
     pub fn pump(&mut self, now: u64) {
         let clock = self.clock(now);
-        while let Some(link) = &self.link {
-            let room = link.up.len() < 1024;
+        while self.link.is_some() {
+            let room = self.unsent() < 1024;
             let Some(out) = self.conn.session.next(room, clock) else { break };
             let bytes = encode(&out);
             if self.write(&bytes, now, false).is_err() {
                 break;
             }
-            self.conn.session.sent(0, clock);
+            let unsent = self.unsent();
+            self.conn.session.sent(unsent, clock);
+        }
+        self.tell_notices(now);
+    }
+
+    /// How many bytes wait to leave.
+    fn unsent(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.up.len())
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        let unsent = self.unsent();
+        unsent == 0 || self.conn.session.has_room(unsent, size, self.app.free_heap(unsent))
+    }
+
+    /// Logs what the session has to say, and tells the app of what was given up.
+    fn tell_notices(&mut self, now: u64) {
+        while let Some(notice) = self.conn.session.notice() {
+            let line = match notice {
+                Notice::Overdue(id) => Line::Overdue(id.get()),
+                Notice::SubscribeOverdue => Line::SubscribeOverdue,
+                Notice::SubscribeUnanswered { filter } => Line::SubscribeUnanswered(filter.to_vec()),
+                Notice::SetAside { id, topic, size } => Line::SetAside { id: id.get(), topic: topic.to_vec(), size },
+                Notice::SubscriptionSetAside { filter } => Line::SubscriptionSetAside(filter.to_vec()),
+                Notice::Dropped { id, topic } => Line::Dropped { id: id.get(), topic: topic.to_vec() },
+                Notice::SessionPresent => Line::SessionPresent,
+            };
+            if self.trace {
+                println!("{now:>9} client logs {line:?}");
+            }
+            self.app.logs(line, now);
+        }
+        let GivenUp { count, first, last } = self.conn.session.take_given_up();
+        if count > 0 {
+            self.app.logs(Line::GivenUp { count, first, last }, now);
         }
     }
 
-    fn close_now(&mut self, now: u64) {
+    fn close_now(&mut self, end: End, now: u64) {
+        self.ends = self.ends.or(Some(end));
         self.conn.closing(0, 0);
         let soon = now + self.rng.below(50);
         if let Some(link) = &mut self.link {
             link.closed_at = Some(soon);
+        }
+    }
+
+    /// Closes when what was written before has gone out, if it does so soon.
+    fn close_after(&mut self, end: End, now: u64) {
+        self.ends = self.ends.or(Some(end));
+        let clock = self.clock(now);
+        self.conn.closing(5000, clock);
+        if let Some(link) = &mut self.link {
+            link.flushing = true;
         }
     }
 
@@ -236,9 +286,14 @@ impl Client {
             Wake::ConnectTimeout | Wake::CloseTimeout | Wake::PingTimeout => {
                 self.note(now, || format!("{wake:?}"));
                 self.timeouts += 1;
-                self.close_now(now);
+                self.close_now(if wake == Wake::PingTimeout { End::PingTimeout } else { End::Fault }, now);
             }
         }
+    }
+
+    /// The waits of a slot's configuration.
+    fn waits(&self, slot: Slot) -> Waits {
+        self.app.backup.filter(|_| slot == Slot::Backup).unwrap_or(self.config.waits)
     }
 
     fn reconnect(&mut self, now: u64) {
@@ -263,13 +318,19 @@ impl Client {
         self.received.clear();
         self.handed_in = false;
         self.app.ended(now);
-        self.conn.down();
+        let (end, clock) = (self.ends.take().unwrap_or(End::Peer), self.clock(now));
+        if self.conn.down(end, clock) {
+            self.app.logs(Line::EndedEarlyAgain, now);
+        }
+        self.tell_notices(now);
         self.tap.down();
         self.reconnect(now);
     }
 
     /// MG_EV_POLL.
     pub fn poll(&mut self, now: u64) {
+        let (unsent, clock) = (self.unsent(), self.clock(now));
+        self.conn.session.polled(unsent, clock);
         self.wake(now);
         self.pump(now);
         self.receive(now, false);
@@ -287,11 +348,15 @@ impl Client {
     /// NET_EV_DISCONNECTED.
     pub fn net_lost(&mut self, now: u64) {
         self.note(now, || "loses the network".into());
+        self.conn.network_down();
+        self.pump(now);
     }
 
     /// NET_EV_IP_ACQUIRED.
     pub fn net_up(&mut self, now: u64) {
         self.note(now, || "gets the network".into());
+        let clock = self.clock(now);
+        self.conn.network_up(clock);
         if self.conn.is_wanted() {
             self.connect(now);
             self.pump(now);
@@ -307,7 +372,7 @@ impl Client {
     pub fn write_past(&mut self, packet: &[u8], now: u64) {
         if self.link.is_some() && self.write(packet, now, true).is_ok() {
             let clock = self.clock(now);
-            self.conn.session.sent_other(clock);
+            self.conn.session.app_sent(clock);
         }
     }
 
@@ -336,7 +401,11 @@ impl Client {
                     Ok(None)
                 }
                 Ok(Take::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
-                Ok(Take::Drop(n)) => Ok(Some(n)),
+                Ok(Take::Drop(n)) => {
+                    let clock = self.clock(now);
+                    self.conn.session.progress(clock);
+                    Ok(Some(n))
+                }
                 Ok(Take::Oversized { total, .. }) => {
                     assert!(total > self.config.receive_limit);
                     self.oversized += 1;
@@ -361,7 +430,7 @@ impl Client {
                 Err(violation) => {
                     self.note(now, || format!("{violation:?}"));
                     self.violation = Some(violation);
-                    self.close_now(now);
+                    self.close_after(End::Fault, now);
                 }
             }
         }
@@ -382,7 +451,7 @@ impl Client {
         if !std::mem::replace(&mut self.handed_in, true) {
             let read = parsed(&packet);
             self.note(now, || format!("<- {read:?}"));
-            let by_app = reaction.tell == Tell::Handlers && self.config.others;
+            let by_app = reaction.tell == Tell::Handlers && self.config.others && !self.app.ignores_strays;
             self.tap.read(&read, by_app, now);
         }
         if let (Some(ack), Some(id)) = (reaction.answer, packet.id)
@@ -402,7 +471,8 @@ impl Client {
             Tell::Accepted => {
                 let slot = self.conn.slot();
                 self.app.accepted(slot, now);
-                self.conn.accepted(App::key(slot));
+                let (longest, clock) = (self.waits(slot).max, self.clock(now));
+                self.conn.accepted(App::key(slot), longest, clock);
                 self.pump(now);
                 for greeting in self.app.greetings.clone() {
                     match greeting {
@@ -415,7 +485,7 @@ impl Client {
                 }
                 self.conn.session.welcomed();
             }
-            Tell::Refused => self.close_now(now),
+            Tell::Refused => self.close_now(End::Fault, now),
             Tell::Subscribers => {
                 let mut recipients = 0;
                 while self.conn.session.next_recipient(packet.topic).is_some() {
@@ -427,11 +497,16 @@ impl Client {
             Tell::Handlers if packet.kind() == kind::PUBLISH => {
                 if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.ignores_strays, packet.qos(), packet.id) {
                     let ack = Out::ack(AckKind::PubAck, id);
-                    let _ = self.write(&encode(&ack), now, true);
+                    self.write_past(&encode(&ack), now);
+                    self.app.acknowledges = true;
+                }
+                // Where no handler has ever acknowledged one, none will.
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.acknowledges, packet.qos(), packet.id) {
+                    self.answer(AckKind::PubAck, id, now);
                 }
                 self.deliver(packet);
             }
-            Tell::Handlers | Tell::Lowered => {
+            Tell::Handlers | Tell::Downgraded => {
                 if let (kind::PUBACK | kind::PUBCOMP, Some(id)) = (packet.kind(), packet.id) {
                     self.app.acknowledged(id.get(), now);
                 }
@@ -450,8 +525,9 @@ impl Client {
     pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) -> Option<u16> {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');
-        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue };
-        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits) else {
+        let (room, clock) = (self.has_room(payload.len() + topic.len()), self.clock(now));
+        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, room };
+        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits, clock) else {
             assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
             return None;
         };
@@ -476,17 +552,9 @@ impl Client {
     }
 
     pub fn unsubscribe(&mut self, filter: &[u8], now: u64) {
-        let count = self.conn.session.subscribed(filter);
-        if count == 0 {
-            return;
+        let clock = self.clock(now);
+        if self.conn.session.unsubscribe(filter, clock).is_some() {
+            self.pump(now);
         }
-        if count == 1 && self.conn.session.is_up() {
-            let id = self.conn.session.packet_id();
-            self.conn.session.unsubscribing(id).expect("memory");
-            if self.send(&Out::unsubscribe(id, filter), now).is_err() {
-                return self.conn.session.unpublished(id);
-            }
-        }
-        self.conn.session.unsubscribe(filter);
     }
 }
