@@ -121,11 +121,10 @@ fn a_hang_up_on_a_subscription_that_the_app_writes_itself_is_blamed_on_nothing_t
     hung_up_on_for(vec![Greeting::Packet(packet)]);
 }
 
-/// Row 5.
-#[test]
-fn a_sick_broker_gets_what_is_queued_in_its_order_when_it_has_healed() {
+/// Row 5: five messages wait for a broker that is sick for six hours.
+fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
     let mut w = World::new(defaults(), sick_until(6 * HOUR));
-    let kept: Vec<u32> = (0..5).map(|i| w.publish(&[b't', b'0' + i], 100, QoS::AtLeastOnce)).collect();
+    let kept: Vec<u32> = topics.iter().map(|topic| w.publish(topic, 100, QoS::AtLeastOnce)).collect();
     w.connect();
     w.run(6 * HOUR);
     let an_hour = most_an_hour(&w.device().attempts());
@@ -136,6 +135,16 @@ fn a_sick_broker_gets_what_is_queued_in_its_order_when_it_has_healed() {
     assert_eq!(w.device().told(), 5);
     let given_up = w.device().lines(|line| matches!(line, Line::GivenUp { .. }));
     assert!(given_up.is_empty(), "{given_up:?}");
+}
+
+#[test]
+fn a_sick_broker_gets_what_is_queued_for_a_topic_in_its_order_when_it_has_healed() {
+    heals_with_a_queue_of([b"out/a"; 5]);
+}
+
+#[test]
+fn a_sick_broker_gets_what_is_queued_for_several_topics_in_its_order_when_it_has_healed() {
+    heals_with_a_queue_of([b"out/a", b"out/b", b"out/c", b"out/d", b"out/e"]);
 }
 
 #[test]

@@ -247,7 +247,6 @@ impl World {
         let id = self.devices[0].wire.expect("a connection");
         let wire = self.wires.get_mut(&id).expect("a connection");
         wire.dead = true;
-        wire.up.discard();
         wire.down.discard();
     }
 
@@ -476,7 +475,7 @@ impl World {
         for id in ids {
             let Some(wire) = self.wires.get_mut(&id) else { continue };
             if wire.dead {
-                wire.up.discard();
+                // What TCP has taken fills its buffer.
                 wire.answers.clear();
                 if wire.released {
                     self.wires.remove(&id);
