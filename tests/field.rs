@@ -1,7 +1,9 @@
-//! The field: what real brokers, clouds and links do, each as a small named model, and what the device
+//! The field: what real brokers, clouds and links do, each as a small named model, and what the
+//! device
 //! makes of it, as numbers.
 //!
-//! Virtual time, no chance: the same on every machine. docs/field.md has the table. To see every packet of a test:
+//! Virtual time, no chance: the same on every machine. docs/field.md has the table. To see every
+//! packet of a test:
 //!     MGOS_MQTT_FIELD_TRACE=1 cargo test --test field a_forbidden -- --nocapture
 
 mod reference;

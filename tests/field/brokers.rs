@@ -1,4 +1,5 @@
-//! Named broker models: one that keeps the standard's letter, and what real ones do otherwise, each as a rule on top of it.
+//! Named broker models: one that keeps the standard's letter, and what real ones do otherwise, each
+//! as a rule on top of it.
 
 use crate::reference::{Parsed, filter_matches, packet_len, parse};
 use crate::sim::tap::number;
@@ -98,14 +99,16 @@ pub struct Broker {
     withholding: bool,
 }
 
-// The models, named by what they do. Each is a broker that keeps the standard's letter but for that.
+// The models, named by what they do. Each is a broker that keeps the standard's letter but for
+// that.
 
 /// Answers everything at once.
 pub fn as_the_standard_says() -> Broker {
     with(|_| Verdict::Answer)
 }
 
-/// AWS IoT: drops without a word the messages beyond so many in any second, and answers the rest after 30 ms.
+/// AWS IoT: drops without a word the messages beyond so many in any second, and answers the rest
+/// after 30 ms.
 pub fn drops_beyond(a_second: usize) -> Broker {
     let mut taken = VecDeque::new();
     with(move |got| {
@@ -128,7 +131,8 @@ pub fn hangs_up_on_packets_over(size: usize) -> Broker {
     Broker { longest_packet: size, ..as_the_standard_says() }
 }
 
-/// A policy of AWS IoT, or an ACL with a plug-in that closes: hangs up on a message to a topic, up to the given time.
+/// A policy of AWS IoT, or an ACL with a plug-in that closes: hangs up on a message to a topic, up
+/// to the given time.
 pub fn hangs_up_on_topic_until(topic: &'static [u8], end: u64) -> Broker {
     with(move |got| match got.packet {
         Parsed::Publish { topic: t, .. } if *t == topic && got.now < end => Verdict::HangUp,
@@ -155,7 +159,8 @@ pub fn never_answers(kinds: &'static [u8]) -> Broker {
     with(move |got| if kinds.contains(&kind(got.packet)) { Verdict::Withhold } else { Verdict::Answer })
 }
 
-/// Answers packets of these types after so many milliseconds, and all others at once. CONNECT is answered at once.
+/// Answers packets of these types after so many milliseconds, and all others at once. CONNECT is
+/// answered at once.
 pub fn answers_late(kinds: &'static [u8], delay: u64) -> Broker {
     with(move |got| if kinds.contains(&kind(got.packet)) { Verdict::AnswerAfter(delay) } else { Verdict::Answer })
 }

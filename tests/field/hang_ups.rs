@@ -1,4 +1,5 @@
-//! Brokers that hang up: for what a message or a subscription is, for what the app writes, or for nothing at all.
+//! Brokers that hang up: for what a message or a subscription is, for what the app writes, or for
+//! nothing at all.
 
 use crate::brokers::*;
 use crate::reference::Parsed;

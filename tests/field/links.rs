@@ -1,4 +1,5 @@
-//! Named links between device and broker: TCP as an app sees it, with a round trip, a bandwidth, and
+//! Named links between device and broker: TCP as an app sees it, with a round trip, a bandwidth,
+//! and
 //! buffers that fill up at both ends.
 
 use std::collections::VecDeque;

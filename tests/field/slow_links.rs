@@ -1,4 +1,5 @@
-//! Links that are slow, brokers that do not read, and an app that does not let the event loop run: nothing of that is an end.
+//! Links that are slow, brokers that do not read, and an app that does not let the event loop run:
+//! nothing of that is an end.
 
 use crate::brokers::*;
 use crate::links::*;
@@ -7,7 +8,8 @@ use crate::sim::app::Line;
 use crate::world::*;
 use mgos_mqtt::wire::QoS;
 
-/// Row 14: the connection over `link` stays when the network says that it is up, with `upload` bytes under way.
+/// Row 14: the connection over `link` stays when the network says that it is up, with `upload`
+/// bytes under way.
 fn stays(link: Link, upload: usize, lost_before: bool) {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.device().link = link;
@@ -57,7 +59,8 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
         w.publish(b"out/a", 10_000, QoS::clamped(i % 3));
         i += 1;
     });
-    // A third of the free heap, and the message that went beyond it; what is kept is five messages at most.
+    // A third of the free heap, and the message that went beyond it; what is kept is five messages
+    // at most.
     let most = w.device().most_unsent;
     assert!(most <= 100_000 / 3 + 10_100, "{most} bytes waited");
     assert!(w.device().client.conn.session.payload_bytes() <= 60_000);

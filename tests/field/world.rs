@@ -1,6 +1,8 @@
-//! The clock, the devices and what joins them to the brokers: Mongoose's event loop, and TCP connections over a named link.
+//! The clock, the devices and what joins them to the brokers: Mongoose's event loop, and TCP
+//! connections over a named link.
 //!
-//! A device polls each second and at each event; its timers are exact, as those of Mongoose OS are. A
+//! A device polls each second and at each event; its timers are exact, as those of Mongoose OS are.
+//! A
 //! connection goes on after the device has let go of it: what TCP has taken still arrives.
 
 use crate::brokers::{Answer, Broker};
@@ -306,7 +308,7 @@ impl World {
             let reading = readable.then_some(if broker.not_reading.contains(&self.now) { broker.not_reading.end } else { self.now });
             // A broker that has hung up reads no more; what comes is thrown away.
             let moves = if w.dead { [None; 2] } else { [w.up.due(), w.down.due()] };
-            let gone = (w.released && w.up.is_empty() || w.dead && w.released).then_some(self.now);
+            let gone = (w.released && (w.dead || w.up.is_empty())).then_some(self.now);
             [moves[0], moves[1], reading, gone, w.answers.front().map(|(at, _)| *at)].into_iter().flatten()
         });
         let patience = self.brokers.iter().filter_map(Broker::patience);

@@ -1,4 +1,5 @@
-//! The app on the simulated device: what it does of its own accord, and what it and the log were told.
+//! The app on the simulated device: what it does of its own accord, and what it and the log were
+//! told.
 
 use super::super::reference::Parsed;
 use super::link::Opening;
@@ -115,7 +116,8 @@ impl App {
         self.wrote.push((now, packet));
     }
 
-    /// What stands for the broker behind this configuration. One set at run time is the primary again.
+    /// What stands for the broker behind this configuration. One set at run time is the primary
+    /// again.
     pub fn key(slot: Slot) -> u32 {
         if slot == Slot::Backup { 2 } else { 1 }
     }
