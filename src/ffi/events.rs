@@ -61,10 +61,12 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     }
     match ev {
         MG_EV_POLL => {
-            if !c.get().websocket.is_opening() {
+            // The handshake over WebSocket may have called the app.
+            let is_ours = c.get().nc == nc;
+            if is_ours && !c.get().websocket.is_opening() {
                 lifecycle::note_app_connect(c, nc, 0);
             }
-            if !c.get().quiet {
+            if is_ours && !c.get().quiet {
                 let unsent = pump::unsent(nc);
                 // Whatever has to be tried again takes this back.
                 let object = c.get();
@@ -99,8 +101,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
 fn frame_written(c: Held, nc: *mut mg_connection) {
     if c.get().nc == nc && c.get().websocket.is_used() {
         pump::watch(c, nc);
-        websocket::frame(c, nc);
-        c.get().seen = pump::unsent(nc);
+        pump::written(c, nc);
     }
 }
 
@@ -240,6 +241,10 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
     while c.get().nc == nc && !nc.is_null() {
         if c.get().websocket.is_used() {
             websocket::unframe(c, nc, false);
+            // Without memory there was a log line, and its hook may have ended the connection.
+            if c.get().nc != nc {
+                break;
+            }
         }
         let (bytes, limit) = received(nc);
         let object = c.get();

@@ -185,8 +185,12 @@ pub fn disconnect(c: Held) {
     }
     let limit = c.number(Number::ConnectTimeout) as u32;
     c.get().core.closing(limit, now());
-    // SAFETY: `nc` is alive: sending does not call the app.
-    unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
+    // Without memory for it there was a log line, whose hook may have ended the connection.
+    let nc = c.get().nc;
+    if !nc.is_null() {
+        // SAFETY: `nc` was read after the last call that may run app code.
+        unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
+    }
     arm(c);
 }
 
@@ -269,7 +273,7 @@ pub fn handshake(c: Held) {
     let out = connect.out(&mut room);
     let fits = out.is_some();
     let sent = out.is_some_and(|out| pump::send(c, &out).is_ok());
-    if sent {
+    if sent && c.get().nc == nc {
         let now = now();
         c.get().core.session.connect_sent(connect.clean_session, connect.keep_alive, now);
         // SAFETY: `nc` is alive: sending does not call the app.

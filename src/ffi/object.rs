@@ -56,6 +56,8 @@ pub struct Object {
     pub(super) set_aside: GivenUp,
     /// and subscriptions refused.
     pub(super) refused: u16,
+    /// When the app is to be told; 0 if it is not known yet.
+    pub(super) news_at: u32,
     /// Bytes at the front of the send buffer of which it is known who has written them.
     pub(super) seen: usize,
     pub(super) id: i16,
@@ -99,6 +101,7 @@ impl Object {
         unacked: 0,
         set_aside: GivenUp { count: 0, first: 0, last: 0 },
         refused: 0,
+        news_at: 0,
         seen: 0,
         quiet: false,
         doomed: false,

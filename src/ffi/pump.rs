@@ -5,7 +5,7 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::{Notice, reached};
+use crate::session::{Notice, earlier, reached};
 use crate::wire::{Out, PacketId, count_pubacks, kind, size};
 use core::convert::Infallible;
 
@@ -14,6 +14,9 @@ const ROOM: usize = 1024;
 
 /// What is still to be sent when a connection is given up has so long, milliseconds.
 const FLUSH: u32 = 5000;
+
+/// What the app is to be told of is gathered for so long, milliseconds.
+const EPISODE: u32 = 1000;
 
 /// Uptime, milliseconds.
 pub fn now() -> u32 {
@@ -151,14 +154,21 @@ pub fn unsent(nc: *mut mg_connection) -> usize {
     unsafe { shim::mgos_mqtt_shim_unsent(nc) }
 }
 
-/// We have written something to the live connection `nc`. Returns how many bytes wait to leave.
-fn written(c: Held, nc: *mut mg_connection) -> usize {
-    c.get().seen = unsent(nc);
+/// We have written something to the live connection `nc`: puts it into a frame. Returns how many bytes wait to leave.
+pub fn written(c: Held, nc: *mut mg_connection) -> usize {
+    let len = unsent(nc);
+    c.get().seen = len;
+    if !c.get().websocket.is_used() {
+        return len;
+    }
     websocket::frame(c, nc);
-    // Framing may have given the connection up, but not ended it.
-    let unsent = unsent(nc);
-    c.get().seen = unsent;
-    unsent
+    // Without memory for the frame there was a log line, and its hook may have ended the connection.
+    if c.get().nc != nc {
+        return 0;
+    }
+    let len = unsent(nc);
+    c.get().seen = len;
+    len
 }
 
 /// Looks at what the app has written to the live connection `nc` since it was last looked at: it may acknowledge messages by itself.
@@ -225,15 +235,16 @@ pub fn log_notices(c: Held) {
 /// True if the app is to be told of something by an event.
 fn has_news(c: Held) -> bool {
     let object = c.get();
-    object.refused > 0 || object.set_aside.count > 0 || object.core.session.has_given_up()
+    !object.doomed && (object.refused > 0 || object.set_aside.count > 0 || object.core.session.has_given_up())
 }
 
-/// The event loop goes round: tells the app what has become of messages and subscriptions since.
+/// The event loop goes round: tells the app what has become of messages and subscriptions, once for all that has come together.
 pub fn tell_news(c: Held) {
-    if !has_news(c) {
+    if !has_news(c) || !reached(now(), c.get().news_at) {
         return;
     }
     let object = c.get();
+    object.news_at = 0;
     let given_up = object.core.session.take_given_up();
     let logged = core::mem::take(&mut object.overflow_logged);
     let set_aside = core::mem::take(&mut object.set_aside);
@@ -291,8 +302,15 @@ pub fn pump(c: Held) {
 
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: Held) {
+    let mut at = c.get().core.deadline();
+    if has_news(c) {
+        let object = c.get();
+        if object.news_at == 0 {
+            object.news_at = now().wrapping_add(EPISODE).max(1);
+        }
+        at = earlier(at, Some(object.news_at));
+    }
     let object = c.get();
-    let at = if has_news(c) { Some(now()) } else { object.core.deadline() };
     let Some(at) = at else { return };
     // A timer that fires too early does no harm: it is set anew then.
     if object.timer != 0 && reached(at, object.timer_at) {
@@ -313,8 +331,11 @@ pub fn arm(c: Held) {
     }
 }
 
-/// Clears the timer.
+/// Clears the timer, unless the app is to be told of something.
 pub fn disarm(c: Held) {
+    if has_news(c) {
+        return;
+    }
     let old = core::mem::take(&mut c.get().timer);
     if old != 0 {
         // SAFETY: clears a timer of ours.

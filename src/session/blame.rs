@@ -118,9 +118,9 @@ impl Blame {
         (self.alone, self.last) = (None, Last::Unanswerable);
     }
 
-    /// CONNACK 0: the broker is there. The packet that it has hung up on once too often.
+    /// CONNACK 0: the broker is there. The packet that it has hung up on once too often. What goes out next is not alone yet: the broker may
+    /// hang up on anyone now, or on whoever comes second with this client identifier.
     pub fn accepted(&mut self) -> Option<PacketId> {
-        self.last = Last::Answered;
         let id = self.at_end.take()?;
         if self.suspect != Some(id) {
             self.acquit();

@@ -93,6 +93,8 @@ pub struct Session<H: Copy> {
     try_aside: bool,
     /// A ping has gone out so that what is sent next is alone.
     cleared_way: bool,
+    /// What has been received ends inside a packet: a broker that hangs up does so between two.
+    cut_short: bool,
     /// How often a subscription that is aside was tried.
     aside_tries: u8,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
@@ -156,6 +158,7 @@ impl<H: Copy> Session<H> {
         session_present: Told::Nothing,
         try_aside: false,
         cleared_way: false,
+        cut_short: false,
         aside_tries: 0,
         below: 0,
         undelivered: None,
@@ -264,7 +267,8 @@ impl<H: Copy> Session<H> {
         if waited && !self.acked {
             self.window.shrink();
         }
-        self.blame.ended(by_peer, now);
+        self.blame.ended(by_peer && !self.cut_short, now);
+        self.cut_short = false;
         let on_subscription = self.subscriptions.is_trying_aside();
         let before = self.outbox.given_up();
         let on_message = self.outbox.disconnected();
@@ -273,9 +277,13 @@ impl<H: Copy> Session<H> {
         if on_subscription {
             self.aside_tries = (self.aside_tries + 1).min(5);
         }
-        let wait = if self.subscriptions.has_aside() { ASIDE_SUBSCRIPTION << self.aside_tries } else { ASIDE_MESSAGE };
-        self.aside_at = now.wrapping_add(wait.min(ASIDE_MESSAGE));
+        self.put_off_aside(now);
         (self.acked, self.proven, self.cleared_way) = (false, false, false);
+    }
+
+    fn put_off_aside(&mut self, now: Millis) {
+        let wait = if self.subscriptions.aside() > 0 { ASIDE_SUBSCRIPTION << self.aside_tries } else { ASIDE_MESSAGE };
+        self.aside_at = now.wrapping_add(wait.min(ASIDE_MESSAGE));
     }
 
     /// True if the broker has acknowledged something of ours, or answered a ping, on this connection.
@@ -307,6 +315,7 @@ impl<H: Copy> Session<H> {
     /// Looks at what has been received: see [`Take`].
     pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
         let take = self.intake.take(buf, limit)?;
+        self.cut_short = take == Take::More && !buf.is_empty();
         if let Take::Oversized { .. } = take {
             if self.link == Link::Asked {
                 return Err(Wrong::Order);
@@ -344,7 +353,7 @@ impl<H: Copy> Session<H> {
                 tell = Tell::Refused;
                 if let &[present, 0] = p.payload {
                     self.alive.on_accepted(now);
-                    self.accepted(present != 0);
+                    self.accepted(present != 0, now);
                     self.counters.connects = self.counters.connects.wrapping_add(1);
                     self.counters.connected_at = now;
                     tell = Tell::Accepted;
@@ -362,7 +371,11 @@ impl<H: Copy> Session<H> {
                         if !known {
                             self.received.insert(id)?;
                         }
-                        known && self.undelivered.take() != Some(id)
+                        let undelivered = self.undelivered == Some(id);
+                        if undelivered {
+                            self.undelivered = None;
+                        }
+                        known && !undelivered
                     }
                     _ => false,
                 };
@@ -381,6 +394,7 @@ impl<H: Copy> Session<H> {
             }
             (kind::SUBACK, Some(id)) => {
                 self.blame.id_answered(id);
+                let aside = self.subscriptions.aside();
                 match self.subscriptions.settle(id) {
                     None => {
                         if self.outbox.subscribed(id) {
@@ -390,7 +404,7 @@ impl<H: Copy> Session<H> {
                     Some(_) if p.payload.len() != 1 => return Err(Trouble::Violation(Wrong::SubackCount)),
                     Some(twice) => {
                         self.expect_echo(twice, id, now);
-                        if self.aside_tries > 0 {
+                        if self.subscriptions.aside() < aside {
                             (self.aside_tries, self.try_aside) = (0, true);
                         }
                         tell = Tell::Subscriber;
@@ -424,7 +438,7 @@ impl<H: Copy> Session<H> {
                     self.proven = true;
                     self.blame.id_answered(id);
                     if repeated {
-                        self.overdue.on_answered();
+                        self.overdue.on_answered(now);
                     }
                     // The first answer to a message; PUBCOMP is the second.
                     if ack != kind::PUBCOMP {
@@ -456,12 +470,12 @@ impl<H: Copy> Session<H> {
         self.proven = true;
         self.blame.ping_answered();
         let Some(wait) = self.overdue.wait() else { return };
-        let message = self.outbox.overdue(asked, wait);
-        let subscription = self.subscriptions.overdue(asked, wait);
+        let message = self.outbox.overdue(asked, wait, now);
+        let subscription = self.subscriptions.overdue(asked, wait, now);
         if message.is_none() && !subscription {
             return;
         }
-        self.overdue.on_overdue();
+        self.overdue.on_overdue(now);
         self.window.shrink();
         if !core::mem::replace(&mut self.overdue_told, true) {
             self.overdue_news = message;
@@ -470,7 +484,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// CONNACK 0. `present`: the broker has kept a session.
-    fn accepted(&mut self, mut present: bool) {
+    fn accepted(&mut self, mut present: bool, now: Millis) {
         if present && self.clean {
             // The original lives with it, and so do we: it is the broker that must have begun a new one.
             present = false;
@@ -482,6 +496,7 @@ impl<H: Copy> Session<H> {
             && (self.outbox.set_aside(id) || self.subscriptions.set_aside(id))
         {
             self.try_aside = false;
+            self.put_off_aside(now);
         }
         let kept = present && !self.elsewhere;
         if kept {
@@ -636,7 +651,11 @@ impl<H: Copy> Session<H> {
         }
         // The answer to a ping shows that the broker has taken what came before: whatever goes out then is alone.
         let is_cleared = self.cleared_way && !self.alive.is_asking();
-        let clears_way = pending.is_some() && alone && !self.blame.is_clean() && !is_cleared;
+        let may_be_blamed = match pending {
+            Some(Pending::Message) => self.outbox.next_is_message(),
+            pending => pending.is_some(),
+        };
+        let clears_way = may_be_blamed && alone && !self.blame.is_clean() && !is_cleared;
         if clears_way {
             pending = None;
         }
@@ -674,7 +693,7 @@ impl<H: Copy> Session<H> {
 
     /// True if something that is aside is to be tried.
     fn seek_aside(&mut self, now: Millis) -> bool {
-        if self.outbox.aside() == 0 && !self.subscriptions.has_aside() {
+        if self.outbox.aside() == 0 && self.subscriptions.aside() == 0 {
             return false;
         }
         let is_due = reached(now, self.aside_at);
@@ -708,7 +727,7 @@ impl<H: Copy> Session<H> {
             }
             _ => {
                 self.overdue.stop();
-                self.overdue_told = false;
+                self.overdue_told &= self.outbox.kept() > 0;
             }
         }
         false
@@ -801,7 +820,7 @@ impl<H: Copy> Session<H> {
         // While the answer to a ping is awaited there is nothing to ask for.
         let overdue = if self.alive.is_asking() { None } else { self.overdue.deadline() };
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
-        let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.has_aside());
+        let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
         earlier(earlier(self.alive.deadline(), overdue), aside.then_some(self.aside_at))
     }
 

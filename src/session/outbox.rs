@@ -4,7 +4,7 @@
 //! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
 
 use super::ids::ahead;
-use super::keep_alive::Millis;
+use super::keep_alive::{Millis, reached};
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, Out, PacketId, QoS, kind};
@@ -70,7 +70,7 @@ const OVERDUE: u8 = 4;
 const REPEATED: u8 = 8;
 /// The app has been told that it was given up, or set aside.
 const TOLD: u8 = 16;
-/// PUBREL has gone out on an earlier connection.
+/// A PUBREL was not answered on an earlier connection.
 const CARRIED: u8 = 32;
 
 /// One block: the entry, and behind it topic and payload. No bytes where the content was given up or there never was one.
@@ -84,7 +84,7 @@ struct Entry {
     flags: u8,
     state: State,
     marks: u8,
-    /// Of a message that is aside: how often a connection has ended on it. In [`State::Released`]: how often PUBREL has gone out.
+    /// Of a message that is aside: how often a connection has ended on it. In [`State::Released`]: how many PUBRELs were not answered.
     tries: u8,
 }
 
@@ -104,8 +104,8 @@ impl Entry {
 
     /// PUBREL has gone out often enough: some brokers never answer one whose PUBLISH they do not know.
     fn note_vain_release(&mut self) {
-        if self.state == State::Released && self.tries >= MOST_RELEASES && self.is(CARRIED) {
-            self.tries = u8::MAX;
+        if self.tries >= MOST_RELEASES && self.is(CARRIED) {
+            self.tries = VAIN;
         }
     }
 
@@ -126,8 +126,11 @@ const MOST_BARE: u16 = 64;
 /// The longest queue there can be, whatever the configuration says: with as many entries without content, identifiers are left over.
 const MOST_KEPT: u16 = 30_000;
 
-/// A PUBREL goes out so often, over two connections, before its identifier is given free without PUBCOMP.
-const MOST_RELEASES: u8 = 4;
+/// So many PUBRELs stay unanswered, over two connections, before the identifier is given free without PUBCOMP.
+const MOST_RELEASES: u8 = 3;
+
+/// [`Entry::tries`] of an identifier that is to be given free for that.
+const VAIN: u8 = u8::MAX;
 
 /// A message that is aside is given up after so many ends of a connection on it.
 const MOST_ENDS: u8 = 10;
@@ -185,6 +188,8 @@ pub struct Outbox {
     blamed: u8,
     /// A message that is not aside was acknowledged since a connection last ended on one that is.
     others_acked: bool,
+    /// The broker has hung up on all that there was: none is blamed until one is acknowledged, or there are others.
+    sick: bool,
     kinds: [Kind; 3],
     /// Messages given up since the app was last told.
     given_up: GivenUp,
@@ -204,6 +209,7 @@ impl Outbox {
         kinds_known: 0,
         blamed: 0,
         others_acked: false,
+        sick: false,
         kinds: [Kind::NONE; 3],
         given_up: GivenUp::NONE,
         news: false,
@@ -386,6 +392,7 @@ impl Outbox {
         self.kept += 1;
         self.aside += aside as u16;
         self.news |= aside;
+        self.sick = false;
         Ok(())
     }
 
@@ -435,7 +442,9 @@ impl Outbox {
                 e.state = State::Released;
                 // PUBREL goes out as the answer to this.
                 e.marks = e.marks & !(OVERDUE | ASIDE | TOLD) | ON_WIRE;
-                e.tries = if step == Step::Release { 1 } else { (e.tries + 1).min(u8::MAX - 1) };
+                if step == Step::Release {
+                    e.tries = 0;
+                }
                 e.sent_at = now;
             }
             Step::Echo => {
@@ -458,7 +467,7 @@ impl Outbox {
             self.take_back(|other| other.hash == kind.hash);
         } else if matches!(step, Step::Done | Step::Downgraded | Step::Release) {
             self.others_acked = true;
-            self.blamed = 0;
+            (self.blamed, self.sick) = (0, false);
         }
         step
     }
@@ -505,8 +514,7 @@ impl Outbox {
     /// The broker has kept the session. A QoS 2 message whose content is gone can't be sent again; PUBREL ends the exchange, or
     /// else the broker would take a later message with this identifier for a repeated one.
     pub fn resumed(&mut self) {
-        self.list.for_each(|e, _| e.note_vain_release());
-        self.forget_vain_releases();
+        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
         self.list.for_each(|e, bytes| {
             if bytes.is_empty() {
                 e.state = State::Released;
@@ -532,7 +540,7 @@ impl Outbox {
     }
 
     fn forget_vain_releases(&mut self) {
-        while let Some(found) = self.list.find(|e| e.value.state == State::Released && e.value.tries == u8::MAX) {
+        while let Some(found) = self.list.find(|e| e.value.state == State::Released && e.value.tries == VAIN) {
             let had_content = found.has_bytes();
             found.remove();
             self.removed(had_content);
@@ -566,6 +574,7 @@ impl Outbox {
     pub fn clear(&mut self) {
         self.list.clear();
         (self.kept, self.bare, self.in_flight, self.aside) = (0, 0, 0, 0);
+        (self.given_up, self.news) = (GivenUp::NONE, false);
     }
 
     fn out<'a>(e: &Entry, bytes: &'a [u8]) -> Option<Out<'a>> {
@@ -592,7 +601,6 @@ impl Outbox {
         e.marks = e.marks & !OVERDUE | ON_WIRE;
         e.sent_at = now;
         if e.state == State::Released {
-            e.tries = (e.tries + 1).min(u8::MAX - 1);
             return false;
         }
         e.state = State::Sent;
@@ -621,18 +629,20 @@ impl Outbox {
         self.list.iter().find(|e| waits(e.value)).map(|e| e.value.sent_at)
     }
 
-    /// What was sent `wait` milliseconds before `asked`, or earlier, and awaits its answer is to be sent again. The first identifier
+    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is to be sent again. The first identifier
     /// among these.
-    pub fn overdue(&mut self, asked: Millis, wait: u32) -> Option<PacketId> {
+    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> Option<PacketId> {
         let mut first = None;
         self.list.for_each(|e, _| {
-            let age = asked.wrapping_sub(e.sent_at);
-            if e.is(ON_WIRE) && (age as i32) >= 0 && age >= wait {
+            if e.is(ON_WIRE) && reached(asked, e.sent_at) && now.wrapping_sub(e.sent_at) >= wait {
                 if matches!(e.state, State::Sent | State::Released) {
                     e.marks = e.marks & !ON_WIRE | OVERDUE;
                     first = first.or(PacketId::new(e.id));
                 }
-                e.note_vain_release();
+                if e.state == State::Released {
+                    e.tries = (e.tries + 1).min(VAIN - 1);
+                    e.note_vain_release();
+                }
             }
         });
         if first.is_some() {
@@ -652,6 +662,9 @@ impl Outbox {
     /// Sets the message with this identifier aside, and those like it. False if there is no such message.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
         let Some(e) = self.list.iter().find(|e| e.value.id == id.get() && !e.bytes.is_empty()) else { return false };
+        if self.sick {
+            return true;
+        }
         let kind = Kind::of_entry(e.value, e.bytes);
         self.kinds.rotate_right(1);
         self.kinds[0] = kind;
@@ -667,9 +680,8 @@ impl Outbox {
         // Where nothing else is left and nothing else went through, it is the broker that is at fault.
         let left = self.list.iter().any(|e| !e.bytes.is_empty() && !e.value.is(ASIDE) && e.value.state != State::Dropped);
         if !left && self.blamed > 1 {
-            self.take_back(|_| true);
-            self.kinds = [Kind::NONE; 3];
-            (self.kinds_known, self.blamed) = (0, 0);
+            self.take_all_back();
+            self.sick = true;
         }
         true
     }
@@ -724,7 +736,7 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use super::WINDOW;
+    use crate::session::window::MAX_INFLIGHT;
     use crate::session::{Limits, Session, Take};
     use crate::wire::{Packet, PacketId, QoS, kind};
 
@@ -741,7 +753,8 @@ mod tests {
     }
 
     fn publish(s: &mut Session<()>, max_queue: u16) {
-        s.publish(b"t", b"x", QoS::ExactlyOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue }).unwrap();
+        let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue, room: true };
+        s.publish(b"t", b"x", QoS::ExactlyOnce, false, limits, 0).unwrap();
     }
 
     /// Sends what there is to send; how many of it were messages.
@@ -758,12 +771,12 @@ mod tests {
     fn a_long_queue_goes_out_no_further_ahead_of_its_acknowledgements_than_brokers_take() {
         let mut s = connected();
         let mut sent = 0;
-        for _ in 0..2 * WINDOW {
+        for _ in 0..2 * MAX_INFLIGHT {
             publish(&mut s, 100);
             sent += pump(&mut s);
         }
-        assert_eq!(sent, WINDOW);
-        for id in 1..=WINDOW as u16 {
+        assert_eq!(sent, MAX_INFLIGHT as usize);
+        for id in 1..=MAX_INFLIGHT {
             s.receive(pubrec(id), false, 0).unwrap();
             assert_eq!(pump(&mut s), 1);
         }
@@ -789,7 +802,7 @@ mod tests {
 
     #[test]
     fn a_burst_beyond_queue_and_window_still_goes_out_whole() {
-        for max_queue in [5, WINDOW as u16, 20] {
+        for max_queue in [5, MAX_INFLIGHT, 20] {
             let mut s = connected();
             let mut sent = 0;
             for _ in 0..100 {
@@ -797,7 +810,7 @@ mod tests {
                 sent += pump(&mut s);
             }
             // The last of them wait, with room in the queue, for those before.
-            let waiting = (max_queue as usize).saturating_sub(WINDOW);
+            let waiting = (max_queue as usize).saturating_sub(MAX_INFLIGHT as usize);
             assert_eq!(sent, 100 - waiting, "{max_queue}");
             for id in (1..=100).take(100 - waiting) {
                 s.receive(pubrec(id), false, 0).unwrap();

@@ -11,6 +11,9 @@ const DEFAULT: u32 = 20_000;
 /// Repetitions of one packet come no less often than this, milliseconds, unless `ack_timeout` is longer.
 const LONGEST: u32 = 120_000;
 
+/// Packets are written in bursts: so much later, milliseconds, all of one are overdue.
+const SLACK: u32 = 1000;
+
 /// The timer of a connection: for the oldest packet that awaits its answer.
 pub struct Overdue {
     /// `ack_timeout`, milliseconds: 0 for the default, negative for never.
@@ -57,7 +60,7 @@ impl Overdue {
     /// The oldest packet that awaits an answer was written then, and has left when `unsent` bytes have.
     pub fn watch(&mut self, written: Millis, unsent: usize) {
         self.behind = unsent;
-        self.due = self.wait().map_or(0, |wait| written.wrapping_add(wait).max(1));
+        self.due = self.wait().map_or(0, |wait| written.wrapping_add(wait + SLACK).max(1));
     }
 
     /// So many bytes have left.
@@ -78,13 +81,19 @@ impl Overdue {
     }
 
     /// Something was overdue: it is repeated, and has twice the time.
-    pub fn on_overdue(&mut self) {
+    pub fn on_overdue(&mut self, now: Millis) {
         self.doubled = (self.doubled + 1).min(8);
-        self.due = 0;
+        self.look(now);
     }
 
     /// What was repeated is answered.
-    pub fn on_answered(&mut self) {
+    pub fn on_answered(&mut self, now: Millis) {
         self.doubled = 0;
+        self.look(now);
+    }
+
+    /// What is awaited, and for how long, has changed.
+    fn look(&mut self, now: Millis) {
+        (self.due, self.behind) = (now.max(1), 0);
     }
 }

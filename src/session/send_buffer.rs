@@ -5,8 +5,8 @@ use super::keep_alive::Millis;
 /// No byte has moved for so long while it was looked at, milliseconds: nothing more is written.
 const STALL: u16 = 2000;
 
-/// Two polls further apart than this, milliseconds, say that the app was busy, not the link.
-const BUSY: u32 = 500;
+/// Polls come once a second at least: two that are further apart, milliseconds, say that the app was busy, not the link.
+const BUSY: u32 = 1100;
 
 /// What may wait, bytes, however small or large the heap is.
 const LEAST: usize = 8 << 10;
@@ -15,6 +15,8 @@ const MOST: usize = 256 << 10;
 /// The bytes that Mongoose has not given to the network yet.
 pub struct SendBuffer {
     polled_at: Millis,
+    /// Something waited at the last poll.
+    waits: bool,
     /// For how long nothing has moved, milliseconds.
     stalled: u16,
     /// How many there are at most, of those that we know.
@@ -23,7 +25,7 @@ pub struct SendBuffer {
 
 impl SendBuffer {
     /// Nothing waits.
-    pub const NEW: Self = SendBuffer { polled_at: 0, stalled: 0, unsent: 0 };
+    pub const NEW: Self = SendBuffer { polled_at: 0, waits: false, stalled: 0, unsent: 0 };
 
     /// A packet was written; so many bytes wait now.
     pub fn wrote(&mut self, unsent: usize) {
@@ -44,8 +46,9 @@ impl SendBuffer {
     /// The event loop goes round, and so many bytes wait.
     pub fn polled(&mut self, unsent: usize, now: Millis) {
         let since = now.wrapping_sub(self.polled_at).min(BUSY) as u16;
+        let waited = core::mem::replace(&mut self.waits, unsent > 0);
         self.polled_at = now;
-        self.stalled = if unsent == 0 { 0 } else { self.stalled.saturating_add(since).min(STALL) };
+        self.stalled = if waited && unsent > 0 { (self.stalled + since).min(STALL) } else { 0 };
     }
 
     /// True if a packet of `size` bytes may be written behind `unsent` others. `free`: bytes of heap that are free.

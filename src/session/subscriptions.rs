@@ -4,7 +4,7 @@
 //! unsubscribed stays until the broker has confirmed it, as it is owed to the session.
 
 use super::ids::ahead;
-use super::keep_alive::Millis;
+use super::keep_alive::{Millis, reached};
 use crate::heap::{List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
@@ -130,9 +130,9 @@ impl<H: Copy> Subscriptions<H> {
         self.awaiting
     }
 
-    /// True if some are aside.
-    pub fn has_aside(&self) -> bool {
-        self.aside > 0
+    /// How many are aside.
+    pub fn aside(&self) -> u8 {
+        self.aside
     }
 
     /// Adds one. The same filter may be there already: each has its own handler.
@@ -294,11 +294,10 @@ impl<H: Copy> Subscriptions<H> {
         (self.awaiting > 0).then_some(self.sent_at)
     }
 
-    /// What was sent `wait` milliseconds before `asked`, or earlier, and awaits its answer is sent again, once on a connection. True if there
-    /// was any.
-    pub fn overdue(&mut self, asked: Millis, wait: u32) -> bool {
-        let age = asked.wrapping_sub(self.sent_at);
-        if self.awaiting == 0 || (age as i32) < 0 || age < wait {
+    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is sent again, once on a connection. True if
+    /// there was any.
+    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> bool {
+        if self.awaiting == 0 || !reached(asked, self.sent_at) || now.wrapping_sub(self.sent_at) < wait {
             return false;
         }
         self.awaiting = 0;

@@ -75,7 +75,7 @@ fn mqtt_4_3_3_2_a_message_is_not_delivered_again_after_a_reconnection_with_a_kep
     rig.told(&publish(0x34, 5));
     rig.resume();
     assert!(!is_told(&rig.receive(&again, false).unwrap()));
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     rig.connect(false, NEW);
     assert!(is_told(&rig.receive(&again, false).unwrap()), "a new session knows nothing of it");
 }

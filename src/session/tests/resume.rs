@@ -22,7 +22,7 @@ fn mqtt_4_6_0_1_what_was_sent_goes_out_again_before_what_was_not() {
     let mut rig = Rig::up();
     let first = rig.publish(1, Q1);
     rig.out();
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     let second = rig.publish(2, Q2);
     assert_eq!(rig.connect(false, KEPT), [message(0x3a, first, 1), message(0x34, second, 2)]);
 }
@@ -31,7 +31,7 @@ fn mqtt_4_6_0_1_what_was_sent_goes_out_again_before_what_was_not() {
 fn mqtt_3_3_1_1_dup_is_set_on_what_this_session_has_seen_before_and_only_there() {
     let mut rig = Rig::up();
     let id = rig.publish(1, Q2);
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     assert_eq!(rig.connect(false, KEPT), [message(0x34, id, 1)], "it was never written");
     assert_eq!(rig.resume(), [message(0x3c, id, 1)]);
 }
@@ -43,7 +43,7 @@ fn mqtt_3_1_2_4_and_6_a_new_session_reuses_nothing_of_the_old_one() {
     rig.out();
     rig.told(&ack(0x50, released));
     assert_eq!((one, two, released), (1, 2, 3));
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     // Fresh identifiers, no DUP; the one that the broker has taken over is its own.
     assert_eq!(rig.connect(true, NEW), [message(0x34, 4, 1), message(0x34, 5, 2)]);
     rig.told(&ack(0x50, 4));
@@ -61,10 +61,10 @@ fn mqtt_4_1_0_1_the_session_outlives_any_number_of_failed_attempts() {
     rig.told(&ack(0x50, released));
     rig.told(&[0x34, 5, 0, 1, b't', 0, 9]);
     for _ in 0..5 {
-        rig.s.disconnected();
+        rig.s.disconnected(false, 0);
         rig.s.connect_sent(false, 60, rig.now);
     }
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     assert_eq!(rig.connect(false, KEPT), [message(0x3a, id, 1), ack(0x62, released)]);
     assert!(matches!(rig.receive(&[0x3c, 5, 0, 1, b't', 0, 9], false).unwrap().tell, crate::session::Tell::Nobody));
 }
@@ -74,7 +74,7 @@ fn an_acknowledgement_of_the_last_connection_ends_nothing_before_it_is_sent_agai
     let mut rig = Rig::up();
     rig.publish(1, Q1);
     rig.out();
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     rig.s.connect_sent(true, 60, 0);
     rig.told(NEW);
     // The message is about to go out as a new one; its old identifier means nothing to this session.
@@ -110,7 +110,7 @@ fn a_qos_1_message_given_up_in_flight_is_gone_with_its_connection() {
         id
     });
     assert_eq!(rig.resume(), [message(0x3a, ids[1], 2)]);
-    rig.s.disconnected();
+    rig.s.disconnected(false, 0);
     let third = rig.publish_to(b"t", &[3], Q1, limits).unwrap().id.get();
     assert_eq!(rig.connect(false, KEPT), [message(0x32, third, 3)], "also when it is given up between two connections");
     rig.told(&ack(0x40, third));
