@@ -32,7 +32,9 @@ pub struct Blame {
     last: Last,
     /// Written when all before it was answered, and nothing was written since.
     alone: Option<PacketId>,
-    /// When the last byte was written, or left.
+    /// When the last packet was written,
+    written_at: Millis,
+    /// and when a byte last left.
     left_at: Millis,
     /// What was alone when the last connection ended; a strike if the next attempt gets as far as CONNACK.
     at_end: Option<PacketId>,
@@ -43,7 +45,7 @@ pub struct Blame {
 impl Blame {
     /// Nobody.
     pub const NEW: Self =
-        Blame { last: Last::Unanswerable, alone: None, left_at: 0, at_end: None, suspect: None, strikes: 0 };
+        Blame { last: Last::Unanswerable, alone: None, written_at: 0, left_at: 0, at_end: None, suspect: None, strikes: 0 };
 
     /// True if the broker has answered all that was written: whatever is written now is alone.
     pub fn is_clean(&self) -> bool {
@@ -53,7 +55,7 @@ impl Blame {
     fn wrote(&mut self, last: Last, alone: Option<PacketId>, now: Millis) {
         self.alone = if self.is_clean() { alone } else { None };
         self.last = last;
-        self.left_at = now;
+        (self.written_at, self.left_at) = (now, now);
     }
 
     /// A packet that may be blamed was written.
@@ -108,9 +110,10 @@ impl Blame {
         (self.suspect, self.strikes, self.at_end) = (None, 0, None);
     }
 
-    /// The connection ended. `by_peer`: neither by us nor by the network.
-    pub fn ended(&mut self, by_peer: bool, now: Millis) {
-        let soon = now.wrapping_sub(self.left_at) <= SOON;
+    /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
+    /// comes much sooner can't be one.
+    pub fn ended(&mut self, by_peer: bool, round_trip: u32, now: Millis) {
+        let soon = now.wrapping_sub(self.left_at) <= SOON && now.wrapping_sub(self.written_at) >= round_trip / 4;
         self.at_end = if by_peer && soon { self.alone } else { None };
         if self.at_end.is_none() {
             self.acquit();

@@ -144,6 +144,11 @@ impl KeepAlive {
         Some((self.asked, self.took))
     }
 
+    /// How long the last answer took, milliseconds.
+    pub fn round_trip(&self) -> u32 {
+        self.took
+    }
+
     /// True if PINGRESP is awaited.
     pub fn is_asking(&self) -> bool {
         self.ping != 0

@@ -258,6 +258,7 @@ impl<H: Copy> Session<H> {
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         self.link = Link::Down;
         self.at_once = false;
+        let round_trip = self.alive.round_trip();
         // A ping that is wanted belongs to the connection, as does all that is overdue.
         self.alive = KeepAlive::NEW;
         self.overdue.stop();
@@ -267,7 +268,7 @@ impl<H: Copy> Session<H> {
         if waited && !self.acked {
             self.window.shrink();
         }
-        self.blame.ended(by_peer && !self.cut_short, now);
+        self.blame.ended(by_peer && !self.cut_short, round_trip, now);
         self.cut_short = false;
         let on_subscription = self.subscriptions.is_trying_aside();
         let before = self.outbox.given_up();
@@ -726,8 +727,12 @@ impl<H: Copy> Session<H> {
                 self.overdue.watch(sent, self.send_buffer.unsent());
             }
             _ => {
-                self.overdue.stop();
-                self.overdue_told &= self.outbox.kept() > 0;
+                if self.outbox.kept() > 0 {
+                    self.overdue.pause();
+                } else {
+                    self.overdue.stop();
+                    self.overdue_told = false;
+                }
             }
         }
         false

@@ -45,9 +45,14 @@ impl Overdue {
         Some((timeout << self.doubled.min(8)).min(LONGEST.max(timeout)))
     }
 
-    /// A connection ended: nothing is awaited any more.
+    /// A connection ended, or all is answered: the wait is the first again.
     pub fn stop(&mut self) {
         (self.due, self.doubled) = (0, 0);
+    }
+
+    /// Nothing is awaited just now.
+    pub fn pause(&mut self) {
+        self.due = 0;
     }
 
     /// A packet that is to be answered was written; `unsent` bytes wait with it.
