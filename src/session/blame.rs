@@ -5,7 +5,7 @@
 //! after it, the peer closed the connection soon after its last byte had left, and the next attempt got as far as CONNACK;
 //! three times in a row.
 
-use super::keep_alive::Millis;
+use super::keep_alive::{Millis, reached};
 use crate::wire::PacketId;
 
 /// So many ends in a row make a packet the one to blame.
@@ -27,6 +27,10 @@ enum Last {
     Answered,
 }
 
+/// Before a packet goes out that may be the third in a row, the connection has to last so long, milliseconds, and the broker to answer a
+/// ping: it may hang up on anyone just now, or on whoever has this client identifier, and the link may be a bad one.
+const HOLD: u32 = 3000;
+
 /// What is known of the ends of this broker's connections.
 pub struct Blame {
     last: Last,
@@ -40,16 +44,31 @@ pub struct Blame {
     at_end: Option<PacketId>,
     suspect: Option<PacketId>,
     strikes: u8,
+    /// Until then the suspect is held back; 0 if it is not.
+    held_until: Millis,
 }
 
 impl Blame {
     /// Nobody.
     pub const NEW: Self =
-        Blame { last: Last::Unanswerable, alone: None, written_at: 0, left_at: 0, at_end: None, suspect: None, strikes: 0 };
+        Blame { last: Last::Unanswerable, alone: None, written_at: 0, left_at: 0, at_end: None, suspect: None, strikes: 0, held_until: 0 };
 
     /// True if the broker has answered all that was written: whatever is written now is alone.
     pub fn is_clean(&self) -> bool {
         self.last == Last::Answered
+    }
+
+    /// Until when the suspect is held back, if it is.
+    pub fn held_until(&self) -> Option<Millis> {
+        (self.held_until != 0).then_some(self.held_until)
+    }
+
+    /// True if the suspect is held back now.
+    pub fn is_holding(&mut self, now: Millis) -> bool {
+        if self.held_until != 0 && reached(now, self.held_until) {
+            self.held_until = 0;
+        }
+        self.held_until != 0
     }
 
     fn wrote(&mut self, last: Last, alone: Option<PacketId>, now: Millis) {
@@ -107,7 +126,7 @@ impl Blame {
 
     /// Nobody is suspected.
     pub fn acquit(&mut self) {
-        (self.suspect, self.strikes, self.at_end) = (None, 0, None);
+        (self.suspect, self.strikes, self.at_end, self.held_until) = (None, 0, None, 0);
     }
 
     /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
@@ -121,9 +140,10 @@ impl Blame {
         (self.alone, self.last) = (None, Last::Unanswerable);
     }
 
-    /// CONNACK 0: the broker is there. The packet that it has hung up on once too often. What goes out next is not alone yet: the broker may
-    /// hang up on anyone now, or on whoever comes second with this client identifier.
-    pub fn accepted(&mut self) -> Option<PacketId> {
+    /// CONNACK 0: the broker is there. The packet that it has hung up on once too often.
+    pub fn accepted(&mut self, now: Millis) -> Option<PacketId> {
+        self.last = Last::Answered;
+        self.held_until = 0;
         let id = self.at_end.take()?;
         if self.suspect != Some(id) {
             self.acquit();
@@ -131,6 +151,10 @@ impl Blame {
         }
         self.strikes += 1;
         if self.strikes < STRIKES {
+            if self.strikes == STRIKES - 1 {
+                self.last = Last::Unanswerable;
+                self.held_until = now.wrapping_add(HOLD).max(1);
+            }
             return None;
         }
         self.acquit();

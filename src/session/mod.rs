@@ -493,11 +493,14 @@ impl<H: Copy> Session<H> {
                 self.session_present = Told::Due;
             }
         }
-        if let Some(id) = self.blame.accepted()
+        if let Some(id) = self.blame.accepted(now)
             && (self.outbox.set_aside(id) || self.subscriptions.set_aside(id))
         {
             self.try_aside = false;
             self.put_off_aside(now);
+        }
+        if self.blame.held_until().is_some() {
+            self.window.shrink();
         }
         let kept = present && !self.elsewhere;
         if kept {
@@ -656,8 +659,9 @@ impl<H: Copy> Session<H> {
             Some(Pending::Message) => self.outbox.next_is_message(),
             pending => pending.is_some(),
         };
-        let clears_way = may_be_blamed && alone && !self.blame.is_clean() && !is_cleared;
-        if clears_way {
+        let holds = self.blame.is_holding(now);
+        let clears_way = may_be_blamed && alone && !holds && !self.blame.is_clean() && !is_cleared;
+        if clears_way || may_be_blamed && holds {
             pending = None;
         }
         let asks = clears_way || self.is_overdue(now);
@@ -826,7 +830,8 @@ impl<H: Copy> Session<H> {
         let overdue = if self.alive.is_asking() { None } else { self.overdue.deadline() };
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
         let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
-        earlier(earlier(self.alive.deadline(), overdue), aside.then_some(self.aside_at))
+        let other = earlier(aside.then_some(self.aside_at), self.blame.held_until());
+        earlier(earlier(self.alive.deadline(), overdue), other)
     }
 
     // What the app is to be told.
