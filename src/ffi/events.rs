@@ -365,7 +365,8 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
         return Ok(None);
     }
     let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
-    let theirs = tell == Tell::Handlers && header.kind() == kind::PUBLISH && QoS::of_flags(message.first) == QoS::AtLeastOnce && ack.is_none();
+    let theirs =
+        tell == Tell::Handlers && header.kind() == kind::PUBLISH && QoS::of_flags(message.first) == QoS::AtLeastOnce && ack.is_none();
     // Counted when it is certain that it is not handed in again.
     if message.topic_len > 0 && tell != Tell::Nobody {
         let counters = &mut c.get().core.session.counters;

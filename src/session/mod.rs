@@ -93,6 +93,8 @@ pub struct Session<H: Copy> {
     try_aside: bool,
     /// A ping has gone out so that what is sent next is alone.
     cleared_way: bool,
+    /// Connections in a row that have ended with something in flight and nothing acknowledged.
+    vain_ends: u8,
     /// What has been received ends inside a packet: a broker that hangs up does so between two.
     cut_short: bool,
     /// How often a subscription that is aside was tried.
@@ -158,6 +160,7 @@ impl<H: Copy> Session<H> {
         session_present: Told::Nothing,
         try_aside: false,
         cleared_way: false,
+        vain_ends: 0,
         cut_short: false,
         aside_tries: 0,
         below: 0,
@@ -267,6 +270,9 @@ impl<H: Copy> Session<H> {
         let waited = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
         if waited && !self.acked {
             self.window.shrink();
+            self.vain_ends = self.vain_ends.saturating_add(1);
+        } else if self.acked {
+            self.vain_ends = 0;
         }
         self.blame.ended(by_peer && !self.cut_short, round_trip, now);
         self.cut_short = false;
@@ -412,16 +418,9 @@ impl<H: Copy> Session<H> {
                     }
                 }
             }
-            (kind::UNSUBACK, Some(id)) => {
+            (kind::UNSUBACK, Some(id)) if let Some(twice) = self.subscriptions.unsubscribed(id) => {
                 self.blame.id_answered(id);
-                match self.subscriptions.unsubscribed(id) {
-                    None => {
-                        if self.outbox.subscribed(id) {
-                            tell = Tell::Nobody;
-                        }
-                    }
-                    Some(twice) => self.expect_echo(twice, id, now),
-                }
+                self.expect_echo(twice, id, now);
             }
             (ack, Some(id)) => {
                 let (repeated, aside) = (self.outbox.was_repeated(id), self.outbox.aside());
@@ -641,8 +640,8 @@ impl<H: Copy> Session<H> {
         let messages = at_once || self.link == Link::Up && room;
         let window = self.window.size();
         let busy = self.outbox.in_flight() + if self.window.is_widest() { 0 } else { self.subscriptions.awaiting() };
-        // While something is wrong it is looked for one packet at a time.
-        let alone = window == 1;
+        // If it goes on, what is wrong is looked for one packet at a time.
+        let alone = window == 1 && self.vain_ends > 1;
         let mut pending = None;
         if (self.window.is_widest() || busy < window) && self.subscriptions.seek() {
             pending = Some(Pending::Subscribe);

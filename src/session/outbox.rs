@@ -180,6 +180,8 @@ pub struct Outbox {
     most: u16,
     /// Messages with content that were sent on this connection and are neither acknowledged nor overdue.
     in_flight: u16,
+    /// Messages that the broker has taken over, and that are kept until PUBCOMP.
+    released: u16,
     /// Messages that are aside.
     aside: u16,
     /// How many kinds are known.
@@ -205,6 +207,7 @@ impl Outbox {
         bare: 0,
         most: 0,
         in_flight: 0,
+        released: 0,
         aside: 0,
         kinds_known: 0,
         blamed: 0,
@@ -255,8 +258,9 @@ impl Outbox {
 
     /// Counts anew, after more than one entry has changed.
     fn recount(&mut self) {
-        (self.in_flight, self.aside) = (0, 0);
+        (self.in_flight, self.aside, self.released) = (0, 0, 0);
         for e in self.list.iter() {
+            self.released += (e.value.state == State::Released && !e.bytes.is_empty()) as u16;
             self.in_flight += e.value.is_in_flight(e.bytes) as u16;
             self.aside += e.value.is(ASIDE) as u16;
         }
@@ -316,7 +320,10 @@ impl Outbox {
             (e.state, e.marks) = (State::Dropped, 0);
             self.given_up.add(e.id);
             self.news = true;
-        } else if let Some(found) = self.list.find(|e| e.value.state == State::Released && has(e.value, e.bytes)) {
+        } else if self.released > 0
+            && let Some(found) = self.list.find(|e| e.value.state == State::Released && has(e.value, e.bytes))
+        {
+            self.released -= 1;
             found.strip();
             self.add_bare();
         } else if !(held_back && self.in_flight > 0)
@@ -457,6 +464,13 @@ impl Outbox {
         if before.state == State::Sent && before.is(ON_WIRE) && had_content {
             self.in_flight -= 1;
         }
+        if had_content {
+            match step {
+                Step::Release => self.released += 1,
+                Step::Done if before.state == State::Released => self.released -= 1,
+                _ => {}
+            }
+        }
         if let Some(kind) = kind {
             // So may be those like it.
             for known in &mut self.kinds {
@@ -545,6 +559,7 @@ impl Outbox {
             found.remove();
             self.removed(had_content);
         }
+        self.recount();
     }
 
     fn forget_bare(&mut self, which: impl Fn(&Entry) -> bool) {
@@ -567,13 +582,15 @@ impl Outbox {
         });
         self.given_up = given_up;
         self.forget_bare(|_| true);
+        self.recount();
         self.rewind();
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
-        (self.kept, self.bare, self.in_flight, self.aside) = (0, 0, 0, 0);
+        (self.kept, self.bare) = (0, 0);
+        self.recount();
         (self.given_up, self.news) = (GivenUp::NONE, false);
     }
 
@@ -647,7 +664,6 @@ impl Outbox {
         });
         if first.is_some() {
             self.forget_vain_releases();
-            self.recount();
             self.rewind();
         }
         first

@@ -117,8 +117,7 @@ pub struct Subscriptions<H: Copy> {
 
 impl<H: Copy> Subscriptions<H> {
     /// None.
-    pub const NEW: Self =
-        Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, leaving: 0, aside: 0, tell: false };
+    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, leaving: 0, aside: 0, tell: false };
 
     /// How far ahead of `id` the nearest identifier under way lies; not more than `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
@@ -196,7 +195,8 @@ impl<H: Copy> Subscriptions<H> {
     /// A connection is up: all are to be subscribed again. `kept`: the broker has kept the session, and with it what is to be unsubscribed.
     pub fn restart(&mut self, kept: bool) {
         self.awaiting = 0;
-        while !kept && self.leaving > 0
+        while !kept
+            && self.leaving > 0
             && let Some(found) = self.list.find(|s| s.value.is(LEAVING))
         {
             found.remove();
@@ -238,11 +238,7 @@ impl<H: Copy> Subscriptions<H> {
         let id = PacketId::new(s.id).unwrap_or(id);
         s.id = id.get();
         let s = self.list.current::<UNSENT>()?;
-        Some(if s.value.is(LEAVING) {
-            Out::unsubscribe(id, s.bytes)
-        } else {
-            Out::subscribe(id, s.bytes, s.value.qos.min(max))
-        })
+        Some(if s.value.is(LEAVING) { Out::unsubscribe(id, s.bytes) } else { Out::subscribe(id, s.bytes, s.value.qos.min(max)) })
     }
 
     /// It was sent. Its filter stays where and as it is. Its identifier.

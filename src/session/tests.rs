@@ -11,7 +11,7 @@ mod resume;
 mod subscribing;
 mod table;
 
-use super::{Limits, Notice, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
+use super::{GivenUp, Limits, Notice, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
 use crate::wire::{Out, Packet, QoS, Wrong, decode, header, size};
 use std::vec;
 use std::vec::Vec;

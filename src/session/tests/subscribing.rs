@@ -29,7 +29,14 @@ fn subscriptions_go_out_again_at_every_connection_newest_first() {
     }
     let subscribe = |id, filter| vec![0x82, 6, 0, id, 0, 1, filter, 1];
     assert_eq!(rig.connect(true, NEW), [subscribe(1, b'a'), subscribe(2, b'b'), subscribe(3, b'a')]);
+    for id in 1..=3 {
+        rig.told(&[0x90, 3, 0, id, 1]);
+    }
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
+    // What is not answered keeps its identifier; and after an end with nothing answered they go out one by one.
+    assert_eq!(rig.resume(), [subscribe(4, b'a')]);
+    rig.told(&[0x90, 3, 0, 4, 1]);
+    assert_eq!(rig.out(), [subscribe(5, b'b')]);
 }
 
 #[test]
