@@ -88,6 +88,26 @@ static void will_retain_alone(void) {
 #endif
 }
 
+static void will_with_wildcard(void) {
+  cfg.will_topic = "w/#";
+  cfg.will_message = "gone";
+  cfg.will_retain = true;
+  expect_bytes(EITHER("10 0d 0004 'MQTT' 04 02 003c 0001 'c'", "10 18 0004 'MQTT' 04 26 003c 0001 'c' 0003 'w/#' 0004 'gone'"),
+               EITHER("a will with a wildcard in its topic is not sent", "a will with a wildcard in its topic"));
+#ifndef MQTT_UPSTREAM
+  expect_logged("will_topic has a wildcard, no will sent: w/#");
+  expect_number(logged("will_retain needs"), 0);
+  check("and the log names the topic");
+#endif
+}
+
+static void will_with_empty_topic(void) {
+  cfg.will_topic = "";
+  cfg.will_message = "gone";
+  expect_bytes(EITHER("10 0d 0004 'MQTT' 04 02 003c 0001 'c'", "10 15 0004 'MQTT' 04 06 003c 0001 'c' 0000 0004 'gone'"),
+               EITHER("a will with an empty topic is no will", "a will with an empty topic"));
+}
+
 static void clean_session_off(void) {
   cfg.clean_session = false;
   expect_bytes("10 0d 0004 'MQTT' 04 00 003c 0001 'c'", "clean_session false");
@@ -165,6 +185,8 @@ static const struct script scripts[] = {
     {"will without message", will_without_message},
     {"will without topic", will_without_topic},
     {"will_retain alone", will_retain_alone},
+    {"will with a wildcard", will_with_wildcard},
+    {"will with an empty topic", will_with_empty_topic},
     {"clean_session", clean_session_off},
     {"keep_alive 0", keep_alive_zero},
     {"keep_alive 5", keep_alive_five},

@@ -101,7 +101,7 @@ static void before_connack(void) {
 #else
   play("32 06 0001 'a' 0007 'm'");
   expect_close();
-  expect_events("cloud CONNECTING\n");
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
   expect_logged("bad packet");
   check("packets before CONNACK: closed");
 #endif
@@ -117,7 +117,7 @@ static void session_present(void) {
   check("session present though a new one was asked for: let pass");
 #else
   expect_close();
-  expect_events("cloud CONNECTING\n");
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
   expect_logged("bad packet");
   check("session present though a new one was asked for: closed");
 #endif

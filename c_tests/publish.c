@@ -247,6 +247,48 @@ static void bad_topics(void) {
 #endif
 }
 
+#ifndef MQTT_UPSTREAM
+/* The original reads from address 0. */
+static void null_message(void) {
+  connect_up();
+  expect_number(app_pub_bytes("t", NULL, 5, 0, false), 0);
+  expect_number(app_pub_bytes("t", NULL, 5, 1, false), 0);
+  expect_silence();
+  expect_number(app_num_unsent_bytes(), 0);
+  expect_number(logged("message is NULL but its length is not 0, not sent: t"), 2);
+  check("a NULL message with a length is refused, with an error in the log");
+  expect_that(app_pub_bytes("t", NULL, 0, 0, false) > 0);
+  expect("30 03 0001 't'");
+  check("NULL of length 0 is an empty message");
+}
+
+static void null_topic(void) {
+  connect_up();
+  expect_number(app_pub(NULL, "m", 1, false), 0);
+  expect_silence();
+  expect_number(logged("topic refused: it is empty"), 1);
+  check("a NULL topic is refused, with an error in the log");
+}
+
+/* The original sends them as well, without a warning. */
+static void control_characters(void) {
+  connect_up();
+  app_pub("caf\xc3\xa9 \xe2\x82\xac", "m", 0, false);
+  expect("30 0c *");
+  expect_number(logged("control characters"), 0);
+  app_pub("a\tb", "m", 0, false);
+  expect("30 06 0003 'a' 09 'b' 'm'");
+  expect_number(logged("topic has control characters, which some brokers refuse: a?b"), 1);
+  app_pub("a\x7f", "m", 0, false);
+  expect("30 05 0002 'a' 7f 'm'");
+  app_sub("a/\x01", 0, "s");
+  expect("82 08 0004 0003 'a/' 01 00");
+  expect_number(logged("control characters"), 1);
+  check("control characters in topics are sent, with one warning for each connection object");
+}
+
+#endif
+
 static const struct script scripts[] = {
     {"bytes of PUBLISH", bytes},
     {"burst", burst},
@@ -262,6 +304,11 @@ static const struct script scripts[] = {
     {"max_qos of the global connection", set_global_max_qos},
 #endif
     {"bad topics", bad_topics},
+#ifndef MQTT_UPSTREAM
+    {"NULL message", null_message},
+    {"NULL topic", null_topic},
+    {"control characters", control_characters},
+#endif
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

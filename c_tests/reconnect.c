@@ -91,6 +91,7 @@ static void refused_by_broker(void) {
     play(text("20 02 00 %02x", codes[i]));
     expect_close();
     expect_logged(text("CONNACK %d", codes[i]));
+    if (codes[i] == 5) expect_logged(EITHER("the certificate and the broker's policy\n", "CONNACK 5"));
     expect_events(EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n"));
     expect_that(!app_is_connected());
   }
@@ -101,18 +102,117 @@ static void refused_by_broker(void) {
                "every other code than 0 closes, is in the log, and is tried again; no event"));
 }
 
+#define FAILED EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n")
+#define HINT "3 connections in a row ended before CONNACK"
+
 static void cut_short(void) {
   create();
   app_connect();
   expect_connection();
   drop();
+  expect_events(FAILED);
+  expect_connect();
+  drop();
+  expect_events(FAILED);
+  expect_connect();
+  play("20 02 00 00");
+  expect_events(UP);
+  check(EITHER("a connection lost before CONNACK is CONNECTERROR, and tried again",
+               "a connection lost before CONNACK is no event, and tried again"));
+}
+
+#ifndef MQTT_UPSTREAM
+static void cut_short_again_and_again(void) {
+  create();
+  app_connect();
   expect_connect();
   drop();
   expect_connect();
-  play("20 02 00 00");
-  expect_events("cloud CONNECTING\ncloud CONNECTING\n" UP);
-  check("a connection lost before CONNACK is no event, and tried again");
+  drop();
+  expect_connection();
+  expect_number(logged(HINT), 0);
+  drop();
+  expect_logged(HINT);
+  check("after three in a row the log says what that usually means");
+  expect_connection();
+  drop();
+  expect_connect();
+  expect_number(logged(HINT), 1);
+  check("and no more of it");
+  play("20 02 00 05");
+  expect_close();
+  expect_connect();
+  drop();
+  expect_connect();
+  drop();
+  expect_connect();
+  expect_number(logged(HINT), 1);
+  check("until a CONNACK, whatever it says");
+  drop();
+  expect_connect();
+  expect_number(logged(HINT), 2);
+  forget_events();
 }
+
+static void expect_tls_hint(const char *answer) {
+  int i;
+  for (i = 0; i < 3; i++) {
+    expect_connection();
+    if (answer != NULL) play(answer);
+    drop();
+    expect_events(FAILED);
+  }
+  expect_logged(HINT);
+}
+
+static void tls_port(void) {
+  create();
+  app_connect();
+  expect_tls_hint("15 03 03 0002 0246");
+  check("so it says when a port that speaks TLS answers with an alert; one event for each attempt");
+  forget_events();
+}
+
+static void tls_at_plain_port(void) {
+  cfg.ssl_ca_cert = "*";
+  create();
+  app_connect();
+  expect_tls_hint(NULL);
+  check("and when a plain port hangs up on TLS");
+  forget_events();
+}
+
+static void disconnected_before_connack(void) {
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  app_connect();
+  expect_connect();
+  app_disconnect();
+  expect("e0 00");
+  expect_close();
+  expect_events("cloud CONNECTING\n");
+  app_connect();
+  expect_connect();
+  app_set_config(&cfg_backup);
+  expect_close();
+  expect_events("cloud CONNECTING\ncloud CONNECTING\n");
+  check("disconnect() and set_config() before CONNACK are no error");
+  forget_events();
+}
+
+static void bad_connect(void) {
+  cfg.client_id = "\xff";
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  app_connect();
+  expect_connection();
+  expect_close();
+  expect_logged("client id, will, user or password");
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  check("a CONNECT that can't be sent is CONNECTERROR");
+  forget_events();
+}
+#endif
 
 static void no_cloud_events(void) {
   cfg.cloud_events = false;
@@ -130,7 +230,7 @@ static void no_cloud_events(void) {
 }
 
 static void bad_address(void) {
-  cfg.server = "mqtt://127.0.0.1:1";
+  cfg.server = "127.0.0.1:port";
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
   create();
   expect_that(!app_connect());
@@ -256,6 +356,56 @@ static void time_is_set(void) {
   check("require_time does not matter where the clock is set");
 }
 
+static void set_clock(void *arg) {
+  mgos_settimeofday(*(double *) arg, NULL);
+}
+
+static void time_is_not_set(void) {
+  double now = mg_time(), never = 1000;
+  cfg.require_time = true;
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  in_app(set_clock, &never);
+  expect_that(!app_connect());
+  expect_logged("time is not set, not connecting");
+  in_app(set_clock, &never);
+  expect_no_connection(100);
+  expect_number(logged(WAITS), 1);
+  in_app(set_clock, &now);
+  expect_that(EITHER(true, false) == connection_waits(EITHER(PATIENCE, 100)));
+#ifndef MQTT_UPSTREAM
+  come_back();
+  in_app(set_clock, &now);
+  expect_silence();
+#endif
+  check(EITHER("an attempt that waits for the clock begins when it is set", "an attempt waits on when the clock is set"));
+}
+
+#ifndef MQTT_UPSTREAM
+static void disconnected_without_time(void) {
+  double now = mg_time(), never = 1000;
+  cfg.require_time = true;
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  in_app(set_clock, &never);
+  app_connect();
+  app_disconnect();
+  in_app(set_clock, &now);
+  expect_no_connection(100);
+  check("but not after disconnect()");
+  cfg.require_time = false;
+  stop_listening();
+  app_set_config(&cfg);
+  app_connect();
+  expect_wait(1, 60000);
+  listen_again();
+  in_app(set_clock, &now);
+  expect_no_connection(100);
+  check("and setting the clock ends no other wait");
+  forget_events();
+}
+#endif
+
 static const struct script scripts[] = {
     {"network up", network_up},
     {"no waiting", without_waiting},
@@ -263,6 +413,13 @@ static const struct script scripts[] = {
     {"port closed", refused_by_port},
     {"CONNACK codes", refused_by_broker},
     {"lost before CONNACK", cut_short},
+#ifndef MQTT_UPSTREAM
+    {"lost again and again", cut_short_again_and_again},
+    {"port with TLS", tls_port},
+    {"port without TLS", tls_at_plain_port},
+    {"disconnected before CONNACK", disconnected_before_connack},
+    {"bad CONNECT", bad_connect},
+#endif
     {"cloud_events", no_cloud_events},
     {"bad address", bad_address},
     {"no server", no_server},
@@ -272,6 +429,10 @@ static const struct script scripts[] = {
     {"silent broker", silent_broker},
     {"unknown name", unknown_name},
     {"require_time", time_is_set},
+    {"clock not set", time_is_not_set},
+#ifndef MQTT_UPSTREAM
+    {"disconnected without time", disconnected_without_time},
+#endif
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

@@ -215,8 +215,10 @@ static void outgoing(void) {
   app_disconnect();
   expect_frame(BINARY, "e0 00");
   check("what the app sends goes in frames, whenever it does");
-  drop();
+  expect_frame(0x88, "03e8");
+  expect_close();
   expect_events(LOST);
+  check("DISCONNECT is followed by a close frame");
 #endif
 }
 
@@ -312,6 +314,25 @@ static void pongs_unread(void) {
   forget_events();
 }
 
+/* The reply does not end within mqtt.recv_mbuf_limit. */
+static void long_reply(void) {
+  char request[1000];
+  char answer[400];
+  snprintf(answer, sizeof(answer), "HTTP/1.1 101 Switching Protocols\r\nA: %0360d", 0);
+  cfg.ws_enable = true;
+  cfg.recv_mbuf_limit = 300;
+  create();
+  app_connect();
+  expect_connection();
+  receive_request(request, sizeof(request));
+  play_bytes(answer, strlen(answer));
+  expect_close();
+  expect_logged("WebSocket handshake reply is longer than mqtt.recv_mbuf_limit (300 bytes), closing");
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  check("a handshake reply over the limit closes at once");
+  forget_events();
+}
+
 static void silent_server(void) {
   char request[1000];
   cfg.ws_enable = true;
@@ -337,6 +358,7 @@ static const struct script scripts[] = {
     {"last words", last_words},
     {"large frame", large_frame},
     {"pongs unread", pongs_unread},
+    {"long reply", long_reply},
     {"silent server", silent_server},
 #endif
 };

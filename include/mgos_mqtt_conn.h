@@ -276,7 +276,8 @@ bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
  *
  * Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
  * kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
- * or with a wildcard, no memory, `c` or `topic` NULL. `topic` and `msg` are not needed any more when it returns. May be called from a handler.
+ * or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL while `msg.len` is not 0.
+ * `topic` and `msg` are not needed any more when it returns. May be called from a handler.
  */
 uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
                             const char *topic,

@@ -6,8 +6,10 @@
 #include "mgos_mqtt_seam.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "mgos.h"
+#include "mgos_mqtt_server.h"
 
 static int32_t ms(double seconds) {
   if (!(seconds > 0)) return 0;
@@ -41,7 +43,7 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
     case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
       return ms(cfg->connect_timeout);
     case MGOS_MQTT_NUMBER_WS_ENABLE:
-      return cfg->ws_enable;
+      return mgos_mqtt_server_is_ws(cfg);
     case MGOS_MQTT_NUMBER_ACK_TIMEOUT:
       return cfg->ack_timeout < 0 ? -1 : ms(cfg->ack_timeout);
     default:
@@ -54,11 +56,16 @@ static const char *client_id(const struct mgos_config_mqtt *cfg) {
 }
 
 void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts) {
+  const char *topic = cfg->will_topic;
+  if (topic != NULL && topic[0] == '\0') topic = NULL;
+  /* Brokers hang up on a wildcard there, before CONNACK. */
+  bool has_wildcard = topic != NULL && strpbrk(topic, "+#") != NULL;
   texts[0] = client_id(cfg);
-  texts[1] = cfg->will_topic;
-  texts[2] = cfg->will_message;
+  texts[1] = has_wildcard ? NULL : topic;
+  texts[2] = has_wildcard ? NULL : cfg->will_message;
   texts[3] = cfg->user;
   texts[4] = cfg->pass;
+  texts[5] = has_wildcard ? topic : NULL;
 }
 
 /* FNV-1a, 32 bits, of a string with its end. */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "mgos.h"
+#include "mgos_mqtt_server.h"
 
 #ifndef MG_ENABLE_HTTP_WEBSOCKET
 #define MG_ENABLE_HTTP_WEBSOCKET 0
@@ -77,6 +78,16 @@ size_t mgos_mqtt_shim_free_heap(void) {
   return mgos_get_free_heap_size();
 }
 
+static void time_cb(int ev, void *ev_data, void *arg) {
+  mgos_mqtt_core_time_set((struct mgos_mqtt_conn *) arg);
+  (void) ev, (void) ev_data;
+}
+
+uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on) {
+  return on ? mgos_event_add_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c)
+            : mgos_event_remove_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c);
+}
+
 void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which) {
   static const int events[] = {MGOS_EVENT_CLOUD_CONNECTING, MGOS_EVENT_CLOUD_CONNECTED, MGOS_EVENT_CLOUD_DISCONNECTED,
                                MGOS_EVENT_CLOUD_CONNECTERROR};
@@ -84,14 +95,6 @@ void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which) {
   memset(&arg, 0, sizeof(arg));
   arg.type = MGOS_CLOUD_MQTT;
   mgos_event_trigger(events[which], &arg);
-}
-
-/* The address to connect to, with a port; to be freed. */
-static char *address(const struct mgos_config_mqtt *cfg) {
-  if (strchr(cfg->server, ':') != NULL) return strdup(cfg->server);
-  char *s = NULL;
-  mg_asprintf(&s, 0, "%s:%d", cfg->server, cfg->ssl_ca_cert != NULL ? 8883 : 1883);
-  return s;
 }
 
 /* Gives the connection what Mongoose's own MQTT functions work on, if the app calls them. False without memory. */
@@ -124,15 +127,20 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   opts.ssl_psk_key = cfg->ssl_psk_key;
 #endif
   int limit = cfg->recv_mbuf_limit;
-  bool ws = cfg->ws_enable;
-  char *server = address(cfg);
+  bool ws = mgos_mqtt_server_is_ws(cfg);
+  struct mgos_mqtt_server server;
+  const char *wrong = mgos_mqtt_server_read(cfg, &server);
+  char *address = NULL;
   struct mg_connection *nc = NULL;
-  if (ws && !MGOS_MQTT_ENABLE_WS) {
+  if (wrong != NULL) {
+    error = wrong;
+  } else if (ws && !MGOS_MQTT_ENABLE_WS) {
     error = "built without MQTT over WebSocket (MGOS_MQTT_ENABLE_WS, MG_ENABLE_HTTP_WEBSOCKET); set mqtt.ws_enable to false";
-  } else if (server != NULL) {
-    nc = mg_connect_opt(mgos_get_mgr(), server, mgos_mqtt_ev, c, opts);
+  } else {
+    mg_asprintf(&address, 0, "%.*s:%d", server.host_len, server.host, server.port);
+    if (address != NULL) nc = mg_connect_opt(mgos_get_mgr(), address, mgos_mqtt_ev, c, opts);
+    free(address);
   }
-  free(server);
   if (nc == NULL) {
     LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
     (void) conn;
@@ -152,8 +160,16 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
 
 #if MGOS_MQTT_ENABLE_WS
 
-void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
-  mg_send_websocket_handshake2(nc, cfg->ws_path != NULL ? cfg->ws_path : "/", cfg->server, "mqtt", NULL);
+uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
+  struct mgos_mqtt_server to;
+  char *host = NULL;
+  if (mgos_mqtt_server_read(cfg, &to) != NULL) return 0;
+  mg_asprintf(&host, 0, "%.*s%c%.*s", to.with_port_len, to.host, '\0', to.path_len, to.path);
+  if (host == NULL) return 0;
+  const char *path = to.path_len > 0 ? host + to.with_port_len + 1 : cfg->ws_path != NULL ? cfg->ws_path : "/";
+  mg_send_websocket_handshake2(nc, path, host, "mqtt", NULL);
+  free(host);
+  return 1;
 }
 
 uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
@@ -194,8 +210,9 @@ void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc
   (void) c, (void) nc, (void) what;
 }
 
-void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
+uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
   (void) nc, (void) cfg;
+  return 0;
 }
 
 uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
@@ -212,7 +229,7 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
   struct mg_send_mqtt_handshake_opts opts;
-  const char *texts[5];
+  const char *texts[6];
   mgos_mqtt_shim_texts(cfg, texts);
   memset(&opts, 0, sizeof(opts));
   if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;

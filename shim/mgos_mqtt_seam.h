@@ -92,6 +92,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CONNECT_TIMEOUT,
   /**
+   * Several connections in a row have ended before CONNACK.
+   */
+  MGOS_MQTT_LOG_NO_CONNACK,
+  /**
    * What was to be sent before the end was not sent in time.
    */
   MGOS_MQTT_LOG_CLOSE_TIMEOUT,
@@ -112,9 +116,17 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_TOO_LARGE,
   /**
+   * A message is NULL and its length is not 0: s = topic.
+   */
+  MGOS_MQTT_LOG_NULL_MESSAGE,
+  /**
    * will_retain without a complete will.
    */
   MGOS_MQTT_LOG_NO_WILL,
+  /**
+   * The will is left out, as its topic has a wildcard: s = topic.
+   */
+  MGOS_MQTT_LOG_WILL_WILDCARD,
   /**
    * A password without a user name.
    */
@@ -136,6 +148,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_NO_HANDLER,
   /**
+   * A topic name or filter has control characters: s = topic.
+   */
+  MGOS_MQTT_LOG_CONTROL_CHARACTERS,
+  /**
    * The other server is tried: a = its number, 0 or 1.
    */
   MGOS_MQTT_LOG_SWITCHED,
@@ -143,6 +159,10 @@ enum mgos_mqtt_log
    * A WebSocket frame that a server must not send: a = which rule.
    */
   MGOS_MQTT_LOG_BAD_FRAME,
+  /**
+   * The reply to the WebSocket handshake is longer than a bytes.
+   */
+  MGOS_MQTT_LOG_LONG_REPLY,
   /**
    * The broker has taken a message at QoS 2 at QoS 1.
    */
@@ -294,7 +314,7 @@ enum mgos_mqtt_number
    */
   MGOS_MQTT_NUMBER_CONNECT_TIMEOUT,
   /**
-   * 1 or 0.
+   * 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
    */
   MGOS_MQTT_NUMBER_WS_ENABLE,
   /**
@@ -330,6 +350,10 @@ enum mgos_mqtt_frames
    * The same, with a close.
    */
   MGOS_MQTT_FRAMES_OUT_OF_TO_THE_END,
+  /**
+   * Write a close frame.
+   */
+  MGOS_MQTT_FRAMES_CLOSE,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -402,6 +426,12 @@ extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
                                          uint32_t on);
 
 /**
+ * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
+ * Returns 0 without memory.
+ */
+extern uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on);
+
+/**
  * Writes the log line `what` for connection number `conn`.
  */
 extern void mgos_mqtt_shim_log(mgos_mqtt_log what,
@@ -438,11 +468,11 @@ extern size_t mgos_mqtt_shim_free_heap(void);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
- * NULL where one is empty.
+ * Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
+ * client id (device.id where it is empty), topic and message of the will, user name, password.
+ * The last is the topic of a will that is left out because it has a wildcard.
  */
-extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
-                                 const char **texts);
+extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts);
 
 /**
  * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
@@ -530,9 +560,10 @@ extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *
 extern size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
 
 /**
- * Sends the request for WebSocket, with sub-protocol mqtt.
+ * Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
  */
-extern void mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg);
+extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
+                                          const struct mgos_config_mqtt *cfg);
 
 /**
  * 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
@@ -595,6 +626,11 @@ void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
  * The network has come up (`up` = 1) or gone down (0).
  */
 void mgos_mqtt_core_net(struct mgos_mqtt_conn *c, uint32_t up);
+
+/**
+ * The wall clock has been set.
+ */
+void mgos_mqtt_core_time_set(struct mgos_mqtt_conn *c);
 
 /**
  * Does what `mgos_mqtt_shim_ws_frames` was asked for.

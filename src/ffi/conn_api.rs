@@ -197,18 +197,27 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
 ///
 /// Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
 /// kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
-/// or with a wildcard, no memory, `c` or `topic` NULL. `topic` and `msg` are not needed any more when it returns. May be called from a handler.
+/// or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL while `msg.len` is not 0.
+/// `topic` and `msg` are not needed any more when it returns. May be called from a handler.
 ///
 /// # Safety
-/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `msg.p` points to `msg.len` bytes.
+/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `msg.p` is NULL or points to `msg.len`
+/// bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *const c_char, msg: mg_str, qos: c_int, retain: bool) -> u16 {
     // SAFETY: by the contract.
-    let (Some(c), Some(topic), payload) = (unsafe { (held(c), c_str(topic), msg.bytes()) }) else { return 0 };
-    publish(*c, topic, payload, qos, retain).unwrap_or_else(|refused| {
+    let (Some(c), topic) = (unsafe { (held(c), c_str(topic).unwrap_or(&[])) }) else { return 0 };
+    let published = if msg.p.is_null() && msg.len > 0 {
+        Err((Log::NullMessage, 0))
+    } else {
+        // SAFETY: by the contract.
+        publish(*c, topic, unsafe { msg.bytes() }, qos, retain).map_err(reason)
+    };
+    warn_of_control_characters(*c, topic);
+    published.unwrap_or_else(|(what, why)| {
         let counters = &mut c.get().core.session.counters;
         counters.dropped = counters.dropped.wrapping_add(1);
-        complain(*c, topic, refused);
+        c.log(what, topic, why, 0);
         0
     })
 }
@@ -238,16 +247,24 @@ fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> R
     Ok(published.id.get())
 }
 
-/// Says in the log why a message or a subscription was not taken.
-fn complain(c: Held, topic: &[u8], refused: Refused) {
-    let (what, why) = match refused {
+/// What the log says of a message or a subscription that was not taken, with its first number.
+fn reason(refused: Refused) -> (Log, i32) {
+    match refused {
         Refused::Topic(e) => (Log::BadTopic, e as i32),
         Refused::TooLarge => (Log::TooLarge, 0),
         Refused::Offline => (Log::Dropped, 0),
         Refused::Congested => (Log::Congested, 0),
         Refused::OutOfMemory => (Log::NoMemory, 0),
-    };
-    c.log(what, topic, why, 0);
+    }
+}
+
+/// Warns where `topic`, which the session has just checked, is the first with control characters.
+fn warn_of_control_characters(c: Held, topic: &[u8]) {
+    let object = c.get();
+    if object.core.session.control_characters != object.control_characters {
+        object.control_characters = true;
+        c.log(Log::ControlCharacters, topic, 0, 0);
+    }
 }
 
 /// Subscribes to a topic filter, now or when the connection is up, and again at every later connection. `qos` is lowered to what is
@@ -296,8 +313,12 @@ pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<
     let qos = QoS::clamped(qos).min(c.max_qos());
     match c.get().core.session.subscribe(topic, qos, recipient) {
         Ok(()) => pump::pump(c),
-        Err(refused) => complain(c, topic, refused),
+        Err(refused) => {
+            let (what, why) = reason(refused);
+            c.log(what, topic, why, 0);
+        }
     }
+    warn_of_control_characters(c, topic);
 }
 
 /// Removes the newest subscription with exactly this filter. When it was the last with this filter, the broker is told, if the connection is

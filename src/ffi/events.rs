@@ -1,7 +1,7 @@
 //! What Mongoose, the network and the timer tell us; and the way of a packet from the receive buffer to the app's handlers.
 
 use super::lifecycle;
-use super::object::{Handler, Held, Hold};
+use super::object::{Handler, Held, Hold, look};
 use super::pump::{self, NotWritten, close_after, close_now, cloud_event, log_notices, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
@@ -19,6 +19,8 @@ const MG_EV_SEND: c_int = 4;
 const MG_EV_CLOSE: c_int = 5;
 const MG_EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 const MG_MQTT_EVENT_BASE: c_int = 200;
+/// The status of a failed TLS handshake.
+const MG_SSL_ERROR: c_int = -3;
 
 /// Mongoose's handler of our connections; `user_data` is the connection object. Exported because the original's is; apps have no use for it.
 ///
@@ -138,6 +140,20 @@ pub unsafe extern "C" fn mgos_mqtt_core_net(c: *mut mgos_mqtt_conn, up: u32) {
     pump(*c);
 }
 
+/// The wall clock has been set.
+///
+/// # Safety
+/// `c` is a live connection object.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
+    // SAFETY: by the contract.
+    let waits = unsafe { look(c) }.is_some_and(|object| object.needs_time);
+    if waits && pump::time_is_set() {
+        // SAFETY: by the contract.
+        unsafe { mgos_mqtt_core_net(c, 1) };
+    }
+}
+
 /// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
 fn count_bytes(c: Held, sent: bool, n: c_int) {
     let object = c.get();
@@ -183,6 +199,9 @@ fn connected(c: Held, status: c_int) {
     c.log(Log::Connected, &[], status, 0);
     if status != 0 {
         c.ends(Reason::Unreachable);
+        if status == MG_SSL_ERROR {
+            unanswered(c);
+        }
         cloud_event(c, Cloud::ConnectError);
     } else if !c.get().nc.is_null() && c.get().core.is_opening() {
         if c.get().websocket.is_used() {
@@ -206,6 +225,34 @@ fn end_of(why: u8) -> End {
     }
 }
 
+/// How many connections in a row may end before CONNACK until the log says what that usually means.
+const UNANSWERED: u8 = 3;
+
+/// The server was reached and has not answered CONNECT.
+fn unanswered(c: Held) {
+    let object = c.get();
+    object.unanswered = object.unanswered.saturating_add(1);
+    if object.unanswered == UNANSWERED {
+        c.say(Log::NoConnack);
+    }
+}
+
+/// An attempt has ended before CONNACK. `has_asked`: with CONNECT, or for WebSocket. The app has
+/// been told already of those that could not reach the server, were refused or took too long; of
+/// those that it has ended itself it knows.
+fn ended_before_connack(c: Held, why: u8, has_asked: bool) {
+    const LOST: u8 = Reason::Lost as u8;
+    const VIOLATION: u8 = Reason::Violation as u8;
+    const NO_MEMORY: u8 = Reason::NoMemory as u8;
+    if !matches!(why, LOST | VIOLATION | NO_MEMORY) {
+        return;
+    }
+    if has_asked && why != NO_MEMORY {
+        unanswered(c);
+    }
+    cloud_event(c, Cloud::ConnectError);
+}
+
 /// The connection is gone.
 fn closed(c: Held) {
     let object = c.get();
@@ -214,7 +261,11 @@ fn closed(c: Held) {
     c.log(Log::Disconnected, &[], why as i32, 0);
     let object = c.get();
     object.nc = null_mut();
+    if why == Reason::Refused as u8 {
+        object.unanswered = 0;
+    }
     let was_online = object.core.is_online();
+    let has_asked = object.core.session.has_begun() || object.websocket.is_opening();
     if object.core.down(end_of(why), now()) {
         c.say(Log::ShortLived);
     }
@@ -226,6 +277,8 @@ fn closed(c: Held) {
             unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
         }
         call_handlers(c, null_mut(), MG_EV_CLOSE, null_mut(), None);
+    } else {
+        ended_before_connack(c, why, has_asked);
     }
     // A handler may have begun another connection already.
     if c.get().nc.is_null() && !c.get().doomed {
@@ -239,12 +292,10 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
         return;
     }
     while c.get().nc == nc && !nc.is_null() {
-        if c.get().websocket.is_used() {
-            websocket::unframe(c, nc, false);
-            // Without memory there was a log line, and its hook may have ended the connection.
-            if c.get().nc != nc {
-                break;
-            }
+        unframe(c, nc, false);
+        // Without memory there was a log line, and its hook may have ended the connection.
+        if c.get().nc != nc {
+            break;
         }
         let (bytes, limit) = received(nc);
         let object = c.get();
@@ -265,7 +316,7 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
                     session.progress(now());
                 }
                 // No more can come before a close that waits.
-                websocket::unframe(c, nc, true);
+                unframe(c, nc, true);
                 break;
             }
             Ok(Take::Packet(header, body)) => packet(c, nc, header, body),
@@ -304,6 +355,18 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
                 c.log(Log::Violation, &[], first_byte, wrong as i32);
             }
         }
+    }
+}
+
+/// Takes what has come in out of its frames. Answers to control frames are ours, not the app's.
+fn unframe(c: Held, nc: *mut mg_connection, to_the_end: bool) {
+    if !c.get().websocket.is_used() {
+        return;
+    }
+    pump::watch(c, nc);
+    websocket::unframe(c, nc, to_the_end);
+    if c.get().nc == nc {
+        c.get().seen = pump::unsent(nc);
     }
 }
 
@@ -378,6 +441,7 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
             let key = c.session_key();
             let longest = c.number(Number::ReconnectMax) as u32;
             c.get().core.accepted(key, longest, now());
+            c.get().unanswered = 0;
             c.limit_qos();
             let timeout = c.number(Number::AckTimeout);
             c.get().core.session.set_ack_timeout(timeout);

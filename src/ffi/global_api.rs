@@ -72,7 +72,7 @@ pub extern "C" fn mgos_mqtt_global_is_connected() -> bool {
 /// Publishes `len` bytes on the global connection: see mgos_mqtt_conn_pub() for what is returned.
 ///
 /// # Safety
-/// `topic` is NULL or ends with a NUL; `message` points to `len` bytes.
+/// `topic` is NULL or ends with a NUL; `message` is NULL or points to `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_pub(topic: *const c_char, message: *const c_void, len: usize, qos: c_int, retain: bool) -> u16 {
     // SAFETY: by the contract.

@@ -5,6 +5,7 @@ use super::object::{Held, Hold, Object, c_str, number};
 use super::pump::{self, arm, disarm, now};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
+use super::websocket;
 use crate::conn::Slot;
 use crate::heap;
 use crate::wire::{Connect, Out, connect_terms};
@@ -56,9 +57,13 @@ pub fn free(c: Held) {
     for slot in 0..3 {
         free_config(c, slot);
     }
-    // SAFETY: ends the watch that `create` began; `nc` was alive until now, and knows us no more afterwards.
+    // SAFETY: ends the watches that were begun; `nc` was alive until now, and no longer knows us
+    // afterwards.
     unsafe {
         shim::mgos_mqtt_shim_watch_net(c.ptr(), 0);
+        if c.get().watches_time {
+            shim::mgos_mqtt_shim_watch_time(c.ptr(), 0);
+        }
         if !nc.is_null() {
             shim::mgos_mqtt_shim_detach(nc);
             shim::mgos_mqtt_shim_close(nc, 0);
@@ -116,8 +121,15 @@ enum Begun {
 }
 
 fn begin(c: Held) -> Begun {
-    // SAFETY: reads the clock.
-    if c.number(Number::RequireTime) != 0 && unsafe { shim::mgos_mqtt_shim_time_is_set() } == 0 {
+    let lacks_time = c.number(Number::RequireTime) != 0 && !pump::time_is_set();
+    let object = c.get();
+    object.needs_time = lacks_time;
+    if lacks_time {
+        if !object.watches_time {
+            // Without memory for the watch, the usual wait has to do.
+            // SAFETY: the object lives until it is freed, which ends the watch.
+            object.watches_time = unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) } != 0;
+        }
         c.say(Log::NoTime);
         return Begun::Failed;
     }
@@ -182,15 +194,18 @@ pub fn disconnect(c: Held) {
     let mut say = c.get().core.session.may_send();
     if say {
         say = pump::send(c, &Out::DISCONNECT).is_ok();
+        if say && c.get().nc == nc {
+            websocket::close(c, nc);
+        }
+        // Without memory a log hook has run.
+        if c.get().nc != nc {
+            return;
+        }
     }
     let limit = c.number(Number::ConnectTimeout) as u32;
     c.get().core.closing(limit, now());
-    // Without memory for it there was a log line, whose hook may have ended the connection.
-    let nc = c.get().nc;
-    if !nc.is_null() {
-        // SAFETY: `nc` was read after the last call that may run app code.
-        unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
-    }
+    // SAFETY: `nc` is alive: it was compared after the last call that may run the app.
+    unsafe { shim::mgos_mqtt_shim_close(nc, say as u32) };
     arm(c);
 }
 
@@ -230,21 +245,34 @@ pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
     true
 }
 
-/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one that is empty.
-fn texts(config: *const mgos_config_mqtt, fields: &mut [Option<&[u8]>; 5]) {
-    let mut texts = [ptr::null(); 5];
+/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one
+/// that is empty. Returns the topic of a will that is left out because it has a wildcard.
+fn texts<'a>(config: *const mgos_config_mqtt, fields: &mut [Option<&'a [u8]>; 5]) -> Option<&'a [u8]> {
+    let mut texts = [ptr::null(); 6];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.
     unsafe {
         shim::mgos_mqtt_shim_texts(config, texts.as_mut_ptr());
         for (field, text) in fields.iter_mut().zip(&texts) {
             *field = c_str(*text);
         }
+        c_str(texts[5])
     }
 }
 
 /// The transport is up: CONNECT, by us or by the app's callback.
 pub fn handshake(c: Held) {
-    let config = c.config();
+    let mut config = c.config();
+    if !config.is_null()
+        && let Some(topic) = texts(config, &mut [None; 5])
+    {
+        let nc = c.get().nc;
+        c.log(Log::WillWildcard, topic, 0, 0);
+        // A log hook may have ended the connection, or changed the configuration.
+        if c.get().nc != nc || !c.get().core.is_opening() {
+            return;
+        }
+        config = c.config();
+    }
     if config.is_null() {
         return pump::close_now(c, Reason::Config);
     }
@@ -259,7 +287,7 @@ pub fn handshake(c: Held) {
         will_retain: number(Number::WillRetain) != 0,
         keep_alive: keep_alive(number(Number::KeepAlive)),
     };
-    texts(config, &mut connect.fields);
+    let will_is_wrong = texts(config, &mut connect.fields).is_some();
     let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
     let lacks_will = will_topic.is_none() || will_message.is_none();
     if lacks_will {
@@ -285,12 +313,15 @@ pub fn handshake(c: Held) {
             c.say(what);
         }
     };
-    complain(connect.will_retain && lacks_will, Log::NoWill);
+    complain(connect.will_retain && lacks_will && !will_is_wrong, Log::NoWill);
     complain(password_alone, Log::NoUser);
     complain(nameless, Log::NoClientId);
     complain(!fits, Log::TooLong);
     if !sent {
         pump::close_now(c, if fits { Reason::NoMemory } else { Reason::Config });
+        if !fits {
+            pump::cloud_event(c, Cloud::ConnectError);
+        }
     }
 }
 

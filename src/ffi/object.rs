@@ -60,6 +60,14 @@ pub struct Object {
     pub(super) news_at: u32,
     /// Bytes at the front of the send buffer of which it is known who has written them.
     pub(super) seen: usize,
+    /// An attempt waits for the wall clock to be set.
+    pub(super) needs_time: bool,
+    /// We are told when the wall clock is set: from when that was first needed.
+    pub(super) watches_time: bool,
+    /// How many connections in a row have ended before CONNACK, the server having been reached.
+    pub(super) unanswered: u8,
+    /// It has been logged that a topic has control characters.
+    pub(super) control_characters: bool,
     pub(super) id: i16,
     holds: u16,
     /// One for each [`Slot`].
@@ -103,6 +111,10 @@ impl Object {
         refused: 0,
         news_at: 0,
         seen: 0,
+        needs_time: false,
+        watches_time: false,
+        unanswered: 0,
+        control_characters: false,
         quiet: false,
         doomed: false,
         holds: 0,

@@ -24,6 +24,12 @@ pub fn now() -> u32 {
     unsafe { shim::mgos_mqtt_shim_now() }
 }
 
+/// True if the wall clock has been set.
+pub fn time_is_set() -> bool {
+    // SAFETY: reads a clock.
+    unsafe { shim::mgos_mqtt_shim_time_is_set() != 0 }
+}
+
 /// What has been received on a live connection, and how long a packet may be.
 pub fn received<'a>(nc: *mut mg_connection) -> (&'a [u8], usize) {
     let (mut len, mut limit) = (0, 0);

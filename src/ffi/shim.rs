@@ -45,6 +45,8 @@ pub enum Log {
     PingTimeout,
     /// The handshakes have taken longer than a milliseconds.
     ConnectTimeout,
+    /// Several connections in a row have ended before CONNACK.
+    NoConnack,
     /// What was to be sent before the end was not sent in time.
     CloseTimeout,
     /// The broker broke the protocol: a = first byte of the packet, b = which rule.
@@ -55,8 +57,12 @@ pub enum Log {
     Dropped,
     /// A message is more than a packet can carry: s = topic.
     TooLarge,
+    /// A message is NULL and its length is not 0: s = topic.
+    NullMessage,
     /// will_retain without a complete will.
     NoWill,
+    /// The will is left out, as its topic has a wildcard: s = topic.
+    WillWildcard,
     /// A password without a user name.
     NoUser,
     /// An empty client id with clean_session false.
@@ -67,10 +73,14 @@ pub enum Log {
     NoConnection,
     /// A handler is NULL: s = filter.
     NoHandler,
+    /// A topic name or filter has control characters: s = topic.
+    ControlCharacters,
     /// The other server is tried: a = its number, 0 or 1.
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
+    /// The reply to the WebSocket handshake is longer than a bytes.
+    LongReply,
     /// The broker has taken a message at QoS 2 at QoS 1.
     Downgraded,
     /// No answer to a message: a = its identifier. It is sent again.
@@ -127,7 +137,7 @@ pub enum Number {
     MaxQueue,
     /// Milliseconds; 0 for no limit.
     ConnectTimeout,
-    /// 1 or 0.
+    /// 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
     WsEnable,
     /// Milliseconds; 0 for the default, negative for none.
     AckTimeout,
@@ -157,6 +167,8 @@ pub enum Frames {
     OutOf,
     /// The same, with a close.
     OutOfToTheEnd,
+    /// Write a close frame.
+    Close,
 }
 
 unsafe extern "C" {
@@ -169,6 +181,9 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
     /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
+    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
+    /// Returns 0 without memory.
+    pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Writes the log line `what` for connection number `conn`.
     pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
     /// Logs that an attempt begins, with the server's address.
@@ -182,8 +197,9 @@ unsafe extern "C" {
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
-    /// NULL where one is empty.
+    /// Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
+    /// client id (device.id where it is empty), topic and message of the will, user name, password.
+    /// The last is the topic of a will that is left out because it has a wildcard.
     pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;
@@ -222,8 +238,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
     /// Removes `len` bytes at `at` of what has been received. Returns how many are left.
     pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize) -> usize;
-    /// Sends the request for WebSocket, with sub-protocol mqtt.
-    pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt);
+    /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
+    pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
     /// 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
     pub fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.

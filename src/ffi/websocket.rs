@@ -35,11 +35,13 @@ pub struct WebSocket {
     unframed: usize,
     /// Bytes at the front of the send buffer that are whole frames.
     framed: usize,
+    /// A close frame has been written.
+    close_is_sent: bool,
 }
 
 impl WebSocket {
     /// None.
-    pub const NEW: Self = WebSocket { stage: Stage::Off, unframer: Unframer::NEW, unframed: 0, framed: 0 };
+    pub const NEW: Self = WebSocket { stage: Stage::Off, unframer: Unframer::NEW, unframed: 0, framed: 0, close_is_sent: false };
 
     /// A connection begins, over WebSocket or not.
     pub fn start(&mut self, enabled: bool) {
@@ -80,8 +82,15 @@ pub fn upgrade(c: Held) {
     let object = c.get();
     object.websocket.stage = Stage::Upgrading;
     let nc = object.nc;
+    let config = c.config();
+    if config.is_null() {
+        return close_now(c, Reason::Config);
+    }
     // SAFETY: `nc` and the configuration are alive.
-    unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, c.config()) };
+    if unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, config) } == 0 {
+        c.say(Log::NoMemory);
+        close_now(c, Reason::NoMemory);
+    }
 }
 
 /// The server has answered; `reply` is Mongoose's `struct http_message`.
@@ -101,6 +110,15 @@ pub fn answered(c: Held, reply: *mut c_void) {
 
 /// Called at each event while the handshake is Mongoose's affair. Takes the connection over once the server has agreed.
 pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
+    if c.get().websocket.stage == Stage::Upgrading && is_poll {
+        // Mongoose has looked at what is there, and waits for the rest, for which there is no room.
+        let (bytes, limit) = received(nc);
+        if bytes.len() >= limit && c.get().core.is_opening() {
+            c.log(Log::LongReply, &[], limit as i32, 0);
+            close_now(c, Reason::Refused);
+            cloud_event(c, Cloud::ConnectError);
+        }
+    }
     if c.get().websocket.stage != Stage::Agreed {
         return;
     }
@@ -126,6 +144,13 @@ pub fn frame(c: Held, nc: *mut mg_connection) {
     }
 }
 
+/// Writes a close frame (RFC 6455, 5.5.1); all packets before it are in frames already.
+pub fn close(c: Held, nc: *mut mg_connection) {
+    if c.get().websocket.stage == Stage::Open {
+        by_way_of_the_shim(c, nc, Frames::Close);
+    }
+}
+
 /// All that knows of frames is called by the shim alone, and by that only where Mongoose has WebSocket: the linker leaves it out of other firmware.
 fn by_way_of_the_shim(c: Held, nc: *mut mg_connection, what: Frames) {
     // SAFETY: `nc` is alive.
@@ -142,6 +167,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *m
     let Some(c) = (unsafe { Held::again(c) }) else { return };
     match what {
         Frames::Into => frame_as(c, nc, opcode::BINARY, false),
+        Frames::Close => close_frame(c, nc, &NORMAL_CLOSURE),
         _ => take_out(c, nc, what == Frames::OutOfToTheEnd),
     }
 }
@@ -167,6 +193,10 @@ fn take_out(c: Held, nc: *mut mg_connection, to_the_end: bool) {
                 if opcode != opcode::PONG {
                     let payload = raw.get(head..head + len).unwrap_or(&[]);
                     control(c, nc, opcode, payload);
+                    // Without memory for the answer a log hook has run.
+                    if c.get().nc != nc {
+                        return;
+                    }
                 }
                 head + len
             }
@@ -181,19 +211,34 @@ fn take_out(c: Held, nc: *mut mg_connection, to_the_end: bool) {
     }
 }
 
+/// The status code 1000 (RFC 6455, 7.4.1).
+const NORMAL_CLOSURE: [u8; 2] = [0x03, 0xe8];
+
 /// Answers a ping with a pong, and a close with a close.
 fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
-    let answer = if opcode == opcode::PING { opcode::PONG } else { opcode::CLOSE };
-    // Without memory a ping stays unanswered, and a close is one without ceremony. So does a ping of a server that does not read.
-    // SAFETY: `nc` is alive.
-    let unread = unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= super::events::UNREAD;
-    if !(unread && answer == opcode::PONG) && put(nc, payload) {
-        frame_as(c, nc, answer, true);
-    }
-    if answer == opcode::CLOSE {
+    if opcode == opcode::CLOSE {
+        close_frame(c, nc, payload);
+        // Without memory for it a log hook has run.
+        if c.get().nc != nc {
+            return;
+        }
         c.get().core.closing(0, 0);
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_close(nc, 1) };
+        return;
+    }
+    // Without memory a ping stays unanswered. So does that of a server that does not read.
+    // SAFETY: `nc` is alive.
+    let unread = unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= super::events::UNREAD;
+    if !unread && put(nc, payload) {
+        frame_as(c, nc, opcode::PONG, true);
+    }
+}
+
+/// Writes a close frame, unless one has been written. Without memory the connection ends without.
+fn close_frame(c: Held, nc: *mut mg_connection, payload: &[u8]) {
+    if !core::mem::replace(&mut c.get().websocket.close_is_sent, true) && put(nc, payload) {
+        frame_as(c, nc, opcode::CLOSE, true);
     }
 }
 

@@ -115,6 +115,8 @@ pub struct Session<H: Copy> {
     send_buffer: SendBuffer,
     /// When what is aside is tried next.
     aside_at: Millis,
+    /// A published or subscribed topic had control characters: for the layer above to warn of.
+    pub control_characters: bool,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
 }
@@ -166,6 +168,7 @@ impl<H: Copy> Session<H> {
         below: 0,
         undelivered: None,
         aside_at: 0,
+        control_characters: false,
     };
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
@@ -552,7 +555,7 @@ impl<H: Copy> Session<H> {
     ) -> Result<Published, Refused> {
         // Every message takes an identifier, whatever becomes of it, as upstream's do.
         let id = self.packet_id();
-        check_name(topic).map_err(Refused::Topic)?;
+        self.control_characters |= check_name(topic).map_err(Refused::Topic)?;
         let qos = qos.min(limits.max_qos);
         let flags = (qos as u8) << 1 | retain as u8;
         if qos == QoS::AtMostOnce || limits.max_queue == 0 {
@@ -593,7 +596,7 @@ impl<H: Copy> Session<H> {
 
     /// Subscribes to a filter, now or when the connection is up.
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), Refused> {
-        check_filter(filter).map_err(Refused::Topic)?;
+        self.control_characters |= check_filter(filter).map_err(Refused::Topic)?;
         Ok(self.subscriptions.add(filter, qos, recipient)?)
     }
 

@@ -22,8 +22,9 @@ pub const fn is_wildcard(b: u8) -> bool {
     b & !8 == b'#'
 }
 
-/// What names and filters have in common. `wildcards`: whether any are allowed.
-fn check(s: &[u8], wildcards: bool) -> Result<(), TopicError> {
+/// What names and filters have in common. `wildcards`: whether any are allowed. True if there are
+/// control characters.
+fn check(s: &[u8], wildcards: bool) -> Result<bool, TopicError> {
     if s.is_empty() {
         return Err(TopicError::Empty);
     }
@@ -36,31 +37,48 @@ fn check(s: &[u8], wildcards: bool) -> Result<(), TopicError> {
     if !wildcards && s.iter().any(|&b| is_wildcard(b)) {
         return Err(TopicError::Wildcard);
     }
-    Ok(())
+    Ok(has_control_characters(s))
 }
 
-/// Checks a topic name: what a PUBLISH may carry.
-pub fn check_name(name: &[u8]) -> Result<(), TopicError> {
-    if (1..=0xffff).contains(&name.len()) && is_plain(name) { Ok(()) } else { check(name, false) }
+/// True if there are control characters, U+0001 to U+001F or U+007F to U+009F, in `s`, which is
+/// UTF-8 without U+0000.
+fn has_control_characters(s: &[u8]) -> bool {
+    let mut before = 0;
+    s.iter().any(|&b| {
+        let is_c1 = before == 0xc2 && b < 0xa0;
+        before = b;
+        b < b' ' || b == 0x7f || is_c1
+    })
 }
 
-/// True if `s` is ASCII without NUL and without wildcards: quick to see, and true of most topics.
+/// Checks a topic name: what a PUBLISH may carry. True if it has control characters, which are
+/// allowed but should not be sent (1.5.3).
+pub fn check_name(name: &[u8]) -> Result<bool, TopicError> {
+    if (1..=0xffff).contains(&name.len()) && is_plain(name) { Ok(false) } else { check(name, false) }
+}
+
+/// True if `s` is ASCII without control characters and wildcards: quick to see, and true of most
+/// topics.
 fn is_plain(s: &[u8]) -> bool {
     const WORD: usize = size_of::<usize>();
     const ONES: usize = usize::MAX / 255;
     let (words, rest) = s.as_chunks::<WORD>();
-    // The upper bit of a byte is set where there is something to be seen: in the byte itself, in NUL - 1, in a wildcard's difference from `#` - 1.
+    // The upper bit of a byte is set where there is something to be seen: in the byte itself, in a
+    // control character - 0x20, in DEL + 1, in a wildcard's difference from `#` - 1.
     let mut seen = 0;
     for &word in words {
         let word = usize::from_ne_bytes(word);
-        seen |= word | word.wrapping_sub(ONES) | ((word & !(ONES * 8)) ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
+        seen |= word
+            | word.wrapping_sub(ONES * b' ' as usize)
+            | word.wrapping_add(ONES)
+            | ((word & !(ONES * 8)) ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
     }
-    seen & (ONES << 7) == 0 && rest.iter().all(|&b| b.is_ascii() && b != 0 && !is_wildcard(b))
+    seen & (ONES << 7) == 0 && rest.iter().all(|&b| matches!(b, b' '..=b'~') && !is_wildcard(b))
 }
 
-/// Checks a topic filter: what a SUBSCRIBE may carry.
-pub fn check_filter(filter: &[u8]) -> Result<(), TopicError> {
-    check(filter, true)?;
+/// Checks a topic filter: what a SUBSCRIBE may carry. True if it has control characters.
+pub fn check_filter(filter: &[u8]) -> Result<bool, TopicError> {
+    let has_control_characters = check(filter, true)?;
     let mut before = b'/';
     let mut rest = filter;
     while let Some((&b, after)) = rest.split_first() {
@@ -74,7 +92,7 @@ pub fn check_filter(filter: &[u8]) -> Result<(), TopicError> {
         before = b;
         rest = after;
     }
-    Ok(())
+    Ok(has_control_characters)
 }
 
 /// True if a well-formed `filter` matches the topic `name` (4.7.1): `+` stands for one level, the empty one included;

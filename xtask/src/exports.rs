@@ -72,7 +72,7 @@ pub fn public_api() -> Result<BTreeSet<String>> {
 /// The functions that the shim defines, by their names at the beginning of a definition.
 fn shim_definitions() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c"] {
+    for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c", "mgos_mqtt_server.c"] {
         let text = read(&format!("shim/{file}"))?;
         let definitions =
             text.lines().filter(|line| !line.starts_with([' ', '}', '/', '#']) && !line.ends_with(';')).collect::<Vec<_>>().join("\n");

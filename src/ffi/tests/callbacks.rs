@@ -30,7 +30,18 @@ pub enum Kind {
 
 /// Makes a connection with all that an app can hang on it.
 pub fn make(kind: Kind) -> Turn {
-    let config = |server| Config::new(server).with(Number::WsEnable, (kind == Kind::WebSocket) as i32);
+    make_with(kind, |config| config)
+}
+
+/// The same with configurations changed by `change`.
+pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
+    let config = |server| {
+        let mut config = Config::new(server).with(Number::WsEnable, (kind == Kind::WebSocket) as i32);
+        // Left out, with a line in the log whose hook may do what it likes.
+        config.texts[1] = Some(c"w/#".into());
+        config.texts[2] = Some(c"gone".into());
+        change(config)
+    };
     let turn = begin([config("one"), config("two")]);
     let [primary, backup] = with(|w| w.shared);
     // SAFETY: the configurations live as long as the world; strings are constants.

@@ -3,10 +3,11 @@
 extern crate std;
 
 use super::super::conn_api::*;
+use super::super::shim::{Log, Number};
 use super::app::{c, publish};
-use super::callbacks::{Kind, make};
+use super::callbacks::{Kind, make, make_with};
 use super::link::at;
-use super::world::{broker_says, heard, nc, net_up, pass, round, rounds, with};
+use super::world::{broker_says, heard, nc, net_up, pass, round, rounds, set_time, with};
 use std::vec::Vec;
 
 /// What the app was told since this was last asked.
@@ -95,6 +96,107 @@ fn while_a_handler_runs_the_event_loop_its_connection_may_go() {
     pass(2);
     assert!(seen().contains(&"g CONNACK".into()));
     turn.end();
+}
+
+#[test]
+fn disconnecting_over_websocket_closes_that_too_and_once() {
+    for server_closes in [false, true] {
+        let turn = up(Kind::WebSocket);
+        heard();
+        with(|w| {
+            w.frames.clear();
+            w.stuck = true;
+        });
+        // SAFETY: the connection is alive.
+        unsafe { mgos_mqtt_conn_disconnect(c()) };
+        if server_closes {
+            at(nc()).broker.says.extend([0x88, 2, 3, 0xe8]);
+        }
+        rounds(3);
+        with(|w| w.stuck = false);
+        rounds(3);
+        assert_eq!(heard(), [b"\xe0\0".to_vec()]);
+        assert_eq!(with(|w| core::mem::take(&mut w.frames)), [(8, std::vec![3, 0xe8])]);
+        assert!(nc().is_null());
+        turn.end();
+    }
+}
+
+#[test]
+fn without_memory_for_the_last_words_a_log_hook_may_end_the_connection() {
+    for (kind, closes) in [(Kind::Plain, false), (Kind::WebSocket, false), (Kind::WebSocket, true)] {
+        for n in 0..6 {
+            let turn = up(kind);
+            at(nc()).send.shrink_to_fit();
+            // The line of the disconnection comes first, but not where the server closes.
+            in_callback(if closes { 0 } else { 1 }, || {
+                at(nc()).close_now = true;
+                round();
+            });
+            crate::heap::testing::fail_once(n);
+            if closes {
+                at(nc()).broker.says.extend([0x88, 2, 3, 0xe8]);
+            } else {
+                // SAFETY: the connection is alive.
+                unsafe { mgos_mqtt_conn_disconnect(c()) };
+            }
+            rounds(3);
+            turn.end();
+        }
+    }
+}
+
+/// What was logged since this was last asked, by the numbers of the lines.
+fn logged() -> Vec<u32> {
+    with(|w| core::mem::take(&mut w.log)).into_iter().map(|line| line.0).collect()
+}
+
+#[test]
+fn an_attempt_that_waits_for_the_clock_begins_when_it_is_set() {
+    let turn = make_with(Kind::Plain, |config| config.with(Number::RequireTime, 1));
+    with(|w| w.time_is_set = false);
+    net_up();
+    assert_eq!(logged(), [Log::NoTime as u32, Log::Wait as u32]);
+    set_time(false);
+    assert!(logged().is_empty() && seen().is_empty(), "it is still not set");
+    set_time(true);
+    assert_eq!(seen(), ["connecting to one", "cloud CONNECTING"]);
+    rounds(3);
+    assert!(seen().contains(&"g CONNACK".into()));
+    set_time(true);
+    rounds(3);
+    assert!(seen().is_empty(), "once connected it changes nothing");
+    turn.end();
+}
+
+#[test]
+fn without_memory_for_the_watch_the_usual_wait_finds_the_clock_set() {
+    let turn = make_with(Kind::Plain, |config| config.with(Number::RequireTime, 1));
+    with(|w| w.time_is_set = false);
+    crate::heap::testing::fail_once(0);
+    net_up();
+    crate::heap::testing::fail_after(None);
+    assert!(with(|w| w.time_watchers.is_empty()));
+    pass(2);
+    assert_eq!(with(|w| w.time_watchers.len()), 1, "and is asked for again");
+    set_time(true);
+    assert_eq!(seen(), ["connecting to one", "cloud CONNECTING"]);
+    turn.end();
+}
+
+#[test]
+fn the_app_may_do_what_it_likes_while_the_clock_is_set() {
+    for act in super::app::ACTS {
+        for n in 0..4 {
+            let turn = make_with(Kind::Plain, |config| config.with(Number::RequireTime, 1));
+            with(|w| w.time_is_set = false);
+            in_callback(n, act.1);
+            net_up();
+            set_time(true);
+            pass(3);
+            turn.end();
+        }
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use super::super::websocket::mgos_mqtt_core_ws_frames;
 use super::link::{Nc, Proto, at};
 use super::world::{Config, Timer, callback, shared, with};
 use crate::heap::testing::fails;
-use core::ffi::{c_char, c_int, c_void};
+use crate::wire::is_wildcard;
+use core::ffi::{CStr, c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 use std::borrow::ToOwned;
 use std::boxed::Box;
@@ -83,6 +84,21 @@ extern "C" fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
+    if on != 0 && fails() {
+        return 0;
+    }
+    with(|w| {
+        assert_eq!(w.time_watchers.contains(&c), on == 0, "a watch begins once, and ends once");
+        w.time_watchers.retain(|&watcher| watcher != c);
+        if on != 0 {
+            w.time_watchers.push(c);
+        }
+    });
+    1
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize, a: i32, b: i32) {
     // SAFETY: so many bytes are there, for now.
     let text = if s.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(s, len) } }.to_owned();
@@ -131,10 +147,13 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
-    for (i, text) in Config::at(cfg).texts.iter().enumerate() {
-        // SAFETY: there is room for five.
-        unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
-    }
+    let [id, topic, message, user, password] =
+        Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
+    // SAFETY: a string of the configuration, which ends with a NUL.
+    let wrong = !topic.is_null() && unsafe { CStr::from_ptr(topic) }.to_bytes().iter().any(|&b| is_wildcard(b));
+    let all = if wrong { [id, null(), null(), user, password, topic] } else { [id, topic, message, user, password, null()] };
+    // SAFETY: there is room for six.
+    unsafe { texts.cast::<[*const c_char; 6]>().write(all) };
 }
 
 #[unsafe(no_mangle)]
@@ -293,8 +312,12 @@ extern "C" fn mgos_mqtt_shim_cut(nc: *mut mg_connection, place: usize, len: usiz
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgos_config_mqtt) {
+extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgos_config_mqtt) -> u32 {
+    if fails() {
+        return 0;
+    }
     at(nc).send.extend_from_slice(b"GET");
+    1
 }
 
 #[unsafe(no_mangle)]

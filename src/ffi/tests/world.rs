@@ -95,6 +95,7 @@ pub struct World {
     pub timers: Vec<Timer>,
     pub last_timer: usize,
     pub watchers: Vec<*mut mgos_mqtt_conn>,
+    pub time_watchers: Vec<*mut mgos_mqtt_conn>,
     pub links: Vec<*mut mg_connection>,
     /// Copies of configurations that are alive.
     pub copies: isize,
@@ -164,6 +165,7 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         timers: vec![],
         last_timer: 0,
         watchers: vec![],
+        time_watchers: vec![],
         links: vec![],
         copies: 0,
         unreachable: false,
@@ -202,7 +204,7 @@ impl Turn {
         rounds(2);
         with(|w| {
             assert_eq!(
-                (w.links.len(), w.timers.len(), w.watchers.len(), w.copies),
+                (w.links.len(), w.timers.len(), w.watchers.len() + w.time_watchers.len(), w.copies),
                 (0, 0, 0, 0),
                 "left: connections, timers, watchers, copies"
             );
@@ -338,6 +340,17 @@ pub fn net_up() {
         if with(|w| w.watchers.contains(&c)) {
             // SAFETY: a watch ends when its connection is freed.
             unsafe { events::mgos_mqtt_core_net(c, 1) };
+        }
+    }
+}
+
+/// The wall clock is set, or loses its time.
+pub fn set_time(is_set: bool) {
+    with(|w| w.time_is_set = is_set);
+    for c in with(|w| w.time_watchers.clone()) {
+        if with(|w| w.time_watchers.contains(&c)) {
+            // SAFETY: a watch ends when its connection is freed.
+            unsafe { events::mgos_mqtt_core_time_set(c) };
         }
     }
 }

@@ -20,7 +20,7 @@ const HOME: &str = "/usr/lib/rabbitmq";
 
 const SLOW: &str = "it takes 10 s to start, and has no part in what this shows";
 
-const LEAVES: &str = "over WebSocket it publishes the will of a client that has sent DISCONNECT, too";
+const LEAVES: &str = "over WebSocket it publishes the will of a client that has sent DISCONNECT, too, however that closes the connection";
 
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::CAPTURE,

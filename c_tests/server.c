@@ -1,0 +1,180 @@
+/*
+ * What mqtt.server may be: with a scheme, a port, a path or not; and what is refused.
+ */
+
+/* strcasestr() */
+#define _GNU_SOURCE
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "suite.h"
+
+#define PATH_IN_REQUEST "GET %s HTTP/1.1\r\n"
+
+#ifndef MQTT_UPSTREAM
+/* The app connects to the broker where mqtt.server is this, with the broker's port for %d. */
+static void expect_taken(const char *fmt) {
+  char server[100];
+  snprintf(server, sizeof(server), fmt, broker_port(0));
+  cfg.server = server;
+  create();
+  expect_that(app_connect());
+  expect_connect();
+  forget_events();
+}
+
+static void taken(void) {
+  expect_taken("127.0.0.1:%d");
+  expect_taken("localhost:%d");
+  expect_taken("mqtt://127.0.0.1:%d");
+  expect_taken("MQTT://127.0.0.1:%d/");
+  expect_taken("tcp://127.0.0.1:%d");
+  expect_taken("  127.0.0.1:%d\t ");
+  expect_taken(" mqtt://localhost:%d ");
+  expect_taken("127.0.0.1:%d,127.0.0.2:1");
+  check("HOST:PORT, with or without mqtt://, with spaces around");
+}
+
+static void connect_and_look(void *arg) {
+  struct mg_connection *nc;
+  mgos_mqtt_conn_connect(connection());
+  nc = app_nc();
+  *(int *) arg = nc != NULL ? ntohs(nc->sa.sin.sin_port) : -1;
+}
+
+static void expect_port(const char *server, const char *ca, int port) {
+  int got = 0;
+  cfg.server = (char *) server;
+  cfg.ssl_ca_cert = (char *) ca;
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  in_app(connect_and_look, &got);
+  if (got != port) fail("%s%s: the port is %d, not %d", server, ca != NULL ? " and a CA" : "", got, port);
+  forget_events();
+}
+
+static void ports(void) {
+  expect_port("127.0.0.1", NULL, 1883);
+  expect_port("mqtt://127.0.0.1", NULL, 1883);
+  expect_port(" 127.0.0.1 ", NULL, 1883);
+  expect_port("[::1]", NULL, 1883);
+  expect_port("mqtt://[::1]/", NULL, 1883);
+  expect_port("[::1]:1", NULL, 1);
+  expect_port("127.0.0.1", "*", 8883);
+  expect_port("mqtts://127.0.0.1", "*", 8883);
+  expect_port("ssl://127.0.0.1:4", "*", 4);
+  expect_port("ws://127.0.0.1/path", NULL, 80);
+  expect_port("wss://127.0.0.1/path", "*", 443);
+  check("the port is that of the scheme where none is given");
+}
+
+/* The app asks for WebSocket, with this path and this host, where mqtt.server is this. */
+static void expect_request(const char *fmt, const char *path) {
+  char server[100], host[40], request[1000];
+  size_t n = 0;
+  snprintf(server, sizeof(server), fmt, broker_port(0));
+  snprintf(host, sizeof(host), "\r\nHost: 127.0.0.1:%d\r\n", broker_port(0));
+  cfg.server = server;
+  create();
+  app_connect();
+  expect_connection();
+  while (n < 4 || memcmp(request + n - 4, "\r\n\r\n", 4) != 0) {
+    if (n + 1 == sizeof(request)) fail("the request is too long");
+    receive_bytes((uint8_t *) request + n++, 1);
+  }
+  request[n] = '\0';
+  path = text(PATH_IN_REQUEST, path);
+  if (strncmp(request, path, strlen(path)) != 0) fail("%s: expected %s, got %s", server, path, request);
+  if (strcasestr(request, host) == NULL) fail("%s: expected %s, got %s", server, host, request);
+  forget_events();
+}
+
+static void websocket(void) {
+  expect_request("ws://127.0.0.1:%d/way?to=it", "/way?to=it");
+  expect_request(" WS://127.0.0.1:%d/way  ", "/way");
+  expect_request("ws://127.0.0.1:%d/", "/");
+  expect_request("ws://127.0.0.1:%d", "/mqtt");
+  cfg.ws_enable = true;
+  expect_request("ws://127.0.0.1:%d/way", "/way");
+  expect_request("mqtt://127.0.0.1:%d", "/mqtt");
+  expect_request(" 127.0.0.1:%d ", "/mqtt");
+  check("ws:// stands for ws_enable, and its path for ws_path");
+}
+
+static void expect_refused(const char *server, const char *why) {
+  cfg.server = (char *) server;
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  if (app_connect()) fail("%s is taken", server);
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  if (logged(why) != 1) {
+    show_log();
+    fail("%s: not in the log: %s", server, why);
+  }
+  forget_events();
+}
+
+static void refused(void) {
+  expect_refused("h:99999", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:0", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:1x", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:-1", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:4294968179", "mqtt.server: the port must be 1 to 65535");
+  check("a port that is none");
+  expect_refused("::1", "mqtt.server: write an IPv6 address as [ADDRESS] or [ADDRESS]:PORT");
+  expect_refused("::1:1883", "mqtt.server: write an IPv6 address as [ADDRESS]");
+  expect_refused("mqtt://fe80::1", "mqtt.server: write an IPv6 address as [ADDRESS]");
+  expect_refused("[::1", "mqtt.server: write an IPv6 address as [ADDRESS]");
+  expect_refused("[::1]x:5", "mqtt.server: write an IPv6 address as [ADDRESS]");
+  check("an IPv6 address without brackets");
+  expect_refused("   ", "mqtt.server: no host name; write HOST or HOST:PORT");
+  expect_refused(":1883", "mqtt.server: no host name");
+  expect_refused("mqtt://", "mqtt.server: no host name");
+  expect_refused("my host", "mqtt.server: write HOST:PORT, or");
+  expect_refused("h/path", "mqtt.server: a path needs ws:// or wss://");
+  expect_refused("mqtt://h:1/path", "mqtt.server: a path needs ws:// or wss://");
+  expect_refused("http://h", "mqtt.server: write HOST:PORT, or mqtt://, mqtts://, ws:// or wss:// in front of it");
+  expect_refused("udp://h:1", "mqtt.server: write HOST:PORT, or");
+  check("no host, a path, another scheme");
+  expect_refused("mqtt://joe:secret@h", "mqtt.server: user and password belong in mqtt.user and mqtt.pass");
+  expect_number(logged("secret"), 0);
+  check("a user and password, which are not logged");
+}
+
+static void unverified(void) {
+  expect_refused("mqtts://h:1", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  expect_refused("wss://h/path", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  cfg.ssl_ca_cert = "";
+  expect_refused(" SSL://h:1", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  cfg.ssl_cert = "client.pem";
+  cfg.ssl_key = "client.key";
+  expect_refused("mqtts://h", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  check("TLS without a CA to verify the server by");
+}
+#endif
+
+static void default_port(void) {
+  cfg.server = "127.0.0.1";
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  create();
+  expect_that(app_connect());
+  check("HOST alone");
+  forget_events();
+}
+
+static const struct script scripts[] = {
+    {"host", default_port},
+#ifndef MQTT_UPSTREAM
+    {"taken", taken},
+    {"ports", ports},
+    {"WebSocket", websocket},
+    {"refused", refused},
+    {"unverified", unverified},
+#endif
+};
+
+enum mgos_app_init_result mgos_app_init(void) {
+  return suite_start(scripts, COUNT(scripts));
+}
