@@ -57,7 +57,7 @@ struct mgos_mqtt_conn;
                 "mgos_mqtt_conn_sub_s",
                 "mgos_mqtt_ws_ev",
             ],
-            include: &["Reason"],
+            include: &["Reason", "mgos_mqtt_event", "mgos_mqtt_event_arg"],
         },
         Header {
             path: "include/mgos_mqtt.h",

@@ -70,6 +70,26 @@ enum mgos_mqtt_reason {
 };
 
 /**
+ * Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a call of the library that publishes. Each
+ * comes at most once an episode, with `struct mgos_mqtt_event_arg` as its data; add a handler with mgos_event_add_handler(), or for
+ * all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has none.
+ */
+enum mgos_mqtt_event {
+  /**
+   * Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more.
+   */
+  MGOS_MQTT_EVENT_GIVEN_UP = 1297175552,
+  /**
+   * Messages were set aside: the broker closes the connection on each of them. They are kept, and tried again rarely.
+   */
+  MGOS_MQTT_EVENT_SET_ASIDE,
+  /**
+   * Subscriptions were refused, by SUBACK 0x80 or by closing the connection.
+   */
+  MGOS_MQTT_EVENT_SUB_REFUSED,
+};
+
+/**
  * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`: called when CONNECT is to be sent, which it does by
  * `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration says, to be changed at will; strings that it
  * is given need to live until `mg_send_mqtt_handshake_opt()` has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
@@ -109,8 +129,8 @@ struct mgos_mqtt_stats {
    */
   uint32_t received;
   /**
-   * Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those in flight that lost their retry to newer
-   * ones, though they may have arrived.
+   * Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those that had lost their retry to newer
+   * ones when their connection ended unacknowledged, though they may have arrived.
    */
   uint32_t dropped;
   /**
@@ -135,14 +155,39 @@ struct mgos_mqtt_stats {
    */
   uint32_t bytes_received;
   /**
-   * How long the answer to the last ping took, milliseconds; 0 if there was none yet. Where it came behind a large packet, since the last bytes
-   * of that.
+   * How long the answer to the last ping took, milliseconds; 0 if there was none yet.
    */
   uint32_t ping_ms;
   /**
    * How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
    */
   uint32_t connected_ms;
+  /**
+   * Of the messages that are kept, those that are set aside now, as the broker closes the connection on each of them.
+   */
+  uint32_t set_aside;
+};
+
+/**
+ * What comes with the events of `enum mgos_mqtt_event`.
+ */
+struct mgos_mqtt_event_arg {
+  /**
+   * The connection.
+   */
+  struct mgos_mqtt_conn *conn;
+  /**
+   * How many messages or subscriptions.
+   */
+  uint32_t count;
+  /**
+   * Packet ID of the first message, as mgos_mqtt_pub() has returned it; 0 for subscriptions.
+   */
+  uint16_t first_id;
+  /**
+   * Packet ID of the last.
+   */
+  uint16_t last_id;
 };
 
 #ifdef __cplusplus

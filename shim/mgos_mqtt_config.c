@@ -43,6 +43,8 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
       return ms(cfg->connect_timeout);
     case MGOS_MQTT_NUMBER_WS_ENABLE:
       return mgos_mqtt_server_is_ws(cfg);
+    case MGOS_MQTT_NUMBER_ACK_TIMEOUT:
+      return cfg->ack_timeout < 0 ? -1 : ms(cfg->ack_timeout);
     default:
       return 0;
   }

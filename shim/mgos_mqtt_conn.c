@@ -47,7 +47,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_UNSUB] = FMT("2unsub %.*s", STRING),
     [MGOS_MQTT_LOG_SUB_FAILED] = FMT("0the broker refuses the subscription to %.*s (0x%02x): check its access rules", STRING),
     [MGOS_MQTT_LOG_PUB] = FMT("7pub -> %d %.*s @ %d%s", STRING + FLAGS),
-    [MGOS_MQTT_LOG_OVERFLOW] = FMT("0queue overflow! An older message was given up; see mqtt.max_queue_length", 0),
+    [MGOS_MQTT_LOG_OVERFLOW] = FMT("4queue overflow! Message %d was given up: %.*s; see mqtt.max_queue_length", STRING),
     [MGOS_MQTT_LOG_WAIT] = FMT("6connecting after %d ms", NUMBERS),
     [MGOS_MQTT_LOG_DISCONNECT] = FMT("2disconnect", 0),
     [MGOS_MQTT_LOG_NO_TIME] = FMT("0time is not set, not connecting", 0),
@@ -72,7 +72,18 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_NO_HANDLER] = FMT("0handler is NULL %.*s", STRING),
     [MGOS_MQTT_LOG_CONTROL_CHARACTERS] = FMT("1control characters in a topic, some brokers refuse them: %.*s", STRING),
     [MGOS_MQTT_LOG_SWITCHED] = FMT("2switching to %.*s", WORDS),
-    [MGOS_MQTT_LOG_LOWERED] = FMT("1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1", 0),
+    [MGOS_MQTT_LOG_DOWNGRADED] = FMT("1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1", 0),
+    [MGOS_MQTT_LOG_OVERDUE] = FMT("5message %d is not acknowledged, sending again; does the broker limit the rate?", NUMBERS),
+    [MGOS_MQTT_LOG_SUB_OVERDUE] = FMT("1no SUBACK or UNSUBACK, asking again", 0),
+    [MGOS_MQTT_LOG_SUB_UNANSWERED] = FMT("0no SUBACK for %.*s: the next connection tries again", STRING),
+    [MGOS_MQTT_LOG_SET_ASIDE] = FMT("4the broker hangs up on message %d, set aside: %.*s (%d bytes)", STRING),
+    [MGOS_MQTT_LOG_SUB_SET_ASIDE] = FMT("0the broker hangs up on a subscription, set aside: %.*s", STRING),
+    [MGOS_MQTT_LOG_GIVEN_UP] = FMT("4%d messages were given up, packet ids %.*s", WORDS),
+    [MGOS_MQTT_LOG_SESSION_PRESENT] = FMT("1the broker has kept a session though mqtt.clean_session is true", 0),
+    [MGOS_MQTT_LOG_SHORT_LIVED] = FMT("1the broker keeps closing the connection: is mqtt.client_id used twice, or is it a policy?", 0),
+    [MGOS_MQTT_LOG_CONGESTED] = FMT("3the link takes no more, dropped: %.*s", STRING),
+    [MGOS_MQTT_LOG_UNACKED] = FMT("1messages without a subscription are not acknowledged: call mg_mqtt_puback() for each", 0),
+    [MGOS_MQTT_LOG_UNSUB_FORGOTTEN] = FMT("1too many UNSUBSCRIBEs wait for the broker: one is forgotten", 0),
     [MGOS_MQTT_LOG_BAD_FRAME] = FMT("0bad WebSocket frame: %.*s, closing", WORDS),
     /* By `TopicError` in src/wire/topic.rs. */
     [MGOS_MQTT_LOG_BAD_TOPIC + 1] = FMT("0topic refused: it is empty", 0),
@@ -127,7 +138,6 @@ static const char *const rules[] = {
     SAYS("bad SUBACK code"),
     SAYS("wrong number of SUBACK codes"),
     SAYS("out of order"),
-    SAYS("session present though a new one was asked for"),
     SAYS("acknowledgement of the wrong kind"),
     SAYS("too many QoS 2 messages open"),
 };
@@ -146,6 +156,11 @@ static const char *format(char *line, const char *fmt, mgos_mqtt_log what, const
                      : what == MGOS_MQTT_LOG_VIOLATION ? PICK(rules, b)
                      : what == MGOS_MQTT_LOG_BAD_FRAME ? PICK(frame_rules, a)
                                                        : NULL;
+  char ids[16];
+  if (what == MGOS_MQTT_LOG_GIVEN_UP) {
+    snprintf(ids, sizeof(ids), "%u to %u", (unsigned) b >> 16, (unsigned) b & 0xffff);
+    word = ids;
+  }
   int len = size < SHOWN ? (int) size : SHOWN;
   if (word != NULL) s = word, len = (int) strlen(word);
   const char *flags = publish_flags[(b >> 2 & 2) | (b & 1)];

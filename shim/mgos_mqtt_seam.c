@@ -57,13 +57,25 @@ size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c) {
 }
 
 static void net_cb(int ev, void *ev_data, void *arg) {
-  mgos_mqtt_core_net_up((struct mgos_mqtt_conn *) arg);
-  (void) ev, (void) ev_data;
+  mgos_mqtt_core_net((struct mgos_mqtt_conn *) arg, ev == MGOS_NET_EV_IP_ACQUIRED);
+  (void) ev_data;
 }
 
 uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c, uint32_t on) {
-  return on ? mgos_event_add_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c)
-            : mgos_event_remove_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c);
+  if (on && mgos_event_add_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c)) {
+    if (mgos_event_add_handler(MGOS_NET_EV_DISCONNECTED, net_cb, c)) return 1;
+  }
+  mgos_event_remove_handler(MGOS_NET_EV_IP_ACQUIRED, net_cb, c);
+  mgos_event_remove_handler(MGOS_NET_EV_DISCONNECTED, net_cb, c);
+  return 0;
+}
+
+void mgos_mqtt_shim_event(int32_t event, void *arg) {
+  mgos_event_trigger(event, arg);
+}
+
+size_t mgos_mqtt_shim_free_heap(void) {
+  return mgos_get_free_heap_size();
 }
 
 static void time_cb(int ev, void *ev_data, void *arg) {

@@ -56,7 +56,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_PUB,
   /**
-   * A message was given up for a newer one.
+   * A message was given up for a newer one: s = topic, a = its identifier.
    */
   MGOS_MQTT_LOG_OVERFLOW,
   /**
@@ -162,7 +162,51 @@ enum mgos_mqtt_log
   /**
    * The broker has taken a message at QoS 2 at QoS 1.
    */
-  MGOS_MQTT_LOG_LOWERED,
+  MGOS_MQTT_LOG_DOWNGRADED,
+  /**
+   * No answer to a message: a = its identifier. It is sent again.
+   */
+  MGOS_MQTT_LOG_OVERDUE,
+  /**
+   * No answer to a SUBSCRIBE or UNSUBSCRIBE. It is sent again.
+   */
+  MGOS_MQTT_LOG_SUB_OVERDUE,
+  /**
+   * Nor to the second: s = filter.
+   */
+  MGOS_MQTT_LOG_SUB_UNANSWERED,
+  /**
+   * The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and payload.
+   */
+  MGOS_MQTT_LOG_SET_ASIDE,
+  /**
+   * The broker hangs up on a subscription: s = filter.
+   */
+  MGOS_MQTT_LOG_SUB_SET_ASIDE,
+  /**
+   * Messages were given up: a = how many, b = identifiers of the first and the last, in the upper and lower 16 bits.
+   */
+  MGOS_MQTT_LOG_GIVEN_UP,
+  /**
+   * Session present, though a new one was asked for.
+   */
+  MGOS_MQTT_LOG_SESSION_PRESENT,
+  /**
+   * The other side has ended several connections early.
+   */
+  MGOS_MQTT_LOG_SHORT_LIVED,
+  /**
+   * The link takes no more: s = topic.
+   */
+  MGOS_MQTT_LOG_CONGESTED,
+  /**
+   * Messages that a handler should have acknowledged were not.
+   */
+  MGOS_MQTT_LOG_UNACKED,
+  /**
+   * Too many UNSUBSCRIBEs are owed.
+   */
+  MGOS_MQTT_LOG_UNSUB_FORGOTTEN,
   /**
    * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
    */
@@ -269,6 +313,10 @@ enum mgos_mqtt_number
    * 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
    */
   MGOS_MQTT_NUMBER_WS_ENABLE,
+  /**
+   * Milliseconds; 0 for the default, negative for none.
+   */
+  MGOS_MQTT_NUMBER_ACK_TIMEOUT,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -368,7 +416,7 @@ extern size_t mgos_mqtt_shim_timer(size_t id,
                                    struct mgos_mqtt_conn *c);
 
 /**
- * Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
+ * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
  */
 extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
                                          uint32_t on);
@@ -398,6 +446,17 @@ extern void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, in
  * Raises a cloud event.
  */
 extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
+
+/**
+ * Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`.
+ */
+extern void mgos_mqtt_shim_event(int32_t event,
+                                 void *arg);
+
+/**
+ * Bytes of heap that are free.
+ */
+extern size_t mgos_mqtt_shim_free_heap(void);
 
 /**
  * A number of the configuration.
@@ -561,9 +620,9 @@ void mgos_mqtt_ev(struct mg_connection *nc,
 void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
 
 /**
- * The network has come up.
+ * The network has come up (`up` = 1) or gone down (0).
  */
-void mgos_mqtt_core_net_up(struct mgos_mqtt_conn *c);
+void mgos_mqtt_core_net(struct mgos_mqtt_conn *c, uint32_t up);
 
 /**
  * The wall clock has been set.

@@ -412,7 +412,7 @@ pub struct Found<'a, T: Copy> {
     of: PhantomData<&'a mut List<T>>,
 }
 
-impl<T: Copy> Found<'_, T> {
+impl<'a, T: Copy> Found<'a, T> {
     fn node(&self) -> *mut Node<T> {
         // SAFETY: `find` has found a block behind the link, and the list is borrowed since.
         unsafe { (*self.link).cast() }
@@ -428,6 +428,12 @@ impl<T: Copy> Found<'_, T> {
     pub fn has_bytes(&self) -> bool {
         // SAFETY: as above.
         unsafe { (*self.node()).head.len > 0 }
+    }
+
+    /// The block, to be read for as long as the list is borrowed.
+    pub fn item(self) -> Item<'a, T> {
+        // SAFETY: the block is alive, and the list is borrowed for 'a, so nobody changes it.
+        unsafe { Node::item(self.node()) }
     }
 
     /// Removes it from the list.

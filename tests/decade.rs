@@ -8,7 +8,7 @@ mod reference;
 mod sim;
 
 use malloc::allocated;
-use mgos_mqtt::conn::{Conn, Next, Waits, Wake};
+use mgos_mqtt::conn::{Conn, End, Next, Waits, Wake};
 use mgos_mqtt::wire::QoS;
 use sim::broker::{Broker, Habits};
 use sim::client::{Client, Config};
@@ -256,7 +256,7 @@ fn an_outage_of_ten_years_ends_with_the_same_wait_as_one_of_ten_minutes() {
         let fails = rng.one_in(2);
         now += if fails { 10 } else { CONNECT_TIMEOUT as u64 };
         assert_eq!(c.wake(now as u32), if fails { Wake::Nothing } else { Wake::ConnectTimeout });
-        c.down();
+        c.down(End::Peer, now as u32);
         let Next::Wait(wait) = c.next(Some(WAITS), None, rng.number() as u32, now as u32) else { panic!("no further attempt") };
         assert!(attempts < 5 || (54_000..=66_000).contains(&wait), "{wait}");
         assert_eq!(c.wake((now + wait as u64 - 1) as u32), Wake::Nothing);

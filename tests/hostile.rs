@@ -95,7 +95,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
             assert!(rounds < 268_435_455 / 32, "no end");
             if rounds > 100_000 {
                 // Enough of it: the connection ends, and the next begins with nothing of this.
-                s.disconnected();
+                s.disconnected(false, 0);
                 s.connect_sent(false, 60, 0);
                 s.receive(packet(0x20, None, &[1, 0]), false, 0).unwrap();
                 break;

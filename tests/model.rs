@@ -105,7 +105,7 @@ impl Pair {
     fn drive(&mut self, event: Event, number: u32, bytes: &[u8]) {
         let (client, now) = (&mut self.client, self.now);
         match event {
-            Event::Publish(qos) => client.publish(number, b"out/a", 4, QoS::clamped(qos as i32), now),
+            Event::Publish(qos) => drop(client.publish(number, b"out/a", 4, QoS::clamped(qos as i32), now)),
             Event::Subscribe => client.subscribe(b"in/a", QoS::AtLeastOnce, now),
             Event::Unsubscribe => client.unsubscribe(b"in/a", now),
             Event::Connect => {

@@ -24,6 +24,12 @@ impl Backoff {
         self.last = 0;
     }
 
+    /// The next wait is half of the last, or the first.
+    pub fn halve(&mut self) {
+        // It is doubled before it is used.
+        self.last /= 4;
+    }
+
     /// True if the longest wait has been waited.
     pub fn used_up(&self, waits: Waits) -> bool {
         self.last > 0 && self.last >= waits.max
@@ -62,6 +68,20 @@ mod tests {
         b.reset();
         assert!(!b.used_up(waits));
         assert_eq!(b.next(waits, middle), 2000);
+    }
+
+    #[test]
+    fn a_wait_that_is_halved_is_never_shorter_than_the_first() {
+        let mut b = Backoff::NEW;
+        let (waits, middle) = (Waits { min: 2000, max: 60_000 }, 1 << 31);
+        for _ in 0..4 {
+            b.next(waits, middle);
+        }
+        let halved: [u32; 4] = core::array::from_fn(|_| {
+            b.halve();
+            b.next(waits, middle)
+        });
+        assert_eq!(halved, [8000, 4000, 2000, 2000]);
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod backoff;
 #[cfg(test)]
 mod tests;
 
-use crate::session::{Millis, Session, reached};
+use crate::session::{Millis, Session, earlier, reached};
 use backoff::Backoff;
 
 pub use backoff::Waits;
@@ -78,6 +78,40 @@ pub enum Next {
     Wait(u32),
 }
 
+/// Who or what has ended a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    /// The other side, or the link.
+    Peer,
+    /// We: the app has asked for it, or changed the configuration, or a packet could not be made.
+    Us,
+    /// We, as the broker did not answer a ping.
+    PingTimeout,
+    /// We, as the broker broke the protocol, or took too long.
+    Fault,
+}
+
+/// How long a connection has proved to last. A timer moves it on: clocks of 32 bits can't tell afterwards.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
+enum Stage {
+    /// Just accepted: a broker that hangs up now has refused it in its way.
+    Fresh,
+    /// The same, unless it has acknowledged something of ours, or answered a ping.
+    Probation,
+    /// It is a connection, if a short one.
+    Young,
+    /// One that ends now has nothing to do with how it began.
+    Settled,
+}
+
+/// When the stages end, milliseconds; the second ends at `reconnect_timeout_max`, where that is less.
+const FRESH: u32 = 5000;
+const PROBATION: u32 = 20_000;
+const YOUNG: u32 = 300_000;
+
+/// So many connections in a row that the other side has ended early: there is something to be said about it.
+const MANY: u8 = 3;
+
 /// A point in time that may be none: 0. So one that would be 0 is a millisecond later.
 fn deadline(limit: u32, now: Millis) -> Millis {
     if limit == 0 { NEVER } else { now.wrapping_add(limit).max(1) }
@@ -94,8 +128,13 @@ pub struct Conn<H: Copy> {
     online: bool,
     /// The app has asked to be disconnected: the network coming up changes nothing.
     stopped: bool,
-    /// The configuration was changed: when the connection is gone, connect at once.
+    /// When the connection is gone, connect at once: the configuration was changed, or the network was.
     reopen: bool,
+    stage: Stage,
+    /// Connections in a row that the other side has ended before they were settled.
+    short_lived: u8,
+    /// How long the second stage lasts, milliseconds.
+    probation: u16,
     /// The end of the phase, if it has one of its own; else [`NEVER`].
     until: Millis,
     backoff: Backoff,
@@ -123,6 +162,9 @@ impl<H: Copy> Conn<H> {
         online: false,
         stopped: false,
         reopen: false,
+        stage: Stage::Fresh,
+        short_lived: 0,
+        probation: 0,
     };
 
     /// Which configuration is in use.
@@ -160,12 +202,27 @@ impl<H: Copy> Conn<H> {
         self.enter(Phase::Opening, deadline(limit, now));
     }
 
-    /// CONNACK 0 came, from the broker with this key: the next failure starts with the shortest wait again.
-    pub fn accepted(&mut self, key: u32) {
-        self.enter(Phase::Open, NEVER);
+    /// CONNACK 0 came, from the broker with this key. `longest`: the longest wait between attempts, milliseconds.
+    pub fn accepted(&mut self, key: u32, longest: u32, now: Millis) {
+        self.enter(Phase::Open, deadline(FRESH, now));
+        self.stage = Stage::Fresh;
+        self.probation = longest.clamp(FRESH, PROBATION) as u16 - FRESH as u16;
         self.online = true;
         self.home = key;
-        self.backoff.reset();
+    }
+
+    /// The connection lasts.
+    fn prove(&mut self) {
+        let (stage, more) = match self.stage {
+            Stage::Fresh => (Stage::Probation, self.probation.max(1) as u32),
+            Stage::Probation => (Stage::Young, YOUNG - FRESH - self.probation as u32),
+            Stage::Young | Stage::Settled => (Stage::Settled, 0),
+        };
+        self.stage = stage;
+        self.until = if more == 0 { NEVER } else { self.until.wrapping_add(more).max(1) };
+        if stage == Stage::Settled {
+            self.short_lived = 0;
+        }
     }
 
     /// The connection is being closed by us; what is still to be sent may take `limit` milliseconds, 0 for as long as it likes.
@@ -196,11 +253,49 @@ impl<H: Copy> Conn<H> {
         self.reopen = live && !self.stopped;
     }
 
-    /// The connection is gone. What follows is `next`'s to say, once the app has been told.
-    pub fn down(&mut self) {
-        self.session.disconnected();
+    /// The connection is gone. What follows is `next`'s to say, once the app has been told. True if the other side has ended one early
+    /// for the third time in a row, and then every third time.
+    pub fn down(&mut self, end: End, now: Millis) -> bool {
+        let doubtful = self.session.is_doubtful();
+        let by_peer = end == End::Peer && !doubtful;
+        let mut many = false;
+        if self.online {
+            let failed = match self.stage {
+                Stage::Fresh => true,
+                Stage::Probation => !self.session.is_proven(),
+                Stage::Young | Stage::Settled => false,
+            };
+            if doubtful || end == End::Us || self.stage == Stage::Settled {
+                self.backoff.reset();
+            } else if failed {
+                // As an attempt that was refused: the next wait is longer.
+            } else if end == End::PingTimeout {
+                self.backoff.reset();
+            } else {
+                self.backoff.halve();
+            }
+            if by_peer && self.stage < Stage::Settled {
+                self.short_lived += 1;
+                many = self.short_lived == MANY;
+                self.short_lived %= MANY;
+            } else {
+                self.short_lived = 0;
+            }
+        }
+        self.session.disconnected(by_peer, now);
         self.enter(Phase::Idle, NEVER);
         self.online = false;
+        many
+    }
+
+    /// The network has gone down.
+    pub fn network_down(&mut self) {
+        self.session.network_down();
+    }
+
+    /// The network has come up.
+    pub fn network_up(&mut self, now: Millis) {
+        self.session.network_up(now);
     }
 
     /// What to do after an attempt that failed, or after the end of a connection. `current`: the waits of the configuration in use, none
@@ -228,21 +323,30 @@ impl<H: Copy> Conn<H> {
 
     /// What is due now.
     pub fn wake(&mut self, now: Millis) -> Wake {
-        if self.until == NEVER || !reached(now, self.until) {
-            let dead = self.phase == Phase::Open && self.session.is_dead(now);
-            return if dead { Wake::PingTimeout } else { Wake::Nothing };
-        }
+        let reached = self.until != NEVER && reached(now, self.until);
         match self.phase {
-            Phase::Waiting => Wake::Connect,
-            Phase::Opening => Wake::ConnectTimeout,
-            Phase::Closing => Wake::CloseTimeout,
-            Phase::Idle | Phase::Open => Wake::Nothing,
+            Phase::Open => {
+                if reached {
+                    self.prove();
+                }
+                if self.session.is_dead(now) {
+                    // Where the network was down, it is the old connection that is dead, not the broker.
+                    self.reopen |= self.session.is_doubtful() && !self.stopped;
+                    return Wake::PingTimeout;
+                }
+                Wake::Nothing
+            }
+            Phase::Waiting if reached => Wake::Connect,
+            Phase::Opening if reached => Wake::ConnectTimeout,
+            Phase::Closing if reached => Wake::CloseTimeout,
+            _ => Wake::Nothing,
         }
     }
 
     /// When to look again; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        if self.phase == Phase::Open { self.session.deadline() } else { (self.until != NEVER).then_some(self.until) }
+        let until = (self.until != NEVER).then_some(self.until);
+        if self.phase != Phase::Open { until } else { earlier(until, self.session.deadline()) }
     }
 
     /// Forgets all.

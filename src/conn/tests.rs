@@ -1,7 +1,7 @@
 //! The life of a connection in virtual time: attempts, waits, the other server, and the session that belongs to one of them.
 extern crate std;
 
-use super::{Conn, Next, Slot, Waits, Wake};
+use super::{Conn, End, Next, Slot, Waits, Wake};
 use crate::session::{Limits, Tell};
 use crate::wire::{AckKind, Packet, PacketId, QoS, kind};
 use std::vec;
@@ -35,7 +35,7 @@ impl Outage {
         let begun = (self.now, self.c.slot());
         self.c.rest();
         self.c.opening(30_000, 1, self.clock());
-        self.c.down();
+        self.c.down(End::Peer, 0);
         self.wait();
         begun
     }
@@ -103,9 +103,9 @@ fn a_success_starts_over_with_the_shortest_wait_and_stays_with_its_server() {
         o.attempt();
     }
     o.c.opening(0, 1, o.clock());
-    o.c.accepted(1);
+    o.c.accepted(1, 60_000, 0);
     o.now += 1_000_000;
-    o.c.down();
+    o.c.down(End::Us, 0);
     let lost = o.now;
     o.wait();
     assert_eq!((o.now - lost, o.c.slot()), (2000, Slot::Backup));
@@ -143,11 +143,11 @@ fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing(
     assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
     o.c.want();
     o.c.opening(0, 1, 0);
-    o.c.accepted(1);
+    o.c.accepted(1, 60_000, 0);
     o.c.stop();
     o.c.closing(1000, 0);
     o.c.want();
-    o.c.down();
+    o.c.down(End::Us, 0);
     assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
 }
 
@@ -155,14 +155,14 @@ fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing(
 fn a_changed_configuration_connects_at_once_unless_no_connection_is_wanted() {
     let mut c = Conn::<u32>::default();
     c.opening(0, 1, 0);
-    c.accepted(1);
+    c.accepted(1, 60_000, 0);
     c.reconfigured(Slot::Custom, true);
     c.closing(0, 0);
-    c.down();
+    c.down(End::Us, 0);
     assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
     c.stop();
     c.reconfigured(Slot::Custom, true);
-    c.down();
+    c.down(End::Us, 0);
     assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
 }
 
@@ -172,6 +172,8 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
     assert_eq!(c.wake(55_000), Wake::Nothing);
     assert!(c.session.next(true, 55_000).is_some());
     c.session.sent(0, 55_000);
+    // By now the connection has proved to last, in two steps.
+    assert_eq!(c.wake(55_000), Wake::Nothing);
     assert_eq!(c.deadline(), Some(85_000));
     assert_eq!((c.wake(84_999), c.wake(85_000)), (Wake::Nothing, Wake::PingTimeout));
 }
@@ -183,7 +185,7 @@ fn connected(mut c: Conn<u32>, key: u32, session_present: bool) -> Conn<u32> {
     let connack = Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
     let reaction = c.session.receive(connack, false, 0).unwrap();
     assert_eq!(reaction.tell, Tell::Accepted);
-    c.accepted(key);
+    c.accepted(key, 60_000, 0);
     c.session.welcomed();
     c
 }
@@ -200,27 +202,27 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 
 #[test]
 fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
-    let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10 };
+    let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10, room: true };
     let id = PacketId::MIN;
     let incoming = Packet { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
     let mut c = connected(Conn::default(), 1, false);
-    c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits).unwrap();
+    c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits, 0).unwrap();
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     c.session.receive(incoming, false, 0).unwrap();
     // Out of reach, but met again before the other was: the same session.
-    c.down();
+    c.down(End::Us, 0);
     c.opening(0, 2, 0);
-    c.down();
+    c.down(End::Us, 0);
     c = connected(c, 1, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
     assert_eq!(c.session.receive(incoming, false, 0).unwrap().tell, Tell::Nobody);
     // Another server: a new message to it, and what it sends is no repetition.
-    c.down();
+    c.down(End::Us, 0);
     c = connected(c, 2, true);
-    assert_eq!(sent(&mut c), [(0x34, Some(2))]);
+    assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     let reaction = c.session.receive(incoming, false, 0).unwrap();
     assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some(AckKind::PubRec), true));
-    c.down();
+    c.down(End::Us, 0);
     c = connected(c, 2, true);
-    assert_eq!(sent(&mut c), [(0x3c, Some(2))], "from here on the session is that one's");
+    assert_eq!(sent(&mut c), [(0x3c, Some(1))], "from here on the session is that one's");
 }

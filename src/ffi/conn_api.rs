@@ -227,13 +227,15 @@ fn refuse(c: Held, topic: &[u8], refused: Refused) -> u16 {
 
 fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
     let qos = QoS::clamped(qos);
-    let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0 };
+    let room = pump::has_room(c, topic.len() + payload.len());
+    let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, room };
     if qos > QoS::AtMostOnce {
         // Where MQTT is disabled nothing is kept: it would never go out.
         let most = if c.number(Number::Enable) != 0 { c.number(Number::MaxQueue) } else { 0 };
-        limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32) as u16 };
+        limits = Limits { max_qos: c.max_qos(), max_queue: most.clamp(0, u16::MAX as i32) as u16, room };
     }
-    let published = c.get().core.session.publish(topic, payload, qos, retain, limits)?;
+    let now = pump::now();
+    let published = c.get().core.session.publish(topic, payload, qos, retain, limits, now)?;
     if published.direct {
         let id = (published.flags & 6 != 0).then_some(published.id);
         let sent = pump::send(c, &Out::publish(published.flags, id, topic, payload));
@@ -244,9 +246,6 @@ fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> R
         c.log(Log::Pub, topic, published.id.get() as i32, published.flags as i32);
     } else {
         pump::pump(c);
-        if published.overflow {
-            c.say(Log::Overflow);
-        }
     }
     Ok(published.id.get())
 }
@@ -259,6 +258,7 @@ fn complain(c: Held, topic: &[u8], refused: Refused) {
         Refused::NullMessage => (Log::NullMessage, 0),
         Refused::TooLarge => (Log::TooLarge, 0),
         Refused::Offline => (Log::Dropped, 0),
+        Refused::Congested => (Log::Congested, 0),
         Refused::OutOfMemory => (Log::NoMemory, 0),
     };
     c.log(what, topic, why, 0);
@@ -340,24 +340,13 @@ pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<
 pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *const c_char) -> bool {
     // SAFETY: by the contract.
     let (Some(c), Some(topic)) = (unsafe { (held(c), c_str(topic)) }) else { return false };
-    let session = &mut c.get().core.session;
-    let count = session.subscribed(topic);
-    if count == 0 {
-        return false;
-    }
-    if count == 1 && session.is_up() {
-        let id = session.packet_id();
-        if session.unsubscribing(id).is_err() {
-            c.say(Log::NoMemory);
-            return false;
-        }
-        if pump::send(*c, &Out::unsubscribe(id, topic)).is_err() {
-            c.get().core.session.unpublished(id);
-            return false;
-        }
-    }
-    c.get().core.session.unsubscribe(topic);
+    let now = pump::now();
+    let Some(forgotten) = c.get().core.session.unsubscribe(topic, now) else { return false };
+    pump::pump(*c);
     c.log(Log::Unsub, topic, 0, 0);
+    if forgotten {
+        c.say(Log::UnsubForgotten);
+    }
     true
 }
 
@@ -406,6 +395,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_stats(c: *mut mgos_mqtt_conn, stats:
         bytes_received: counters.bytes_received,
         ping_ms: counters.ping,
         connected_ms: if up { now.wrapping_sub(counters.connected_at) } else { 0 },
+        set_aside: object.core.session.set_aside() as u32,
     };
     // SAFETY: by the contract.
     unsafe { stats.write(filled) };

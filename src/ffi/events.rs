@@ -2,12 +2,13 @@
 
 use super::lifecycle;
 use super::object::{Handler, Held, Hold, look};
-use super::pump::{self, NotWritten, close_now, cloud_event, now, pump, received};
+use super::pump::{self, NotWritten, close_after, close_now, cloud_event, log_notices, now, pump, received};
 use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
+use crate::conn::End;
 use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
-use crate::wire::{AckKind, Header, Out, PacketId, Wrong, decode};
+use crate::wire::{AckKind, Header, Out, PacketId, QoS, Wrong, decode, kind};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
@@ -53,7 +54,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
             object.core.closing(0, 0);
             object.closed_meanwhile = true;
         } else {
-            websocket::frame(c, nc);
+            frame_written(c, nc);
         }
         return;
     }
@@ -62,13 +63,17 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     }
     match ev {
         MG_EV_POLL => {
-            if !c.get().websocket.is_opening() {
+            // The handshake over WebSocket may have called the app.
+            let is_ours = c.get().nc == nc;
+            if is_ours && !c.get().websocket.is_opening() {
                 lifecycle::note_app_connect(c, nc, 0);
             }
-            if !c.get().quiet {
+            if is_ours && !c.get().quiet {
+                let unsent = pump::unsent(nc);
                 // Whatever has to be tried again takes this back.
                 let object = c.get();
-                object.quiet = !object.websocket.is_used();
+                object.quiet = !object.websocket.is_used() && unsent == 0;
+                object.core.session.polled(unsent, now());
                 pump::wake(c);
                 pump(c);
                 receive(c, nc, false);
@@ -89,10 +94,17 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
         closed(c);
     }
     // Whatever handlers have written by themselves.
-    if c.get().nc == nc {
-        websocket::frame(c, nc);
-    }
+    frame_written(c, nc);
     c.get().delivering = false;
+    pump::tell_news(c);
+}
+
+/// Puts what the app has written to `nc`, if that is still ours, into a frame.
+fn frame_written(c: Held, nc: *mut mg_connection) {
+    if c.get().nc == nc && c.get().websocket.is_used() {
+        pump::watch(c, nc);
+        pump::written(c, nc);
+    }
 }
 
 /// The timer that `mgos_mqtt_shim_timer` has set.
@@ -106,19 +118,26 @@ pub unsafe extern "C" fn mgos_mqtt_core_timer(c: *mut mgos_mqtt_conn) {
     c.get().timer = 0;
     pump::wake(*c);
     pump(*c);
+    pump::tell_news(*c);
 }
 
-/// The network has come up.
+/// The network has come up (`up` = 1) or gone down (0).
 ///
 /// # Safety
 /// `c` is a live connection object.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_core_net_up(c: *mut mgos_mqtt_conn) {
+pub unsafe extern "C" fn mgos_mqtt_core_net(c: *mut mgos_mqtt_conn, up: u32) {
     // SAFETY: by the contract.
     let Some(c) = (unsafe { Hold::new(c) }) else { return };
-    if c.get().core.is_wanted() && c.number(Number::Enable) != 0 {
-        lifecycle::connect(*c);
+    if up == 0 {
+        c.get().core.network_down();
+    } else {
+        c.get().core.network_up(now());
+        if c.get().core.is_wanted() && c.number(Number::Enable) != 0 {
+            lifecycle::connect(*c);
+        }
     }
+    pump(*c);
 }
 
 /// The wall clock has been set.
@@ -131,7 +150,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
     let waits = unsafe { look(c) }.is_some_and(|object| object.needs_time);
     if waits && pump::time_is_set() {
         // SAFETY: by the contract.
-        unsafe { mgos_mqtt_core_net_up(c) };
+        unsafe { mgos_mqtt_core_net(c, 1) };
     }
 }
 
@@ -140,6 +159,7 @@ fn count_bytes(c: Held, sent: bool, n: c_int) {
     let object = c.get();
     if sent {
         object.websocket.sent(n as usize);
+        object.seen = object.seen.saturating_sub(n as usize);
     }
     if n > 0 && !object.websocket.is_opening() {
         if sent {
@@ -192,6 +212,19 @@ fn connected(c: Held, status: c_int) {
     }
 }
 
+/// Who has ended a connection, by the reason.
+fn end_of(why: u8) -> End {
+    const LOST: u8 = Reason::Lost as u8;
+    const PING_TIMEOUT: u8 = Reason::PingTimeout as u8;
+    const ASKED: u8 = Reason::Asked as u8;
+    match why {
+        LOST => End::Peer,
+        PING_TIMEOUT => End::PingTimeout,
+        ASKED.. => End::Us,
+        _ => End::Fault,
+    }
+}
+
 /// How many connections in a row may end before CONNACK until the log says what that usually means.
 const UNANSWERED: u8 = 3;
 
@@ -220,7 +253,10 @@ fn closed(c: Held) {
         object.unanswered = 0;
     }
     let was_online = object.core.is_online();
-    object.core.down();
+    if object.core.down(end_of(why), now()) {
+        c.say(Log::ShortLived);
+    }
+    log_notices(c);
     if was_online {
         // Not what the configuration says now: there may be none any more.
         if core::mem::take(&mut c.get().announced) {
@@ -247,8 +283,10 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
         return;
     }
     while c.get().nc == nc && !nc.is_null() {
-        if c.get().websocket.is_used() {
-            websocket::unframe(c, nc, false);
+        unframe(c, nc, false);
+        // Without memory there was a log line, and its hook may have ended the connection.
+        if c.get().nc != nc {
+            break;
         }
         let (bytes, limit) = received(nc);
         let object = c.get();
@@ -269,11 +307,14 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
                     session.progress(now());
                 }
                 // No more can come before a close that waits.
-                websocket::unframe(c, nc, true);
+                unframe(c, nc, true);
                 break;
             }
             Ok(Take::Packet(header, body)) => packet(c, nc, header, body),
-            Ok(Take::Drop(n)) => Ok(Some(n)),
+            Ok(Take::Drop(n)) => {
+                session.progress(now());
+                Ok(Some(n))
+            }
             Ok(Take::Oversized { total, topic }) => {
                 c.log(Log::Oversized, topic, total as i32, limit as i32);
                 Ok(Some(0))
@@ -300,10 +341,23 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
             }
             Err(wrong) => {
                 let first_byte = buf.first().map_or(0, |&first| first as i32);
-                close_now(c, Reason::Violation);
+                // What is owed to the packets before it goes out first.
+                close_after(c, Reason::Violation);
                 c.log(Log::Violation, &[], first_byte, wrong as i32);
             }
         }
+    }
+}
+
+/// Takes what has come in out of its frames. Answers to control frames are ours, not the app's.
+fn unframe(c: Held, nc: *mut mg_connection, to_the_end: bool) {
+    if !c.get().websocket.is_used() {
+        return;
+    }
+    pump::watch(c, nc);
+    websocket::unframe(c, nc, to_the_end);
+    if c.get().nc == nc {
+        c.get().seen = pump::unsent(nc);
     }
 }
 
@@ -365,6 +419,8 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
         return Ok(None);
     }
     let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
+    let theirs =
+        tell == Tell::Handlers && header.kind() == kind::PUBLISH && QoS::of_flags(message.first) == QoS::AtLeastOnce && ack.is_none();
     // Counted when it is certain that it is not handed in again.
     if message.topic_len > 0 && tell != Tell::Nobody {
         let counters = &mut c.get().core.session.counters;
@@ -374,9 +430,12 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
         Tell::Nobody => {}
         Tell::Accepted => {
             let key = c.session_key();
-            c.get().core.accepted(key);
+            let longest = c.number(Number::ReconnectMax) as u32;
+            c.get().core.accepted(key, longest, now());
             c.get().unanswered = 0;
             c.limit_qos();
+            let timeout = c.number(Number::AckTimeout);
+            c.get().core.session.set_ack_timeout(timeout);
             c.say(Log::Connack);
             c.get().announced = c.number(Number::CloudEvents) != 0;
             cloud_event(c, Cloud::Connected);
@@ -403,6 +462,8 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
         Tell::Subscriber => {
             if let Some((filter, recipient)) = c.get().core.session.settled() {
                 if code > 2 {
+                    let refused = &mut c.get().refused;
+                    *refused = refused.saturating_add(1);
                     c.log(Log::SubFailed, filter, code, 0);
                 }
                 // A log hook may have unsubscribed it.
@@ -412,19 +473,46 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
                 }
             }
         }
-        Tell::Lowered | Tell::Handlers => {
+        Tell::Downgraded | Tell::Handlers => {
             // Once, not for each message.
-            if tell == Tell::Lowered && !core::mem::replace(&mut c.get().lowered, true) {
-                c.say(Log::Lowered);
+            if tell == Tell::Downgraded && !core::mem::replace(&mut c.get().downgraded, true) {
+                c.say(Log::Downgraded);
             }
             call_handlers(c, nc, ev, null_mut(), Some(&message));
+            if theirs {
+                acknowledge_for_handlers(c, nc, &message);
+            }
         }
     }
     // Pings wait for the timer or a poll.
     if c.get().core.session.may_have_more() {
         pump(c);
+    } else {
+        log_notices(c);
     }
     Ok(Some(end))
+}
+
+/// So many messages in a row that handlers have not acknowledged make a line in the log.
+pub(super) const UNACKED: u8 = 10;
+
+/// A message at QoS 1 that nobody has subscribed to was passed to the handlers of the connection. Where none of them has ever acknowledged one, none will.
+fn acknowledge_for_handlers(c: Held, nc: *mut mg_connection, message: &mgos_mqtt_packet) {
+    if c.get().nc != nc {
+        return;
+    }
+    pump::watch(c, nc);
+    let object = c.get();
+    if object.app_acks {
+        object.unacked = object.unacked.saturating_add(1);
+        if object.unacked == UNACKED {
+            // One more, so that it is not said again.
+            object.unacked += 1;
+            c.say(Log::Unacked);
+        }
+    } else if let Some(id) = PacketId::new(message.id) {
+        answer(c, AckKind::PubAck, id);
+    }
 }
 
 /// Calls the handler of a subscription with the message that `packet` describes.

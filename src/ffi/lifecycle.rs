@@ -160,6 +160,7 @@ fn begin(c: Held) -> Begun {
     let object = c.get();
     object.websocket.start(over_websocket);
     object.closing = 0;
+    object.seen = 0;
     object.core.opening(limit, key, now());
     if !object.core.is_wanted() {
         // The app has changed its mind meanwhile.
@@ -187,7 +188,7 @@ pub fn disconnect(c: Held) {
     let mut say = c.get().core.session.may_send();
     if say {
         say = pump::send(c, &Out::DISCONNECT).is_ok();
-        if say {
+        if say && c.get().nc == nc {
             websocket::close(c, nc);
         }
         // Without memory a log hook has run.
@@ -283,7 +284,7 @@ pub fn handshake(c: Held) {
     let out = connect.out(&mut room);
     let fits = out.is_some();
     let sent = out.is_some_and(|out| pump::send(c, &out).is_ok());
-    if sent {
+    if sent && c.get().nc == nc {
         let now = now();
         c.get().core.session.connect_sent(connect.clean_session, connect.keep_alive, now);
         // SAFETY: `nc` is alive: sending does not call the app.
@@ -339,11 +340,11 @@ pub fn note_app_connect(c: Held, nc: *mut mg_connection, len: usize) {
         return;
     }
     c.get().quiet = false;
-    let now = now();
     if c.get().core.session.has_begun() {
-        c.get().core.session.sent_other(now);
+        pump::watch(c, nc);
         return;
     }
+    let now = now();
     let mut terms = None;
     if len > 0 {
         // SAFETY: so many bytes lie in the send buffer, and nothing is called while they are looked at.
@@ -351,4 +352,5 @@ pub fn note_app_connect(c: Held, nc: *mut mg_connection, len: usize) {
     }
     let (clean_session, keep_alive) = terms.unwrap_or((c.number(Number::CleanSession) != 0, interval as u16));
     c.get().core.session.connect_sent(clean_session, keep_alive, now);
+    pump::watch(c, nc);
 }

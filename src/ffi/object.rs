@@ -6,6 +6,7 @@ use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos
 use super::websocket::WebSocket;
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
+use crate::session::GivenUp;
 use crate::wire::QoS;
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::NonNull;
@@ -44,7 +45,21 @@ pub struct Object {
     /// What `set_max_qos` was given, plus 1; 0 for what the configuration says.
     pub(super) max_qos: u8,
     /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
-    pub(super) lowered: bool,
+    pub(super) downgraded: bool,
+    /// A message that was given up has been logged since the event loop last went round.
+    pub(super) overflow_logged: bool,
+    /// The app has written a PUBACK: messages that nobody has subscribed to are its to acknowledge.
+    pub(super) app_acks: bool,
+    /// Messages that it has not acknowledged; beyond [`UNACKED`](super::events::UNACKED) it has been told.
+    pub(super) unacked: u8,
+    /// Messages set aside of which the app is to be told by an event, the first and the last of them,
+    pub(super) set_aside: GivenUp,
+    /// and subscriptions refused.
+    pub(super) refused: u16,
+    /// When the app is to be told; 0 if it is not known yet.
+    pub(super) news_at: u32,
+    /// Bytes at the front of the send buffer of which it is known who has written them.
+    pub(super) seen: usize,
     /// An attempt waits for the wall clock to be set.
     pub(super) needs_time: bool,
     /// How many connections in a row have ended before CONNACK, the server having been reached.
@@ -86,7 +101,14 @@ impl Object {
         closing: Reason::None as u8,
         last_reason: Reason::None as u8,
         beginning: false,
-        lowered: false,
+        downgraded: false,
+        overflow_logged: false,
+        app_acks: false,
+        unacked: 0,
+        set_aside: GivenUp { count: 0, first: 0, last: 0 },
+        refused: 0,
+        news_at: 0,
+        seen: 0,
         needs_time: false,
         unanswered: 0,
         control_characters: false,

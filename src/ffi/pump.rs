@@ -2,15 +2,21 @@
 
 use super::object::Held;
 use super::shim::{self, Cloud, Log, Number};
-use super::types::{Reason, mg_connection};
+use super::types::{Reason, mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::reached;
-use crate::wire::{Out, PacketId, kind, size};
+use crate::session::{Notice, earlier, reached};
+use crate::wire::{Out, PacketId, count_pubacks, kind, size};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
 const ROOM: usize = 1024;
+
+/// What is still to be sent when a connection is given up has so long, milliseconds.
+const FLUSH: u32 = 5000;
+
+/// What the app is to be told of is gathered for so long, milliseconds.
+const EPISODE: u32 = 1000;
 
 /// Uptime, milliseconds.
 pub fn now() -> u32 {
@@ -135,16 +141,134 @@ pub fn send(c: Held, out: &Out<'_>) -> Result<(), NotWritten> {
     if nc.is_null() {
         return Ok(());
     }
+    watch(c, nc);
     let result = write(nc, out);
     if let Err(why) = result {
         c.say(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge });
     } else {
-        websocket::frame(c, nc);
+        let unsent = written(c, nc);
         let session = &mut c.get().core.session;
         session.count_sent(out.first);
-        session.sent_other(now());
+        session.sent_other(out.first, out.id, unsent, now());
     }
     result
+}
+
+/// Bytes that wait to leave.
+pub fn unsent(nc: *mut mg_connection) -> usize {
+    // SAFETY: `nc` is alive.
+    unsafe { shim::mgos_mqtt_shim_unsent(nc) }
+}
+
+/// We have written something to the live connection `nc`: puts it into a frame. Returns how many bytes wait to leave.
+pub fn written(c: Held, nc: *mut mg_connection) -> usize {
+    let len = unsent(nc);
+    c.get().seen = len;
+    if !c.get().websocket.is_used() {
+        return len;
+    }
+    websocket::frame(c, nc);
+    // Without memory for the frame there was a log line, and its hook may have ended the connection.
+    if c.get().nc != nc {
+        return 0;
+    }
+    let len = unsent(nc);
+    c.get().seen = len;
+    len
+}
+
+/// Looks at what the app has written to the live connection `nc` since it was last looked at: it may acknowledge messages by itself.
+pub fn watch(c: Held, nc: *mut mg_connection) {
+    let unsent = unsent(nc);
+    let object = c.get();
+    let seen = core::mem::replace(&mut object.seen, unsent);
+    if unsent <= seen {
+        return;
+    }
+    // SAFETY: so many bytes lie in the send buffer, and nothing is called while they are looked at.
+    let acks = unsafe {
+        let len = unsent - seen;
+        count_pubacks(core::slice::from_raw_parts(shim::mgos_mqtt_shim_last_sent(nc, len), len))
+    };
+    object.core.session.app_sent(now());
+    object.app_acks |= acks > 0;
+    object.unacked = object.unacked.saturating_sub(acks);
+}
+
+/// True if `size` bytes more may wait for the link. Without a connection there is none to fill.
+pub fn has_room(c: Held, size: usize) -> bool {
+    let nc = c.get().nc;
+    if nc.is_null() {
+        return true;
+    }
+    let unsent = unsent(nc);
+    // SAFETY: asks the heap.
+    unsent == 0 || c.get().core.session.has_room(unsent, size, unsafe { shim::mgos_mqtt_shim_free_heap() })
+}
+
+/// Logs what the session has to say, and notes of what the app is to be told by an event.
+pub fn log_notices(c: Held) {
+    while let Some(notice) = c.get().core.session.notice() {
+        let no_text: &[u8] = &[];
+        let object = c.get();
+        // The text lies in a block of the session, which the shim copies before it makes the line.
+        let (what, text, a, b) = match notice {
+            Notice::Overdue(id) => (Log::Overdue, no_text, id.get() as i32, 0),
+            Notice::SubscribeOverdue => (Log::SubOverdue, no_text, 0, 0),
+            Notice::SubscribeUnanswered { filter } => (Log::SubUnanswered, filter, 0, 0),
+            Notice::SetAside { id, topic, size } => {
+                object.set_aside.add(id.get());
+                (Log::SetAside, topic, id.get() as i32, size as i32)
+            }
+            Notice::SubscriptionSetAside { filter } => {
+                object.refused = object.refused.saturating_add(1);
+                (Log::SubSetAside, filter, 0, 0)
+            }
+            Notice::Dropped { id, topic } => {
+                // Once each time that the event loop goes round; then with how many there were.
+                if core::mem::replace(&mut object.overflow_logged, true) {
+                    continue;
+                }
+                (Log::Overflow, topic, id.get() as i32, 0)
+            }
+            Notice::SessionPresent => (Log::SessionPresent, no_text, 0, 0),
+        };
+        let text = &raw const *text;
+        c.log(what, text, a, b);
+    }
+}
+
+/// True if the app is to be told of something by an event.
+fn has_news(c: Held) -> bool {
+    let object = c.get();
+    !object.doomed && (object.refused > 0 || object.set_aside.count > 0 || object.core.session.has_given_up())
+}
+
+/// The event loop goes round: tells the app what has become of messages and subscriptions, once for all that has come together.
+pub fn tell_news(c: Held) {
+    if !has_news(c) || !reached(now(), c.get().news_at) {
+        return;
+    }
+    let object = c.get();
+    object.news_at = 0;
+    let given_up = object.core.session.take_given_up();
+    let logged = core::mem::take(&mut object.overflow_logged);
+    let set_aside = core::mem::take(&mut object.set_aside);
+    let refused = core::mem::take(&mut object.refused) as u32;
+    let event = |which: mgos_mqtt_event, count, first_id, last_id| {
+        if count > 0 {
+            let mut arg = mgos_mqtt_event_arg { conn: c.ptr(), count, first_id, last_id };
+            // SAFETY: no reference to the object is alive.
+            unsafe { shim::mgos_mqtt_shim_event(which as i32, (&raw mut arg).cast()) };
+        }
+    };
+    if given_up.count > logged as u16 {
+        let ids = (given_up.first as u32) << 16 | given_up.last as u32;
+        c.log(Log::GivenUp, &[], given_up.count as i32, ids as i32);
+    }
+    event(mgos_mqtt_event::GivenUp, given_up.count as u32, given_up.first, given_up.last);
+    event(mgos_mqtt_event::SetAside, set_aside.count as u32, set_aside.first, set_aside.last);
+    event(mgos_mqtt_event::SubRefused, refused, 0, 0);
 }
 
 /// Sends whatever there is to send.
@@ -154,10 +278,10 @@ pub fn pump(c: Held) {
         if nc.is_null() {
             break;
         }
-        // SAFETY: `nc` is set from the beginning of the attempt to MG_EV_CLOSE, so it is alive.
-        let unsent = unsafe { shim::mgos_mqtt_shim_unsent(nc) };
+        watch(c, nc);
         let now = now();
-        let Some(out) = c.get().core.session.next(unsent < ROOM, now) else { break };
+        let room = c.get().seen < ROOM;
+        let Some(out) = c.get().core.session.next(room, now) else { break };
         if write(nc, &out).is_err() {
             // It stays where it is, and is tried again at the next poll.
             c.get().quiet = false;
@@ -166,7 +290,7 @@ pub fn pump(c: Held) {
         }
         let Out { first, text, id, qos, .. } = out;
         let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
-        websocket::frame(c, nc);
+        let unsent = written(c, nc);
         let session = &mut c.get().core.session;
         session.count_sent(first);
         session.sent(unsent, now);
@@ -178,13 +302,22 @@ pub fn pump(c: Held) {
             _ => {}
         }
     }
+    log_notices(c);
     arm(c);
 }
 
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: Held) {
+    let mut at = c.get().core.deadline();
+    if has_news(c) {
+        let object = c.get();
+        if object.news_at == 0 {
+            object.news_at = now().wrapping_add(EPISODE).max(1);
+        }
+        at = earlier(at, Some(object.news_at));
+    }
     let object = c.get();
-    let Some(at) = object.core.deadline() else { return };
+    let Some(at) = at else { return };
     // A timer that fires too early does no harm: it is set anew then.
     if object.timer != 0 && reached(at, object.timer_at) {
         return;
@@ -204,8 +337,11 @@ pub fn arm(c: Held) {
     }
 }
 
-/// Clears the timer.
+/// Clears the timer, unless the app is to be told of something.
 pub fn disarm(c: Held) {
+    if has_news(c) {
+        return;
+    }
     let old = core::mem::take(&mut c.get().timer);
     if old != 0 {
         // SAFETY: clears a timer of ours.
@@ -230,6 +366,18 @@ pub fn close_now(c: Held, why: Reason) {
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_close(nc, 0) };
     }
+}
+
+/// Gives the connection up; what has been written before goes out first, if it does so soon.
+pub fn close_after(c: Held, why: Reason) {
+    c.ends(why);
+    c.get().core.closing(FLUSH, now());
+    let nc = c.get().nc;
+    if !nc.is_null() {
+        // SAFETY: `nc` is alive.
+        unsafe { shim::mgos_mqtt_shim_close(nc, 1) };
+    }
+    arm(c);
 }
 
 /// Looks at what time asks for.

@@ -27,7 +27,7 @@ pub enum Log {
     SubFailed,
     /// PUBLISH was sent: s = topic, a = Packet Identifier, b = flags of the fixed header.
     Pub,
-    /// A message was given up for a newer one.
+    /// A message was given up for a newer one: s = topic, a = its identifier.
     Overflow,
     /// The next attempt follows in a milliseconds.
     Wait,
@@ -80,7 +80,29 @@ pub enum Log {
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
     /// The broker has taken a message at QoS 2 at QoS 1.
-    Lowered,
+    Downgraded,
+    /// No answer to a message: a = its identifier. It is sent again.
+    Overdue,
+    /// No answer to a SUBSCRIBE or UNSUBSCRIBE. It is sent again.
+    SubOverdue,
+    /// Nor to the second: s = filter.
+    SubUnanswered,
+    /// The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and payload.
+    SetAside,
+    /// The broker hangs up on a subscription: s = filter.
+    SubSetAside,
+    /// Messages were given up: a = how many, b = identifiers of the first and the last, in the upper and lower 16 bits.
+    GivenUp,
+    /// Session present, though a new one was asked for.
+    SessionPresent,
+    /// The other side has ended several connections early.
+    ShortLived,
+    /// The link takes no more: s = topic.
+    Congested,
+    /// Messages that a handler should have acknowledged were not.
+    Unacked,
+    /// Too many UNSUBSCRIBEs are owed.
+    UnsubForgotten,
     /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
     BadTopic,
 }
@@ -115,6 +137,8 @@ pub enum Number {
     ConnectTimeout,
     /// 1 or 0: ws_enable, or a server that begins with ws:// or wss://.
     WsEnable,
+    /// Milliseconds; 0 for the default, negative for none.
+    AckTimeout,
 }
 
 /// Cloud events.
@@ -153,7 +177,7 @@ unsafe extern "C" {
     /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
     /// memory `id`, which then goes on.
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
-    /// Calls `mgos_mqtt_core_net_up` whenever the network comes up (`on` = 1), or no more (0). Returns 0 without memory.
+    /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
     /// Either may be said again. Without memory it is not called.
@@ -164,6 +188,10 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, conn: i32);
     /// Raises a cloud event.
     pub fn mgos_mqtt_shim_cloud_event(which: Cloud);
+    /// Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`.
+    pub fn mgos_mqtt_shim_event(event: i32, arg: *mut c_void);
+    /// Bytes of heap that are free.
+    pub fn mgos_mqtt_shim_free_heap() -> usize;
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;

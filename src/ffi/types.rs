@@ -72,6 +72,34 @@ pub enum Reason {
     NoMemory,
 }
 
+/// Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a call of the library that publishes. Each
+/// comes at most once an episode, with `struct mgos_mqtt_event_arg` as its data; add a handler with mgos_event_add_handler(), or for
+/// all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has none.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum mgos_mqtt_event {
+    /// Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more.
+    GivenUp = 0x4d51_5400,
+    /// Messages were set aside: the broker closes the connection on each of them. They are kept, and tried again rarely.
+    SetAside,
+    /// Subscriptions were refused, by SUBACK 0x80 or by closing the connection.
+    SubRefused,
+}
+
+/// What comes with the events of `enum mgos_mqtt_event`.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mgos_mqtt_event_arg {
+    /// The connection.
+    pub conn: *mut mgos_mqtt_conn,
+    /// How many messages or subscriptions.
+    pub count: u32,
+    /// Packet ID of the first message, as mgos_mqtt_pub() has returned it; 0 for subscriptions.
+    pub first_id: u16,
+    /// Packet ID of the last.
+    pub last_id: u16,
+}
+
 /// What has happened to a connection since it was made. Nothing of it goes back to 0 before mgos_mqtt_conn_free(); counters wrap around after
 /// 4,294,967,295.
 #[repr(C)]
@@ -89,8 +117,8 @@ pub struct mgos_mqtt_stats {
     pub retried: u32,
     /// Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
     pub received: u32,
-    /// Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those in flight that lost their retry to newer
-    /// ones, though they may have arrived.
+    /// Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those that had lost their retry to newer
+    /// ones when their connection ended unacknowledged, though they may have arrived.
     pub dropped: u32,
     /// Received packets that were over `recv_mbuf_limit`, and skipped.
     pub oversized: u32,
@@ -103,11 +131,12 @@ pub struct mgos_mqtt_stats {
     pub bytes_sent: u32,
     /// Bytes received, likewise.
     pub bytes_received: u32,
-    /// How long the answer to the last ping took, milliseconds; 0 if there was none yet. Where it came behind a large packet, since the last bytes
-    /// of that.
+    /// How long the answer to the last ping took, milliseconds; 0 if there was none yet.
     pub ping_ms: u32,
     /// How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
     pub connected_ms: u32,
+    /// Of the messages that are kept, those that are set aside now, as the broker closes the connection on each of them.
+    pub set_aside: u32,
 }
 
 /// Mongoose's string with a length.

@@ -217,6 +217,10 @@ const NORMAL_CLOSURE: [u8; 2] = [0x03, 0xe8];
 fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
     if opcode == opcode::CLOSE {
         close_frame(c, nc, payload);
+        // Without memory for it a log hook has run.
+        if c.get().nc != nc {
+            return;
+        }
         c.get().core.closing(0, 0);
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_close(nc, 1) };

@@ -11,6 +11,14 @@ pub fn reached(now: Millis, deadline: Millis) -> bool {
     now.wrapping_sub(deadline) as i32 >= 0
 }
 
+/// The earlier of two deadlines; `None` is never.
+pub fn earlier(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
+    match (a, b) {
+        (Some(x), Some(y)) => Some(if reached(x, y) { y } else { x }),
+        (a, b) => a.or(b),
+    }
+}
+
 /// What keep-alive asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Due {
@@ -22,6 +30,21 @@ pub enum Due {
     Dead,
 }
 
+/// A ping of a connection without keep-alive has so long, milliseconds.
+const PING_LIMIT: u32 = 30_000;
+
+/// Where the network was down in between, an answer has so long, milliseconds,
+const URGENT_LIMIT: u32 = 5000;
+
+/// if the last came within so many milliseconds.
+const QUICK: u32 = 2000;
+
+/// Who looks so much later than the limit, milliseconds, was kept from looking,
+const LATE: u32 = 250;
+
+/// and looks once more after so many.
+const GRACE: u32 = 1000;
+
 /// The two clocks of one connection.
 pub struct KeepAlive {
     /// Milliseconds; 0 for none.
@@ -30,20 +53,47 @@ pub struct KeepAlive {
     received: Millis,
     /// Since when PINGRESP has been awaited; 0 if it is not. What would be 0 is a millisecond later.
     ping: Millis,
+    /// When that PINGREQ was written.
+    asked: Millis,
+    /// How long the last answer took: PINGRESP, or at first CONNACK.
+    took: u32,
     /// So many bytes have to leave until PINGREQ has, too.
     behind: usize,
     /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
     look_at: Millis,
+    /// The network went down, and nothing has come in since.
+    doubtful: bool,
+    /// It came up again: the answer has less time.
+    urgent: bool,
+    /// A ping is wanted now.
+    wanted: bool,
 }
 
 impl KeepAlive {
     /// None is kept.
-    pub const NEW: Self = KeepAlive { interval: 0, sent: 0, received: 0, ping: 0, behind: 0, look_at: 0 };
+    pub const NEW: Self = KeepAlive {
+        interval: 0,
+        sent: 0,
+        received: 0,
+        ping: 0,
+        asked: 0,
+        took: 0,
+        behind: 0,
+        look_at: 0,
+        doubtful: false,
+        urgent: false,
+        wanted: false,
+    };
 
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
-        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ping: 0, behind: 0, look_at: now };
+        *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ..Self::NEW };
         self.look_at = self.earliest();
+    }
+
+    /// CONNACK came in: so long takes an answer.
+    pub fn on_accepted(&mut self, now: Millis) {
+        self.took = now.wrapping_sub(self.sent);
     }
 
     /// A packet was sent.
@@ -51,14 +101,10 @@ impl KeepAlive {
         self.sent = now;
     }
 
-    /// A packet came in.
+    /// Something came in: what is being waited for may be behind it.
     pub fn on_received(&mut self, now: Millis) {
         self.received = now;
-    }
-
-    /// Part of a packet came in: what is being waited for may be behind it.
-    pub fn on_progress(&mut self, now: Millis) {
-        self.received = now;
+        (self.doubtful, self.urgent) = (false, false);
         self.wait_on(now);
     }
 
@@ -69,11 +115,14 @@ impl KeepAlive {
         }
     }
 
-    /// PINGREQ was written, behind so many bytes that have not left yet.
+    /// PINGREQ was written; with it so many bytes wait to leave.
     pub fn on_ping(&mut self, behind: usize, now: Millis) {
-        self.ping = now.max(1);
-        self.behind = behind;
         self.sent = now;
+        self.wanted = false;
+        // Another one, while the answer to the first is awaited, does not put its end off.
+        if self.ping == 0 {
+            (self.ping, self.asked, self.behind) = (now.max(1), now, behind);
+        }
         self.look_at = self.earliest();
     }
 
@@ -85,45 +134,103 @@ impl KeepAlive {
         }
     }
 
-    /// PINGRESP came in. Returns how long it took, in milliseconds, if one was awaited.
-    pub fn on_pong(&mut self, now: Millis) -> Option<u32> {
-        let at = core::mem::take(&mut self.ping);
+    /// PINGRESP came in. When the ping was written, and how long the answer took, in milliseconds, if one was awaited.
+    pub fn on_pong(&mut self, now: Millis) -> Option<(Millis, u32)> {
+        if core::mem::take(&mut self.ping) == 0 {
+            return None;
+        }
         self.look_at = self.earliest();
-        if at == 0 { None } else { Some(now.wrapping_sub(at)) }
+        self.took = now.wrapping_sub(self.asked);
+        Some((self.asked, self.took))
+    }
+
+    /// How long the last answer took, milliseconds.
+    pub fn round_trip(&self) -> u32 {
+        self.took
+    }
+
+    /// True if PINGRESP is awaited.
+    pub fn is_asking(&self) -> bool {
+        self.ping != 0
+    }
+
+    /// The network has gone down: the connection may be dead.
+    pub fn on_network_down(&mut self) {
+        self.doubtful = true;
+        self.want();
+    }
+
+    /// The network has come up: a ping shows whether this connection has lived through it.
+    pub fn on_network_up(&mut self, now: Millis) {
+        if self.doubtful && self.took <= QUICK {
+            self.urgent = true;
+            self.wait_on(now);
+            self.look_at = now;
+        }
+        self.want();
+    }
+
+    fn want(&mut self) {
+        self.wanted = self.ping == 0;
+    }
+
+    /// True if the network went down and nothing has come in since.
+    pub fn is_doubtful(&self) -> bool {
+        self.doubtful
     }
 
     /// When to look again, as something may be due then; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        if self.interval == 0 { None } else { Some(self.look_at) }
+        if self.interval == 0 && self.ping == 0 { None } else { Some(self.look_at) }
     }
 
-    /// Until when the answer has to come; half an interval, so that with the ping after less than one a dead peer is noticed within 1.5.
+    /// Until when the answer has to come: half an interval at least, so that with the ping after less than one a dead peer is noticed
+    /// within 1.5, and 10 s where the interval is not shorter.
     fn limit(&self) -> Millis {
-        self.ping.wrapping_add(self.interval / 2)
+        let limit = match self.interval {
+            _ if self.urgent => URGENT_LIMIT,
+            0 => PING_LIMIT,
+            interval => (interval / 2).max(interval.min(10_000)),
+        };
+        self.ping.wrapping_add(limit)
     }
 
     /// When something will be due if nothing happens until then.
     fn earliest(&self) -> Millis {
+        let limit = self.limit();
+        if self.interval == 0 {
+            return limit;
+        }
         // Some way before the limit, as the link and the poll interval take their time as well.
         let early = self.interval - (self.interval / 4).min(5000);
         let sent = self.sent.wrapping_add(early);
-        let other = if self.ping != 0 { self.limit() } else { self.received.wrapping_add(early) };
+        let other = if self.ping != 0 { limit } else { self.received.wrapping_add(early) };
         if reached(sent, other) { other } else { sent }
     }
 
     /// What is due now.
     pub fn due(&mut self, now: Millis) -> Due {
-        if self.interval == 0 || !reached(now, self.look_at) {
+        if self.wanted {
+            return Due::Ping;
+        }
+        if self.deadline().is_none_or(|at| !reached(now, at)) {
             return Due::Nothing;
         }
         self.look_at = self.earliest();
         if !reached(now, self.look_at) {
-            Due::Nothing
-        } else if self.ping != 0 && reached(now, self.limit()) {
-            Due::Dead
-        } else {
-            Due::Ping
+            return Due::Nothing;
         }
+        let late = now.wrapping_sub(self.limit());
+        if self.ping == 0 || (late as i32) < 0 {
+            return Due::Ping;
+        }
+        if late > LATE {
+            // The app has kept us from looking: what has come in meanwhile is yet to be read.
+            self.ping = self.ping.wrapping_add(late + GRACE).max(1);
+            self.look_at = self.earliest();
+            return Due::Nothing;
+        }
+        Due::Dead
     }
 }
 
@@ -170,7 +277,7 @@ mod tests {
         k.on_sent(84_000);
         assert_eq!(k.due(84_999), Due::Nothing);
         assert_eq!(k.due(85_000), Due::Dead);
-        assert_eq!(k.on_pong(85_000), Some(30_000));
+        assert_eq!(k.on_pong(85_000), Some((55_000, 30_000)));
         assert_eq!(k.due(85_000), Due::Ping, "nothing else came in since the start");
     }
 
@@ -178,7 +285,7 @@ mod tests {
     fn the_answer_may_wait_behind_a_large_packet() {
         let mut k = started(0);
         k.on_ping(0, 55_000);
-        k.on_progress(80_000);
+        k.on_received(80_000);
         assert_eq!(k.due(109_999), Due::Nothing);
         assert_eq!(k.due(110_000), Due::Dead);
     }
@@ -201,10 +308,10 @@ mod tests {
         k.on_ping(0, 55_000);
         k.on_sent(55_000);
         for s in 56..110 {
-            k.on_progress(s * 1000);
+            k.on_received(s * 1000);
             assert_eq!(k.due(s * 1000), Due::Nothing);
         }
-        k.on_progress(110_000);
+        k.on_received(110_000);
         assert_eq!(k.due(110_000), Due::Ping, "nothing was sent since the last one");
         k.on_ping(0, 110_000);
         k.on_sent(110_000);

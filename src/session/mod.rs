@@ -5,30 +5,42 @@
 //! of it outlives a connection: that is what a session is.
 #![forbid(unsafe_code)]
 
+mod blame;
 mod ids;
 mod intake;
 mod keep_alive;
 mod outbox;
+mod overdue;
 mod received;
+mod send_buffer;
 mod subscriptions;
 mod types;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
-use crate::heap::OutOfMemory;
 use crate::wire::{AckKind, Decoded, Out, Packet, PacketId, QoS, Wrong, check_filter, check_name, kind};
+use blame::Blame;
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
 use outbox::{Outbox, State, Step};
+use overdue::Overdue;
 use received::Received;
+use send_buffer::SendBuffer;
 use subscriptions::Subscriptions;
+use window::Window;
 
 pub use intake::Take;
-pub use keep_alive::{Due, Millis, reached};
+pub use keep_alive::{Due, Millis, earlier, reached};
 pub use subscriptions::Recipient;
-pub use types::{Counters, Limits, Published, Reaction, Refused, Tell, Trouble};
+pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused, Tell, Trouble};
+
+/// What is aside is tried on a connection that has begun for another reason, and else so often, milliseconds: a message,
+const ASIDE_MESSAGE: u32 = 3_600_000;
+/// and a subscription, doubled each time up to the same.
+const ASIDE_SUBSCRIPTION: u32 = 120_000;
 
 /// How far the connection has got, as far as MQTT can see; the further down, the more may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
@@ -50,6 +62,7 @@ enum Link {
 enum Pending {
     Subscribe,
     Message,
+    Aside,
     Ping,
 }
 
@@ -65,18 +78,55 @@ pub struct Session<H: Copy> {
     clean: bool,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     elsewhere: bool,
+    /// Something of ours was acknowledged, or a ping answered, on this connection.
+    proven: bool,
+    /// Messages of ours were acknowledged on this connection.
+    acked: bool,
+    /// It has been told that answers are overdue; no more until all is answered.
+    overdue_told: bool,
+    /// The same, to be told.
+    overdue_news: Option<PacketId>,
+    subscribe_overdue: bool,
+    /// The broker has reported a session that was not asked for: to be told, and told.
+    session_present: Told,
+    /// What is aside may be tried on this connection.
+    try_aside: bool,
+    /// A ping has gone out so that what is sent next is alone.
+    cleared_way: bool,
+    /// Connections in a row that have ended with something in flight and nothing acknowledged.
+    vain_ends: u8,
+    /// What has been received ends inside a packet: a broker that hangs up does so between two.
+    cut_short: bool,
+    /// How often a subscription that is aside was tried.
+    aside_tries: u8,
+    /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
+    below: u8,
     /// A published or subscribed topic had control characters: for the layer above to warn of.
     pub control_characters: bool,
     ids: Ids,
+    /// A message at QoS 2 that was remembered and could not be answered: it is handed in again.
+    undelivered: Option<PacketId>,
+    window: Window,
     intake: Intake,
     outbox: Outbox,
     subscriptions: Subscriptions<H>,
     received: Received,
     alive: KeepAlive,
-    /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
-    below: u8,
+    overdue: Overdue,
+    blame: Blame,
+    send_buffer: SendBuffer,
+    /// When what is aside is tried next.
+    aside_at: Millis,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
+}
+
+/// Whether something that is told once was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Told {
+    Nothing,
+    Due,
+    Done,
 }
 
 impl<H: Copy> Default for Session<H> {
@@ -93,6 +143,10 @@ impl<H: Copy> Session<H> {
         received: Received::NEW,
         intake: Intake::NEW,
         alive: KeepAlive::NEW,
+        overdue: Overdue::NEW,
+        blame: Blame::NEW,
+        window: Window::NEW,
+        send_buffer: SendBuffer::NEW,
         ids: Ids::NEW,
         link: Link::Down,
         pending: Pending::Subscribe,
@@ -100,7 +154,20 @@ impl<H: Copy> Session<H> {
         clean: false,
         counters: Counters::NEW,
         elsewhere: false,
+        proven: false,
+        acked: false,
+        overdue_told: false,
+        overdue_news: None,
+        subscribe_overdue: false,
+        session_present: Told::Nothing,
+        try_aside: false,
+        cleared_way: false,
+        vain_ends: 0,
+        cut_short: false,
+        aside_tries: 0,
         below: 0,
+        undelivered: None,
+        aside_at: 0,
         control_characters: false,
     };
 
@@ -134,7 +201,12 @@ impl<H: Copy> Session<H> {
 
     /// True if no message is queued or in flight, in either direction.
     pub fn is_settled(&self) -> bool {
-        self.outbox.is_empty() && self.received.is_empty()
+        self.outbox.is_settled() && self.received.is_empty()
+    }
+
+    /// How many messages are aside, as the broker hangs up on them.
+    pub fn set_aside(&self) -> u16 {
+        self.outbox.aside()
     }
 
     /// A Packet Identifier that is not in use. It counts as used only once something is sent with it.
@@ -155,7 +227,17 @@ impl<H: Copy> Session<H> {
 
     /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session, or under another client identifier.
     pub fn connecting(&mut self, elsewhere: bool) {
+        if elsewhere && !self.elsewhere {
+            self.blame.acquit();
+            self.outbox.take_all_back();
+            self.subscriptions.take_all_back();
+        }
         self.elsewhere = elsewhere;
+    }
+
+    /// How long an answer may take, milliseconds, until it is overdue: 0 for the default, negative for as long as it likes.
+    pub fn set_ack_timeout(&mut self, ms: i32) {
+        self.overdue.set_timeout(ms);
     }
 
     /// CONNECT was sent, with these values.
@@ -178,11 +260,64 @@ impl<H: Copy> Session<H> {
         self.link = Link::Closing;
     }
 
-    /// The connection is gone.
-    pub fn disconnected(&mut self) {
+    /// The connection is gone. `by_peer`: neither because of us nor, as far as is known, of the network.
+    pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         self.link = Link::Down;
         self.at_once = false;
-        self.outbox.disconnected();
+        let round_trip = self.alive.round_trip();
+        // A ping that is wanted belongs to the connection, as does all that is overdue.
+        self.alive = KeepAlive::NEW;
+        self.overdue.stop();
+        self.send_buffer = SendBuffer::NEW;
+        (self.overdue_news, self.overdue_told, self.subscribe_overdue) = (None, false, false);
+        let waited = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
+        if waited && !self.acked {
+            self.window.shrink();
+            self.vain_ends = self.vain_ends.saturating_add(1);
+        } else if self.acked {
+            self.vain_ends = 0;
+        }
+        self.blame.ended(by_peer && !self.cut_short, round_trip, now);
+        self.cut_short = false;
+        let on_subscription = self.subscriptions.is_trying_aside();
+        let before = self.outbox.given_up();
+        let on_message = self.outbox.disconnected();
+        self.count_given_up(before);
+        self.try_aside = !on_subscription && !on_message;
+        if on_subscription {
+            self.aside_tries = (self.aside_tries + 1).min(5);
+        }
+        self.put_off_aside(now);
+        (self.acked, self.proven, self.cleared_way) = (false, false, false);
+    }
+
+    fn put_off_aside(&mut self, now: Millis) {
+        let wait = if self.subscriptions.aside() > 0 { ASIDE_SUBSCRIPTION << self.aside_tries } else { ASIDE_MESSAGE };
+        self.aside_at = now.wrapping_add(wait.min(ASIDE_MESSAGE));
+    }
+
+    /// True if the broker has acknowledged something of ours, or answered a ping, on this connection.
+    pub fn is_proven(&self) -> bool {
+        self.proven
+    }
+
+    /// The network has gone down; the connection may live on over another one, so it is asked for an answer.
+    pub fn network_down(&mut self) {
+        if self.is_up() {
+            self.alive.on_network_down();
+        }
+    }
+
+    /// The network has come up, or has another address: an answer shows whether the connection has lived through that.
+    pub fn network_up(&mut self, now: Millis) {
+        if self.is_up() {
+            self.alive.on_network_up(now);
+        }
+    }
+
+    /// True if the network has gone down and nothing has come in since.
+    pub fn is_doubtful(&self) -> bool {
+        self.alive.is_doubtful()
     }
 
     // What comes in.
@@ -190,6 +325,7 @@ impl<H: Copy> Session<H> {
     /// Looks at what has been received: see [`Take`].
     pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
         let take = self.intake.take(buf, limit)?;
+        self.cut_short = take == Take::More && !buf.is_empty();
         if let Take::Oversized { .. } = take {
             if self.link == Link::Asked {
                 return Err(Wrong::Order);
@@ -211,43 +347,45 @@ impl<H: Copy> Session<H> {
 
     /// Part of a packet has come in: the broker is alive, and its answer to a ping may be behind that packet.
     pub fn progress(&mut self, now: Millis) {
-        self.alive.on_progress(now);
+        self.alive.on_received(now);
     }
 
-    /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to; then such a message at
+    /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to, and such a message at
     /// QoS 1 is theirs to acknowledge.
     pub fn receive(&mut self, p: Packet<'_>, others: bool, now: Millis) -> Result<Reaction, Trouble> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == Link::Asked) {
             return Err(Trouble::Violation(Wrong::Order));
         }
-        self.alive.on_received(now);
         let (mut answer, mut tell) = (None, Tell::Handlers);
         match (kind, p.id) {
             (kind::CONNACK, _) => {
                 tell = Tell::Refused;
                 if let &[present, 0] = p.payload {
-                    self.accepted(present != 0)?;
+                    self.alive.on_accepted(now);
+                    self.accepted(present != 0, now);
                     self.counters.connects = self.counters.connects.wrapping_add(1);
                     self.counters.connected_at = now;
                     tell = Tell::Accepted;
                 }
             }
             (kind::PINGRESP, _) => {
-                if let Some(took) = self.alive.on_pong(now) {
-                    self.counters.ping = took;
-                }
+                self.ping_answered(now);
                 tell = Tell::Nobody;
             }
             (kind::PUBLISH, id) => {
                 let again = match id {
                     Some(id) if p.qos() == QoS::ExactlyOnce => {
                         answer = Some(AckKind::PubRec);
-                        let again = self.received.contains(id);
-                        if !again {
+                        let known = self.received.contains(id);
+                        if !known {
                             self.received.insert(id)?;
                         }
-                        again
+                        let undelivered = self.undelivered == Some(id);
+                        if undelivered {
+                            self.undelivered = None;
+                        }
+                        known && !undelivered
                     }
                     _ => false,
                 };
@@ -261,23 +399,54 @@ impl<H: Copy> Session<H> {
                 }
             }
             (kind::PUBREL, Some(id)) => {
-                self.received.remove(id);
+                self.received.remove(id)?;
                 answer = Some(AckKind::PubComp);
             }
             (kind::SUBACK, Some(id)) => {
-                if !self.subscriptions.settle(id) {
-                    self.outbox.subscribed(id);
-                } else if p.payload.len() == 1 {
-                    tell = Tell::Subscriber;
-                } else {
-                    return Err(Trouble::Violation(Wrong::SubackCount));
+                self.blame.id_answered(id);
+                let aside = self.subscriptions.aside();
+                match self.subscriptions.settle(id) {
+                    None => {
+                        if self.outbox.subscribed(id) {
+                            tell = Tell::Nobody;
+                        }
+                    }
+                    Some(_) if p.payload.len() != 1 => return Err(Trouble::Violation(Wrong::SubackCount)),
+                    Some(twice) => {
+                        self.expect_echo(twice, id, now);
+                        if self.subscriptions.aside() < aside {
+                            (self.aside_tries, self.try_aside) = (0, true);
+                        }
+                        tell = Tell::Subscriber;
+                    }
                 }
             }
+            (kind::UNSUBACK, Some(id)) if let Some(twice) = self.subscriptions.unsubscribed(id) => {
+                self.blame.id_answered(id);
+                self.expect_echo(twice, id, now);
+            }
             (ack, Some(id)) => {
-                match self.outbox.acknowledge(ack, id) {
+                let (repeated, aside) = (self.outbox.was_repeated(id), self.outbox.aside());
+                let step = self.outbox.acknowledge(ack, id, now);
+                // One that was aside went through: the others have their turn.
+                self.try_aside |= self.outbox.aside() < aside;
+                match step {
                     Step::Wrong => return Err(Trouble::Violation(Wrong::Ack)),
-                    Step::Lowered => tell = Tell::Lowered,
+                    Step::Downgraded => tell = Tell::Downgraded,
+                    Step::ReleaseAgain | Step::Echo => tell = Tell::Nobody,
                     Step::Done | Step::Release | Step::Ignore => {}
+                }
+                if matches!(step, Step::Done | Step::Downgraded | Step::Release) {
+                    self.acked = true;
+                    self.proven = true;
+                    self.blame.id_answered(id);
+                    if repeated {
+                        self.overdue.on_answered(now);
+                    }
+                    // The first answer to a message; PUBCOMP is the second.
+                    if ack != kind::PUBCOMP {
+                        self.window.grow();
+                    }
                 }
                 // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
                 if ack == kind::PUBREC {
@@ -286,29 +455,73 @@ impl<H: Copy> Session<H> {
             }
             (_, None) => {}
         }
+        self.alive.on_received(now);
         Ok(Reaction { answer, tell })
     }
 
-    /// CONNACK 0. `present`: the broker has kept a session.
-    fn accepted(&mut self, present: bool) -> Result<(), Wrong> {
-        if present && self.clean {
-            return Err(Wrong::SessionPresent);
+    /// What was sent twice is answered once: the second answer is nobody's, and until then the identifier is in use. Without memory for
+    /// that it is free a little earlier.
+    fn expect_echo(&mut self, twice: bool, id: PacketId, now: Millis) {
+        if twice {
+            let _ = self.outbox.push_bare(id, 0, State::Echo, now);
         }
-        if present && !self.elsewhere {
+    }
+
+    fn ping_answered(&mut self, now: Millis) {
+        let Some((asked, took)) = self.alive.on_pong(now) else { return };
+        self.counters.ping = took;
+        self.proven = true;
+        self.blame.ping_answered();
+        let Some(wait) = self.overdue.wait() else { return };
+        let message = self.outbox.overdue(asked, wait, now);
+        let subscription = self.subscriptions.overdue(asked, wait, now);
+        if message.is_none() && !subscription {
+            return;
+        }
+        self.overdue.on_overdue(now);
+        self.window.shrink();
+        if !core::mem::replace(&mut self.overdue_told, true) {
+            self.overdue_news = message;
+            self.subscribe_overdue = subscription;
+        }
+    }
+
+    /// CONNACK 0. `present`: the broker has kept a session.
+    fn accepted(&mut self, mut present: bool, now: Millis) {
+        if present && self.clean {
+            // The original lives with it, and so do we: it is the broker that must have begun a new one.
+            present = false;
+            if self.session_present == Told::Nothing {
+                self.session_present = Told::Due;
+            }
+        }
+        if let Some(id) = self.blame.accepted(now)
+            && (self.outbox.set_aside(id) || self.subscriptions.set_aside(id))
+        {
+            self.try_aside = false;
+            self.put_off_aside(now);
+        }
+        if self.blame.held_until().is_some() {
+            self.window.shrink();
+        }
+        let kept = present && !self.elsewhere;
+        if kept {
             self.outbox.resumed();
         } else {
             self.received.clear();
+            self.undelivered = None;
+            let before = self.outbox.given_up();
             self.outbox.new_session();
+            self.count_given_up(before);
         }
-        self.subscriptions.restart();
+        self.subscriptions.restart(kept);
         self.link = Link::Welcomed;
-        Ok(())
     }
 
     /// The answer to a packet with this identifier could not be sent: it will be handed in again.
     pub fn unanswered(&mut self, reaction: Reaction, id: PacketId) {
         if reaction.answer == Some(AckKind::PubRec) && reaction.tell != Tell::Nobody {
-            self.received.remove(id);
+            self.undelivered = Some(id);
         }
     }
 
@@ -329,19 +542,31 @@ impl<H: Copy> Session<H> {
 
     // What the app asks for.
 
-    /// Takes a message for sending. Capped to the QoS allowed first; then kept, or to be written at once.
-    pub fn publish(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<Published, Refused> {
+    /// Takes a message for sending. Capped to the QoS allowed first; then kept, or to be written at once. [`Session::notice`] may
+    /// have something to say afterwards.
+    pub fn publish(
+        &mut self,
+        topic: &[u8],
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        limits: Limits,
+        now: Millis,
+    ) -> Result<Published, Refused> {
         // Every message takes an identifier, whatever becomes of it, as upstream's do.
         let id = self.packet_id();
         self.control_characters |= check_name(topic).map_err(Refused::Topic)?;
         let qos = qos.min(limits.max_qos);
         let flags = (qos as u8) << 1 | retain as u8;
         if qos == QoS::AtMostOnce || limits.max_queue == 0 {
-            if !self.is_up() {
+            if !self.is_up() || self.is_doubtful() {
                 return Err(Refused::Offline);
             }
+            if !limits.room {
+                return Err(Refused::Congested);
+            }
             if qos > QoS::AtMostOnce {
-                self.outbox.push_bare(id, flags, State::Sent)?;
+                self.outbox.push_bare(id, flags, State::Sent, now)?;
             }
             return Ok(Published { id, flags, direct: true, overflow: false });
         }
@@ -353,13 +578,13 @@ impl<H: Copy> Session<H> {
         // With nothing before it, what is to be sent next is the message that follows.
         let behind_others = self.outbox.seek();
         self.outbox.push(id, flags, topic, payload)?;
+        let live = self.is_up() && limits.room;
         // A burst on a live connection goes out whole, even if there is no room to wait in.
-        let held_back = self.is_up() && overflow && self.outbox.must_wait();
-        self.at_once = self.is_up() && !behind_others || held_back;
-        while self.outbox.is_over() {
-            self.outbox.give_up_one(id, held_back);
-            self.counters.dropped = self.counters.dropped.wrapping_add(1);
-        }
+        let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
+        self.at_once = live && !behind_others || held_back;
+        let before = self.outbox.given_up();
+        while self.outbox.is_over() && self.outbox.make_room(id, held_back) {}
+        self.count_given_up(before);
         self.counters.most_kept = self.counters.most_kept.max(self.outbox.kept());
         Ok(Published { id, flags, direct: false, overflow })
     }
@@ -380,19 +605,15 @@ impl<H: Copy> Session<H> {
         self.subscriptions.count(filter)
     }
 
-    /// Keeps the identifier of an UNSUBSCRIBE until its answer comes.
-    pub fn unsubscribing(&mut self, id: PacketId) -> Result<(), OutOfMemory> {
-        self.outbox.push_bare(id, 0, State::Unsubscribe)
-    }
-
-    /// Removes the newest subscription with exactly this filter.
-    pub fn unsubscribe(&mut self, filter: &[u8]) {
-        if let Some(id) = self.subscriptions.remove(filter)
-            && self.is_up()
-        {
+    /// Removes the newest subscription with exactly this filter. With the last of them UNSUBSCRIBE goes out, now or on the next connection
+    /// to the session. `None` if there is none; else whether an older UNSUBSCRIBE was forgotten, as too many are owed.
+    pub fn unsubscribe(&mut self, filter: &[u8], now: Millis) -> Option<bool> {
+        let done = self.subscriptions.remove(filter)?;
+        if let Some(id) = done.awaited {
             // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
-            let _ = self.outbox.push_bare(id, 0, State::Subscribe);
+            let _ = self.outbox.push_bare(id, 0, State::Subscribe, now);
         }
+        Some(done.forgotten)
     }
 
     /// Payload bytes that are kept for sending or sending again.
@@ -418,41 +639,183 @@ impl<H: Copy> Session<H> {
         if !self.is_up() {
             return None;
         }
-        if self.subscriptions.seek() {
-            self.pending = Pending::Subscribe;
-            let id = self.packet_id();
-            return self.subscriptions.next(id, QoS::clamped(2 - self.below as i32));
-        }
-        if (core::mem::take(&mut self.at_once) || self.link == Link::Up && room) && self.outbox.seek() && !self.outbox.must_wait() {
-            self.pending = Pending::Message;
-            if self.outbox.next_needs_id() {
-                let id = self.packet_id();
-                self.outbox.renumber_next(id);
+        let at_once = core::mem::take(&mut self.at_once);
+        let messages = at_once || self.link == Link::Up && room;
+        let window = self.window.size();
+        let busy = self.outbox.in_flight() + if self.window.is_widest() { 0 } else { self.subscriptions.awaiting() };
+        // If it goes on, what is wrong is looked for one packet at a time.
+        let alone = window == 1 && self.vain_ends > 1;
+        let mut pending = None;
+        if (self.window.is_widest() || busy < window) && self.subscriptions.seek() {
+            pending = Some(Pending::Subscribe);
+        } else if messages && self.outbox.seek() {
+            if busy < window || !self.outbox.next_is_message() || self.next_release() {
+                pending = Some(Pending::Message);
             }
-            return self.outbox.next();
+        } else if messages && busy == 0 && self.seek_aside(now) {
+            pending = Some(if self.subscriptions.seek() { Pending::Subscribe } else { Pending::Aside });
         }
-        self.pending = Pending::Ping;
-        if self.alive.due(now) == Due::Ping { Some(Out::PINGREQ) } else { None }
+        // The answer to a ping shows that the broker has taken what came before: whatever goes out then is alone.
+        let is_cleared = self.cleared_way && !self.alive.is_asking();
+        let may_be_blamed = match pending {
+            Some(Pending::Message) => self.outbox.next_is_message(),
+            pending => pending.is_some(),
+        };
+        let holds = self.blame.is_holding(now);
+        let clears_way = may_be_blamed && alone && !holds && !self.blame.is_clean() && !is_cleared;
+        if clears_way || may_be_blamed && holds {
+            pending = None;
+        }
+        let asks = clears_way || self.is_overdue(now);
+        match pending {
+            Some(Pending::Subscribe) => {
+                self.pending = Pending::Subscribe;
+                let id = self.packet_id();
+                self.subscriptions.next(id, QoS::clamped(2 - self.below as i32))
+            }
+            Some(Pending::Aside) => {
+                self.pending = Pending::Aside;
+                self.outbox.next_aside()
+            }
+            Some(_) => {
+                self.pending = Pending::Message;
+                self.outbox.next()
+            }
+            None => {
+                self.pending = Pending::Ping;
+                let due = self.alive.due(now) == Due::Ping;
+                if due || asks && !self.alive.is_asking() { Some(Out::PINGREQ) } else { None }
+            }
+        }
     }
 
-    /// What `next` has returned was written, behind `unsent` bytes. The bytes that it pointed to stay where and as they are.
-    pub fn sent(&mut self, unsent: usize, now: Millis) {
-        match self.pending {
-            Pending::Subscribe => self.subscriptions.sent(),
-            Pending::Message => self.outbox.sent(),
-            Pending::Ping => self.alive.on_ping(unsent, now),
+    /// Where a message has to wait for others, a PUBREL behind it does not.
+    fn next_release(&mut self) -> bool {
+        if self.outbox.seek_release() {
+            return true;
         }
+        self.outbox.rewind();
+        false
+    }
+
+    /// True if something that is aside is to be tried.
+    fn seek_aside(&mut self, now: Millis) -> bool {
+        if self.outbox.aside() == 0 && self.subscriptions.aside() == 0 {
+            return false;
+        }
+        let is_due = reached(now, self.aside_at);
+        if !self.try_aside && !is_due {
+            return false;
+        }
+        if is_due {
+            // Should it not go out now, it does so soon.
+            self.aside_at = now.wrapping_add(1000);
+            self.try_aside = true;
+        }
+        if self.subscriptions.try_aside() {
+            self.try_aside = false;
+            return true;
+        }
+        self.outbox.next_aside().is_some()
+    }
+
+    /// True if an answer has taken so long that the broker is to be asked for it.
+    fn is_overdue(&mut self, now: Millis) -> bool {
+        if !self.overdue.is_due(now) {
+            return false;
+        }
+        let oldest = earlier(self.outbox.oldest_on_wire(), self.subscriptions.on_wire_since());
+        match (oldest, self.overdue.wait()) {
+            (Some(sent), Some(wait)) => {
+                if now.wrapping_sub(sent) >= wait {
+                    return true;
+                }
+                self.overdue.watch(sent, self.send_buffer.unsent());
+            }
+            _ => {
+                if self.outbox.kept() > 0 {
+                    self.overdue.pause();
+                } else {
+                    self.overdue.stop();
+                    self.overdue_told = false;
+                }
+            }
+        }
+        false
+    }
+
+    /// What `next` has returned was written; `unsent` bytes wait to leave now, those of it included. The bytes that it pointed to stay where
+    /// and as they are.
+    pub fn sent(&mut self, unsent: usize, now: Millis) {
+        self.cleared_way = false;
+        match self.pending {
+            Pending::Subscribe => {
+                if let Some(id) = self.subscriptions.sent(now) {
+                    self.blame.wrote_suspect(id, now);
+                }
+                self.overdue.on_sent(unsent, now);
+            }
+            Pending::Message => {
+                match self.outbox.sent(now) {
+                    Some((id, true)) => self.blame.wrote_suspect(id, now),
+                    Some((id, false)) => self.blame.wrote_harmless(id, now),
+                    None => {}
+                }
+                self.overdue.on_sent(unsent, now);
+            }
+            Pending::Aside => {
+                self.try_aside = false;
+                if let Some(id) = self.outbox.aside_sent(now) {
+                    self.blame.wrote_harmless(id, now);
+                }
+                self.overdue.on_sent(unsent, now);
+            }
+            Pending::Ping => {
+                self.alive.on_ping(unsent, now);
+                self.blame.wrote_ping(now);
+                // Also where its purpose is another.
+                self.cleared_way = true;
+            }
+        }
+        self.send_buffer.wrote(unsent);
         self.alive.on_sent(now);
     }
 
-    /// Something was written that did not come from `pending`.
-    pub fn sent_other(&mut self, now: Millis) {
+    /// A packet with this first byte and identifier was written that did not come from `next`; `unsent` bytes wait now.
+    pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, unsent: usize, now: Millis) {
+        match (first >> 4, id) {
+            // Nobody hangs up on an acknowledgement.
+            (kind::PUBACK | kind::PUBREC | kind::PUBCOMP, _) => {}
+            (kind::PUBREL, Some(id)) => self.blame.wrote_harmless(id, now),
+            _ => self.blame.wrote_other(now),
+        }
+        self.send_buffer.wrote(unsent);
+        self.alive.on_sent(now);
+    }
+
+    /// The app has written something to the connection by itself.
+    pub fn app_sent(&mut self, now: Millis) {
+        self.blame.wrote_other(now);
         self.alive.on_sent(now);
     }
 
     /// So many bytes have left for the broker.
     pub fn left(&mut self, bytes: usize, now: Millis) {
         self.alive.on_left(bytes, now);
+        self.overdue.on_left(bytes, now);
+        self.send_buffer.left(bytes);
+        self.blame.left(now);
+    }
+
+    /// The event loop goes round while so many bytes wait to leave.
+    pub fn polled(&mut self, unsent: usize, now: Millis) {
+        self.send_buffer.polled(unsent, now);
+    }
+
+    /// True if a packet of `size` bytes may be written behind `unsent` others: no more waits than a third of the heap's `free` bytes, and something
+    /// moves.
+    pub fn has_room(&self, unsent: usize, size: usize, free: usize) -> bool {
+        self.send_buffer.has_room(unsent, size, free)
     }
 
     /// True if the broker has not answered a ping in time.
@@ -460,8 +823,52 @@ impl<H: Copy> Session<H> {
         self.link != Link::Down && self.alive.due(now) == Due::Dead
     }
 
-    /// When keep-alive wants to be looked at again.
+    /// When to look again for what time asks for.
     pub fn deadline(&self) -> Option<Millis> {
-        if self.is_up() { self.alive.deadline() } else { None }
+        if !self.is_up() {
+            return None;
+        }
+        // While the answer to a ping is awaited there is nothing to ask for.
+        let overdue = if self.alive.is_asking() { None } else { self.overdue.deadline() };
+        let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
+        let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
+        let other = earlier(aside.then_some(self.aside_at), self.blame.held_until());
+        earlier(earlier(self.alive.deadline(), overdue), other)
+    }
+
+    // What the app is to be told.
+
+    fn count_given_up(&mut self, before: u16) {
+        let more = self.outbox.given_up().wrapping_sub(before);
+        self.counters.dropped = self.counters.dropped.wrapping_add(more as u32);
+    }
+
+    /// What is to be logged; `None` for nothing more. To be asked until then whenever something was published or received, or time has
+    /// passed.
+    pub fn notice(&mut self) -> Option<Notice<'_>> {
+        if self.session_present == Told::Due {
+            self.session_present = Told::Done;
+            return Some(Notice::SessionPresent);
+        }
+        if let Some(id) = self.overdue_news.take() {
+            return Some(Notice::Overdue(id));
+        }
+        if core::mem::take(&mut self.subscribe_overdue) {
+            return Some(Notice::SubscribeOverdue);
+        }
+        if let Some((filter, aside)) = self.subscriptions.news() {
+            return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
+        }
+        self.outbox.notice()
+    }
+
+    /// True if messages were given up of which the app has not been told.
+    pub fn has_given_up(&self) -> bool {
+        self.outbox.given_up() > 0
+    }
+
+    /// How many messages were given up since this was last asked. The app is told of them.
+    pub fn take_given_up(&mut self) -> GivenUp {
+        self.outbox.take_given_up()
     }
 }

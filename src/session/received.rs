@@ -1,21 +1,36 @@
 //! QoS 2 messages that have been taken but not yet released: what keeps a repeated one from being delivered twice \[MQTT-4.3.3-2\].
+//!
+//! Brokers number them one after the other, so their identifiers are kept as runs: a thousand open at once are one block.
 
 use crate::heap::{List, OutOfMemory};
 use crate::wire::PacketId;
 
-/// How many may be open at once. Brokers keep 10 to 100 in flight; the limit bounds what a hostile one can make us keep.
-const MOST: u8 = 255;
+/// How many runs there may be; the limit bounds what a hostile broker can make us keep.
+const MOST: u8 = 64;
+
+/// Identifiers in a row, both ends included.
+#[derive(Clone, Copy)]
+struct Run {
+    first: u16,
+    last: u16,
+}
+
+impl Run {
+    fn contains(&self, id: u16) -> bool {
+        (self.first..=self.last).contains(&id)
+    }
+}
 
 /// The set of their identifiers.
 pub struct Received {
-    ids: List<PacketId>,
+    runs: List<Run>,
     len: u8,
 }
 
 /// Why there is no room for another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Full {
-    /// The broker has more open than any real one does.
+    /// The broker has more open, and in less order, than any real one does.
     TooMany,
     /// No memory.
     OutOfMemory,
@@ -29,11 +44,11 @@ impl From<OutOfMemory> for Full {
 
 impl Received {
     /// None is open.
-    pub const NEW: Self = Received { ids: List::new(), len: 0 };
+    pub const NEW: Self = Received { runs: List::new(), len: 0 };
 
     /// True if the message with this identifier has been taken and not released.
     pub fn contains(&self, id: PacketId) -> bool {
-        self.ids.iter().any(|i| *i.value == id)
+        self.runs.iter().any(|run| run.value.contains(id.get()))
     }
 
     /// True if none is open.
@@ -41,48 +56,124 @@ impl Received {
         self.len == 0
     }
 
-    /// Remembers one that is not in the set.
-    pub fn insert(&mut self, id: PacketId) -> Result<(), Full> {
+    fn push(&mut self, first: u16, last: u16) -> Result<(), Full> {
         if self.len == MOST {
             return Err(Full::TooMany);
         }
-        self.ids.push_front(id, &[])?;
+        self.runs.push_front(Run { first, last }, &[])?;
         self.len += 1;
         Ok(())
     }
 
+    /// Remembers one that is not in the set.
+    pub fn insert(&mut self, id: PacketId) -> Result<(), Full> {
+        let id = id.get();
+        let (before, after) = (id - 1, id.wrapping_add(1));
+        // The run that follows, if there is one, is joined with the one before.
+        let next = self.runs.iter().find(|run| run.value.first == after && after != 0).map(|run| run.value.last);
+        if let Some(mut run) = self.runs.find(|run| run.value.last == before && before != 0) {
+            run.value().last = next.unwrap_or(id);
+            if let Some(last) = next
+                && let Some(run) = self.runs.find(|run| run.value.first == after && run.value.last == last)
+            {
+                run.remove();
+                self.len -= 1;
+            }
+            return Ok(());
+        }
+        if next.is_some()
+            && let Some(mut run) = self.runs.find(|run| run.value.first == after)
+        {
+            run.value().first = id;
+            return Ok(());
+        }
+        self.push(id, id)
+    }
+
     /// PUBREL: the identifier is free again. One that is not in the set is no error: the PUBCOMP was lost.
-    pub fn remove(&mut self, id: PacketId) {
-        if let Some(found) = self.ids.find(|i| *i.value == id) {
+    pub fn remove(&mut self, id: PacketId) -> Result<(), Full> {
+        let id = id.get();
+        let Some(mut found) = self.runs.find(|run| run.value.contains(id)) else { return Ok(()) };
+        let Run { first, last } = *found.value();
+        if first == last {
             found.remove();
             self.len -= 1;
+        } else if id == first {
+            found.value().first += 1;
+        } else if id == last {
+            found.value().last -= 1;
+        } else {
+            self.push(id + 1, last)?;
+            if let Some(mut run) = self.runs.find(|run| run.value.first == first) {
+                run.value().last = id - 1;
+            }
         }
+        Ok(())
     }
 
     /// A new session: nothing is open.
     pub fn clear(&mut self) {
-        self.ids.clear();
+        self.runs.clear();
         self.len = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::{Full, PacketId, Received};
+    use std::collections::BTreeSet;
+
+    fn id(n: u16) -> PacketId {
+        PacketId::new(n).unwrap()
+    }
+
+    #[test]
+    fn a_thousand_open_in_a_row_are_one_run() {
+        let mut r = Received::NEW;
+        for n in 1..=1000 {
+            r.insert(id(n)).unwrap();
+        }
+        assert_eq!(r.len, 1);
+        assert!(r.contains(id(1)) && r.contains(id(1000)) && !r.contains(id(1001)));
+    }
 
     #[test]
     fn the_set_is_bounded_and_frees_what_is_released() {
-        let id = |n| PacketId::new(n).unwrap();
         let mut r = Received::NEW;
-        for n in 1..=255 {
-            r.insert(id(n)).unwrap();
+        for n in 1..=64 {
+            r.insert(id(2 * n)).unwrap();
         }
-        assert_eq!(r.insert(id(256)), Err(Full::TooMany));
-        r.remove(id(7));
-        r.remove(id(7));
-        assert!(!r.contains(id(7)) && r.contains(id(255)));
-        r.insert(id(256)).unwrap();
+        assert_eq!(r.insert(id(200)), Err(Full::TooMany));
+        r.remove(id(8)).unwrap();
+        r.remove(id(8)).unwrap();
+        assert!(!r.contains(id(8)) && r.contains(id(128)));
+        r.insert(id(200)).unwrap();
         r.clear();
-        assert!(!r.contains(id(256)));
+        assert!(!r.contains(id(200)) && r.is_empty());
+    }
+
+    #[test]
+    fn it_holds_what_a_plain_set_holds_at_both_ends_of_the_identifiers_too() {
+        let (mut r, mut plain) = (Received::NEW, BTreeSet::new());
+        let mut random = 1u32;
+        for _ in 0..20_000 {
+            random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+            let n = [1, 65_506][(random >> 20) as usize & 1] + (random >> 24) as u16 % 30;
+            if random >> 16 & 1 == 0 {
+                if plain.insert(n) {
+                    r.insert(id(n)).unwrap();
+                }
+            } else {
+                plain.remove(&n);
+                r.remove(id(n)).unwrap();
+            }
+            assert!((1..=30).chain(65_506..=65_535).all(|n| r.contains(id(n)) == plain.contains(&n)));
+        }
+        for n in plain {
+            r.remove(id(n)).unwrap();
+        }
+        assert!(r.is_empty());
     }
 }

@@ -1,8 +1,10 @@
 //! What the app has subscribed to, and who is to be told.
 //!
-//! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does.
+//! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does. A filter that was
+//! unsubscribed stays until the broker has confirmed it, as it is owed to the session.
 
 use super::ids::ahead;
+use super::keep_alive::{Millis, reached};
 use crate::heap::{List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
@@ -11,29 +13,52 @@ use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 enum State {
     /// Nothing is under way.
     Settled,
-    /// SUBSCRIBE is still to be sent.
+    /// SUBSCRIBE, or UNSUBSCRIBE, is still to be sent.
     Unsent,
-    /// SUBSCRIBE was sent, SUBACK is awaited.
+    /// It was sent, SUBACK or UNSUBACK is awaited.
     Awaiting,
 }
+
+/// Its handler is told of messages only.
+const MESSAGES_ONLY: u8 = 1;
+/// The filter has no wildcard.
+const LITERAL: u8 = 2;
+/// The packet is, or was, sent a second time on this connection.
+const AGAIN: u8 = 4;
+/// It is being unsubscribed: it has no handler any more, and gets no messages.
+const LEAVING: u8 = 8;
+/// The broker hangs up on it: it goes out only now and then.
+const ASIDE: u8 = 16;
+/// It went out while it was aside, and others are to have their turn.
+const TRIED: u8 = 32;
+/// The app is to be told what has become of it.
+const TELL: u8 = 64;
 
 /// One subscription; its filter stands behind it. `H` is whatever the layer above needs to call its handler.
 #[derive(Clone, Copy)]
 struct Subscription<H: Copy> {
     handler: H,
+    /// What its packet goes out with until it is answered, also on a later connection; 0 for none.
     id: u16,
     /// See [`tail`].
     tail: u16,
     qos: QoS,
     state: State,
-    messages_only: bool,
-    /// The filter has no wildcard.
-    literal: bool,
+    flags: u8,
 }
 
 impl<H: Copy> Subscription<H> {
+    fn is(&self, flag: u8) -> bool {
+        self.flags & flag != 0
+    }
+
     fn recipient(&self) -> Recipient<H> {
-        Recipient { handler: self.handler, messages_only: self.messages_only }
+        Recipient { handler: self.handler, messages_only: self.is(MESSAGES_ONLY) }
+    }
+
+    /// UNSUBSCRIBE is to be sent.
+    fn is_to_leave(&self) -> bool {
+        self.state == State::Unsent && self.is(LEAVING)
     }
 }
 
@@ -55,10 +80,22 @@ pub struct Recipient<H> {
     pub messages_only: bool,
 }
 
-/// The cursor of what is to be subscribed next.
+/// So many UNSUBSCRIBEs are owed at most; the oldest in the list is forgotten.
+const MOST_LEAVING: u8 = 16;
+
+/// The cursor of what is to be sent next.
 const UNSENT: usize = 0;
 /// The cursor of a message's delivery.
 const DELIVERY: usize = 1;
+
+/// What came of unsubscribing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unsubscribed {
+    /// The identifier that is in use, if a SUBACK is still awaited.
+    pub awaited: Option<PacketId>,
+    /// An UNSUBSCRIBE that was owed was forgotten, as there are too many.
+    pub forgotten: bool,
+}
 
 /// All subscriptions of a connection.
 pub struct Subscriptions<H: Copy> {
@@ -66,49 +103,116 @@ pub struct Subscriptions<H: Copy> {
     /// Where the cursor of the delivery stood when it last found a match. As long as it stands there, that is still the same subscription: were it
     /// removed, the cursor would have gone on.
     matched: usize,
+    /// When a SUBSCRIBE or UNSUBSCRIBE was last sent.
+    sent_at: Millis,
+    /// How many answers are awaited.
+    awaiting: u16,
+    /// How many are being unsubscribed.
+    leaving: u8,
+    /// How many are aside.
+    aside: u8,
+    /// One has [`TELL`].
+    tell: bool,
 }
 
 impl<H: Copy> Subscriptions<H> {
     /// None.
-    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0 };
+    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, leaving: 0, aside: 0, tell: false };
 
-    /// How far ahead of `id` the nearest identifier of a SUBSCRIBE under way lies; not more than `most`.
+    /// How far ahead of `id` the nearest identifier under way lies; not more than `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
-        self.list.iter().filter(|s| s.value.state == State::Awaiting).fold(most, |most, s| most.min(ahead(id, s.value.id)))
+        self.list.iter().filter(|s| s.value.id != 0).fold(most, |most, s| most.min(ahead(id, s.value.id)))
+    }
+
+    /// How many answers are awaited.
+    pub fn awaiting(&self) -> u16 {
+        self.awaiting
+    }
+
+    /// How many are aside.
+    pub fn aside(&self) -> u8 {
+        self.aside
     }
 
     /// Adds one. The same filter may be there already: each has its own handler.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
         let literal = !filter.iter().any(|&b| is_wildcard(b));
-        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, messages_only, literal };
+        let flags = if messages_only { MESSAGES_ONLY } else { 0 } | if literal { LITERAL } else { 0 };
+        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, flags };
         self.list.push_front(subscription, &[filter])?;
+        // An UNSUBSCRIBE that has not gone out yet is not wanted any more.
+        while self.leaving > 0
+            && let Some(found) = self.list.find(|s| s.value.is_to_leave() && s.bytes == filter)
+        {
+            found.remove();
+            self.leaving -= 1;
+        }
         self.list.rewind::<UNSENT>();
         Ok(())
     }
 
     /// How many have exactly this filter: none, one, or more.
     pub fn count(&self, filter: &[u8]) -> usize {
-        self.list.iter().filter(|s| s.bytes == filter).count()
+        self.list.iter().filter(|s| !s.value.is(LEAVING) && s.bytes == filter).count()
     }
 
-    /// Removes the newest with exactly this filter. The identifier that it has in use, if its SUBACK is awaited.
-    pub fn remove(&mut self, filter: &[u8]) -> Option<PacketId> {
-        let mut found = self.list.find(|s| s.bytes == filter)?;
-        let s = *found.value();
-        found.remove();
-        if s.state == State::Awaiting { PacketId::new(s.id) } else { None }
+    /// Removes the newest with exactly this filter; with the last of them UNSUBSCRIBE is owed to the broker. `None` if there is none.
+    pub fn remove(&mut self, filter: &[u8]) -> Option<Unsubscribed> {
+        let last = self.count(filter) == 1;
+        let mut found = self.list.find(|s| !s.value.is(LEAVING) && s.bytes == filter)?;
+        let s = found.value();
+        let mut done = Unsubscribed::default();
+        if s.state == State::Awaiting {
+            done.awaited = PacketId::new(s.id);
+            self.awaiting -= 1;
+        }
+        self.aside -= s.is(ASIDE) as u8;
+        if !last {
+            found.remove();
+            return Some(done);
+        }
+        (s.state, s.flags, s.id) = (State::Unsent, LEAVING, 0);
+        self.leaving += 1;
+        self.matched = 0;
+        if self.leaving > MOST_LEAVING {
+            // The newest stand first.
+            let mut n = self.leaving;
+            if let Some(mut oldest) = self.list.find(|s| {
+                n -= s.value.is(LEAVING) as u8;
+                n == 0
+            }) {
+                self.awaiting -= (oldest.value().state == State::Awaiting) as u16;
+                oldest.remove();
+                self.leaving -= 1;
+                done.forgotten = true;
+            }
+        }
+        self.list.rewind::<UNSENT>();
+        Some(done)
     }
 
-    /// A connection is up: all are to be subscribed again.
-    pub fn restart(&mut self) {
-        self.list.for_each(|s, _| s.state = State::Unsent);
+    /// A connection is up: all are to be subscribed again. `kept`: the broker has kept the session, and with it what is to be unsubscribed.
+    pub fn restart(&mut self, kept: bool) {
+        self.awaiting = 0;
+        while !kept
+            && self.leaving > 0
+            && let Some(found) = self.list.find(|s| s.value.is(LEAVING))
+        {
+            found.remove();
+            self.leaving -= 1;
+        }
+        self.list.for_each(|s, _| {
+            s.state = if s.is(ASIDE) { State::Settled } else { State::Unsent };
+            s.flags &= !AGAIN;
+        });
         self.list.rewind::<UNSENT>();
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
+        (self.awaiting, self.leaving, self.aside) = (0, 0, 0);
     }
 
     /// False if there is none to be subscribed for sure.
@@ -116,41 +220,144 @@ impl<H: Copy> Subscriptions<H> {
         self.list.place_of::<UNSENT>() != 0
     }
 
-    /// True if there is one to be subscribed; then `next` returns it.
+    /// True if there is one to be sent; then `next` returns it. UNSUBSCRIBE goes before SUBSCRIBE.
     pub fn seek(&mut self) -> bool {
+        if self.leaving > 0 {
+            self.list.rewind::<UNSENT>();
+            if self.list.seek::<UNSENT>(|s| s.value.is_to_leave()) {
+                return true;
+            }
+            self.list.rewind::<UNSENT>();
+        }
         self.list.seek::<UNSENT>(|s| s.value.state == State::Unsent)
     }
 
-    /// The SUBSCRIBE to be sent, with this identifier.
+    /// The packet to be sent, with this identifier unless it has one already.
     pub fn next(&mut self, id: PacketId, max: QoS) -> Option<Out<'_>> {
-        self.list.current_value_mut::<UNSENT>()?.id = id.get();
+        let s = self.list.current_value_mut::<UNSENT>()?;
+        let id = PacketId::new(s.id).unwrap_or(id);
+        s.id = id.get();
         let s = self.list.current::<UNSENT>()?;
-        Some(Out::subscribe(id, s.bytes, s.value.qos.min(max)))
+        Some(if s.value.is(LEAVING) { Out::unsubscribe(id, s.bytes) } else { Out::subscribe(id, s.bytes, s.value.qos.min(max)) })
     }
 
-    /// It was sent. Its filter stays where and as it is.
-    pub fn sent(&mut self) {
-        if let Some(s) = self.list.current_value_mut::<UNSENT>() {
-            s.state = State::Awaiting;
-        }
+    /// It was sent. Its filter stays where and as it is. Its identifier.
+    pub fn sent(&mut self, now: Millis) -> Option<PacketId> {
+        let s = self.list.current_value_mut::<UNSENT>()?;
+        s.state = State::Awaiting;
+        let id = PacketId::new(s.id);
+        self.awaiting += 1;
+        self.sent_at = now;
         self.list.advance::<UNSENT>();
+        id
     }
 
-    /// SUBACK with this identifier came in. False if it answers none of ours; else [`settled`](Self::settled) says which.
-    pub fn settle(&mut self, id: PacketId) -> bool {
+    /// SUBACK with this identifier came in. `None` if it answers none of ours; else [`settled`](Self::settled) says which, and it is true if
+    /// the SUBSCRIBE was sent twice.
+    pub fn settle(&mut self, id: PacketId) -> Option<bool> {
         self.list.rewind::<DELIVERY>();
-        self.list.seek::<DELIVERY>(|s| s.value.state == State::Awaiting && s.value.id == id.get());
-        match self.list.current_value_mut::<DELIVERY>() {
-            Some(s) => s.state = State::Settled,
-            None => return false,
-        }
-        true
+        self.list.seek::<DELIVERY>(|s| s.value.id == id.get() && !s.value.is(LEAVING));
+        let s = self.list.current_value_mut::<DELIVERY>()?;
+        let awaiting = s.state == State::Awaiting;
+        let twice = awaiting && s.is(AGAIN);
+        self.awaiting -= awaiting as u16;
+        self.aside -= s.is(ASIDE) as u8;
+        (s.state, s.id) = (State::Settled, 0);
+        s.flags &= !(ASIDE | TRIED | AGAIN | TELL);
+        Some(twice)
+    }
+
+    /// UNSUBACK with this identifier came in. `None` if it answers none of ours; else whether the UNSUBSCRIBE was sent twice.
+    pub fn unsubscribed(&mut self, id: PacketId) -> Option<bool> {
+        let mut found = self.list.find(|s| s.value.id == id.get() && s.value.is(LEAVING))?;
+        let awaiting = found.value().state == State::Awaiting;
+        let twice = awaiting && found.value().is(AGAIN);
+        found.remove();
+        self.awaiting -= awaiting as u16;
+        self.leaving -= 1;
+        Some(twice)
     }
 
     /// Filter and handler of the subscription that has just been settled.
     pub fn settled(&self) -> Option<(&[u8], Recipient<H>)> {
-        self.list.current::<DELIVERY>().map(|s| (s.bytes, s.value.recipient()))
+        self.list.current::<DELIVERY>().filter(|s| !s.value.is(LEAVING)).map(|s| (s.bytes, s.value.recipient()))
     }
+
+    // What is not answered.
+
+    /// When the last that awaits its answer was sent.
+    pub fn on_wire_since(&self) -> Option<Millis> {
+        (self.awaiting > 0).then_some(self.sent_at)
+    }
+
+    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is sent again, once on a connection. True if
+    /// there was any.
+    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> bool {
+        if self.awaiting == 0 || !reached(asked, self.sent_at) || now.wrapping_sub(self.sent_at) < wait {
+            return false;
+        }
+        self.awaiting = 0;
+        self.list.for_each(|s, _| {
+            if s.state == State::Awaiting {
+                // The second time it waits for the next connection.
+                s.state = if s.is(AGAIN) { State::Settled } else { State::Unsent };
+                s.flags |= if s.is(AGAIN) && !s.is(LEAVING) { TELL } else { AGAIN };
+            }
+        });
+        self.tell = true;
+        self.list.rewind::<UNSENT>();
+        true
+    }
+
+    /// The broker hangs up on the SUBSCRIBE with this identifier. False if it is not one of ours.
+    pub fn set_aside(&mut self, id: PacketId) -> bool {
+        let Some(mut found) = self.list.find(|s| s.value.id == id.get() && !s.value.is(LEAVING | ASIDE)) else { return false };
+        found.value().flags |= ASIDE | TELL;
+        self.aside += 1;
+        self.tell = true;
+        true
+    }
+
+    /// Another broker may take what this one does not.
+    pub fn take_all_back(&mut self) {
+        self.list.for_each(|s, _| s.flags &= !ASIDE);
+        self.aside = 0;
+    }
+
+    /// True if the SUBSCRIBE of one that is aside awaits its answer.
+    pub fn is_trying_aside(&self) -> bool {
+        self.aside > 0 && self.list.iter().any(|s| s.value.is(ASIDE) && s.value.state == State::Awaiting)
+    }
+
+    /// One that is aside is to be sent, each in its turn; `seek` finds it. False if there is none.
+    pub fn try_aside(&mut self) -> bool {
+        for _ in 0..2 {
+            if let Some(mut found) = self.list.find(|s| s.value.is(ASIDE) && !s.value.is(TRIED)) {
+                let s = found.value();
+                (s.state, s.flags) = (State::Unsent, s.flags | TRIED);
+                self.list.rewind::<UNSENT>();
+                return true;
+            }
+            self.list.for_each(|s, _| s.flags &= !TRIED);
+        }
+        false
+    }
+
+    /// One of which the app is to be told: its filter, and whether it is aside; else it was not answered.
+    pub fn news(&mut self) -> Option<(&[u8], bool)> {
+        if !self.tell {
+            return None;
+        }
+        let Some(mut found) = self.list.find(|s| s.value.is(TELL)) else {
+            self.tell = false;
+            return None;
+        };
+        found.value().flags &= !TELL;
+        let s = found.item();
+        Some((s.bytes, s.value.is(ASIDE)))
+    }
+
+    // Delivery.
 
     /// Begins the delivery of a message: true if anyone has subscribed to `topic`.
     pub fn find(&mut self, topic: &[u8]) -> bool {
@@ -161,8 +368,9 @@ impl<H: Copy> Subscriptions<H> {
     fn seek_match(&mut self, topic: &[u8]) -> bool {
         let last = tail(topic);
         let found = self.list.seek::<DELIVERY>(|s| {
-            let Subscription { tail, literal, .. } = *s.value;
-            (tail == 0 || tail == last) && if literal { s.bytes == topic } else { matches(s.bytes, topic) }
+            let Subscription { tail, flags, .. } = *s.value;
+            (tail == 0 || tail == last)
+                && if flags & LITERAL != 0 { s.bytes == topic } else { flags & LEAVING == 0 && matches(s.bytes, topic) }
         });
         self.matched = self.list.place_of::<DELIVERY>();
         found

@@ -11,7 +11,7 @@ mod resume;
 mod subscribing;
 mod table;
 
-use super::{Limits, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
+use super::{GivenUp, Limits, Notice, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
 use crate::wire::{Out, Packet, QoS, Wrong, decode, header, size};
 use std::vec;
 use std::vec::Vec;
@@ -19,7 +19,7 @@ use std::vec::Vec;
 const Q0: QoS = QoS::AtMostOnce;
 const Q1: QoS = QoS::AtLeastOnce;
 const Q2: QoS = QoS::ExactlyOnce;
-const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10 };
+const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10, room: true };
 const NEW: &[u8] = &[0x20, 2, 0, 0];
 const KEPT: &[u8] = &[0x20, 2, 1, 0];
 
@@ -64,7 +64,7 @@ impl Rig {
 
     /// The link breaks and comes back to a session that the broker has kept.
     fn resume(&mut self) -> Vec<Vec<u8>> {
-        self.s.disconnected();
+        self.s.disconnected(false, 0);
         self.connect(false, KEPT)
     }
 
@@ -101,7 +101,7 @@ impl Rig {
     }
 
     fn publish_to(&mut self, topic: &[u8], payload: &[u8], qos: QoS, limits: Limits) -> Result<Published, Refused> {
-        self.s.publish(topic, payload, qos, false, limits)
+        self.s.publish(topic, payload, qos, false, limits, self.now)
     }
 
     /// Publishes one byte to `t`. Its identifier.

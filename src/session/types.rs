@@ -34,7 +34,7 @@ pub enum Tell {
     /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
     Handlers,
     /// As [`Tell::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
-    Lowered,
+    Downgraded,
 }
 
 /// Why a packet can't be dealt with.
@@ -68,6 +68,69 @@ pub struct Limits {
     pub max_qos: QoS,
     /// Most messages kept for sending; 0 keeps none.
     pub max_queue: u16,
+    /// The link takes the message; else it waits in the queue, or is refused where nothing keeps it.
+    pub room: bool,
+}
+
+/// What the layer above is to log, and to tell the app of. See [`Session::notice`](super::Session::notice).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Notice<'a> {
+    /// The broker does not answer this message, or PUBREL; it is sent again. Once until all is answered.
+    Overdue(PacketId),
+    /// The broker does not answer a SUBSCRIBE or UNSUBSCRIBE; it is sent again.
+    SubscribeOverdue,
+    /// Nor a second time: the next connection tries again.
+    SubscribeUnanswered {
+        /// What was asked for.
+        filter: &'a [u8],
+    },
+    /// The broker hangs up on this message: it is tried again rarely, and others go on.
+    SetAside {
+        /// Its identifier.
+        id: PacketId,
+        /// Its topic.
+        topic: &'a [u8],
+        /// Bytes of topic and payload.
+        size: usize,
+    },
+    /// The broker hangs up on this subscription.
+    SubscriptionSetAside {
+        /// What was asked for.
+        filter: &'a [u8],
+    },
+    /// A message has left the queue, and won't be sent any more.
+    Dropped {
+        /// Its identifier.
+        id: PacketId,
+        /// Its topic.
+        topic: &'a [u8],
+    },
+    /// The broker says that it has kept a session, though a new one was asked for. Once.
+    SessionPresent,
+}
+
+/// Messages that were given up: neither acknowledged nor kept any more.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct GivenUp {
+    /// How many.
+    pub count: u16,
+    /// Identifier of the first.
+    pub first: u16,
+    /// Identifier of the last.
+    pub last: u16,
+}
+
+impl GivenUp {
+    pub(super) const NONE: Self = GivenUp { count: 0, first: 0, last: 0 };
+
+    /// One more.
+    pub fn add(&mut self, id: u16) {
+        if self.count == 0 {
+            self.first = id;
+        }
+        self.last = id;
+        self.count = self.count.saturating_add(1);
+    }
 }
 
 /// A message taken for sending.
@@ -94,6 +157,8 @@ pub enum Refused {
     TooLarge,
     /// It could be neither sent nor kept.
     Offline,
+    /// The link does not take it: too much waits for it, or nothing moves.
+    Congested,
     /// No memory.
     OutOfMemory,
 }
@@ -115,7 +180,7 @@ pub struct Counters {
     pub repeated: u32,
     /// Messages of the broker's that were passed on. The layer above counts them.
     pub received: u32,
-    /// Messages of ours that were given up, or lost their retry, for newer ones; and those not taken, which the layer above counts.
+    /// Messages of ours that were given up; and those not taken, which the layer above counts.
     pub dropped: u32,
     /// Packets of the broker's that were over the limit.
     pub oversized: u32,

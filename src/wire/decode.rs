@@ -33,12 +33,10 @@ pub enum Wrong {
     SubackCount = 11,
     /// A packet before CONNACK \[MQTT-3.2.0-1\], or a second CONNACK.
     Order = 12,
-    /// Session present although a new session was asked for \[MQTT-3.2.2-1\].
-    SessionPresent = 13,
     /// An acknowledgement that does not belong to the QoS of the message (4.3).
-    Ack = 14,
+    Ack = 13,
     /// More QoS 2 messages begun and not released than can be kept track of.
-    TooMany = 15,
+    TooMany = 14,
 }
 
 /// The fixed header, its flags known to be right.

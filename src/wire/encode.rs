@@ -186,3 +186,22 @@ pub fn connect_terms(bytes: &[u8]) -> Option<(bool, u16)> {
         _ => None,
     }
 }
+
+/// How many of the packets in `bytes`, which a client has written, are PUBACKs; at most 255.
+pub fn count_pubacks(bytes: &[u8]) -> u8 {
+    let (mut n, mut rest) = (0u8, bytes);
+    while let Some((&first, after)) = rest.split_first() {
+        let (mut length, mut shift, mut body) = (0usize, 0, after);
+        while let Some((&b, after)) = body.split_first() {
+            length |= (b as usize & 0x7f) << shift;
+            body = after;
+            shift += 7;
+            if b & 0x80 == 0 || shift > 21 {
+                break;
+            }
+        }
+        n = n.saturating_add((first == kind::PUBACK << 4) as u8);
+        rest = body.get(length..).unwrap_or(&[]);
+    }
+    n
+}

@@ -11,7 +11,7 @@ mod utf8;
 pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, Packet, Wrong, decode, header};
-pub use encode::{Connect, Out, connect_terms, size};
+pub use encode::{Connect, Out, connect_terms, count_pubacks, size};
 pub use topic::{TopicError, check_filter, check_name, is_wildcard, matches};
 
 #[cfg(test)]

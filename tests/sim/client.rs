@@ -3,11 +3,12 @@
 //! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
 
 use super::super::reference::parsed;
+use super::app::{App, Greeting, Line};
 use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
-use mgos_mqtt::conn::{Conn, Next, Slot, Waits, Wake};
-use mgos_mqtt::session::{Limits, Recipient, Take, Tell, Trouble};
+use mgos_mqtt::conn::{Conn, End, Next, Slot, Waits, Wake};
+use mgos_mqtt::session::{GivenUp, Limits, Notice, Recipient, Take, Tell, Trouble};
 use mgos_mqtt::wire::{AckKind, Connect, Header, Out, Packet, PacketId, QoS, Wrong, decode, kind, size};
 
 /// What the client is configured with.
@@ -54,6 +55,8 @@ pub struct Client {
     /// One allocation in so many fails; 0 for none.
     pub oom_one_in: u64,
     received: Vec<u8>,
+    /// Why the connection is going to end, if we end it.
+    ends: Option<End>,
     handed_in: bool,
     pub delivered: Vec<Delivered>,
     pub taken: Vec<Taken>,
@@ -65,6 +68,7 @@ pub struct Client {
     pub unreachable: bool,
     /// Publish from the CONNACK handler: the number to use.
     pub on_connack: Option<u32>,
+    pub app: App,
     pub trace: bool,
 }
 
@@ -88,6 +92,7 @@ impl Client {
             rng,
             oom_one_in: 0,
             received: Vec::new(),
+            ends: None,
             handed_in: false,
             delivered: Vec::new(),
             taken: Vec::new(),
@@ -97,6 +102,7 @@ impl Client {
             violation: None,
             unreachable: false,
             on_connack: None,
+            app: App::default(),
             trace,
         }
     }
@@ -119,16 +125,18 @@ impl Client {
         if self.link.is_some() {
             return;
         }
-        let opening = match self.rng.below(if self.unreachable { 2 } else { 40 }) {
+        let slot = self.conn.slot();
+        let opening = self.app.attempt(slot, self.unreachable, now);
+        let opening = opening.unwrap_or_else(|| match self.rng.below(if self.unreachable { 2 } else { 40 }) {
             0 => Opening::FailsAt(now + self.rng.below(3000)),
             1 => Opening::Never,
             _ => Opening::At(now + self.rng.below(300)),
-        };
+        });
         self.note(now, || format!("connects: {opening:?}"));
         self.link = Some(Link::new(opening));
         self.tap.up();
         let clock = self.clock(now);
-        self.conn.opening(self.config.connect_timeout, 1, clock);
+        self.conn.opening(self.config.connect_timeout, App::key(slot), clock);
     }
 
     /// The transport is up.
@@ -142,7 +150,7 @@ impl Client {
         let mut room = [0; 10];
         let out = connect.out(&mut room).expect("nothing is too long");
         if self.send(&out, now).is_err() {
-            return self.close_now(now);
+            return self.close_now(End::Us, now);
         }
         let clock = self.clock(now);
         self.conn.session.connect_sent(clean_session, keep_alive, clock);
@@ -159,6 +167,7 @@ impl Client {
         let say = self.conn.session.may_send() && self.send(&Out::DISCONNECT, now).is_ok();
         let clock = self.clock(now);
         self.conn.closing(self.config.connect_timeout, clock);
+        self.ends = self.ends.or(Some(End::Us));
         if let Some(link) = &mut self.link {
             link.flushing = say;
             link.closed_at = if say { link.closed_at } else { Some(now) };
@@ -171,7 +180,7 @@ impl Client {
         let live = self.link.is_some();
         self.conn.reconfigured(Slot::Custom, live);
         if live {
-            self.close_now(now);
+            self.close_now(End::Us, now);
         }
     }
 
@@ -182,6 +191,7 @@ impl Client {
             return Err(NoMemory);
         }
         let packet = self.tap.wrote(bytes, now, app);
+        self.app.wrote(&packet, now);
         self.note(now, || format!("-> {packet:?}"));
         let link = self.link.as_mut().expect("written without a connection");
         link.up.push(bytes, now, &mut self.rng, self.manner);
@@ -193,29 +203,75 @@ impl Client {
             return Ok(());
         }
         self.write(&encode(out), now, false)?;
-        let clock = self.clock(now);
-        self.conn.session.sent_other(clock);
+        let (unsent, clock) = (self.unsent(), self.clock(now));
+        self.conn.session.sent_other(out.first, out.id, unsent, clock);
         Ok(())
     }
 
     pub fn pump(&mut self, now: u64) {
         let clock = self.clock(now);
-        while let Some(link) = &self.link {
-            let room = link.up.len() < 1024;
+        while self.link.is_some() {
+            let room = self.unsent() < 1024;
             let Some(out) = self.conn.session.next(room, clock) else { break };
             let bytes = encode(&out);
             if self.write(&bytes, now, false).is_err() {
                 break;
             }
-            self.conn.session.sent(0, clock);
+            let unsent = self.unsent();
+            self.conn.session.sent(unsent, clock);
+        }
+        self.tell_notices(now);
+    }
+
+    /// How many bytes wait to leave.
+    fn unsent(&self) -> usize {
+        self.link.as_ref().map_or(0, |link| link.up.len())
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        let unsent = self.unsent();
+        unsent == 0 || self.conn.session.has_room(unsent, size, self.app.free_heap(unsent))
+    }
+
+    /// Logs what the session has to say, and tells the app of what was given up.
+    fn tell_notices(&mut self, now: u64) {
+        while let Some(notice) = self.conn.session.notice() {
+            let line = match notice {
+                Notice::Overdue(id) => Line::Overdue(id.get()),
+                Notice::SubscribeOverdue => Line::SubscribeOverdue,
+                Notice::SubscribeUnanswered { filter } => Line::SubscribeUnanswered(filter.to_vec()),
+                Notice::SetAside { id, topic, size } => Line::SetAside { id: id.get(), topic: topic.to_vec(), size },
+                Notice::SubscriptionSetAside { filter } => Line::SubscriptionSetAside(filter.to_vec()),
+                Notice::Dropped { id, topic } => Line::Dropped { id: id.get(), topic: topic.to_vec() },
+                Notice::SessionPresent => Line::SessionPresent,
+            };
+            if self.trace {
+                println!("{now:>9} client logs {line:?}");
+            }
+            self.app.logs(line, now);
+        }
+        let GivenUp { count, first, last } = self.conn.session.take_given_up();
+        if count > 0 {
+            self.app.logs(Line::GivenUp { count, first, last }, now);
         }
     }
 
-    fn close_now(&mut self, now: u64) {
+    fn close_now(&mut self, end: End, now: u64) {
+        self.ends = self.ends.or(Some(end));
         self.conn.closing(0, 0);
         let soon = now + self.rng.below(50);
         if let Some(link) = &mut self.link {
             link.closed_at = Some(soon);
+        }
+    }
+
+    /// Closes when what was written before has gone out, if it does so soon.
+    fn close_after(&mut self, end: End, now: u64) {
+        self.ends = self.ends.or(Some(end));
+        let clock = self.clock(now);
+        self.conn.closing(5000, clock);
+        if let Some(link) = &mut self.link {
+            link.flushing = true;
         }
     }
 
@@ -230,14 +286,25 @@ impl Client {
             Wake::ConnectTimeout | Wake::CloseTimeout | Wake::PingTimeout => {
                 self.note(now, || format!("{wake:?}"));
                 self.timeouts += 1;
-                self.close_now(now);
+                self.close_now(if wake == Wake::PingTimeout { End::PingTimeout } else { End::Fault }, now);
             }
         }
     }
 
+    /// The waits of a slot's configuration.
+    fn waits(&self, slot: Slot) -> Waits {
+        self.app.backup.filter(|_| slot == Slot::Backup).unwrap_or(self.config.waits)
+    }
+
     fn reconnect(&mut self, now: u64) {
         let (random, clock) = (self.rng.number() as u32, self.clock(now));
-        if self.conn.next(Some(self.config.waits), None, random, clock) == Next::Connect {
+        let backup = self.app.backup;
+        let (current, other) = match self.conn.slot() {
+            Slot::Backup => (backup, Some(self.config.waits)),
+            Slot::Primary => (Some(self.config.waits), backup),
+            Slot::Custom => (Some(self.config.waits), None),
+        };
+        if self.conn.next(current, other, random, clock) == Next::Connect {
             self.connect(now);
         }
     }
@@ -250,16 +317,63 @@ impl Client {
         self.link = None;
         self.received.clear();
         self.handed_in = false;
-        self.conn.down();
+        self.app.ended(now);
+        let (end, clock) = (self.ends.take().unwrap_or(End::Peer), self.clock(now));
+        if self.conn.down(end, clock) {
+            self.app.logs(Line::EndedEarlyAgain, now);
+        }
+        self.tell_notices(now);
         self.tap.down();
         self.reconnect(now);
     }
 
     /// MG_EV_POLL.
     pub fn poll(&mut self, now: u64) {
+        let (unsent, clock) = (self.unsent(), self.clock(now));
+        self.conn.session.polled(unsent, clock);
         self.wake(now);
         self.pump(now);
         self.receive(now, false);
+    }
+
+    /// MG_EV_SEND: the socket has taken so many bytes.
+    pub fn left(&mut self, bytes: usize, now: u64) {
+        let clock = self.clock(now);
+        self.conn.session.left(bytes, clock);
+        if self.conn.session.may_have_more() {
+            self.pump(now);
+        }
+    }
+
+    /// NET_EV_DISCONNECTED.
+    pub fn net_lost(&mut self, now: u64) {
+        self.note(now, || "loses the network".into());
+        self.conn.network_down();
+        self.pump(now);
+    }
+
+    /// NET_EV_IP_ACQUIRED.
+    pub fn net_up(&mut self, now: u64) {
+        self.note(now, || "gets the network".into());
+        let clock = self.clock(now);
+        self.conn.network_up(clock);
+        if self.conn.is_wanted() {
+            self.connect(now);
+            self.pump(now);
+        }
+    }
+
+    /// How many bytes lie in the receive buffer.
+    pub fn buffered(&self) -> usize {
+        self.received.len()
+    }
+
+    /// The app writes a packet to the connection, past the library.
+    pub fn write_past(&mut self, packet: &[u8], now: u64) {
+        if self.link.is_some() && self.write(packet, now, true).is_ok() {
+            let clock = self.clock(now);
+            self.conn.session.app_sent(clock);
+        }
     }
 
     /// MG_EV_RECV.
@@ -287,7 +401,11 @@ impl Client {
                     Ok(None)
                 }
                 Ok(Take::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
-                Ok(Take::Drop(n)) => Ok(Some(n)),
+                Ok(Take::Drop(n)) => {
+                    let clock = self.clock(now);
+                    self.conn.session.progress(clock);
+                    Ok(Some(n))
+                }
                 Ok(Take::Oversized { total, .. }) => {
                     assert!(total > self.config.receive_limit);
                     self.oversized += 1;
@@ -312,7 +430,7 @@ impl Client {
                 Err(violation) => {
                     self.note(now, || format!("{violation:?}"));
                     self.violation = Some(violation);
-                    self.close_now(now);
+                    self.close_after(End::Fault, now);
                 }
             }
         }
@@ -333,7 +451,7 @@ impl Client {
         if !std::mem::replace(&mut self.handed_in, true) {
             let read = parsed(&packet);
             self.note(now, || format!("<- {read:?}"));
-            let by_app = reaction.tell == Tell::Handlers && self.config.others;
+            let by_app = reaction.tell == Tell::Handlers && self.config.others && !self.app.ignores_strays;
             self.tap.read(&read, by_app, now);
         }
         if let (Some(ack), Some(id)) = (reaction.answer, packet.id)
@@ -351,14 +469,23 @@ impl Client {
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
         match tell {
             Tell::Accepted => {
-                self.conn.accepted(1);
+                let slot = self.conn.slot();
+                self.app.accepted(slot, now);
+                let (longest, clock) = (self.waits(slot).max, self.clock(now));
+                self.conn.accepted(App::key(slot), longest, clock);
                 self.pump(now);
+                for greeting in self.app.greetings.clone() {
+                    match greeting {
+                        Greeting::Publish(topic) => drop(self.publish(0, &topic, 20, QoS::AtMostOnce, now)),
+                        Greeting::Packet(packet) => self.write_past(&packet, now),
+                    }
+                }
                 if let Some(number) = self.on_connack.take() {
                     self.publish(number, b"out/hello", 20, QoS::ExactlyOnce, now);
                 }
                 self.conn.session.welcomed();
             }
-            Tell::Refused => self.close_now(now),
+            Tell::Refused => self.close_now(End::Fault, now),
             Tell::Subscribers => {
                 let mut recipients = 0;
                 while self.conn.session.next_recipient(packet.topic).is_some() {
@@ -368,13 +495,23 @@ impl Client {
                 self.deliver(packet);
             }
             Tell::Handlers if packet.kind() == kind::PUBLISH => {
-                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others, packet.qos(), packet.id) {
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.ignores_strays, packet.qos(), packet.id) {
                     let ack = Out::ack(AckKind::PubAck, id);
-                    let _ = self.write(&encode(&ack), now, true);
+                    self.write_past(&encode(&ack), now);
+                    self.app.acknowledges = true;
+                }
+                // Where no handler has ever acknowledged one, none will.
+                if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.acknowledges, packet.qos(), packet.id) {
+                    self.answer(AckKind::PubAck, id, now);
                 }
                 self.deliver(packet);
             }
-            Tell::Nobody | Tell::Subscriber | Tell::Handlers | Tell::Lowered => {}
+            Tell::Handlers | Tell::Downgraded => {
+                if let (kind::PUBACK | kind::PUBCOMP, Some(id)) = (packet.kind(), packet.id) {
+                    self.app.acknowledged(id.get(), now);
+                }
+            }
+            Tell::Nobody | Tell::Subscriber => {}
         }
     }
 
@@ -384,24 +521,28 @@ impl Client {
 
     // What src/ffi/conn_api.rs does.
 
-    pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) {
+    /// Returns what the app gets: the identifier, or nothing if the message was neither sent nor kept.
+    pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) -> Option<u16> {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');
-        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue };
-        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits) else {
+        let (room, clock) = (self.has_room(payload.len() + topic.len()), self.clock(now));
+        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, room };
+        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits, clock) else {
             assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
-            return;
+            return None;
         };
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
             if self.send(&Out::publish(published.flags, id, topic, &payload), now).is_err() {
                 self.conn.session.unpublished(published.id);
+                return None;
             }
-            return;
+            return Some(published.id.get());
         }
         self.overflows += published.overflow as u64;
         self.taken.push(Taken { number, qos: qos.min(self.config.max_qos) });
         self.pump(now);
+        Some(published.id.get())
     }
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
@@ -411,17 +552,9 @@ impl Client {
     }
 
     pub fn unsubscribe(&mut self, filter: &[u8], now: u64) {
-        let count = self.conn.session.subscribed(filter);
-        if count == 0 {
-            return;
+        let clock = self.clock(now);
+        if self.conn.session.unsubscribe(filter, clock).is_some() {
+            self.pump(now);
         }
-        if count == 1 && self.conn.session.is_up() {
-            let id = self.conn.session.packet_id();
-            self.conn.session.unsubscribing(id).expect("memory");
-            if self.send(&Out::unsubscribe(id, filter), now).is_err() {
-                return self.conn.session.unpublished(id);
-            }
-        }
-        self.conn.session.unsubscribe(filter);
     }
 }

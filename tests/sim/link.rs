@@ -54,6 +54,11 @@ impl Pipe {
         self.bytes.drain(..n).collect()
     }
 
+    /// The first `n` bytes, whenever they are due.
+    pub fn first(&mut self, n: usize) -> Vec<u8> {
+        self.bytes.drain(..n.min(self.bytes.len())).collect()
+    }
+
     /// Everything, at once.
     pub fn drain(&mut self) -> Vec<u8> {
         self.bytes.drain(..).collect()

@@ -2,6 +2,7 @@
 // Each program of tests uses some of it.
 #![allow(missing_docs, dead_code)]
 
+pub mod app;
 pub mod broker;
 pub mod client;
 pub mod link;

@@ -4,13 +4,25 @@
 
 use super::super::reference::{Parsed, parse};
 use std::collections::{HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What an identifier is in use for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Use {
-    Message { number: u32, qos: u8, released: bool },
-    Subscribe,
-    Unsubscribe,
+    Message {
+        number: u32,
+        qos: u8,
+        released: bool,
+    },
+    /// With a number that stands for the filter.
+    Subscribe(u64),
+    Unsubscribe(u64),
+}
+
+fn digest(filter: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    filter.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What was seen, summed over a life: a simulation in which nothing happens shows nothing.
@@ -61,9 +73,11 @@ impl Tap {
 
     fn take_id(&mut self, id: u16, for_what: Use) {
         let before = self.used.insert(id, for_what);
+        // 2.3.1-3: what is sent again on a connection keeps its identifier.
+        let again = before == Some(for_what) && matches!(for_what, Use::Subscribe(_) | Use::Unsubscribe(_));
         // One at QoS 1 that was given up is gone with its connection: no answer to it can come.
         let gone = matches!(before, Some(Use::Message { qos: 1, .. })) && self.gives_up;
-        if let Some(before) = before.filter(|_| !gone) {
+        if let Some(before) = before.filter(|_| !gone && !again) {
             panic!("2.3.1-2: identifier {id} is taken for {for_what:?} while in use for {before:?}");
         }
         if id < self.last_id && self.last_id > 60_000 && id < 5_000 {
@@ -102,8 +116,8 @@ impl Tap {
                 assert_eq!(self.used.get(&id.unwrap()), Some(&expected), "3.3.1-1: DUP on a message not sent before in this session");
                 self.seen.dups += 1;
             }
-            Parsed::Subscribe(id, ..) => self.take_id(*id, Use::Subscribe),
-            Parsed::Unsubscribe(id, _) => self.take_id(*id, Use::Unsubscribe),
+            Parsed::Subscribe(id, filter, _) => self.take_id(*id, Use::Subscribe(digest(filter))),
+            Parsed::Unsubscribe(id, filter) => self.take_id(*id, Use::Unsubscribe(digest(filter))),
             &Parsed::Ack(6, id) if self.owed.front() != Some(&(6, id)) => {
                 let gives_up = self.gives_up;
                 let right = matches!(self.used.get(&id), Some(&Use::Message { qos: 2, released, .. }) if released || gives_up);
@@ -142,8 +156,8 @@ impl Tap {
                 }
             }
             Parsed::Ack(6, id) => self.owed.push_back((7, id)),
-            Parsed::Ack(11, id) => self.free(id, |u| matches!(u, Use::Unsubscribe)),
-            Parsed::SubAck(id, _) => self.free(id, |u| matches!(u, Use::Subscribe)),
+            Parsed::Ack(11, id) => self.free(id, |u| matches!(u, Use::Unsubscribe(_))),
+            Parsed::SubAck(id, _) => self.free(id, |u| matches!(u, Use::Subscribe(_))),
             Parsed::Ack(_, id) => self.free(id, |u| matches!(u, Use::Message { .. })),
             _ => {}
         }

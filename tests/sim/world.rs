@@ -2,6 +2,7 @@
 //!
 //! First a rough time in which everything breaks; then a calm one, at whose end everything must have come through.
 
+use super::app::Line;
 use super::broker::{Broker, Habits};
 use super::client::{Client, Config};
 use super::link::{Manner, Opening};
@@ -299,6 +300,12 @@ impl World {
         let (client, broker) = (&self.client, &self.broker);
         if let Some(v) = client.violation {
             panic!("the client has seen a violation that the broker did not commit: {v:?}");
+        }
+        // However often a link breaks, that is no fault of a message or a subscription. What no queue keeps is given up with it.
+        for (at, line) in &client.app.log {
+            let blamed = matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_));
+            let given_up = matches!(line, Line::GivenUp { .. }) && client.overflows == 0 && client.config.max_queue > 0;
+            assert!(!blamed && !given_up, "{line:?} at {at}");
         }
         let kept = broker.sessions_lost == 0;
         for m in &client.taken {

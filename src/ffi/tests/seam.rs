@@ -99,6 +99,17 @@ extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_event(event: i32, _arg: *mut c_void) {
+    with(|w| w.seen.push(format!("event {}", event & 0xff)));
+    callback("event");
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_free_heap() -> usize {
+    200_000
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, _conn: i32) {
     let server = Config::at(cfg).server;
     with(|w| w.seen.push(format!("connecting to {server}")));

@@ -25,7 +25,7 @@ use std::vec::Vec;
 pub struct Config {
     pub server: &'static str,
     /// By `Number`.
-    pub numbers: [i32; 13],
+    pub numbers: [i32; 14],
     /// By `Text`.
     pub texts: [Option<CString>; 5],
     pub limit: usize,
@@ -33,7 +33,7 @@ pub struct Config {
 
 impl Config {
     pub fn new(server: &'static str) -> Self {
-        let mut config = Config { server, numbers: [0; 13], texts: Default::default(), limit: 200 };
+        let mut config = Config { server, numbers: [0; 14], texts: Default::default(), limit: 200 };
         config.texts[0] = Some(c"id".into());
         for (number, value) in [
             (Number::Enable, 1),
@@ -339,7 +339,7 @@ pub fn net_up() {
     for c in with(|w| w.watchers.clone()) {
         if with(|w| w.watchers.contains(&c)) {
             // SAFETY: a watch ends when its connection is freed.
-            unsafe { events::mgos_mqtt_core_net_up(c) };
+            unsafe { events::mgos_mqtt_core_net(c, 1) };
         }
     }
 }

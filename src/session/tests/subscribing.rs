@@ -29,7 +29,14 @@ fn subscriptions_go_out_again_at_every_connection_newest_first() {
     }
     let subscribe = |id, filter| vec![0x82, 6, 0, id, 0, 1, filter, 1];
     assert_eq!(rig.connect(true, NEW), [subscribe(1, b'a'), subscribe(2, b'b'), subscribe(3, b'a')]);
+    for id in 1..=3 {
+        rig.told(&[0x90, 3, 0, id, 1]);
+    }
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
+    // What is not answered keeps its identifier; and after an end with nothing answered they go out one by one.
+    assert_eq!(rig.resume(), [subscribe(4, b'a')]);
+    rig.told(&[0x90, 3, 0, 4, 1]);
+    assert_eq!(rig.out(), [subscribe(5, b'b')]);
 }
 
 #[test]
@@ -57,13 +64,19 @@ fn mqtt_3_8_4_5_a_suback_with_more_codes_than_filters_is_a_violation() {
 #[test]
 fn mqtt_2_3_1_7_unsuback_frees_the_identifier_of_its_unsubscribe() {
     let mut rig = Rig::up();
-    let id = rig.s.packet_id();
-    rig.s.unsubscribing(id).unwrap();
-    assert!(!rig.s.is_settled());
-    assert_eq!(rig.told(&ack(0xb0, id.get() + 1)), []);
-    assert!(!rig.s.is_settled(), "another identifier, another packet");
-    rig.told(&ack(0xb0, id.get()));
-    assert!(rig.s.is_settled());
+    rig.subscribe(b"a");
+    rig.out();
+    rig.told(&[0x90, 3, 0, 1, 1]);
+    rig.s.unsubscribe(b"a", 0);
+    assert_eq!(rig.out(), [[0xa2, 5, 0, 2, 0, 1, b'a']]);
+    assert_eq!(rig.told(&ack(0xb0, 3)), [], "another identifier, another packet");
+    rig.turn_to(65_535);
+    assert_eq!([1, 2].map(|_| rig.s.packet_id().get()), [65_535, 1]);
+    rig.turn_to(65_535);
+    assert_eq!([1, 2, 3].map(|_| rig.s.packet_id().get()), [65_535, 1, 3]);
+    rig.told(&ack(0xb0, 2));
+    rig.turn_to(65_535);
+    assert_eq!([1, 2, 3].map(|_| rig.s.packet_id().get()), [65_535, 1, 2]);
 }
 
 #[test]
@@ -71,7 +84,7 @@ fn mqtt_2_3_1_3_unsubscribing_before_suback_does_not_free_the_identifier() {
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();
-    rig.s.unsubscribe(b"a");
+    rig.s.unsubscribe(b"a", 0);
     rig.turn_to(65_535);
     assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 2));
     rig.told(&[0x90, 3, 0, 1, 1]);
@@ -85,8 +98,8 @@ fn a_suback_after_unsubscribing_reaches_nobody() {
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();
-    rig.s.unsubscribe(b"a");
-    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::Handlers));
+    rig.s.unsubscribe(b"a", 0);
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::Nobody));
 }
 
 #[test]

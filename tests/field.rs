@@ -1,0 +1,25 @@
+//! The field: what real brokers, clouds and links do, each as a small named model, and what the
+//! device
+//! makes of it, as numbers.
+//!
+//! Virtual time, no chance: the same on every machine. docs/field.md has the table. To see every
+//! packet of a test:
+//!     MGOS_MQTT_FIELD_TRACE=1 cargo test --test field a_forbidden -- --nocapture
+
+mod reference;
+mod sim;
+
+#[path = "field/brokers.rs"]
+mod brokers;
+#[path = "field/hang_ups.rs"]
+mod hang_ups;
+#[path = "field/links.rs"]
+mod links;
+#[path = "field/reconnections.rs"]
+mod reconnections;
+#[path = "field/silence.rs"]
+mod silence;
+#[path = "field/slow_links.rs"]
+mod slow_links;
+#[path = "field/world.rs"]
+mod world;

@@ -1,0 +1,281 @@
+//! Brokers that hang up: for what a message or a subscription is, for what the app writes, or for
+//! nothing at all.
+
+use crate::brokers::*;
+use crate::reference::Parsed;
+use crate::sim::app::{Greeting, Line};
+use crate::world::*;
+use mgos_mqtt::conn::{Slot, Waits};
+use mgos_mqtt::wire::QoS;
+
+const FORBIDDEN: &[u8] = b"out/forbidden";
+
+/// Nothing was blamed: no message, no subscription.
+fn assert_nobody_blamed(w: &mut World) {
+    let blamed = w.device().lines(|line| matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_)));
+    assert!(blamed.is_empty(), "{blamed:?}");
+}
+
+/// The numbers of the messages that have arrived, each once, in the order of their first arrival.
+fn arrivals(w: &mut World) -> Vec<u32> {
+    let mut numbers = Vec::new();
+    for number in &w.broker().arrived {
+        if !numbers.contains(number) && *number > 0 {
+            numbers.push(*number);
+        }
+    }
+    numbers
+}
+
+/// Row 2.
+#[test]
+fn a_message_longer_than_the_broker_takes_does_not_hold_up_those_behind_it() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut w = World::new(defaults(), hangs_up_on_packets_over(2000));
+        w.publish(b"out/large", 5000, qos);
+        for _ in 0..3 {
+            w.publish(b"out/a", 100, qos);
+        }
+        w.connect();
+        let took = w.run_until(HOUR, |w| w.arrived(|_| true) == 3);
+        assert!(took <= 60 * SECOND, "the good ones took {took} ms");
+        w.run(5 * MINUTE - took);
+        let first = w.device().attempts().len();
+        assert!(first <= 10, "{first} connections in the first five minutes");
+        w.run(24 * HOUR);
+        let an_hour = most_an_hour(&w.device().attempts()[first..]);
+        assert!(an_hour <= 10, "{an_hour} connections in an hour");
+        let id = w.device().published[0].id.unwrap();
+        let named = w
+            .device()
+            .lines(|line| matches!(line, Line::SetAside { id: i, topic, size } if *i == id && topic == b"out/large" && *size >= 5000));
+        assert!(!named.is_empty(), "the log does not name it");
+        let named = w.device().lines(|line| matches!(line, Line::SetAside { .. })).len();
+        assert!(named <= 25, "{named} lines in 24 hours");
+        assert_eq!(w.device().told(), 3);
+    }
+}
+
+/// Row 3.
+#[test]
+fn a_forbidden_topic_among_good_messages_costs_few_of_them() {
+    // Together, or five seconds apart.
+    for apart in [0, 5 * SECOND] {
+        let mut w = World::new(defaults(), hangs_up_on_topic(FORBIDDEN));
+        w.connect();
+        let mut at = 0;
+        w.every(5 * SECOND, 2 * HOUR, |w| {
+            if at % 10_000 == 0 {
+                w.publish(FORBIDDEN, 50, QoS::AtLeastOnce);
+            }
+            if at % 10_000 == apart {
+                w.publish(b"out/good", 50, QoS::AtLeastOnce);
+            }
+            at += 5 * SECOND;
+        });
+        w.run(5 * MINUTE);
+        let good = w.device().published.iter().filter(|m| m.topic == b"out/good").count();
+        let lost = good - w.arrived(|m| m.topic == b"out/good");
+        assert_eq!(good, 720);
+        assert!(lost <= 20, "{lost} good ones were lost");
+        let an_hour = most_an_hour(&w.device().attempts());
+        assert!(an_hour <= 60, "{an_hour} connections in an hour");
+    }
+}
+
+/// Row 4: `greetings` are what the broker hangs up on, for two hours.
+fn hung_up_on_for(greetings: Vec<Greeting>) {
+    let mut w = World::new(defaults(), hangs_up_on_topic_until(FORBIDDEN, 2 * HOUR));
+    w.device().client.app.greetings = greetings;
+    w.subscribe(b"in/a", QoS::AtLeastOnce);
+    let kept: Vec<u32> = (0..5).map(|_| w.publish(b"out/a", 100, QoS::AtLeastOnce)).collect();
+    w.connect();
+    w.run(2 * HOUR);
+    assert!(arrivals(&mut w).is_empty(), "the broker hangs up before the queue goes out");
+    let an_hour = most_an_hour(&w.device().attempts());
+    assert!(an_hour <= 75, "{an_hour} attempts in an hour");
+    w.run(5 * MINUTE);
+    assert_nobody_blamed(&mut w);
+    assert_eq!(arrivals(&mut w), kept);
+    assert_eq!(w.device().told(), 5);
+    assert!(w.broker().filters(b"sim").contains(&b"in/a".to_vec()));
+}
+
+#[test]
+fn a_hang_up_on_a_message_at_qos_0_is_blamed_on_nothing_that_is_queued() {
+    hung_up_on_for(vec![Greeting::Publish(FORBIDDEN.to_vec())]);
+}
+
+#[test]
+fn a_hang_up_on_a_message_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+    let mut packet = vec![0x30, 2 + FORBIDDEN.len() as u8 + 4, 0, FORBIDDEN.len() as u8];
+    packet.extend(FORBIDDEN);
+    packet.extend([0; 4]);
+    hung_up_on_for(vec![Greeting::Packet(packet)]);
+}
+
+#[test]
+fn a_hang_up_on_a_subscription_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+    let mut packet = vec![0x82, 2 + 2 + FORBIDDEN.len() as u8 + 1, 0x9c, 0x40, 0, FORBIDDEN.len() as u8];
+    packet.extend(FORBIDDEN);
+    packet.push(1);
+    hung_up_on_for(vec![Greeting::Packet(packet)]);
+}
+
+/// Row 5: five messages wait for a broker that is sick for six hours.
+fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
+    let mut w = World::new(defaults(), sick_until(6 * HOUR));
+    let kept: Vec<u32> = topics.iter().map(|topic| w.publish(topic, 100, QoS::AtLeastOnce)).collect();
+    w.connect();
+    w.run(6 * HOUR);
+    let an_hour = most_an_hour(&w.device().attempts());
+    assert!(an_hour <= 75, "{an_hour} attempts in an hour");
+    // What is aside is tried again once an hour.
+    w.run(2 * HOUR);
+    assert_eq!(arrivals(&mut w), kept);
+    assert_eq!(w.device().told(), 5);
+    let given_up = w.device().lines(|line| matches!(line, Line::GivenUp { .. }));
+    assert!(given_up.is_empty(), "{given_up:?}");
+}
+
+#[test]
+fn a_sick_broker_gets_what_is_queued_for_a_topic_in_its_order_when_it_has_healed() {
+    heals_with_a_queue_of([b"out/a"; 5]);
+}
+
+#[test]
+fn a_sick_broker_gets_what_is_queued_for_several_topics_in_its_order_when_it_has_healed() {
+    heals_with_a_queue_of([b"out/a", b"out/b", b"out/c", b"out/d", b"out/e"]);
+}
+
+#[test]
+fn a_sick_broker_costs_a_publishing_app_no_more_than_its_queue_cannot_hold() {
+    let mut w = World::new(defaults(), sick_until(6 * HOUR));
+    w.connect();
+    let mut numbers = Vec::new();
+    w.every(MINUTE, 6 * HOUR, |w| {
+        // Good messages at QoS 0 all the while, and one at QoS 1 every ten minutes.
+        w.publish(b"out/0", 20, QoS::AtMostOnce);
+        if numbers.len() as u64 * 10 * MINUTE <= w.now {
+            numbers.push(w.publish(b"out/a", 100, QoS::AtLeastOnce));
+        }
+    });
+    let an_hour = most_an_hour(&w.device().attempts());
+    assert!(an_hour <= 75, "{an_hour} attempts in an hour");
+    w.run(2 * HOUR);
+    let arrived: Vec<u32> = arrivals(&mut w).into_iter().filter(|n| numbers.contains(n)).collect();
+    assert_eq!(arrived, numbers[numbers.len() - 5..]);
+}
+
+/// Row 7.
+#[test]
+fn one_forbidden_subscription_does_not_keep_the_others_from_working() {
+    // The forbidden one goes out as the first, the second and the last.
+    for place in 0..3 {
+        let mut w = World::new(defaults(), hangs_up_on_topic(b"in/forbidden"));
+        let mut filters = vec![b"in/a".to_vec(), b"in/b".to_vec()];
+        filters.insert(place, b"in/forbidden".to_vec());
+        for filter in &filters {
+            w.subscribe(filter, QoS::AtLeastOnce);
+        }
+        w.connect();
+        let both = |w: &World| {
+            let filters = w.brokers[0].filters(b"sim");
+            w.devices[0].client.conn.is_online() && filters.contains(&b"in/a".to_vec()) && filters.contains(&b"in/b".to_vec())
+        };
+        w.run_until(60 * SECOND, both);
+        w.run(60 * SECOND - w.now);
+        assert!(both(&w), "the others are not subscribed after a minute");
+        let numbers = [w.publish_to_device(b"in/a", 20, 1), w.publish_to_device(b"in/b", 20, 1)];
+        w.run(SECOND);
+        let delivered: Vec<u32> = w.device().client.delivered.iter().map(|d| d.number).collect();
+        assert_eq!(delivered, numbers);
+
+        w.run(24 * HOUR);
+        let named = w.device().lines(|line| *line == Line::SubscriptionSetAside(b"in/forbidden".to_vec())).len();
+        assert!((1..=25).contains(&named), "named in {named} lines");
+        let forbidden = |p: &Parsed| matches!(p, Parsed::Subscribe(_, filter, _) if filter == b"in/forbidden");
+        let tries: Vec<u64> = w.device().client.app.wrote.iter().filter(|(_, p)| forbidden(p)).map(|(at, _)| *at).collect();
+        let aside_at = w.device().lines(|line| matches!(line, Line::SubscriptionSetAside(_)))[0].0;
+        let later: Vec<u64> = tries.iter().copied().filter(|at| *at > aside_at).collect();
+        assert!(later.len() >= 2, "tried again {} times in 24 hours", later.len());
+        let gaps: Vec<u64> = later.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.windows(2).all(|pair| pair[1] * 10 >= pair[0] * 9), "the gaps do not grow: {gaps:?}");
+        assert!(most_an_hour(&later) <= 10, "{later:?}");
+        // Nothing else ends a connection.
+        assert!(w.device().client.app.ends.len() <= tries.len(), "{} ends, {} tries", w.device().client.app.ends.len(), tries.len());
+        assert!(w.online() >= w.now * 99 / 100, "online for {} of {} s", w.online() / 1000, w.now / 1000);
+    }
+}
+
+/// The first gaps between attempts are the back-off's, each varied by a tenth.
+fn assert_waits_grow(w: &mut World) {
+    let attempts = w.device().attempts();
+    let gaps = attempts.windows(2).map(|pair| pair[1] - pair[0]);
+    for (gap, expected) in gaps.zip([2, 4, 8, 16, 32, 60, 60, 60]) {
+        // An attempt itself takes a moment.
+        assert!((expected * 900..=expected * 1100 + 1500).contains(&gap), "{gap} ms in place of {expected} s");
+    }
+    let an_hour = most_an_hour(&attempts);
+    assert!(an_hour <= 75, "{an_hour} attempts in an hour");
+}
+
+/// Row 9.
+#[test]
+fn a_broker_that_accepts_and_hangs_up_is_asked_as_rarely_as_one_that_refuses() {
+    for broker in [accepts_and_hangs_up(), refuses(3)] {
+        let mut w = World::new(defaults(), broker);
+        w.connect();
+        w.run(6 * HOUR);
+        assert_waits_grow(&mut w);
+    }
+}
+
+#[test]
+fn a_broker_that_accepts_and_hangs_up_gives_the_backup_its_turn() {
+    let mut config = defaults();
+    config.waits = Waits { min: 500, max: 8000 };
+    let mut w = World::new(config, accepts_and_hangs_up());
+    w.add_backup(as_the_standard_says());
+    w.connect();
+    w.run(9 * SECOND);
+    let first = w.device().attempts().len();
+    assert!(first <= 6, "{first} attempts in 9 s");
+    // 0.5, 1, 2, 4 and 8 seconds, and the backup's first wait.
+    w.run(20 * SECOND);
+    assert!(w.device().client.conn.is_online() && w.device().client.conn.slot() == Slot::Backup);
+    let tries = w.device().attempts().len();
+    w.run(HOUR);
+    assert_eq!(w.device().attempts().len(), tries, "the backup is not kept");
+    assert!(w.device().attempts_of(Slot::Primary) <= 6);
+}
+
+/// Row 10: two devices with one client identifier. Most attempts an hour, of either.
+fn rivals(publishing: bool) -> usize {
+    let mut w = World::new(defaults(), as_the_standard_says());
+    w.add_device(defaults());
+    w.connect();
+    w.every(SECOND, 4 * HOUR, |w| {
+        for device in 0..2 {
+            if publishing {
+                w.publish_from(device, b"out/a", 50, QoS::AtLeastOnce);
+            }
+        }
+    });
+    for d in &w.devices {
+        assert!(!d.lines(|line| *line == Line::EndedEarlyAgain).is_empty(), "the log does not say what it may mean");
+    }
+    w.devices.iter().map(|d| most_an_hour(&d.attempts())).max().unwrap()
+}
+
+#[test]
+fn two_devices_with_one_client_identifier_throw_each_other_off_ever_more_rarely() {
+    let an_hour = rivals(false);
+    assert!(an_hour <= 150, "{an_hour} connections in an hour");
+}
+
+#[test]
+fn two_publishing_devices_with_one_client_identifier_throw_each_other_off_ever_more_rarely() {
+    let an_hour = rivals(true);
+    assert!(an_hour <= 500, "{an_hour} connections in an hour");
+}

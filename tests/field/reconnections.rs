@@ -1,0 +1,174 @@
+//! Links that break, sessions that are lost or kept too well, and networks that come back.
+
+use crate::brokers::*;
+use crate::links::{Link, WIFI};
+use crate::reference::Parsed;
+use crate::sim::app::Line;
+use crate::world::*;
+use mgos_mqtt::conn::Slot;
+use mgos_mqtt::wire::QoS;
+
+/// Row 11.
+#[test]
+fn a_link_that_lives_for_15_seconds_is_used_most_of_the_time() {
+    let mut w = World::new(defaults(), as_the_standard_says());
+    w.add_backup(as_the_standard_says());
+    w.connect();
+    while w.now < 2 * HOUR {
+        let begin = w.now;
+        w.run_until(MINUTE, |w| w.devices[0].client.conn.is_online());
+        assert!(w.device().client.conn.is_online(), "no connection for a minute at {begin}");
+        w.every(SECOND, 15 * SECOND, |w| {
+            w.publish(b"out/a", 50, QoS::AtLeastOnce);
+        });
+        w.cut();
+    }
+    let percent = w.online() * 100 / w.now;
+    assert!(percent >= 75, "connected for {percent} % of the time");
+    assert_eq!(w.device().attempts_of(Slot::Backup), 0);
+}
+
+/// Row 12: 400 messages at QoS 2 over a link that is cut again and again. Returns how often.
+fn over_a_link_that_is_cut(clean_session: bool, mut broker: Broker, passes_on_at_release: bool) -> u32 {
+    let mut config = defaults();
+    (config.clean_session, config.max_queue) = (clean_session, 400);
+    broker.passes_on_at_release = passes_on_at_release;
+    let mut w = World::new(config, broker);
+    w.device().link = Link { round_trip: 60, ..WIFI };
+    for _ in 0..400 {
+        w.publish(b"out/a", 100, QoS::ExactlyOnce);
+    }
+    w.connect();
+    let mut cuts = 0;
+    while w.device().told() < 400 && w.now < 12 * HOUR {
+        w.run_until(5 * MINUTE, |w| w.devices[0].client.link.as_ref().is_some_and(|l| l.opening == crate::sim::link::Opening::Done));
+        let life = w.rng.between(100, 500);
+        w.run(life);
+        w.cut();
+        cuts += 1;
+    }
+    w.run(10 * MINUTE);
+    assert_eq!(w.arrived(|_| true), 400, "the others were lost");
+    assert_eq!(w.device().told(), 400);
+    assert_eq!(w.device().client.app.acknowledged.len(), 400, "some were told twice");
+    assert!(w.device().client.conn.session.is_settled());
+    assert!(clean_session || w.broker().forgets_sessions || w.broker().arrived.len() == 400, "some arrived twice");
+    assert!(w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. })).is_empty());
+    cuts
+}
+
+#[test]
+fn messages_at_qos_2_survive_a_link_that_is_cut_with_a_new_session_each_time() {
+    for at_release in [true, false] {
+        let cuts = over_a_link_that_is_cut(true, as_the_standard_says(), at_release);
+        assert!(cuts >= 10, "{cuts} cuts");
+    }
+}
+
+#[test]
+fn messages_at_qos_2_survive_a_broker_that_forgets_the_session_it_was_to_keep() {
+    for at_release in [true, false] {
+        let cuts = over_a_link_that_is_cut(false, forgets_sessions(), at_release);
+        assert!(cuts >= 10, "{cuts} cuts");
+    }
+}
+
+#[test]
+fn messages_at_qos_2_arrive_once_over_a_link_that_is_cut_if_the_session_is_kept() {
+    for at_release in [true, false] {
+        over_a_link_that_is_cut(false, as_the_standard_says(), at_release);
+    }
+}
+
+#[test]
+fn messages_at_qos_2_survive_the_backup_taking_over() {
+    let mut config = defaults();
+    (config.clean_session, config.max_queue) = (false, 100);
+    // It passes nothing on, and goes away for good.
+    let mut w = World::new(config, never_answers(&[6]));
+    w.broker().passes_on_at_release = true;
+    w.add_backup(as_the_standard_says());
+    for _ in 0..100 {
+        w.publish(b"out/a", 100, QoS::ExactlyOnce);
+    }
+    w.connect();
+    w.run(10 * SECOND);
+    w.brokers[0] = refuses(3);
+    w.cut();
+    w.run(10 * MINUTE);
+    assert_eq!(w.device().client.conn.slot(), Slot::Backup);
+    assert_eq!(w.device().told(), 100);
+    assert_eq!(w.arrived(|_| true), 100);
+}
+
+/// Row 13.
+#[test]
+fn a_network_that_comes_back_with_a_dead_socket_is_noticed_within_seconds() {
+    let mut w = World::new(defaults(), as_the_standard_says());
+    w.connect();
+    w.run(10 * MINUTE);
+    w.kill();
+    w.net_lost();
+    let mut kept = Vec::new();
+    w.every(SECOND, 10 * SECOND, |w| {
+        w.publish(b"out/0", 20, QoS::AtMostOnce);
+    });
+    kept.push(w.publish(b"out/1", 20, QoS::AtLeastOnce));
+    kept.push(w.publish(b"out/2", 20, QoS::ExactlyOnce));
+    w.net_up();
+    let back = |w: &World| w.devices[0].client.app.accepted.len() == 2;
+    let up_at = w.now;
+    while w.now < up_at + MINUTE && !back(&w) {
+        w.publish(b"out/0", 20, QoS::AtMostOnce);
+        w.run_until(SECOND / 2, back);
+    }
+    let took = w.now - up_at;
+    assert!(took <= 7 * SECOND, "back after {took} ms");
+    let refused = w.device().published.iter().filter(|m| m.qos == QoS::AtMostOnce).all(|m| m.id.is_none());
+    assert!(refused, "a message at QoS 0 was taken for a link that is not there");
+    w.run(SECOND);
+    assert_eq!(w.arrived(|m| kept.contains(&m.number)), 2);
+    assert_eq!(w.device().told(), 2);
+    w.publish(b"out/0", 20, QoS::AtMostOnce);
+    w.run(SECOND);
+    assert!(w.device().published.last().unwrap().id.is_some(), "QoS 0 is refused on a new connection");
+}
+
+/// Row 18.
+#[test]
+fn a_thousand_waiting_messages_at_qos_2_come_over_one_connection_each_once() {
+    for broker in [mosquitto_2_0(), mosquitto_without_a_limit()] {
+        let mut config = defaults();
+        config.clean_session = false;
+        let mut w = World::new(config, broker);
+        w.broker().keep_session(b"sim", b"in/#", 2);
+        let numbers: Vec<u32> = (0..1000).map(|_| w.publish_to_device(b"in/a", 100, 2)).collect();
+        w.subscribe(b"in/#", QoS::ExactlyOnce);
+        w.connect();
+        w.run(5 * MINUTE);
+        let delivered: Vec<u32> = w.device().client.delivered.iter().map(|d| d.number).collect();
+        assert_eq!(delivered, numbers, "{} were delivered", delivered.len());
+        assert_eq!(w.broker().acknowledged.len(), 1000);
+        assert_eq!(w.device().attempts().len(), 1);
+    }
+}
+
+/// Row 20.
+#[test]
+fn a_session_that_was_not_asked_for_is_taken_as_a_new_one_with_one_warning() {
+    let mut w = World::new(defaults(), claims_a_session());
+    w.subscribe(b"in/a", QoS::AtLeastOnce);
+    w.connect();
+    for life in 1..=3 {
+        w.run(MINUTE);
+        w.publish(b"out/a", 20, QoS::ExactlyOnce);
+        w.run(5 * MINUTE);
+        assert_eq!(w.device().told(), life);
+        assert_eq!(w.device().attempts().len(), life);
+        // Subscribed anew, as in a new session.
+        let subscribed = w.device().client.app.wrote.iter().filter(|(_, p)| matches!(p, Parsed::Subscribe(..))).count();
+        assert_eq!(subscribed, life);
+        w.cut();
+    }
+    assert_eq!(w.device().lines(|line| *line == Line::SessionPresent).len(), 1);
+}

@@ -1,0 +1,128 @@
+//! The app on the simulated device: what it does of its own accord, and what it and the log were
+//! told.
+
+use super::super::reference::Parsed;
+use super::link::Opening;
+use mgos_mqtt::conn::{Slot, Waits};
+
+/// Something that the app writes from its CONNACK handler.
+#[derive(Clone, Debug)]
+pub enum Greeting {
+    /// A message at QoS 0, published through the library.
+    Publish(Vec<u8>),
+    /// A packet written to the connection, past the library.
+    Packet(Vec<u8>),
+}
+
+/// A line in the log that concerns what the library could not do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Line {
+    Overdue(u16),
+    SetAside {
+        id: u16,
+        topic: Vec<u8>,
+        size: usize,
+    },
+    SubscriptionSetAside(Vec<u8>),
+    SubscribeUnanswered(Vec<u8>),
+    SubscribeOverdue,
+    /// A message that has left the queue, and won't be sent.
+    Dropped {
+        id: u16,
+        topic: Vec<u8>,
+    },
+    /// What the app is told of messages that are neither acknowledged nor kept.
+    GivenUp {
+        count: u16,
+        first: u16,
+        last: u16,
+    },
+    SessionPresent,
+    /// The other side has ended the connection early for the third time in a row.
+    EndedEarlyAgain,
+}
+
+#[derive(Default)]
+pub struct App {
+    /// How long TCP and TLS take to come up or to be refused; a random time where there is none.
+    pub handshake: Option<u64>,
+    /// The waits of the backup server, if there is one.
+    pub backup: Option<Waits>,
+    pub greetings: Vec<Greeting>,
+    /// The handlers of the connection leave messages that nobody has subscribed to unacknowledged.
+    pub ignores_strays: bool,
+    /// One of them has acknowledged a message.
+    pub acknowledges: bool,
+    /// Free heap, bytes, with nothing waiting to be sent.
+    pub heap: usize,
+    // What was seen, with the time.
+    pub attempts: Vec<(u64, Slot)>,
+    pub accepted: Vec<(u64, Slot)>,
+    pub ends: Vec<u64>,
+    /// PUBACK and PUBCOMP, as the handlers of the connection get them.
+    pub acknowledged: Vec<(u64, u16)>,
+    /// Packets written, their payloads cut to the number in front.
+    pub wrote: Vec<(u64, Parsed)>,
+    pub log: Vec<(u64, Line)>,
+}
+
+impl App {
+    /// A connection is attempted. How it goes, if that is not left to chance.
+    pub fn attempt(&mut self, slot: Slot, unreachable: bool, now: u64) -> Option<Opening> {
+        let at = now + self.handshake?;
+        self.attempts.push((now, slot));
+        Some(if unreachable { Opening::FailsAt(at) } else { Opening::At(at) })
+    }
+
+    /// Random lives are checked by the tap, and some of them are ten years long.
+    fn records(&self) -> bool {
+        self.handshake.is_some()
+    }
+
+    /// CONNACK 0 came.
+    pub fn accepted(&mut self, slot: Slot, now: u64) {
+        if self.records() {
+            self.accepted.push((now, slot));
+        }
+    }
+
+    /// The connection or the attempt has ended.
+    pub fn ended(&mut self, now: u64) {
+        if self.records() {
+            self.ends.push(now);
+        }
+    }
+
+    /// An acknowledgement reaches the handlers of the connection.
+    pub fn acknowledged(&mut self, id: u16, now: u64) {
+        if self.records() {
+            self.acknowledged.push((now, id));
+        }
+    }
+
+    /// A line in the log.
+    pub fn logs(&mut self, line: Line, now: u64) {
+        self.log.push((now, line));
+    }
+
+    pub fn wrote(&mut self, packet: &Parsed, now: u64) {
+        if !self.records() {
+            return;
+        }
+        let mut packet = packet.clone();
+        if let Parsed::Publish { payload, .. } = &mut packet {
+            payload.truncate(4);
+        }
+        self.wrote.push((now, packet));
+    }
+
+    /// What stands for the broker behind this configuration. One set at run time is the primary
+    /// again.
+    pub fn key(slot: Slot) -> u32 {
+        if slot == Slot::Backup { 2 } else { 1 }
+    }
+
+    pub fn free_heap(&self, unsent: usize) -> usize {
+        self.heap.saturating_sub(unsent)
+    }
+}
