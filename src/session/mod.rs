@@ -25,7 +25,7 @@ use blame::Blame;
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
-use outbox::{Outbox, State, Step};
+use outbox::{Outbox, Step};
 use overdue::Overdue;
 use received::Received;
 use send_buffer::SendBuffer;
@@ -426,8 +426,8 @@ impl<H: Copy> Session<H> {
                 self.expect_echo(twice, id, now);
             }
             (ack, Some(id)) => {
-                let (repeated, aside) = (self.outbox.was_repeated(id), self.outbox.aside());
-                let step = self.outbox.acknowledge(ack, id, now);
+                let aside = self.outbox.aside();
+                let (step, repeated) = self.outbox.acknowledge(ack, id, now);
                 // One that was aside went through: the others have their turn.
                 self.try_aside |= self.outbox.aside() < aside;
                 match step {
@@ -463,7 +463,7 @@ impl<H: Copy> Session<H> {
     /// that it is free a little earlier.
     fn expect_echo(&mut self, twice: bool, id: PacketId, now: Millis) {
         if twice {
-            let _ = self.outbox.push_bare(id, 0, State::Echo, now);
+            let _ = self.outbox.push_empty(id, 0, outbox::ECHO, now);
         }
     }
 
@@ -566,7 +566,7 @@ impl<H: Copy> Session<H> {
                 return Err(Refused::Congested);
             }
             if qos > QoS::AtMostOnce {
-                self.outbox.push_bare(id, flags, State::Sent, now)?;
+                self.outbox.push_empty(id, flags, outbox::BARE, now)?;
             }
             return Ok(Published { id, flags, direct: true, overflow: false });
         }
@@ -611,7 +611,7 @@ impl<H: Copy> Session<H> {
         let done = self.subscriptions.remove(filter)?;
         if let Some(id) = done.awaited {
             // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
-            let _ = self.outbox.push_bare(id, 0, State::Subscribe, now);
+            let _ = self.outbox.push_empty(id, 0, outbox::SUBSCRIBE, now);
         }
         Some(done.forgotten)
     }
@@ -757,9 +757,9 @@ impl<H: Copy> Session<H> {
             }
             Pending::Message => {
                 match self.outbox.sent(now) {
-                    Some((id, true)) => self.blame.wrote_suspect(id, now),
-                    Some((id, false)) => self.blame.wrote_harmless(id, now),
-                    None => {}
+                    (Some(id), true) => self.blame.wrote_suspect(id, now),
+                    (Some(id), false) => self.blame.wrote_harmless(id, now),
+                    _ => {}
                 }
                 self.overdue.on_sent(unsent, now);
             }
