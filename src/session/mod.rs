@@ -33,7 +33,7 @@ use subscriptions::Subscriptions;
 use window::Window;
 
 pub use intake::Take;
-pub use keep_alive::{Due, Millis, earlier, reached};
+pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use subscriptions::Recipient;
 pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused, Tell, Trouble};
 
@@ -473,17 +473,17 @@ impl<H: Copy> Session<H> {
         self.proven = true;
         self.blame.ping_answered();
         let Some(wait) = self.overdue.wait() else { return };
-        let message = self.outbox.overdue(asked, wait, now);
+        let (message, oldest) = self.outbox.overdue(asked, wait, now);
         let subscription = self.subscriptions.overdue(asked, wait, now);
-        if message.is_none() && !subscription {
-            return;
+        if message.is_some() || subscription {
+            self.overdue.on_overdue();
+            self.window.shrink();
+            if !core::mem::replace(&mut self.overdue_told, true) {
+                self.overdue_news = message;
+                self.subscribe_overdue = subscription;
+            }
         }
-        self.overdue.on_overdue(now);
-        self.window.shrink();
-        if !core::mem::replace(&mut self.overdue_told, true) {
-            self.overdue_news = message;
-            self.subscribe_overdue = subscription;
-        }
+        self.overdue.on_told(earlier(oldest, self.subscriptions.on_wire_since()));
     }
 
     /// CONNACK 0. `present`: the broker has kept a session.
@@ -501,19 +501,17 @@ impl<H: Copy> Session<H> {
             self.try_aside = false;
             self.put_off_aside(now);
         }
-        if self.blame.held_until().is_some() {
+        if self.blame.held_until() != NEVER {
             self.window.shrink();
         }
         let kept = present && !self.elsewhere;
-        if kept {
-            self.outbox.resumed();
-        } else {
+        if !kept {
             self.received.clear();
             self.undelivered = None;
-            let before = self.outbox.given_up();
-            self.outbox.new_session();
-            self.count_given_up(before);
         }
+        let before = self.outbox.given_up();
+        self.outbox.accepted(kept);
+        self.count_given_up(before);
         self.subscriptions.restart(kept);
         self.link = Link::Welcomed;
     }
@@ -719,29 +717,17 @@ impl<H: Copy> Session<H> {
         self.outbox.next_aside().is_some()
     }
 
-    /// True if an answer has taken so long that the broker is to be asked for it.
+    /// True if an answer may have taken so long that the broker is to be asked for it.
     fn is_overdue(&mut self, now: Millis) -> bool {
         if !self.overdue.is_due(now) {
             return false;
         }
-        let oldest = earlier(self.outbox.oldest_on_wire(), self.subscriptions.on_wire_since());
-        match (oldest, self.overdue.wait()) {
-            (Some(sent), Some(wait)) => {
-                if now.wrapping_sub(sent) >= wait {
-                    return true;
-                }
-                self.overdue.watch(sent, self.send_buffer.unsent());
-            }
-            _ => {
-                if self.outbox.kept() > 0 {
-                    self.overdue.pause();
-                } else {
-                    self.overdue.stop();
-                    self.overdue_told = false;
-                }
-            }
+        if self.outbox.is_settled() && self.subscriptions.awaiting() == 0 {
+            self.overdue.stop();
+            self.overdue_told = false;
+            return false;
         }
-        false
+        true
     }
 
     /// What `next` has returned was written; `unsent` bytes wait to leave now, those of it included. The bytes that it pointed to stay where
@@ -772,24 +758,23 @@ impl<H: Copy> Session<H> {
             }
             Pending::Ping => {
                 self.alive.on_ping(unsent, now);
+                self.overdue.on_asked();
                 self.blame.wrote_ping(now);
                 // Also where its purpose is another.
                 self.cleared_way = true;
             }
         }
-        self.send_buffer.wrote(unsent);
         self.alive.on_sent(now);
     }
 
-    /// A packet with this first byte and identifier was written that did not come from `next`; `unsent` bytes wait now.
-    pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, unsent: usize, now: Millis) {
+    /// A packet with this first byte and identifier was written that did not come from `next`.
+    pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, now: Millis) {
         match (first >> 4, id) {
             // Nobody hangs up on an acknowledgement.
             (kind::PUBACK | kind::PUBREC | kind::PUBCOMP, _) => {}
             (kind::PUBREL, Some(id)) => self.blame.wrote_harmless(id, now),
             _ => self.blame.wrote_other(now),
         }
-        self.send_buffer.wrote(unsent);
         self.alive.on_sent(now);
     }
 
@@ -803,7 +788,7 @@ impl<H: Copy> Session<H> {
     pub fn left(&mut self, bytes: usize, now: Millis) {
         self.alive.on_left(bytes, now);
         self.overdue.on_left(bytes, now);
-        self.send_buffer.left(bytes);
+        self.send_buffer.left();
         self.blame.left(now);
     }
 
@@ -824,16 +809,18 @@ impl<H: Copy> Session<H> {
     }
 
     /// When to look again for what time asks for.
-    pub fn deadline(&self) -> Option<Millis> {
+    pub fn deadline(&self) -> Millis {
         if !self.is_up() {
-            return None;
+            return NEVER;
         }
-        // While the answer to a ping is awaited there is nothing to ask for.
-        let overdue = if self.alive.is_asking() { None } else { self.overdue.deadline() };
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
         let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
-        let other = earlier(aside.then_some(self.aside_at), self.blame.held_until());
-        earlier(earlier(self.alive.deadline(), overdue), other)
+        let mut at = earlier(self.alive.deadline(), self.blame.held_until());
+        // While the answer to a ping is awaited there is nothing to ask for.
+        if !self.alive.is_asking() {
+            at = earlier(at, self.overdue.deadline());
+        }
+        if aside { earlier(at, self.aside_at.max(1)) } else { at }
     }
 
     // What the app is to be told.

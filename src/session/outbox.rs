@@ -5,7 +5,7 @@
 //! acknowledgement does is a table of its own, `on_ack`.
 
 use super::ids::ahead;
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, earlier, reached};
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, Out, PacketId, QoS, kind};
@@ -341,19 +341,18 @@ impl Outbox {
     /// False if there is nothing that can go.
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
         let sent_first = held_back && self.tally.in_flight > 0;
-        let list = &mut self.list;
-        let none = Pick::new(0, 0, 0);
-        let order = [
-            if self.tally.aside > 0 { IS_ASIDE } else { none },
-            if self.tally.held > 0 { Pick::new(HELD, 0, 0) } else { none },
-            if sent_first { none } else { Pick::new(FRESH, 0, 0) },
-            Pick::new(SENT, 0, 0),
-        ];
-        for pick in order {
-            if pick.any == 0 {
+        for state in [ASIDE, HELD, FRESH, SENT] {
+            let there_are_none = match state {
+                ASIDE => self.tally.aside == 0,
+                HELD => self.tally.held == 0,
+                FRESH => sent_first,
+                _ => false,
+            };
+            if there_are_none {
                 continue;
             }
-            let Some(mut found) = first(list, pick).filter(|found| found.with(|e, _| e.id != newest.get())) else { continue };
+            let found = first(&mut self.list, Pick::new(state, 0, DROPPED));
+            let Some(mut found) = found.filter(|found| found.with(|e, _| e.id != newest.get())) else { continue };
             let e = found.value();
             self.tally.count(e.bits, -1);
             match e.bits {
@@ -572,25 +571,21 @@ impl Outbox {
         on_aside
     }
 
-    /// The broker has kept the session. A QoS 2 message whose content is gone can't be sent again; PUBREL ends the exchange, or
-    /// else the broker would take a later message with this identifier for a repeated one.
-    pub fn resumed(&mut self) {
-        self.list.for_each(|e, _| {
-            if e.is(BARE) {
-                e.change(BARE, if QoS::of_flags(e.flags) < QoS::ExactlyOnce { ECHO } else { RELEASED });
-            }
-            if e.is(RELEASES) && e.tries > 0 {
-                e.bits |= CARRIED;
-            }
-        });
-        self.recount();
-        self.forget_all(SUBSCRIBE | ECHO);
-    }
-
-    /// The broker has begun a new session: it knows none of what was under way \[MQTT-3.1.2-6\], which goes out anew.
-    pub fn new_session(&mut self) {
+    /// The broker has accepted the connection. Where it has `kept` the session, a QoS 2 message whose content is gone can't be sent again;
+    /// PUBREL ends the exchange, or else the broker would take a later message with this identifier for a repeated one. In a new session it
+    /// knows none of what was under way \[MQTT-3.1.2-6\], which goes out anew.
+    pub fn accepted(&mut self, kept: bool) {
         let mut given_up = self.given_up;
         self.list.for_each(|e, _| {
+            if kept {
+                if e.is(BARE) {
+                    e.change(BARE, if QoS::of_flags(e.flags) < QoS::ExactlyOnce { ECHO } else { RELEASED });
+                }
+                if e.is(RELEASES) && e.tries > 0 {
+                    e.bits |= CARRIED;
+                }
+                return;
+            }
             // The broker had it, and may have lost it with the session.
             if e.is(RELEASED) && !e.is(TOLD) {
                 given_up.add(e.id);
@@ -604,7 +599,7 @@ impl Outbox {
         });
         self.given_up = given_up;
         self.recount();
-        self.forget_all(EMPTY);
+        self.forget_all(if kept { SUBSCRIBE | ECHO } else { EMPTY });
     }
 
     /// Forgets all.
@@ -662,19 +657,17 @@ impl Outbox {
 
     // What is overdue.
 
-    /// When the oldest that awaits an answer was sent.
-    pub fn oldest_on_wire(&self) -> Option<Millis> {
-        let pick = Pick::new(AWAITS, ON_WIRE, 0);
-        self.list.iter().find(|e| pick.fits(e.value.bits)).map(|e| e.value.sent_at)
-    }
-
     /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is to be sent again. The first identifier
-    /// among these.
-    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> Option<PacketId> {
-        let mut first = None;
+    /// among these, and when the oldest of the others was sent.
+    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> (Option<PacketId>, Millis) {
+        let (mut first, mut oldest) = (None, NEVER);
         self.list.for_each(|e, _| {
-            let is_late = reached(asked, e.sent_at) && now.wrapping_sub(e.sent_at) >= wait;
-            if is_late && Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
+            if !Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
+                return;
+            }
+            if !reached(asked, e.sent_at) || now.wrapping_sub(e.sent_at) < wait {
+                oldest = earlier(oldest, e.sent_at.max(1));
+            } else {
                 e.change(ON_WIRE, OVERDUE);
                 first = first.or(PacketId::new(e.id));
                 if e.is(RELEASES) {
@@ -690,7 +683,7 @@ impl Outbox {
             self.news = true;
             self.recount();
         }
-        first
+        (first, oldest)
     }
 
     // What the broker hangs up on.

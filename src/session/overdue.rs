@@ -3,7 +3,7 @@
 //! Time alone does not tell: a megabyte may wait in the socket's buffer. So when the time is up a PINGREQ goes out, and only what
 //! was written before it and is still unanswered when its PINGRESP comes is overdue: the broker has had it, and has said nothing.
 
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, reached};
 
 /// `ack_timeout` where the configuration says 0, milliseconds.
 const DEFAULT: u32 = 20_000;
@@ -20,7 +20,7 @@ pub struct Overdue {
     timeout: i32,
     /// How often the wait was doubled, as what was repeated stayed unanswered.
     doubled: u8,
-    /// When to look; 0 for never. What would be 0 is a millisecond later.
+    /// When to look.
     due: Millis,
     /// How many bytes have to leave until the packet has.
     behind: usize,
@@ -50,55 +50,57 @@ impl Overdue {
         (self.due, self.doubled) = (0, 0);
     }
 
-    /// Nothing is awaited just now.
-    pub fn pause(&mut self) {
-        self.due = 0;
-    }
-
     /// A packet that is to be answered was written; `unsent` bytes wait with it.
     pub fn on_sent(&mut self, unsent: usize, now: Millis) {
-        if self.due == 0 {
+        if self.due == NEVER {
             self.watch(now, unsent);
         }
     }
 
     /// The oldest packet that awaits an answer was written then, and has left when `unsent` bytes have.
-    pub fn watch(&mut self, written: Millis, unsent: usize) {
+    fn watch(&mut self, written: Millis, unsent: usize) {
         self.behind = unsent;
-        self.due = self.wait().map_or(0, |wait| written.wrapping_add(wait + SLACK).max(1));
+        self.due = self.wait().map_or(NEVER, |wait| written.wrapping_add(wait + SLACK).max(1));
     }
 
     /// So many bytes have left.
     pub fn on_left(&mut self, bytes: usize, now: Millis) {
-        if self.behind > 0 && self.due != 0 {
+        if self.behind > 0 && self.due != NEVER {
             self.watch(now, self.behind.saturating_sub(bytes));
         }
     }
 
     /// True if it is time to look.
     pub fn is_due(&self, now: Millis) -> bool {
-        self.due != 0 && reached(now, self.due)
+        self.due != NEVER && reached(now, self.due)
     }
 
-    /// When to look; `None` for never.
-    pub fn deadline(&self) -> Option<Millis> {
-        (self.due != 0).then_some(self.due)
+    /// When to look.
+    pub fn deadline(&self) -> Millis {
+        self.due
+    }
+
+    /// PINGREQ was written: its answer tells.
+    pub fn on_asked(&mut self) {
+        self.due = NEVER;
+    }
+
+    /// It was answered. What still awaits its answer was written at `oldest`, if anything does.
+    pub fn on_told(&mut self, oldest: Millis) {
+        self.due = NEVER;
+        if oldest != NEVER {
+            self.watch(oldest, 0);
+        }
     }
 
     /// Something was overdue: it is repeated, and has twice the time.
-    pub fn on_overdue(&mut self, now: Millis) {
+    pub fn on_overdue(&mut self) {
         self.doubled = (self.doubled + 1).min(8);
-        self.look(now);
     }
 
     /// What was repeated is answered.
     pub fn on_answered(&mut self, now: Millis) {
         self.doubled = 0;
-        self.look(now);
-    }
-
-    /// What is awaited, and for how long, has changed.
-    fn look(&mut self, now: Millis) {
-        (self.due, self.behind) = (now.max(1), 0);
+        self.watch(now, 0);
     }
 }

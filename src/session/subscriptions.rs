@@ -4,7 +4,7 @@
 //! unsubscribed stays until the broker has confirmed it, as it is owed to the session.
 
 use super::ids::ahead;
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, reached};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
@@ -297,8 +297,8 @@ impl<H: Copy> Subscriptions<H> {
     // What is not answered.
 
     /// When the last that awaits its answer was sent.
-    pub fn on_wire_since(&self) -> Option<Millis> {
-        (self.awaiting > 0).then_some(self.sent_at)
+    pub fn on_wire_since(&self) -> Millis {
+        if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }
 
     /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is sent again, once on a connection. True if

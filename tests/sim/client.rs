@@ -203,8 +203,8 @@ impl Client {
             return Ok(());
         }
         self.write(&encode(out), now, false)?;
-        let (unsent, clock) = (self.unsent(), self.clock(now));
-        self.conn.session.sent_other(out.first, out.id, unsent, clock);
+        let clock = self.clock(now);
+        self.conn.session.sent_other(out.first, out.id, clock);
         Ok(())
     }
 
