@@ -61,6 +61,8 @@ pub struct App {
     pub ends: Vec<u64>,
     /// PUBACK and PUBCOMP, as the handlers of the connection get them.
     pub acknowledged: Vec<(u64, u16)>,
+    /// Answers of which handlers were told: packet type and identifier.
+    pub answers: Vec<(u8, u16)>,
     /// Packets written, their payloads cut to the number in front.
     pub wrote: Vec<(u64, Parsed)>,
     pub log: Vec<(u64, Line)>,
@@ -97,6 +99,13 @@ impl App {
     pub fn acknowledged(&mut self, id: u16, now: u64) {
         if self.records() {
             self.acknowledged.push((now, id));
+        }
+    }
+
+    /// An answer reaches a handler.
+    pub fn answered(&mut self, kind: u8, id: u16) {
+        if self.records() {
+            self.answers.push((kind, id));
         }
     }
 

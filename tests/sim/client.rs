@@ -467,6 +467,11 @@ impl Client {
     }
 
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
+        if let (Tell::Subscriber | Tell::Handlers | Tell::Downgraded, Some(id)) = (tell, packet.id)
+            && !matches!(packet.kind(), kind::PUBLISH | kind::PUBREL)
+        {
+            self.app.answered(packet.kind(), id.get());
+        }
         match tell {
             Tell::Accepted => {
                 let slot = self.conn.slot();
