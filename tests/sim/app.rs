@@ -12,6 +12,8 @@ pub enum Greeting {
     Publish(Vec<u8>),
     /// A packet written to the connection, past the library.
     Packet(Vec<u8>),
+    /// A message at QoS 1 written past the library, under an identifier that the library was asked for.
+    OwnPublish(Vec<u8>),
 }
 
 /// A line in the log that concerns what the library could not do.

@@ -643,7 +643,7 @@ impl Spec {
             }
         }
         // Some brokers never answer PUBREL for what they do not know.
-        let hopeless = |m: &Message| m.phase == Phase::Released && m.way == Way::Waiting && m.in_vain == 3 && m.in_vain_before;
+        let hopeless = |m: &Message| m.phase == Phase::Released && m.overdue && m.way == Way::Waiting && m.in_vain == 3 && m.in_vain_before;
         must.freed.extend(self.messages.iter().filter(|m| hopeless(m)).map(|m| m.id));
         self.messages.retain(|m| !hopeless(m));
         for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
@@ -652,6 +652,11 @@ impl Spec {
         if lost {
             self.shrink();
             self.wait = (2 * self.wait).min(LONGEST_WAIT);
+        }
+        let requests = self.subscriptions.iter().chain(&self.unsubscribing);
+        if self.messages.is_empty() && requests.into_iter().all(|r| r.way == Way::Done) {
+            // Nothing is waited for any more.
+            self.wait = ACK_TIMEOUT;
         }
     }
 
