@@ -467,6 +467,11 @@ impl Client {
     }
 
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
+        if let (Tell::Subscriber | Tell::Handlers | Tell::Downgraded, Some(id)) = (tell, packet.id)
+            && !matches!(packet.kind(), kind::PUBLISH | kind::PUBREL)
+        {
+            self.app.answered(packet.kind(), id.get());
+        }
         match tell {
             Tell::Accepted => {
                 let slot = self.conn.slot();
@@ -478,6 +483,10 @@ impl Client {
                     match greeting {
                         Greeting::Publish(topic) => drop(self.publish(0, &topic, 20, QoS::AtMostOnce, now)),
                         Greeting::Packet(packet) => self.write_past(&packet, now),
+                        Greeting::OwnPublish(topic) => {
+                            let id = self.conn.session.packet_id();
+                            self.write_past(&encode(&Out::publish(2, Some(id), &topic, &[0; 4])), now);
+                        }
                     }
                 }
                 if let Some(number) = self.on_connack.take() {
