@@ -145,7 +145,7 @@ impl<H: Copy> Subscriptions<H> {
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
         let literal = !filter.iter().any(|&b| is_wildcard(b));
-        let flags = messages_only as Flags * MESSAGES_ONLY | literal as Flags * LITERAL;
+        let flags = (messages_only as Flags * MESSAGES_ONLY) | (literal as Flags * LITERAL);
         let subscription = Subscription { handler, id: 0, tail: tail(filter), flags: flags | UNSENT, qos };
         self.list.push_front(subscription, &[filter])?;
         // An UNSUBSCRIBE that has not gone out yet is not wanted any more.
