@@ -323,7 +323,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_s(
 /// Subscribes, and complains where that is refused.
 pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<Handler>) {
     let qos = QoS::clamped(qos).min(c.max_qos());
-    match c.get().core.session.subscribe(topic, qos, recipient) {
+    let now = pump::now();
+    match c.get().core.session.subscribe(topic, qos, recipient, now) {
         Ok(()) => pump::pump(c),
         Err(refused) => complain(c, topic, refused),
     }

@@ -40,7 +40,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     };
     if ev == MG_EV_RECV || ev == MG_EV_SEND {
         // SAFETY: these events come with the address of an int.
-        count_bytes(c, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
+        count_bytes(c, nc, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
     }
     if ev != MG_EV_POLL {
         c.get().quiet = false;
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
 }
 
 /// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
-fn count_bytes(c: Held, sent: bool, n: c_int) {
+fn count_bytes(c: Held, nc: *mut mg_connection, sent: bool, n: c_int) {
     let object = c.get();
     if sent {
         object.websocket.sent(n as usize);
@@ -163,7 +163,7 @@ fn count_bytes(c: Held, sent: bool, n: c_int) {
     }
     if n > 0 && !object.websocket.is_opening() {
         if sent {
-            object.core.session.left(n as usize, now());
+            object.core.session.left(n as usize, pump::unsent(nc), now());
         }
         let counters = &mut object.core.session.counters;
         let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };

@@ -37,6 +37,9 @@ pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use subscriptions::Recipient;
 pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused, Tell, Trouble};
 
+/// While something is wrong a SUBSCRIBE goes alone, too; but not for longer than this, milliseconds, if it is not answered.
+const SUBSCRIBING: u32 = 5000;
+
 /// What is aside is tried on a connection that has begun for another reason, and else so often, milliseconds: a message,
 const ASIDE_MESSAGE: u32 = 3_600_000;
 /// and a subscription, doubled each time up to the same.
@@ -115,6 +118,8 @@ pub struct Session<H: Copy> {
     overdue: Overdue,
     blame: Blame,
     send_buffer: SendBuffer,
+    /// Until then what else there is waits for SUBACK.
+    subscribing_until: Millis,
     /// When what is aside is tried next.
     aside_at: Millis,
     /// For the layer above to read, and to add what it counts.
@@ -167,6 +172,7 @@ impl<H: Copy> Session<H> {
         aside_tries: 0,
         below: 0,
         undelivered: None,
+        subscribing_until: NEVER,
         aside_at: 0,
         control_characters: false,
     };
@@ -289,6 +295,7 @@ impl<H: Copy> Session<H> {
         }
         self.put_off_aside(now);
         (self.acked, self.proven, self.cleared_way) = (false, false, false);
+        self.subscribing_until = NEVER;
     }
 
     fn put_off_aside(&mut self, now: Millis) {
@@ -472,9 +479,8 @@ impl<H: Copy> Session<H> {
         self.counters.ping = took;
         self.proven = true;
         self.blame.ping_answered();
-        let Some(wait) = self.overdue.wait() else { return };
-        let (message, oldest) = self.outbox.overdue(asked, wait, now);
-        let subscription = self.subscriptions.overdue(asked, wait, now);
+        let (message, oldest) = self.outbox.overdue(asked, &self.overdue, now);
+        let subscription = self.subscriptions.overdue(asked, &self.overdue, now);
         if message.is_some() || subscription {
             self.overdue.on_overdue();
             self.window.shrink();
@@ -593,9 +599,13 @@ impl<H: Copy> Session<H> {
     }
 
     /// Subscribes to a filter, now or when the connection is up.
-    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), Refused> {
+    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>, now: Millis) -> Result<(), Refused> {
         self.control_characters |= check_filter(filter).map_err(Refused::Topic)?;
-        Ok(self.subscriptions.add(filter, qos, recipient)?)
+        if let Some(id) = self.subscriptions.add(filter, qos, recipient)? {
+            // Without memory for it the identifier is free a little earlier.
+            let _ = self.outbox.push_empty(id, 0, outbox::UNSUBSCRIBE, now);
+        }
+        Ok(())
     }
 
     /// How many subscriptions have exactly this filter.
@@ -640,7 +650,13 @@ impl<H: Copy> Session<H> {
         let at_once = core::mem::take(&mut self.at_once);
         let messages = at_once || self.link == Link::Up && room;
         let window = self.window.size();
-        let busy = self.outbox.in_flight() + if self.window.is_widest() { 0 } else { self.subscriptions.awaiting() };
+        let mut busy = self.outbox.in_flight();
+        if reached(now, self.subscribing_until) {
+            self.subscribing_until = NEVER;
+        }
+        if self.subscribing_until != NEVER {
+            busy += self.subscriptions.awaiting();
+        }
         // If it goes on, what is wrong is looked for one packet at a time.
         let alone = window == 1 && self.vain_ends > 1;
         let mut pending = None;
@@ -739,7 +755,10 @@ impl<H: Copy> Session<H> {
                 if let Some(id) = self.subscriptions.sent(now) {
                     self.blame.wrote_suspect(id, now);
                 }
-                self.overdue.on_sent(unsent, now);
+                if !self.window.is_widest() {
+                    self.subscribing_until = now.wrapping_add(SUBSCRIBING).max(1);
+                }
+                self.overdue.on_sent(now);
             }
             Pending::Message => {
                 match self.outbox.sent(now) {
@@ -747,14 +766,14 @@ impl<H: Copy> Session<H> {
                     (Some(id), false) => self.blame.wrote_harmless(id, now),
                     _ => {}
                 }
-                self.overdue.on_sent(unsent, now);
+                self.overdue.on_sent(now);
             }
             Pending::Aside => {
                 self.try_aside = false;
                 if let Some(id) = self.outbox.aside_sent(now) {
                     self.blame.wrote_harmless(id, now);
                 }
-                self.overdue.on_sent(unsent, now);
+                self.overdue.on_sent(now);
             }
             Pending::Ping => {
                 self.alive.on_ping(unsent, now);
@@ -784,10 +803,10 @@ impl<H: Copy> Session<H> {
         self.alive.on_sent(now);
     }
 
-    /// So many bytes have left for the broker.
-    pub fn left(&mut self, bytes: usize, now: Millis) {
+    /// So many bytes have left for the broker; `unsent` still wait.
+    pub fn left(&mut self, bytes: usize, unsent: usize, now: Millis) {
         self.alive.on_left(bytes, now);
-        self.overdue.on_left(bytes, now);
+        self.overdue.on_left(unsent, now);
         self.send_buffer.left();
         self.blame.left(now);
     }
@@ -815,7 +834,7 @@ impl<H: Copy> Session<H> {
         }
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
         let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
-        let mut at = earlier(self.alive.deadline(), self.blame.held_until());
+        let mut at = earlier(self.alive.deadline(), earlier(self.blame.held_until(), self.subscribing_until));
         // While the answer to a ping is awaited there is nothing to ask for.
         if !self.alive.is_asking() {
             at = earlier(at, self.overdue.deadline());

@@ -6,6 +6,7 @@
 
 use super::ids::ahead;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
+use super::overdue::Overdue;
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, Out, PacketId, QoS, kind};
@@ -25,6 +26,8 @@ pub const RELEASED: Bits = 1 << 3;
 pub const BARE: Bits = 1 << 4;
 /// State: a SUBSCRIBE that awaits SUBACK while its subscription is gone already.
 pub const SUBSCRIBE: Bits = 1 << 5;
+/// State: the same for an UNSUBSCRIBE whose filter is subscribed again.
+pub const UNSUBSCRIBE: Bits = 1 << 15;
 /// State: what was sent twice on this connection and answered once. The second answer is of no interest to anyone.
 pub const ECHO: Bits = 1 << 6;
 /// State: a message that was given up, and that the app has not been told of yet.
@@ -43,16 +46,19 @@ const TOLD: Bits = 1 << 12;
 /// Mark: a PUBREL was not answered on an earlier connection.
 const CARRIED: Bits = 1 << 13;
 
+/// Mark: it was sent again, and its answer is overdue again. It no longer holds up others.
+const STUBBORN: Bits = 1 << 14;
+
 /// Entries with content that count for `max_queue_length`.
 const KEPT: Bits = FRESH | SENT | HELD;
 /// Entries without content.
-const EMPTY: Bits = RELEASED | BARE | SUBSCRIBE | ECHO;
+const EMPTY: Bits = RELEASED | BARE | SUBSCRIBE | UNSUBSCRIBE | ECHO;
 /// Entries that await an answer which may be asked for again.
 const AWAITS: Bits = SENT | HELD | RELEASED | BARE;
 /// Entries whose next packet is PUBREL.
 const RELEASES: Bits = HELD | RELEASED;
 /// What a connection leaves behind.
-const OF_CONNECTION: Bits = ON_WIRE | OVERDUE | REPEATED;
+const OF_CONNECTION: Bits = ON_WIRE | OVERDUE | REPEATED | STUBBORN;
 
 /// What an acknowledgement means for the entry with its identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -82,6 +88,7 @@ pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
         (SENT | BARE, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
         (HELD | RELEASED, kind::PUBREC) => Step::ReleaseAgain,
         (HELD | RELEASED, kind::PUBCOMP) => Step::Done,
+        (UNSUBSCRIBE, kind::UNSUBACK) => Step::Echo,
         (ECHO, _) => Step::Echo,
         (FRESH | DROPPED, _) => Step::Ignore,
         _ => Step::Wrong,
@@ -198,7 +205,7 @@ struct Tally {
     kept: u16,
     /// Without.
     empty: u16,
-    /// Messages with content that were sent on this connection and are neither acknowledged nor overdue.
+    /// Messages with content that were sent on this connection and are neither acknowledged nor overdue, nor were overdue twice.
     in_flight: u16,
     /// Messages that the broker has taken over, and that are kept until PUBCOMP.
     held: u16,
@@ -219,7 +226,7 @@ impl Tally {
         };
         add(&mut self.kept, Pick::new(KEPT, 0, 0));
         add(&mut self.empty, Pick::new(EMPTY, 0, 0));
-        add(&mut self.in_flight, Pick::new(SENT, ON_WIRE, 0));
+        add(&mut self.in_flight, Pick::new(SENT, ON_WIRE, STUBBORN));
         add(&mut self.held, Pick::new(HELD, 0, 0));
         add(&mut self.aside, IS_ASIDE);
     }
@@ -308,9 +315,9 @@ impl Outbox {
         self.tally.aside
     }
 
-    /// True if the entry that `seek` found is a message, which has to fit the window; a PUBREL is what others wait for.
+    /// True if the entry that `seek` found is a message that has to fit the window; a PUBREL is what others wait for.
     pub fn next_is_message(&self) -> bool {
-        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT))
+        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT) && !e.value.is(STUBBORN))
     }
 
     /// Sum of the payloads that are kept and not aside, bytes; an empty one counts as a byte.
@@ -567,7 +574,7 @@ impl Outbox {
         self.news |= on_aside;
         self.others_acked &= !on_aside;
         self.recount();
-        self.forget_all(SUBSCRIBE | ECHO);
+        self.forget_all(SUBSCRIBE | UNSUBSCRIBE | ECHO);
         on_aside
     }
 
@@ -599,7 +606,7 @@ impl Outbox {
         });
         self.given_up = given_up;
         self.recount();
-        self.forget_all(if kept { SUBSCRIBE | ECHO } else { EMPTY });
+        self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | ECHO } else { EMPTY });
     }
 
     /// Forgets all.
@@ -657,18 +664,18 @@ impl Outbox {
 
     // What is overdue.
 
-    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is to be sent again. The first identifier
+    /// What was sent before `asked`, long enough ago, and awaits its answer is to be sent again. The first identifier
     /// among these, and when the oldest of the others was sent.
-    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> (Option<PacketId>, Millis) {
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (Option<PacketId>, Millis) {
         let (mut first, mut oldest) = (None, NEVER);
         self.list.for_each(|e, _| {
             if !Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
                 return;
             }
-            if !reached(asked, e.sent_at) || now.wrapping_sub(e.sent_at) < wait {
+            if !reached(asked, e.sent_at) || !overdue.is_late(e.sent_at, now) {
                 oldest = earlier(oldest, e.sent_at.max(1));
             } else {
-                e.change(ON_WIRE, OVERDUE);
+                e.change(ON_WIRE, if e.is(REPEATED) { OVERDUE | STUBBORN } else { OVERDUE });
                 first = first.or(PacketId::new(e.id));
                 if e.is(RELEASES) {
                     e.tries = e.tries.saturating_add(1);

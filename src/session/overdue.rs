@@ -20,54 +20,67 @@ pub struct Overdue {
     timeout: i32,
     /// How often the wait was doubled, as what was repeated stayed unanswered.
     doubled: u8,
+    /// Bytes have left, and more were waiting.
+    is_flushing: bool,
+    /// When the send buffer was last emptied in more than one go: what was written before may have left no earlier.
+    flushed_at: Millis,
     /// When to look.
     due: Millis,
-    /// How many bytes have to leave until the packet has.
-    behind: usize,
 }
 
 impl Overdue {
     /// Nothing is awaited.
-    pub const NEW: Self = Overdue { timeout: 0, doubled: 0, due: 0, behind: 0 };
+    pub const NEW: Self = Overdue { timeout: 0, doubled: 0, is_flushing: false, flushed_at: NEVER, due: NEVER };
 
     /// Sets `ack_timeout`.
     pub fn set_timeout(&mut self, ms: i32) {
         self.timeout = ms;
     }
 
-    /// How long an answer may take, milliseconds; `None` for as long as it likes.
-    pub fn wait(&self) -> Option<u32> {
+    /// How long an answer may take, milliseconds; [`NEVER`] for as long as it likes.
+    fn wait(&self) -> u32 {
         let timeout = match self.timeout {
             0 => DEFAULT,
-            ..0 => return None,
-            ms => ms as u32,
+            ms => ms.max(0) as u32,
         };
-        Some((timeout << self.doubled.min(8)).min(LONGEST.max(timeout)))
+        (timeout << self.doubled).min(LONGEST.max(timeout))
+    }
+
+    /// When what was written then had left, at the latest.
+    fn left_at(&self, written: Millis) -> Millis {
+        if self.flushed_at != NEVER && reached(self.flushed_at, written) { self.flushed_at } else { written }
+    }
+
+    /// True if the answer to what was written then has taken too long.
+    pub fn is_late(&self, written: Millis, now: Millis) -> bool {
+        let wait = self.wait();
+        wait != NEVER && now.wrapping_sub(self.left_at(written)) >= wait
     }
 
     /// A connection ended, or all is answered: the wait is the first again.
     pub fn stop(&mut self) {
-        (self.due, self.doubled) = (0, 0);
+        *self = Overdue { timeout: self.timeout, ..Self::NEW };
     }
 
-    /// A packet that is to be answered was written; `unsent` bytes wait with it.
-    pub fn on_sent(&mut self, unsent: usize, now: Millis) {
+    /// A packet that is to be answered was written.
+    pub fn on_sent(&mut self, now: Millis) {
         if self.due == NEVER {
-            self.watch(now, unsent);
+            self.watch(now);
         }
     }
 
-    /// The oldest packet that awaits an answer was written then, and has left when `unsent` bytes have.
-    fn watch(&mut self, written: Millis, unsent: usize) {
-        self.behind = unsent;
-        self.due = self.wait().map_or(NEVER, |wait| written.wrapping_add(wait + SLACK).max(1));
+    /// The oldest packet that awaits an answer was written then.
+    fn watch(&mut self, written: Millis) {
+        let wait = self.wait();
+        self.due = if wait == NEVER { NEVER } else { self.left_at(written).wrapping_add(wait + SLACK).max(1) };
     }
 
-    /// So many bytes have left.
-    pub fn on_left(&mut self, bytes: usize, now: Millis) {
-        if self.behind > 0 && self.due != NEVER {
-            self.watch(now, self.behind.saturating_sub(bytes));
+    /// Bytes have left; so many still wait.
+    pub fn on_left(&mut self, unsent: usize, now: Millis) {
+        if unsent > 0 || self.is_flushing {
+            self.flushed_at = now.max(1);
         }
+        self.is_flushing = unsent > 0;
     }
 
     /// True if it is time to look.
@@ -89,7 +102,7 @@ impl Overdue {
     pub fn on_told(&mut self, oldest: Millis) {
         self.due = NEVER;
         if oldest != NEVER {
-            self.watch(oldest, 0);
+            self.watch(oldest);
         }
     }
 
@@ -101,6 +114,6 @@ impl Overdue {
     /// What was repeated is answered.
     pub fn on_answered(&mut self, now: Millis) {
         self.doubled = 0;
-        self.watch(now, 0);
+        self.watch(now);
     }
 }

@@ -5,6 +5,7 @@
 
 use super::ids::ahead;
 use super::keep_alive::{Millis, NEVER, reached};
+use super::overdue::Overdue;
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
@@ -141,22 +142,24 @@ impl<H: Copy> Subscriptions<H> {
         self.aside
     }
 
-    /// Adds one. The same filter may be there already: each has its own handler.
-    pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
+    /// Adds one. The same filter may be there already: each has its own handler. If its UNSUBSCRIBE is unanswered, its identifier; it is not
+    /// sent again.
+    pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<Option<PacketId>, OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
         let literal = !filter.iter().any(|&b| is_wildcard(b));
         let flags = (messages_only as Flags * MESSAGES_ONLY) | (literal as Flags * LITERAL);
         let subscription = Subscription { handler, id: 0, tail: tail(filter), flags: flags | UNSENT, qos };
         self.list.push_front(subscription, &[filter])?;
-        // An UNSUBSCRIBE that has not gone out yet is not wanted any more.
-        while self.leaving > 0
-            && let Some(found) = with_filter(&mut self.list, filter, LEAVING | UNSENT, LEAVING | UNSENT)
-        {
-            found.remove();
-            self.leaving -= 1;
-        }
         self.list.rewind::<NEXT>();
-        Ok(())
+        if self.leaving == 0 {
+            return Ok(None);
+        }
+        let Some(mut found) = with_filter(&mut self.list, filter, LEAVING, LEAVING) else { return Ok(None) };
+        let (id, awaiting) = (PacketId::new(found.value().id), found.value().is(AWAITING));
+        found.remove();
+        self.awaiting -= awaiting as u16;
+        self.leaving -= 1;
+        Ok(id)
     }
 
     /// How many have exactly this filter: none, one, or more.
@@ -301,10 +304,10 @@ impl<H: Copy> Subscriptions<H> {
         if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }
 
-    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is sent again, once on a connection. True if
+    /// What was sent before `asked`, long enough ago, and awaits its answer is sent again, once on a connection. True if
     /// there was any.
-    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> bool {
-        if self.awaiting == 0 || !reached(asked, self.sent_at) || now.wrapping_sub(self.sent_at) < wait {
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> bool {
+        if self.awaiting == 0 || !reached(asked, self.sent_at) || !overdue.is_late(self.sent_at, now) {
             return false;
         }
         self.awaiting = 0;

@@ -339,7 +339,7 @@ impl Client {
     /// MG_EV_SEND: the socket has taken so many bytes.
     pub fn left(&mut self, bytes: usize, now: u64) {
         let clock = self.clock(now);
-        self.conn.session.left(bytes, clock);
+        self.conn.session.left(bytes, self.unsent(), clock);
         if self.conn.session.may_have_more() {
             self.pump(now);
         }
@@ -556,7 +556,8 @@ impl Client {
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
         let recipient = Recipient { handler: 0, messages_only: true };
-        self.conn.session.subscribe(filter, qos, recipient).expect("a right filter, and memory");
+        let clock = self.clock(now);
+        self.conn.session.subscribe(filter, qos, recipient, clock).expect("a right filter, and memory");
         self.pump(now);
     }
 
