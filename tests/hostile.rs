@@ -27,8 +27,13 @@ fn id(n: u32) -> PacketId {
     PacketId::new((n % 65_535) as u16 + 1).unwrap()
 }
 
-/// Floods a session; bytes that it has taken for that, at most.
+/// Floods a session; bytes that it has taken for that, at most. What the test runner's other thread allocates meanwhile counts as
+/// well, so it is the least of three floods: what a session keeps, it keeps each time.
 fn most(mut next: impl FnMut(u32) -> Packet<'static>) -> (usize, Result<(), String>) {
+    (0..3).map(|_| flood(&mut next)).min_by_key(|(kept, _)| *kept).expect("three floods")
+}
+
+fn flood(mut next: impl FnMut(u32) -> Packet<'static>) -> (usize, Result<(), String>) {
     let mut s = connected();
     let before = allocated();
     let mut most = before;
