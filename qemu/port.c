@@ -56,6 +56,11 @@ unsigned port_blocks(void) {
   return s_blocks;
 }
 
+/* That of a small device. */
+size_t mgos_get_free_heap_size(void) {
+  return 40 * 1024;
+}
+
 /* ---- Clock and timers ---- */
 
 int64_t mgos_uptime_micros(void) {

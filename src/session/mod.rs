@@ -705,11 +705,7 @@ impl<H: Copy> Session<H> {
 
     /// Where a message has to wait for others, a PUBREL behind it does not.
     fn next_release(&mut self) -> bool {
-        if self.outbox.seek_release() {
-            return true;
-        }
-        self.outbox.rewind();
-        false
+        self.outbox.seek_release()
     }
 
     /// True if something that is aside is to be tried.

@@ -209,12 +209,14 @@ struct Tally {
     in_flight: u16,
     /// Messages that the broker has taken over, and that are kept until PUBCOMP.
     held: u16,
+    /// PUBRELs that are to be sent again.
+    releases: u16,
     /// Messages that are aside.
     aside: u16,
 }
 
 impl Tally {
-    const NONE: Self = Tally { kept: 0, empty: 0, in_flight: 0, held: 0, aside: 0 };
+    const NONE: Self = Tally { kept: 0, empty: 0, in_flight: 0, held: 0, releases: 0, aside: 0 };
 
     /// Counts an entry, or, with `by` -1, no more.
     #[inline(never)]
@@ -228,6 +230,7 @@ impl Tally {
         add(&mut self.empty, Pick::new(EMPTY, 0, 0));
         add(&mut self.in_flight, Pick::new(SENT, ON_WIRE, STUBBORN));
         add(&mut self.held, Pick::new(HELD, 0, 0));
+        add(&mut self.releases, WAITING_RELEASE);
         add(&mut self.aside, IS_ASIDE);
     }
 }
@@ -287,7 +290,7 @@ impl Outbox {
 
     /// The same for a PUBREL, which nothing holds up.
     pub fn seek_release(&mut self) -> bool {
-        self.seek_for(WAITING_RELEASE)
+        self.tally.releases > 0 && self.seek_for(WAITING_RELEASE)
     }
 
     /// Looks again at those that were passed over.
@@ -636,16 +639,18 @@ impl Outbox {
     /// Marks it as sent. Its identifier, and whether it is a message.
     #[inline(never)]
     fn mark_sent(tally: &mut Tally, e: &mut Entry, now: Millis) -> (Option<PacketId>, bool) {
-        tally.count(e.bits, -1);
         if e.is(OVERDUE) {
             e.bits |= REPEATED;
         }
         e.change(OVERDUE, ON_WIRE);
-        if e.is(FRESH) {
-            e.change(FRESH, SENT);
-        }
         e.sent_at = now;
-        tally.count(e.bits, 1);
+        // It counted for neither of these but as one that waits.
+        if e.is(RELEASES) {
+            tally.releases -= 1;
+        } else {
+            e.change(FRESH, SENT);
+            tally.in_flight += !e.is(STUBBORN) as u16;
+        }
         (PacketId::new(e.id), e.is(SENT))
     }
 
