@@ -119,21 +119,36 @@ static void status_in_the_log(void) {
   forget_events();
 }
 
+static void play_qos2(int id) {
+  play(text("34 05 0001 'a' %04x", id));
+}
+
 /* QoS 2 messages that are never released. */
 static void never_released(void) {
-  uint8_t packet[] = {0x34, 5, 0, 1, 'a', 0, 0};
   int id;
   create();
   connect_up();
-  for (id = 1; id <= 256; id++) {
-    packet[5] = (uint8_t) (id >> 8);
-    packet[6] = (uint8_t) id;
-    play_bytes(packet, sizeof(packet));
-    if (id < 256) expect(text("50 02 %04x", id));
+  for (id = 1; id <= 1000; id++) {
+    play_qos2(id);
+    expect(text("50 02 %04x", id));
   }
+  check("1000 QoS 2 messages with identifiers in a row may be open");
+  /* With those, 64 runs of identifiers. */
+  for (id = 2002; id < 2002 + 2 * 63; id += 2) {
+    play_qos2(id);
+    expect(text("50 02 %04x", id));
+  }
+  play_qos2(1000);
+  expect("50 02 03e8");
+  /* One between two of them. */
+  play_qos2(2003);
+  expect("50 02 07d3");
+  play_qos2(2501);
+  expect("50 02 09c5");
+  play_qos2(2503);
   expect_close();
   expect_logged("too many QoS 2 messages open");
-  check("255 QoS 2 messages may be open; who opens more is disconnected");
+  check("or 64 that are not; who opens more is disconnected");
   forget_events();
 }
 

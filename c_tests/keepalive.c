@@ -38,7 +38,11 @@ static void pings(void) {
 static void not_answered(void) {
   connect_with(1);
   expect("c0 00");
-  expect_close();
+#ifndef MQTT_UPSTREAM
+  /* The interval is over before the answer's time is: something has to be sent [MQTT-3.1.2-23]. */
+  if (packet_waits(PATIENCE)) expect("c0 00");
+#endif
+  if (has_connection()) expect_close();
   expect_events(LOST);
   check("a ping that is not answered ends the connection, without DISCONNECT");
   expect_connection();
@@ -86,8 +90,17 @@ static void deaf_broker(void) {
     play("30 04 0001 't' 'm'");
     sleep_ms(250);
   }
+#ifdef MQTT_UPSTREAM
   expect_that(!app_is_connected());
   check("other packets do not stand for the answer to a ping");
+#else
+  expect_that(app_is_connected());
+  check("whatever is received puts the end off");
+  while (packet_waits(PATIENCE)) expect("c0 00");
+  expect_that(!has_connection());
+  expect_logged("no PINGRESP, closing");
+  check("and when nothing more comes the ping is still not answered");
+#endif
   forget_events();
 }
 

@@ -73,15 +73,18 @@ static void exactly_once(void) {
   expect_events("g PUBREC 1\n");
   play("50 02 0001");
   expect("62 02 0001");
-  expect_events("g PUBREC 1\n");
+  expect_events(EITHER("", "g PUBREC 1\n"));
   play("50 02 0033");
   expect("62 02 0033");
   expect_events("g PUBREC 51\n");
-  check("each PUBREC, repeated or unknown too, is answered with PUBREL and reaches the handlers");
+  check(EITHER("each PUBREC, repeated or unknown too, is answered with PUBREL and reaches the handlers, a repeated one once",
+               "each PUBREC, repeated or unknown too, is answered with PUBREL and reaches the handlers"));
+  expect_number(app_num_unsent_bytes(), EITHER(1, 0));
   play("70 02 0001");
   expect_events("g PUBCOMP 1\n");
   expect_silence();
-  check("PUBCOMP reaches the handlers");
+  expect_number(app_num_unsent_bytes(), 0);
+  check(EITHER("until PUBCOMP, which reaches the handlers, the message is kept", "PUBCOMP reaches the handlers"));
 }
 
 static uint16_t pubf(const char *fmt, ...) {
@@ -157,28 +160,48 @@ static void large(void) {
   check("a message may be larger than any buffer");
 }
 
+/* In one call, so that the link takes nothing in between. */
 static void many_large(void *arg) {
   static char payload[100000];
-  int i;
+  int i, taken = 0;
   memset(payload, 'x', sizeof(payload));
-  for (i = 0; i < 20; i++) app_pub_bytes("t", payload, sizeof(payload), 0, false);
+  for (i = 0; i < 20; i++) taken += app_pub_bytes("t", payload, sizeof(payload), 0, false) > 0;
+  record("%d taken", taken);
   *(size_t *) arg = app_num_unsent_bytes();
+  record("id %d", app_pub_bytes("t", payload, sizeof(payload), 1, false));
+}
+
+static void set_level(void *arg) {
+  cs_log_set_level((enum cs_log_level) (intptr_t) arg);
 }
 
 static void slow_broker(void) {
   const uint8_t *packet;
   size_t unsent = 0, len = 0;
-  int i;
+  /* No more than 256 KB may wait. */
+  int i, most = EITHER(2, 20);
   connect_up();
+#ifndef MQTT_UPSTREAM
+  in_app(set_level, (void *) LL_DEBUG);
+#endif
   in_app(many_large, &unsent);
-  expect_number(unsent, 20 * (1 + 3 + 3 + 100000));
-  for (i = 0; i < 20; i++) len += receive_packet(&packet);
-  expect_number(len, 20 * (1 + 3 + 3 + 100000));
+  expect_events(text("%d taken\nid 21\n", EITHER(2, 20)));
+  expect_number(unsent, most * (1 + 3 + 3 + 100000));
+  for (i = 0; i < most; i++) len += receive_packet(&packet);
+  expect_number(len, most * (1 + 3 + 3 + 100000));
+#ifdef MQTT_UPSTREAM
+  receive_packet(&packet);
   check("QoS 0 is sent without end, whether the broker reads or not");
-}
-
-static void set_level(void *arg) {
-  cs_log_set_level((enum cs_log_level) (intptr_t) arg);
+#else
+  in_app(set_level, (void *) LL_INFO);
+  expect_number(logged("the link takes no more, dropped: t"), 18);
+  check("QoS 0 is refused where too much waits for the link, with 0 and a line in the log");
+  expect_number(receive_packet(&packet), 1 + 3 + 3 + 2 + 100000);
+  expect_that(memcmp(packet, "\x32\xa5\x8d\x06\x00\x01t\x00\x15xxx", 12) == 0);
+  expect_that(app_pub("t", "m", 0, false) > 0);
+  expect("30 04 0001 't' 'm'");
+  check("QoS 1 waits in the queue, and all goes again when the link has taken what waited");
+#endif
 }
 
 static void log_lines(void) {

@@ -43,8 +43,14 @@ static void overflow(void) {
   int i;
   create();
   for (i = 1; i <= 7; i++) expect_number(app_pub(text("m/%d", i), "x", 1, false), i);
-  expect_number(logged("queue overflow!"), 2);
+  expect_number(logged("queue overflow!"), EITHER(1, 2));
+#ifdef MQTT_UPSTREAM
   check("each message over max_queue_length is in the log");
+#else
+  expect_logged("queue overflow! Message 1 was given up: m/1");
+  expect_logged("2 messages were given up, packet ids 1 to 2\n");
+  check("the first message over max_queue_length is in the log, and how many there were");
+#endif
   connect_up();
   for (i = 3; i <= 7; i++) {
     expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, i));
@@ -70,20 +76,13 @@ static void unacknowledged(void) {
   drop();
   expect_events(LOST);
   come_back();
-#ifdef MQTT_UPSTREAM
-  expect("3a 06 0001 'a' 0001 '1'");
+  expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
   expect_silence();
   play("40 02 0001");
-  expect("3a 06 0001 'b' 0002 '2'");
+  expect(EITHER("32 06 0001 'b' 0002 '2'", "3a 06 0001 'b' 0002 '2'"));
   expect_events("g PUBACK 1\n");
-  check("to a new session one by one, with DUP and their old identifiers");
-#else
-  expect("32 06 0001 'a' 0003 '1'");
-  expect("32 06 0001 'b' 0004 '2'");
-  check("to a new session as new ones: fresh identifiers, no DUP");
-  play("40 02 0003");
-  expect_events("g PUBACK 3\n");
-#endif
+  check(EITHER("to a new session one by one, under their identifiers, without DUP",
+               "to a new session one by one, with DUP and their old identifiers"));
 }
 
 static void kept_session(void) {
@@ -104,14 +103,10 @@ static void kept_session(void) {
   expect("10 *");
   play("20 02 01 00");
   expect("3a 06 0001 'a' 0001 '1'");
-#ifdef MQTT_UPSTREAM
+  expect_silence();
   play("40 02 0001");
-#endif
   expect("3c 06 0001 'b' 0002 '2'");
-  check("to a kept session with DUP and their old identifiers");
-#ifndef MQTT_UPSTREAM
-  play("40 02 0001");
-#endif
+  check("to a kept session one by one, with DUP and their old identifiers");
   play("50 02 0002");
   expect("62 02 0002");
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\ng PUBACK 1\ng PUBREC 2\n");
@@ -147,9 +142,33 @@ static void lost_session(void) {
   expect_connection();
   expect("10 *");
   play("20 02 00 00");
-  expect(EITHER("32 06 0001 'a' 0002 '1'", "3a 06 0001 'a' 0001 '1'"));
+  expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
   check(EITHER("where the broker has lost the session, messages go out as new", "messages go out with DUP even where the broker has lost the session"));
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+  play("40 02 0001");
+  app_pub("b", "2", 2, false);
+  expect("34 06 0001 'b' 0002 '2'");
+  play("50 02 0002");
+  expect("62 02 0002");
+  expect_events("g PUBACK 1\ng PUBREC 2\n");
+  drop();
+  expect_events(LOST);
+  expect_connection();
+  expect("10 *");
+  play("20 02 00 00");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+#ifdef MQTT_UPSTREAM
+  expect_silence();
+  check("what had PUBREC is lost with the session");
+#else
+  expect("34 06 0001 'b' 0002 '2'");
+  play("50 02 0002");
+  expect("62 02 0002");
+  play("70 02 0002");
+  expect_events("g PUBREC 2\ng PUBCOMP 2\n");
+  expect_silence();
+  check("and so does what had PUBREC");
+#endif
 }
 
 static void burst(void) {
@@ -157,16 +176,27 @@ static void burst(void) {
   connect_up();
   for (i = 1; i <= 7; i++) app_pub(text("m/%d", i), "x", 1, false);
   for (i = 1; i <= 7; i++) expect(text("32 08 0003 'm/%d' 00%02x 'x'", i, i));
-  expect_number(logged("queue overflow!"), 2);
+  expect_number(logged("queue overflow!"), EITHER(0, 2));
+#ifndef MQTT_UPSTREAM
+  expect_number(logged("given up"), 0);
+  check("of a burst that is under way none is given up");
+#endif
   drop();
   expect_events(LOST);
+#ifndef MQTT_UPSTREAM
+  expect_logged("2 messages were given up, packet ids 1 to 2\n");
+  expect_number(logged("given up"), 1);
+  check("but those that nothing keeps are when the connection ends without their acknowledgement");
+#endif
   come_back();
   for (i = 3; i <= 7; i++) {
-    expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, EITHER(i + 5, i)));
-#ifdef MQTT_UPSTREAM
-    play(text("40 02 00%02x", i));
-    expect_events(text("g PUBACK %d\n", i));
-#endif
+    expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, i));
+    /* Here it grows: what goes out ahead of its acknowledgement. */
+    if (EITHER(i == 3 || i == 5, true)) {
+      expect_silence();
+      play(text("40 02 00%02x", EITHER((i + 3) / 2, i)));
+      expect_events(text("g PUBACK %d\n", EITHER((i + 3) / 2, i)));
+    }
   }
   expect_silence();
   check("of a burst the newest are kept for another connection");

@@ -250,9 +250,9 @@ static void changing_config(void) {
   app_sub("#", 1, "all");
   app_sub_handler("a", 1, acting, "a");
   connect_up();
-  expect("82 *");
-  expect("82 *");
-  play("30 04 0001 'a' 'm' 30 04 0001 'b' 'm'");
+  expect("82 06 0001 0001 'a' 01");
+  expect("82 06 0002 0001 '#' 01");
+  play("90 03 0001 01 90 03 0002 01 30 04 0001 'a' 'm' 30 04 0001 'b' 'm'");
   expect_close();
   expect_connection();
   expect("10 0f 0004 'MQTT' 04 02 003c 0003 'new'");
@@ -260,7 +260,7 @@ static void changing_config(void) {
   expect("82 06 0004 0001 'a' 01");
   expect("82 06 0005 0001 '#' 01");
   expect("32 06 0001 't' 0003 'm'");
-  expect_events("1\n3\nall PUBLISH a=m\n" LOST UP);
+  expect_events("all SUBACK 2\n1\n3\nall PUBLISH a=m\n" LOST UP);
   check("set_config(), publishing and subscribing in a handler");
 }
 #endif
