@@ -58,13 +58,14 @@ let MQTT = {
            'bytes_sent', 'bytes_received', 'ping_ms', 'connected_ms', 'set_aside'],
 
   // ## **`MQTT.stats()`**
-  // What has happened to the connection since the device started, as an object of numbers: `connects`
-  // and `disconnects`; `last_reason`, why it ended last, one of the numbers below; messages `sent`,
-  // `retried` (of those sent), `received`, `dropped`; packets `oversized`, that is, skipped for their
-  // size; messages `queued` now and at most (`queued_max`); `bytes_sent` and `bytes_received`;
-  // `ping_ms`, how long the answer to the last ping took, and `connected_ms`, how long the connection
-  // has been up, both in milliseconds; `set_aside`, how many of the messages queued now are set aside,
-  // as the broker closes the connection on them. mgos_mqtt_conn.h has the details.
+  // What has happened to the connection since the device started, as an object of numbers:
+  // `connects` and `disconnects`; `last_reason`, why it ended last, one of the numbers below;
+  // messages `sent`, `retried` (of those sent), `received`, `dropped`; packets `oversized`, that
+  // is, skipped for their size; messages `queued` now and at most (`queued_max`); `bytes_sent` and
+  // `bytes_received`; `ping_ms`, how long the answer to the last ping took, and `connected_ms`, how
+  // long the connection has been up, both in milliseconds; `set_aside`, how many of the messages
+  // queued now are set aside, as the broker closes the connection on them. mgos_mqtt_conn.h has the
+  // details.
   //
   // ```javascript
   // let s = MQTT.stats();
@@ -80,8 +81,8 @@ let MQTT = {
   },
 
   // ## **Events of the library**
-  // For `Event.addHandler()` of api_events.js, as they are no events of the connection. Each comes at
-  // most once a second, for all that has happened since the last.
+  // For `Event.addHandler()` of api_events.js, as they are no events of the connection. Each comes
+  // at most once a second, for all that has happened since the last.
   //
   // ```javascript
   // load('api_events.js');

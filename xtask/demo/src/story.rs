@@ -31,8 +31,8 @@ pub struct Places {
     pub picture: Option<PathBuf>,
 }
 
-/// Play it. True if nothing was lost at QoS 1 and 2, and neither broker passed a reading at QoS 2 on
-/// twice.
+/// Play it. True if nothing was lost at QoS 1 and 2, and neither broker passed a reading at QoS 2
+/// on twice.
 pub fn play(places: &Places) -> Result<bool> {
     std::fs::create_dir_all(&places.logs).with_context(|| format!("cannot create {}", places.logs.display()))?;
     let mut stage = Stage::new();

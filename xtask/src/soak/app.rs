@@ -39,8 +39,8 @@ struct Shared {
     overflows: AtomicU32,
 }
 
-/// What the log says of messages that were given up: one line names the first, and if there were more
-/// in that second, another has their number, that one included.
+/// What the log says of messages that were given up: one line names the first, and if there were
+/// more in that second, another has their number, that one included.
 #[derive(Default)]
 struct GivenUp {
     named: Option<u32>,

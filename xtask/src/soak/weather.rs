@@ -65,8 +65,8 @@ pub type Tallies = [[Tally; 3]; 2];
 pub struct Declared {
     /// Given up by the app's full queue, and logged: at QoS 1 and 2 together.
     pub overflows: u32,
-    /// With the broker's memory: released by the app and not completed, at QoS 2. The app sends them
-    /// anew, and the broker may have passed them on already.
+    /// With the broker's memory: released by the app and not completed, at QoS 2. The app sends
+    /// them anew, and the broker may have passed them on already.
     pub released: u32,
     /// With the broker's memory: published for the app and not yet passed on, by QoS.
     pub stored: [u32; 3],

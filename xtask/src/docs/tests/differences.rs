@@ -1,6 +1,6 @@
-//! docs/differences.md names the check that shows each difference, as the compatibility suite prints
-//! it, or a Rust test. Here: that it is there.
-//! Whether it shows that difference is not looked at; the suite itself holds it with the original's behaviour and with ours.
+//! docs/differences.md names the check that shows each difference, as the compatibility suite
+//! prints it, or a Rust test. Here: that it is there. Whether it shows that difference is not
+//! looked at; the suite itself holds it with the original's behaviour and with ours.
 
 use std::fs;
 

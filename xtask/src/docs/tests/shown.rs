@@ -1,5 +1,5 @@
-//! docs/security.md and docs/field.md say of each statement what shows it. Here: that all of that is
-//! there.
+//! docs/security.md and docs/field.md say of each statement what shows it. Here: that all of that
+//! is there.
 
 use std::fs;
 use std::path::Path;
