@@ -56,29 +56,6 @@ static void callback(void) {
   check("at each connection");
 }
 
-static void connect_as_told(struct mg_connection *nc, const char *client_id, struct mg_send_mqtt_handshake_opts *opts) {
-  mg_send_mqtt_handshake_opt(nc, client_id, *opts);
-}
-
-static void callback_with_bad_will(void) {
-  cfg.will_topic = "w/+";
-  cfg.will_message = "gone";
-  s_connect = connect_as_told;
-  create();
-  in_app(set_callback, (void *) "callback");
-  app_connect();
-  expect_connection();
-#ifdef MQTT_UPSTREAM
-  expect("10 18 0004 'MQTT' 04 06 003c 0001 'c' 0003 'w/+' 0004 'gone'");
-  check("the callback gets a will with a wildcard in its topic");
-#else
-  expect("10 0d 0004 'MQTT' 04 02 003c 0001 'c'");
-  expect_logged("will_topic has a wildcard, no will sent: w/+");
-  check("the callback does not get a will with a wildcard in its topic");
-#endif
-  forget_events();
-}
-
 static void connect_later(struct mg_connection *nc, const char *client_id, struct mg_send_mqtt_handshake_opts *opts) {
   nc->flags |= MG_F_CLOSE_IMMEDIATELY;
   (void) client_id, (void) opts;
@@ -196,7 +173,6 @@ static void other_calls(void) {
 }
 
 static const struct script scripts[] = {
-    {"callback with a bad will", callback_with_bad_will},
     {"connect callback", callback},
     {"callback that closes", callback_closes},
     {"callback that goes on", callback_goes_on},

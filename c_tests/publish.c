@@ -278,7 +278,7 @@ static void null_message(void) {
   expect_number(app_pub_bytes("t", NULL, 5, 1, false), 0);
   expect_silence();
   expect_number(app_num_unsent_bytes(), 0);
-  expect_number(logged("message is NULL but its length is not 0, not sent: t"), 2);
+  expect_number(logged("message is NULL, not sent: t"), 2);
   check("a NULL message with a length is refused, with an error in the log");
   expect_that(app_pub_bytes("t", NULL, 0, 0, false) > 0);
   expect("30 03 0001 't'");
@@ -301,7 +301,7 @@ static void control_characters(void) {
   expect_number(logged("control characters"), 0);
   app_pub("a\tb", "m", 0, false);
   expect("30 06 0003 'a' 09 'b' 'm'");
-  expect_number(logged("topic has control characters, which some brokers refuse: a?b"), 1);
+  expect_number(logged("control characters in a topic, some brokers refuse them: a?b"), 1);
   app_pub("a\x7f", "m", 0, false);
   expect("30 05 0002 'a' 7f 'm'");
   app_sub("a/\x01", 0, "s");

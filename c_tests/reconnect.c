@@ -112,7 +112,7 @@ static void refused_by_broker(void) {
 }
 
 #define FAILED EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n")
-#define HINT "3 connections in a row ended before CONNACK"
+#define HINT "3 times no CONNACK: usually TLS at a plain port, or the reverse"
 
 static void cut_short(void) {
   create();

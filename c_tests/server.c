@@ -63,7 +63,7 @@ static void ports(void) {
   expect_port("[::1]:1", NULL, 1);
   expect_port("127.0.0.1", "*", 8883);
   expect_port("mqtts://127.0.0.1", "*", 8883);
-  expect_port("ssl://127.0.0.1:4", "*", 4);
+  expect_port("mqtts://127.0.0.1:4", "*", 4);
   expect_port("ws://127.0.0.1/path", NULL, 80);
   expect_port("wss://127.0.0.1/path", "*", 443);
   check("the port is that of the scheme where none is given");
@@ -102,6 +102,9 @@ static void websocket(void) {
   check("ws:// stands for ws_enable, and its path for ws_path");
 }
 
+#define FORM "mqtt.server must be HOST[:PORT], with IPv6 in brackets; mqtt://, mqtts://, ws:// or wss:// may precede it"
+#define NEEDS_CA "mqtts:// and wss:// need mqtt.ssl_ca_cert"
+
 static void expect_refused(const char *server, const char *why) {
   cfg.server = (char *) server;
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
@@ -116,41 +119,41 @@ static void expect_refused(const char *server, const char *why) {
 }
 
 static void refused(void) {
-  expect_refused("h:99999", "mqtt.server: the port must be 1 to 65535");
-  expect_refused("h:0", "mqtt.server: the port must be 1 to 65535");
-  expect_refused("h:", "mqtt.server: the port must be 1 to 65535");
-  expect_refused("h:1x", "mqtt.server: the port must be 1 to 65535");
-  expect_refused("h:-1", "mqtt.server: the port must be 1 to 65535");
-  expect_refused("h:4294968179", "mqtt.server: the port must be 1 to 65535");
+  expect_refused("h:99999", FORM);
+  expect_refused("h:0", FORM);
+  expect_refused("h:", FORM);
+  expect_refused("h:1x", FORM);
+  expect_refused("h:-1", FORM);
+  expect_refused("h:4294968179", FORM);
   check("a port that is none");
-  expect_refused("::1", "mqtt.server: write an IPv6 address as [ADDRESS] or [ADDRESS]:PORT");
-  expect_refused("::1:1883", "mqtt.server: write an IPv6 address as [ADDRESS]");
-  expect_refused("mqtt://fe80::1", "mqtt.server: write an IPv6 address as [ADDRESS]");
-  expect_refused("[::1", "mqtt.server: write an IPv6 address as [ADDRESS]");
-  expect_refused("[::1]x:5", "mqtt.server: write an IPv6 address as [ADDRESS]");
+  expect_refused("::1", FORM);
+  expect_refused("::1:1883", FORM);
+  expect_refused("mqtt://fe80::1", FORM);
+  expect_refused("[::1", FORM);
+  expect_refused("[::1]x:5", FORM);
   check("an IPv6 address without brackets");
-  expect_refused("   ", "mqtt.server: no host name; write HOST or HOST:PORT");
-  expect_refused(":1883", "mqtt.server: no host name");
-  expect_refused("mqtt://", "mqtt.server: no host name");
-  expect_refused("my host", "mqtt.server: write HOST:PORT, or");
-  expect_refused("h/path", "mqtt.server: a path needs ws:// or wss://");
-  expect_refused("mqtt://h:1/path", "mqtt.server: a path needs ws:// or wss://");
-  expect_refused("http://h", "mqtt.server: write HOST:PORT, or mqtt://, mqtts://, ws:// or wss:// in front of it");
-  expect_refused("udp://h:1", "mqtt.server: write HOST:PORT, or");
+  expect_refused("   ", FORM);
+  expect_refused(":1883", FORM);
+  expect_refused("mqtt://", FORM);
+  expect_refused("my host", FORM);
+  expect_refused("h/path", FORM);
+  expect_refused("mqtt://h:1/path", FORM);
+  expect_refused("http://h", FORM);
+  expect_refused("udp://h:1", FORM);
   check("no host, a path, another scheme");
-  expect_refused("mqtt://joe:secret@h", "mqtt.server: user and password belong in mqtt.user and mqtt.pass");
+  expect_refused("mqtt://joe:secret@h", FORM);
   expect_number(logged("secret"), 0);
   check("a user and password, which are not logged");
 }
 
 static void unverified(void) {
-  expect_refused("mqtts://h:1", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
-  expect_refused("wss://h/path", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  expect_refused("mqtts://h:1", NEEDS_CA);
+  expect_refused("wss://h/path", NEEDS_CA);
   cfg.ssl_ca_cert = "";
-  expect_refused(" SSL://h:1", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  expect_refused(" MQTTS://h:1", NEEDS_CA);
   cfg.ssl_cert = "client.pem";
   cfg.ssl_key = "client.key";
-  expect_refused("mqtts://h", "mqtt.server: mqtts:// and wss:// need mqtt.ssl_ca_cert");
+  expect_refused("mqtts://h", NEEDS_CA);
   check("TLS without a CA to verify the server by");
 }
 #endif

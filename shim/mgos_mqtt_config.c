@@ -6,7 +6,6 @@
 #include "mgos_mqtt_seam.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "mgos.h"
 #include "mgos_mqtt_server.h"
@@ -56,16 +55,11 @@ static const char *client_id(const struct mgos_config_mqtt *cfg) {
 }
 
 void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts) {
-  const char *topic = cfg->will_topic;
-  if (topic != NULL && topic[0] == '\0') topic = NULL;
-  /* Brokers hang up on a wildcard there, before CONNACK. */
-  bool has_wildcard = topic != NULL && strpbrk(topic, "+#") != NULL;
   texts[0] = client_id(cfg);
-  texts[1] = has_wildcard ? NULL : topic;
-  texts[2] = has_wildcard ? NULL : cfg->will_message;
+  texts[1] = cfg->will_topic;
+  texts[2] = cfg->will_message;
   texts[3] = cfg->user;
   texts[4] = cfg->pass;
-  texts[5] = has_wildcard ? topic : NULL;
 }
 
 /* FNV-1a, 32 bits, of a string with its end. */

@@ -56,21 +56,21 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_NO_CONFIG] = FMT("0configuration is NULL", 0),
     [MGOS_MQTT_LOG_PING_TIMEOUT] = FMT("0no PINGRESP, closing", 0),
     [MGOS_MQTT_LOG_CONNECT_TIMEOUT] = FMT("4no connection within %d ms (mqtt.connect_timeout), closing", NUMBERS),
-    [MGOS_MQTT_LOG_NO_CONNACK] = FMT("03 connections in a row ended before CONNACK: usually a TLS port without mqtt.ssl_ca_cert, or the reverse; see mqtt.server", 0),
+    [MGOS_MQTT_LOG_NO_CONNACK] = FMT("03 times no CONNACK: usually TLS at a plain port, or the reverse; see mqtt.server, mqtt.ssl_ca_cert", 0),
     [MGOS_MQTT_LOG_CLOSE_TIMEOUT] = FMT("0can't send the rest, closing", 0),
     [MGOS_MQTT_LOG_VIOLATION] = FMT("4bad packet 0x%02x: %.*s, closing", WORDS),
     [MGOS_MQTT_LOG_OVERSIZED] = FMT("4packet of %d bytes is over mqtt.recv_mbuf_limit, dropped: %.*s (limit %d)", STRING),
     [MGOS_MQTT_LOG_DROPPED] = FMT("3not connected, dropped: %.*s", STRING),
     [MGOS_MQTT_LOG_TOO_LARGE] = FMT("0message is larger than MQTT allows: %.*s", STRING),
-    [MGOS_MQTT_LOG_NULL_MESSAGE] = FMT("0message is NULL but its length is not 0, not sent: %.*s", STRING),
+    [MGOS_MQTT_LOG_NULL_MESSAGE] = FMT("0message is NULL, not sent: %.*s", STRING),
     [MGOS_MQTT_LOG_NO_WILL] = FMT("1will_retain needs will_topic and will_message, no will sent", 0),
-    [MGOS_MQTT_LOG_WILL_WILDCARD] = FMT("0will_topic has a wildcard, no will sent: %.*s", STRING),
+    [MGOS_MQTT_LOG_BAD_WILL] = FMT("0will_topic is no valid topic, no will sent: %.*s", STRING),
     [MGOS_MQTT_LOG_NO_USER] = FMT("1password needs a user name, not sent", 0),
     [MGOS_MQTT_LOG_NO_CLIENT_ID] = FMT("1no client id: clean_session was set for the broker to accept that", 0),
     [MGOS_MQTT_LOG_TOO_LONG] = FMT("0client id, will, user or password is longer than 65535 bytes or not UTF-8, not connecting", 0),
     [MGOS_MQTT_LOG_NO_CONNECTION] = FMT("0no connection: NULL, or out of memory", 0),
     [MGOS_MQTT_LOG_NO_HANDLER] = FMT("0handler is NULL %.*s", STRING),
-    [MGOS_MQTT_LOG_CONTROL_CHARACTERS] = FMT("1topic has control characters, which some brokers refuse: %.*s", STRING),
+    [MGOS_MQTT_LOG_CONTROL_CHARACTERS] = FMT("1control characters in a topic, some brokers refuse them: %.*s", STRING),
     [MGOS_MQTT_LOG_SWITCHED] = FMT("2switching to %.*s", WORDS),
     [MGOS_MQTT_LOG_DOWNGRADED] = FMT("1PUBACK at QoS 2: the broker has QoS 1 only; set mqtt.max_qos 1", 0),
     [MGOS_MQTT_LOG_OVERDUE] = FMT("5message %d is not acknowledged, sending again; does the broker limit the rate?", NUMBERS),
@@ -84,7 +84,6 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_CONGESTED] = FMT("3the link takes no more, dropped: %.*s", STRING),
     [MGOS_MQTT_LOG_UNACKED] = FMT("1messages without a subscription are not acknowledged: call mg_mqtt_puback() for each", 0),
     [MGOS_MQTT_LOG_UNSUB_FORGOTTEN] = FMT("1too many UNSUBSCRIBEs wait for the broker: one is forgotten", 0),
-    [MGOS_MQTT_LOG_LONG_REPLY] = FMT("4WebSocket handshake reply is longer than mqtt.recv_mbuf_limit (%d bytes), closing", NUMBERS),
     [MGOS_MQTT_LOG_BAD_FRAME] = FMT("0bad WebSocket frame: %.*s, closing", WORDS),
     /* By `TopicError` in src/wire/topic.rs. */
     [MGOS_MQTT_LOG_BAD_TOPIC + 1] = FMT("0topic refused: it is empty", 0),
@@ -186,16 +185,10 @@ void mgos_mqtt_shim_log(mgos_mqtt_log what, int32_t conn, const uint8_t *s, size
       ("MQTT%d %s", (int) conn, format(line, fmt, what, s != NULL ? (const char *) s : "", len, (int) a, (int) b)));
 }
 
-/* A server without the user and password that a URL may have, and that belong elsewhere. */
-static const char *without_login(const char *server) {
-  const char *scheme = strstr(server, "://"), *host = scheme != NULL ? scheme + 3 : server;
-  size_t n = strcspn(host, "/");
-  while (n > 0 && host[n - 1] != '@') n--;
-  return n > 0 ? host + n : server;
-}
-
 void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn) {
-  LOG(LL_INFO, ("MQTT%d connecting to %s", (int) conn, without_login(cfg->server)));
+  /* A login in a URL is not for the log. */
+  const char *at = strrchr(cfg->server, '@');
+  LOG(LL_INFO, ("MQTT%d connecting to %s", (int) conn, at != NULL ? at + 1 : cfg->server));
 }
 
 #else /* CS_ENABLE_STDIO */

@@ -83,9 +83,9 @@ static void time_cb(int ev, void *ev_data, void *arg) {
   (void) ev, (void) ev_data;
 }
 
-uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on) {
-  return on ? mgos_event_add_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c)
-            : mgos_event_remove_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c);
+void mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on) {
+  mgos_event_remove_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c);
+  if (on) mgos_event_add_handler(MGOS_EVENT_TIME_CHANGED, time_cb, c);
 }
 
 void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which) {
@@ -164,7 +164,7 @@ uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_c
   struct mgos_mqtt_server to;
   char *host = NULL;
   if (mgos_mqtt_server_read(cfg, &to) != NULL) return 0;
-  mg_asprintf(&host, 0, "%.*s%c%.*s", to.with_port_len, to.host, '\0', to.path_len, to.path);
+  mg_asprintf(&host, 0, "%.*s%c%.*s", to.with_port_len, to.host, '\0', to.path_len, to.host + to.with_port_len);
   if (host == NULL) return 0;
   const char *path = to.path_len > 0 ? host + to.with_port_len + 1 : cfg->ws_path != NULL ? cfg->ws_path : "/";
   mg_send_websocket_handshake2(nc, path, host, "mqtt", NULL);
@@ -172,8 +172,14 @@ uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_c
   return 1;
 }
 
-uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
+uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn) {
   struct http_message *hm = (struct http_message *) reply;
+  if (hm == NULL) {
+    /* Mongoose has looked at what is there, and waits for the rest. */
+    if (nc->recv_mbuf.len < nc->recv_mbuf_limit - WS_EXTRA) return 2;
+    LOG(LL_ERROR, ("MQTT%d WebSocket reply is over mqtt.recv_mbuf_limit, closing", (int) conn));
+    return 0;
+  }
   struct mg_str *protocol = mg_get_http_header(hm, "Sec-WebSocket-Protocol");
   if (hm->resp_code == 101 && protocol != NULL && mg_vcasecmp(protocol, "mqtt") == 0) return 1;
   if (hm->resp_code == 101) {
@@ -215,8 +221,8 @@ uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_c
   return 0;
 }
 
-uint32_t mgos_mqtt_shim_ws_agreed(void *reply, int32_t conn) {
-  (void) reply, (void) conn;
+uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn) {
+  (void) nc, (void) reply, (void) conn;
   return 0;
 }
 
@@ -229,7 +235,7 @@ void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
 size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
   struct mg_send_mqtt_handshake_opts opts;
-  const char *texts[6];
+  const char *texts[5];
   mgos_mqtt_shim_texts(cfg, texts);
   memset(&opts, 0, sizeof(opts));
   if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;

@@ -124,9 +124,9 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_NO_WILL,
   /**
-   * The will is left out, as its topic has a wildcard: s = topic.
+   * The will is left out because of its topic: s = topic.
    */
-  MGOS_MQTT_LOG_WILL_WILDCARD,
+  MGOS_MQTT_LOG_BAD_WILL,
   /**
    * A password without a user name.
    */
@@ -159,10 +159,6 @@ enum mgos_mqtt_log
    * A WebSocket frame that a server must not send: a = which rule.
    */
   MGOS_MQTT_LOG_BAD_FRAME,
-  /**
-   * The reply to the WebSocket handshake is longer than a bytes.
-   */
-  MGOS_MQTT_LOG_LONG_REPLY,
   /**
    * The broker has taken a message at QoS 2 at QoS 1.
    */
@@ -427,9 +423,9 @@ extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
 
 /**
  * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
- * Returns 0 without memory.
+ * Either may be said again. Without memory it is not called.
  */
-extern uint32_t mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on);
+extern void mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on);
 
 /**
  * Writes the log line `what` for connection number `conn`.
@@ -468,11 +464,11 @@ extern size_t mgos_mqtt_shim_free_heap(void);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
- * client id (device.id where it is empty), topic and message of the will, user name, password.
- * The last is the topic of a will that is left out because it has a wildcard.
+ * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
+ * NULL where one is empty.
  */
-extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts);
+extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
+                                 const char **texts);
 
 /**
  * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
@@ -566,10 +562,11 @@ extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
                                           const struct mgos_config_mqtt *cfg);
 
 /**
- * 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
+ * Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
+ * has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
+ * its reply does not fit the receive buffer: that has been logged. 2 while it may still come.
  */
-extern uint32_t mgos_mqtt_shim_ws_agreed(void *reply,
-                                         int32_t conn);
+extern uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn);
 
 /**
  * Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.

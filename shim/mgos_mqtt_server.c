@@ -17,10 +17,21 @@
 #define MG_ENABLE_IPV6 0
 #endif
 
-#if CS_ENABLE_STDIO
-#define WORDS(text) ("mqtt.server: " text)
+#if !CS_ENABLE_STDIO
+#define FORM ""
+#define NO_CA ""
 #else
-#define WORDS(text) ""
+#define FORM "mqtt.server must be HOST[:PORT], " IPV6 "; mqtt://, mqtts://, ws:// or wss:// may precede it"
+#if MG_ENABLE_IPV6
+#define IPV6 "with IPv6 in brackets"
+#else
+#define IPV6 "without IPv6 (MG_ENABLE_IPV6)"
+#endif
+#if MG_ENABLE_SSL
+#define NO_CA "mqtts:// and wss:// need mqtt.ssl_ca_cert"
+#else
+#define NO_CA "mqtts:// and wss:// need MG_ENABLE_SSL"
+#endif
 #endif
 
 #define SPACES " \t\r\n"
@@ -28,25 +39,18 @@
 /* What a scheme asks for. */
 #define TLS 1
 #define WEBSOCKET 2
-#define UNKNOWN 4
 
 /* Moves *s past spaces and a scheme, and returns what the scheme asks for. */
 static int read_scheme(const char **s) {
-  static const struct {
-    char name[6];
-    char asks_for;
-  } schemes[] = {{"mqtt", 0}, {"tcp", 0}, {"mqtts", TLS}, {"ssl", TLS}, {"ws", WEBSOCKET}, {"wss", WEBSOCKET | TLS}};
+  static const char schemes[][10] = {"0mqtt://", "0tcp://", "1mqtts://", "2ws://", "3wss://"};
   *s += strspn(*s, SPACES);
-  const char *end = strstr(*s, "://");
-  if (end == NULL) return 0;
-  size_t len = (size_t) (end - *s);
   for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++) {
-    if (strlen(schemes[i].name) == len && mg_ncasecmp(*s, schemes[i].name, len) == 0) {
-      *s = end + 3;
-      return schemes[i].asks_for;
-    }
+    size_t len = strlen(schemes[i] + 1);
+    if (mg_ncasecmp(*s, schemes[i] + 1, len) != 0) continue;
+    *s += len;
+    return schemes[i][0] - '0';
   }
-  return UNKNOWN;
+  return 0;
 }
 
 bool mgos_mqtt_server_is_ws(const struct mgos_config_mqtt *cfg) {
@@ -54,58 +58,36 @@ bool mgos_mqtt_server_is_ws(const struct mgos_config_mqtt *cfg) {
   return cfg->ws_enable || (s != NULL && (read_scheme(&s) & WEBSOCKET));
 }
 
-/* The number from `s` to `end`; 0 for one that is no port. */
-static int read_port(const char *s, const char *end) {
-  int port = 0;
-  for (; s < end; s++) {
-    if (*s < '0' || *s > '9') return 0;
-    port = port * 10 + (*s - '0');
-    if (port > 65535) return 0;
-  }
-  return port;
-}
-
-/* Where the host of an authority ends, before its port. NULL for IPv6 without brackets. */
-static const char *end_of_host(const char *s, const char *end) {
-  const char *colon = (const char *) memchr(s, ':', (size_t) (end - s));
-  if (*s == '[') {
-    const char *bracket = (const char *) memchr(s, ']', (size_t) (end - s));
-    return bracket != NULL && (bracket + 1 == end || bracket[1] == ':') ? bracket + 1 : NULL;
-  }
-  if (colon == NULL) return end;
-  return memchr(colon + 1, ':', (size_t) (end - colon - 1)) == NULL ? colon : NULL;
-}
-
 const char *mgos_mqtt_server_read(const struct mgos_config_mqtt *cfg, struct mgos_mqtt_server *to) {
   const char *s = cfg->server, *ca = cfg->ssl_ca_cert;
-  int scheme = read_scheme(&s);
-  size_t len = strcspn(s, "/," SPACES);
-  const char *end = s + len, *path = end;
-  /* Mongoose takes the first address of a list. */
-  size_t path_len = *path == '/' ? strcspn(path, SPACES) : 0;
-  const char *rest = path + path_len;
-  rest += strspn(rest, SPACES);
-  if ((scheme & UNKNOWN) || (*rest != '\0' && *rest != ',')) {
-    return WORDS("write HOST:PORT, or mqtt://, mqtts://, ws:// or wss:// in front of it");
-  }
-  if ((scheme & TLS) && (ca == NULL || ca[0] == '\0')) return WORDS("mqtts:// and wss:// need mqtt.ssl_ca_cert");
-  if ((scheme & TLS) && !MG_ENABLE_SSL) return WORDS("mqtts:// and wss:// need TLS (MG_ENABLE_SSL)");
-  if (memchr(s, '@', len) != NULL) return WORDS("user and password belong in mqtt.user and mqtt.pass");
-  if (path_len > 1 && !(scheme & WEBSOCKET)) return WORDS("a path needs ws:// or wss://, or belongs in mqtt.ws_path");
-  const char *host_end = end_of_host(s, end);
-  if (host_end == NULL) return WORDS("write an IPv6 address as [ADDRESS] or [ADDRESS]:PORT");
-  if (s[0] == '[' && !MG_ENABLE_IPV6) return WORDS("this firmware has no IPv6 (MG_ENABLE_IPV6)");
-  if (host_end == s) return WORDS("no host name; write HOST or HOST:PORT");
-  to->host = s;
-  to->host_len = (int) (host_end - s);
-  to->with_port_len = (int) len;
-  to->path = path;
-  to->path_len = scheme & WEBSOCKET ? (int) path_len : 0;
-  if (host_end == end) {
-    to->port = scheme & WEBSOCKET ? (ca != NULL ? 443 : 80) : (ca != NULL ? 8883 : 1883);
+  int scheme = read_scheme(&s), port = 1883, path_len;
+  if ((scheme & TLS) && (!MG_ENABLE_SSL || ca == NULL || ca[0] == '\0')) return NO_CA;
+  if (scheme & WEBSOCKET) port = 80;
+  if (ca != NULL) port = port == 80 ? 443 : 8883;
+  const char *host = s;
+  if (*s == '[') {
+    s += strcspn(s, "]");
+    if (*s++ == '\0' || !MG_ENABLE_IPV6) return FORM;
   } else {
-    to->port = read_port(host_end + 1, end);
-    if (to->port == 0) return WORDS("the port must be 1 to 65535");
+    s += strcspn(s, ":/,@" SPACES);
   }
-  return NULL;
+  to->host = host;
+  to->host_len = (int) (s - host);
+  if (to->host_len == 0) return FORM;
+  if (*s == ':') {
+    for (port = 0; (unsigned) (*++s - '0') < 10 && port < 65536;) port = port * 10 + (*s - '0');
+  }
+  to->port = port;
+  to->with_port_len = (int) (s - host);
+  path_len = *s == '/' ? (int) strcspn(s, SPACES) : 0;
+  s += path_len;
+  s += strspn(s, SPACES);
+  /* Of a list of addresses Mongoose takes the first. */
+  if (*s != '\0' && *s != ',') return FORM;
+  if (!(scheme & WEBSOCKET)) {
+    if (path_len > 1) return FORM;
+    path_len = 0;
+  }
+  to->path_len = path_len;
+  return (unsigned) port - 1 < 65535 ? NULL : FORM;
 }

@@ -424,10 +424,11 @@ impl<'a, T: Copy> Found<'a, T> {
         unsafe { &mut (*self.node()).value }
     }
 
-    /// True if there are bytes behind it.
-    pub fn has_bytes(&self) -> bool {
-        // SAFETY: as above.
-        unsafe { (*self.node()).head.len > 0 }
+    /// Hands value and bytes to `look`.
+    pub fn with<R>(&self, look: impl FnOnce(&T, &[u8]) -> R) -> R {
+        // SAFETY: the block is alive, and the list is borrowed, so nobody changes it meanwhile.
+        let Item { value, bytes } = unsafe { Node::item(self.node()) };
+        look(value, bytes)
     }
 
     /// The block, to be read for as long as the list is borrowed.

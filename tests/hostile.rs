@@ -7,7 +7,7 @@ mod malloc;
 
 use malloc::allocated;
 use mgos_mqtt::session::{Session, Take, Trouble};
-use mgos_mqtt::wire::{Packet, PacketId};
+use mgos_mqtt::wire::{Packet, PacketId, Wrong};
 
 const FLOOD: u32 = 200_000;
 
@@ -63,11 +63,36 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     ] {
         assert_eq!((kept, end), (0, Ok(())), "{what}");
     }
-    // Only what is not released has to be remembered: 255 of them.
-    let (kept, end) = most(|n| message(0x34, Some(id(n))));
-    println!("255 open QoS 2 messages: {kept} bytes");
+    // What is not released has to be remembered. In a row, as brokers number them, it is one block, and
+    // all the identifiers that there are are one.
+    let mut s = connected();
+    let before = allocated();
+    for n in 0..FLOOD {
+        s.receive(message(0x34, Some(id(n))), false, 0).unwrap();
+    }
+    let kept = allocated() - before;
+    assert!(kept <= 48, "{kept}");
+    for n in (0..65_535).rev() {
+        s.receive(packet(0x62, Some(id(n)), b""), false, 0).unwrap();
+    }
+    assert!(s.is_settled());
+    drop(s);
+    // With gaps between them, 64.
+    let (kept, end) = most(|n| message(0x34, Some(id(2 * n))));
+    println!("64 open QoS 2 messages with gaps between them: {kept} bytes");
     assert_eq!(end, Err("TooMany".into()));
-    assert!(kept <= 255 * 48, "{kept}");
+    assert!(kept <= 64 * 48, "{kept}");
+    // Releasing makes gaps as well.
+    let mut s = connected();
+    let before = allocated();
+    for n in 0..1000 {
+        s.receive(message(0x34, Some(id(n))), false, 0).unwrap();
+    }
+    let violation = (1..1000).step_by(2).find_map(|n| s.receive(packet(0x62, Some(id(n)), b""), false, 0).err());
+    assert_eq!(violation, Some(Trouble::Violation(Wrong::TooMany)));
+    let kept = allocated() - before;
+    assert!(kept <= 64 * 48, "{kept}");
+    drop(s);
 
     // A packet over the limit, of any length that can be said, costs nothing but its way through.
     let mut s = connected();

@@ -14,6 +14,7 @@ mod specification;
 use mgos_mqtt::conn::Waits;
 use mgos_mqtt::wire::QoS;
 use reference::{Parsed, packet_len, parse};
+use sim::app::Line;
 use sim::client::{Client, Config};
 use sim::link::{Manner, Opening};
 use sim::rng::Rng;
@@ -22,6 +23,14 @@ use specification::{Bounds, Event, Must, Sent, Spec};
 use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A broker that hangs up does so within ten seconds, or it has other reasons.
+const TOO_LATE_FOR_BLAME: u64 = 11_000;
+
+/// Longer than an answer may take: a ping for its sake comes first.
+const KEEP_ALIVE: u16 = 300;
+/// A ping goes out so many seconds before that.
+const EARLY: u64 = 5;
 
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1, stall_one_in: 0, stall: 0 };
 
@@ -37,7 +46,7 @@ impl Pair {
     fn new(clean_session: bool) -> Self {
         let config = Config {
             clean_session,
-            keep_alive: 60,
+            keep_alive: KEEP_ALIVE,
             max_queue: 10,
             max_qos: QoS::ExactlyOnce,
             receive_limit: 200,
@@ -49,6 +58,7 @@ impl Pair {
         let mut client = Client::new(config, AT_ONCE, Rng::new(1), false);
         // Where memory is lacking a ping may be late; the specification has its own word on pings.
         client.tap.lenient = true;
+        client.app.handshake = Some(0);
         Pair { client, spec: Spec::new(clean_session), now: 0, incoming: 1000 }
     }
 
@@ -56,8 +66,9 @@ impl Pair {
     fn step(&mut self, event: Event) -> Result<(), String> {
         let number = self.spec.next_number();
         let bytes = self.packet(event);
-        let delivered = self.client.delivered.len();
+        let (delivered, told) = (self.client.delivered.len(), self.client.app.answers.len());
         let must = self.spec.happen(event);
+        let begin = self.now;
         match event {
             Event::Starved(event) => {
                 self.client.oom_one_in = 1;
@@ -74,7 +85,24 @@ impl Pair {
         if news != expected {
             return Err(format!("delivered {news:?}, not {expected:?}"));
         }
-        self.compare(must)
+        must.freed.iter().for_each(|id| self.client.tap.gives_up_release(*id));
+        // A second more, so that one ping does for what is written in a row.
+        if let Event::Time = event
+            && let (took, wait) = ((self.now - begin) / 1000, must.after.map_or(KEEP_ALIVE as u64 - EARLY, |wait| wait + 1))
+            && !must.closed
+            && took != wait
+        {
+            return Err(format!("the ping came after {took} s, not {wait} s"));
+        }
+        if let Some((_, line)) = self.client.app.log.iter().find(|(_, line)| self.is_wrong(line)) {
+            return Err(format!("the log says {line:?}"));
+        }
+        self.compare(must, told)
+    }
+
+    /// Of nobody's fault, and given up by nobody.
+    fn is_wrong(&self, line: &Line) -> bool {
+        matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_) | Line::Dropped { .. } | Line::GivenUp { .. })
     }
 
     /// The bytes of what the broker sends, if it does.
@@ -105,7 +133,12 @@ impl Pair {
     fn drive(&mut self, event: Event, number: u32, bytes: &[u8]) {
         let (client, now) = (&mut self.client, self.now);
         match event {
-            Event::Publish(qos) => drop(client.publish(number, b"out/a", 4, QoS::clamped(qos as i32), now)),
+            Event::Publish(qos) => {
+                let id = client.publish(number, b"out/a", 4, QoS::clamped(qos as i32), now);
+                if qos > 0 {
+                    self.spec.took(number, id.expect("it is kept"));
+                }
+            }
             Event::Subscribe => client.subscribe(b"in/a", QoS::AtLeastOnce, now),
             Event::Unsubscribe => client.unsubscribe(b"in/a", now),
             Event::Connect => {
@@ -114,18 +147,26 @@ impl Pair {
                 client.connected(now);
             }
             Event::Disconnect => client.disconnect(now),
-            Event::Lost => client.link.as_mut().expect("a link").closed_at = Some(now),
+            Event::Lost => {
+                self.now += TOO_LATE_FOR_BLAME;
+                client.link.as_mut().expect("a link").closed_at = Some(self.now);
+            }
             Event::Time => {
-                let at = client.conn.deadline().expect("something is due");
-                self.now += at.wrapping_sub(client.clock(now)) as u64;
-                client.wake(self.now);
-                client.pump(self.now);
+                // Some deadlines are only to be noticed.
+                for _ in 0..10 {
+                    let Some(at) = client.conn.deadline() else { break };
+                    self.now += (at.wrapping_sub(client.clock(self.now)) as i32).max(0) as u64;
+                    client.poll(self.now);
+                    if client.link.as_ref().is_none_or(|l| l.closed_at.is_some() || l.up.len() > 0) {
+                        break;
+                    }
+                }
             }
             _ => client.arrived(bytes, now),
         }
     }
 
-    fn compare(&mut self, must: Must) -> Result<(), String> {
+    fn compare(&mut self, must: Must, told_before: usize) -> Result<(), String> {
         let (mut written, mut closed) = (Vec::new(), false);
         if let Some(link) = &mut self.client.link {
             written = link.up.drain();
@@ -138,30 +179,33 @@ impl Pair {
             self.spec.was_closed();
             return Ok(());
         }
+        let told = self.client.app.answers.len() - told_before;
+        if told != must.told as usize {
+            return Err(format!("{told} handlers were told of the answer, not {}", must.told as usize));
+        }
         if closed != must.closed {
             return Err(format!("closed {closed}, not {}", must.closed));
         }
-        let (mut rest, mut subscribes) = (&written[..], 0);
+        let mut rest = &written[..];
         for expected in &must.sent {
             let len =
                 packet_len(rest).filter(|n| *n <= rest.len()).ok_or_else(|| format!("nothing was written where {expected:?} must be"))?;
             let packet = parse(&rest[..len]).ok_or("an illegal packet")?;
             rest = &rest[len..];
             let (sent, id) = said(&packet);
-            let fresh = match (expected, sent) {
-                (Sent::Message { number, qos, dup, id: None }, Sent::Message { number: n, qos: q, dup: d, .. }) => {
-                    (n, q, d) == (*number, *qos, *dup)
+            let mut expected = *expected;
+            if let Sent::Message { number, qos: 1.., id, .. } = &mut expected {
+                *id = self.spec.id_of(*number).expect("it is kept");
+            }
+            if let Sent::Subscribe { id: fresh @ None } | Sent::Unsubscribe { id: fresh @ None } = &mut expected {
+                *fresh = Some(id);
+                if expected == sent {
+                    self.spec.bind(expected, id);
                 }
-                (a, b) => *a == b,
-            };
-            if !fresh {
+            }
+            if expected != sent {
                 return Err(format!("{packet:?} was written where {expected:?} must be"));
             }
-            let takes_id = matches!(expected, Sent::Message { id: None, qos: 1.., .. } | Sent::Subscribe | Sent::Unsubscribe);
-            if takes_id {
-                self.spec.bind(*expected, id, subscribes);
-            }
-            subscribes += matches!(expected, Sent::Subscribe) as usize;
         }
         if rest.is_empty() { Ok(()) } else { Err(format!("{rest:02x?} was written and nobody has asked for it")) }
     }
@@ -173,9 +217,9 @@ fn said(packet: &Parsed) -> (Sent, u16) {
         Parsed::Connect { .. } => (Sent::Connect, 0),
         Parsed::Disconnect => (Sent::Disconnect, 0),
         Parsed::PingReq => (Sent::PingReq, 0),
-        Parsed::Publish { dup, qos, id, ref payload, .. } => (Sent::Message { number: number(payload), qos, dup, id }, id.unwrap_or(0)),
-        Parsed::Subscribe(id, ..) => (Sent::Subscribe, id),
-        Parsed::Unsubscribe(id, ..) => (Sent::Unsubscribe, id),
+        Parsed::Publish { dup, qos, id, ref payload, .. } => (Sent::Message { number: number(payload), qos, dup, id: id.unwrap_or(0) }, 0),
+        Parsed::Subscribe(id, ..) => (Sent::Subscribe { id: Some(id) }, id),
+        Parsed::Unsubscribe(id, ..) => (Sent::Unsubscribe { id: Some(id) }, id),
         Parsed::Ack(kind, id) => (Sent::Answer(kind, id), id),
         _ => panic!("a client sends no {packet:?}"),
     }
@@ -216,6 +260,7 @@ fn play_to_the_end(clean: bool, events: &[Event]) {
     loop {
         let event = match rest.next() {
             Some(event) => event,
+            None if pair.spec.is_asking() => Event::PingResp,
             None if end.len() == END.len() && !pair.spec.is_up() => go_on(&mut pair),
             None => match end.next().or_else(|| pair.spec.awaited()) {
                 Some(event) => event,
@@ -255,7 +300,7 @@ fn variable(name: &str, usual: usize) -> usize {
 
 #[test]
 fn in_every_state_every_event_does_what_the_specification_says() {
-    let bounds = Bounds { messages: variable("MGOS_MQTT_MODEL_MESSAGES", 2), subscriptions: 2, unsubscribing: 1 };
+    let bounds = Bounds { messages: variable("MGOS_MQTT_MODEL_MESSAGES", 2), subscriptions: 2, unsubscribing: 1, all: 3 };
     for clean in [false, true] {
         let mut seen = HashSet::from([Spec::new(clean).key()]);
         let mut frontier = vec![Vec::new()];
@@ -292,7 +337,7 @@ fn in_every_state_every_event_does_what_the_specification_says() {
 #[test]
 fn every_sequence_of_events_does_what_the_specification_says() {
     let depth = variable("MGOS_MQTT_MODEL_EVENTS", 3);
-    let bounds = Bounds { messages: usize::MAX, subscriptions: usize::MAX, unsubscribing: usize::MAX };
+    let bounds = Bounds { messages: usize::MAX, subscriptions: usize::MAX, unsubscribing: usize::MAX, all: usize::MAX };
     let sequences = AtomicUsize::new(0);
     // From the start nothing much can happen; from where the connection is up, with something under way, everything can.
     let up = [Event::Connect, Event::ConnAck { session_present: false }];

@@ -3,7 +3,8 @@
 //!
 //! Each seed is one life. A failing one is printed; to see it again, with every packet:
 //!     MGOS_MQTT_SIM_SEED=1234 cargo test --test simulation lives -- --nocapture
-//! MGOS_MQTT_SIM_SEEDS=100000 goes through more of them, MGOS_MQTT_SIM_FROM says from where.
+//! MGOS_MQTT_SIM_SEEDS=100000 goes through more of them, MGOS_MQTT_SIM_FROM says from where, MGOS_MQTT_SIM_FAILURES=100 at how many that fail it
+//! stops.
 
 mod reference;
 mod sim;
@@ -44,12 +45,13 @@ fn ten_thousand_lives_lose_nothing_and_repeat_nothing() {
     let next = AtomicU64::new(from);
     let total = Mutex::new(Summary::default());
     let failed = Mutex::new(Vec::new());
+    let most = variable("MGOS_MQTT_SIM_FAILURES").unwrap_or(5) as usize;
     std::thread::scope(|threads| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |n| n.get()) {
             threads.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= to || failed.lock().unwrap().len() >= 5 {
+                    if seed >= to || failed.lock().unwrap().len() >= most {
                         break;
                     }
                     match std::panic::catch_unwind(|| live(seed, false)) {

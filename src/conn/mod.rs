@@ -9,7 +9,7 @@ mod backoff;
 #[cfg(test)]
 mod tests;
 
-use crate::session::{Millis, Session, earlier, reached};
+use crate::session::{Millis, NEVER, Session, earlier, reached};
 use backoff::Backoff;
 
 pub use backoff::Waits;
@@ -116,8 +116,6 @@ const MANY: u8 = 3;
 fn deadline(limit: u32, now: Millis) -> Millis {
     if limit == 0 { NEVER } else { now.wrapping_add(limit).max(1) }
 }
-
-const NEVER: Millis = 0;
 
 /// A connection with its session. The fields lie in this order, the small ones first, where the shortest instructions reach them.
 #[repr(C)]
@@ -345,8 +343,9 @@ impl<H: Copy> Conn<H> {
 
     /// When to look again; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        let until = (self.until != NEVER).then_some(self.until);
-        if self.phase != Phase::Open { until } else { earlier(until, self.session.deadline()) }
+        let session = if self.phase == Phase::Open { self.session.deadline() } else { NEVER };
+        let at = earlier(self.until, session);
+        (at != NEVER).then_some(at)
     }
 
     /// Forgets all.

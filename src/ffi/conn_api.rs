@@ -215,19 +215,22 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
 pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *const c_char, msg: mg_str, qos: c_int, retain: bool) -> u16 {
     // SAFETY: by the contract.
     let (Some(c), topic) = (unsafe { (held(c), c_str(topic).unwrap_or(&[])) }) else { return 0 };
-    let published = if msg.p.is_null() && msg.len > 0 {
-        Err((Log::NullMessage, 0))
-    } else {
-        // SAFETY: by the contract.
-        publish(*c, topic, unsafe { msg.bytes() }, qos, retain).map_err(reason)
-    };
+    if msg.p.is_null() && msg.len > 0 {
+        return refuse(*c, topic, Refused::NullMessage);
+    }
+    // SAFETY: by the contract.
+    let published = publish(*c, topic, unsafe { msg.bytes() }, qos, retain);
     warn_of_control_characters(*c, topic);
-    published.unwrap_or_else(|(what, why)| {
-        let counters = &mut c.get().core.session.counters;
-        counters.dropped = counters.dropped.wrapping_add(1);
-        c.log(what, topic, why, 0);
-        0
-    })
+    published.unwrap_or_else(|refused| refuse(*c, topic, refused))
+}
+
+/// Counts a message that is not taken, and says why.
+#[inline(never)]
+fn refuse(c: Held, topic: &[u8], refused: Refused) -> u16 {
+    let counters = &mut c.get().core.session.counters;
+    counters.dropped = counters.dropped.wrapping_add(1);
+    complain(c, topic, refused);
+    0
 }
 
 fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
@@ -255,24 +258,33 @@ fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> R
     Ok(published.id.get())
 }
 
-/// What the log says of a message or a subscription that was not taken, with its first number.
-fn reason(refused: Refused) -> (Log, i32) {
-    match refused {
+/// Says in the log why a message or a subscription was not taken.
+#[inline(never)]
+fn complain(c: Held, topic: &[u8], refused: Refused) {
+    let (what, why) = match refused {
         Refused::Topic(e) => (Log::BadTopic, e as i32),
+        Refused::NullMessage => (Log::NullMessage, 0),
         Refused::TooLarge => (Log::TooLarge, 0),
         Refused::Offline => (Log::Dropped, 0),
         Refused::Congested => (Log::Congested, 0),
         Refused::OutOfMemory => (Log::NoMemory, 0),
-    }
+    };
+    c.log(what, topic, why, 0);
 }
 
 /// Warns where `topic`, which the session has just checked, is the first with control characters.
 fn warn_of_control_characters(c: Held, topic: &[u8]) {
     let object = c.get();
     if object.core.session.control_characters != object.control_characters {
-        object.control_characters = true;
-        c.log(Log::ControlCharacters, topic, 0, 0);
+        first_control_characters(c, topic);
     }
+}
+
+#[cold]
+#[inline(never)]
+fn first_control_characters(c: Held, topic: &[u8]) {
+    c.get().control_characters = true;
+    c.log(Log::ControlCharacters, topic, 0, 0);
 }
 
 /// Subscribes to a topic filter, now or when the connection is up, and again at every later connection. `qos` is lowered to what is
@@ -319,12 +331,10 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_s(
 /// Subscribes, and complains where that is refused.
 pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<Handler>) {
     let qos = QoS::clamped(qos).min(c.max_qos());
-    match c.get().core.session.subscribe(topic, qos, recipient) {
+    let now = pump::now();
+    match c.get().core.session.subscribe(topic, qos, recipient, now) {
         Ok(()) => pump::pump(c),
-        Err(refused) => {
-            let (what, why) = reason(refused);
-            c.log(what, topic, why, 0);
-        }
+        Err(refused) => complain(c, topic, refused),
     }
     warn_of_control_characters(c, topic);
 }

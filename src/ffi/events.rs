@@ -40,7 +40,7 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
     };
     if ev == MG_EV_RECV || ev == MG_EV_SEND {
         // SAFETY: these events come with the address of an int.
-        count_bytes(c, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
+        count_bytes(c, nc, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
     }
     if ev != MG_EV_POLL {
         c.get().quiet = false;
@@ -155,7 +155,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
 }
 
 /// Counts what the link has taken or brought, but for the opening of a WebSocket: that Mongoose tells of some of it twice.
-fn count_bytes(c: Held, sent: bool, n: c_int) {
+fn count_bytes(c: Held, nc: *mut mg_connection, sent: bool, n: c_int) {
     let object = c.get();
     if sent {
         object.websocket.sent(n as usize);
@@ -163,7 +163,7 @@ fn count_bytes(c: Held, sent: bool, n: c_int) {
     }
     if n > 0 && !object.websocket.is_opening() {
         if sent {
-            object.core.session.left(n as usize, now());
+            object.core.session.left(n as usize, pump::unsent(nc), now());
         }
         let counters = &mut object.core.session.counters;
         let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };
@@ -229,6 +229,7 @@ fn end_of(why: u8) -> End {
 const UNANSWERED: u8 = 3;
 
 /// The server was reached and has not answered CONNECT.
+#[inline(never)]
 fn unanswered(c: Held) {
     let object = c.get();
     object.unanswered = object.unanswered.saturating_add(1);
@@ -237,24 +238,11 @@ fn unanswered(c: Held) {
     }
 }
 
-/// An attempt has ended before CONNACK. `has_asked`: with CONNECT, or for WebSocket. The app has
-/// been told already of those that could not reach the server, were refused or took too long; of
-/// those that it has ended itself it knows.
-fn ended_before_connack(c: Held, why: u8, has_asked: bool) {
+/// The connection is gone.
+fn closed(c: Held) {
     const LOST: u8 = Reason::Lost as u8;
     const VIOLATION: u8 = Reason::Violation as u8;
     const NO_MEMORY: u8 = Reason::NoMemory as u8;
-    if !matches!(why, LOST | VIOLATION | NO_MEMORY) {
-        return;
-    }
-    if has_asked && why != NO_MEMORY {
-        unanswered(c);
-    }
-    cloud_event(c, Cloud::ConnectError);
-}
-
-/// The connection is gone.
-fn closed(c: Held) {
     let object = c.get();
     let why = core::mem::take(&mut object.closing).max(Reason::Lost as u8);
     object.last_reason = why;
@@ -265,7 +253,6 @@ fn closed(c: Held) {
         object.unanswered = 0;
     }
     let was_online = object.core.is_online();
-    let has_asked = object.core.session.has_begun() || object.websocket.is_opening();
     if object.core.down(end_of(why), now()) {
         c.say(Log::ShortLived);
     }
@@ -277,8 +264,12 @@ fn closed(c: Held) {
             unsafe { shim::mgos_mqtt_shim_cloud_event(Cloud::Disconnected) };
         }
         call_handlers(c, null_mut(), MG_EV_CLOSE, null_mut(), None);
-    } else {
-        ended_before_connack(c, why, has_asked);
+    } else if matches!(why, LOST | VIOLATION | NO_MEMORY) {
+        // The app has been told of attempts that have ended otherwise, or has ended them itself.
+        if why != NO_MEMORY {
+            unanswered(c);
+        }
+        cloud_event(c, Cloud::ConnectError);
     }
     // A handler may have begun another connection already.
     if c.get().nc.is_null() && !c.get().doomed {

@@ -8,7 +8,7 @@ use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use super::websocket;
 use crate::conn::Slot;
 use crate::heap;
-use crate::wire::{Connect, Out, connect_terms};
+use crate::wire::{Connect, Out, check_name, connect_terms};
 use core::ptr::{self, NonNull};
 
 /// Makes a connection object; NULL without memory.
@@ -61,9 +61,7 @@ pub fn free(c: Held) {
     // afterwards.
     unsafe {
         shim::mgos_mqtt_shim_watch_net(c.ptr(), 0);
-        if c.get().watches_time {
-            shim::mgos_mqtt_shim_watch_time(c.ptr(), 0);
-        }
+        shim::mgos_mqtt_shim_watch_time(c.ptr(), 0);
         if !nc.is_null() {
             shim::mgos_mqtt_shim_detach(nc);
             shim::mgos_mqtt_shim_close(nc, 0);
@@ -122,14 +120,10 @@ enum Begun {
 
 fn begin(c: Held) -> Begun {
     let lacks_time = c.number(Number::RequireTime) != 0 && !pump::time_is_set();
-    let object = c.get();
-    object.needs_time = lacks_time;
+    c.get().needs_time = lacks_time;
     if lacks_time {
-        if !object.watches_time {
-            // Without memory for the watch, the usual wait has to do.
-            // SAFETY: the object lives until it is freed, which ends the watch.
-            object.watches_time = unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) } != 0;
-        }
+        // SAFETY: the object lives until it is freed, which ends the watch.
+        unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) };
         c.say(Log::NoTime);
         return Begun::Failed;
     }
@@ -245,34 +239,21 @@ pub fn set_config(c: Held, config: *const mgos_config_mqtt) -> bool {
     true
 }
 
-/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one
-/// that is empty. Returns the topic of a will that is left out because it has a wildcard.
-fn texts<'a>(config: *const mgos_config_mqtt, fields: &mut [Option<&'a [u8]>; 5]) -> Option<&'a [u8]> {
-    let mut texts = [ptr::null(); 6];
+/// Puts the strings of the configuration that CONNECT carries where they belong; `None` for one that is empty.
+fn texts(config: *const mgos_config_mqtt, fields: &mut [Option<&[u8]>; 5]) {
+    let mut texts = [ptr::null(); 5];
     // SAFETY: the configuration is alive, and its strings stay until the app is called again.
     unsafe {
         shim::mgos_mqtt_shim_texts(config, texts.as_mut_ptr());
         for (field, text) in fields.iter_mut().zip(&texts) {
             *field = c_str(*text);
         }
-        c_str(texts[5])
     }
 }
 
 /// The transport is up: CONNECT, by us or by the app's callback.
 pub fn handshake(c: Held) {
-    let mut config = c.config();
-    if !config.is_null()
-        && let Some(topic) = texts(config, &mut [None; 5])
-    {
-        let nc = c.get().nc;
-        c.log(Log::WillWildcard, topic, 0, 0);
-        // A log hook may have ended the connection, or changed the configuration.
-        if c.get().nc != nc || !c.get().core.is_opening() {
-            return;
-        }
-        config = c.config();
-    }
+    let config = c.config();
     if config.is_null() {
         return pump::close_now(c, Reason::Config);
     }
@@ -287,9 +268,11 @@ pub fn handshake(c: Held) {
         will_retain: number(Number::WillRetain) != 0,
         keep_alive: keep_alive(number(Number::KeepAlive)),
     };
-    let will_is_wrong = texts(config, &mut connect.fields).is_some();
+    texts(config, &mut connect.fields);
     let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
-    let lacks_will = will_topic.is_none() || will_message.is_none();
+    // Brokers close the connection over a bad one, before CONNACK.
+    let bad_will = will_topic.filter(|topic| check_name(topic).is_err());
+    let lacks_will = bad_will.is_some() || will_topic.is_none() || will_message.is_none();
     if lacks_will {
         (*will_topic, *will_message) = (None, None);
     }
@@ -307,13 +290,18 @@ pub fn handshake(c: Held) {
         // SAFETY: `nc` is alive: sending does not call the app.
         unsafe { shim::mgos_mqtt_shim_set_keep_alive(nc, connect.keep_alive as u32) };
     }
+    if let Some(topic) = bad_will
+        && sent
+    {
+        c.log(Log::BadWill, topic, 0, 0);
+    }
     // The strings are not looked at any more: the log may change the configuration.
     let complain = |is_so: bool, what| {
         if is_so {
             c.say(what);
         }
     };
-    complain(connect.will_retain && lacks_will && !will_is_wrong, Log::NoWill);
+    complain(connect.will_retain && lacks_will && bad_will.is_none(), Log::NoWill);
     complain(password_alone, Log::NoUser);
     complain(nameless, Log::NoClientId);
     complain(!fits, Log::TooLong);

@@ -62,8 +62,6 @@ pub struct Object {
     pub(super) seen: usize,
     /// An attempt waits for the wall clock to be set.
     pub(super) needs_time: bool,
-    /// We are told when the wall clock is set: from when that was first needed.
-    pub(super) watches_time: bool,
     /// How many connections in a row have ended before CONNACK, the server having been reached.
     pub(super) unanswered: u8,
     /// It has been logged that a topic has control characters.
@@ -112,7 +110,6 @@ impl Object {
         news_at: 0,
         seen: 0,
         needs_time: false,
-        watches_time: false,
         unanswered: 0,
         control_characters: false,
         quiet: false,

@@ -5,7 +5,7 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
-use crate::session::{Notice, earlier, reached};
+use crate::session::{NEVER, Notice, earlier, reached};
 use crate::wire::{Out, PacketId, count_pubacks, kind, size};
 use core::convert::Infallible;
 
@@ -146,10 +146,10 @@ pub fn send(c: Held, out: &Out<'_>) -> Result<(), NotWritten> {
     if let Err(why) = result {
         c.say(if why == NotWritten::OutOfMemory { Log::NoMemory } else { Log::TooLarge });
     } else {
-        let unsent = written(c, nc);
+        written(c, nc);
         let session = &mut c.get().core.session;
         session.count_sent(out.first);
-        session.sent_other(out.first, out.id, unsent, now());
+        session.sent_other(out.first, out.id, now());
     }
     result
 }
@@ -308,16 +308,18 @@ pub fn pump(c: Held) {
 
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: Held) {
-    let mut at = c.get().core.deadline();
+    let mut at = c.get().core.deadline().unwrap_or(NEVER);
     if has_news(c) {
         let object = c.get();
         if object.news_at == 0 {
             object.news_at = now().wrapping_add(EPISODE).max(1);
         }
-        at = earlier(at, Some(object.news_at));
+        at = earlier(at, object.news_at);
     }
     let object = c.get();
-    let Some(at) = at else { return };
+    if at == NEVER {
+        return;
+    }
     // A timer that fires too early does no harm: it is set anew then.
     if object.timer != 0 && reached(at, object.timer_at) {
         return;

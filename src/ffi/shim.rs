@@ -61,8 +61,8 @@ pub enum Log {
     NullMessage,
     /// will_retain without a complete will.
     NoWill,
-    /// The will is left out, as its topic has a wildcard: s = topic.
-    WillWildcard,
+    /// The will is left out because of its topic: s = topic.
+    BadWill,
     /// A password without a user name.
     NoUser,
     /// An empty client id with clean_session false.
@@ -79,8 +79,6 @@ pub enum Log {
     Switched,
     /// A WebSocket frame that a server must not send: a = which rule.
     BadFrame,
-    /// The reply to the WebSocket handshake is longer than a bytes.
-    LongReply,
     /// The broker has taken a message at QoS 2 at QoS 1.
     Downgraded,
     /// No answer to a message: a = its identifier. It is sent again.
@@ -182,8 +180,8 @@ unsafe extern "C" {
     /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
-    /// Returns 0 without memory.
-    pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32;
+    /// Either may be said again. Without memory it is not called.
+    pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32);
     /// Writes the log line `what` for connection number `conn`.
     pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
     /// Logs that an attempt begins, with the server's address.
@@ -197,9 +195,8 @@ unsafe extern "C" {
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Six strings of the configuration, NULL where one is empty. Five are in the order of CONNECT:
-    /// client id (device.id where it is empty), topic and message of the will, user name, password.
-    /// The last is the topic of a will that is left out because it has a wildcard.
+    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
+    /// NULL where one is empty.
     pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;
@@ -240,8 +237,10 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize) -> usize;
     /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
-    /// 1 if the server agrees to WebSocket and to the sub-protocol; else what it said instead has been logged. `reply`: a `struct http_message`.
-    pub fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32;
+    /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
+    /// has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
+    /// its reply does not fit the receive buffer: that has been logged. 2 while it may still come.
+    pub fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
     pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32);
     /// Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket.

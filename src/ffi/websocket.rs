@@ -11,6 +11,7 @@ use super::shim::{self, Cloud, Frames, Log};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn};
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
+use core::ptr::null_mut;
 
 /// How far the connection has got.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
@@ -93,31 +94,29 @@ pub fn upgrade(c: Held) {
     }
 }
 
-/// The server has answered; `reply` is Mongoose's `struct http_message`.
+/// The server has answered: `reply` is Mongoose's `struct http_message`; or, with NULL, it may have
+/// said more than there is room for.
 pub fn answered(c: Held, reply: *mut c_void) {
     if c.get().websocket.stage != Stage::Upgrading {
         return;
     }
-    let id = c.get().id as i32;
-    // SAFETY: the reply is what belongs to the event.
-    if unsafe { shim::mgos_mqtt_shim_ws_agreed(reply, id) } != 0 {
-        c.get().websocket.stage = Stage::Agreed;
-    } else {
-        close_now(c, Reason::Refused);
-        cloud_event(c, Cloud::ConnectError);
+    let object = c.get();
+    let (nc, id) = (object.nc, object.id as i32);
+    // SAFETY: `nc` is alive, and the reply is NULL or what belongs to the event.
+    match unsafe { shim::mgos_mqtt_shim_ws_agreed(nc, reply, id) } {
+        1 => c.get().websocket.stage = Stage::Agreed,
+        0 => {
+            close_now(c, Reason::Refused);
+            cloud_event(c, Cloud::ConnectError);
+        }
+        _ => {}
     }
 }
 
 /// Called at each event while the handshake is Mongoose's affair. Takes the connection over once the server has agreed.
 pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
-    if c.get().websocket.stage == Stage::Upgrading && is_poll {
-        // Mongoose has looked at what is there, and waits for the rest, for which there is no room.
-        let (bytes, limit) = received(nc);
-        if bytes.len() >= limit && c.get().core.is_opening() {
-            c.log(Log::LongReply, &[], limit as i32, 0);
-            close_now(c, Reason::Refused);
-            cloud_event(c, Cloud::ConnectError);
-        }
+    if is_poll {
+        answered(c, null_mut());
     }
     if c.get().websocket.stage != Stage::Agreed {
         return;

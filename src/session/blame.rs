@@ -5,7 +5,7 @@
 //! after it, the peer closed the connection soon after its last byte had left, and the next attempt got as far as CONNACK;
 //! three times in a row.
 
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, reached};
 use crate::wire::PacketId;
 
 /// So many ends in a row make a packet the one to blame.
@@ -44,7 +44,7 @@ pub struct Blame {
     at_end: Option<PacketId>,
     suspect: Option<PacketId>,
     strikes: u8,
-    /// Until then the suspect is held back; 0 if it is not.
+    /// Until then the suspect is held back, if it is.
     held_until: Millis,
 }
 
@@ -59,16 +59,16 @@ impl Blame {
     }
 
     /// Until when the suspect is held back, if it is.
-    pub fn held_until(&self) -> Option<Millis> {
-        (self.held_until != 0).then_some(self.held_until)
+    pub fn held_until(&self) -> Millis {
+        self.held_until
     }
 
     /// True if the suspect is held back now.
     pub fn is_holding(&mut self, now: Millis) -> bool {
-        if self.held_until != 0 && reached(now, self.held_until) {
-            self.held_until = 0;
+        if reached(now, self.held_until) {
+            self.held_until = NEVER;
         }
-        self.held_until != 0
+        self.held_until != NEVER
     }
 
     fn wrote(&mut self, last: Last, alone: Option<PacketId>, now: Millis) {

@@ -11,12 +11,13 @@ pub fn reached(now: Millis, deadline: Millis) -> bool {
     now.wrapping_sub(deadline) as i32 >= 0
 }
 
-/// The earlier of two deadlines; `None` is never.
-pub fn earlier(a: Option<Millis>, b: Option<Millis>) -> Option<Millis> {
-    match (a, b) {
-        (Some(x), Some(y)) => Some(if reached(x, y) { y } else { x }),
-        (a, b) => a.or(b),
-    }
+/// A deadline that never comes. What would be 0 is a millisecond later.
+pub const NEVER: Millis = 0;
+
+/// The earlier of two deadlines, either of which may be [`NEVER`].
+#[inline(never)]
+pub fn earlier(a: Millis, b: Millis) -> Millis {
+    if a == NEVER || b != NEVER && reached(a, b) { b } else { a }
 }
 
 /// What keep-alive asks for.
@@ -179,9 +180,9 @@ impl KeepAlive {
         self.doubtful
     }
 
-    /// When to look again, as something may be due then; `None` for never.
-    pub fn deadline(&self) -> Option<Millis> {
-        if self.interval == 0 && self.ping == 0 { None } else { Some(self.look_at) }
+    /// When to look again, as something may be due then.
+    pub fn deadline(&self) -> Millis {
+        if self.interval == 0 && self.ping == 0 { NEVER } else { self.look_at.max(1) }
     }
 
     /// Until when the answer has to come: half an interval at least, so that with the ping after less than one a dead peer is noticed
@@ -213,7 +214,7 @@ impl KeepAlive {
         if self.wanted {
             return Due::Ping;
         }
-        if self.deadline().is_none_or(|at| !reached(now, at)) {
+        if self.deadline() == NEVER || !reached(now, self.look_at) {
             return Due::Nothing;
         }
         self.look_at = self.earliest();
@@ -236,7 +237,7 @@ impl KeepAlive {
 
 #[cfg(test)]
 mod tests {
-    use super::{Due, KeepAlive};
+    use super::{Due, KeepAlive, NEVER};
 
     fn started(now: u32) -> KeepAlive {
         let mut k = KeepAlive::NEW;
@@ -330,6 +331,6 @@ mod tests {
     fn no_interval_no_ping() {
         let mut k = KeepAlive::NEW;
         k.start(0, 5);
-        assert_eq!((k.deadline(), k.due(1 << 30)), (None, Due::Nothing));
+        assert_eq!((k.deadline(), k.due(1 << 30)), (NEVER, Due::Nothing));
     }
 }

@@ -25,7 +25,7 @@ use blame::Blame;
 use ids::Ids;
 use intake::Intake;
 use keep_alive::KeepAlive;
-use outbox::{Outbox, State, Step};
+use outbox::{Outbox, Step};
 use overdue::Overdue;
 use received::Received;
 use send_buffer::SendBuffer;
@@ -33,9 +33,12 @@ use subscriptions::Subscriptions;
 use window::Window;
 
 pub use intake::Take;
-pub use keep_alive::{Due, Millis, earlier, reached};
+pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use subscriptions::Recipient;
 pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused, Tell, Trouble};
+
+/// While something is wrong a SUBSCRIBE goes alone, too; but not for longer than this, milliseconds, if it is not answered.
+const SUBSCRIBING: u32 = 5000;
 
 /// What is aside is tried on a connection that has begun for another reason, and else so often, milliseconds: a message,
 const ASIDE_MESSAGE: u32 = 3_600_000;
@@ -101,6 +104,8 @@ pub struct Session<H: Copy> {
     aside_tries: u8,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
     below: u8,
+    /// A published or subscribed topic had control characters: for the layer above to warn of.
+    pub control_characters: bool,
     ids: Ids,
     /// A message at QoS 2 that was remembered and could not be answered: it is handed in again.
     undelivered: Option<PacketId>,
@@ -113,10 +118,10 @@ pub struct Session<H: Copy> {
     overdue: Overdue,
     blame: Blame,
     send_buffer: SendBuffer,
+    /// Until then what else there is waits for SUBACK.
+    subscribing_until: Millis,
     /// When what is aside is tried next.
     aside_at: Millis,
-    /// A published or subscribed topic had control characters: for the layer above to warn of.
-    pub control_characters: bool,
     /// For the layer above to read, and to add what it counts.
     pub counters: Counters,
 }
@@ -167,6 +172,7 @@ impl<H: Copy> Session<H> {
         aside_tries: 0,
         below: 0,
         undelivered: None,
+        subscribing_until: NEVER,
         aside_at: 0,
         control_characters: false,
     };
@@ -289,6 +295,7 @@ impl<H: Copy> Session<H> {
         }
         self.put_off_aside(now);
         (self.acked, self.proven, self.cleared_way) = (false, false, false);
+        self.subscribing_until = NEVER;
     }
 
     fn put_off_aside(&mut self, now: Millis) {
@@ -426,8 +433,8 @@ impl<H: Copy> Session<H> {
                 self.expect_echo(twice, id, now);
             }
             (ack, Some(id)) => {
-                let (repeated, aside) = (self.outbox.was_repeated(id), self.outbox.aside());
-                let step = self.outbox.acknowledge(ack, id, now);
+                let aside = self.outbox.aside();
+                let (step, repeated) = self.outbox.acknowledge(ack, id, now);
                 // One that was aside went through: the others have their turn.
                 self.try_aside |= self.outbox.aside() < aside;
                 match step {
@@ -463,7 +470,7 @@ impl<H: Copy> Session<H> {
     /// that it is free a little earlier.
     fn expect_echo(&mut self, twice: bool, id: PacketId, now: Millis) {
         if twice {
-            let _ = self.outbox.push_bare(id, 0, State::Echo, now);
+            let _ = self.outbox.push_empty(id, 0, outbox::ECHO, now);
         }
     }
 
@@ -472,18 +479,17 @@ impl<H: Copy> Session<H> {
         self.counters.ping = took;
         self.proven = true;
         self.blame.ping_answered();
-        let Some(wait) = self.overdue.wait() else { return };
-        let message = self.outbox.overdue(asked, wait, now);
-        let subscription = self.subscriptions.overdue(asked, wait, now);
-        if message.is_none() && !subscription {
-            return;
+        let (message, oldest) = self.outbox.overdue(asked, &self.overdue, now);
+        let subscription = self.subscriptions.overdue(asked, &self.overdue, now);
+        if message.is_some() || subscription {
+            self.overdue.on_overdue();
+            self.window.shrink();
+            if !core::mem::replace(&mut self.overdue_told, true) {
+                self.overdue_news = message;
+                self.subscribe_overdue = subscription;
+            }
         }
-        self.overdue.on_overdue(now);
-        self.window.shrink();
-        if !core::mem::replace(&mut self.overdue_told, true) {
-            self.overdue_news = message;
-            self.subscribe_overdue = subscription;
-        }
+        self.overdue.on_told(earlier(oldest, self.subscriptions.on_wire_since()));
     }
 
     /// CONNACK 0. `present`: the broker has kept a session.
@@ -501,19 +507,17 @@ impl<H: Copy> Session<H> {
             self.try_aside = false;
             self.put_off_aside(now);
         }
-        if self.blame.held_until().is_some() {
+        if self.blame.held_until() != NEVER {
             self.window.shrink();
         }
         let kept = present && !self.elsewhere;
-        if kept {
-            self.outbox.resumed();
-        } else {
+        if !kept {
             self.received.clear();
             self.undelivered = None;
-            let before = self.outbox.given_up();
-            self.outbox.new_session();
-            self.count_given_up(before);
         }
+        let before = self.outbox.given_up();
+        self.outbox.accepted(kept);
+        self.count_given_up(before);
         self.subscriptions.restart(kept);
         self.link = Link::Welcomed;
     }
@@ -566,7 +570,7 @@ impl<H: Copy> Session<H> {
                 return Err(Refused::Congested);
             }
             if qos > QoS::AtMostOnce {
-                self.outbox.push_bare(id, flags, State::Sent, now)?;
+                self.outbox.push_empty(id, flags, outbox::BARE, now)?;
             }
             return Ok(Published { id, flags, direct: true, overflow: false });
         }
@@ -595,9 +599,13 @@ impl<H: Copy> Session<H> {
     }
 
     /// Subscribes to a filter, now or when the connection is up.
-    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), Refused> {
+    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>, now: Millis) -> Result<(), Refused> {
         self.control_characters |= check_filter(filter).map_err(Refused::Topic)?;
-        Ok(self.subscriptions.add(filter, qos, recipient)?)
+        if let Some(id) = self.subscriptions.add(filter, qos, recipient)? {
+            // Without memory for it the identifier is free a little earlier.
+            let _ = self.outbox.push_empty(id, 0, outbox::UNSUBSCRIBE, now);
+        }
+        Ok(())
     }
 
     /// How many subscriptions have exactly this filter.
@@ -611,7 +619,7 @@ impl<H: Copy> Session<H> {
         let done = self.subscriptions.remove(filter)?;
         if let Some(id) = done.awaited {
             // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
-            let _ = self.outbox.push_bare(id, 0, State::Subscribe, now);
+            let _ = self.outbox.push_empty(id, 0, outbox::SUBSCRIBE, now);
         }
         Some(done.forgotten)
     }
@@ -642,7 +650,13 @@ impl<H: Copy> Session<H> {
         let at_once = core::mem::take(&mut self.at_once);
         let messages = at_once || self.link == Link::Up && room;
         let window = self.window.size();
-        let busy = self.outbox.in_flight() + if self.window.is_widest() { 0 } else { self.subscriptions.awaiting() };
+        let mut busy = self.outbox.in_flight();
+        if reached(now, self.subscribing_until) {
+            self.subscribing_until = NEVER;
+        }
+        if self.subscribing_until != NEVER {
+            busy += self.subscriptions.awaiting();
+        }
         // If it goes on, what is wrong is looked for one packet at a time.
         let alone = window == 1 && self.vain_ends > 1;
         let mut pending = None;
@@ -719,29 +733,17 @@ impl<H: Copy> Session<H> {
         self.outbox.next_aside().is_some()
     }
 
-    /// True if an answer has taken so long that the broker is to be asked for it.
+    /// True if an answer may have taken so long that the broker is to be asked for it.
     fn is_overdue(&mut self, now: Millis) -> bool {
         if !self.overdue.is_due(now) {
             return false;
         }
-        let oldest = earlier(self.outbox.oldest_on_wire(), self.subscriptions.on_wire_since());
-        match (oldest, self.overdue.wait()) {
-            (Some(sent), Some(wait)) => {
-                if now.wrapping_sub(sent) >= wait {
-                    return true;
-                }
-                self.overdue.watch(sent, self.send_buffer.unsent());
-            }
-            _ => {
-                if self.outbox.kept() > 0 {
-                    self.overdue.pause();
-                } else {
-                    self.overdue.stop();
-                    self.overdue_told = false;
-                }
-            }
+        if self.outbox.is_settled() && self.subscriptions.awaiting() == 0 {
+            self.overdue.stop();
+            self.overdue_told = false;
+            return false;
         }
-        false
+        true
     }
 
     /// What `next` has returned was written; `unsent` bytes wait to leave now, those of it included. The bytes that it pointed to stay where
@@ -753,43 +755,45 @@ impl<H: Copy> Session<H> {
                 if let Some(id) = self.subscriptions.sent(now) {
                     self.blame.wrote_suspect(id, now);
                 }
-                self.overdue.on_sent(unsent, now);
+                if !self.window.is_widest() {
+                    self.subscribing_until = now.wrapping_add(SUBSCRIBING).max(1);
+                }
+                self.overdue.on_sent(now);
             }
             Pending::Message => {
                 match self.outbox.sent(now) {
-                    Some((id, true)) => self.blame.wrote_suspect(id, now),
-                    Some((id, false)) => self.blame.wrote_harmless(id, now),
-                    None => {}
+                    (Some(id), true) => self.blame.wrote_suspect(id, now),
+                    (Some(id), false) => self.blame.wrote_harmless(id, now),
+                    _ => {}
                 }
-                self.overdue.on_sent(unsent, now);
+                self.overdue.on_sent(now);
             }
             Pending::Aside => {
                 self.try_aside = false;
                 if let Some(id) = self.outbox.aside_sent(now) {
                     self.blame.wrote_harmless(id, now);
                 }
-                self.overdue.on_sent(unsent, now);
+                self.overdue.on_sent(now);
             }
             Pending::Ping => {
                 self.alive.on_ping(unsent, now);
+                self.overdue.on_asked();
                 self.blame.wrote_ping(now);
                 // Also where its purpose is another.
                 self.cleared_way = true;
             }
         }
-        self.send_buffer.wrote(unsent);
         self.alive.on_sent(now);
     }
 
-    /// A packet with this first byte and identifier was written that did not come from `next`; `unsent` bytes wait now.
-    pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, unsent: usize, now: Millis) {
+    /// A packet with this first byte and identifier was written that did not come from `next`.
+    pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, now: Millis) {
         match (first >> 4, id) {
             // Nobody hangs up on an acknowledgement.
             (kind::PUBACK | kind::PUBREC | kind::PUBCOMP, _) => {}
             (kind::PUBREL, Some(id)) => self.blame.wrote_harmless(id, now),
             _ => self.blame.wrote_other(now),
         }
-        self.send_buffer.wrote(unsent);
         self.alive.on_sent(now);
     }
 
@@ -799,11 +803,11 @@ impl<H: Copy> Session<H> {
         self.alive.on_sent(now);
     }
 
-    /// So many bytes have left for the broker.
-    pub fn left(&mut self, bytes: usize, now: Millis) {
+    /// So many bytes have left for the broker; `unsent` still wait.
+    pub fn left(&mut self, bytes: usize, unsent: usize, now: Millis) {
         self.alive.on_left(bytes, now);
-        self.overdue.on_left(bytes, now);
-        self.send_buffer.left(bytes);
+        self.overdue.on_left(unsent, now);
+        self.send_buffer.left();
         self.blame.left(now);
     }
 
@@ -824,16 +828,18 @@ impl<H: Copy> Session<H> {
     }
 
     /// When to look again for what time asks for.
-    pub fn deadline(&self) -> Option<Millis> {
+    pub fn deadline(&self) -> Millis {
         if !self.is_up() {
-            return None;
+            return NEVER;
         }
-        // While the answer to a ping is awaited there is nothing to ask for.
-        let overdue = if self.alive.is_asking() { None } else { self.overdue.deadline() };
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
         let aside = idle && (self.outbox.aside() > 0 || self.subscriptions.aside() > 0);
-        let other = earlier(aside.then_some(self.aside_at), self.blame.held_until());
-        earlier(earlier(self.alive.deadline(), overdue), other)
+        let mut at = earlier(self.alive.deadline(), earlier(self.blame.held_until(), self.subscribing_until));
+        // While the answer to a ping is awaited there is nothing to ask for.
+        if !self.alive.is_asking() {
+            at = earlier(at, self.overdue.deadline());
+        }
+        if aside { earlier(at, self.aside_at.max(1)) } else { at }
     }
 
     // What the app is to be told.

@@ -1,30 +1,64 @@
 //! Messages on their way out at QoS 1 and 2, and identifiers that await an answer without one.
 //!
 //! One list, in the order of publishing. A cursor runs ahead of what has been sent on this connection; what is to be sent again
-//! sets it back to the front. The states and what an acknowledgement does to them are a table of its own, `on_ack`.
+//! sets it back to the front. Where an entry stands is a set of bits, so that one function finds any kind of entry; what an
+//! acknowledgement does is a table of its own, `on_ack`.
 
 use super::ids::ahead;
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, earlier, reached};
+use super::overdue::Overdue;
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, Out, PacketId, QoS, kind};
 
-/// Where an entry stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum State {
-    /// A message that was never sent in the session that the broker knows.
-    Fresh,
-    /// A message that was sent and awaits PUBACK or PUBREC \[MQTT-4.3.2-1\], \[MQTT-4.3.3-1\].
-    Sent,
-    /// PUBREC came: PUBREL awaits PUBCOMP \[MQTT-4.3.3-1\]. The message is kept, as the broker may lose the session.
-    Released,
-    /// A message that has left a full queue, and that the app has not been told of yet.
-    Dropped,
-    /// A SUBSCRIBE that awaits SUBACK while its subscription is gone already.
-    Subscribe,
-    /// What was sent twice on this connection and answered once: the second answer is of no interest to anyone.
-    Echo,
-}
+/// Where an entry stands: one of the states, and marks.
+pub type Bits = u16;
+
+/// State: a message that was never sent in the session that the broker knows.
+pub const FRESH: Bits = 1;
+/// State: a message that was sent and awaits PUBACK or PUBREC \[MQTT-4.3.2-1\], \[MQTT-4.3.3-1\].
+pub const SENT: Bits = 1 << 1;
+/// State: PUBREC came, PUBREL awaits PUBCOMP \[MQTT-4.3.3-1\]. The message is kept, as the broker may lose the session.
+pub const HELD: Bits = 1 << 2;
+/// State: the same, without the message.
+pub const RELEASED: Bits = 1 << 3;
+/// State: as `SENT`, but the message itself is gone, or never was kept.
+pub const BARE: Bits = 1 << 4;
+/// State: a SUBSCRIBE that awaits SUBACK while its subscription is gone already.
+pub const SUBSCRIBE: Bits = 1 << 5;
+/// State: the same for an UNSUBSCRIBE whose filter is subscribed again.
+pub const UNSUBSCRIBE: Bits = 1 << 15;
+/// State: what was sent twice on this connection and answered once. The second answer is of no interest to anyone.
+pub const ECHO: Bits = 1 << 6;
+/// State: a message that was given up, and that the app has not been told of yet.
+pub const DROPPED: Bits = 1 << 7;
+
+/// Mark: written on this connection, and its answer is neither here nor overdue.
+const ON_WIRE: Bits = 1 << 8;
+/// Mark: the broker hangs up on it. It goes out only now and then.
+const ASIDE: Bits = 1 << 9;
+/// Mark: its answer is overdue. It is to be sent again on this connection.
+const OVERDUE: Bits = 1 << 10;
+/// Mark: it was sent more than once on this connection.
+const REPEATED: Bits = 1 << 11;
+/// Mark: the app has been told that it was given up, or set aside.
+const TOLD: Bits = 1 << 12;
+/// Mark: a PUBREL was not answered on an earlier connection.
+const CARRIED: Bits = 1 << 13;
+
+/// Mark: it was sent again, and its answer is overdue again. It no longer holds up others.
+const STUBBORN: Bits = 1 << 14;
+
+/// Entries with content that count for `max_queue_length`.
+const KEPT: Bits = FRESH | SENT | HELD;
+/// Entries without content.
+const EMPTY: Bits = RELEASED | BARE | SUBSCRIBE | UNSUBSCRIBE | ECHO;
+/// Entries that await an answer which may be asked for again.
+const AWAITS: Bits = SENT | HELD | RELEASED | BARE;
+/// Entries whose next packet is PUBREL.
+const RELEASES: Bits = HELD | RELEASED;
+/// What a connection leaves behind.
+const OF_CONNECTION: Bits = ON_WIRE | OVERDUE | REPEATED | STUBBORN;
 
 /// What an acknowledgement means for the entry with its identifier.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,91 +80,89 @@ pub enum Step {
     Ignore,
 }
 
-/// The table of 4.3.2 and 4.3.3, sender's side. `ack`: the packet type.
-pub fn on_ack(qos: QoS, state: State, ack: u8) -> Step {
+/// The table of 4.3.2 and 4.3.3, sender's side. `state`: one of the states; `ack`: the packet type.
+pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
     match (state, ack) {
-        (State::Sent, kind::PUBACK) if qos == QoS::ExactlyOnce => Step::Downgraded,
-        (State::Sent, kind::PUBACK) => Step::Done,
-        (State::Sent, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
-        (State::Released, kind::PUBREC) => Step::ReleaseAgain,
-        (State::Released, kind::PUBCOMP) => Step::Done,
-        (State::Echo, _) => Step::Echo,
-        (State::Fresh | State::Dropped, _) => Step::Ignore,
+        (SENT | BARE, kind::PUBACK) if qos == QoS::ExactlyOnce => Step::Downgraded,
+        (SENT | BARE, kind::PUBACK) => Step::Done,
+        (SENT | BARE, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
+        (HELD | RELEASED, kind::PUBREC) => Step::ReleaseAgain,
+        (HELD | RELEASED, kind::PUBCOMP) => Step::Done,
+        (UNSUBSCRIBE, kind::UNSUBACK) => Step::Echo,
+        (ECHO, _) => Step::Echo,
+        (FRESH | DROPPED, _) => Step::Ignore,
         _ => Step::Wrong,
     }
 }
 
-/// On the way: written on this connection, and its answer is neither here nor overdue.
-const ON_WIRE: u8 = 1;
-/// The broker hangs up on it: it goes out only now and then, see [`Outbox::aside`].
-const ASIDE: u8 = 2;
-/// Its answer is overdue: it is to be sent again on this connection.
-const OVERDUE: u8 = 4;
-/// It was sent more than once on this connection.
-const REPEATED: u8 = 8;
-/// The app has been told that it was given up, or set aside.
-const TOLD: u8 = 16;
-/// A PUBREL was not answered on an earlier connection.
-const CARRIED: u8 = 32;
-
-/// One block: the entry, and behind it topic and payload. No bytes where the content was given up or there never was one.
+/// One block: the entry, and behind it topic and payload, where it has content.
 #[derive(Clone, Copy)]
 struct Entry {
     /// When it was last sent.
     sent_at: Millis,
     id: u16,
     topic_len: u16,
+    bits: Bits,
     /// QoS and RETAIN as in the fixed header.
     flags: u8,
-    state: State,
-    marks: u8,
-    /// Of a message that is aside: how often a connection has ended on it. In [`State::Released`]: how many PUBRELs were not answered.
+    /// Of a message that is aside: how often a connection has ended on it. Of a PUBREL: how many were not answered.
     tries: u8,
 }
 
 impl Entry {
-    fn qos(&self) -> QoS {
-        QoS::of_flags(self.flags)
+    fn is(&self, bits: Bits) -> bool {
+        self.bits & bits != 0
     }
 
-    fn is(&self, mark: u8) -> bool {
-        self.marks & mark != 0
+    fn change(&mut self, clear: Bits, set: Bits) {
+        self.bits = self.bits & !clear | set;
     }
 
-    /// A message that is on the way and counts for the window.
-    fn is_in_flight(&self, bytes: &[u8]) -> bool {
-        self.state == State::Sent && self.is(ON_WIRE) && !bytes.is_empty()
-    }
-
-    /// PUBREL has gone out often enough: some brokers never answer one whose PUBLISH they do not know.
-    fn note_vain_release(&mut self) {
-        if self.tries >= MOST_RELEASES && self.is(CARRIED) {
-            self.tries = VAIN;
-        }
-    }
-
-    /// There is something to be sent for it.
-    fn is_waiting(&self, bytes: &[u8]) -> bool {
-        !self.is(ON_WIRE | ASIDE)
-            && match self.state {
-                State::Fresh | State::Sent => !bytes.is_empty(),
-                state => state == State::Released,
-            }
+    fn is_message_like(&self, kind: Kind, bytes: &[u8]) -> bool {
+        self.is(FRESH | SENT) && kind.covers(Kind::of(self, bytes))
     }
 }
 
+/// Entries to look for: with one of the bits `any`, all of `all`, and none of `none`.
+#[derive(Clone, Copy)]
+struct Pick {
+    any: Bits,
+    all: Bits,
+    none: Bits,
+}
+
+impl Pick {
+    const fn new(any: Bits, all: Bits, none: Bits) -> Self {
+        Pick { any, all, none }
+    }
+
+    fn fits(self, bits: Bits) -> bool {
+        bits & self.any != 0 && bits & (self.all | self.none) == self.all
+    }
+}
+
+/// The first entry that `pick` fits.
+#[inline(never)]
+fn first(list: &mut List<Entry>, pick: Pick) -> Option<Found<'_, Entry>> {
+    list.find(|e| pick.fits(e.value.bits))
+}
+
+/// What there is to be sent for.
+const WAITING: Pick = Pick::new(KEPT | RELEASED, 0, ON_WIRE | ASIDE);
+/// Of that, PUBREL.
+const WAITING_RELEASE: Pick = Pick::new(RELEASES, 0, ON_WIRE);
+/// A message that is aside.
+const IS_ASIDE: Pick = Pick::new(FRESH | SENT, ASIDE, 0);
+
 /// Entries without content are kept for their identifiers only. Beyond this many, or as many as the queue may hold, the oldest is
 /// forgotten, so that a broker that never acknowledges can't fill the heap.
-const MOST_BARE: u16 = 64;
+const MOST_EMPTY: u16 = 64;
 
 /// The longest queue there can be, whatever the configuration says: with as many entries without content, identifiers are left over.
 const MOST_KEPT: u16 = 30_000;
 
 /// So many PUBRELs stay unanswered, over two connections, before the identifier is given free without PUBCOMP.
 const MOST_RELEASES: u8 = 3;
-
-/// [`Entry::tries`] of an identifier that is to be given free for that.
-const VAIN: u8 = u8::MAX;
 
 /// A message that is aside is given up after so many ends of a connection on it.
 const MOST_ENDS: u8 = 10;
@@ -150,17 +182,14 @@ struct Kind {
 impl Kind {
     const NONE: Kind = Kind { hash: 0, size: 0 };
 
-    fn of(flags: u8, topic: &[u8], size: usize) -> Kind {
+    #[inline(never)]
+    fn of(e: &Entry, bytes: &[u8]) -> Kind {
         // FNV-1a, 32 bits.
-        let mut hash = 0x811c_9dc5 ^ (flags & 7) as u32;
-        for &b in topic {
+        let mut hash = 0x811c_9dc5 ^ e.flags as u32;
+        for &b in bytes.iter().take(e.topic_len as usize) {
             hash = (hash ^ b as u32).wrapping_mul(0x0100_0193);
         }
-        Kind { hash: hash.max(1), size: size as u32 }
-    }
-
-    fn of_entry(e: &Entry, bytes: &[u8]) -> Kind {
-        Kind::of(e.flags, bytes.get(..e.topic_len as usize).unwrap_or(&[]), bytes.len())
+        Kind { hash: hash.max(1), size: bytes.len() as u32 }
     }
 
     /// True if what the broker thinks of `self` holds for `other`.
@@ -169,23 +198,48 @@ impl Kind {
     }
 }
 
+/// How many entries there are, by what they are.
+#[derive(Clone, Copy)]
+struct Tally {
+    /// With content: what `max_queue_length` bounds.
+    kept: u16,
+    /// Without.
+    empty: u16,
+    /// Messages with content that were sent on this connection and are neither acknowledged nor overdue, nor were overdue twice.
+    in_flight: u16,
+    /// Messages that the broker has taken over, and that are kept until PUBCOMP.
+    held: u16,
+    /// Messages that are aside.
+    aside: u16,
+}
+
+impl Tally {
+    const NONE: Self = Tally { kept: 0, empty: 0, in_flight: 0, held: 0, aside: 0 };
+
+    /// Counts an entry, or, with `by` -1, no more.
+    #[inline(never)]
+    fn count(&mut self, bits: Bits, by: i16) {
+        let add = |n: &mut u16, pick: Pick| {
+            if pick.fits(bits) {
+                *n = n.wrapping_add_signed(by);
+            }
+        };
+        add(&mut self.kept, Pick::new(KEPT, 0, 0));
+        add(&mut self.empty, Pick::new(EMPTY, 0, 0));
+        add(&mut self.in_flight, Pick::new(SENT, ON_WIRE, STUBBORN));
+        add(&mut self.held, Pick::new(HELD, 0, 0));
+        add(&mut self.aside, IS_ASIDE);
+    }
+}
+
 /// The outgoing messages of a session.
 pub struct Outbox {
     list: List<Entry>,
-    /// Entries with content: what `max_queue_length` bounds.
-    kept: u16,
-    /// Entries without.
-    bare: u16,
-    /// The bound on `kept`.
+    tally: Tally,
+    /// The bound on the entries with content.
     most: u16,
-    /// Messages with content that were sent on this connection and are neither acknowledged nor overdue.
-    in_flight: u16,
-    /// Messages that the broker has taken over, and that are kept until PUBCOMP.
-    released: u16,
-    /// Messages that are aside.
-    aside: u16,
-    /// How many kinds are known.
-    kinds_known: u8,
+    /// There may be something to log.
+    news: bool,
     /// Messages set aside in a row with no other acknowledged in between.
     blamed: u8,
     /// A message that is not aside was acknowledged since a connection last ended on one that is.
@@ -195,27 +249,20 @@ pub struct Outbox {
     kinds: [Kind; 3],
     /// Messages given up since the app was last told.
     given_up: GivenUp,
-    /// There may be something to log.
-    news: bool,
 }
 
 impl Outbox {
     /// Nothing to send.
     pub const NEW: Self = Outbox {
         list: List::new(),
-        kept: 0,
-        bare: 0,
+        tally: Tally::NONE,
         most: 0,
-        in_flight: 0,
-        released: 0,
-        aside: 0,
-        kinds_known: 0,
+        news: false,
         blamed: 0,
         others_acked: false,
         sick: false,
         kinds: [Kind::NONE; 3],
         given_up: GivenUp::NONE,
-        news: false,
     };
 
     /// How far ahead of `id` the nearest identifier in use lies; not more than `most`.
@@ -228,14 +275,19 @@ impl Outbox {
         self.list.place_of::<NEXT>() != 0
     }
 
+    #[inline(never)]
+    fn seek_for(&mut self, pick: Pick) -> bool {
+        self.list.seek::<NEXT>(|e| pick.fits(e.value.bits))
+    }
+
     /// Moves on to the next entry that there is something to send for; false if there is none.
     pub fn seek(&mut self) -> bool {
-        self.list.seek::<NEXT>(|e| e.value.is_waiting(e.bytes))
+        self.seek_for(WAITING)
     }
 
     /// The same for a PUBREL, which nothing holds up.
     pub fn seek_release(&mut self) -> bool {
-        self.list.seek::<NEXT>(|e| e.value.state == State::Released && e.value.is_waiting(e.bytes))
+        self.seek_for(WAITING_RELEASE)
     }
 
     /// Looks again at those that were passed over.
@@ -243,112 +295,96 @@ impl Outbox {
         self.list.rewind::<NEXT>();
     }
 
-    fn find(&mut self, id: PacketId) -> Option<Found<'_, Entry>> {
-        self.list.find(|e| e.value.id == id.get())
-    }
-
-    /// An entry was removed, of which `had_content` says whether it had content.
-    fn removed(&mut self, had_content: bool) {
-        if had_content {
-            self.kept -= 1;
-        } else {
-            self.bare -= 1;
-        }
-    }
-
-    /// Counts anew, after more than one entry has changed.
+    /// Counts anew, after more than one entry has changed, and looks again at all.
+    #[inline(never)]
     fn recount(&mut self) {
-        (self.in_flight, self.aside, self.released) = (0, 0, 0);
+        self.tally = Tally::NONE;
         for e in self.list.iter() {
-            self.released += (e.value.state == State::Released && !e.bytes.is_empty()) as u16;
-            self.in_flight += e.value.is_in_flight(e.bytes) as u16;
-            self.aside += e.value.is(ASIDE) as u16;
+            self.tally.count(e.value.bits, 1);
         }
+        self.rewind();
     }
 
     /// How many messages are on the way.
     pub fn in_flight(&self) -> u16 {
-        self.in_flight
+        self.tally.in_flight
     }
 
     /// How many messages are aside.
     pub fn aside(&self) -> u16 {
-        self.aside
+        self.tally.aside
     }
 
-    /// True if the entry that `seek` found is a message, which has to fit the window; a PUBREL is what others wait for.
+    /// True if the entry that `seek` found is a message that has to fit the window; a PUBREL is what others wait for.
     pub fn next_is_message(&self) -> bool {
-        self.list.current::<NEXT>().is_some_and(|e| e.value.state != State::Released)
+        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT) && !e.value.is(STUBBORN))
     }
 
     /// Sum of the payloads that are kept and not aside, bytes; an empty one counts as a byte.
     pub fn payload_bytes(&self) -> usize {
-        let counts = |e: &Entry| !e.is(ASIDE) && e.state != State::Dropped;
-        let kept = self.list.iter().filter(|e| !e.bytes.is_empty() && counts(e.value));
+        let kept = self.list.iter().filter(|e| e.value.is(KEPT) && !e.value.is(ASIDE));
         kept.map(|e| e.bytes.len().saturating_sub(e.value.topic_len as usize).max(1)).sum()
     }
 
     /// Takes `most` as the number of messages to be kept. True if that many are kept already.
     pub fn is_full(&mut self, most: u16) -> bool {
         self.most = most.min(MOST_KEPT);
-        self.kept >= self.most
+        self.tally.kept >= self.most
     }
 
     /// How many messages are kept.
     pub fn kept(&self) -> u16 {
-        self.kept
+        self.tally.kept
     }
 
     /// True if more messages are kept than there may be.
     pub fn is_over(&self) -> bool {
-        self.kept > self.most
+        self.tally.kept > self.most
     }
 
-    /// Makes room for a newer message, `newest`. First goes what the broker hangs up on; then the copy of what it has taken over
+    /// Makes room for a newer message, the last. First goes what the broker hangs up on; then the copy of what it has taken over
     /// already; then the oldest that was never sent; then the content of the oldest that was, which keeps its identifier. Where
     /// the newer one only waits for the acknowledgement of others (`held_back`), these lose their content instead: they are under way.
     /// False if there is nothing that can go.
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
-        let other = |e: &Entry| e.id != newest.get();
-        let has = |e: &Entry, bytes: &[u8]| !bytes.is_empty() && e.state != State::Dropped;
-        if self.aside > 0
-            && let Some(mut found) = self.list.find(|e| e.value.is(ASIDE) && other(e.value) && has(e.value, e.bytes))
-        {
-            let e = found.value();
-            self.in_flight -= e.is(ON_WIRE) as u16;
-            self.aside -= 1;
-            (e.state, e.marks) = (State::Dropped, 0);
-            self.given_up.add(e.id);
-            self.news = true;
-        } else if self.released > 0
-            && let Some(found) = self.list.find(|e| e.value.state == State::Released && has(e.value, e.bytes))
-        {
-            self.released -= 1;
-            found.strip();
-            self.add_bare();
-        } else if !(held_back && self.in_flight > 0)
-            && let Some(mut found) = self.list.find(|e| e.value.state == State::Fresh && other(e.value))
-        {
-            let e = found.value();
-            e.state = State::Dropped;
-            self.given_up.add(e.id);
-            self.news = true;
-        } else if let Some(mut found) = self.list.find(|e| e.value.state == State::Sent && has(e.value, e.bytes)) {
-            let e = found.value();
-            if e.is(ON_WIRE) {
-                self.in_flight -= 1;
-            } else {
-                // Nothing of it is under way.
-                e.marks |= TOLD;
-                self.given_up.add(e.id);
+        let sent_first = held_back && self.tally.in_flight > 0;
+        for state in [ASIDE, HELD, FRESH, SENT] {
+            let there_are_none = match state {
+                ASIDE => self.tally.aside == 0,
+                HELD => self.tally.held == 0,
+                FRESH => sent_first,
+                _ => false,
+            };
+            if there_are_none {
+                continue;
             }
+            let found = first(&mut self.list, Pick::new(state, 0, DROPPED));
+            let Some(mut found) = found.filter(|found| found.with(|e, _| e.id != newest.get())) else { continue };
+            let e = found.value();
+            self.tally.count(e.bits, -1);
+            match e.bits {
+                bits if bits & (FRESH | ASIDE) != 0 => {
+                    e.bits = DROPPED;
+                    self.given_up.add(e.id);
+                    self.news = true;
+                    return true;
+                }
+                bits if bits & HELD != 0 => e.change(HELD, RELEASED),
+                bits => {
+                    e.change(SENT, BARE);
+                    if bits & ON_WIRE == 0 {
+                        // Nothing of it is under way.
+                        e.bits |= TOLD;
+                        self.given_up.add(e.id);
+                    }
+                }
+            }
+            let bits = e.bits;
             found.strip();
-            self.add_bare();
-        } else {
-            return false;
+            self.add_empty(bits);
+            return true;
         }
-        self.kept -= 1;
-        true
+        false
     }
 
     /// What has become of a message, to be logged: it was given up, and this is the last that is known of it; or it was set aside.
@@ -356,20 +392,17 @@ impl Outbox {
         if !self.news {
             return None;
         }
-        while let Some(found) = self.list.find(|e| e.value.state == State::Dropped && e.value.is(TOLD)) {
+        while let Some(found) = first(&mut self.list, Pick::new(DROPPED, TOLD, 0)) {
             found.remove();
         }
-        let is_news = |e: &Entry| (e.state == State::Dropped || e.is(ASIDE)) && !e.is(TOLD);
-        let Some(mut found) = self.list.find(|e| is_news(e.value)) else {
+        let Some(mut found) = first(&mut self.list, Pick::new(DROPPED | ASIDE, 0, TOLD)) else {
             self.news = false;
             return None;
         };
-        let e = found.value();
-        e.marks |= TOLD;
-        let dropped = e.state == State::Dropped;
+        found.value().bits |= TOLD;
         let e = found.item();
         let (id, topic) = (PacketId::new(e.value.id)?, e.bytes.get(..e.value.topic_len as usize)?);
-        Some(if dropped { Notice::Dropped { id, topic } } else { Notice::SetAside { id, topic, size: e.bytes.len() } })
+        Some(if e.value.is(DROPPED) { Notice::Dropped { id, topic } } else { Notice::SetAside { id, topic, size: e.bytes.len() } })
     }
 
     /// How many messages were given up since the app was last told.
@@ -382,227 +415,216 @@ impl Outbox {
         core::mem::replace(&mut self.given_up, GivenUp::NONE)
     }
 
+    fn find(list: &mut List<Entry>, id: PacketId) -> Option<Found<'_, Entry>> {
+        list.find(|e| e.value.id == id.get())
+    }
+
     /// Forgets the entry with this identifier.
     pub fn forget(&mut self, id: PacketId) {
-        if let Some(entry) = self.find(id) {
-            let had_content = entry.has_bytes();
-            entry.remove();
-            self.removed(had_content);
+        if let Some(mut found) = Self::find(&mut self.list, id) {
+            self.tally.count(found.value().bits, -1);
+            found.remove();
         }
     }
 
     /// Appends a message to be sent. One of a kind that the broker hangs up on goes aside.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
-        let aside = self.kinds_known > 0 && self.knows(Kind::of(flags, topic, topic.len() + payload.len()));
-        let entry = Entry { topic_len: topic.len() as u16, marks: if aside { ASIDE } else { 0 }, ..Self::entry(id, flags) };
-        self.list.push_back(entry, &[topic, payload])?;
-        self.kept += 1;
-        self.aside += aside as u16;
-        self.news |= aside;
+        let mut e = Entry { topic_len: topic.len() as u16, ..Self::entry(id, flags, FRESH) };
+        if self.kinds.iter().any(|known| known.hash != 0) {
+            let kind = Kind { size: (topic.len() + payload.len()) as u32, ..Kind::of(&e, topic) };
+            if self.kinds.iter().any(|known| known.covers(kind)) {
+                e.bits |= ASIDE;
+                self.news = true;
+            }
+        }
+        self.list.push_back(e, &[topic, payload])?;
+        self.tally.count(e.bits, 1);
         self.sick = false;
         Ok(())
     }
 
-    fn entry(id: PacketId, flags: u8) -> Entry {
-        Entry { sent_at: 0, id: id.get(), topic_len: 0, flags, state: State::Fresh, marks: 0, tries: 0 }
+    fn entry(id: PacketId, flags: u8, bits: Bits) -> Entry {
+        Entry { sent_at: 0, id: id.get(), topic_len: 0, bits, flags, tries: 0 }
     }
 
-    /// Keeps the identifier of something that is sent now and not kept.
-    pub fn push_bare(&mut self, id: PacketId, flags: u8, state: State, now: Millis) -> Result<(), OutOfMemory> {
-        self.list.push_back(Entry { state, marks: ON_WIRE, sent_at: now, ..Self::entry(id, flags) }, &[])?;
-        self.add_bare();
+    /// Keeps the identifier of something that is sent now and not kept. `state`: one of those without content.
+    pub fn push_empty(&mut self, id: PacketId, flags: u8, state: Bits, now: Millis) -> Result<(), OutOfMemory> {
+        let e = Entry { sent_at: now, ..Self::entry(id, flags, state | ON_WIRE) };
+        self.list.push_back(e, &[])?;
+        self.add_empty(e.bits);
         Ok(())
     }
 
-    fn add_bare(&mut self) {
-        self.bare += 1;
-        if self.bare > self.most.max(MOST_BARE) {
+    fn add_empty(&mut self, bits: Bits) {
+        self.tally.count(bits, 1);
+        if self.tally.empty > self.most.max(MOST_EMPTY) {
             // One that waits for PUBCOMP goes last: without its PUBREL the broker may never pass the message on.
-            if !self.forget_bare_one(|e| e.state != State::Released) {
-                self.forget_bare_one(|_| true);
+            if !self.forget_first(EMPTY & !RELEASED) {
+                self.forget_first(RELEASED);
             }
         }
     }
 
-    /// An acknowledgement came in, of the packet type `ack`. `Ignore` also where nothing has this identifier: it may be the app's own.
-    pub fn acknowledge(&mut self, ack: u8, id: PacketId, now: Millis) -> Step {
-        let kind = self.kind_of_aside(id);
-        let Some(mut entry) = self.find(id) else { return Step::Ignore };
-        let had_content = entry.has_bytes();
-        let e = entry.value();
-        let step = on_ack(e.qos(), e.state, ack);
+    /// Forgets the first entry in one of these states, none of which has content. False if there is none.
+    #[inline(never)]
+    fn forget_first(&mut self, states: Bits) -> bool {
+        let Some(mut found) = first(&mut self.list, Pick::new(states, 0, 0)) else { return false };
+        let e = *found.value();
+        found.remove();
+        self.tally.count(e.bits, -1);
+        // Whether it arrives is not seen any more.
+        if e.is(BARE) && !e.is(TOLD) {
+            self.given_up.add(e.id);
+        }
+        true
+    }
+
+    fn forget_all(&mut self, states: Bits) {
+        while self.forget_first(states) {}
+    }
+
+    /// An acknowledgement came in, of the packet type `ack`. `Ignore` also where nothing has this identifier: it may be the app's own. The
+    /// second: whether it was sent more than once on this connection.
+    pub fn acknowledge(&mut self, ack: u8, id: PacketId, now: Millis) -> (Step, bool) {
+        let Some(mut found) = Self::find(&mut self.list, id) else { return (Step::Ignore, false) };
+        let e = found.value();
         let before = *e;
+        let step = on_ack(QoS::of_flags(e.flags), e.bits & (KEPT | EMPTY | DROPPED), ack);
+        let repeated = e.is(REPEATED);
+        if matches!(step, Step::Wrong | Step::Ignore) {
+            return (step, repeated);
+        }
+        let kind = if e.is(ASIDE) { found.with(Kind::of) } else { Kind::NONE };
+        let e = found.value();
+        self.tally.count(before.bits, -1);
         match step {
-            Step::Done | Step::Downgraded if e.is(REPEATED) => {
-                (e.state, e.marks, e.flags, e.sent_at) = (State::Echo, ON_WIRE, 0, now);
-                if had_content {
-                    entry.strip();
-                    self.kept -= 1;
-                    self.add_bare();
-                }
-            }
-            Step::Done | Step::Downgraded => {
-                entry.remove();
-                self.removed(had_content);
-            }
             Step::Release | Step::ReleaseAgain => {
-                e.state = State::Released;
-                // PUBREL goes out as the answer to this.
-                e.marks = e.marks & !(OVERDUE | ASIDE | TOLD) | ON_WIRE;
                 if step == Step::Release {
                     e.tries = 0;
                 }
-                e.sent_at = now;
-            }
-            Step::Echo => {
-                if ack != kind::PUBREC {
-                    self.forget(id);
+                // PUBREL goes out as the answer to this.
+                e.change(OVERDUE | ASIDE | TOLD, ON_WIRE);
+                if e.is(SENT | BARE) {
+                    let state = if e.is(SENT) { HELD } else { RELEASED };
+                    e.change(SENT | BARE, state);
                 }
+                e.sent_at = now;
+                self.tally.count(e.bits, 1);
             }
-            Step::Wrong | Step::Ignore => return step,
-        }
-        if before.state == State::Sent && before.is(ON_WIRE) && had_content {
-            self.in_flight -= 1;
-        }
-        if had_content {
-            match step {
-                Step::Release => self.released += 1,
-                Step::Done if before.state == State::Released => self.released -= 1,
-                _ => {}
+            Step::Echo if ack == kind::PUBREC => self.tally.count(e.bits, 1),
+            Step::Done | Step::Downgraded if repeated => {
+                (e.bits, e.flags, e.sent_at) = (ECHO | ON_WIRE, 0, now);
+                found.strip();
+                self.add_empty(ECHO);
             }
+            _ => found.remove(),
         }
-        if let Some(kind) = kind {
+        if kind != Kind::NONE {
             // So may be those like it.
             for known in &mut self.kinds {
                 if known.hash == kind.hash {
                     *known = Kind::NONE;
                 }
             }
-            self.take_back(|other| other.hash == kind.hash);
-        } else if matches!(step, Step::Done | Step::Downgraded | Step::Release) {
+            self.take_back(kind.hash);
+        } else if !matches!(step, Step::ReleaseAgain | Step::Echo) {
             self.others_acked = true;
             (self.blamed, self.sick) = (0, false);
         }
-        step
-    }
-
-    /// True if the message with this identifier was sent more than once on this connection.
-    pub fn was_repeated(&mut self, id: PacketId) -> bool {
-        self.find(id).is_some_and(|mut e| e.value().is(REPEATED))
+        (step, repeated)
     }
 
     /// SUBACK came in for a subscription that is gone, or a second one. True if it was expected.
     pub fn subscribed(&mut self, id: PacketId) -> bool {
-        self.forget_bare_one(|e| e.id == id.get() && matches!(e.state, State::Subscribe | State::Echo))
+        let mut expected = false;
+        if let Some(mut found) = Self::find(&mut self.list, id)
+            && found.value().is(SUBSCRIBE | ECHO)
+        {
+            expected = true;
+        }
+        if expected {
+            self.forget(id);
+        }
+        expected
     }
 
     /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it. At QoS 2 the broker still
     /// knows the identifier. True if it ended while a message that is aside was on the way.
     pub fn disconnected(&mut self) -> bool {
         let (mut given_up, others_acked, mut on_aside) = (self.given_up, self.others_acked, false);
-        self.list.for_each(|e, bytes| {
-            if e.state == State::Sent && bytes.is_empty() && !e.is(TOLD) {
+        self.list.for_each(|e, _| {
+            if e.is(BARE) && !e.is(TOLD) {
                 given_up.add(e.id);
-                e.marks |= TOLD;
+                e.bits |= TOLD;
             }
-            if e.is(ASIDE) && e.is(ON_WIRE) {
+            if Pick::new(FRESH | SENT, ASIDE | ON_WIRE, 0).fits(e.bits) {
                 on_aside = true;
                 e.tries += others_acked as u8;
                 if e.tries >= MOST_ENDS {
                     given_up.add(e.id);
-                    (e.state, e.marks) = (State::Dropped, 0);
+                    e.bits = DROPPED;
                 }
             }
-            e.marks &= !(ON_WIRE | OVERDUE | REPEATED);
+            if e.is(BARE) && QoS::of_flags(e.flags) < QoS::ExactlyOnce {
+                e.bits = ECHO;
+            }
+            e.bits &= !OF_CONNECTION;
         });
         self.given_up = given_up;
         self.news |= on_aside;
         self.others_acked &= !on_aside;
-        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
-        self.kept = self.list.iter().filter(|e| !e.bytes.is_empty() && e.value.state != State::Dropped).count() as u16;
         self.recount();
-        self.rewind();
+        self.forget_all(SUBSCRIBE | UNSUBSCRIBE | ECHO);
         on_aside
     }
 
-    /// The broker has kept the session. A QoS 2 message whose content is gone can't be sent again; PUBREL ends the exchange, or
-    /// else the broker would take a later message with this identifier for a repeated one.
-    pub fn resumed(&mut self) {
-        self.forget_bare(|e| e.qos() < QoS::ExactlyOnce);
-        self.list.for_each(|e, bytes| {
-            if bytes.is_empty() {
-                e.state = State::Released;
-            }
-            if e.state == State::Released && e.tries > 0 {
-                e.marks |= CARRIED;
-            }
-        });
-        self.rewind();
-    }
-
-    /// Forgets the first entry without content that `which` picks. False if there is none.
-    fn forget_bare_one(&mut self, which: impl Fn(&Entry) -> bool) -> bool {
-        let Some(mut found) = self.list.find(|e| e.bytes.is_empty() && which(e.value)) else { return false };
-        let e = found.value();
-        // Whether it arrives is not seen any more.
-        if e.state == State::Sent && !e.is(TOLD) {
-            self.given_up.add(e.id);
-        }
-        found.remove();
-        self.bare -= 1;
-        true
-    }
-
-    fn forget_vain_releases(&mut self) {
-        while let Some(found) = self.list.find(|e| e.value.state == State::Released && e.value.tries == VAIN) {
-            let had_content = found.has_bytes();
-            found.remove();
-            self.removed(had_content);
-        }
-        self.recount();
-    }
-
-    fn forget_bare(&mut self, which: impl Fn(&Entry) -> bool) {
-        while self.forget_bare_one(&which) {}
-    }
-
-    /// The broker has begun a new session: it knows none of what was under way \[MQTT-3.1.2-6\], which goes out anew.
-    pub fn new_session(&mut self) {
+    /// The broker has accepted the connection. Where it has `kept` the session, a QoS 2 message whose content is gone can't be sent again;
+    /// PUBREL ends the exchange, or else the broker would take a later message with this identifier for a repeated one. In a new session it
+    /// knows none of what was under way \[MQTT-3.1.2-6\], which goes out anew.
+    pub fn accepted(&mut self, kept: bool) {
         let mut given_up = self.given_up;
-        self.list.for_each(|e, bytes| {
-            if bytes.is_empty() {
-                // The broker had it, and may have lost it with the session.
-                if e.state == State::Released && !e.is(TOLD) {
-                    given_up.add(e.id);
+        self.list.for_each(|e, _| {
+            if kept {
+                if e.is(BARE) {
+                    e.change(BARE, if QoS::of_flags(e.flags) < QoS::ExactlyOnce { ECHO } else { RELEASED });
                 }
-            } else if matches!(e.state, State::Sent | State::Released) {
-                (e.state, e.tries) = (State::Fresh, if e.is(ASIDE) { e.tries } else { 0 });
-                e.marks &= !CARRIED;
+                if e.is(RELEASES) && e.tries > 0 {
+                    e.bits |= CARRIED;
+                }
+                return;
+            }
+            // The broker had it, and may have lost it with the session.
+            if e.is(RELEASED) && !e.is(TOLD) {
+                given_up.add(e.id);
+            }
+            if e.is(HELD) {
+                e.tries = 0;
+            }
+            if e.is(SENT | HELD) {
+                e.change(SENT | HELD | CARRIED, FRESH);
             }
         });
         self.given_up = given_up;
-        self.forget_bare(|_| true);
         self.recount();
-        self.rewind();
+        self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | ECHO } else { EMPTY });
     }
 
     /// Forgets all.
     pub fn clear(&mut self) {
         self.list.clear();
-        (self.kept, self.bare) = (0, 0);
-        self.recount();
         (self.given_up, self.news) = (GivenUp::NONE, false);
+        self.recount();
     }
 
     fn out<'a>(e: &Entry, bytes: &'a [u8]) -> Option<Out<'a>> {
-        let Entry { flags, state, topic_len, id, .. } = *e;
+        let Entry { flags, topic_len, id, .. } = *e;
         let id = PacketId::new(id)?;
-        if state == State::Released {
+        if e.is(RELEASES) {
             return Some(Out::ack(AckKind::PubRel, id));
         }
         let (topic, payload) = bytes.split_at_checked(topic_len as usize)?;
         // DUP says that this session has seen the message before [MQTT-3.3.1-1].
-        Some(Out::publish(if state == State::Sent { flags | 8 } else { flags }, Some(id), topic, payload))
+        Some(Out::publish(if e.is(SENT) { flags | 8 } else { flags }, Some(id), topic, payload))
     }
 
     /// What to send for the entry that `seek` found.
@@ -611,142 +633,126 @@ impl Outbox {
         Self::out(e.value, e.bytes)
     }
 
-    fn mark_sent(e: &mut Entry, now: Millis) -> bool {
+    /// Marks it as sent. Its identifier, and whether it is a message.
+    #[inline(never)]
+    fn mark_sent(tally: &mut Tally, e: &mut Entry, now: Millis) -> (Option<PacketId>, bool) {
+        tally.count(e.bits, -1);
         if e.is(OVERDUE) {
-            e.marks |= REPEATED;
+            e.bits |= REPEATED;
         }
-        e.marks = e.marks & !OVERDUE | ON_WIRE;
+        e.change(OVERDUE, ON_WIRE);
+        if e.is(FRESH) {
+            e.change(FRESH, SENT);
+        }
         e.sent_at = now;
-        if e.state == State::Released {
-            return false;
-        }
-        e.state = State::Sent;
-        true
+        tally.count(e.bits, 1);
+        (PacketId::new(e.id), e.is(SENT))
     }
 
     /// What `next` returned was sent. Its bytes stay where and as they are. Its identifier, and whether it is a
     /// message.
-    pub fn sent(&mut self, now: Millis) -> Option<(PacketId, bool)> {
-        let e = self.list.current_value_mut::<NEXT>()?;
-        let (id, is_message) = (PacketId::new(e.id)?, Self::mark_sent(e, now));
-        self.in_flight += is_message as u16;
+    pub fn sent(&mut self, now: Millis) -> (Option<PacketId>, bool) {
+        let Some(e) = self.list.current_value_mut::<NEXT>() else { return (None, false) };
+        let sent = Self::mark_sent(&mut self.tally, e, now);
         self.list.advance::<NEXT>();
-        if !is_message {
+        if !sent.1 {
             // It may have been sought behind messages that wait.
             self.rewind();
         }
-        Some((id, is_message))
+        sent
     }
 
     // What is overdue.
 
-    /// When the oldest that awaits an answer was sent.
-    pub fn oldest_on_wire(&self) -> Option<Millis> {
-        let waits = |e: &Entry| e.is(ON_WIRE) && matches!(e.state, State::Sent | State::Released);
-        self.list.iter().find(|e| waits(e.value)).map(|e| e.value.sent_at)
-    }
-
-    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is to be sent again. The first identifier
-    /// among these.
-    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> Option<PacketId> {
-        let mut first = None;
+    /// What was sent before `asked`, long enough ago, and awaits its answer is to be sent again. The first identifier
+    /// among these, and when the oldest of the others was sent.
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (Option<PacketId>, Millis) {
+        let (mut first, mut oldest) = (None, NEVER);
         self.list.for_each(|e, _| {
-            if e.is(ON_WIRE) && reached(asked, e.sent_at) && now.wrapping_sub(e.sent_at) >= wait {
-                if matches!(e.state, State::Sent | State::Released) {
-                    e.marks = e.marks & !ON_WIRE | OVERDUE;
-                    first = first.or(PacketId::new(e.id));
-                }
-                if e.state == State::Released {
-                    e.tries = (e.tries + 1).min(VAIN - 1);
-                    e.note_vain_release();
+            if !Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
+                return;
+            }
+            if !reached(asked, e.sent_at) || !overdue.is_late(e.sent_at, now) {
+                oldest = earlier(oldest, e.sent_at.max(1));
+            } else {
+                e.change(ON_WIRE, if e.is(REPEATED) { OVERDUE | STUBBORN } else { OVERDUE });
+                first = first.or(PacketId::new(e.id));
+                if e.is(RELEASES) {
+                    e.tries = e.tries.saturating_add(1);
+                    // Some brokers never answer a PUBREL whose PUBLISH they do not know.
+                    if e.tries >= MOST_RELEASES && e.is(CARRIED) {
+                        e.bits = DROPPED | TOLD;
+                    }
                 }
             }
         });
         if first.is_some() {
-            self.forget_vain_releases();
-            self.rewind();
+            self.news = true;
+            self.recount();
         }
-        first
+        (first, oldest)
     }
 
     // What the broker hangs up on.
 
-    fn knows(&self, kind: Kind) -> bool {
-        self.kinds.iter().any(|known| known.covers(kind))
-    }
-
     /// Sets the message with this identifier aside, and those like it. False if there is no such message.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
-        let Some(e) = self.list.iter().find(|e| e.value.id == id.get() && !e.bytes.is_empty()) else { return false };
+        let Some(found) = Self::find(&mut self.list, id) else { return false };
         if self.sick {
             return true;
         }
-        let kind = Kind::of_entry(e.value, e.bytes);
+        let kind = found.with(Kind::of);
         self.kinds.rotate_right(1);
         self.kinds[0] = kind;
-        self.kinds_known = (self.kinds_known + 1).min(self.kinds.len() as u8);
         self.list.for_each(|e, bytes| {
-            if matches!(e.state, State::Fresh | State::Sent) && !e.is(ASIDE) && kind.covers(Kind::of_entry(e, bytes)) {
-                e.marks |= ASIDE;
+            if e.is_message_like(kind, bytes) {
+                e.bits |= ASIDE;
             }
         });
         self.recount();
         self.news = true;
         self.blamed = self.blamed.saturating_add(1);
         // Where nothing else is left and nothing else went through, it is the broker that is at fault.
-        let left = self.list.iter().any(|e| !e.bytes.is_empty() && !e.value.is(ASIDE) && e.value.state != State::Dropped);
-        if !left && self.blamed > 1 {
+        if self.blamed > 1 && self.tally.aside == self.tally.kept {
             self.take_all_back();
             self.sick = true;
         }
         true
     }
 
-    /// Puts back into their order those that are aside and that `which` picks.
-    fn take_back(&mut self, which: impl Fn(Kind) -> bool) {
+    /// Puts back into their order those that are aside, with this hash; with 0 all.
+    fn take_back(&mut self, hash: u32) {
         self.list.for_each(|e, bytes| {
-            if e.is(ASIDE) && which(Kind::of_entry(e, bytes)) {
-                e.marks &= !(ASIDE | TOLD);
+            if e.is(ASIDE) && (hash == 0 || Kind::of(e, bytes).hash == hash) {
+                e.change(ASIDE | TOLD, 0);
                 e.tries = 0;
             }
         });
         self.recount();
-        self.rewind();
     }
 
     /// Another broker may take what this one does not.
     pub fn take_all_back(&mut self) {
         self.kinds = [Kind::NONE; 3];
-        (self.kinds_known, self.blamed) = (0, 0);
-        self.take_back(|_| true);
+        self.blamed = 0;
+        self.take_back(0);
     }
 
-    /// The kind of the message with this identifier, if it is aside.
-    fn kind_of_aside(&self, id: PacketId) -> Option<Kind> {
-        if self.aside == 0 {
-            return None;
-        }
-        let e = self.list.iter().find(|e| e.value.id == id.get() && e.value.is(ASIDE))?;
-        Some(Kind::of_entry(e.value, e.bytes))
-    }
-
-    /// What to send for the oldest message that is aside.
-    pub fn next_aside(&self) -> Option<Out<'_>> {
-        let e = self.list.iter().find(|e| e.value.is(ASIDE) && e.value.state != State::Dropped)?;
+    /// What to send for the oldest message that is aside; none while it is on the way.
+    pub fn next_aside(&mut self) -> Option<Out<'_>> {
+        let e = first(&mut self.list, IS_ASIDE)?.item();
         if e.value.is(ON_WIRE) { None } else { Self::out(e.value, e.bytes) }
     }
 
     /// What `next_aside` returned was sent. Its identifier.
     pub fn aside_sent(&mut self, now: Millis) -> Option<PacketId> {
-        let mut found = self.list.find(|e| e.value.is(ASIDE) && e.value.state != State::Dropped)?;
-        Self::mark_sent(found.value(), now);
-        self.in_flight += 1;
-        PacketId::new(found.value().id)
+        let mut found = first(&mut self.list, IS_ASIDE)?;
+        Self::mark_sent(&mut self.tally, found.value(), now).0
     }
 
     /// True if nothing is kept, nor awaited.
     pub fn is_settled(&self) -> bool {
-        self.list.iter().all(|e| matches!(e.value.state, State::Echo | State::Dropped))
+        !self.list.iter().any(|e| !e.value.is(ECHO | DROPPED))
     }
 }
 

@@ -3,7 +3,7 @@
 //! Time alone does not tell: a megabyte may wait in the socket's buffer. So when the time is up a PINGREQ goes out, and only what
 //! was written before it and is still unanswered when its PINGRESP comes is overdue: the broker has had it, and has said nothing.
 
-use super::keep_alive::{Millis, reached};
+use super::keep_alive::{Millis, NEVER, reached};
 
 /// `ack_timeout` where the configuration says 0, milliseconds.
 const DEFAULT: u32 = 20_000;
@@ -20,85 +20,100 @@ pub struct Overdue {
     timeout: i32,
     /// How often the wait was doubled, as what was repeated stayed unanswered.
     doubled: u8,
-    /// When to look; 0 for never. What would be 0 is a millisecond later.
+    /// Bytes have left, and more were waiting.
+    is_flushing: bool,
+    /// When the send buffer was last emptied in more than one go: what was written before may have left no earlier.
+    flushed_at: Millis,
+    /// When to look.
     due: Millis,
-    /// How many bytes have to leave until the packet has.
-    behind: usize,
 }
 
 impl Overdue {
     /// Nothing is awaited.
-    pub const NEW: Self = Overdue { timeout: 0, doubled: 0, due: 0, behind: 0 };
+    pub const NEW: Self = Overdue { timeout: 0, doubled: 0, is_flushing: false, flushed_at: NEVER, due: NEVER };
 
     /// Sets `ack_timeout`.
     pub fn set_timeout(&mut self, ms: i32) {
         self.timeout = ms;
     }
 
-    /// How long an answer may take, milliseconds; `None` for as long as it likes.
-    pub fn wait(&self) -> Option<u32> {
+    /// How long an answer may take, milliseconds; [`NEVER`] for as long as it likes.
+    fn wait(&self) -> u32 {
         let timeout = match self.timeout {
             0 => DEFAULT,
-            ..0 => return None,
-            ms => ms as u32,
+            ms => ms.max(0) as u32,
         };
-        Some((timeout << self.doubled.min(8)).min(LONGEST.max(timeout)))
+        (timeout << self.doubled).min(LONGEST.max(timeout))
+    }
+
+    /// When what was written then had left, at the latest.
+    fn left_at(&self, written: Millis) -> Millis {
+        if self.flushed_at != NEVER && reached(self.flushed_at, written) { self.flushed_at } else { written }
+    }
+
+    /// True if the answer to what was written then has taken too long.
+    pub fn is_late(&self, written: Millis, now: Millis) -> bool {
+        let wait = self.wait();
+        wait != NEVER && now.wrapping_sub(self.left_at(written)) >= wait
     }
 
     /// A connection ended, or all is answered: the wait is the first again.
     pub fn stop(&mut self) {
-        (self.due, self.doubled) = (0, 0);
+        *self = Overdue { timeout: self.timeout, ..Self::NEW };
     }
 
-    /// Nothing is awaited just now.
-    pub fn pause(&mut self) {
-        self.due = 0;
-    }
-
-    /// A packet that is to be answered was written; `unsent` bytes wait with it.
-    pub fn on_sent(&mut self, unsent: usize, now: Millis) {
-        if self.due == 0 {
-            self.watch(now, unsent);
+    /// A packet that is to be answered was written.
+    pub fn on_sent(&mut self, now: Millis) {
+        if self.due == NEVER {
+            self.watch(now);
         }
     }
 
-    /// The oldest packet that awaits an answer was written then, and has left when `unsent` bytes have.
-    pub fn watch(&mut self, written: Millis, unsent: usize) {
-        self.behind = unsent;
-        self.due = self.wait().map_or(0, |wait| written.wrapping_add(wait + SLACK).max(1));
+    /// The oldest packet that awaits an answer was written then.
+    fn watch(&mut self, written: Millis) {
+        let wait = self.wait();
+        self.due = if wait == NEVER { NEVER } else { self.left_at(written).wrapping_add(wait + SLACK).max(1) };
     }
 
-    /// So many bytes have left.
-    pub fn on_left(&mut self, bytes: usize, now: Millis) {
-        if self.behind > 0 && self.due != 0 {
-            self.watch(now, self.behind.saturating_sub(bytes));
+    /// Bytes have left; so many still wait.
+    pub fn on_left(&mut self, unsent: usize, now: Millis) {
+        if unsent > 0 || self.is_flushing {
+            self.flushed_at = now.max(1);
         }
+        self.is_flushing = unsent > 0;
     }
 
     /// True if it is time to look.
     pub fn is_due(&self, now: Millis) -> bool {
-        self.due != 0 && reached(now, self.due)
+        self.due != NEVER && reached(now, self.due)
     }
 
-    /// When to look; `None` for never.
-    pub fn deadline(&self) -> Option<Millis> {
-        (self.due != 0).then_some(self.due)
+    /// When to look.
+    pub fn deadline(&self) -> Millis {
+        self.due
+    }
+
+    /// PINGREQ was written: its answer tells.
+    pub fn on_asked(&mut self) {
+        self.due = NEVER;
+    }
+
+    /// It was answered. What still awaits its answer was written at `oldest`, if anything does.
+    pub fn on_told(&mut self, oldest: Millis) {
+        self.due = NEVER;
+        if oldest != NEVER {
+            self.watch(oldest);
+        }
     }
 
     /// Something was overdue: it is repeated, and has twice the time.
-    pub fn on_overdue(&mut self, now: Millis) {
+    pub fn on_overdue(&mut self) {
         self.doubled = (self.doubled + 1).min(8);
-        self.look(now);
     }
 
     /// What was repeated is answered.
     pub fn on_answered(&mut self, now: Millis) {
         self.doubled = 0;
-        self.look(now);
-    }
-
-    /// What is awaited, and for how long, has changed.
-    fn look(&mut self, now: Millis) {
-        (self.due, self.behind) = (now.max(1), 0);
+        self.watch(now);
     }
 }

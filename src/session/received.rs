@@ -65,26 +65,17 @@ impl Received {
         Ok(())
     }
 
-    /// Remembers one that is not in the set.
+    /// Remembers one that is not in the set. Runs that come to touch are left as they are: brokers number in order.
     pub fn insert(&mut self, id: PacketId) -> Result<(), Full> {
         let id = id.get();
-        let (before, after) = (id - 1, id.wrapping_add(1));
-        // The run that follows, if there is one, is joined with the one before.
-        let next = self.runs.iter().find(|run| run.value.first == after && after != 0).map(|run| run.value.last);
-        if let Some(mut run) = self.runs.find(|run| run.value.last == before && before != 0) {
-            run.value().last = next.unwrap_or(id);
-            if let Some(last) = next
-                && let Some(run) = self.runs.find(|run| run.value.first == after && run.value.last == last)
-            {
-                run.remove();
-                self.len -= 1;
+        // Neither end goes round: no identifier is 0.
+        if let Some(mut found) = self.runs.find(|run| run.value.last == id - 1 || run.value.first == id.wrapping_add(1)) {
+            let run = found.value();
+            if run.last < id {
+                run.last = id;
+            } else {
+                run.first = id;
             }
-            return Ok(());
-        }
-        if next.is_some()
-            && let Some(mut run) = self.runs.find(|run| run.value.first == after)
-        {
-            run.value().first = id;
             return Ok(());
         }
         self.push(id, id)
@@ -94,18 +85,23 @@ impl Received {
     pub fn remove(&mut self, id: PacketId) -> Result<(), Full> {
         let id = id.get();
         let Some(mut found) = self.runs.find(|run| run.value.contains(id)) else { return Ok(()) };
-        let Run { first, last } = *found.value();
-        if first == last {
+        let run = found.value();
+        let Run { first, last } = *run;
+        if id == first && id == last {
             found.remove();
             self.len -= 1;
         } else if id == first {
-            found.value().first += 1;
-        } else if id == last {
-            found.value().last -= 1;
+            run.first += 1;
         } else {
-            self.push(id + 1, last)?;
-            if let Some(mut run) = self.runs.find(|run| run.value.first == first) {
-                run.value().last = id - 1;
+            run.last = id - 1;
+            if id < last {
+                let pushed = self.push(id + 1, last);
+                if pushed.is_err()
+                    && let Some(mut found) = self.runs.find(|run| run.value.first == first)
+                {
+                    found.value().last = last;
+                }
+                return pushed;
             }
         }
         Ok(())
@@ -123,6 +119,7 @@ mod tests {
     extern crate std;
 
     use super::{Full, PacketId, Received};
+    use crate::heap::testing::fail_after;
     use std::collections::BTreeSet;
 
     fn id(n: u16) -> PacketId {
@@ -152,6 +149,20 @@ mod tests {
         r.insert(id(200)).unwrap();
         r.clear();
         assert!(!r.contains(id(200)) && r.is_empty());
+    }
+
+    #[test]
+    fn without_memory_for_a_second_run_nothing_is_released() {
+        let mut r = Received::NEW;
+        for n in 1..=3 {
+            r.insert(id(n)).unwrap();
+        }
+        fail_after(Some(0));
+        assert_eq!(r.remove(id(2)), Err(Full::OutOfMemory));
+        fail_after(None);
+        assert!((1..=3).all(|n| r.contains(id(n))));
+        r.remove(id(2)).unwrap();
+        assert!(r.contains(id(1)) && !r.contains(id(2)) && r.contains(id(3)));
     }
 
     #[test]

@@ -19,27 +19,14 @@ pub struct SendBuffer {
     waits: bool,
     /// For how long nothing has moved, milliseconds.
     stalled: u16,
-    /// How many there are at most, of those that we know.
-    unsent: usize,
 }
 
 impl SendBuffer {
     /// Nothing waits.
-    pub const NEW: Self = SendBuffer { polled_at: 0, waits: false, stalled: 0, unsent: 0 };
-
-    /// A packet was written; so many bytes wait now.
-    pub fn wrote(&mut self, unsent: usize) {
-        self.unsent = unsent;
-    }
-
-    /// So many bytes of what we know wait.
-    pub fn unsent(&self) -> usize {
-        self.unsent
-    }
+    pub const NEW: Self = SendBuffer { polled_at: 0, waits: false, stalled: 0 };
 
     /// Bytes have left.
-    pub fn left(&mut self, bytes: usize) {
-        self.unsent = self.unsent.saturating_sub(bytes);
+    pub fn left(&mut self) {
         self.stalled = 0;
     }
 
@@ -80,7 +67,7 @@ mod tests {
         }
         b.polled(10, 2000);
         assert!(!b.has_room(10, 1, 1 << 20));
-        b.left(1);
+        b.left();
         assert!(b.has_room(9, 1, 1 << 20));
     }
 

@@ -4,35 +4,32 @@
 //! unsubscribed stays until the broker has confirmed it, as it is owed to the session.
 
 use super::ids::ahead;
-use super::keep_alive::{Millis, reached};
-use crate::heap::{List, OutOfMemory};
+use super::keep_alive::{Millis, NEVER, reached};
+use super::overdue::Overdue;
+use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
 
-/// How far a subscription has got on this connection.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum State {
-    /// Nothing is under way.
-    Settled,
-    /// SUBSCRIBE, or UNSUBSCRIBE, is still to be sent.
-    Unsent,
-    /// It was sent, SUBACK or UNSUBACK is awaited.
-    Awaiting,
-}
+/// What is known of a subscription, a set of bits.
+type Flags = u16;
 
 /// Its handler is told of messages only.
-const MESSAGES_ONLY: u8 = 1;
+const MESSAGES_ONLY: Flags = 1;
 /// The filter has no wildcard.
-const LITERAL: u8 = 2;
+const LITERAL: Flags = 1 << 1;
+/// SUBSCRIBE, or UNSUBSCRIBE, is still to be sent.
+const UNSENT: Flags = 1 << 2;
+/// It was sent, SUBACK or UNSUBACK is awaited.
+const AWAITING: Flags = 1 << 3;
 /// The packet is, or was, sent a second time on this connection.
-const AGAIN: u8 = 4;
+const AGAIN: Flags = 1 << 4;
 /// It is being unsubscribed: it has no handler any more, and gets no messages.
-const LEAVING: u8 = 8;
+const LEAVING: Flags = 1 << 5;
 /// The broker hangs up on it: it goes out only now and then.
-const ASIDE: u8 = 16;
+const ASIDE: Flags = 1 << 6;
 /// It went out while it was aside, and others are to have their turn.
-const TRIED: u8 = 32;
+const TRIED: Flags = 1 << 7;
 /// The app is to be told what has become of it.
-const TELL: u8 = 64;
+const TELL: Flags = 1 << 8;
 
 /// One subscription; its filter stands behind it. `H` is whatever the layer above needs to call its handler.
 #[derive(Clone, Copy)]
@@ -42,24 +39,35 @@ struct Subscription<H: Copy> {
     id: u16,
     /// See [`tail`].
     tail: u16,
+    flags: Flags,
     qos: QoS,
-    state: State,
-    flags: u8,
 }
 
 impl<H: Copy> Subscription<H> {
-    fn is(&self, flag: u8) -> bool {
-        self.flags & flag != 0
+    fn is(&self, flags: Flags) -> bool {
+        self.flags & flags != 0
     }
 
     fn recipient(&self) -> Recipient<H> {
         Recipient { handler: self.handler, messages_only: self.is(MESSAGES_ONLY) }
     }
+}
 
-    /// UNSUBSCRIBE is to be sent.
-    fn is_to_leave(&self) -> bool {
-        self.state == State::Unsent && self.is(LEAVING)
-    }
+/// The first with all of the flags `all` and none of `none`.
+#[inline(never)]
+fn first<H: Copy>(list: &mut List<Subscription<H>>, all: Flags, none: Flags) -> Option<Found<'_, Subscription<H>>> {
+    list.find(|s| s.value.flags & (all | none) == all)
+}
+
+/// The first with this filter, and with `flags` among `of`.
+#[inline(never)]
+fn with_filter<'a, H: Copy>(
+    list: &'a mut List<Subscription<H>>,
+    filter: &[u8],
+    of: Flags,
+    flags: Flags,
+) -> Option<Found<'a, Subscription<H>>> {
+    list.find(|s| s.value.flags & of == flags && s.bytes == filter)
 }
 
 /// The last two characters of a filter as a number, which those of each topic it matches must equal; 0 where any will do. With it a
@@ -84,7 +92,7 @@ pub struct Recipient<H> {
 const MOST_LEAVING: u8 = 16;
 
 /// The cursor of what is to be sent next.
-const UNSENT: usize = 0;
+const NEXT: usize = 0;
 /// The cursor of a message's delivery.
 const DELIVERY: usize = 1;
 
@@ -134,22 +142,24 @@ impl<H: Copy> Subscriptions<H> {
         self.aside
     }
 
-    /// Adds one. The same filter may be there already: each has its own handler.
-    pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<(), OutOfMemory> {
+    /// Adds one. The same filter may be there already: each has its own handler. If its UNSUBSCRIBE is unanswered, its identifier; it is not
+    /// sent again.
+    pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<Option<PacketId>, OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
         let literal = !filter.iter().any(|&b| is_wildcard(b));
-        let flags = if messages_only { MESSAGES_ONLY } else { 0 } | if literal { LITERAL } else { 0 };
-        let subscription = Subscription { handler, id: 0, tail: tail(filter), qos, state: State::Unsent, flags };
+        let flags = (messages_only as Flags * MESSAGES_ONLY) | (literal as Flags * LITERAL);
+        let subscription = Subscription { handler, id: 0, tail: tail(filter), flags: flags | UNSENT, qos };
         self.list.push_front(subscription, &[filter])?;
-        // An UNSUBSCRIBE that has not gone out yet is not wanted any more.
-        while self.leaving > 0
-            && let Some(found) = self.list.find(|s| s.value.is_to_leave() && s.bytes == filter)
-        {
-            found.remove();
-            self.leaving -= 1;
+        self.list.rewind::<NEXT>();
+        if self.leaving == 0 {
+            return Ok(None);
         }
-        self.list.rewind::<UNSENT>();
-        Ok(())
+        let Some(mut found) = with_filter(&mut self.list, filter, LEAVING, LEAVING) else { return Ok(None) };
+        let (id, awaiting) = (PacketId::new(found.value().id), found.value().is(AWAITING));
+        found.remove();
+        self.awaiting -= awaiting as u16;
+        self.leaving -= 1;
+        Ok(id)
     }
 
     /// How many have exactly this filter: none, one, or more.
@@ -160,10 +170,10 @@ impl<H: Copy> Subscriptions<H> {
     /// Removes the newest with exactly this filter; with the last of them UNSUBSCRIBE is owed to the broker. `None` if there is none.
     pub fn remove(&mut self, filter: &[u8]) -> Option<Unsubscribed> {
         let last = self.count(filter) == 1;
-        let mut found = self.list.find(|s| !s.value.is(LEAVING) && s.bytes == filter)?;
+        let mut found = with_filter(&mut self.list, filter, LEAVING, 0)?;
         let s = found.value();
         let mut done = Unsubscribed::default();
-        if s.state == State::Awaiting {
+        if s.is(AWAITING) {
             done.awaited = PacketId::new(s.id);
             self.awaiting -= 1;
         }
@@ -172,7 +182,7 @@ impl<H: Copy> Subscriptions<H> {
             found.remove();
             return Some(done);
         }
-        (s.state, s.flags, s.id) = (State::Unsent, LEAVING, 0);
+        (s.flags, s.id) = (LEAVING | UNSENT, 0);
         self.leaving += 1;
         self.matched = 0;
         if self.leaving > MOST_LEAVING {
@@ -182,13 +192,13 @@ impl<H: Copy> Subscriptions<H> {
                 n -= s.value.is(LEAVING) as u8;
                 n == 0
             }) {
-                self.awaiting -= (oldest.value().state == State::Awaiting) as u16;
+                self.awaiting -= oldest.value().is(AWAITING) as u16;
                 oldest.remove();
                 self.leaving -= 1;
                 done.forgotten = true;
             }
         }
-        self.list.rewind::<UNSENT>();
+        self.list.rewind::<NEXT>();
         Some(done)
     }
 
@@ -197,16 +207,15 @@ impl<H: Copy> Subscriptions<H> {
         self.awaiting = 0;
         while !kept
             && self.leaving > 0
-            && let Some(found) = self.list.find(|s| s.value.is(LEAVING))
+            && let Some(found) = first(&mut self.list, LEAVING, 0)
         {
             found.remove();
             self.leaving -= 1;
         }
         self.list.for_each(|s, _| {
-            s.state = if s.is(ASIDE) { State::Settled } else { State::Unsent };
-            s.flags &= !AGAIN;
+            s.flags = s.flags & !(AGAIN | AWAITING | UNSENT) | if s.is(ASIDE) { 0 } else { UNSENT };
         });
-        self.list.rewind::<UNSENT>();
+        self.list.rewind::<NEXT>();
     }
 
     /// Forgets all.
@@ -217,38 +226,43 @@ impl<H: Copy> Subscriptions<H> {
 
     /// False if there is none to be subscribed for sure.
     pub fn may_have_more(&self) -> bool {
-        self.list.place_of::<UNSENT>() != 0
+        self.list.place_of::<NEXT>() != 0
     }
 
     /// True if there is one to be sent; then `next` returns it. UNSUBSCRIBE goes before SUBSCRIBE.
     pub fn seek(&mut self) -> bool {
         if self.leaving > 0 {
-            self.list.rewind::<UNSENT>();
-            if self.list.seek::<UNSENT>(|s| s.value.is_to_leave()) {
+            self.list.rewind::<NEXT>();
+            if self.seek_for(LEAVING | UNSENT) {
                 return true;
             }
-            self.list.rewind::<UNSENT>();
+            self.list.rewind::<NEXT>();
         }
-        self.list.seek::<UNSENT>(|s| s.value.state == State::Unsent)
+        self.seek_for(UNSENT)
+    }
+
+    #[inline(never)]
+    fn seek_for(&mut self, all: Flags) -> bool {
+        self.list.seek::<NEXT>(|s| s.value.flags & all == all)
     }
 
     /// The packet to be sent, with this identifier unless it has one already.
     pub fn next(&mut self, id: PacketId, max: QoS) -> Option<Out<'_>> {
-        let s = self.list.current_value_mut::<UNSENT>()?;
+        let s = self.list.current_value_mut::<NEXT>()?;
         let id = PacketId::new(s.id).unwrap_or(id);
         s.id = id.get();
-        let s = self.list.current::<UNSENT>()?;
+        let s = self.list.current::<NEXT>()?;
         Some(if s.value.is(LEAVING) { Out::unsubscribe(id, s.bytes) } else { Out::subscribe(id, s.bytes, s.value.qos.min(max)) })
     }
 
     /// It was sent. Its filter stays where and as it is. Its identifier.
     pub fn sent(&mut self, now: Millis) -> Option<PacketId> {
-        let s = self.list.current_value_mut::<UNSENT>()?;
-        s.state = State::Awaiting;
+        let s = self.list.current_value_mut::<NEXT>()?;
+        s.flags = s.flags & !UNSENT | AWAITING;
         let id = PacketId::new(s.id);
         self.awaiting += 1;
         self.sent_at = now;
-        self.list.advance::<UNSENT>();
+        self.list.advance::<NEXT>();
         id
     }
 
@@ -258,19 +272,19 @@ impl<H: Copy> Subscriptions<H> {
         self.list.rewind::<DELIVERY>();
         self.list.seek::<DELIVERY>(|s| s.value.id == id.get() && !s.value.is(LEAVING));
         let s = self.list.current_value_mut::<DELIVERY>()?;
-        let awaiting = s.state == State::Awaiting;
+        let awaiting = s.is(AWAITING);
         let twice = awaiting && s.is(AGAIN);
         self.awaiting -= awaiting as u16;
         self.aside -= s.is(ASIDE) as u8;
-        (s.state, s.id) = (State::Settled, 0);
-        s.flags &= !(ASIDE | TRIED | AGAIN | TELL);
+        s.id = 0;
+        s.flags &= MESSAGES_ONLY | LITERAL;
         Some(twice)
     }
 
     /// UNSUBACK with this identifier came in. `None` if it answers none of ours; else whether the UNSUBSCRIBE was sent twice.
     pub fn unsubscribed(&mut self, id: PacketId) -> Option<bool> {
         let mut found = self.list.find(|s| s.value.id == id.get() && s.value.is(LEAVING))?;
-        let awaiting = found.value().state == State::Awaiting;
+        let awaiting = found.value().is(AWAITING);
         let twice = awaiting && found.value().is(AGAIN);
         found.remove();
         self.awaiting -= awaiting as u16;
@@ -286,26 +300,30 @@ impl<H: Copy> Subscriptions<H> {
     // What is not answered.
 
     /// When the last that awaits its answer was sent.
-    pub fn on_wire_since(&self) -> Option<Millis> {
-        (self.awaiting > 0).then_some(self.sent_at)
+    pub fn on_wire_since(&self) -> Millis {
+        if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }
 
-    /// What was sent before `asked`, at least `wait` milliseconds ago, and awaits its answer is sent again, once on a connection. True if
+    /// What was sent before `asked`, long enough ago, and awaits its answer is sent again, once on a connection. True if
     /// there was any.
-    pub fn overdue(&mut self, asked: Millis, wait: u32, now: Millis) -> bool {
-        if self.awaiting == 0 || !reached(asked, self.sent_at) || now.wrapping_sub(self.sent_at) < wait {
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> bool {
+        if self.awaiting == 0 || !reached(asked, self.sent_at) || !overdue.is_late(self.sent_at, now) {
             return false;
         }
         self.awaiting = 0;
         self.list.for_each(|s, _| {
-            if s.state == State::Awaiting {
+            if s.is(AWAITING) {
                 // The second time it waits for the next connection.
-                s.state = if s.is(AGAIN) { State::Settled } else { State::Unsent };
-                s.flags |= if s.is(AGAIN) && !s.is(LEAVING) { TELL } else { AGAIN };
+                s.flags = s.flags & !AWAITING
+                    | match s.flags & (AGAIN | LEAVING) {
+                        AGAIN => TELL,
+                        flags if flags & AGAIN != 0 => 0,
+                        _ => AGAIN | UNSENT,
+                    };
             }
         });
         self.tell = true;
-        self.list.rewind::<UNSENT>();
+        self.list.rewind::<NEXT>();
         true
     }
 
@@ -326,16 +344,15 @@ impl<H: Copy> Subscriptions<H> {
 
     /// True if the SUBSCRIBE of one that is aside awaits its answer.
     pub fn is_trying_aside(&self) -> bool {
-        self.aside > 0 && self.list.iter().any(|s| s.value.is(ASIDE) && s.value.state == State::Awaiting)
+        self.aside > 0 && self.list.iter().any(|s| s.value.flags & (ASIDE | AWAITING) == ASIDE | AWAITING)
     }
 
     /// One that is aside is to be sent, each in its turn; `seek` finds it. False if there is none.
     pub fn try_aside(&mut self) -> bool {
         for _ in 0..2 {
-            if let Some(mut found) = self.list.find(|s| s.value.is(ASIDE) && !s.value.is(TRIED)) {
-                let s = found.value();
-                (s.state, s.flags) = (State::Unsent, s.flags | TRIED);
-                self.list.rewind::<UNSENT>();
+            if let Some(mut found) = first(&mut self.list, ASIDE, TRIED) {
+                found.value().flags |= TRIED | UNSENT;
+                self.list.rewind::<NEXT>();
                 return true;
             }
             self.list.for_each(|s, _| s.flags &= !TRIED);
@@ -348,7 +365,7 @@ impl<H: Copy> Subscriptions<H> {
         if !self.tell {
             return None;
         }
-        let Some(mut found) = self.list.find(|s| s.value.is(TELL)) else {
+        let Some(mut found) = first(&mut self.list, TELL, 0) else {
             self.tell = false;
             return None;
         };

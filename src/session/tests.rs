@@ -110,7 +110,7 @@ impl Rig {
     }
 
     fn subscribe(&mut self, filter: &[u8]) {
-        self.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap();
+        self.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }, 0).unwrap();
     }
 
     /// Lets the next identifier be `id`.

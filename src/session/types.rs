@@ -151,6 +151,8 @@ pub struct Published {
 pub enum Refused {
     /// Its topic or filter breaks a rule.
     Topic(TopicError),
+    /// Its payload is NULL; said by the layer above.
+    NullMessage,
     /// It is more than a packet can carry.
     TooLarge,
     /// It could be neither sent nor kept.

@@ -63,15 +63,14 @@ fn is_plain(s: &[u8]) -> bool {
     const WORD: usize = size_of::<usize>();
     const ONES: usize = usize::MAX / 255;
     let (words, rest) = s.as_chunks::<WORD>();
-    // The upper bit of a byte is set where there is something to be seen: in the byte itself, in a
-    // control character - 0x20, in DEL + 1, in a wildcard's difference from `#` - 1.
+    // The upper bit of a byte is set where there is something to be seen: in a control character
+    // - 0x20, as in 0xa0 and beyond; in DEL + 1, as in 0x80 to 0xfe; in a wildcard's difference
+    // from `#` - 1.
     let mut seen = 0;
     for &word in words {
         let word = usize::from_ne_bytes(word);
-        seen |= word
-            | word.wrapping_sub(ONES * b' ' as usize)
-            | word.wrapping_add(ONES)
-            | ((word & !(ONES * 8)) ^ (ONES * b'#' as usize)).wrapping_sub(ONES);
+        let wildcards = (word & !(ONES * 8)) ^ (ONES * b'#' as usize);
+        seen |= word.wrapping_sub(ONES * b' ' as usize) | word.wrapping_add(ONES) | wildcards.wrapping_sub(ONES);
     }
     seen & (ONES << 7) == 0 && rest.iter().all(|&b| matches!(b, b' '..=b'~') && !is_wildcard(b))
 }

@@ -37,6 +37,8 @@ pub type Rule = Box<dyn FnMut(&Incoming<'_>) -> Verdict>;
 pub enum Answer {
     Bytes(Vec<u8>),
     HangUp,
+    /// RST: what the device has not read is lost.
+    Reset,
 }
 
 /// A message for the device.
@@ -78,6 +80,10 @@ pub struct Broker {
     rule: Rule,
     /// A packet that says it is longer ends the connection before it is whole.
     pub longest_packet: usize,
+    /// Answers do not wait for those before them that are late.
+    pub out_of_order: bool,
+    /// It hangs up with bytes unread, so that TCP makes RST of it.
+    pub resets: bool,
     /// A QoS 2 message is passed on at PUBREL; else at PUBLISH.
     pub passes_on_at_release: bool,
     /// Most messages under way to the device.
@@ -131,6 +137,11 @@ pub fn hangs_up_on_packets_over(size: usize) -> Broker {
     Broker { longest_packet: size, ..as_the_standard_says() }
 }
 
+/// The same, with the rest of the packet unread when it hangs up.
+pub fn resets_on_packets_over(size: usize) -> Broker {
+    Broker { resets: true, ..hangs_up_on_packets_over(size) }
+}
+
 /// A policy of AWS IoT, or an ACL with a plug-in that closes: hangs up on a message to a topic, up
 /// to the given time.
 pub fn hangs_up_on_topic_until(topic: &'static [u8], end: u64) -> Broker {
@@ -157,6 +168,19 @@ pub fn sick_until(end: u64) -> Broker {
 /// Deals with packets of these types and never answers them.
 pub fn never_answers(kinds: &'static [u8]) -> Broker {
     with(move |got| if kinds.contains(&kind(got.packet)) { Verdict::Withhold } else { Verdict::Answer })
+}
+
+/// Drops the messages to a topic, and answers nothing for them: an ACL without a word.
+pub fn drops_topic(topic: &'static [u8]) -> Broker {
+    with(move |got| match got.packet {
+        Parsed::Publish { topic: t, .. } if *t == topic => Verdict::Drop,
+        _ => Verdict::Answer,
+    })
+}
+
+/// Answers messages after so many milliseconds, and all else at once, past the answers that are late.
+pub fn answers_messages_late_and_pings_at_once(delay: u64) -> Broker {
+    Broker { out_of_order: true, ..answers_late(&[3], delay) }
 }
 
 /// Answers packets of these types after so many milliseconds, and all others at once. CONNECT is
@@ -206,6 +230,8 @@ fn with(rule: impl FnMut(&Incoming<'_>) -> Verdict + 'static) -> Broker {
         connections: BTreeMap::new(),
         rule: Box::new(rule),
         longest_packet: usize::MAX,
+        out_of_order: false,
+        resets: false,
         passes_on_at_release: true,
         window: 20,
         surplus: 0,
@@ -315,7 +341,7 @@ impl Broker {
         let Some(c) = self.connections.get_mut(&id) else { return };
         c.closing = true;
         let due = now.max(c.last_due);
-        self.out.push((id, due, Answer::HangUp));
+        self.out.push((id, due, if self.resets { Answer::Reset } else { Answer::HangUp }));
     }
 
     fn send(&mut self, id: u64, now: u64, bytes: &[u8]) {
@@ -324,7 +350,8 @@ impl Broker {
         }
         let Some(c) = self.connections.get_mut(&id) else { return };
         c.last_due = c.last_due.max(now + self.delay);
-        self.out.push((id, c.last_due, Answer::Bytes(bytes.to_vec())));
+        let due = if self.out_of_order { now + self.delay } else { c.last_due };
+        self.out.push((id, due, Answer::Bytes(bytes.to_vec())));
     }
 
     fn ack(&mut self, id: u64, now: u64, first: u8, packet_id: u16) {

@@ -27,33 +27,136 @@ fn arrivals(w: &mut World) -> Vec<u32> {
     numbers
 }
 
-/// Row 2.
+/// Row 2: one message of 5,000 bytes in front of three good ones, for a broker that hangs up on more than 2,000.
+fn good_ones_get_past_a_long_one(broker: Broker, qos: QoS) {
+    let mut w = World::new(defaults(), broker);
+    w.publish(b"out/large", 5000, qos);
+    for _ in 0..3 {
+        w.publish(b"out/a", 100, qos);
+    }
+    w.connect();
+    let took = w.run_until(HOUR, |w| w.arrived(|_| true) == 3);
+    assert!(took <= 60 * SECOND, "the good ones took {took} ms");
+    w.run(5 * MINUTE - took);
+    let first = w.device().attempts().len();
+    assert!(first <= 10, "{first} connections in the first five minutes");
+    w.run(24 * HOUR);
+    let an_hour = most_an_hour(&w.device().attempts()[first..]);
+    assert!(an_hour <= 10, "{an_hour} connections in an hour");
+    let id = w.device().published[0].id.unwrap();
+    let named = w
+        .device()
+        .lines(|line| matches!(line, Line::SetAside { id: i, topic, size } if *i == id && topic == b"out/large" && *size >= 5000));
+    assert!(!named.is_empty(), "the log does not name it");
+    let named = w.device().lines(|line| matches!(line, Line::SetAside { .. })).len();
+    assert!(named <= 25, "{named} lines in 24 hours");
+    assert_eq!(w.device().told(), 3);
+}
+
 #[test]
 fn a_message_longer_than_the_broker_takes_does_not_hold_up_those_behind_it() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        let mut w = World::new(defaults(), hangs_up_on_packets_over(2000));
-        w.publish(b"out/large", 5000, qos);
-        for _ in 0..3 {
-            w.publish(b"out/a", 100, qos);
-        }
-        w.connect();
-        let took = w.run_until(HOUR, |w| w.arrived(|_| true) == 3);
-        assert!(took <= 60 * SECOND, "the good ones took {took} ms");
-        w.run(5 * MINUTE - took);
-        let first = w.device().attempts().len();
-        assert!(first <= 10, "{first} connections in the first five minutes");
-        w.run(24 * HOUR);
-        let an_hour = most_an_hour(&w.device().attempts()[first..]);
-        assert!(an_hour <= 10, "{an_hour} connections in an hour");
-        let id = w.device().published[0].id.unwrap();
-        let named = w
-            .device()
-            .lines(|line| matches!(line, Line::SetAside { id: i, topic, size } if *i == id && topic == b"out/large" && *size >= 5000));
-        assert!(!named.is_empty(), "the log does not name it");
-        let named = w.device().lines(|line| matches!(line, Line::SetAside { .. })).len();
-        assert!(named <= 25, "{named} lines in 24 hours");
-        assert_eq!(w.device().told(), 3);
+        good_ones_get_past_a_long_one(hangs_up_on_packets_over(2000), qos);
     }
+}
+
+#[test]
+fn a_reset_that_loses_the_answers_before_it_holds_up_no_more_than_a_hang_up() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        good_ones_get_past_a_long_one(resets_on_packets_over(2000), qos);
+    }
+}
+
+#[test]
+fn a_reset_behind_good_messages_loses_their_answers_and_none_of_them() {
+    let mut w = World::new(defaults(), resets_on_packets_over(2000));
+    for _ in 0..3 {
+        w.publish(b"out/a", 100, QoS::AtLeastOnce);
+    }
+    w.publish(b"out/large", 5000, QoS::AtLeastOnce);
+    w.publish(b"out/a", 100, QoS::AtLeastOnce);
+    w.connect();
+    w.run_until(HOUR, |w| w.devices[0].told() == 4);
+    assert!(w.now <= 3 * MINUTE, "the good ones took {} ms", w.now);
+    let numbers: Vec<u32> = w.device().published.iter().map(|m| m.number).collect();
+    assert_eq!(arrivals(&mut w), [numbers[0], numbers[1], numbers[2], numbers[4]]);
+    w.run(5 * MINUTE - w.now);
+    let attempts = w.device().attempts().len();
+    assert!(attempts <= 10, "{attempts} connections in the first five minutes");
+}
+
+/// How often the message with this number has been written.
+fn writings(w: &mut World, number: u32) -> usize {
+    let is = |p: &Parsed| matches!(p, Parsed::Publish { payload, .. } if *payload == number.to_be_bytes());
+    w.device().client.app.wrote.iter().filter(|(_, p)| is(p)).count()
+}
+
+/// The rule behind row 2.
+#[test]
+fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_acknowledged() {
+    let mut w = World::new(defaults(), hangs_up_on_topic(FORBIDDEN));
+    let forbidden = w.publish(FORBIDDEN, 50, QoS::AtLeastOnce);
+    let id = w.device().published[0].id.unwrap();
+    w.connect();
+    let given_up = |w: &mut World| w.device().lines(|line| matches!(line, Line::GivenUp { .. })).len();
+    let mut ends = 0;
+    while given_up(&mut w) == 0 && w.now < 48 * HOUR {
+        w.publish(b"out/good", 50, QoS::AtLeastOnce);
+        w.run(10 * MINUTE);
+        ends = w.device().client.app.ends.len();
+    }
+    // One that narrows the window, three until it is set aside, and ten.
+    assert_eq!((writings(&mut w, forbidden), ends), (14, 14));
+    let lines = w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. } | Line::Dropped { .. }));
+    let lines: Vec<Line> = lines.iter().map(|(_, line)| line.clone()).collect();
+    let (topic, size) = (FORBIDDEN.to_vec(), FORBIDDEN.len() + 50);
+    let expected =
+        [Line::SetAside { id, topic: topic.clone(), size }, Line::Dropped { id, topic }, Line::GivenUp { count: 1, first: id, last: id }];
+    assert_eq!(lines, expected);
+    // It is gone: nothing ends a connection any more, and the others have all arrived.
+    w.run(24 * HOUR);
+    assert_eq!(w.device().client.app.ends.len(), ends);
+    let good = w.device().published.len() - 1;
+    assert_eq!(w.device().told(), good);
+    assert!(w.device().client.conn.session.is_settled());
+}
+
+#[test]
+fn a_message_that_is_aside_is_kept_as_long_as_no_other_shows_that_it_is_not_the_broker() {
+    let mut w = World::new(defaults(), hangs_up_on_topic_until(FORBIDDEN, 48 * HOUR));
+    let forbidden = w.publish(FORBIDDEN, 50, QoS::AtLeastOnce);
+    w.connect();
+    w.run(48 * HOUR);
+    let tries = writings(&mut w, forbidden);
+    assert!((14..=75 * 48).contains(&tries), "{tries} tries");
+    let given_up = w.device().lines(|line| matches!(line, Line::GivenUp { .. }));
+    assert!(given_up.is_empty(), "{given_up:?}");
+    w.run(2 * HOUR);
+    assert_eq!(w.device().told(), 1);
+}
+
+/// The rule behind row 2.
+#[test]
+fn a_smaller_message_to_the_topic_of_one_that_is_aside_goes_and_one_as_large_does_not() {
+    let mut w = World::new(defaults(), hangs_up_on_packets_over(2000));
+    let first = w.publish(b"out/a", 5000, QoS::AtLeastOnce);
+    w.connect();
+    w.run_until(5 * MINUTE, |w| w.devices[0].client.conn.session.set_aside() == 1);
+    assert_eq!(w.device().client.conn.session.set_aside(), 1);
+    // Behind it, while it waits for the next hour.
+    w.run(2 * MINUTE);
+    let attempts = w.device().attempts().len();
+    let smaller = w.publish(b"out/a", 1000, QoS::AtLeastOnce);
+    let as_large = w.publish(b"out/a", 5000, QoS::AtLeastOnce);
+    let larger = w.publish(b"out/a", 6000, QoS::AtLeastOnce);
+    let other_qos = w.publish(b"out/a", 1500, QoS::ExactlyOnce);
+    w.run(10 * SECOND);
+    assert_eq!(arrivals(&mut w), [smaller, other_qos]);
+    assert_eq!([first, as_large, larger].map(|n| writings(&mut w, n)), [3, 0, 0]);
+    assert_eq!(w.device().client.conn.session.set_aside(), 3);
+    assert_eq!(w.device().attempts().len(), attempts);
+    let named = w.device().lines(|line| matches!(line, Line::SetAside { .. })).len();
+    assert_eq!(named, 3, "each is named once");
 }
 
 /// Row 3.
@@ -120,6 +223,11 @@ fn a_hang_up_on_a_subscription_that_the_app_writes_itself_is_blamed_on_nothing_t
     packet.extend(FORBIDDEN);
     packet.push(1);
     hung_up_on_for(vec![Greeting::Packet(packet)]);
+}
+
+#[test]
+fn a_hang_up_on_a_message_at_qos_1_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+    hung_up_on_for(vec![Greeting::OwnPublish(FORBIDDEN.to_vec())]);
 }
 
 /// Row 5: five messages wait for a broker that is sick for six hours.

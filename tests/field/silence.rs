@@ -57,7 +57,7 @@ fn a_subscription_that_is_never_answered_is_sent_twice_and_named_in_the_log() {
 }
 
 #[test]
-fn an_unsubscription_that_is_never_answered_is_sent_again() {
+fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     let mut config = defaults();
     config.clean_session = false;
     let mut w = World::new(config, never_answers(&[10]));
@@ -66,16 +66,88 @@ fn an_unsubscription_that_is_never_answered_is_sent_again() {
     w.run(MINUTE);
     let now = w.now;
     w.device().client.unsubscribe(b"in/a", now);
-    w.run(10 * MINUTE);
-    let on_one = written(&mut w, |p| matches!(p, Parsed::Unsubscribe(..)));
-    assert!(on_one >= 2, "it was sent {on_one} times");
-    assert!(!w.device().client.app.log.is_empty(), "nothing is in the log");
+    let unsubscribed = |w: &mut World| written(w, |p| matches!(p, Parsed::Unsubscribe(..)));
+    let log = |w: &mut World| w.device().client.app.log.iter().map(|(_, line)| line.clone()).collect::<Vec<_>>();
+    w.run(20 * SECOND);
+    assert_eq!((unsubscribed(&mut w), log(&mut w)), (1, vec![]));
+    w.run(5 * SECOND);
+    assert_eq!((unsubscribed(&mut w), log(&mut w)), (2, vec![Line::SubscribeOverdue]));
+    w.run(2 * HOUR);
+    assert_eq!((unsubscribed(&mut w), log(&mut w)), (2, vec![Line::SubscribeOverdue]));
     assert_eq!(w.device().attempts().len(), 1);
+    // It is owed to the session: the next connection begins anew.
     w.cut();
-    w.run(10 * MINUTE);
-    let on_two = written(&mut w, |p| matches!(p, Parsed::Unsubscribe(..)));
-    assert!(on_two > on_one, "it was not sent on the next connection");
+    w.run(2 * HOUR);
+    assert_eq!((unsubscribed(&mut w), log(&mut w)), (4, vec![Line::SubscribeOverdue; 2]));
     assert_eq!(w.device().attempts().len(), 2);
+    let ids: Vec<u16> =
+        w.device().client.app.wrote.iter().filter_map(|(_, p)| if let Parsed::Unsubscribe(id, _) = p { Some(*id) } else { None }).collect();
+    assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+}
+
+/// The rule behind row 8: nothing that can make progress waits for what does not.
+#[test]
+fn a_subscription_that_is_never_answered_holds_up_no_message_on_a_link_that_lives_for_15_seconds() {
+    let mut w = World::new(defaults(), never_answers(&[8]));
+    w.subscribe(b"in/a", QoS::AtLeastOnce);
+    w.connect();
+    let mut next_cut = 15 * SECOND;
+    w.every(5 * SECOND, 2 * HOUR, |w| {
+        // Most connections carry no message at all.
+        if w.now % MINUTE == 0 {
+            w.publish(b"out/a", 20, QoS::AtLeastOnce);
+        }
+        if w.now >= next_cut && w.devices[0].client.conn.is_online() {
+            w.cut();
+            next_cut = w.now + 15 * SECOND;
+        }
+    });
+    w.run(5 * MINUTE);
+    assert_eq!(w.arrived(|_| true), 120);
+    assert_eq!(w.device().told(), 120);
+}
+
+/// The rule behind row 1: a broker may say nothing at all to one message, and the others go on.
+#[test]
+fn a_message_that_is_never_answered_holds_up_no_message_to_another_topic() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut config = defaults();
+        config.max_queue = 20;
+        let mut w = World::new(config, drops_topic(b"out/forbidden"));
+        w.connect();
+        w.run(MINUTE);
+        w.publish(b"out/forbidden", 20, qos);
+        w.every(10 * SECOND, HOUR, |w| {
+            w.publish(b"out/a", 20, qos);
+        });
+        w.run(5 * MINUTE);
+        assert_eq!(w.arrived(|m| m.topic == b"out/a"), 360);
+        assert_eq!((w.device().told(), w.device().attempts().len()), (360, 1));
+        let repeated = written(&mut w, |p| matches!(p, Parsed::Publish { topic, .. } if topic == b"out/forbidden"));
+        // After 20, 40, 80 seconds, and every 120.
+        assert!((20..=40).contains(&repeated), "{repeated}");
+    }
+}
+
+/// What is unsubscribed and subscribed again is subscribed, whatever the broker leaves unanswered.
+#[test]
+fn a_filter_that_is_subscribed_again_stays_so_though_its_unsubscription_is_not_answered() {
+    let mut config = defaults();
+    config.clean_session = false;
+    let mut w = World::new(config, never_answers(&[10]));
+    w.subscribe(b"in/a", QoS::AtLeastOnce);
+    w.connect();
+    w.run(MINUTE);
+    let now = w.now;
+    w.device().client.unsubscribe(b"in/a", now);
+    w.run(SECOND);
+    w.subscribe(b"in/a", QoS::AtLeastOnce);
+    for _ in 0..2 {
+        w.run(10 * MINUTE);
+        assert_eq!(w.broker().filters(b"sim"), [b"in/a"]);
+        assert_eq!(written(&mut w, |p| matches!(p, Parsed::Unsubscribe(..))), 1);
+        w.cut();
+    }
 }
 
 #[test]

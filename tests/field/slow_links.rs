@@ -73,18 +73,57 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
     assert_eq!(asked, told + given_up as usize, "{told} acknowledged, {given_up} given up");
 }
 
+/// The device's event loop goes round once a second: the two seconds are over after three at the latest.
 #[test]
-fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages_at_qos_0() {
+fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.connect();
     w.run(MINUTE);
     w.kill();
     // More than the socket takes.
     w.publish(b"out/a", 10_000, QoS::AtMostOnce);
-    w.run(3500);
+    w.run(1900);
+    let early = w.publish(b"out/a", 20, QoS::AtMostOnce);
+    w.run(1100);
     w.publish(b"out/a", 20, QoS::AtMostOnce);
+    let kept = [w.publish(b"out/a", 20, QoS::AtLeastOnce), w.publish(b"out/a", 20, QoS::ExactlyOnce)];
+    w.run(SECOND);
     let taken: Vec<bool> = w.device().published.iter().map(|m| m.id.is_some()).collect();
-    assert_eq!(taken, [true, false]);
+    assert_eq!(taken, [true, true, false, true, true]);
+    let wrote: Vec<u32> = w.device().client.app.wrote.iter().filter_map(|(_, p)| number_of(p)).collect();
+    assert_eq!(wrote, [1, early], "what is kept waits");
+    // The ping, and with the next connection what was kept.
+    w.run(5 * MINUTE);
+    assert_eq!(w.arrived(|m| kept.contains(&m.number)), 2);
+    assert_eq!(w.device().told(), 2);
+}
+
+fn number_of(packet: &Parsed) -> Option<u32> {
+    if let Parsed::Publish { payload, .. } = packet { Some(crate::sim::tap::number(payload)) } else { None }
+}
+
+#[test]
+fn a_stall_of_ten_seconds_costs_messages_at_qos_0_and_nothing_else() {
+    let mut w = World::new(defaults(), does_not_read(MINUTE..70 * SECOND));
+    w.connect();
+    w.run(MINUTE);
+    // The server's buffer takes 64 KB, the device's 5 KB, and a third of the heap is 33 KB.
+    w.every(200, 1600, |w| {
+        w.publish(b"out/0", 10_000, QoS::AtMostOnce);
+    });
+    let before = w.device().published.len();
+    w.run(3 * SECOND);
+    let kept = [w.publish(b"out/1", 20, QoS::AtLeastOnce), w.publish(b"out/2", 20, QoS::ExactlyOnce)];
+    w.publish(b"out/0", 20, QoS::AtMostOnce);
+    let taken: Vec<bool> = w.device().published[before..].iter().map(|m| m.id.is_some()).collect();
+    assert_eq!(taken, [true, true, false]);
+    w.run(10 * SECOND);
+    assert_eq!(w.arrived(|m| kept.contains(&m.number)), 2);
+    w.publish(b"out/0", 20, QoS::AtMostOnce);
+    w.run(SECOND);
+    // The eight before the stall and the one after.
+    assert_eq!(w.arrived(|m| m.qos == QoS::AtMostOnce), 9);
+    assert_eq!((w.device().told(), w.device().attempts().len()), (2, 1));
 }
 
 #[test]
@@ -176,4 +215,24 @@ fn what_waits_in_the_buffer_of_the_socket_is_not_sent_again() {
     assert_eq!((w.device().told(), w.device().attempts().len()), (16, 1));
     let repeated = w.device().client.app.wrote.iter().filter(|(_, p)| matches!(p, Parsed::Publish { dup: true, .. })).count();
     assert_eq!(repeated, 0);
+}
+
+/// The same with a broker that acknowledges messages a little later than it answers pings.
+#[test]
+fn what_has_waited_for_long_in_the_send_buffer_is_not_overdue_as_soon_as_it_has_left() {
+    let mut config = defaults();
+    (config.max_queue, config.keep_alive) = (100, 20);
+    let mut w = World::new(config, answers_messages_late_and_pings_at_once(300));
+    w.device().link = FIVE_KB_A_SECOND;
+    w.device().client.app.heap = 1_000_000;
+    w.connect();
+    w.run(MINUTE);
+    for _ in 0..10 {
+        w.publish(b"out/a", 20_000, QoS::AtLeastOnce);
+    }
+    w.run(10 * MINUTE);
+    assert_eq!((w.device().told(), w.device().attempts().len()), (10, 1));
+    let repeated = w.device().client.app.wrote.iter().filter(|(_, p)| matches!(p, Parsed::Publish { dup: true, .. })).count();
+    assert_eq!(repeated, 0);
+    assert!(w.device().lines(|line| matches!(line, Line::Overdue(_))).is_empty());
 }

@@ -497,7 +497,11 @@ impl World {
             while wire.answers.front().is_some_and(|(at, _)| *at <= now) {
                 match wire.answers.pop_front() {
                     Some((_, Answer::Bytes(bytes))) => wire.down.push(&bytes),
-                    _ => {
+                    hang_up => {
+                        if matches!(hang_up, Some((_, Answer::Reset))) {
+                            wire.down.discard();
+                            wire.answers.clear();
+                        }
                         wire.broker_closed = true;
                         wire.fin = Some(now + self.devices[wire.device].link.round_trip / 2);
                         self.brokers[wire.server].closed(id);

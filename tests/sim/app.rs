@@ -12,6 +12,8 @@ pub enum Greeting {
     Publish(Vec<u8>),
     /// A packet written to the connection, past the library.
     Packet(Vec<u8>),
+    /// A message at QoS 1 written past the library, under an identifier that the library was asked for.
+    OwnPublish(Vec<u8>),
 }
 
 /// A line in the log that concerns what the library could not do.
@@ -61,6 +63,8 @@ pub struct App {
     pub ends: Vec<u64>,
     /// PUBACK and PUBCOMP, as the handlers of the connection get them.
     pub acknowledged: Vec<(u64, u16)>,
+    /// Answers of which handlers were told: packet type and identifier.
+    pub answers: Vec<(u8, u16)>,
     /// Packets written, their payloads cut to the number in front.
     pub wrote: Vec<(u64, Parsed)>,
     pub log: Vec<(u64, Line)>,
@@ -97,6 +101,13 @@ impl App {
     pub fn acknowledged(&mut self, id: u16, now: u64) {
         if self.records() {
             self.acknowledged.push((now, id));
+        }
+    }
+
+    /// An answer reaches a handler.
+    pub fn answered(&mut self, kind: u8, id: u16) {
+        if self.records() {
+            self.answers.push((kind, id));
         }
     }
 

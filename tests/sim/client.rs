@@ -203,8 +203,8 @@ impl Client {
             return Ok(());
         }
         self.write(&encode(out), now, false)?;
-        let (unsent, clock) = (self.unsent(), self.clock(now));
-        self.conn.session.sent_other(out.first, out.id, unsent, clock);
+        let clock = self.clock(now);
+        self.conn.session.sent_other(out.first, out.id, clock);
         Ok(())
     }
 
@@ -339,7 +339,7 @@ impl Client {
     /// MG_EV_SEND: the socket has taken so many bytes.
     pub fn left(&mut self, bytes: usize, now: u64) {
         let clock = self.clock(now);
-        self.conn.session.left(bytes, clock);
+        self.conn.session.left(bytes, self.unsent(), clock);
         if self.conn.session.may_have_more() {
             self.pump(now);
         }
@@ -467,6 +467,11 @@ impl Client {
     }
 
     fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
+        if let (Tell::Subscriber | Tell::Handlers | Tell::Downgraded, Some(id)) = (tell, packet.id)
+            && !matches!(packet.kind(), kind::PUBLISH | kind::PUBREL)
+        {
+            self.app.answered(packet.kind(), id.get());
+        }
         match tell {
             Tell::Accepted => {
                 let slot = self.conn.slot();
@@ -478,6 +483,10 @@ impl Client {
                     match greeting {
                         Greeting::Publish(topic) => drop(self.publish(0, &topic, 20, QoS::AtMostOnce, now)),
                         Greeting::Packet(packet) => self.write_past(&packet, now),
+                        Greeting::OwnPublish(topic) => {
+                            let id = self.conn.session.packet_id();
+                            self.write_past(&encode(&Out::publish(2, Some(id), &topic, &[0; 4])), now);
+                        }
                     }
                 }
                 if let Some(number) = self.on_connack.take() {
@@ -547,7 +556,8 @@ impl Client {
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
         let recipient = Recipient { handler: 0, messages_only: true };
-        self.conn.session.subscribe(filter, qos, recipient).expect("a right filter, and memory");
+        let clock = self.clock(now);
+        self.conn.session.subscribe(filter, qos, recipient, clock).expect("a right filter, and memory");
         self.pump(now);
     }
 

@@ -43,6 +43,8 @@ pub struct Tap {
     begun: bool,
     ended: bool,
     accepted: bool,
+    /// CONNECT has asked for a new session: there is one, whatever CONNACK says.
+    clean: bool,
     written_at: u64,
     keep_alive: u64,
     last_id: u16,
@@ -102,8 +104,9 @@ impl Tap {
         self.check_silence(now);
         self.written_at = now;
         match &packet {
-            Parsed::Connect { keep_alive, .. } => {
+            Parsed::Connect { keep_alive, clean_session, .. } => {
                 self.begun = true;
+                self.clean = *clean_session;
                 self.keep_alive = *keep_alive as u64 * 1000;
                 self.seen.connects += 1;
             }
@@ -143,7 +146,7 @@ impl Tap {
                 // Before it, the time limit for connecting watches over the silence.
                 self.accepted = true;
                 self.written_at = now;
-                if !session_present {
+                if !session_present || self.clean {
                     self.used.clear();
                 }
             }
@@ -172,6 +175,11 @@ impl Tap {
     /// A message too large to be read is acknowledged all the same.
     pub fn read_oversized(&mut self, qos: u8, id: u16) {
         self.owed.push_back((3 + qos, id));
+    }
+
+    /// PUBREL with this identifier was never answered, and the client does not wait any longer.
+    pub fn gives_up_release(&mut self, id: u16) {
+        self.free(id, |u| matches!(u, Use::Message { released: true, .. }));
     }
 
     /// Nothing is in use and nothing is owed.

@@ -1,7 +1,10 @@
 //! What a client's session has to do, event by event: chapters 3 and 4 of the standard and this project's own choices, in the plainest words that a program has.
 //!
-//! It says which packets go out, in which order, and which messages reach the app. It knows nothing of how the library does it: identifiers are
-//! whatever the client takes, as long as they are free; lists are copied about as they please.
+//! It says which packets go out, in which order, which messages reach the app, and of which answers it is told. It knows nothing of how the library does
+//! it: identifiers are whatever the client takes, as long as they are free and stay the same; lists are copied about as they please.
+//!
+//! Within an event no time passes. It passes with `Time`, and only until the client writes something of itself or gives the connection up; so all that was
+//! written before and is still on the wire is older than the time that an answer may take, or there is nothing on the wire.
 #![allow(missing_docs)]
 
 /// The bounds within which everything is gone through.
@@ -10,6 +13,8 @@ pub struct Bounds {
     pub messages: usize,
     pub subscriptions: usize,
     pub unsubscribing: usize,
+    /// Of all these together.
+    pub all: usize,
 }
 
 /// Whose identifier an acknowledgement names.
@@ -39,7 +44,7 @@ pub enum Event {
     /// TCP is up.
     Connect,
     Disconnect,
-    /// The link breaks.
+    /// The link breaks, too late after anything was written for that to be the cause.
     Lost,
     ConnAck {
         session_present: bool,
@@ -50,21 +55,21 @@ pub enum Event {
     Message(u8, u16),
     PubRel(u16),
     PingResp,
-    /// Time passes until something is due.
+    /// Time passes until the client writes something or closes.
     Time,
     /// The event, with no memory to write anything; then a poll, with memory.
     Starved(&'static Event),
 }
 
-/// A packet that goes out. Where an identifier is `None`, it is a fresh one.
+/// A packet that goes out. Its identifier, if it has one, is the one that was taken for it before; else a fresh one, for the client to choose.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sent {
     Connect,
     Disconnect,
     PingReq,
-    Message { number: u32, qos: u8, dup: bool, id: Option<u16> },
-    Subscribe,
-    Unsubscribe,
+    Message { number: u32, qos: u8, dup: bool, id: u16 },
+    Subscribe { id: Option<u16> },
+    Unsubscribe { id: Option<u16> },
     Answer(u8, u16),
 }
 
@@ -80,8 +85,27 @@ enum Phase {
     /// Never sent in the session that the broker knows.
     Queued,
     Sent,
-    /// PUBREC has come.
+    /// PUBREC has come. The content is kept until PUBCOMP.
     Released,
+}
+
+/// Where what needs an answer is on this connection.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+enum Way {
+    /// It is to be written.
+    Waiting,
+    /// It was written, and its answer is awaited.
+    OnWire,
+    /// The same, and in vain for as long as an answer may take: a ping has been sent behind it.
+    AskedFor,
+    /// Nothing is to be done on this connection: it was answered, or twice left unanswered.
+    Done,
+}
+
+impl Way {
+    fn on_wire(self) -> bool {
+        matches!(self, Way::OnWire | Way::AskedFor)
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,6 +114,54 @@ struct Message {
     qos: u8,
     phase: Phase,
     id: u16,
+    way: Way,
+    overdue: bool,
+    /// Written more than once on this connection.
+    repeated: bool,
+    /// How often PUBREL was not answered in time, up to 3, and whether that was so on an earlier connection, too.
+    in_vain: u8,
+    in_vain_before: bool,
+}
+
+/// A SUBSCRIBE or an UNSUBSCRIBE.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    /// It keeps its identifier until it is answered.
+    id: Option<u16>,
+    way: Way,
+    overdue: bool,
+    repeated: bool,
+    /// An UNSUBSCRIBE that the app has taken back by subscribing again: its answer is awaited, but it is not sent any more.
+    taken_back: bool,
+}
+
+impl Request {
+    const NEW: Self = Request { id: None, way: Way::Waiting, overdue: false, repeated: false, taken_back: false };
+
+    /// As it stands when a connection is up.
+    fn anew(self) -> Self {
+        Request { id: self.id, ..Self::NEW }
+    }
+
+    /// It is overdue: sent again, once on a connection.
+    fn look(&mut self) -> bool {
+        if self.way != Way::AskedFor {
+            return false;
+        }
+        self.way = if self.overdue || self.taken_back { Way::Done } else { Way::Waiting };
+        self.overdue = true;
+        true
+    }
+}
+
+/// The packet written last, as far as its answer shows that the broker has taken it and all before it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Last {
+    Answered,
+    Ping,
+    Id(u16),
+    /// One that is never answered.
+    Other,
 }
 
 /// What must happen on an event.
@@ -98,23 +170,51 @@ pub struct Must {
     pub sent: Vec<Sent>,
     /// A message reaches the app.
     pub delivered: bool,
+    /// An answer of the broker's is told to the app.
+    pub told: bool,
+    /// Identifiers that are given free without PUBCOMP.
+    pub freed: Vec<u16>,
+    /// The identifier that PUBREL is due for.
+    release: Option<u16>,
+    /// So many seconds pass until then.
+    pub after: Option<u64>,
     pub closed: bool,
     /// The standard leaves it open whether the connection ends: nothing else may happen.
     pub may_close: bool,
 }
+
+/// The widest window.
+const WIDEST: u16 = 16;
+/// Seconds.
+const ACK_TIMEOUT: u64 = 20;
+const LONGEST_WAIT: u64 = 120;
 
 #[derive(Clone, Debug)]
 pub struct Spec {
     clean: bool,
     link: Link,
     messages: Vec<Message>,
-    /// The newest first: the identifier of a SUBSCRIBE whose answer is awaited.
-    subscriptions: Vec<Option<u16>>,
-    /// Identifiers of SUBSCRIBEs whose subscription is gone, and of UNSUBSCRIBEs.
+    /// The newest first.
+    subscriptions: Vec<Request>,
+    /// UNSUBSCRIBEs that are owed to the session, the newest first.
+    unsubscribing: Vec<Request>,
+    /// Identifiers of SUBSCRIBEs on the wire whose subscription is gone.
     gone: Vec<u16>,
-    unsubscribing: Vec<u16>,
+    /// Identifiers of what was sent twice on this connection and answered once.
+    second_answers: Vec<u16>,
     received: Vec<u16>,
     ping: bool,
+    /// How many messages may be in flight; up to where that grows with each answer; and how many were answered since it last grew.
+    window: u16,
+    quickly_to: u16,
+    answers: u16,
+    /// A message was answered on this connection.
+    acknowledged: bool,
+    last: Last,
+    /// A ping was written behind the last message or request.
+    ping_behind: bool,
+    /// How long an answer may take, seconds.
+    wait: u64,
     next_number: u32,
 }
 
@@ -125,27 +225,58 @@ impl Spec {
             link: Link::Down,
             messages: Vec::new(),
             subscriptions: Vec::new(),
-            gone: Vec::new(),
             unsubscribing: Vec::new(),
+            gone: Vec::new(),
+            second_answers: Vec::new(),
             received: Vec::new(),
             ping: false,
+            window: WIDEST,
+            quickly_to: 0,
+            answers: 0,
+            acknowledged: false,
+            last: Last::Other,
+            ping_behind: false,
+            wait: ACK_TIMEOUT,
             next_number: 1,
         }
     }
 
-    /// What two states have in common that can't be told apart: identifiers and numbers do not count.
+    /// What two states have in common that can't be told apart: identifiers and numbers do not count; nor does how much wider than what there is to send the
+    /// window is, nor what was written last while it is and no ping is under way.
     pub fn key(&self) -> Vec<u8> {
-        let mut key = vec![self.link as u8, self.ping as u8, self.gone.len() as u8, self.unsubscribing.len() as u8];
+        let mut key = vec![self.link as u8, self.ping as u8, self.acknowledged as u8];
         key.push(self.received.iter().fold(0, |set, id| set | 1 << id));
-        key.extend(self.subscriptions.iter().map(|s| s.is_some() as u8));
-        key.extend(self.messages.iter().map(|m| 16 + m.qos * 4 + m.phase as u8));
+        key.extend(match self.window {
+            1 => [1, (self.quickly_to > 2) as u8],
+            2 => [2, if self.quickly_to > 2 { 9 } else { self.answers as u8 }],
+            3..6 => [3, 0],
+            _ => [6, 0],
+        });
+        if self.window == 1 || self.ping {
+            let index = |id: u16| self.in_use().iter().position(|i| *i == id).unwrap_or(99) as u8;
+            key.extend(match self.last {
+                Last::Answered => [0, 0],
+                Last::Ping => [1, 0],
+                Last::Id(id) => [2, index(id)],
+                Last::Other => [3, 0],
+            });
+            key.push(self.ping_behind as u8);
+        }
+        let request =
+            |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
+        key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
+        key.extend(self.unsubscribing.iter().chain(&self.subscriptions).flat_map(request));
+        key.extend(self.messages.iter().flat_map(|m| {
+            let flags = m.overdue as u8 + 2 * m.repeated as u8 + 4 * m.in_vain_before as u8 + 8 * m.in_vain;
+            [m.qos * 4 + m.phase as u8, m.way as u8, flags]
+        }));
         key
     }
 
     pub fn in_use(&self) -> Vec<u16> {
-        let messages = self.messages.iter().filter(|m| m.phase != Phase::Queued).map(|m| m.id);
-        let subscriptions = self.subscriptions.iter().flatten().copied();
-        messages.chain(subscriptions).chain(self.gone.iter().copied()).chain(self.unsubscribing.iter().copied()).collect()
+        let messages = self.messages.iter().map(|m| m.id);
+        let requests = self.unsubscribing.iter().chain(&self.subscriptions).filter_map(|r| r.id);
+        messages.chain(requests).chain(self.gone.iter().copied()).chain(self.second_answers.iter().copied()).collect()
     }
 
     pub fn is_down(&self) -> bool {
@@ -156,22 +287,37 @@ impl Spec {
         self.link == Link::Up
     }
 
+    /// PINGRESP is awaited.
+    pub fn is_asking(&self) -> bool {
+        self.ping
+    }
+
     pub fn is_clean(&self) -> bool {
         self.clean
     }
 
-    /// The answer that the first of the identifiers in use is waiting for.
+    /// An answer that is awaited.
     pub fn awaited(&self) -> Option<Event> {
-        let first = *self.in_use().first()?;
-        let message = self.messages.iter().find(|m| m.id == first && m.phase != Phase::Queued);
-        let ack = match message.map(|m| (m.qos, m.phase)) {
-            Some((1, _)) => Ack::PubAck,
-            Some((_, Phase::Released)) => Ack::PubComp,
-            Some(_) => Ack::PubRec,
-            None if self.unsubscribing.contains(&first) => Ack::UnsubAck,
-            None => Ack::SubAck,
-        };
-        Some(Event::Ack(ack, Target::InUse(0)))
+        if self.ping {
+            return Some(Event::PingResp);
+        }
+        let in_use = self.in_use();
+        let answer = |ack, id: u16| Some(Event::Ack(ack, Target::InUse(in_use.iter().position(|i| *i == id)?)));
+        if let Some(m) = self.messages.iter().find(|m| m.way.on_wire()) {
+            let ack = match (m.qos, m.phase) {
+                (1, _) => Ack::PubAck,
+                (_, Phase::Released) => Ack::PubComp,
+                _ => Ack::PubRec,
+            };
+            return answer(ack, m.id);
+        }
+        if let Some(r) = self.unsubscribing.iter().find(|r| r.id.is_some()) {
+            return answer(Ack::UnsubAck, r.id?);
+        }
+        if let Some(r) = self.subscriptions.iter().find(|r| r.id.is_some()) {
+            return answer(Ack::SubAck, r.id?);
+        }
+        self.gone.first().or(self.second_answers.first()).and_then(|id| answer(Ack::SubAck, *id))
     }
 
     pub fn next_number(&self) -> u32 {
@@ -189,7 +335,7 @@ impl Spec {
     /// All that can happen next.
     pub fn events(&self, bounds: Bounds) -> Vec<Event> {
         use Event::*;
-        const STARVED: [Event; 8] = [
+        const STARVED: [Event; 14] = [
             Publish(0),
             Publish(1),
             Publish(2),
@@ -198,13 +344,19 @@ impl Spec {
             ConnAck { session_present: false },
             ConnAck { session_present: true },
             PubRel(1),
+            Message(1, 1),
+            Message(2, 1),
+            Disconnect,
+            PingResp,
+            Ack(self::Ack::PubAck, Target::InUse(0)),
+            Ack(self::Ack::PubRec, Target::InUse(0)),
         ];
-        const STARVED_MESSAGES: [Event; 3] = [Message(1, 1), Message(2, 1), Disconnect];
+        let all = self.messages.len() + self.subscriptions.len() + self.unsubscribing.len() + self.gone.len() + self.second_answers.len();
         let mut events = vec![Publish(0)];
-        if self.messages.len() < bounds.messages {
+        if self.messages.len() < bounds.messages && all < bounds.all {
             events.extend([Publish(1), Publish(2)]);
         }
-        if self.subscriptions.len() < bounds.subscriptions {
+        if self.subscriptions.len() < bounds.subscriptions && all < bounds.all {
             events.push(Subscribe);
         }
         if self.unsubscribing.len() < bounds.unsubscribing && self.gone.len() < bounds.unsubscribing {
@@ -214,12 +366,12 @@ impl Spec {
             events.push(Connect);
             return events;
         }
-        let starved: Vec<Event> = STARVED
-            .iter()
-            .chain(&STARVED_MESSAGES)
-            .filter(|e| events.contains(e) || !matches!(e, Publish(_) | Subscribe | Unsubscribe))
-            .map(Starved)
-            .collect();
+        let possible = |e: &&Event| match e {
+            Publish(_) | Subscribe | Unsubscribe => events.contains(e),
+            Ack(..) => !self.in_use().is_empty(),
+            _ => true,
+        };
+        let starved: Vec<Event> = STARVED.iter().filter(possible).map(Starved).collect();
         events.extend(starved);
         events.extend([Disconnect, Lost, Refused, PingResp, Time]);
         events.extend([false, true].map(|session_present| ConnAck { session_present }));
@@ -231,12 +383,52 @@ impl Spec {
         events
     }
 
+    /// The connection, or the attempt, has ended.
     fn down(&mut self) {
+        if self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
+            self.shrink();
+        }
         self.link = Link::Down;
         self.gone.clear();
-        self.unsubscribing.clear();
-        self.subscriptions.iter_mut().for_each(|s| *s = None);
+        self.second_answers.clear();
         self.ping = false;
+        self.wait = ACK_TIMEOUT;
+        for m in &mut self.messages {
+            m.way = Way::Waiting;
+            (m.overdue, m.repeated) = (false, false);
+            m.in_vain_before = m.in_vain > 0;
+        }
+        for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
+            *r = Request { taken_back: r.taken_back, ..r.anew() };
+        }
+        self.unsubscribing.retain(|r| !r.taken_back);
+    }
+
+    /// How many messages are on the way.
+    fn in_flight(&self) -> u16 {
+        self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire()).count() as u16
+    }
+
+    /// How many requests are.
+    fn asking(&self) -> u16 {
+        self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire()).count() as u16
+    }
+
+    /// Something was lost: one at a time, and from there on quickly to half of where it was.
+    fn shrink(&mut self) {
+        self.quickly_to = (self.window / 2).max(1);
+        self.window = 1;
+        self.answers = 0;
+    }
+
+    fn grow(&mut self) {
+        if self.window < WIDEST {
+            self.answers += 1;
+            if self.window < self.quickly_to || self.answers >= self.window {
+                self.window += 1;
+                self.answers = 0;
+            }
+        }
     }
 
     /// The event happens.
@@ -254,6 +446,12 @@ impl Spec {
         }
         if must.closed {
             self.down();
+        } else if self.link == Link::Up {
+            // Without memory it has to wait for the poll, and what may go then goes first.
+            let late = must.release.take_if(|_| starved);
+            self.release(must.release, &mut must);
+            self.send(&mut must);
+            self.release(late, &mut must);
         }
         must
     }
@@ -264,25 +462,33 @@ impl Spec {
             Event::Publish(0) => {
                 // At most once: if it can't be written, it is gone.
                 if up && !starved {
-                    must.sent.push(Sent::Message { number: self.next_number, qos: 0, dup: false, id: None });
+                    must.sent.push(Sent::Message { number: self.next_number, qos: 0, dup: false, id: 0 });
+                    self.last = Last::Other;
                 }
                 self.next_number += 1;
             }
             Event::Publish(qos) => {
-                let number = self.next_number;
+                let message = Message {
+                    number: self.next_number,
+                    qos,
+                    phase: Phase::Queued,
+                    id: 0,
+                    way: Way::Waiting,
+                    overdue: false,
+                    repeated: false,
+                    in_vain: 0,
+                    in_vain_before: false,
+                };
+                self.messages.push(message);
                 self.next_number += 1;
-                self.messages.push(Message { number, qos, phase: Phase::Queued, id: 0 });
-                if up {
-                    must.sent.push(Sent::Message { number, qos, dup: false, id: None });
-                }
             }
             Event::Subscribe => {
-                self.subscriptions.insert(0, None);
-                if up {
-                    must.sent.push(Sent::Subscribe);
-                }
+                self.subscriptions.insert(0, Request::NEW);
+                // The broker is to go on sending.
+                self.unsubscribing.retain(|r| r.way != Way::Waiting);
+                self.unsubscribing.iter_mut().for_each(|r| r.taken_back = true);
             }
-            Event::Unsubscribe => self.unsubscribe(up, starved, must),
+            Event::Unsubscribe => self.unsubscribe(),
             Event::Connect => {
                 self.link = Link::Asked;
                 must.sent.push(Sent::Connect);
@@ -294,11 +500,8 @@ impl Spec {
                 must.closed = true;
             }
             Event::Lost | Event::Refused => must.closed = true,
-            Event::ConnAck { session_present } if up || session_present && self.clean => must.closed = true,
-            Event::ConnAck { session_present } => {
-                self.link = Link::Up;
-                self.begin(session_present, must);
-            }
+            Event::ConnAck { .. } if up => must.closed = true,
+            Event::ConnAck { session_present } => self.begin(session_present && !self.clean),
             Event::Ack(ack, target) => self.acknowledged(ack, self.resolve(target), must),
             Event::Message(qos, id) => {
                 let again = qos == 2 && self.received.contains(&id);
@@ -316,73 +519,231 @@ impl Spec {
                 self.received.retain(|r| *r != id);
                 must.sent.push(Sent::Answer(7, id));
             }
-            Event::PingResp => self.ping = false,
+            Event::PingResp => self.ping_answered(must),
             // CONNACK or PINGRESP that do not come.
             Event::Time if !up || self.ping => must.closed = true,
             Event::Time => {
-                self.ping = true;
-                must.sent.push(Sent::PingReq);
+                if self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire()) {
+                    must.after = Some(self.wait);
+                }
+                let ways = self.messages.iter_mut().map(|m| &mut m.way);
+                let ways = ways.chain(self.subscriptions.iter_mut().chain(&mut self.unsubscribing).map(|r| &mut r.way));
+                ways.filter(|way| **way == Way::OnWire).for_each(|way| *way = Way::AskedFor);
+                self.ask(must);
             }
             Event::Starved(_) => unreachable!("taken apart above"),
         }
     }
 
-    fn unsubscribe(&mut self, up: bool, starved: bool, must: &mut Must) {
-        // With another of the same filter the broker goes on sending.
-        let last = self.subscriptions.len() == 1;
-        if self.subscriptions.is_empty() || up && last && starved {
+    fn ask(&mut self, must: &mut Must) {
+        self.ping = true;
+        self.ping_behind = true;
+        self.last = Last::Ping;
+        must.sent.push(Sent::PingReq);
+    }
+
+    fn unsubscribe(&mut self) {
+        if self.subscriptions.is_empty() {
             return;
         }
-        if up && last {
-            must.sent.push(Sent::Unsubscribe);
+        let removed = self.subscriptions.remove(0);
+        if removed.way.on_wire() {
+            self.gone.extend(removed.id);
         }
-        if let Some(id) = self.subscriptions.remove(0) {
-            self.gone.push(id);
+        // With another of the same filter the broker goes on sending.
+        if self.subscriptions.is_empty() {
+            self.unsubscribing.insert(0, Request::NEW);
         }
     }
 
     /// CONNACK 0.
-    fn begin(&mut self, session_present: bool, must: &mut Must) {
-        must.sent.extend(self.subscriptions.iter().map(|_| Sent::Subscribe));
-        if !session_present {
+    fn begin(&mut self, kept: bool) {
+        self.link = Link::Up;
+        self.acknowledged = false;
+        (self.last, self.ping_behind) = (Last::Other, false);
+        if !kept {
             self.received.clear();
-            // What the broker has taken over is its own.
-            self.messages.retain(|m| m.phase != Phase::Released);
-            self.messages.iter_mut().for_each(|m| m.phase = Phase::Queued);
+            // It knows of nothing that was unsubscribed, and of no message: each goes out as a new one.
+            self.unsubscribing.clear();
+            for m in &mut self.messages {
+                m.phase = Phase::Queued;
+                (m.in_vain, m.in_vain_before) = (0, false);
+            }
         }
-        must.sent.extend(self.messages.iter().map(|m| match m.phase {
-            Phase::Queued => Sent::Message { number: m.number, qos: m.qos, dup: false, id: None },
-            Phase::Sent => Sent::Message { number: m.number, qos: m.qos, dup: true, id: Some(m.id) },
-            Phase::Released => Sent::Answer(6, m.id),
-        }));
+    }
+
+    /// What may go goes: UNSUBSCRIBE, then SUBSCRIBE, then the queue in its order.
+    fn send(&mut self, must: &mut Must) {
+        loop {
+            let widest = self.window == WIDEST;
+            let busy = self.in_flight() + if widest { 0 } else { self.asking() };
+            let room = busy < self.window;
+            let waiting = |r: &Request| r.way == Way::Waiting;
+            let unsubscribe = self.unsubscribing.iter().position(waiting).filter(|_| room || widest);
+            let subscribe = self.subscriptions.iter().position(waiting).filter(|_| room || widest);
+            let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
+            let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
+            let request = unsubscribe.is_some() || subscribe.is_some();
+            if !request && message.is_none() {
+                return;
+            }
+            // With a window of one each stands alone: all before it was answered, or a ping behind that.
+            let alone = self.last == Last::Answered || self.ping_behind && !self.ping;
+            if (request || release.is_none()) && self.window == 1 && !alone {
+                if !self.ping {
+                    self.ask(must);
+                }
+                return;
+            }
+            if request {
+                let unsubscribing = unsubscribe.is_some();
+                let list = if unsubscribing { &mut self.unsubscribing } else { &mut self.subscriptions };
+                let r = &mut list[unsubscribe.or(subscribe).unwrap()];
+                must.sent.push(if unsubscribing { Sent::Unsubscribe { id: r.id } } else { Sent::Subscribe { id: r.id } });
+                r.way = Way::OnWire;
+                r.repeated = r.overdue;
+                // A fresh identifier is the last that was written once it is known.
+                self.last = Last::Id(r.id.unwrap_or(0));
+            } else if let Some(at) = message {
+                let m = &mut self.messages[at];
+                must.sent.push(match m.phase {
+                    Phase::Queued | Phase::Sent => Sent::Message { number: m.number, qos: m.qos, dup: m.phase == Phase::Sent, id: m.id },
+                    Phase::Released => Sent::Answer(6, m.id),
+                });
+                if m.phase == Phase::Queued {
+                    m.phase = Phase::Sent;
+                }
+                m.way = Way::OnWire;
+                m.repeated |= m.overdue;
+                self.last = Last::Id(m.id);
+            }
+            self.ping_behind = false;
+        }
+    }
+
+    /// PINGRESP: what it has overtaken was lost, and is sent again.
+    fn ping_answered(&mut self, must: &mut Must) {
+        self.ping = false;
+        if self.last == Last::Ping {
+            self.last = Last::Answered;
+        }
+        let mut lost = false;
+        for m in self.messages.iter_mut().filter(|m| m.way == Way::AskedFor) {
+            m.way = Way::Waiting;
+            m.overdue = true;
+            lost = true;
+            if m.phase == Phase::Released {
+                m.in_vain = (m.in_vain + 1).min(3);
+            }
+        }
+        // Some brokers never answer PUBREL for what they do not know.
+        let hopeless = |m: &Message| m.phase == Phase::Released && m.overdue && m.way == Way::Waiting && m.in_vain == 3 && m.in_vain_before;
+        must.freed.extend(self.messages.iter().filter(|m| hopeless(m)).map(|m| m.id));
+        self.messages.retain(|m| !hopeless(m));
+        for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
+            lost |= r.look();
+        }
+        if lost {
+            self.shrink();
+            self.wait = (2 * self.wait).min(LONGEST_WAIT);
+        }
+        let requests = self.subscriptions.iter().chain(&self.unsubscribing);
+        if self.messages.is_empty() && requests.into_iter().all(|r| r.way == Way::Done) {
+            // Nothing is waited for any more.
+            self.wait = ACK_TIMEOUT;
+        }
     }
 
     fn acknowledged(&mut self, ack: Ack, id: u16, must: &mut Must) {
+        must.told = true;
         let message = self.messages.iter().position(|m| m.id == id && m.phase != Phase::Queued);
-        if ack == Ack::SubAck {
-            self.subscriptions.iter_mut().filter(|s| **s == Some(id)).for_each(|s| *s = None);
-            self.gone.retain(|s| *s != id);
-            must.may_close = message.is_some() || self.unsubscribing.contains(&id);
-        } else if let Some(at) = message {
-            let Message { qos, phase, .. } = self.messages[at];
-            match (ack, qos, phase) {
-                // At QoS 2 as well: brokers that have QoS 1 only answer so.
-                (Ack::PubAck, _, Phase::Sent) | (Ack::PubComp, 2, Phase::Released) => drop(self.messages.remove(at)),
-                (Ack::PubRec, 2, _) => {
-                    self.messages[at].phase = Phase::Released;
-                    must.sent.push(Sent::Answer(6, id));
-                }
-                _ => must.closed = true,
+        let subscription = self.subscriptions.iter().position(|r| r.id == Some(id));
+        let unsubscribing = self.unsubscribing.iter().position(|r| r.id == Some(id));
+        if matches!(ack, Ack::SubAck | Ack::UnsubAck) && self.last == Last::Id(id) {
+            self.last = Last::Answered;
+        }
+        match (ack, message, subscription, unsubscribing) {
+            (Ack::SubAck, _, Some(at), _) => {
+                let answered = std::mem::replace(&mut self.subscriptions[at], Request { way: Way::Done, ..Request::NEW });
+                self.request_answered(answered, id);
             }
-        } else if self.unsubscribing.contains(&id) {
-            self.unsubscribing.retain(|u| *u != id || ack != Ack::UnsubAck);
-            must.closed = ack != Ack::UnsubAck;
-        } else if ack == Ack::PubRec {
-            // Also for what nobody knows: the broker must be able to end it.
+            (Ack::UnsubAck, _, _, Some(at)) => {
+                let answered = self.unsubscribing.remove(at);
+                self.request_answered(answered, id);
+            }
+            (Ack::PubAck | Ack::PubRec | Ack::PubComp, Some(at), ..) => self.message_answered(ack, at, must),
+            _ => {
+                let second = self.second_answers.contains(&id);
+                if second || self.gone.contains(&id) && matches!(ack, Ack::SubAck | Ack::UnsubAck) {
+                    must.told = false;
+                    if ack != Ack::PubRec {
+                        self.gone.retain(|i| *i != id);
+                        self.second_answers.retain(|i| *i != id);
+                    }
+                } else {
+                    must.may_close = self.in_use().contains(&id);
+                }
+                // Also for what nobody knows: the broker must be able to end it.
+                if ack == Ack::PubRec {
+                    must.release = Some(id);
+                }
+            }
+        }
+    }
+
+    fn release(&mut self, id: Option<u16>, must: &mut Must) {
+        if let Some(id) = id {
             must.sent.push(Sent::Answer(6, id));
-            must.may_close = self.in_use().contains(&id);
-        } else {
-            must.may_close = self.in_use().contains(&id);
+            self.last = Last::Id(id);
+        }
+    }
+
+    fn request_answered(&mut self, request: Request, id: u16) {
+        if request.repeated {
+            self.second_answers.push(id);
+            self.wait = ACK_TIMEOUT;
+        }
+    }
+
+    fn message_answered(&mut self, ack: Ack, at: usize, must: &mut Must) {
+        let Message { qos, phase, id, repeated, .. } = self.messages[at];
+        match (ack, qos, phase) {
+            // At QoS 2 as well: brokers that have QoS 1 only answer so.
+            (Ack::PubAck, _, Phase::Sent) | (Ack::PubComp, 2, Phase::Released) => {
+                self.messages.remove(at);
+                if repeated {
+                    self.second_answers.push(id);
+                }
+            }
+            (Ack::PubRec, 2, Phase::Sent) => {
+                let m = &mut self.messages[at];
+                (m.phase, m.way, m.overdue) = (Phase::Released, Way::OnWire, false);
+                (m.in_vain, m.in_vain_before) = (0, false);
+                must.release = Some(id);
+            }
+            // The answer to a repeated PUBLISH.
+            (Ack::PubRec, 2, Phase::Released) => {
+                let m = &mut self.messages[at];
+                (m.way, m.overdue) = (Way::OnWire, false);
+                must.told = false;
+                must.release = Some(id);
+                return;
+            }
+            _ => {
+                must.closed = true;
+                must.told = false;
+                return;
+            }
+        }
+        if self.last == Last::Id(id) {
+            self.last = Last::Answered;
+        }
+        self.acknowledged = true;
+        if repeated {
+            self.wait = ACK_TIMEOUT;
+        }
+        if ack != Ack::PubComp {
+            self.grow();
         }
     }
 
@@ -391,19 +752,33 @@ impl Spec {
         self.down();
     }
 
-    /// The packet went out with this fresh identifier, which must have been free. `nth`: how many SUBSCRIBEs went before it on this event.
-    pub fn bind(&mut self, sent: Sent, id: u16, nth: usize) {
-        assert!(id != 0 && !self.in_use().contains(&id), "2.3.1-2: identifier {id} is taken for {sent:?} while in use");
-        match sent {
-            Sent::Message { number, .. } => {
-                for m in self.messages.iter_mut().filter(|m| m.number == number) {
-                    m.phase = Phase::Sent;
-                    m.id = id;
-                }
-            }
-            Sent::Subscribe => self.subscriptions[nth] = Some(id),
-            Sent::Unsubscribe => self.unsubscribing.push(id),
-            _ => {}
+    /// The app was given this identifier for the message with this number. It must have been free.
+    pub fn took(&mut self, number: u32, id: u16) {
+        self.check_free(id);
+        self.messages.iter_mut().filter(|m| m.number == number).for_each(|m| m.id = id);
+        if self.last == Last::Id(0) {
+            self.last = Last::Id(id);
         }
+    }
+
+    /// The SUBSCRIBE or UNSUBSCRIBE went out with this fresh identifier.
+    pub fn bind(&mut self, sent: Sent, id: u16) {
+        self.check_free(id);
+        let list = if matches!(sent, Sent::Subscribe { .. }) { &mut self.subscriptions } else { &mut self.unsubscribing };
+        let request = list.iter_mut().find(|r| r.id.is_none() && r.way == Way::OnWire).expect("it was sent");
+        request.id = Some(id);
+        let unknown = |r: &Request| r.id.is_none() && r.way == Way::OnWire;
+        if self.last == Last::Id(0) && !self.subscriptions.iter().chain(&self.unsubscribing).any(unknown) {
+            self.last = Last::Id(id);
+        }
+    }
+
+    /// The identifier of the message with this number.
+    pub fn id_of(&self, number: u32) -> Option<u16> {
+        self.messages.iter().find(|m| m.number == number).map(|m| m.id)
+    }
+
+    fn check_free(&self, id: u16) {
+        assert!(id != 0 && !self.in_use().contains(&id), "2.3.1-2: identifier {id} is taken while in use");
     }
 }

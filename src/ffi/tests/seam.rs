@@ -10,8 +10,7 @@ use super::super::websocket::mgos_mqtt_core_ws_frames;
 use super::link::{Nc, Proto, at};
 use super::world::{Config, Timer, callback, shared, with};
 use crate::heap::testing::fails;
-use crate::wire::is_wildcard;
-use core::ffi::{CStr, c_char, c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 use std::borrow::ToOwned;
 use std::boxed::Box;
@@ -84,18 +83,11 @@ extern "C" fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
-    if on != 0 && fails() {
-        return 0;
+extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) {
+    with(|w| w.time_watchers.retain(|&watcher| watcher != c));
+    if on != 0 && !fails() {
+        with(|w| w.time_watchers.push(c));
     }
-    with(|w| {
-        assert_eq!(w.time_watchers.contains(&c), on == 0, "a watch begins once, and ends once");
-        w.time_watchers.retain(|&watcher| watcher != c);
-        if on != 0 {
-            w.time_watchers.push(c);
-        }
-    });
-    1
 }
 
 #[unsafe(no_mangle)]
@@ -147,13 +139,10 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
-    let [id, topic, message, user, password] =
-        Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
-    // SAFETY: a string of the configuration, which ends with a NUL.
-    let wrong = !topic.is_null() && unsafe { CStr::from_ptr(topic) }.to_bytes().iter().any(|&b| is_wildcard(b));
-    let all = if wrong { [id, null(), null(), user, password, topic] } else { [id, topic, message, user, password, null()] };
-    // SAFETY: there is room for six.
-    unsafe { texts.cast::<[*const c_char; 6]>().write(all) };
+    for (i, text) in Config::at(cfg).texts.iter().enumerate() {
+        // SAFETY: there is room for five.
+        unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -321,14 +310,18 @@ extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgo
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_ws_agreed(reply: *mut c_void, conn: i32) -> u32 {
-    // SAFETY: the reply of world.rs: whether the server agrees.
-    let agreed = unsafe { *reply.cast::<bool>() };
-    if !agreed {
-        with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
-        callback("log");
+extern "C" fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32 {
+    // SAFETY: NULL, or the reply of world.rs: whether the server agrees.
+    let agreed = match unsafe { reply.cast::<bool>().as_ref() } {
+        None if at(nc).recv.len() < at(nc).limit => return 2,
+        reply => reply == Some(&true),
+    };
+    if agreed {
+        return 1;
     }
-    agreed as u32
+    with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
+    callback("log");
+    0
 }
 
 #[unsafe(no_mangle)]

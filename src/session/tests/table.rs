@@ -1,9 +1,9 @@
 //! The sender's table of 4.3.2 and 4.3.3, every state against every acknowledgement.
 
 use super::{Q0, Q1, Q2};
-use crate::session::outbox::State::{Dropped, Echo, Fresh, Released, Sent, Subscribe};
 use crate::session::outbox::Step::{self, Done, Downgraded, Ignore, Release, ReleaseAgain, Wrong};
 use crate::session::outbox::on_ack;
+use crate::session::outbox::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE};
 use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
 #[test]
@@ -11,14 +11,17 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
     #[rustfmt::skip]
     let table = [
         // QoS, state   PUBACK      PUBREC        PUBCOMP     UNSUBACK
-        (Q1, Fresh,     [Ignore,     Ignore,       Ignore,     Ignore]),
-        (Q2, Fresh,     [Ignore,     Ignore,       Ignore,     Ignore]),
-        (Q1, Sent,      [Done,       Wrong,        Wrong,      Wrong ]),
-        (Q2, Sent,      [Downgraded, Release,      Wrong,      Wrong ]),
-        (Q2, Released,  [Wrong,      ReleaseAgain, Done,       Wrong ]),
-        (Q1, Dropped,   [Ignore,     Ignore,       Ignore,     Ignore]),
-        (Q0, Subscribe, [Wrong,      Wrong,        Wrong,      Wrong ]),
-        (Q0, Echo,      [Step::Echo, Step::Echo,   Step::Echo, Step::Echo]),
+        (Q1, FRESH,     [Ignore,     Ignore,       Ignore,     Ignore]),
+        (Q2, FRESH,     [Ignore,     Ignore,       Ignore,     Ignore]),
+        (Q1, SENT,      [Done,       Wrong,        Wrong,      Wrong ]),
+        (Q2, SENT,      [Downgraded, Release,      Wrong,      Wrong ]),
+        (Q1, BARE,      [Done,       Wrong,        Wrong,      Wrong ]),
+        (Q2, BARE,      [Downgraded, Release,      Wrong,      Wrong ]),
+        (Q2, HELD,      [Wrong,      ReleaseAgain, Done,       Wrong ]),
+        (Q2, RELEASED,  [Wrong,      ReleaseAgain, Done,       Wrong ]),
+        (Q1, DROPPED,   [Ignore,     Ignore,       Ignore,     Ignore]),
+        (Q0, SUBSCRIBE, [Wrong,      Wrong,        Wrong,      Wrong ]),
+        (Q0, ECHO,      [Step::Echo, Step::Echo,   Step::Echo, Step::Echo]),
     ];
     for (qos, state, steps) in table {
         for (ack, step) in [PUBACK, PUBREC, PUBCOMP, UNSUBACK].into_iter().zip(steps) {
