@@ -70,17 +70,21 @@ enum mgos_mqtt_reason {
 };
 
 /**
- * Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a call of the library that publishes. Each
- * comes at most once an episode, with `struct mgos_mqtt_event_arg` as its data; add a handler with mgos_event_add_handler(), or for
- * all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has none.
+ * Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a
+ * call of the library that publishes. What has happened within a second comes as one event, with
+ * `struct mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for
+ * all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original
+ * has none.
  */
 enum mgos_mqtt_event {
   /**
-   * Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more.
+   * Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more. They
+   * may have arrived.
    */
   MGOS_MQTT_EVENT_GIVEN_UP = 1297175552,
   /**
-   * Messages were set aside: the broker closes the connection on each of them. They are kept, and tried again rarely.
+   * Messages were set aside: the broker closes the connection on each of them. They are kept,
+   * and tried again rarely.
    */
   MGOS_MQTT_EVENT_SET_ASIDE,
   /**
@@ -121,7 +125,7 @@ struct mgos_mqtt_stats {
    */
   uint32_t sent;
   /**
-   * Of these, how many were sent again (DUP).
+   * Of these, how many were sent again in the same session (DUP).
    */
   uint32_t retried;
   /**
@@ -129,8 +133,10 @@ struct mgos_mqtt_stats {
    */
   uint32_t received;
   /**
-   * Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those that had lost their retry to newer
-   * ones when their connection ended unacknowledged, though they may have arrived.
+   * Messages given up: those for which 0 was returned; those that left the queue for newer ones;
+   * those that were sent without being kept, or had lost their retry to newer ones, when their
+   * connection ended without the acknowledgement, though they may have arrived; and those that
+   * were set aside and on which the broker has closed ten more connections.
    */
   uint32_t dropped;
   /**
@@ -229,8 +235,10 @@ struct mgos_mqtt_conn *mgos_mqtt_conn_from_nc(struct mg_connection *nc);
  *
  * - MG_EV_POLL, at each round of the event loop;
  * - MG_EV_MQTT_CONNACK, when the broker has accepted the connection;
- * - MG_EV_MQTT_PUBLISH and MG_EV_MQTT_SUBACK that no subscription of this library has taken. A message at QoS 1 is then the handler's to
- *   acknowledge, with mg_mqtt_puback(); one at QoS 2 is acknowledged by the library;
+ * - MG_EV_MQTT_PUBLISH and MG_EV_MQTT_SUBACK that no subscription of this library has taken. Such
+ *   a message is acknowledged by the library: at QoS 2 before the handlers are called, at QoS 1
+ *   when they have returned. Once a handler of this connection has acknowledged one at QoS 1 by
+ *   itself, with mg_mqtt_puback(), all of them at QoS 1 are the handlers' to acknowledge;
  * - MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _UNSUBACK;
  * - MG_EV_CLOSE, if there was a CONNACK before; `nc` is NULL then.
  *
@@ -270,14 +278,20 @@ void mgos_mqtt_conn_disconnect(struct mgos_mqtt_conn *c);
 bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
 
 /**
- * Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At QoS 0 it is sent if the connection is up. At QoS 1 and 2
- * it is sent, now or when the connection is up, and again after a reconnection, until the broker has acknowledged it; up to
- * `max_queue_length` messages are kept for that, the oldest is given up for a newer one.
+ * Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At
+ * QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
+ * is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
+ * to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
+ * is given up unless it is under way. QoS 2 is exactly once within a session; over a lost session,
+ * as with `clean_session` true after each reconnection, the message may arrive twice.
  *
- * Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
- * kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
- * or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL while `msg.len` is not 0.
- * `topic` and `msg` are not needed any more when it returns. May be called from a handler.
+ * Returns the packet ID, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2)
+ * carries, over any number of connections; MGOS_MQTT_EVENT_GIVEN_UP tells if it was given up.
+ * Returns 0 if the message was neither sent nor kept, with the reason in the log: at QoS 0, or
+ * without a queue, no connection, a network that is down, or a link that takes no more; a topic
+ * that is empty, not UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `c` or `topic`
+ * NULL, `msg.p` NULL while `msg.len` is not 0. `topic` and `msg` are not needed any more when it
+ * returns. May be called from a handler.
  */
 uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
                             const char *topic,
@@ -299,23 +313,28 @@ void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
                         void *user_data);
 
 /**
- * Removes the newest subscription with exactly this filter. When it was the last with this filter, the broker is told, if the connection is
- * up. Memory that `user_data` points to stays the app's. Returns false if there is no such subscription, for NULL, and without memory to tell
- * the broker; then nothing changes. May be called from a handler, that of the subscription itself included.
+ * Removes the newest subscription with exactly this filter. When it was the last with this filter,
+ * the broker is told, now or on the next connection to the same session, until it has confirmed
+ * that; at most 16 filters wait for it, beyond which the oldest is forgotten with a warning in the
+ * log. Memory that `user_data` points to stays the app's. Returns false if there is no such
+ * subscription, and for NULL; then nothing changes. May be called from a handler, that of the
+ * subscription itself included.
  */
-bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c,
-                          const char *topic);
+bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c, const char *topic);
 
 /**
- * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them, and what the link has not
- * taken yet. 0 for NULL. May be called from a handler.
+ * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
+ * an empty one counting as a byte, and what the link has not taken yet. Messages that are set
+ * aside, as the broker closes the connection on them, do not count. 0 for NULL. May be called from
+ * a handler.
  */
 size_t mgos_mqtt_conn_num_unsent_bytes(struct mgos_mqtt_conn *c);
 
 /**
- * Fills `*stats` with what has happened to the connection so far: how often it was connected and why it ended, messages and bytes, the queue,
- * the last ping. See `struct mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts as `sent`: not what the app writes
- * with mg_mqtt_publish(), of which there are the bytes.
+ * Fills `*stats` with what has happened to the connection so far: how often it was connected and
+ * why it ended, messages and bytes, the queue, the last ping, what is set aside. See `struct
+ * mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts
+ * as `sent`: not what the app writes with mg_mqtt_publish(), of which there are the bytes.
  *
  * Returns true; false, without a word in the log, if either is NULL. May be called from a handler: what is being delivered has been counted.
  * New; the original has no such function. There is no size to be given: shim and archive of different versions can't be linked, so the structure

@@ -55,13 +55,17 @@ let MQTT = {
   _stat: ffi('int mgos_mqtt_get_stat(int)'),
   // In the order of `struct mgos_mqtt_stats`.
   _stats: ['connects', 'disconnects', 'last_reason', 'sent', 'retried', 'received', 'dropped', 'oversized', 'queued', 'queued_max',
-           'bytes_sent', 'bytes_received', 'ping_ms', 'connected_ms'],
+           'bytes_sent', 'bytes_received', 'ping_ms', 'connected_ms', 'set_aside'],
 
   // ## **`MQTT.stats()`**
-  // What has happened to the connection since the device started, as an object of numbers: `connects` and `disconnects`; `last_reason`, why it
-  // ended last, one of the numbers below; messages `sent`, `retried` (of those sent), `received`, `dropped`; packets `oversized`, that is, skipped for their
-  // size; messages `queued` now and at most (`queued_max`); `bytes_sent` and `bytes_received`; `ping_ms`, how long the answer to the last ping took, and
-  // `connected_ms`, how long the connection has been up, both in milliseconds. mgos_mqtt_conn.h says it in full.
+  // What has happened to the connection since the device started, as an object of numbers:
+  // `connects` and `disconnects`; `last_reason`, why it ended last, one of the numbers below;
+  // messages `sent`, `retried` (of those sent), `received`, `dropped`; packets `oversized`, that
+  // is, skipped for their size; messages `queued` now and at most (`queued_max`); `bytes_sent` and
+  // `bytes_received`; `ping_ms`, how long the answer to the last ping took, and `connected_ms`, how
+  // long the connection has been up, both in milliseconds; `set_aside`, how many of the messages
+  // queued now are set aside, as the broker closes the connection on them. mgos_mqtt_conn.h has the
+  // details.
   //
   // ```javascript
   // let s = MQTT.stats();
@@ -75,6 +79,20 @@ let MQTT = {
     }
     return result;
   },
+
+  // ## **Events of the library**
+  // For `Event.addHandler()` of api_events.js, as they are no events of the connection. Each comes
+  // at most once a second, for all that has happened since the last.
+  //
+  // ```javascript
+  // load('api_events.js');
+  // Event.addHandler(MQTT.EVENT_GIVEN_UP, function(ev, evdata, ud) {
+  //   print('messages were given up,', MQTT.stats().dropped, 'in all');
+  // }, null);
+  // ```
+  EVENT_GIVEN_UP: 0x4d515400,  // Messages at QoS 1 or 2 are neither acknowledged nor kept any more.
+  EVENT_SET_ASIDE: 0x4d515401,  // The broker closes the connection on some messages.
+  EVENT_SUB_REFUSED: 0x4d515402,  // The broker has refused subscriptions.
 
   REASON_NONE: 0,  // No connection has ended yet.
   REASON_LOST: 1,  // The server or the network has closed it.

@@ -95,8 +95,10 @@ pub unsafe extern "C" fn mgos_mqtt_conn_nc(c: *mut mgos_mqtt_conn) -> *mut mg_co
 ///
 /// - MG_EV_POLL, at each round of the event loop;
 /// - MG_EV_MQTT_CONNACK, when the broker has accepted the connection;
-/// - MG_EV_MQTT_PUBLISH and MG_EV_MQTT_SUBACK that no subscription of this library has taken. A message at QoS 1 is then the handler's to
-///   acknowledge, with mg_mqtt_puback(); one at QoS 2 is acknowledged by the library;
+/// - MG_EV_MQTT_PUBLISH and MG_EV_MQTT_SUBACK that no subscription of this library has taken. Such
+///   a message is acknowledged by the library: at QoS 2 before the handlers are called, at QoS 1
+///   when they have returned. Once a handler of this connection has acknowledged one at QoS 1 by
+///   itself, with mg_mqtt_puback(), all of them at QoS 1 are the handlers' to acknowledge;
 /// - MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _UNSUBACK;
 /// - MG_EV_CLOSE, if there was a CONNACK before; `nc` is NULL then.
 ///
@@ -191,14 +193,20 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
     unsafe { held(c) }.map_or(0, |c| c.get().core.session.packet_id().get())
 }
 
-/// Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At QoS 0 it is sent if the connection is up. At QoS 1 and 2
-/// it is sent, now or when the connection is up, and again after a reconnection, until the broker has acknowledged it; up to
-/// `max_queue_length` messages are kept for that, the oldest is given up for a newer one.
+/// Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At
+/// QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
+/// is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
+/// to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
+/// is given up unless it is under way. QoS 2 is exactly once within a session; over a lost session,
+/// as with `clean_session` true after each reconnection, the message may arrive twice.
 ///
-/// Returns the Packet Identifier, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2) will bear; 0 if the message was neither sent nor
-/// kept, with the reason in the log: no connection at QoS 0 or without a queue, a topic that is empty, not UTF-8, longer than 65,535 bytes
-/// or with a wildcard, no memory, `c` or `topic` NULL, `msg.p` NULL while `msg.len` is not 0.
-/// `topic` and `msg` are not needed any more when it returns. May be called from a handler.
+/// Returns the packet ID, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2)
+/// carries, over any number of connections; MGOS_MQTT_EVENT_GIVEN_UP tells if it was given up.
+/// Returns 0 if the message was neither sent nor kept, with the reason in the log: at QoS 0, or
+/// without a queue, no connection, a network that is down, or a link that takes no more; a topic
+/// that is empty, not UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `c` or `topic`
+/// NULL, `msg.p` NULL while `msg.len` is not 0. `topic` and `msg` are not needed any more when it
+/// returns. May be called from a handler.
 ///
 /// # Safety
 /// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `msg.p` is NULL or points to `msg.len`
@@ -331,9 +339,12 @@ pub(super) fn subscribe(c: Held, topic: &[u8], qos: c_int, recipient: Recipient<
     warn_of_control_characters(c, topic);
 }
 
-/// Removes the newest subscription with exactly this filter. When it was the last with this filter, the broker is told, if the connection is
-/// up. Memory that `user_data` points to stays the app's. Returns false if there is no such subscription, for NULL, and without memory to tell
-/// the broker; then nothing changes. May be called from a handler, that of the subscription itself included.
+/// Removes the newest subscription with exactly this filter. When it was the last with this filter,
+/// the broker is told, now or on the next connection to the same session, until it has confirmed
+/// that; at most 16 filters wait for it, beyond which the oldest is forgotten with a warning in the
+/// log. Memory that `user_data` points to stays the app's. Returns false if there is no such
+/// subscription, and for NULL; then nothing changes. May be called from a handler, that of the
+/// subscription itself included.
 ///
 /// # Safety
 /// `c` is NULL or alive; `topic` is NULL or ends with a NUL.
@@ -351,8 +362,10 @@ pub unsafe extern "C" fn mgos_mqtt_conn_unsub(c: *mut mgos_mqtt_conn, topic: *co
     true
 }
 
-/// Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them, and what the link has not
-/// taken yet. 0 for NULL. May be called from a handler.
+/// Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
+/// an empty one counting as a byte, and what the link has not taken yet. Messages that are set
+/// aside, as the broker closes the connection on them, do not count. 0 for NULL. May be called from
+/// a handler.
 ///
 /// # Safety
 /// `c` is NULL or alive.
@@ -365,9 +378,10 @@ pub unsafe extern "C" fn mgos_mqtt_conn_num_unsent_bytes(c: *mut mgos_mqtt_conn)
     kept + if nc.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_unsent(nc) } }
 }
 
-/// Fills `*stats` with what has happened to the connection so far: how often it was connected and why it ended, messages and bytes, the queue,
-/// the last ping. See `struct mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts as `sent`: not what the app writes
-/// with mg_mqtt_publish(), of which there are the bytes.
+/// Fills `*stats` with what has happened to the connection so far: how often it was connected and
+/// why it ended, messages and bytes, the queue, the last ping, what is set aside. See `struct
+/// mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts
+/// as `sent`: not what the app writes with mg_mqtt_publish(), of which there are the bytes.
 ///
 /// Returns true; false, without a word in the log, if either is NULL. May be called from a handler: what is being delivered has been counted.
 /// New; the original has no such function. There is no size to be given: shim and archive of different versions can't be linked, so the structure

@@ -501,17 +501,19 @@ fn acknowledge_for_handlers(c: Held, nc: *mut mg_connection, message: &mgos_mqtt
     if c.get().nc != nc {
         return;
     }
+    // The handlers may just have acknowledged this one, which takes it off again.
+    c.get().unacked = c.get().unacked.saturating_add(1);
     pump::watch(c, nc);
     let object = c.get();
-    if object.app_acks {
-        object.unacked = object.unacked.saturating_add(1);
-        if object.unacked == UNACKED {
-            // One more, so that it is not said again.
-            object.unacked += 1;
-            c.say(Log::Unacked);
+    if !object.app_acks {
+        object.unacked = 0;
+        if let Some(id) = PacketId::new(message.id) {
+            answer(c, AckKind::PubAck, id);
         }
-    } else if let Some(id) = PacketId::new(message.id) {
-        answer(c, AckKind::PubAck, id);
+    } else if object.unacked == UNACKED {
+        // One more, so that it is not said again.
+        object.unacked += 1;
+        c.say(Log::Unacked);
     }
 }
 

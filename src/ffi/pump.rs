@@ -246,10 +246,18 @@ fn has_news(c: Held) -> bool {
 
 /// The event loop goes round: tells the app what has become of messages and subscriptions, once for all that has come together.
 pub fn tell_news(c: Held) {
-    if !has_news(c) || !reached(now(), c.get().news_at) {
+    if !has_news(c) {
+        return;
+    }
+    if c.get().news_at == 0 {
+        // More may come with it.
+        arm(c);
         return;
     }
     let object = c.get();
+    if !reached(now(), object.news_at) {
+        return;
+    }
     object.news_at = 0;
     let given_up = object.core.session.take_given_up();
     let logged = core::mem::take(&mut object.overflow_logged);

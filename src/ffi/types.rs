@@ -72,15 +72,19 @@ pub enum Reason {
     NoMemory,
 }
 
-/// Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a call of the library that publishes. Each
-/// comes at most once an episode, with `struct mgos_mqtt_event_arg` as its data; add a handler with mgos_event_add_handler(), or for
-/// all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has none.
+/// Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a
+/// call of the library that publishes. What has happened within a second comes as one event, with
+/// `struct mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for
+/// all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original
+/// has none.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum mgos_mqtt_event {
-    /// Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more.
+    /// Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more. They
+    /// may have arrived.
     GivenUp = 0x4d51_5400,
-    /// Messages were set aside: the broker closes the connection on each of them. They are kept, and tried again rarely.
+    /// Messages were set aside: the broker closes the connection on each of them. They are kept,
+    /// and tried again rarely.
     SetAside,
     /// Subscriptions were refused, by SUBACK 0x80 or by closing the connection.
     SubRefused,
@@ -113,12 +117,14 @@ pub struct mgos_mqtt_stats {
     pub last_reason: u32,
     /// Messages (PUBLISH) sent by the library, each time that they were.
     pub sent: u32,
-    /// Of these, how many were sent again (DUP).
+    /// Of these, how many were sent again in the same session (DUP).
     pub retried: u32,
     /// Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
     pub received: u32,
-    /// Messages given up: those for which 0 was returned, those that left the queue for newer ones, and those that had lost their retry to newer
-    /// ones when their connection ended unacknowledged, though they may have arrived.
+    /// Messages given up: those for which 0 was returned; those that left the queue for newer ones;
+    /// those that were sent without being kept, or had lost their retry to newer ones, when their
+    /// connection ended without the acknowledgement, though they may have arrived; and those that
+    /// were set aside and on which the broker has closed ten more connections.
     pub dropped: u32,
     /// Received packets that were over `recv_mbuf_limit`, and skipped.
     pub oversized: u32,

@@ -444,7 +444,8 @@ impl<H: Copy> Session<H> {
                     Step::Done | Step::Release | Step::Ignore => {}
                 }
                 if matches!(step, Step::Done | Step::Downgraded | Step::Release) {
-                    self.acked = true;
+                    // PUBREC of a session that goes with its connection is no progress over its end.
+                    self.acked |= !(self.clean && step == Step::Release);
                     self.proven = true;
                     self.blame.id_answered(id);
                     if repeated {

@@ -1,4 +1,5 @@
-//! Brokers that withhold answers, and apps that do.
+//! Brokers that withhold answers, and apps that do: what waits behind goes on, and what was not
+//! answered is sent again.
 
 use crate::brokers::*;
 use crate::reference::Parsed;

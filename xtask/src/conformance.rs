@@ -81,6 +81,28 @@ Every numbered statement of the standard that binds a client, or that a client m
 hold it. The words are ours; the numbers are the standard's: [MQTT-2.3.1-2] is 2.3.1-2 here. The simulation,
 `tests/simulation.rs`, holds most of them all the time, over ten thousand lives of a connection.
 
+## Deliberate departures
+
+The standard has no answer to a broker that closes the connection on one message, or that never
+answers. By its letter the client would send that message first on each connection, for ever, and
+nothing behind it would arrive. See [field.md](field.md).
+
+- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections
+  in a row, while nothing else was on the way, is set aside. The messages behind it overtake it; it
+  is sent again on later connections, at most once an hour for its own sake, and is given up after
+  ten more such ends between which other messages were acknowledged. Its identifier stays reserved,
+  and the app is told.
+- **[MQTT-4.3.3-1] and [MQTT-4.4.0-1]:** a PUBREL that stays unanswered after three repetitions over
+  two connections is not sent again, and its identifier is free. Some brokers never answer one whose
+  message they do not know; the message itself has arrived.
+- **[MQTT-3.2.2-1]:** a broker that reports a kept session, though a new one was asked for, is not
+  disconnected. The session is taken as a new one, with a warning in the log.
+
+[MQTT-4.4.0-1] asks for messages to be sent again on reconnection, and does not forbid it before:
+what is overdue is also sent again, with DUP, on the connection that it was sent on.
+
+## Statements
+
 | statement | what it asks | tests |
 |---|---|---|
 ";

@@ -206,3 +206,15 @@ fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
     fail_after(None);
     assert_eq!(rig.connect(true, NEW), [message(0x32, id, b'1')]);
 }
+
+#[test]
+fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
+    let mut rig = Rig::up();
+    let id = rig.publish_to(b"t", b"", Q1, LIMITS).unwrap().id.get();
+    assert_eq!(rig.s.payload_bytes(), 1);
+    rig.publish_to(b"t", b"four", Q1, LIMITS).unwrap();
+    assert_eq!(rig.s.payload_bytes(), 5);
+    rig.out();
+    rig.told(&ack(0x40, id));
+    assert_eq!(rig.s.payload_bytes(), 4);
+}

@@ -31,7 +31,8 @@ pub struct Places {
     pub picture: Option<PathBuf>,
 }
 
-/// Play it. True if nothing was lost at QoS 1 and 2 and nothing came twice at QoS 2.
+/// Play it. True if nothing was lost at QoS 1 and 2, and neither broker passed a reading at QoS 2
+/// on twice.
 pub fn play(places: &Places) -> Result<bool> {
     std::fs::create_dir_all(&places.logs).with_context(|| format!("cannot create {}", places.logs.display()))?;
     let mut stage = Stage::new();
@@ -46,9 +47,9 @@ pub fn play(places: &Places) -> Result<bool> {
     println!(
         "arrived: different readings that the observer got, by their numbers. lost: published, never got.\n\
          twice: got more than once from one and the same broker. QoS 2 forbids that; QoS 1 does not.\n\
-         on both: got from either broker. This can befall what is in flight when the primary dies: its acknowledgement\n\
-         dies with it, so the app must send again. Exactly once is a promise between two parties, here the app and one\n\
-         broker, so this is not counted as twice."
+         on both: got from either broker. This can happen to what is in flight when the primary dies: its\n\
+         acknowledgement dies with it, so the app must send again. QoS 2 is exactly once within a session, which\n\
+         the app has with one broker, so this is not counted as twice."
     );
     println!("QoS 0 is not kept for later: {} of its readings were published while there was no connection.\n", stage.ledger.dropped(0));
     if let Some(path) = &places.picture {
@@ -58,7 +59,7 @@ pub fn play(places: &Places) -> Result<bool> {
     }
     let faults = stage.ledger.faults();
     if faults.is_empty() {
-        println!("Nothing at QoS 1 or 2 was lost, nothing at QoS 2 came twice. {:.0} s.", stage.timeline.seconds());
+        println!("Nothing at QoS 1 or 2 was lost, no broker passed anything on twice at QoS 2. {:.0} s.", stage.timeline.seconds());
     } else {
         println!("Not as it must be: {}. The logs are in {logs}.", faults.join("; "));
     }

@@ -39,6 +39,28 @@ struct Shared {
     overflows: AtomicU32,
 }
 
+/// What the log says of messages that were given up: one line names the first, and if there were
+/// more in that second, another has their number, that one included.
+#[derive(Default)]
+struct GivenUp {
+    named: Option<u32>,
+}
+
+impl GivenUp {
+    /// How many more were given up, by this line.
+    fn read(&mut self, line: &str) -> u32 {
+        let first_of = |text: &str| text.split_whitespace().next()?.parse().ok();
+        if let Some((_, rest)) = line.split_once("queue overflow! Message ") {
+            self.named = first_of(rest);
+            return 1;
+        }
+        let Some((before, ids)) = line.split_once(" messages were given up, packet ids ") else { return 0 };
+        let count: u32 = before.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
+        let is_counted = self.named.take().is_some_and(|id| first_of(ids) == Some(id));
+        count.saturating_sub(u32::from(is_counted))
+    }
+}
+
 /// The app, running.
 pub struct App {
     child: Child,
@@ -60,10 +82,9 @@ impl App {
         let mut copy = File::create(dir.join("app.log"))?;
         let own = Arc::clone(&shared);
         std::thread::spawn(move || {
+            let mut given_up = GivenUp::default();
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-                if line.windows(14).any(|part| part == b"queue overflow") {
-                    own.overflows.fetch_add(1, Ordering::Relaxed);
-                }
+                own.overflows.fetch_add(given_up.read(&String::from_utf8_lossy(&line)), Ordering::Relaxed);
                 // The copy is for reading afterwards.
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
@@ -158,5 +179,23 @@ impl Shared {
             _ => return None,
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::GivenUp;
+
+    #[test]
+    fn each_message_that_was_given_up_is_counted_once() {
+        let mut log = GivenUp::default();
+        let counts = [
+            "MQTT0 queue overflow! Message 7 was given up: a/b; see mqtt.max_queue_length",
+            "MQTT0 5 messages were given up, packet ids 7 to 11",
+            "MQTT0 3 messages were given up, packet ids 20 to 22",
+            "MQTT0 pub -> 3 given up @ 1",
+        ]
+        .map(|line| log.read(line));
+        assert_eq!(counts, [1, 4, 3, 0]);
     }
 }

@@ -178,7 +178,7 @@ impl Sums {
     /// Print it all. Returns what is not as promised.
     fn report(&self, stage: &Stage, time: Duration) -> Vec<String> {
         let seen = stage.watch.report();
-        println!("\nQoS 1: none lost; QoS 2: none lost, none twice; in order; but for losses with a declared cause");
+        println!("\nQoS 1 and 2: none lost; QoS 2: none twice within a session; in order; but for what has a declared cause");
         println!("  {:8} {:>10}  {:>8} {:>8} {:>6} {:>6} {:>6}", "phase", "", "sent", "arrived", "lost", "twice", "order");
         for phase in Phase::ALL {
             let of_this = || self.phases.iter().filter(|(other, ..)| *other == phase);

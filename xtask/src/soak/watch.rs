@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 /// mqtt.reconnect_timeout_max with its tenth, and mqtt.connect_timeout for an attempt that was under way: see soak/app/mos.yml.
 const BACK_OFF: Duration = Duration::from_millis(550);
 const CONNECT: Duration = Duration::from_secs(2);
-/// A dead link is noticed within one and a half times mqtt.keep_alive.
-const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// A dead link is noticed within 1.75 times mqtt.keep_alive, which is two seconds.
+const KEEP_ALIVE: Duration = Duration::from_millis(3500);
 /// For a machine that is busy with something else.
 const GRACE: Duration = Duration::from_secs(4);
 

@@ -1,8 +1,10 @@
-//! docs/differences.md names the check that shows each difference, as the compatibility suite prints it. Here: that the suite has it.
-//! Whether it shows that difference is not looked at; the suite itself holds it with the original's behaviour and with ours.
+//! docs/differences.md names the check that shows each difference, as the compatibility suite
+//! prints it, or a Rust test. Here: that it is there. Whether it shows that difference is not
+//! looked at; the suite itself holds it with the original's behaviour and with ours.
 
 use std::fs;
 
+use super::shown::rust_sources;
 use super::{cells, read};
 use crate::project::root;
 
@@ -23,10 +25,16 @@ fn source(area: &str) -> Option<String> {
     Some(whole)
 }
 
-/// The checks that a cell names and that are not there.
-fn missing(cell: &str) -> Vec<String> {
+/// The checks that a cell names and that are not there. `rust`: where Rust tests are looked for.
+fn missing(cell: &str, rust: &str) -> Vec<String> {
     let (mut missing, mut area) = (Vec::new(), None);
     for part in cell.split("; ") {
+        if let Some(test) = part.strip_prefix('`').and_then(|rest| rest.strip_suffix('`')) {
+            if !rust.contains(&format!("fn {test}(")) {
+                missing.push(test.to_owned());
+            }
+            continue;
+        }
         let (named, check) = part.split_once(": ").map_or((None, part), |(area, check)| (source(area), check));
         area = named.or(area);
         let in_words = check == "all of it" || check.starts_with("the tests of src");
@@ -39,7 +47,7 @@ fn missing(cell: &str) -> Vec<String> {
 
 #[test]
 fn every_difference_is_shown_by_a_check_of_the_suite() {
-    let page = read("docs/differences.md");
+    let (page, rust) = (read("docs/differences.md"), rust_sources());
     let (mut rows, mut faults) = (0, Vec::new());
     for row in page.lines().filter_map(cells).filter(|row| row.last() != Some(&"Shown by")) {
         assert_eq!(row.len(), 4, "{row:?}");
@@ -47,7 +55,7 @@ fn every_difference_is_shown_by_a_check_of_the_suite() {
         match row[3] {
             "" if UNSEEN.iter().any(|start| row[0].starts_with(start)) => {}
             "" => faults.push(format!("nothing shows: {}", row[0])),
-            cell => faults.extend(missing(cell)),
+            cell => faults.extend(missing(cell, &rust)),
         }
     }
     assert!(rows > 50, "{rows}");
@@ -56,6 +64,8 @@ fn every_difference_is_shown_by_a_check_of_the_suite() {
 
 #[test]
 fn a_check_that_the_suite_does_not_have_is_missed() {
-    assert_eq!(missing("queue: what was queued goes out in order; no such check"), ["no such check"]);
-    assert_eq!(missing("no_such_area: what was queued goes out in order").len(), 1);
+    let rust = "fn a_test() {";
+    assert_eq!(missing("queue: what was queued goes out in order; no such check; `a_test`", rust), ["no such check"]);
+    assert_eq!(missing("no_such_area: what was queued goes out in order", rust).len(), 1);
+    assert_eq!(missing("`no_such_test`", rust), ["no_such_test"]);
 }

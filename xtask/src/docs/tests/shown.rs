@@ -1,4 +1,5 @@
-//! docs/security.md says of each statement what shows it. Here: that all of that is there.
+//! docs/security.md and docs/field.md say of each statement what shows it. Here: that all of that
+//! is there.
 
 use std::fs;
 use std::path::Path;
@@ -7,7 +8,7 @@ use super::{cells, read, spans};
 use crate::project::root;
 
 /// All Rust sources of the project.
-fn rust_sources() -> String {
+pub fn rust_sources() -> String {
     let mut all = String::new();
     let mut left = ["src", "tests", "host", "xtask", "fuzz"].map(|dir| root().join(dir)).to_vec();
     while let Some(dir) = left.pop() {
@@ -62,12 +63,9 @@ fn missing(cell: &str, rust: &str, talks: &str) -> Vec<String> {
     missing
 }
 
-#[test]
-fn what_shows_that_a_statement_on_security_holds_is_there() {
-    let (rust, talks) = (rust_sources(), read("xtask/src/interop/talks/mod.rs"));
-    let page = read("docs/security.md");
-    let mut in_table = false;
-    let (mut rows, mut not_there) = (0, Vec::new());
+/// The last cell of each row of the tables whose last column says what shows the rest.
+fn shown_by(page: &str) -> Vec<&str> {
+    let (mut found, mut in_table) = (Vec::new(), false);
     for line in page.lines() {
         let Some(cells) = cells(line) else {
             in_table &= line.starts_with('|');
@@ -75,15 +73,39 @@ fn what_shows_that_a_statement_on_security_holds_is_there() {
         };
         match cells.last() {
             Some(&"shown by") => in_table = true,
-            Some(cell) if in_table => {
-                rows += 1;
-                not_there.extend(missing(cell, &rust, &talks));
-            }
+            Some(cell) if in_table => found.push(*cell),
             _ => {}
         }
     }
-    assert!(rows > 15, "{rows}");
-    assert!(not_there.is_empty(), "docs/security.md names what is not there: {not_there:#?}");
+    found
+}
+
+#[test]
+fn what_shows_that_a_statement_holds_is_there() {
+    let (rust, talks) = (rust_sources(), read("xtask/src/interop/talks/mod.rs"));
+    for name in ["docs/security.md", "docs/field.md"] {
+        let page = read(name);
+        let cells = shown_by(&page);
+        assert!(cells.len() > 15, "{name}: {}", cells.len());
+        let not_there: Vec<String> = cells.iter().flat_map(|cell| missing(cell, &rust, &talks)).collect();
+        assert!(not_there.is_empty(), "{name} names what is not there: {not_there:#?}");
+    }
+}
+
+/// The names of the tests in a source.
+fn tests_in(source: &str) -> Vec<&str> {
+    source.split("#[test]\nfn ").skip(1).filter_map(|rest| rest.split('(').next()).collect()
+}
+
+#[test]
+fn each_test_of_the_field_is_in_its_table() {
+    let page = read("docs/field.md");
+    let folder = fs::read_dir(root().join("tests/field")).unwrap().flatten();
+    let sources: Vec<String> = folder.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
+    let tests: Vec<&str> = sources.iter().flat_map(|source| tests_in(source)).collect();
+    assert!(tests.len() > 25, "only {} tests were found", tests.len());
+    let lacking: Vec<_> = tests.iter().filter(|test| !page.contains(&format!("`{test}`"))).collect();
+    assert!(lacking.is_empty(), "docs/field.md does not name {lacking:#?}");
 }
 
 #[test]

@@ -1,0 +1,654 @@
+/*
+ * Brokers and links as they are in the field: that throttle, hang up, cut and forget, over real sockets. The longer stories, with
+ * hours in them, are told in virtual time by tests/field.
+ */
+
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "suite.h"
+
+#ifndef MQTT_UPSTREAM
+
+#define UP "cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n"
+#define LOST "cloud DISCONNECTED\ng CLOSE\n"
+
+#define MOST 100
+
+/* ---- What the app is told, apart from the order of everything ---- */
+
+static struct told {
+  int acks[MOST]; /* for each identifier, PUBACKs and PUBCOMPs */
+  int events, count, first, last; /* of the event that the script is about */
+} s_told;
+
+static int s_event;
+
+static void on_event(int ev, void *ev_data, void *arg) {
+  const struct mgos_mqtt_event_arg *a = (const struct mgos_mqtt_event_arg *) ev_data;
+  if (a->conn != connection() || ev != s_event) return;
+  s_told.events++;
+  s_told.count = (int) a->count;
+  s_told.first = a->first_id;
+  s_told.last = a->last_id;
+  (void) arg;
+}
+
+static void count_ack(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  const struct mg_mqtt_message *m = (const struct mg_mqtt_message *) ev_data;
+  if ((ev == MG_EV_MQTT_PUBACK || ev == MG_EV_MQTT_PUBCOMP) && m->message_id < MOST) s_told.acks[m->message_id]++;
+  (void) nc, (void) ud;
+}
+
+static void copy_told(void *arg) {
+  *(struct told *) arg = s_told;
+}
+
+static void forget_told(void *arg) {
+  memset(&s_told, 0, sizeof(s_told));
+  s_event = *(const int *) arg;
+}
+
+/* From now on acknowledgements count, and this event. */
+static void count_from_now(int event) {
+  in_app(forget_told, &event);
+}
+
+static struct told told(void) {
+  struct told t;
+  in_app(copy_told, &t);
+  return t;
+}
+
+static void expect_acked_once(int first, int last) {
+  int id, ms = 0;
+  struct told t;
+  for (id = first; id <= last;) {
+    t = told();
+    if (t.acks[id] > 0) {
+      id++;
+    } else if (ms++ < PATIENCE) {
+      usleep(1000);
+    } else {
+      fail("message %d was not acknowledged", id);
+    }
+  }
+  for (id = first; id <= last; id++) {
+    if (t.acks[id] > 1) fail("message %d was acknowledged %d times", id, t.acks[id]);
+  }
+}
+
+/* One such event has come, and no more. */
+static void expect_event(int count, int first, int last) {
+  int ms;
+  struct told t = told();
+  for (ms = 0; ms < PATIENCE && t.events == 0; ms++) {
+    usleep(1000);
+    t = told();
+  }
+  expect_number(t.events, 1);
+  expect_number(t.count, count);
+  expect_number(t.first, first);
+  expect_number(t.last, last);
+}
+
+/* ---- A broker that goes on by itself ---- */
+
+enum verdict { ANSWERS, SAYS_NOTHING, HANGS_UP, IS_CUT_OFF };
+
+struct model {
+  /* What becomes of a packet other than CONNECT and PINGREQ; `n` of these came before it on this connection. */
+  enum verdict (*judge)(const uint8_t *packet, int n);
+  bool session_present;
+};
+
+static int s_connections, s_arrived[1000], s_num_arrived;
+
+static uint16_t u16(const uint8_t *p) {
+  return (uint16_t) (p[0] << 8 | p[1]);
+}
+
+/* The identifier of a packet with a length of one byte. */
+static uint16_t id_of(const uint8_t *packet) {
+  return packet[0] >> 4 == 3 ? u16(packet + 4 + u16(packet + 2)) : u16(packet + 2);
+}
+
+/* Whether the topic of a PUBLISH, or the filter of a SUBSCRIBE, is this. */
+static bool is_about(const uint8_t *packet, const char *topic) {
+  const uint8_t *p = packet + (packet[0] >> 4 == 3 ? 2 : 4);
+  return u16(p) == strlen(topic) && memcmp(p + 2, topic, strlen(topic)) == 0;
+}
+
+static void answer(const uint8_t *packet) {
+  static const char *const answers[] = {[5] = "62 02", [6] = "70 02", [10] = "b0 02"};
+  int id = id_of(packet), type = packet[0] >> 4;
+  if (type == 3 && (packet[0] & 6) != 0) {
+    if (s_num_arrived < (int) COUNT(s_arrived)) s_arrived[s_num_arrived++] = id;
+    play(text("%s %04x", packet[0] & 2 ? "40 02" : "50 02", id));
+  } else if (type == 8) {
+    play(text("90 03 %04x 01", id));
+  } else if (type != 3) {
+    play(text("%s %04x", answers[type], id));
+  }
+}
+
+/* Until `done`, whatever comes is dealt with as the model does. */
+static void serve_until(const struct model *model, bool (*done)(void)) {
+  const uint8_t *packet;
+  int n = 0, idle = 0;
+  while (!done()) {
+    if (!has_connection()) {
+      if (connection_waits(10)) {
+        expect_connection();
+        s_connections++;
+        n = 0;
+      }
+    } else if (packet_waits(10)) {
+      receive_packet(&packet);
+      idle = 0;
+      if (packet[0] == 0x10) {
+        play(model->session_present ? "20 02 01 00" : "20 02 00 00");
+      } else if (packet[0] == 0xc0) {
+        play("d0 00");
+      } else {
+        enum verdict verdict = model->judge(packet, n++);
+        if (verdict == ANSWERS) answer(packet);
+        /* Not sooner than an answer could have come. */
+        if (verdict == HANGS_UP) usleep(50000);
+        if (verdict >= HANGS_UP) drop();
+      }
+    }
+    if (idle++ > PATIENCE / 10) fail("nothing more came, after %d connections", s_connections);
+  }
+}
+
+static void begin(int event) {
+  s_connections = s_num_arrived = 0;
+  create();
+  app_add_handler(count_ack, "acks");
+  count_from_now(event);
+}
+
+/* ---- Rate limits ---- */
+
+static long now_ms(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static enum verdict ten_in_half_a_second(const uint8_t *packet, int n) {
+  static long begun;
+  static int taken;
+  long now = now_ms();
+  if (n == 0 || now - begun >= 500) {
+    begun = now;
+    taken = 0;
+  }
+  (void) packet;
+  return taken++ < 10 ? ANSWERS : SAYS_NOTHING;
+}
+
+static bool all_30_arrived(void) {
+  return s_num_arrived == 30;
+}
+
+static void throttled(void) {
+  static const struct model model = {ten_in_half_a_second, false};
+  int i;
+  cfg.ack_timeout = 1;
+  cfg.max_queue_length = 30;
+  begin(0);
+  for (i = 1; i <= 30; i++) expect_number(app_pub("t", "m", 1, false), i);
+  app_connect();
+  serve_until(&model, all_30_arrived);
+  expect_acked_once(1, 30);
+  expect_number(s_connections, 1);
+  expect_number(logged("is not acknowledged, sending again"), 1);
+  expect_number(app_num_unsent_bytes(), 0);
+  check("a broker that drops without a word what comes too fast gets all, over one connection, with one warning");
+  usleep(510000);
+  for (i = 31; i <= 35; i++) app_pub("t", "m", 1, false);
+  for (i = 31; i <= 35; i++) {
+    expect(text("32 06 0001 't' %04x 'm'", i));
+    play(text("40 02 %04x", i));
+  }
+  expect_acked_once(31, 35);
+  check("and what is published later goes out at once");
+  forget_events();
+}
+
+/* ---- Hanging up ---- */
+
+static enum verdict no_big_ones(const uint8_t *packet, int n) {
+  (void) n;
+  return is_about(packet, "big") ? HANGS_UP : ANSWERS;
+}
+
+static bool three_arrived(void) {
+  return s_num_arrived == 3;
+}
+
+static void one_bad_message(void) {
+  static const struct model model = {no_big_ones, false};
+  int i;
+  begin(MGOS_MQTT_EVENT_SET_ASIDE);
+  expect_number(app_pub("big", "12345678901234567890", 1, false), 1);
+  for (i = 2; i <= 4; i++) app_pub("good", "m", 1, false);
+  app_connect();
+  serve_until(&model, three_arrived);
+  expect_acked_once(2, 4);
+  for (i = 0; i < 3; i++) expect_number(s_arrived[i], i + 2);
+  if (s_connections > 10) fail("there were %d connections", s_connections);
+  check("a message that the broker hangs up on is set aside, and those behind it arrive in order");
+  expect_number(logged("the broker hangs up on message 1, set aside: big (23 bytes)"), 1);
+  expect_event(1, 1, 1);
+  expect_number(app_num_unsent_bytes(), 0);
+  expect_number(told().acks[1], 0);
+  check("log and event say which");
+  expect_number(app_pub("big", "123456789012345678901234567890", 1, false), 5);
+  expect_logged("the broker hangs up on message 5, set aside: big (33 bytes)");
+  app_pub("big", "m", 1, false);
+  expect("32 08 0003 'big' 0006 'm'");
+  play("40 02 0006");
+  expect_acked_once(6, 6);
+  expect_number(told().acks[5], 0);
+  check("later ones of that kind go aside at once, unless they are smaller");
+  forget_events();
+}
+
+static int s_subscribed;
+
+static enum verdict not_that_filter(const uint8_t *packet, int n) {
+  if (is_about(packet, "forbidden/#")) return HANGS_UP;
+  s_subscribed += is_about(packet, "a");
+  (void) n;
+  return ANSWERS;
+}
+
+/* It is the last to be sent. */
+static bool has_subscribed_to_a(void) {
+  return s_subscribed > 0;
+}
+
+static void one_bad_filter(void) {
+  static const struct model model = {not_that_filter, false};
+  s_subscribed = 0;
+  begin(MGOS_MQTT_EVENT_SUB_REFUSED);
+  app_sub("a", 1, "a");
+  app_sub("forbidden/#", 1, "forbidden");
+  app_sub("c", 1, "c");
+  app_connect();
+  serve_until(&model, has_subscribed_to_a);
+  expect_event(1, 0, 0);
+  expect_number(logged("the broker hangs up on a subscription, set aside: forbidden/#"), 1);
+  check("a filter that the broker hangs up on is set aside; log and event say so");
+  if (s_connections > 10) fail("there were %d connections", s_connections);
+  app_pub("t", "m", 1, false);
+  expect("32 *");
+  expect_silence();
+  expect_that(app_is_connected());
+  forget_events();
+  check("the other subscriptions work, and the connection stays");
+}
+
+static void expect_wait(unsigned nth, long ms) {
+  long got = logged_number("connecting after ", nth);
+  if (got < ms * 9 / 10 || got > ms * 11 / 10) fail("wait %u is %ld ms, not about %ld ms", nth, got, ms);
+}
+
+static void accepted_and_closed(void) {
+  int i;
+  cfg.reconnect_timeout_max = 0.4;
+  create_with_backup();
+  app_connect();
+  for (i = 0; i < 5; i++) {
+    expect_connect();
+    play("20 02 00 00");
+    expect_events(UP);
+    drop();
+    expect_events(LOST);
+    if (i < 4) expect_wait((unsigned) i, 50 << i);
+  }
+  check("CONNACK and the end at once: the waits grow as with attempts that failed");
+  expect_number(logged("the broker keeps closing the connection"), 1);
+  use_broker(1);
+  expect_connection();
+  expect("10 12 0004 'MQTT' 04 02 003c 0006 'backup'");
+  play("20 02 00 00");
+  expect_events(UP);
+  app_pub("t", "m", 1, false);
+  expect("32 06 0001 't' 0001 'm'");
+  check("when the longest is used up the backup server has its turn");
+}
+
+/* ---- Links that are cut ---- */
+
+/* After a few packets, the last of which is answered or not. */
+static enum verdict cut_soon(const uint8_t *packet, int n) {
+  static unsigned random = 12345;
+  static int last;
+  if (n == 0) {
+    random = random * 1103515245u + 12345u;
+    last = 2 + (int) (random >> 16) % 8;
+  }
+  if (n < last) return ANSWERS;
+  if (random >> 24 & 1) answer(packet);
+  return IS_CUT_OFF;
+}
+
+static bool all_60_done(void) {
+  return s_num_arrived >= 60 && app_num_unsent_bytes() == 0;
+}
+
+static void cut_links(void) {
+  static const struct model model = {cut_soon, false};
+  int i, id, next = 1;
+  cfg.max_queue_length = 60;
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 0.02;
+  begin(MGOS_MQTT_EVENT_GIVEN_UP);
+  for (i = 1; i <= 60; i++) expect_number(app_pub("t", "m", 2, false), i);
+  app_connect();
+  serve_until(&model, all_60_done);
+  expect_acked_once(1, 60);
+  if (s_connections < 10) fail("there were only %d connections", s_connections);
+  for (i = 0; i < s_num_arrived; i++) {
+    id = s_arrived[i];
+    if (id > next) fail("message %d arrived before message %d", id, next);
+    next += (id == next);
+  }
+  expect_number(next, 61);
+  expect_number(logged("given up"), 0);
+  expect_number(logged("set aside"), 0);
+  check("QoS 2 to new sessions over a link that is cut again and again: none is lost, and each is acknowledged once");
+  forget_events();
+}
+
+static void one_identifier(void) {
+  create();
+  expect_number(app_pub("a", "1", 1, false), 1);
+  expect_number(app_pub("b", "2", 2, false), 2);
+  connect_up();
+  expect("32 06 0001 'a' 0001 '1'");
+  expect("34 06 0001 'b' 0002 '2'");
+  drop();
+  expect_events(LOST);
+  come_back();
+  expect("32 06 0001 'a' 0001 '1'");
+  drop();
+  expect_events(LOST);
+  come_back();
+  expect("32 06 0001 'a' 0001 '1'");
+  play("40 02 0001");
+  expect("34 06 0001 'b' 0002 '2'");
+  play("50 02 0002");
+  expect("62 02 0002");
+  expect_events("g PUBACK 1\ng PUBREC 2\n");
+  drop();
+  expect_events(LOST);
+  come_back();
+  expect("34 06 0001 'b' 0002 '2'");
+  play("50 02 0002");
+  expect("62 02 0002");
+  play("70 02 0002");
+  expect_events("g PUBREC 2\ng PUBCOMP 2\n");
+  check("the identifier that was returned is the one that is acknowledged, over any number of sessions");
+}
+
+/* ---- Messages for nobody ---- */
+
+static void not_deaf(void) {
+  int i;
+  cfg.clean_session = false;
+  create();
+  app_sub("mine", 1, "mine");
+  app_connect();
+  expect_connection();
+  expect("10 *");
+  play("20 02 01 00");
+  expect_events(UP);
+  expect("82 *");
+  play("90 03 0001 01");
+  expect_events("mine SUBACK 1\n");
+  /* As much as the broker has unanswered at a time. */
+  for (i = 1; i <= 20; i++) play(text("32 08 0003 'old' %04x 'm'", i));
+  for (i = 1; i <= 25; i++) {
+    expect(text("40 02 %04x", i));
+    expect_events(text("g PUBLISH old=m qos1 id%d\n", i));
+    if (i <= 5) play(text("32 08 0003 'old' %04x 'm'", i + 20));
+  }
+  play("32 09 0004 'mine' 001a 'm'");
+  expect("40 02 001a");
+  expect_events("mine PUBLISH mine=m qos1 id26\n");
+  check("messages of a forgotten subscription that no handler acknowledges do not make the device deaf");
+}
+
+static uint16_t s_to_acknowledge;
+
+static void acknowledge(void *arg) {
+  mg_mqtt_puback(app_nc(), s_to_acknowledge);
+  (void) arg;
+}
+
+static void later(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  if (ev != MG_EV_MQTT_PUBLISH) return;
+  s_to_acknowledge = ((const struct mg_mqtt_message *) ev_data)->message_id;
+  mgos_set_timer(50, 0, acknowledge, NULL);
+  (void) nc, (void) ud;
+}
+
+static void acknowledged_by_timer(void) {
+  int i;
+  create();
+  app_add_handler(later, "later");
+  connect_up();
+  play("32 06 0001 't' 0001 'm'");
+  expect("40 02 0001");
+  expect("40 02 0001");
+  expect_silence();
+  for (i = 2; i <= 4; i++) {
+    play(text("32 06 0001 't' %04x 'm'", i));
+    expect_events(text("g PUBLISH t=m qos1 id%d\n", i - 1));
+    /* Before the timer. */
+    expect_silence();
+    expect(text("40 02 %04x", i));
+    expect_silence();
+  }
+  expect_events("g PUBLISH t=m qos1 id4\n");
+  check("once the app has acknowledged a message by itself, the library acknowledges none");
+}
+
+static bool s_acknowledges;
+
+static void at_once(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  if (ev == MG_EV_MQTT_PUBLISH && s_acknowledges) mg_mqtt_puback(nc, ((const struct mg_mqtt_message *) ev_data)->message_id);
+  (void) ud;
+}
+
+#define UNACKED "messages without a subscription are not acknowledged"
+
+static void acknowledged_by_handler(void) {
+  int i;
+  create();
+  app_add_handler(at_once, "acks");
+  s_acknowledges = true;
+  connect_up();
+  for (i = 1; i <= 3; i++) {
+    play(text("32 06 0001 't' %04x 'm'", i));
+    expect(text("40 02 %04x", i));
+    expect_events(text("g PUBLISH t=m qos1 id%d\n", i));
+    expect_silence();
+  }
+  check("a message that a handler acknowledges is acknowledged once");
+  s_acknowledges = false;
+  for (i = 4; i <= 12; i++) {
+    play(text("32 06 0001 't' %04x 'm'", i));
+    expect_events(text("g PUBLISH t=m qos1 id%d\n", i));
+  }
+  expect_number(logged(UNACKED), 0);
+  for (i = 13; i <= 30; i++) {
+    play(text("32 06 0001 't' %04x 'm'", i));
+    expect_events(text("g PUBLISH t=m qos1 id%d\n", i));
+  }
+  expect_silence();
+  expect_number(logged(UNACKED), 1);
+  check("after ten that it does not the log says so, once");
+}
+
+/* ---- Sessions ---- */
+
+static void session_not_asked_for(void) {
+  int i;
+  create();
+  app_sub("a", 2, "a");
+  app_connect();
+  for (i = 1; i <= 3; i++) {
+    expect_connect();
+    play("20 02 01 00");
+    expect_events(UP);
+    expect(text("82 06 %04x 0001 'a' 02", i));
+    play(text("90 03 %04x 02 34 06 0001 'a' 0007 'm'", i));
+    expect("50 02 0007");
+    expect_events(text("a SUBACK %d\na PUBLISH a=m qos2 id7\n", i));
+    drop();
+    expect_events(LOST);
+  }
+  expect_number(logged("the broker has kept a session though mqtt.clean_session is true"), 1);
+  check("a session that was not asked for is a new one, with one warning");
+  forget_events();
+}
+
+static void accept_session(bool present) {
+  expect_connection();
+  expect("10 0d 0004 'MQTT' 04 00 003c 0001 'c'");
+  play(present ? "20 02 01 00" : "20 02 00 00");
+  expect_events(UP);
+}
+
+/* The connection ends, and the app unsubscribes. */
+static void unsubscribe_offline(const char *topic) {
+  app_disconnect();
+  expect("e0 00");
+  expect_close();
+  expect_events(LOST);
+  expect_that(app_unsub(topic));
+  expect_that(!app_unsub(topic));
+}
+
+static void unsubscribed_offline(void) {
+  cfg.clean_session = false;
+  create();
+  app_sub("a", 1, "a");
+  app_sub("b", 1, "b");
+  app_connect();
+  accept_session(false);
+  expect("82 06 0001 0001 'b' 01");
+  expect("82 06 0002 0001 'a' 01");
+  play("90 03 0001 01 90 03 0002 01");
+  expect_events("b SUBACK 1\na SUBACK 2\n");
+  unsubscribe_offline("b");
+  app_connect();
+  accept_session(true);
+  expect("a2 05 0003 0001 'b'");
+  expect("82 06 0004 0001 'a' 01");
+  check("UNSUBSCRIBE for what was unsubscribed offline goes out when the session is there again, before SUBSCRIBE");
+  play("90 03 0004 01");
+  expect_events("a SUBACK 4\n");
+  drop();
+  expect_events(LOST);
+  accept_session(true);
+  expect("a2 05 0003 0001 'b'");
+  play("b0 02 0003");
+  expect("82 06 0006 0001 'a' 01");
+  play("90 03 0006 01");
+  expect_events("g UNSUBACK 3\na SUBACK 6\n");
+  expect_silence();
+  check("and again until UNSUBACK");
+  unsubscribe_offline("a");
+  app_sub("a", 1, "a");
+  app_connect();
+  accept_session(true);
+  expect("82 06 0007 0001 'a' 01");
+  play("90 03 0007 01");
+  expect_events("a SUBACK 7\n");
+  expect_silence();
+  check("subscribing again takes it back");
+  unsubscribe_offline("a");
+  app_connect();
+  accept_session(false);
+  expect_silence();
+  check("and where the session is lost there is nothing to unsubscribe");
+}
+
+/* ---- What is given up or refused ---- */
+
+static void overflow_offline(void) {
+  int i;
+  begin(MGOS_MQTT_EVENT_GIVEN_UP);
+  for (i = 1; i <= 8; i++) expect_number(app_pub("t", "m", 1, false), i);
+  expect_event(3, 1, 3);
+  expect_number(logged("queue overflow! Message 1 was given up: t"), 1);
+  expect_number(logged("queue overflow!"), 1);
+  expect_number(logged("3 messages were given up, packet ids 1 to 3\n"), 1);
+  check("messages that leave a full queue: one event and two lines for all of them");
+  count_from_now(MGOS_MQTT_EVENT_GIVEN_UP);
+  app_pub("u", "m", 1, false);
+  expect_event(1, 4, 4);
+  expect_number(logged("queue overflow! Message 4 was given up: t"), 1);
+  expect_number(logged("were given up"), 1);
+  check("and again for the next, alone in its line");
+}
+
+static void refused_by_suback(void) {
+  begin(MGOS_MQTT_EVENT_SUB_REFUSED);
+  app_sub("a", 1, "a");
+  app_sub("b", 1, "b");
+  app_sub("c", 1, "c");
+  connect_up();
+  expect("82 06 0001 0001 'c' 01");
+  expect("82 06 0002 0001 'b' 01");
+  expect("82 06 0003 0001 'a' 01");
+  play("90 03 0001 80");
+  expect_events("c SUBACK 1\n");
+  play("90 03 0002 01 90 03 0003 80");
+  expect_events("b SUBACK 2\na SUBACK 3\n");
+  expect_event(2, 0, 0);
+  expect_number(logged("the broker refuses the subscription to c (0x80)"), 1);
+  expect_number(logged("the broker refuses the subscription to a (0x80)"), 1);
+  expect_number(logged("the broker refuses"), 2);
+  check("SUBACKs that refuse: a line for each, and one event for all that come within a second");
+}
+
+static const struct script scripts[] = {
+    {"rate limit", throttled},
+    {"one bad message", one_bad_message},
+    {"one bad filter", one_bad_filter},
+    {"accepted and closed", accepted_and_closed},
+    {"cut links", cut_links},
+    {"one identifier", one_identifier},
+    {"not deaf", not_deaf},
+    {"acknowledged by a timer", acknowledged_by_timer},
+    {"acknowledged by a handler", acknowledged_by_handler},
+    {"session not asked for", session_not_asked_for},
+    {"unsubscribed offline", unsubscribed_offline},
+    {"overflow offline", overflow_offline},
+    {"refused by SUBACK", refused_by_suback},
+};
+
+#else /* MQTT_UPSTREAM */
+
+static void nothing(void) {
+  check("the original has none of it");
+}
+
+static const struct script scripts[] = {{"nothing", nothing}};
+
+#endif /* MQTT_UPSTREAM */
+
+enum mgos_app_init_result mgos_app_init(void) {
+#ifndef MQTT_UPSTREAM
+  mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, on_event, NULL);
+#endif
+  return suite_start(scripts, COUNT(scripts));
+}
