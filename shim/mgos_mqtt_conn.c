@@ -77,6 +77,7 @@ static const char *const lines[] = {
     [MGOS_MQTT_LOG_SUB_OVERDUE] = FMT("1no SUBACK or UNSUBACK, asking again", 0),
     [MGOS_MQTT_LOG_SUB_UNANSWERED] = FMT("0no SUBACK for %.*s: the next connection tries again", STRING),
     [MGOS_MQTT_LOG_SET_ASIDE] = FMT("4the broker hangs up on message %d, set aside: %.*s (%d bytes)", STRING),
+    [MGOS_MQTT_LOG_GIVEN_UP_ASIDE] = FMT("4the broker hangs up on message %d, given up: %.*s", STRING),
     [MGOS_MQTT_LOG_SUB_SET_ASIDE] = FMT("0the broker hangs up on a subscription, set aside: %.*s", STRING),
     [MGOS_MQTT_LOG_GIVEN_UP] = FMT("4%d messages were given up, packet ids %.*s", WORDS),
     [MGOS_MQTT_LOG_SESSION_PRESENT] = FMT("1the broker has kept a session though mqtt.clean_session is true", 0),

@@ -180,6 +180,10 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_SET_ASIDE,
   /**
+   * The broker has hung up on a message too often: s = topic, a = its identifier.
+   */
+  MGOS_MQTT_LOG_GIVEN_UP_ASIDE,
+  /**
    * The broker hangs up on a subscription: s = filter.
    */
   MGOS_MQTT_LOG_SUB_SET_ASIDE,

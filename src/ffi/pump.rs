@@ -231,6 +231,7 @@ pub fn log_notices(c: Held) {
                 }
                 (Log::Overflow, topic, id.get() as i32, 0)
             }
+            Notice::GivenUpAside { id, topic } => (Log::GivenUpAside, topic, id.get() as i32, 0),
             Notice::SessionPresent => (Log::SessionPresent, no_text, 0, 0),
         };
         let text = &raw const *text;

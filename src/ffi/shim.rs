@@ -89,6 +89,8 @@ pub enum Log {
     SubUnanswered,
     /// The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and payload.
     SetAside,
+    /// The broker has hung up on a message too often: s = topic, a = its identifier.
+    GivenUpAside,
     /// The broker hangs up on a subscription: s = filter.
     SubSetAside,
     /// Messages were given up: a = how many, b = identifiers of the first and the last, in the upper and lower 16 bits.

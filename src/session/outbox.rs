@@ -405,7 +405,11 @@ impl Outbox {
         found.value().bits |= TOLD;
         let e = found.item();
         let (id, topic) = (PacketId::new(e.value.id)?, e.bytes.get(..e.value.topic_len as usize)?);
-        Some(if e.value.is(DROPPED) { Notice::Dropped { id, topic } } else { Notice::SetAside { id, topic, size: e.bytes.len() } })
+        Some(match e.value.bits & (DROPPED | ASIDE) {
+            DROPPED => Notice::Dropped { id, topic },
+            ASIDE => Notice::SetAside { id, topic, size: e.bytes.len() },
+            _ => Notice::GivenUpAside { id, topic },
+        })
     }
 
     /// How many messages were given up since the app was last told.
@@ -565,7 +569,7 @@ impl Outbox {
                 e.tries += others_acked as u8;
                 if e.tries >= MOST_ENDS {
                     given_up.add(e.id);
-                    e.bits = DROPPED;
+                    e.bits = DROPPED | ASIDE;
                 }
             }
             if e.is(BARE) && QoS::of_flags(e.flags) < QoS::ExactlyOnce {
@@ -728,7 +732,7 @@ impl Outbox {
     /// Puts back into their order those that are aside, with this hash; with 0 all.
     fn take_back(&mut self, hash: u32) {
         self.list.for_each(|e, bytes| {
-            if e.is(ASIDE) && (hash == 0 || Kind::of(e, bytes).hash == hash) {
+            if IS_ASIDE.fits(e.bits) && (hash == 0 || Kind::of(e, bytes).hash == hash) {
                 e.change(ASIDE | TOLD, 0);
                 e.tries = 0;
             }

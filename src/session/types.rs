@@ -105,6 +105,13 @@ pub enum Notice<'a> {
         /// Its topic.
         topic: &'a [u8],
     },
+    /// A message that was aside is given up: the broker has hung up on it too often.
+    GivenUpAside {
+        /// Its identifier.
+        id: PacketId,
+        /// Its topic.
+        topic: &'a [u8],
+    },
     /// The broker says that it has kept a session, though a new one was asked for. Once.
     SessionPresent,
 }

@@ -107,11 +107,14 @@ fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_
     }
     // One that narrows the window, three until it is set aside, and ten.
     assert_eq!((writings(&mut w, forbidden), ends), (14, 14));
-    let lines = w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. } | Line::Dropped { .. }));
+    let lines = w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. } | Line::GivenUpAside { .. }));
     let lines: Vec<Line> = lines.iter().map(|(_, line)| line.clone()).collect();
     let (topic, size) = (FORBIDDEN.to_vec(), FORBIDDEN.len() + 50);
-    let expected =
-        [Line::SetAside { id, topic: topic.clone(), size }, Line::Dropped { id, topic }, Line::GivenUp { count: 1, first: id, last: id }];
+    let expected = [
+        Line::SetAside { id, topic: topic.clone(), size },
+        Line::GivenUpAside { id, topic },
+        Line::GivenUp { count: 1, first: id, last: id },
+    ];
     assert_eq!(lines, expected);
     // It is gone: nothing ends a connection any more, and the others have all arrived.
     w.run(24 * HOUR);

@@ -29,6 +29,10 @@ pub enum Line {
     SubscribeUnanswered(Vec<u8>),
     SubscribeOverdue,
     /// A message that has left the queue, and won't be sent.
+    GivenUpAside {
+        id: u16,
+        topic: Vec<u8>,
+    },
     Dropped {
         id: u16,
         topic: Vec<u8>,

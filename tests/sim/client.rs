@@ -242,6 +242,7 @@ impl Client {
                 Notice::SubscribeUnanswered { filter } => Line::SubscribeUnanswered(filter.to_vec()),
                 Notice::SetAside { id, topic, size } => Line::SetAside { id: id.get(), topic: topic.to_vec(), size },
                 Notice::SubscriptionSetAside { filter } => Line::SubscriptionSetAside(filter.to_vec()),
+                Notice::GivenUpAside { id, topic } => Line::GivenUpAside { id: id.get(), topic: topic.to_vec() },
                 Notice::Dropped { id, topic } => Line::Dropped { id: id.get(), topic: topic.to_vec() },
                 Notice::SessionPresent => Line::SessionPresent,
             };
