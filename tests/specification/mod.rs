@@ -15,6 +15,12 @@ pub struct Bounds {
     pub unsubscribing: usize,
     /// Of all these together.
     pub all: usize,
+    /// Identifiers of messages for the app at QoS 2.
+    pub incoming: u16,
+    /// The broker may leave unanswered what it has got, and the link live on.
+    pub silence: bool,
+    /// Memory may be lacking.
+    pub starved: bool,
 }
 
 /// Whose identifier an acknowledgement names.
@@ -347,11 +353,11 @@ impl Spec {
             Unsubscribe,
             ConnAck { session_present: false },
             ConnAck { session_present: true },
+            Disconnect,
+            PingResp,
             PubRel(1),
             Message(1, 1),
             Message(2, 1),
-            Disconnect,
-            PingResp,
             Ack(self::Ack::PubAck, Target::InUse(0)),
             Ack(self::Ack::PubRec, Target::InUse(0)),
         ];
@@ -373,13 +379,20 @@ impl Spec {
         let possible = |e: &&Event| match e {
             Publish(_) | Subscribe | Unsubscribe => events.contains(e),
             Ack(..) => !self.in_use().is_empty(),
+            Message(..) | PubRel(_) => bounds.incoming > 0,
             _ => true,
         };
-        let starved: Vec<Event> = STARVED.iter().filter(possible).map(Starved).collect();
+        let starved: Vec<Event> = STARVED.iter().filter(|_| bounds.starved).filter(possible).map(Starved).collect();
         events.extend(starved);
-        events.extend([Disconnect, Lost, Refused, PingResp, Time]);
+        events.extend([Disconnect, Lost, Refused, PingResp]);
+        if bounds.silence || self.ping || !self.waits() {
+            events.push(Time);
+        }
         events.extend([false, true].map(|session_present| ConnAck { session_present }));
-        events.extend([Message(0, 0), Message(1, 1), Message(2, 1), Message(2, 2), PubRel(1), PubRel(2)]);
+        if bounds.incoming > 0 {
+            events.extend([Message(0, 0), Message(1, 1)]);
+            events.extend((1..=bounds.incoming).flat_map(|id| [Message(2, id), PubRel(id)]));
+        }
         let targets: Vec<Target> = (0..self.in_use().len()).map(Target::InUse).chain([Target::Unknown]).collect();
         for ack in [self::Ack::PubAck, self::Ack::PubRec, self::Ack::PubComp, self::Ack::SubAck, self::Ack::UnsubAck] {
             events.extend(targets.iter().map(|target| Ack(ack, *target)));
@@ -416,6 +429,11 @@ impl Spec {
     /// How many requests are.
     fn asking(&self) -> u16 {
         self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire()).count() as u16
+    }
+
+    /// Something is on the wire.
+    fn waits(&self) -> bool {
+        self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire())
     }
 
     /// Something was lost: one at a time, and from there on quickly to half of where it was.
@@ -527,7 +545,7 @@ impl Spec {
             // CONNACK or PINGRESP that do not come.
             Event::Time if !up || self.ping => must.closed = true,
             Event::Time => {
-                if self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire()) {
+                if self.waits() {
                     must.after = Some(self.wait);
                 }
                 let ways = self.messages.iter_mut().map(|m| &mut m.way);
