@@ -124,6 +124,8 @@ struct Message {
     overdue: bool,
     /// Written more than once on this connection.
     repeated: bool,
+    /// Repeated in vain on this connection: it holds up no others.
+    stubborn: bool,
     /// How often PUBREL was not answered in time, up to 3, and whether that was so on an earlier connection, too.
     in_vain: u8,
     in_vain_before: bool,
@@ -277,7 +279,7 @@ impl Spec {
         key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
         key.extend(self.unsubscribing.iter().chain(&self.subscriptions).flat_map(request));
         key.extend(self.messages.iter().flat_map(|m| {
-            let flags = m.overdue as u8 + 2 * m.repeated as u8 + 4 * m.in_vain_before as u8 + 8 * m.in_vain;
+            let flags = m.overdue as u8 + 2 * m.repeated as u8 + 4 * m.in_vain_before as u8 + 8 * m.stubborn as u8 + 16 * m.in_vain;
             [m.qos * 4 + m.phase as u8, m.way as u8, flags]
         }));
         key
@@ -412,7 +414,7 @@ impl Spec {
         self.wait = ACK_TIMEOUT;
         for m in &mut self.messages {
             m.way = Way::Waiting;
-            (m.overdue, m.repeated) = (false, false);
+            (m.overdue, m.repeated, m.stubborn) = (false, false, false);
             m.in_vain_before = m.in_vain > 0;
         }
         for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
@@ -423,7 +425,7 @@ impl Spec {
 
     /// How many messages are on the way.
     fn in_flight(&self) -> u16 {
-        self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire()).count() as u16
+        self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire() && !m.stubborn).count() as u16
     }
 
     /// How many requests are.
@@ -498,6 +500,7 @@ impl Spec {
                     way: Way::Waiting,
                     overdue: false,
                     repeated: false,
+                    stubborn: false,
                     in_vain: 0,
                     in_vain_before: false,
                 };
@@ -598,11 +601,12 @@ impl Spec {
     fn send(&mut self, must: &mut Must) {
         loop {
             let widest = self.window == WIDEST;
-            let busy = self.in_flight() + if widest { 0 } else { self.asking() };
-            let room = busy < self.window;
-            let waiting = |r: &Request| r.way == Way::Waiting;
-            let unsubscribe = self.unsubscribing.iter().position(waiting).filter(|_| room || widest);
-            let subscribe = self.subscriptions.iter().position(waiting).filter(|_| room || widest);
+            // A request waits for all, a message for messages.
+            let room = self.in_flight() < self.window;
+            let room_for_request = widest || self.in_flight() + self.asking() < self.window;
+            let waiting = |r: &Request| room_for_request && r.way == Way::Waiting;
+            let unsubscribe = self.unsubscribing.iter().position(waiting);
+            let subscribe = self.subscriptions.iter().position(waiting);
             let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
             let request = unsubscribe.is_some() || subscribe.is_some();
@@ -651,11 +655,13 @@ impl Spec {
         if self.last == Last::Ping {
             self.last = Last::Answered;
         }
-        let mut lost = false;
+        let (mut lost, mut any) = (false, false);
         for m in self.messages.iter_mut().filter(|m| m.way == Way::AskedFor) {
             m.way = Way::Waiting;
             m.overdue = true;
-            lost = true;
+            m.stubborn |= m.repeated;
+            any = true;
+            lost |= !m.stubborn;
             if m.phase == Phase::Released {
                 m.in_vain = (m.in_vain + 1).min(3);
             }
@@ -669,6 +675,8 @@ impl Spec {
         }
         if lost {
             self.shrink();
+        }
+        if any || lost {
             self.wait = (2 * self.wait).min(LONGEST_WAIT);
         }
         let requests = self.subscriptions.iter().chain(&self.unsubscribing);
