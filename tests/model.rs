@@ -356,6 +356,8 @@ fn in_every_state_every_event_does_what_the_specification_says() {
 fn in_every_state_silence_does_what_the_specification_says() {
     let all = 1 + more();
     explore(Bounds { messages: all, subscriptions: all, unsubscribing: 1, all, incoming: 0, silence: true, starved: false });
+    let all = 2 + more();
+    explore(Bounds { messages: all, subscriptions: 0, unsubscribing: 0, all, incoming: 0, silence: true, starved: false });
 }
 
 #[test]
