@@ -363,7 +363,15 @@ fn in_every_state_silence_does_what_the_specification_says() {
 #[test]
 fn every_sequence_of_events_does_what_the_specification_says() {
     let depth = variable("MGOS_MQTT_MODEL_EVENTS", 3);
-    let bounds = Bounds { messages: usize::MAX, subscriptions: usize::MAX, unsubscribing: usize::MAX, all: usize::MAX, incoming: 2, silence: true, starved: true };
+    let bounds = Bounds {
+        messages: usize::MAX,
+        subscriptions: usize::MAX,
+        unsubscribing: usize::MAX,
+        all: usize::MAX,
+        incoming: 2,
+        silence: true,
+        starved: true,
+    };
     let sequences = AtomicUsize::new(0);
     // From the start nothing much can happen; from where the connection is up, with something under way, everything can.
     let up = [Event::Connect, Event::ConnAck { session_present: false }];

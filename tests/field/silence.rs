@@ -79,7 +79,8 @@ fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     w.run(2 * HOUR);
     assert_eq!((unsubscribed(&mut w), log(&mut w)), (4, vec![Line::SubscribeOverdue; 2]));
     assert_eq!(w.device().attempts().len(), 2);
-    let ids: Vec<u16> = w.device().client.app.wrote.iter().filter_map(|(_, p)| if let Parsed::Unsubscribe(id, _) = p { Some(*id) } else { None }).collect();
+    let ids: Vec<u16> =
+        w.device().client.app.wrote.iter().filter_map(|(_, p)| if let Parsed::Unsubscribe(id, _) = p { Some(*id) } else { None }).collect();
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
 

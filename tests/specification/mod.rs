@@ -270,12 +270,8 @@ impl Spec {
             });
             key.push(self.ping_behind as u8);
         }
-        let request = |r: &Request| {
-            [
-                r.way as u8 + 10 * r.id.is_some() as u8,
-                r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8,
-            ]
-        };
+        let request =
+            |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
         key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
         key.extend(self.unsubscribing.iter().chain(&self.subscriptions).flat_map(request));
         key.extend(self.messages.iter().flat_map(|m| {
@@ -633,9 +629,7 @@ impl Spec {
             } else if let Some(at) = message {
                 let m = &mut self.messages[at];
                 must.sent.push(match m.phase {
-                    Phase::Queued | Phase::Sent => {
-                        Sent::Message { number: m.number, qos: m.qos, dup: m.phase == Phase::Sent, id: m.id }
-                    }
+                    Phase::Queued | Phase::Sent => Sent::Message { number: m.number, qos: m.qos, dup: m.phase == Phase::Sent, id: m.id },
                     Phase::Released => Sent::Answer(6, m.id),
                 });
                 if m.phase == Phase::Queued {
