@@ -5,7 +5,7 @@
 //! all of so many events, without the assumption that what the specification can't tell apart the library can't either. In each step the packets written, the messages delivered and the end of the connection must be what
 //! the specification says; the tap of the simulation watches as well.
 //!
-//! MGOS_MQTT_MODEL_MESSAGES=3 and MGOS_MQTT_MODEL_EVENTS=4 go further than a usual run has time for.
+//! MGOS_MQTT_MODEL_MORE=1, for one more of all that is under way, and MGOS_MQTT_MODEL_EVENTS=4 go further than a usual run has time for.
 
 mod reference;
 mod sim;
@@ -249,16 +249,21 @@ const END: [Event; 9] = [
     Event::PubRel(1),
 ];
 
-/// Plays a sequence of events and what brings out the rest, to the last acknowledgement: then nothing may be left.
-fn play_to_the_end(clean: bool, events: &[Event]) {
+/// Plays a sequence of events and what brings out the rest, to the last acknowledgement: then nothing may be left. The state behind the sequence.
+fn play_to_the_end(clean: bool, events: &[Event]) -> Vec<u8> {
     let mut pair = Pair::new(clean);
     let mut played = Vec::new();
     let mut rest = events.iter().copied();
     let go_on =
         |pair: &mut Pair| if pair.spec.is_down() { Event::Connect } else { Event::ConnAck { session_present: !pair.spec.is_clean() } };
     let mut end = END.into_iter();
+    let mut key = None;
     loop {
-        let event = match rest.next() {
+        let next = rest.next();
+        if next.is_none() && key.is_none() {
+            key = Some(pair.spec.key());
+        }
+        let event = match next {
             Some(event) => event,
             None if pair.spec.is_asking() => Event::PingResp,
             None if end.len() == END.len() && !pair.spec.is_up() => go_on(&mut pair),
@@ -274,6 +279,7 @@ fn play_to_the_end(clean: bool, events: &[Event]) {
     }
     assert!(pair.client.conn.session.is_settled(), "clean session {clean}, {played:?}: something is left over");
     pair.client.tap.check_end();
+    key.expect("the sequence has an end")
 }
 
 /// Does `work` with each of `0..n`, in as many threads as there are processors.
@@ -298,9 +304,8 @@ fn variable(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
 }
 
-#[test]
-fn in_every_state_every_event_does_what_the_specification_says() {
-    let bounds = Bounds { messages: variable("MGOS_MQTT_MODEL_MESSAGES", 2), subscriptions: 2, unsubscribing: 1, all: 3 };
+/// From the beginning to where there are no new states.
+fn explore(bounds: Bounds) {
     for clean in [false, true] {
         let mut seen = HashSet::from([Spec::new(clean).key()]);
         let mut frontier = vec![Vec::new()];
@@ -313,10 +318,8 @@ fn in_every_state_every_event_does_what_the_specification_says() {
                 let path: &Vec<Event> = &frontier[i];
                 for event in play(clean, path).events(bounds) {
                     let longer = [&path[..], &[event]].concat();
-                    let spec = play(clean, &longer);
-                    play_to_the_end(clean, &longer);
+                    let key = play_to_the_end(clean, &longer);
                     steps.fetch_add(1, Ordering::Relaxed);
-                    let key = spec.key();
                     if !seen_so_far.contains(&key) {
                         found.lock().unwrap().push((key, longer));
                     }
@@ -334,10 +337,41 @@ fn in_every_state_every_event_does_what_the_specification_says() {
     }
 }
 
+/// So many more under way than usual.
+fn more() -> usize {
+    variable("MGOS_MQTT_MODEL_MORE", 0)
+}
+
+#[test]
+fn in_every_state_every_event_does_what_the_specification_says() {
+    let more = more();
+    let all = 1 + more;
+    explore(Bounds { messages: all, subscriptions: all, unsubscribing: 1, all, incoming: 2, silence: false, starved: true });
+    let all = 2 + more;
+    explore(Bounds { messages: all, subscriptions: 1, unsubscribing: 1, all, incoming: 0, silence: false, starved: false });
+}
+
+/// The same with a broker that leaves unanswered what it likes.
+#[test]
+fn in_every_state_silence_does_what_the_specification_says() {
+    let all = 1 + more();
+    explore(Bounds { messages: all, subscriptions: all, unsubscribing: 1, all, incoming: 0, silence: true, starved: false });
+    let all = 2 + more();
+    explore(Bounds { messages: all, subscriptions: 0, unsubscribing: 0, all, incoming: 0, silence: true, starved: false });
+}
+
 #[test]
 fn every_sequence_of_events_does_what_the_specification_says() {
     let depth = variable("MGOS_MQTT_MODEL_EVENTS", 3);
-    let bounds = Bounds { messages: usize::MAX, subscriptions: usize::MAX, unsubscribing: usize::MAX, all: usize::MAX };
+    let bounds = Bounds {
+        messages: usize::MAX,
+        subscriptions: usize::MAX,
+        unsubscribing: usize::MAX,
+        all: usize::MAX,
+        incoming: 2,
+        silence: true,
+        starved: true,
+    };
     let sequences = AtomicUsize::new(0);
     // From the start nothing much can happen; from where the connection is up, with something under way, everything can.
     let up = [Event::Connect, Event::ConnAck { session_present: false }];

@@ -15,6 +15,12 @@ pub struct Bounds {
     pub unsubscribing: usize,
     /// Of all these together.
     pub all: usize,
+    /// Identifiers of messages for the app at QoS 2.
+    pub incoming: u16,
+    /// The broker may leave unanswered what it has got, and the link live on.
+    pub silence: bool,
+    /// Memory may be lacking.
+    pub starved: bool,
 }
 
 /// Whose identifier an acknowledgement names.
@@ -118,6 +124,8 @@ struct Message {
     overdue: bool,
     /// Written more than once on this connection.
     repeated: bool,
+    /// Repeated in vain on this connection: it holds up no others.
+    stubborn: bool,
     /// How often PUBREL was not answered in time, up to 3, and whether that was so on an earlier connection, too.
     in_vain: u8,
     in_vain_before: bool,
@@ -267,7 +275,7 @@ impl Spec {
         key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
         key.extend(self.unsubscribing.iter().chain(&self.subscriptions).flat_map(request));
         key.extend(self.messages.iter().flat_map(|m| {
-            let flags = m.overdue as u8 + 2 * m.repeated as u8 + 4 * m.in_vain_before as u8 + 8 * m.in_vain;
+            let flags = m.overdue as u8 + 2 * m.repeated as u8 + 4 * m.in_vain_before as u8 + 8 * m.stubborn as u8 + 16 * m.in_vain;
             [m.qos * 4 + m.phase as u8, m.way as u8, flags]
         }));
         key
@@ -343,11 +351,11 @@ impl Spec {
             Unsubscribe,
             ConnAck { session_present: false },
             ConnAck { session_present: true },
+            Disconnect,
+            PingResp,
             PubRel(1),
             Message(1, 1),
             Message(2, 1),
-            Disconnect,
-            PingResp,
             Ack(self::Ack::PubAck, Target::InUse(0)),
             Ack(self::Ack::PubRec, Target::InUse(0)),
         ];
@@ -369,13 +377,20 @@ impl Spec {
         let possible = |e: &&Event| match e {
             Publish(_) | Subscribe | Unsubscribe => events.contains(e),
             Ack(..) => !self.in_use().is_empty(),
+            Message(..) | PubRel(_) => bounds.incoming > 0,
             _ => true,
         };
-        let starved: Vec<Event> = STARVED.iter().filter(possible).map(Starved).collect();
+        let starved: Vec<Event> = STARVED.iter().filter(|_| bounds.starved).filter(possible).map(Starved).collect();
         events.extend(starved);
-        events.extend([Disconnect, Lost, Refused, PingResp, Time]);
+        events.extend([Disconnect, Lost, Refused, PingResp]);
+        if bounds.silence || self.ping || !self.waits() {
+            events.push(Time);
+        }
         events.extend([false, true].map(|session_present| ConnAck { session_present }));
-        events.extend([Message(0, 0), Message(1, 1), Message(2, 1), Message(2, 2), PubRel(1), PubRel(2)]);
+        if bounds.incoming > 0 {
+            events.extend([Message(0, 0), Message(1, 1)]);
+            events.extend((1..=bounds.incoming).flat_map(|id| [Message(2, id), PubRel(id)]));
+        }
         let targets: Vec<Target> = (0..self.in_use().len()).map(Target::InUse).chain([Target::Unknown]).collect();
         for ack in [self::Ack::PubAck, self::Ack::PubRec, self::Ack::PubComp, self::Ack::SubAck, self::Ack::UnsubAck] {
             events.extend(targets.iter().map(|target| Ack(ack, *target)));
@@ -395,7 +410,7 @@ impl Spec {
         self.wait = ACK_TIMEOUT;
         for m in &mut self.messages {
             m.way = Way::Waiting;
-            (m.overdue, m.repeated) = (false, false);
+            (m.overdue, m.repeated, m.stubborn) = (false, false, false);
             m.in_vain_before = m.in_vain > 0;
         }
         for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
@@ -406,12 +421,17 @@ impl Spec {
 
     /// How many messages are on the way.
     fn in_flight(&self) -> u16 {
-        self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire()).count() as u16
+        self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire() && !m.stubborn).count() as u16
     }
 
     /// How many requests are.
     fn asking(&self) -> u16 {
         self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire()).count() as u16
+    }
+
+    /// Something is on the wire.
+    fn waits(&self) -> bool {
+        self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire())
     }
 
     /// Something was lost: one at a time, and from there on quickly to half of where it was.
@@ -476,6 +496,7 @@ impl Spec {
                     way: Way::Waiting,
                     overdue: false,
                     repeated: false,
+                    stubborn: false,
                     in_vain: 0,
                     in_vain_before: false,
                 };
@@ -523,7 +544,7 @@ impl Spec {
             // CONNACK or PINGRESP that do not come.
             Event::Time if !up || self.ping => must.closed = true,
             Event::Time => {
-                if self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire()) {
+                if self.waits() {
                     must.after = Some(self.wait);
                 }
                 let ways = self.messages.iter_mut().map(|m| &mut m.way);
@@ -576,11 +597,12 @@ impl Spec {
     fn send(&mut self, must: &mut Must) {
         loop {
             let widest = self.window == WIDEST;
-            let busy = self.in_flight() + if widest { 0 } else { self.asking() };
-            let room = busy < self.window;
-            let waiting = |r: &Request| r.way == Way::Waiting;
-            let unsubscribe = self.unsubscribing.iter().position(waiting).filter(|_| room || widest);
-            let subscribe = self.subscriptions.iter().position(waiting).filter(|_| room || widest);
+            // A request waits for all, a message for messages.
+            let room = self.in_flight() < self.window;
+            let room_for_request = widest || self.in_flight() + self.asking() < self.window;
+            let waiting = |r: &Request| room_for_request && r.way == Way::Waiting;
+            let unsubscribe = self.unsubscribing.iter().position(waiting);
+            let subscribe = self.subscriptions.iter().position(waiting);
             let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
             let request = unsubscribe.is_some() || subscribe.is_some();
@@ -627,11 +649,13 @@ impl Spec {
         if self.last == Last::Ping {
             self.last = Last::Answered;
         }
-        let mut lost = false;
+        let (mut lost, mut any) = (false, false);
         for m in self.messages.iter_mut().filter(|m| m.way == Way::AskedFor) {
             m.way = Way::Waiting;
             m.overdue = true;
-            lost = true;
+            m.stubborn |= m.repeated;
+            any = true;
+            lost |= !m.stubborn;
             if m.phase == Phase::Released {
                 m.in_vain = (m.in_vain + 1).min(3);
             }
@@ -645,6 +669,8 @@ impl Spec {
         }
         if lost {
             self.shrink();
+        }
+        if any || lost {
             self.wait = (2 * self.wait).min(LONGEST_WAIT);
         }
         let requests = self.subscriptions.iter().chain(&self.unsubscribing);
