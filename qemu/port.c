@@ -202,18 +202,23 @@ void print_number(unsigned long n) {
   machine_print(text + i);
 }
 
-/* What the shim formats: %s, %d, %u. */
+/* What the shim formats: %s, %.*s, %d, %u. */
 static char *format(const char *fmt, va_list ap) {
   char text[160];
   size_t n = 0;
   for (; *fmt != '\0' && n < sizeof(text) - 1; fmt++) {
     char digits[12];
     const char *s = digits;
+    size_t most = sizeof(text);
     if (*fmt != '%') {
       text[n++] = *fmt;
       continue;
     }
-    if (*++fmt == 's') {
+    if (*++fmt == '.') {
+      most = (size_t) va_arg(ap, int);
+      fmt += 2;
+    }
+    if (*fmt == 's') {
       s = va_arg(ap, const char *);
     } else {
       unsigned v = va_arg(ap, unsigned), i = sizeof(digits) - 1;
@@ -222,7 +227,7 @@ static char *format(const char *fmt, va_list ap) {
       while ((v /= 10) != 0);
       s = digits + i;
     }
-    while (*s != '\0' && n < sizeof(text) - 1) text[n++] = *s++;
+    for (; *s != '\0' && most > 0 && n < sizeof(text) - 1; most--) text[n++] = *s++;
   }
   text[n] = '\0';
   return strdup(text);

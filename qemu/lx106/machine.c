@@ -139,3 +139,23 @@ char *strchr(const char *s, int c) {
   }
   return (char *) s;
 }
+
+char *strrchr(const char *s, int c) {
+  const char *last = NULL;
+  do {
+    if (*s == (char) c) last = s;
+  } while (*s++ != '\0');
+  return (char *) last;
+}
+
+size_t strspn(const char *s, const char *accept) {
+  size_t n = 0;
+  while (s[n] != '\0' && strchr(accept, s[n]) != NULL) n++;
+  return n;
+}
+
+size_t strcspn(const char *s, const char *reject) {
+  size_t n = 0;
+  while (s[n] != '\0' && strchr(reject, s[n]) == NULL) n++;
+  return n;
+}
