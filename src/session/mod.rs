@@ -267,6 +267,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// The connection is gone. `by_peer`: neither because of us nor, as far as is known, of the network.
+    #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         self.link = Link::Down;
         self.at_once = false;
