@@ -496,6 +496,22 @@ static void acknowledged_by_handler(void) {
   check("after ten that it does not the log says so, once");
 }
 
+static void disconnects(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
+  if (ev == MG_EV_MQTT_PUBLISH) app_disconnect();
+  (void) nc, (void) ev_data, (void) ud;
+}
+
+static void disconnected_by_handler(void) {
+  create();
+  app_add_handler(disconnects, "disconnects");
+  connect_up();
+  play("32 06 0001 't' 0001 'm'");
+  expect("e0 00");
+  expect_close();
+  expect_events("g PUBLISH t=m qos1 id1\n" LOST);
+  check("a message whose handler disconnects is not acknowledged behind DISCONNECT");
+}
+
 /* ---- Sessions ---- */
 
 static void session_not_asked_for(void) {
@@ -630,6 +646,7 @@ static const struct script scripts[] = {
     {"not deaf", not_deaf},
     {"acknowledged by a timer", acknowledged_by_timer},
     {"acknowledged by a handler", acknowledged_by_handler},
+    {"disconnected by a handler", disconnected_by_handler},
     {"session not asked for", session_not_asked_for},
     {"unsubscribed offline", unsubscribed_offline},
     {"overflow offline", overflow_offline},

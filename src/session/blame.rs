@@ -132,7 +132,7 @@ impl Blame {
     /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
     /// comes much sooner can't be one.
     pub fn ended(&mut self, by_peer: bool, round_trip: u32, now: Millis) {
-        let soon = now.wrapping_sub(self.left_at) <= SOON && now.wrapping_sub(self.written_at) >= round_trip / 4;
+        let soon = now.wrapping_sub(self.left_at) <= SOON && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
         self.at_end = if by_peer && soon { self.alone } else { None };
         if self.at_end.is_none() {
             self.acquit();

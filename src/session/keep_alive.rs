@@ -145,9 +145,9 @@ impl KeepAlive {
         Some((self.asked, self.took))
     }
 
-    /// How long the last answer took, milliseconds.
+    /// How long the last PINGRESP of this connection took, milliseconds; 0 before the first: CONNACK may take much longer.
     pub fn round_trip(&self) -> u32 {
-        self.took
+        if self.asked == 0 { 0 } else { self.took }
     }
 
     /// True if PINGRESP is awaited.

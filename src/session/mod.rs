@@ -109,6 +109,8 @@ pub struct Session<H: Copy> {
     ids: Ids,
     /// A message at QoS 2 that was remembered and could not be answered: it is handed in again.
     undelivered: Option<PacketId>,
+    /// The same of a PUBREC.
+    untold: Option<PacketId>,
     window: Window,
     intake: Intake,
     outbox: Outbox,
@@ -172,6 +174,7 @@ impl<H: Copy> Session<H> {
         aside_tries: 0,
         below: 0,
         undelivered: None,
+        untold: None,
         subscribing_until: NEVER,
         aside_at: 0,
         control_characters: false,
@@ -278,7 +281,8 @@ impl<H: Copy> Session<H> {
         self.send_buffer = SendBuffer::NEW;
         (self.overdue_news, self.overdue_told, self.subscribe_overdue) = (None, false, false);
         let waited = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
-        if waited && !self.acked {
+        // An end of our own says nothing of what was in flight.
+        if by_peer && waited && !self.acked {
             self.window.shrink();
             self.vain_ends = self.vain_ends.saturating_add(1);
         } else if self.acked {
@@ -286,7 +290,7 @@ impl<H: Copy> Session<H> {
         }
         self.blame.ended(by_peer && !self.cut_short, round_trip, now);
         self.cut_short = false;
-        let on_subscription = self.subscriptions.is_trying_aside();
+        let on_subscription = self.subscriptions.disconnected();
         let before = self.outbox.given_up();
         let on_message = self.outbox.disconnected();
         self.count_given_up(before);
@@ -296,7 +300,7 @@ impl<H: Copy> Session<H> {
         }
         self.put_off_aside(now);
         (self.acked, self.proven, self.cleared_way) = (false, false, false);
-        self.subscribing_until = NEVER;
+        (self.subscribing_until, self.untold) = (NEVER, None);
     }
 
     fn put_off_aside(&mut self, now: Millis) {
@@ -441,10 +445,11 @@ impl<H: Copy> Session<H> {
                 match step {
                     Step::Wrong => return Err(Trouble::Violation(Wrong::Ack)),
                     Step::Downgraded => tell = Tell::Downgraded,
+                    Step::ReleaseAgain if self.untold.take() == Some(id) => {}
                     Step::ReleaseAgain | Step::Echo => tell = Tell::Nobody,
                     Step::Done | Step::Release | Step::Ignore => {}
                 }
-                if matches!(step, Step::Done | Step::Downgraded | Step::Release) {
+                if ack != kind::UNSUBACK && matches!(step, Step::Done | Step::Downgraded | Step::Release) {
                     // PUBREC of a session that goes with its connection is no progress over its end.
                     self.acked |= !(self.clean && step == Step::Release);
                     self.proven = true;
@@ -456,6 +461,9 @@ impl<H: Copy> Session<H> {
                     if ack != kind::PUBCOMP {
                         self.window.grow();
                     }
+                }
+                if step == Step::Release {
+                    self.overdue.on_sent(now);
                 }
                 // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
                 if ack == kind::PUBREC {
@@ -472,6 +480,7 @@ impl<H: Copy> Session<H> {
     /// that it is free a little earlier.
     fn expect_echo(&mut self, twice: bool, id: PacketId, now: Millis) {
         if twice {
+            self.overdue.on_answered(now);
             let _ = self.outbox.push_empty(id, 0, outbox::ECHO, now);
         }
     }
@@ -481,15 +490,23 @@ impl<H: Copy> Session<H> {
         self.counters.ping = took;
         self.proven = true;
         self.blame.ping_answered();
-        let (message, oldest) = self.outbox.overdue(asked, &self.overdue, now);
-        let subscription = self.subscriptions.overdue(asked, &self.overdue, now);
+        let (message, is_new, oldest) = self.outbox.overdue(asked, &self.overdue, now);
+        let (subscription, again) = self.subscriptions.overdue(asked, &self.overdue, now);
         if message.is_some() || subscription {
             self.overdue.on_overdue();
-            self.window.shrink();
+            // What is never answered says nothing of the others.
+            if is_new || subscription {
+                self.window.shrink();
+            }
             if !core::mem::replace(&mut self.overdue_told, true) {
                 self.overdue_news = message;
-                self.subscribe_overdue = subscription;
+                self.subscribe_overdue = again;
             }
+        }
+        if message.is_none() && !again && self.outbox.kept() == 0 && self.subscriptions.awaiting() == 0 && !self.subscriptions.seek() {
+            // Nothing is waited for any more.
+            self.overdue.stop();
+            self.overdue_told = false;
         }
         self.overdue.on_told(earlier(oldest, self.subscriptions.on_wire_since()));
     }
@@ -526,8 +543,13 @@ impl<H: Copy> Session<H> {
 
     /// The answer to a packet with this identifier could not be sent: it will be handed in again.
     pub fn unanswered(&mut self, reaction: Reaction, id: PacketId) {
-        if reaction.answer == Some(AckKind::PubRec) && reaction.tell != Tell::Nobody {
-            self.undelivered = Some(id);
+        if reaction.tell == Tell::Nobody {
+            return;
+        }
+        match reaction.answer {
+            Some(AckKind::PubRec) => self.undelivered = Some(id),
+            Some(AckKind::PubRel) => self.untold = Some(id),
+            _ => {}
         }
     }
 
@@ -736,7 +758,7 @@ impl<H: Copy> Session<H> {
         if !self.overdue.is_due(now) {
             return false;
         }
-        if self.outbox.is_settled() && self.subscriptions.awaiting() == 0 {
+        if !self.outbox.is_awaiting() && self.subscriptions.awaiting() == 0 {
             self.overdue.stop();
             self.overdue_told = false;
             return false;

@@ -88,7 +88,7 @@ pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
         (SENT | BARE, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
         (HELD | RELEASED, kind::PUBREC) => Step::ReleaseAgain,
         (HELD | RELEASED, kind::PUBCOMP) => Step::Done,
-        (UNSUBSCRIBE, kind::UNSUBACK) => Step::Echo,
+        (UNSUBSCRIBE, kind::UNSUBACK) => Step::Done,
         (ECHO, _) => Step::Echo,
         (FRESH | DROPPED, _) => Step::Ignore,
         _ => Step::Wrong,
@@ -320,7 +320,7 @@ impl Outbox {
 
     /// True if the entry that `seek` found is a message that has to fit the window; a PUBREL is what others wait for.
     pub fn next_is_message(&self) -> bool {
-        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT) && !e.value.is(STUBBORN))
+        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT))
     }
 
     /// Sum of the payloads that are kept and not aside, bytes; an empty one counts as a byte.
@@ -534,7 +534,7 @@ impl Outbox {
                 }
             }
             self.take_back(kind.hash);
-        } else if !matches!(step, Step::ReleaseAgain | Step::Echo) {
+        } else if !matches!(step, Step::ReleaseAgain | Step::Echo) && ack != kind::UNSUBACK {
             self.others_acked = true;
             (self.blamed, self.sick) = (0, false);
         }
@@ -673,10 +673,16 @@ impl Outbox {
 
     // What is overdue.
 
+    /// True if something awaits an answer that may be asked for again.
+    pub fn is_awaiting(&self) -> bool {
+        let pick = Pick::new(AWAITS, ON_WIRE, 0);
+        self.list.iter().any(|e| pick.fits(e.value.bits))
+    }
+
     /// What was sent before `asked`, long enough ago, and awaits its answer is to be sent again. The first identifier
-    /// among these, and when the oldest of the others was sent.
-    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (Option<PacketId>, Millis) {
-        let (mut first, mut oldest) = (None, NEVER);
+    /// among these; whether it is the first time for any of them; and when the oldest of the others was sent.
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (Option<PacketId>, bool, Millis) {
+        let (mut first, mut is_new, mut oldest) = (None, false, NEVER);
         self.list.for_each(|e, _| {
             if !Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
                 return;
@@ -684,6 +690,7 @@ impl Outbox {
             if !reached(asked, e.sent_at) || !overdue.is_late(e.sent_at, now) {
                 oldest = earlier(oldest, e.sent_at.max(1));
             } else {
+                is_new |= !e.is(REPEATED);
                 e.change(ON_WIRE, if e.is(REPEATED) { OVERDUE | STUBBORN } else { OVERDUE });
                 first = first.or(PacketId::new(e.id));
                 if e.is(RELEASES) {
@@ -699,7 +706,7 @@ impl Outbox {
             self.news = true;
             self.recount();
         }
-        (first, oldest)
+        (first, is_new, oldest)
     }
 
     // What the broker hangs up on.

@@ -272,9 +272,8 @@ impl<H: Copy> Subscriptions<H> {
         self.list.rewind::<DELIVERY>();
         self.list.seek::<DELIVERY>(|s| s.value.id == id.get() && !s.value.is(LEAVING));
         let s = self.list.current_value_mut::<DELIVERY>()?;
-        let awaiting = s.is(AWAITING);
-        let twice = awaiting && s.is(AGAIN);
-        self.awaiting -= awaiting as u16;
+        let twice = s.flags & (AGAIN | UNSENT) == AGAIN;
+        self.awaiting -= s.is(AWAITING) as u16;
         self.aside -= s.is(ASIDE) as u8;
         s.id = 0;
         s.flags &= MESSAGES_ONLY | LITERAL;
@@ -284,10 +283,10 @@ impl<H: Copy> Subscriptions<H> {
     /// UNSUBACK with this identifier came in. `None` if it answers none of ours; else whether the UNSUBSCRIBE was sent twice.
     pub fn unsubscribed(&mut self, id: PacketId) -> Option<bool> {
         let mut found = self.list.find(|s| s.value.id == id.get() && s.value.is(LEAVING))?;
-        let awaiting = found.value().is(AWAITING);
-        let twice = awaiting && found.value().is(AGAIN);
+        let flags = found.value().flags;
+        let twice = flags & (AGAIN | UNSENT) == AGAIN;
         found.remove();
-        self.awaiting -= awaiting as u16;
+        self.awaiting -= (flags & AWAITING != 0) as u16;
         self.leaving -= 1;
         Some(twice)
     }
@@ -304,15 +303,17 @@ impl<H: Copy> Subscriptions<H> {
         if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }
 
-    /// What was sent before `asked`, long enough ago, and awaits its answer is sent again, once on a connection. True if
-    /// there was any.
-    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> bool {
+    /// What was sent before `asked`, long enough ago, and awaits its answer is sent again, once on a connection. Whether
+    /// there was any, and whether one is sent again.
+    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (bool, bool) {
         if self.awaiting == 0 || !reached(asked, self.sent_at) || !overdue.is_late(self.sent_at, now) {
-            return false;
+            return (false, false);
         }
         self.awaiting = 0;
+        let mut again = false;
         self.list.for_each(|s, _| {
             if s.is(AWAITING) {
+                again |= !s.is(AGAIN);
                 // The second time it waits for the next connection.
                 s.flags = s.flags & !AWAITING
                     | match s.flags & (AGAIN | LEAVING) {
@@ -324,7 +325,7 @@ impl<H: Copy> Subscriptions<H> {
         });
         self.tell = true;
         self.list.rewind::<NEXT>();
-        true
+        (true, again)
     }
 
     /// The broker hangs up on the SUBSCRIBE with this identifier. False if it is not one of ours.
@@ -342,9 +343,15 @@ impl<H: Copy> Subscriptions<H> {
         self.aside = 0;
     }
 
-    /// True if the SUBSCRIBE of one that is aside awaits its answer.
-    pub fn is_trying_aside(&self) -> bool {
-        self.aside > 0 && self.list.iter().any(|s| s.value.flags & (ASIDE | AWAITING) == ASIDE | AWAITING)
+    /// A connection ended: no answer comes any more. True if that of one that is aside was awaited.
+    pub fn disconnected(&mut self) -> bool {
+        self.awaiting = 0;
+        let mut on_aside = false;
+        self.list.for_each(|s, _| {
+            on_aside |= s.flags & (ASIDE | AWAITING) == ASIDE | AWAITING;
+            s.flags &= !AWAITING;
+        });
+        on_aside
     }
 
     /// One that is aside is to be sent, each in its turn; `seek` finds it. False if there is none.

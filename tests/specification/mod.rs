@@ -102,7 +102,9 @@ enum Way {
     Waiting,
     /// It was written, and its answer is awaited.
     OnWire,
-    /// The same, and in vain for as long as an answer may take: a ping has been sent behind it.
+    /// The same, and later than others that await theirs.
+    Young,
+    /// As `OnWire`, and in vain for as long as an answer may take: a ping has been sent behind it.
     AskedFor,
     /// Nothing is to be done on this connection: it was answered, or twice left unanswered.
     Done,
@@ -110,7 +112,7 @@ enum Way {
 
 impl Way {
     fn on_wire(self) -> bool {
-        matches!(self, Way::OnWire | Way::AskedFor)
+        matches!(self, Way::OnWire | Way::Young | Way::AskedFor)
     }
 }
 
@@ -186,6 +188,8 @@ pub struct Must {
     release: Option<u16>,
     /// So many seconds pass until then.
     pub after: Option<u64>,
+    /// How long it takes follows from what was written when, which the specification does not know.
+    pub untimed: bool,
     pub closed: bool,
     /// The standard leaves it open whether the connection ends: nothing else may happen.
     pub may_close: bool,
@@ -218,6 +222,15 @@ pub struct Spec {
     answers: u16,
     /// A message was answered on this connection.
     acknowledged: bool,
+    /// Connections in a row that the other side has ended with something in flight and nothing acknowledged; more than two are two.
+    vain_ends: u8,
+    /// The other side ends the connection.
+    by_peer: bool,
+    /// On this connection something has waited for the answer to a request in vain, and went five seconds after it: what is on the wire is not all
+    /// of one age any more.
+    split: bool,
+    /// With a narrow window, messages wait for the answer to a request, for a few seconds.
+    holding: bool,
     last: Last,
     /// A ping was written behind the last message or request.
     ping_behind: bool,
@@ -242,6 +255,10 @@ impl Spec {
             quickly_to: 0,
             answers: 0,
             acknowledged: false,
+            vain_ends: 0,
+            by_peer: false,
+            split: false,
+            holding: false,
             last: Last::Other,
             ping_behind: false,
             wait: ACK_TIMEOUT,
@@ -270,6 +287,7 @@ impl Spec {
             });
             key.push(self.ping_behind as u8);
         }
+        key.extend([self.vain_ends, self.holding as u8, self.split as u8]);
         let request =
             |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
         key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
@@ -400,9 +418,15 @@ impl Spec {
 
     /// The connection, or the attempt, has ended.
     fn down(&mut self) {
-        if self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
+        let by_peer = std::mem::take(&mut self.by_peer);
+        if by_peer && self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
             self.shrink();
+            self.vain_ends = 2.min(self.vain_ends + 1);
+        } else if self.acknowledged {
+            self.vain_ends = 0;
         }
+        self.acknowledged = false;
+        (self.holding, self.split) = (false, false);
         self.link = Link::Down;
         self.gone.clear();
         self.second_answers.clear();
@@ -426,7 +450,7 @@ impl Spec {
 
     /// How many requests are.
     fn asking(&self) -> u16 {
-        self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire()).count() as u16
+        self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire() && !r.taken_back).count() as u16
     }
 
     /// Something is on the wire.
@@ -520,7 +544,10 @@ impl Spec {
                 }
                 must.closed = true;
             }
-            Event::Lost | Event::Refused => must.closed = true,
+            Event::Lost | Event::Refused => {
+                self.by_peer = event == Event::Lost;
+                must.closed = true;
+            }
             Event::ConnAck { .. } if up => must.closed = true,
             Event::ConnAck { session_present } => self.begin(session_present && !self.clean),
             Event::Ack(ack, target) => self.acknowledged(ack, self.resolve(target), must),
@@ -542,14 +569,28 @@ impl Spec {
             }
             Event::PingResp => self.ping_answered(must),
             // CONNACK or PINGRESP that do not come.
+            Event::Time if std::mem::take(&mut self.holding) && self.is_held_up() => {
+                must.untimed = true;
+                self.split = true;
+            }
             Event::Time if !up || self.ping => must.closed = true,
             Event::Time => {
+                must.untimed = self.split;
                 if self.waits() {
                     must.after = Some(self.wait);
                 }
                 let ways = self.messages.iter_mut().map(|m| &mut m.way);
                 let ways = ways.chain(self.subscriptions.iter_mut().chain(&mut self.unsubscribing).map(|r| &mut r.way));
-                ways.filter(|way| **way == Way::OnWire).for_each(|way| *way = Way::AskedFor);
+                // What was written last is not late yet, where the rest is.
+                let young = |way: &Way| *way == Way::Young;
+                let on_wire = |way: &Way| *way == Way::OnWire;
+                ways.for_each(|way| {
+                    if on_wire(way) {
+                        *way = Way::AskedFor;
+                    } else if young(way) {
+                        *way = Way::OnWire;
+                    }
+                });
                 self.ask(must);
             }
             Event::Starved(_) => unreachable!("taken apart above"),
@@ -581,7 +622,7 @@ impl Spec {
     fn begin(&mut self, kept: bool) {
         self.link = Link::Up;
         self.acknowledged = false;
-        (self.last, self.ping_behind) = (Last::Other, false);
+        (self.last, self.ping_behind) = (Last::Answered, false);
         if !kept {
             self.received.clear();
             // It knows of nothing that was unsubscribed, and of no message: each goes out as a new one.
@@ -593,12 +634,17 @@ impl Spec {
         }
     }
 
+    /// A message waits for the answer to a request, and for nothing else.
+    fn is_held_up(&self) -> bool {
+        self.asking() > 0 && self.in_flight() < self.window && self.messages.iter().any(|m| m.way == Way::Waiting)
+    }
+
     /// What may go goes: UNSUBSCRIBE, then SUBSCRIBE, then the queue in its order.
     fn send(&mut self, must: &mut Must) {
         loop {
             let widest = self.window == WIDEST;
-            // A request waits for all, a message for messages.
-            let room = self.in_flight() < self.window;
+            // A request waits for all, a message for messages, and for a request as long as that holds it up.
+            let room = self.in_flight() + if self.holding { self.asking() } else { 0 } < self.window;
             let room_for_request = widest || self.in_flight() + self.asking() < self.window;
             let waiting = |r: &Request| room_for_request && r.way == Way::Waiting;
             let unsubscribe = self.unsubscribing.iter().position(waiting);
@@ -606,12 +652,13 @@ impl Spec {
             let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
             let request = unsubscribe.is_some() || subscribe.is_some();
+            let way = if self.split && self.waits() { Way::Young } else { Way::OnWire };
             if !request && message.is_none() {
                 return;
             }
-            // With a window of one each stands alone: all before it was answered, or a ping behind that.
+            // After two ends in vain, with a window of one, each stands alone: all before it was answered, or a ping behind that.
             let alone = self.last == Last::Answered || self.ping_behind && !self.ping;
-            if (request || release.is_none()) && self.window == 1 && !alone {
+            if (request || release.is_none()) && self.window == 1 && self.vain_ends > 1 && !alone {
                 if !self.ping {
                     self.ask(must);
                 }
@@ -622,8 +669,9 @@ impl Spec {
                 let list = if unsubscribing { &mut self.unsubscribing } else { &mut self.subscriptions };
                 let r = &mut list[unsubscribe.or(subscribe).unwrap()];
                 must.sent.push(if unsubscribing { Sent::Unsubscribe { id: r.id } } else { Sent::Subscribe { id: r.id } });
-                r.way = Way::OnWire;
+                r.way = way;
                 r.repeated = r.overdue;
+                self.holding = !widest;
                 // A fresh identifier is the last that was written once it is known.
                 self.last = Last::Id(r.id.unwrap_or(0));
             } else if let Some(at) = message {
@@ -635,7 +683,7 @@ impl Spec {
                 if m.phase == Phase::Queued {
                     m.phase = Phase::Sent;
                 }
-                m.way = Way::OnWire;
+                m.way = way;
                 m.repeated |= m.overdue;
                 self.last = Last::Id(m.id);
             }
@@ -664,7 +712,7 @@ impl Spec {
         let hopeless = |m: &Message| m.phase == Phase::Released && m.overdue && m.way == Way::Waiting && m.in_vain == 3 && m.in_vain_before;
         must.freed.extend(self.messages.iter().filter(|m| hopeless(m)).map(|m| m.id));
         self.messages.retain(|m| !hopeless(m));
-        for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing) {
+        for r in self.subscriptions.iter_mut().chain(&mut self.unsubscribing).filter(|r| !r.taken_back) {
             lost |= r.look();
         }
         if lost {
@@ -674,7 +722,7 @@ impl Spec {
             self.wait = (2 * self.wait).min(LONGEST_WAIT);
         }
         let requests = self.subscriptions.iter().chain(&self.unsubscribing);
-        if self.messages.is_empty() && requests.into_iter().all(|r| r.way == Way::Done) {
+        if self.messages.is_empty() && requests.into_iter().all(|r| r.way == Way::Done || r.taken_back) {
             // Nothing is waited for any more.
             self.wait = ACK_TIMEOUT;
         }
@@ -685,7 +733,7 @@ impl Spec {
         let message = self.messages.iter().position(|m| m.id == id && m.phase != Phase::Queued);
         let subscription = self.subscriptions.iter().position(|r| r.id == Some(id));
         let unsubscribing = self.unsubscribing.iter().position(|r| r.id == Some(id));
-        if matches!(ack, Ack::SubAck | Ack::UnsubAck) && self.last == Last::Id(id) {
+        if (ack == Ack::SubAck || ack == Ack::UnsubAck && unsubscribing.is_some()) && self.last == Last::Id(id) {
             self.last = Last::Answered;
         }
         match (ack, message, subscription, unsubscribing) {
@@ -700,7 +748,7 @@ impl Spec {
             (Ack::PubAck | Ack::PubRec | Ack::PubComp, Some(at), ..) => self.message_answered(ack, at, must),
             _ => {
                 let second = self.second_answers.contains(&id);
-                if second || self.gone.contains(&id) && matches!(ack, Ack::SubAck | Ack::UnsubAck) {
+                if second || self.gone.contains(&id) && ack == Ack::SubAck {
                     must.told = false;
                     if ack != Ack::PubRec {
                         self.gone.retain(|i| *i != id);
@@ -764,7 +812,8 @@ impl Spec {
         if self.last == Last::Id(id) {
             self.last = Last::Answered;
         }
-        self.acknowledged = true;
+        // What the broker has taken over goes with a session that goes with the connection.
+        self.acknowledged |= !(self.clean && ack == Ack::PubRec);
         if repeated {
             self.wait = ACK_TIMEOUT;
         }

@@ -3,7 +3,7 @@
 use super::{Q0, Q1, Q2};
 use crate::session::outbox::Step::{self, Done, Downgraded, Ignore, Release, ReleaseAgain, Wrong};
 use crate::session::outbox::on_ack;
-use crate::session::outbox::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE};
+use crate::session::outbox::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE, UNSUBSCRIBE};
 use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
 #[test]
@@ -21,6 +21,7 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
         (Q2, RELEASED,  [Wrong,      ReleaseAgain, Done,       Wrong ]),
         (Q1, DROPPED,   [Ignore,     Ignore,       Ignore,     Ignore]),
         (Q0, SUBSCRIBE, [Wrong,      Wrong,        Wrong,      Wrong ]),
+        (Q0, UNSUBSCRIBE, [Wrong,    Wrong,        Wrong,      Done  ]),
         (Q0, ECHO,      [Step::Echo, Step::Echo,   Step::Echo, Step::Echo]),
     ];
     for (qos, state, steps) in table {
