@@ -12,6 +12,9 @@ use anyhow::{Context, Result};
 
 type PassOn = fn(TcpStream, TcpStream, &AtomicI64, &State);
 
+/// A broker takes as long to hang up as to answer. The library does not blame what it has just sent for an end that comes far sooner.
+const DELIBERATION: Duration = Duration::from_millis(100);
+
 const DIRECTIONS: [PassOn; 2] = [to_broker, to_app];
 
 /// Ends when dropped, and all connections with it.
@@ -138,6 +141,7 @@ impl State {
         let found = said.windows(forbidden.len()).position(|part| part == forbidden);
         if let Some(at) = found {
             self.cuts.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(DELIBERATION);
             return at.saturating_sub(before);
         }
         said.drain(..said.len().saturating_sub(forbidden.len() - 1));
