@@ -12,13 +12,24 @@ use mgos_child::Child;
 
 use super::ledger::{Ledger, Way};
 use super::watch::Watch;
+use super::weather::Session;
+
+/// Where it is to connect to, and with which session.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// tcp, tls or ws.
+    pub way: &'static str,
+    pub port: u16,
+    pub session: Session,
+}
 
 /// What it told last of itself.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
     /// Of the order that it has carried out.
     pub serial: u32,
-    pub connected: bool,
+    /// Connected, and subscribed.
+    pub ready: bool,
     /// The numbers that come next, by QoS.
     pub next: [u32; 3],
     /// Payload bytes that are kept.
@@ -33,10 +44,10 @@ struct Shared {
     state: Mutex<State>,
     /// How often all its subscriptions were acknowledged.
     subscribed: AtomicU32,
-    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the most since it was last asked.
+    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the sum since it was last asked.
     released: AtomicU32,
-    /// Messages that its full queue has given up.
-    overflows: AtomicU32,
+    /// Messages that were given up.
+    given_up: AtomicU32,
 }
 
 /// The app, running.
@@ -58,12 +69,8 @@ impl App {
         let streams = (child.take_stdout(), child.take_stderr());
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
-        let own = Arc::clone(&shared);
         std::thread::spawn(move || {
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-                if line.windows(14).any(|part| part == b"queue overflow") {
-                    own.overflows.fetch_add(1, Ordering::Relaxed);
-                }
                 // The copy is for reading afterwards.
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
@@ -79,11 +86,11 @@ impl App {
         Ok(App { child, control, serial: 0, shared })
     }
 
-    /// Tell it what to do, and at which door. Returns the order's serial number.
-    pub fn order(&mut self, mode: &str, way: &str, port: u16) -> Result<u32> {
+    /// Tell it what to do, at which door, and in which session. Returns the order's serial number.
+    pub fn order(&mut self, mode: &str, place: Place) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        std::fs::write(&new, format!("{} {mode} {way} {port}\n", self.serial))?;
+        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, place.way, place.port, place.session.name()))?;
         std::fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }
@@ -101,8 +108,8 @@ impl App {
         self.shared.released.swap(0, Ordering::Relaxed)
     }
 
-    pub fn overflows(&self) -> u32 {
-        self.shared.overflows.load(Ordering::Relaxed)
+    pub fn given_up(&self) -> u32 {
+        self.shared.given_up.load(Ordering::Relaxed)
     }
 
     /// None while it runs.
@@ -140,14 +147,18 @@ impl Shared {
             "up" => watch.up(),
             "down" => {
                 number()?;
-                self.released.fetch_max(number()?, Ordering::Relaxed);
+                self.released.fetch_add(number()?, Ordering::Relaxed);
                 watch.down();
             }
-            "sub" => drop(self.subscribed.fetch_add(1, Ordering::Relaxed)),
+            "sub" => {
+                self.subscribed.fetch_add(1, Ordering::Relaxed);
+                ledger.subscribed();
+            }
+            "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
             "state" => {
                 let state = State {
                     serial: number()?,
-                    connected: number()? == 1,
+                    ready: number()? == 1,
                     next: [number()?, number()?, number()?],
                     unsent: number()?,
                     used: number()?,
