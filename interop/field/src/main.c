@@ -4,7 +4,8 @@
  *   hang_up   a message of 5,000 bytes on which the broker hangs up, and three good ones behind it
  *   refused   three subscriptions, one of which the broker refuses, by SUBACK or by hanging up
  *   waiting   field.messages messages at QoS 2 that wait for the session of this app
- *   cut       field.messages messages at QoS 2 from here, over a link that is cut
+ *   cut       field.messages messages at QoS 2 from here, over a link that is cut; on field/out/clean, or with
+ *             mqtt.clean_session false on field/out/kept
  *
  * Messages are numbers: 0, 1, ...
  */
@@ -134,7 +135,7 @@ static void on_waiting(struct mg_connection *nc, int ev, void *ev_data, void *ud
 static void publish_cut(void *arg) {
   char topic[40];
   snprintf(topic, sizeof(topic), "field/out/%s", mgos_sys_config_get_mqtt_clean_session() ? "clean" : "kept");
-  for (int i = 0; i < 2 && s_published < mgos_sys_config_get_field_messages(); i++) publish(topic, s_published, 2);
+  for (int i = 0; i < 2 && s_published < mgos_sys_config_get_field_messages(); i++) publish(topic, s_published, check_qos(2));
   (void) arg;
 }
 
@@ -168,6 +169,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
     case MG_EV_MQTT_PUBACK:
       on_acknowledged(msg->message_id);
       if (is_part("hang_up")) check_hang_up();
+      if (is_part("cut")) check_cut();
       break;
     case MG_EV_MQTT_PUBCOMP:
       on_acknowledged(msg->message_id);

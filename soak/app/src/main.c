@@ -149,6 +149,13 @@ static void on_given_up(int ev, void *ev_data, void *ud) {
   (void) ud;
 }
 
+/* Links that are cut are no reason. */
+static void on_set_aside(int ev, void *ev_data, void *ud) {
+  tell("bad message %u set aside", ((const struct mgos_mqtt_event_arg *) ev_data)->first_id);
+  (void) ev;
+  (void) ud;
+}
+
 static bool go(const char *way, int port, const char *session) {
   struct mgos_config_mqtt cfg = *mgos_sys_config_get_mqtt();
   char server[24];
@@ -181,6 +188,8 @@ static void look_at_control(void) {
   strcpy(s_way, way);
   strcpy(s_session, session);
   s_port = port;
+  /* Until the next connection's: this one is still there for a moment. */
+  s_subacks = 0;
   if (go(way, port, session)) return;
   /* Again, the next time. */
   if (!mgos_sys_config_get_soak_starved()) tell("bad configuration: %s", way);
@@ -211,6 +220,7 @@ enum mgos_app_init_result mgos_app_init(void) {
   setvbuf(stdout, s_buffer, _IOLBF, sizeof(s_buffer));
   mgos_mqtt_add_global_handler(on_event, NULL);
   mgos_event_add_handler(MGOS_MQTT_EVENT_GIVEN_UP, on_given_up, NULL);
+  mgos_event_add_handler(MGOS_MQTT_EVENT_SET_ASIDE, on_set_aside, NULL);
   mgos_set_timer(mgos_sys_config_get_soak_interval(), MGOS_TIMER_REPEAT, on_tick, NULL);
   return MGOS_APP_INIT_SUCCESS;
 }

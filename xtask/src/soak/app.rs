@@ -46,8 +46,10 @@ struct Shared {
     subscribed: AtomicU32,
     /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the sum since it was last asked.
     released: AtomicU32,
-    /// Messages that were given up.
+    /// Messages that were given up, as the app was told.
     given_up: AtomicU32,
+    /// Log lines of a full queue: one as soon as it is full, not one for each message.
+    overflows: AtomicU32,
 }
 
 /// The app, running.
@@ -69,8 +71,12 @@ impl App {
         let streams = (child.take_stdout(), child.take_stderr());
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
+        let own = Arc::clone(&shared);
         std::thread::spawn(move || {
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
+                if line.windows(14).any(|part| part == b"queue overflow") {
+                    own.overflows.fetch_add(1, Ordering::Relaxed);
+                }
                 // The copy is for reading afterwards.
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
@@ -106,6 +112,10 @@ impl App {
     /// Since this was last asked.
     pub fn released(&self) -> u32 {
         self.shared.released.swap(0, Ordering::Relaxed)
+    }
+
+    pub fn overflows(&self) -> u32 {
+        self.shared.overflows.load(Ordering::Relaxed)
     }
 
     pub fn given_up(&self) -> u32 {

@@ -122,11 +122,13 @@ fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
         let all: u32 = tallies.iter().flatten().map(|tally| tally.arrived).sum();
         let time = (begun.elapsed() - start).as_secs_f64();
         println!(
-            "  {:>4} s {:8} {:4} {:5} {time:5.1} s {all:6} messages, {cuts:3} cuts, at QoS 1 and 2 {lost:3} lost from the app, {away:3} to it",
+            "  {:>4} s {:8} {:4} {:5} {time:5.1} s {all:6} messages, {cuts:3} cuts, at QoS 1 and 2 {lost:3} lost from the app, {away:3} to it; heap {} at rest, {} at most",
             start.as_secs(),
             phase.name(),
             DOORS[door].name(),
             session.name(),
+            stage.app.state().used,
+            stage.app.state().most,
         );
         sums.phases.push((phase, session, tallies, declared));
         let (state, open) = (stage.app.state(), stage.app.descriptors()?);
