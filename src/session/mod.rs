@@ -449,11 +449,14 @@ impl<H: Copy> Session<H> {
                     Step::ReleaseAgain | Step::Echo => tell = Tell::Nobody,
                     Step::Done | Step::Release | Step::Ignore => {}
                 }
-                if ack != kind::UNSUBACK && matches!(step, Step::Done | Step::Downgraded | Step::Release) {
+                let is_first = matches!(step, Step::Done | Step::Downgraded | Step::Release);
+                if is_first {
+                    self.blame.id_answered(id);
+                }
+                if is_first && ack != kind::UNSUBACK {
                     // PUBREC of a session that goes with its connection is no progress over its end.
                     self.acked |= !(self.clean && step == Step::Release);
                     self.proven = true;
-                    self.blame.id_answered(id);
                     if repeated {
                         self.overdue.on_answered(now);
                     }

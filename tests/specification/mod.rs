@@ -569,7 +569,7 @@ impl Spec {
             }
             Event::PingResp => self.ping_answered(must),
             // CONNACK or PINGRESP that do not come.
-            Event::Time if std::mem::take(&mut self.holding) && self.is_held_up() => {
+            Event::Time if std::mem::take(&mut self.holding) && self.is_held_up() && self.has_something_to_send() => {
                 must.untimed = true;
                 self.split = true;
             }
@@ -634,6 +634,17 @@ impl Spec {
         }
     }
 
+    fn has_something_to_send(&self) -> bool {
+        let mut must = Must::default();
+        self.clone().send(&mut must);
+        !must.sent.is_empty()
+    }
+
+    /// Where that is which is written now.
+    fn newly_on_wire(&self) -> Way {
+        if self.split && self.waits() { Way::Young } else { Way::OnWire }
+    }
+
     /// A message waits for the answer to a request, and for nothing else.
     fn is_held_up(&self) -> bool {
         self.asking() > 0 && self.in_flight() < self.window && self.messages.iter().any(|m| m.way == Way::Waiting)
@@ -652,7 +663,7 @@ impl Spec {
             let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
             let request = unsubscribe.is_some() || subscribe.is_some();
-            let way = if self.split && self.waits() { Way::Young } else { Way::OnWire };
+            let way = self.newly_on_wire();
             if !request && message.is_none() {
                 return;
             }
@@ -780,6 +791,7 @@ impl Spec {
     }
 
     fn message_answered(&mut self, ack: Ack, at: usize, must: &mut Must) {
+        let way = self.newly_on_wire();
         let Message { qos, phase, id, repeated, .. } = self.messages[at];
         match (ack, qos, phase) {
             // At QoS 2 as well: brokers that have QoS 1 only answer so.
@@ -791,14 +803,14 @@ impl Spec {
             }
             (Ack::PubRec, 2, Phase::Sent) => {
                 let m = &mut self.messages[at];
-                (m.phase, m.way, m.overdue) = (Phase::Released, Way::OnWire, false);
+                (m.phase, m.way, m.overdue) = (Phase::Released, way, false);
                 (m.in_vain, m.in_vain_before) = (0, false);
                 must.release = Some(id);
             }
             // The answer to a repeated PUBLISH.
             (Ack::PubRec, 2, Phase::Released) => {
                 let m = &mut self.messages[at];
-                (m.way, m.overdue) = (Way::OnWire, false);
+                (m.way, m.overdue) = (way, false);
                 must.told = false;
                 must.release = Some(id);
                 return;
@@ -840,9 +852,9 @@ impl Spec {
     pub fn bind(&mut self, sent: Sent, id: u16) {
         self.check_free(id);
         let list = if matches!(sent, Sent::Subscribe { .. }) { &mut self.subscriptions } else { &mut self.unsubscribing };
-        let request = list.iter_mut().find(|r| r.id.is_none() && r.way == Way::OnWire).expect("it was sent");
+        let request = list.iter_mut().find(|r| r.id.is_none() && r.way.on_wire()).expect("it was sent");
         request.id = Some(id);
-        let unknown = |r: &Request| r.id.is_none() && r.way == Way::OnWire;
+        let unknown = |r: &Request| r.id.is_none() && r.way.on_wire();
         if self.last == Last::Id(0) && !self.subscriptions.iter().chain(&self.unsubscribing).any(unknown) {
             self.last = Last::Id(id);
         }

@@ -2,11 +2,12 @@
  * session: a session that outlives connections, with messages in both directions while there is none.
  *
  *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each is to come exactly once
- *   session/out/1, session/out/2   the same from here, published when the connection has gone
+ *   session/out/1, session/out/2   the same from here, published when the connection has gone; session.out names others
  */
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check.h"
 #include "mgos.h"
@@ -66,16 +67,22 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   (void) nc;
 }
 
+static uint16_t publish(int level, const char *text, int qos) {
+  char topic[40];
+  snprintf(topic, sizeof(topic), "%s/%d", mgos_sys_config_get_session_out(), level);
+  return mgos_mqtt_pub(topic, text, strlen(text), qos, false);
+}
+
 static void publish_all(void) {
   int i, n = mgos_sys_config_get_session_publish(), kept = 0;
   for (i = 0; i < n; i++) {
     char text[12];
     snprintf(text, sizeof(text), "%d", i);
-    if (mgos_mqtt_pub("session/out/1", text, strlen(text), 1, false) > 0) kept++;
-    if (mgos_mqtt_pub("session/out/2", text, strlen(text), check_qos(2), false) > 0) kept++;
+    if (publish(1, text, 1) > 0) kept++;
+    if (publish(2, text, check_qos(2)) > 0) kept++;
   }
   check(kept == 2 * n, "%d messages are kept while there is no connection", kept);
-  check(mgos_mqtt_pub("session/out/0", "", 0, 0, false) == 0, "a message at QoS 0 is not, and mgos_mqtt_pub() says so");
+  check(publish(0, "", 0) == 0, "a message at QoS 0 is not, and mgos_mqtt_pub() says so");
   check_tell("published");
   check_wait("all to be acknowledged");
 }

@@ -5,13 +5,14 @@
  * A message is "NUMBER PADDING", and number and QoS say what the padding is. What is told, one line each:
  *   up MS | down MS RELEASED        CONNACK came; the connection has gone, with so many PUBRECs lacking their PUBCOMP
  *   sub                             all three subscriptions have their SUBACK
+ *   given_up N                      as the library's event says: so many messages at QoS 1 and 2
  *   in Q NUMBER | mark Q K          a message has come
  *   bad TEXT                        something that must not be
- *   state SERIAL CONNECTED N0 N1 N2 UNSENT USED MOST    ten times a second: numbers to come next, bytes unsent, bytes of
- *                                   heap in use now and at most
+ *   state SERIAL READY N0 N1 N2 UNSENT USED MOST    ten times a second: whether it is connected and subscribed, numbers to
+ *                                   come next, bytes unsent, bytes of heap in use now and at most
  *
- * What to do is in the file soak.control, "SERIAL MODE WAY PORT": run, flood (publish whatever is unsent), rest, mark
- * (a message "mark SERIAL" at QoS 1 and 2, once); tcp, tls or ws, to localhost at that port.
+ * What to do is in the file soak.control, "SERIAL MODE WAY PORT SESSION": run, flood (publish whatever is unsent), rest, mark
+ * (a message "mark SERIAL" at QoS 1 and 2, once); tcp, tls or ws, to localhost at that port; a session that is kept, or a clean one.
  */
 
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #include "mgos.h"
+#include "mgos_event.h"
 #include "mgos_mqtt.h"
 #include "mgos_mqtt_conn.h"
 
@@ -27,7 +29,7 @@
 static unsigned int s_next[3];
 static int s_serial, s_subacks, s_port, s_tick;
 static bool s_up, s_subscribed[3];
-static char s_mode[8] = "rest", s_way[8];
+static char s_mode[8] = "rest", s_way[8], s_session[8];
 static uint8_t s_released[65536 / 8];
 static size_t s_most_used;
 
@@ -141,13 +143,27 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
   (void) ud;
 }
 
-static bool go(const char *way, int port) {
+static void on_given_up(int ev, void *ev_data, void *ud) {
+  tell("given_up %u", (unsigned int) ((const struct mgos_mqtt_event_arg *) ev_data)->count);
+  (void) ev;
+  (void) ud;
+}
+
+/* Links that are cut are no reason. */
+static void on_set_aside(int ev, void *ev_data, void *ud) {
+  tell("bad message %u set aside", ((const struct mgos_mqtt_event_arg *) ev_data)->first_id);
+  (void) ev;
+  (void) ud;
+}
+
+static bool go(const char *way, int port, const char *session) {
   struct mgos_config_mqtt cfg = *mgos_sys_config_get_mqtt();
   char server[24];
   snprintf(server, sizeof(server), "localhost:%d", port);
   cfg.enable = true;
   cfg.server = server;
   cfg.ssl_ca_cert = (strcmp(way, "tls") == 0 ? mgos_sys_config_get_soak_ca() : NULL);
+  cfg.clean_session = (strcmp(session, "clean") == 0);
   cfg.ws_enable = (strcmp(way, "ws") == 0);
   if (!mgos_mqtt_set_config(&cfg)) return false;
   /* The first configuration connects when the network comes up, which may have been. */
@@ -156,11 +172,11 @@ static bool go(const char *way, int port) {
 }
 
 static void look_at_control(void) {
-  char mode[8], way[8];
+  char mode[8], way[8], session[8];
   int serial, port;
   FILE *fp = fopen(mgos_sys_config_get_soak_control(), "r");
   if (fp == NULL) return;
-  if (fscanf(fp, "%d %7s %7s %d", &serial, mode, way, &port) != 4) serial = s_serial;
+  if (fscanf(fp, "%d %7s %7s %d %7s", &serial, mode, way, &port, session) != 5) serial = s_serial;
   fclose(fp);
   if (serial == s_serial) return;
   s_serial = serial;
@@ -168,10 +184,13 @@ static void look_at_control(void) {
   if (strcmp(mode, "run") == 0 && strcmp(s_mode, "mark") == 0) memset(s_released, 0, sizeof(s_released));
   strcpy(s_mode, mode);
   if (strcmp(mode, "mark") == 0) publish_marks();
-  if (strcmp(way, s_way) == 0 && port == s_port) return;
+  if (strcmp(way, s_way) == 0 && port == s_port && strcmp(session, s_session) == 0) return;
   strcpy(s_way, way);
+  strcpy(s_session, session);
   s_port = port;
-  if (go(way, port)) return;
+  /* Until the next connection's: this one is still there for a moment. */
+  s_subacks = 0;
+  if (go(way, port, session)) return;
   /* Again, the next time. */
   if (!mgos_sys_config_get_soak_starved()) tell("bad configuration: %s", way);
   s_serial--;
@@ -189,7 +208,7 @@ static void on_tick(void *arg) {
   }
   if (++s_tick % (100 / mgos_sys_config_get_soak_interval()) == 0) {
     look_at_control();
-    tell("state %d %d %u %u %u %u %u %u", s_serial, mgos_mqtt_global_is_connected(), s_next[0], s_next[1], s_next[2],
+    tell("state %d %d %u %u %u %u %u %u", s_serial, mgos_mqtt_global_is_connected() && s_subacks >= 3, s_next[0], s_next[1], s_next[2],
          (unsigned int) mgos_mqtt_num_unsent_bytes(), (unsigned int) used, (unsigned int) s_most_used);
   }
   (void) arg;
@@ -200,6 +219,8 @@ enum mgos_app_init_result mgos_app_init(void) {
   static char s_buffer[4096];
   setvbuf(stdout, s_buffer, _IOLBF, sizeof(s_buffer));
   mgos_mqtt_add_global_handler(on_event, NULL);
+  mgos_event_add_handler(MGOS_MQTT_EVENT_GIVEN_UP, on_given_up, NULL);
+  mgos_event_add_handler(MGOS_MQTT_EVENT_SET_ASIDE, on_set_aside, NULL);
   mgos_set_timer(mgos_sys_config_get_soak_interval(), MGOS_TIMER_REPEAT, on_tick, NULL);
   return MGOS_APP_INIT_SUCCESS;
 }

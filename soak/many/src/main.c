@@ -116,6 +116,8 @@ static void add(struct one *o, int number) {
   snprintf(pass, sizeof(pass), "p%d", number);
   cfg.enable = true;
   cfg.server = number == 0 ? mgos_sys_config_get_many_cut() : mgos_sys_config_get_many_server();
+  /* The one that is cut needs its session; to the others it makes no difference. */
+  cfg.clean_session = number % 2 == 1;
   cfg.client_id = cfg.user = o->user;
   cfg.pass = pass;
   o->conn = mgos_mqtt_conn_create(number, &cfg);

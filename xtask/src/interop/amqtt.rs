@@ -18,6 +18,7 @@ const PYTHON: Package = program("python3", "python3");
 
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::CAPTURE,
+    LeftOut::FIELD,
     LeftOut { what: "cert", why: "it takes clients without a certificate as well" },
     LeftOut { what: "psk", why: "it has no pre-shared keys" },
     LeftOut { what: "session", why: "its database loses one of two subscriptions that come at once" },

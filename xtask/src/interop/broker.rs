@@ -23,6 +23,8 @@ pub struct Setup {
     pub persistent: bool,
     /// Its certificate is for another name.
     pub elsewhere: bool,
+    /// Further lines of mosquitto's configuration. What asks for them is left out with other brokers.
+    pub lines: &'static str,
 }
 
 /// Where a broker listens.
@@ -45,6 +47,9 @@ pub struct LeftOut {
 impl LeftOut {
     /// Once is enough: what is looked at is the app, which says the same to each broker.
     pub const CAPTURE: LeftOut = LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
+
+    /// It depends on settings of mosquitto's.
+    pub const FIELD: LeftOut = LeftOut { what: "field", why: "it depends on limits that mosquitto can be given" };
 }
 
 /// Ways of a broker that conversations go on with. The default is how it should be.

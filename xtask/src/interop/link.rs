@@ -1,5 +1,5 @@
 //! A link that breaks: stands between an app and its broker, passes bytes on, and cuts connections in the middle of whatever is under way;
-//! or one that passes on one byte at a time.
+//! one that passes on one byte at a time; or one that hangs up on what the app says, as the policies of some clouds do.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -11,6 +11,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 type PassOn = fn(TcpStream, TcpStream, &AtomicI64, &State);
+
+/// A broker takes as long to hang up as to answer. The library does not blame what it has just sent for an end that comes far sooner.
+const DELIBERATION: Duration = Duration::from_millis(100);
 
 const DIRECTIONS: [PassOn; 2] = [to_broker, to_app];
 
@@ -25,6 +28,8 @@ struct State {
     over: AtomicBool,
     /// Each byte goes alone.
     crumbs: bool,
+    /// What the app must not say: the connection ends before it has passed.
+    forbidden: Option<&'static [u8]>,
     cuts: AtomicUsize,
 }
 
@@ -38,6 +43,11 @@ impl Link {
     /// Pass on to `broker` one byte at a time, and cut nothing.
     pub fn in_crumbs(broker: SocketAddr) -> Result<Link> {
         Link::with(broker, Vec::new(), State { crumbs: true, ..State::default() })
+    }
+
+    /// Pass on to `broker`, and hang up on each connection on which the app says `forbidden`.
+    pub fn forbidding(broker: SocketAddr, forbidden: &'static [u8]) -> Result<Link> {
+        Link::with(broker, Vec::new(), State { forbidden: Some(forbidden), ..State::default() })
     }
 
     fn with(broker: SocketAddr, budgets: Vec<u32>, state: State) -> Result<Link> {
@@ -82,8 +92,9 @@ impl Drop for Link {
 /// From the app to the broker, until either ends or the connection is cut.
 fn to_broker(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: &State) {
     let mut buffer = [0; 4096];
+    let mut said = Vec::new();
     while let Ok(n @ 1..) = app.read(&mut buffer) {
-        let allowed = state.take(budget, n);
+        let allowed = state.take(budget, n).min(state.permitted(&mut said, &buffer[..n]));
         if state.pass(&mut broker, &buffer[..allowed]).is_err() || allowed < n {
             break;
         }
@@ -120,6 +131,21 @@ impl State {
             }
         }
         Ok(())
+    }
+
+    /// How many of these bytes may pass before what is forbidden is complete. `said`: the end of what came before them.
+    fn permitted(&self, said: &mut Vec<u8>, bytes: &[u8]) -> usize {
+        let Some(forbidden) = self.forbidden else { return bytes.len() };
+        let before = said.len();
+        said.extend_from_slice(bytes);
+        let found = said.windows(forbidden.len()).position(|part| part == forbidden);
+        if let Some(at) = found {
+            self.cuts.fetch_add(1, Ordering::Relaxed);
+            thread::sleep(DELIBERATION);
+            return at.saturating_sub(before);
+        }
+        said.drain(..said.len().saturating_sub(forbidden.len() - 1));
+        bytes.len()
     }
 
     /// How many of `n` bytes may still pass: the cut is to fall inside of packets.

@@ -68,6 +68,7 @@ impl Broker for Mosquitto {
             // When it is told to, and not between.
             conf.push_str("autosave_interval 0\n");
         }
+        conf.push_str(setup.lines);
         listeners(&mut conf, setup, doors, files, dir)?;
         let file = dir.join("mosquitto.conf");
         std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;

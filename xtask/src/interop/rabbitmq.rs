@@ -24,6 +24,7 @@ const LEAVES: &str = "over WebSocket it publishes the will of a client that has 
 
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::CAPTURE,
+    LeftOut::FIELD,
     LeftOut { what: "psk", why: "its configuration file has no pre-shared keys" },
     LeftOut { what: "oversized", why: "a subscription with a wildcard does not get what is retained" },
     LeftOut { what: "refusal", why: "its access rules are set while it runs, by a program of its own, which the tests do not use" },

@@ -14,6 +14,7 @@ pub struct Rumqttd;
 
 const LEFT_OUT: &[LeftOut] = &[
     LeftOut::CAPTURE,
+    LeftOut::FIELD,
     LeftOut { what: "cert", why: "it asks for certificates of clients only in another build" },
     LeftOut { what: "psk", why: "it has no pre-shared keys" },
     LeftOut { what: "session", why: "it keeps nothing over its end" },

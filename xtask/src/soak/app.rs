@@ -12,13 +12,24 @@ use mgos_child::Child;
 
 use super::ledger::{Ledger, Way};
 use super::watch::Watch;
+use super::weather::Session;
+
+/// Where it is to connect to, and with which session.
+#[derive(Clone, Copy)]
+pub struct Place {
+    /// tcp, tls or ws.
+    pub way: &'static str,
+    pub port: u16,
+    pub session: Session,
+}
 
 /// What it told last of itself.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
     /// Of the order that it has carried out.
     pub serial: u32,
-    pub connected: bool,
+    /// Connected, and subscribed.
+    pub ready: bool,
     /// The numbers that come next, by QoS.
     pub next: [u32; 3],
     /// Payload bytes that are kept.
@@ -33,32 +44,12 @@ struct Shared {
     state: Mutex<State>,
     /// How often all its subscriptions were acknowledged.
     subscribed: AtomicU32,
-    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the most since it was last asked.
+    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the sum since it was last asked.
     released: AtomicU32,
-    /// Messages that its full queue has given up.
+    /// Messages that were given up, as the app was told.
+    given_up: AtomicU32,
+    /// Log lines of a full queue: one as soon as it is full, not one for each message.
     overflows: AtomicU32,
-}
-
-/// What the log says of messages that were given up: one line names the first, and if there were
-/// more in that second, another has their number, that one included.
-#[derive(Default)]
-struct GivenUp {
-    named: Option<u32>,
-}
-
-impl GivenUp {
-    /// How many more were given up, by this line.
-    fn read(&mut self, line: &str) -> u32 {
-        let first_of = |text: &str| text.split_whitespace().next()?.parse().ok();
-        if let Some((_, rest)) = line.split_once("queue overflow! Message ") {
-            self.named = first_of(rest);
-            return 1;
-        }
-        let Some((before, ids)) = line.split_once(" messages were given up, packet ids ") else { return 0 };
-        let count: u32 = before.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0);
-        let is_counted = self.named.take().is_some_and(|id| first_of(ids) == Some(id));
-        count.saturating_sub(u32::from(is_counted))
-    }
 }
 
 /// The app, running.
@@ -82,9 +73,10 @@ impl App {
         let mut copy = File::create(dir.join("app.log"))?;
         let own = Arc::clone(&shared);
         std::thread::spawn(move || {
-            let mut given_up = GivenUp::default();
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
-                own.overflows.fetch_add(given_up.read(&String::from_utf8_lossy(&line)), Ordering::Relaxed);
+                if line.windows(14).any(|part| part == b"queue overflow") {
+                    own.overflows.fetch_add(1, Ordering::Relaxed);
+                }
                 // The copy is for reading afterwards.
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
@@ -100,11 +92,11 @@ impl App {
         Ok(App { child, control, serial: 0, shared })
     }
 
-    /// Tell it what to do, and at which door. Returns the order's serial number.
-    pub fn order(&mut self, mode: &str, way: &str, port: u16) -> Result<u32> {
+    /// Tell it what to do, at which door, and in which session. Returns the order's serial number.
+    pub fn order(&mut self, mode: &str, place: Place) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        std::fs::write(&new, format!("{} {mode} {way} {port}\n", self.serial))?;
+        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, place.way, place.port, place.session.name()))?;
         std::fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }
@@ -124,6 +116,10 @@ impl App {
 
     pub fn overflows(&self) -> u32 {
         self.shared.overflows.load(Ordering::Relaxed)
+    }
+
+    pub fn given_up(&self) -> u32 {
+        self.shared.given_up.load(Ordering::Relaxed)
     }
 
     /// None while it runs.
@@ -161,14 +157,18 @@ impl Shared {
             "up" => watch.up(),
             "down" => {
                 number()?;
-                self.released.fetch_max(number()?, Ordering::Relaxed);
+                self.released.fetch_add(number()?, Ordering::Relaxed);
                 watch.down();
             }
-            "sub" => drop(self.subscribed.fetch_add(1, Ordering::Relaxed)),
+            "sub" => {
+                self.subscribed.fetch_add(1, Ordering::Relaxed);
+                ledger.subscribed();
+            }
+            "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
             "state" => {
                 let state = State {
                     serial: number()?,
-                    connected: number()? == 1,
+                    ready: number()? == 1,
                     next: [number()?, number()?, number()?],
                     unsent: number()?,
                     used: number()?,
@@ -179,23 +179,5 @@ impl Shared {
             _ => return None,
         }
         Some(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::GivenUp;
-
-    #[test]
-    fn each_message_that_was_given_up_is_counted_once() {
-        let mut log = GivenUp::default();
-        let counts = [
-            "MQTT0 queue overflow! Message 7 was given up: a/b; see mqtt.max_queue_length",
-            "MQTT0 5 messages were given up, packet ids 7 to 11",
-            "MQTT0 3 messages were given up, packet ids 20 to 22",
-            "MQTT0 pub -> 3 given up @ 1",
-        ]
-        .map(|line| log.read(line));
-        assert_eq!(counts, [1, 4, 3, 0]);
     }
 }

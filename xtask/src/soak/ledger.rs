@@ -63,6 +63,8 @@ struct Inner {
     flows: [[Flow; 3]; 2],
     marks: HashSet<(Way, u8, u32)>,
     bad: Vec<String>,
+    /// How often the app has subscribed.
+    subscribed: u32,
 }
 
 /// Shared by all who publish and receive.
@@ -120,15 +122,24 @@ impl Ledger {
         self.lock().bad.clone()
     }
 
-    /// How many of the numbers below `sent` have not arrived, from where the phase began.
-    pub fn missing(&self, way: Way, qos: u8, sent: u32) -> u32 {
-        self.lock().flows[way as usize][qos as usize].tally(sent).lost
+    /// The app has subscribed: what was published for it before may never come.
+    pub fn subscribed(&self) {
+        self.lock().subscribed += 1;
+    }
+
+    pub fn subscriptions(&self) -> u32 {
+        self.lock().subscribed
+    }
+
+    /// How many of the numbers from `from` and below `sent` have not arrived in this phase.
+    pub fn missing(&self, way: Way, qos: u8, from: u32, sent: u32) -> u32 {
+        self.lock().flows[way as usize][qos as usize].tally(from, sent).lost
     }
 
     /// Close the phase: all numbers below `sent` have been published. The next phase begins there.
     pub fn close(&self, way: Way, qos: u8, sent: u32) -> Tally {
         let flow = &mut self.lock().flows[way as usize][qos as usize];
-        let tally = flow.tally(sent);
+        let tally = flow.tally(0, sent);
         flow.from = sent;
         flow.disordered = 0;
         flow.late = None;
@@ -137,9 +148,11 @@ impl Ledger {
 }
 
 impl Flow {
-    fn tally(&self, sent: u32) -> Tally {
-        let mut tally = Tally { sent: sent.saturating_sub(self.from), disordered: self.disordered, late: self.late, ..Tally::default() };
-        for number in self.from..sent {
+    /// Of the numbers of this phase that are not below `from`.
+    fn tally(&self, from: u32, sent: u32) -> Tally {
+        let from = self.from.max(from);
+        let mut tally = Tally { sent: sent.saturating_sub(from), disordered: self.disordered, late: self.late, ..Tally::default() };
+        for number in from..sent {
             match self.arrived.get(number as usize).copied().unwrap_or(0) {
                 0 => tally.lost += 1,
                 times => {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// mqtt.reconnect_timeout_max with its tenth, and mqtt.connect_timeout for an attempt that was under way: see soak/app/mos.yml.
-const BACK_OFF: Duration = Duration::from_millis(550);
+const BACK_OFF: Duration = Duration::from_millis(110);
 const CONNECT: Duration = Duration::from_secs(2);
 /// A dead link is noticed within 1.75 times mqtt.keep_alive, which is two seconds.
 const KEEP_ALIVE: Duration = Duration::from_millis(3500);

@@ -30,6 +30,8 @@ struct Shared {
     ledger: Arc<Ledger>,
     over: AtomicBool,
     publishing: AtomicBool,
+    /// What the broker has for the app goes with the app's connection.
+    forgets: AtomicBool,
     /// Connected, and subscribed if the session was new.
     ready: AtomicBool,
     /// Nothing is under way, in either direction.
@@ -48,6 +50,7 @@ impl Witness {
             ledger,
             over: false.into(),
             publishing: false.into(),
+            forgets: false.into(),
             ready: false.into(),
             settled: true.into(),
             next: Default::default(),
@@ -62,6 +65,11 @@ impl Witness {
 
     pub fn publish(&self, publishing: bool) {
         self.shared.publishing.store(publishing, Ordering::Relaxed);
+    }
+
+    /// Whether what the broker has for the app goes with the app's connection.
+    pub fn forgets(&self, forgets: bool) {
+        self.shared.forgets.store(forgets, Ordering::Relaxed);
     }
 
     pub fn is_ready(&self) -> bool {
@@ -120,11 +128,24 @@ struct Client<'a> {
     last_published: Instant,
     /// A ping awaits its answer.
     pinged: bool,
+    /// How often the app had subscribed,
+    subscriptions: u32,
+    /// and the numbers that came next then, by QoS. In a session that is not kept nobody waits for those before.
+    from: [u32; 3],
 }
 
 impl<'a> Client<'a> {
     fn new(shared: &'a Shared) -> Client<'a> {
-        Client { shared, out: VecDeque::new(), open: HashSet::new(), last_id: 0, last_published: Instant::now(), pinged: false }
+        Client {
+            shared,
+            out: VecDeque::new(),
+            open: HashSet::new(),
+            last_id: 0,
+            last_published: Instant::now(),
+            pinged: false,
+            subscriptions: 0,
+            from: [0; 3],
+        }
     }
 
     fn live(&mut self, broker: SocketAddr) {
@@ -255,11 +276,16 @@ impl<'a> Client<'a> {
             return;
         }
         self.last_published = Instant::now();
+        let subscriptions = self.shared.ledger.subscriptions();
+        if subscriptions != self.subscriptions && self.shared.forgets.load(Ordering::Relaxed) {
+            self.subscriptions = subscriptions;
+            self.from = [0, 1, 2].map(|qos: usize| self.shared.next[qos].load(Ordering::Relaxed));
+        }
         for qos in 0..3 {
             let next = &self.shared.next[usize::from(qos)];
             let number = next.load(Ordering::Relaxed);
             // QoS 0 is kept for nobody.
-            if qos > 0 && self.shared.ledger.missing(Way::In, qos, number) > BEHIND {
+            if qos > 0 && self.shared.ledger.missing(Way::In, qos, self.from[usize::from(qos)], number) > BEHIND {
                 continue;
             }
             next.store(number + 1, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 mod access;
 mod capture;
 mod delivery;
+mod field;
 mod opening;
 mod programs;
 mod servers;
@@ -28,6 +29,7 @@ pub const APPS: &[&str] = &[
     "backup",
     "cut",
     "direct",
+    "field",
     "leaves",
     "login",
     "offline_queue",
@@ -59,6 +61,12 @@ pub const ALL: &[Talk] = &[
     },
     Talk { name: "by_hand", about: "a short program compiled with one line of cc against the SDK", over: PLAIN, hold: programs::by_hand },
     Talk { name: "cut", about: "messages both ways over a connection that is cut again and again", over: EVERY, hold: session::cut },
+    Talk {
+        name: "field",
+        about: "a message or a subscription that the broker hangs up on, 1,000 waiting messages, a cut link at QoS 2",
+        over: PLAIN,
+        hold: field::field,
+    },
     Talk {
         name: "session",
         about: "sessions that outlive the app and the broker, messages both ways meanwhile",

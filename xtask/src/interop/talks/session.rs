@@ -11,6 +11,9 @@ use crate::interop::stage::Stage;
 /// At each QoS.
 const MESSAGES: usize = 40;
 
+/// Where apps publish, and their `mqtt.clean_session`.
+const OUT: [(&str, &str); 2] = [("session/out", "false"), ("session/clean", "true")];
+
 pub fn session(stage: &Stage) -> Result<()> {
     let mut broker = stage.broker("broker", Setup { persistent: true, ..Setup::default() })?;
     let in_order = ("session.in_order", if broker.ways().in_order { "true" } else { "false" });
@@ -28,34 +31,43 @@ pub fn session(stage: &Stage) -> Result<()> {
     stage.app("session", &broker, &[in_order, ("session.messages", &count)])?.finish()?;
 
     // The one who is to receive has a session too, as nobody can say who comes back first.
-    let observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
-    let mut app = stage.app("session", &broker, &[("session.publish", &count)])?;
-    app.tells("subscribed")?;
+    let filters = OUT.map(|(out, _)| format!("{out}/+"));
+    let filters = [filters[0].as_str(), &filters[1]];
+    let observer = stage.observer(&broker, &filters, Some("receiver"))?;
+    let mut apps = Vec::new();
+    for (out, clean) in OUT {
+        let id = out.replace('/', "-");
+        let settings = [("device.id", id.as_str()), ("mqtt.clean_session", clean), ("session.out", out), ("session.publish", &count)];
+        let mut app = stage.app("session", &broker, &settings)?;
+        app.tells("subscribed")?;
+        apps.push(app);
+    }
     drop(observer);
     broker.save()?;
     broker.kill();
-    app.tells("published")?;
+    apps.iter_mut().try_for_each(|app| app.tells("published"))?;
     broker.restart()?;
-    app.finish()?;
-    let mut observer = stage.observer(&broker, &["session/out/+"], Some("receiver"))?;
+    apps.into_iter().try_for_each(|app| app.finish().map(drop))?;
+    let mut observer = stage.observer(&broker, &filters, Some("receiver"))?;
     // Not every broker holds back what is new until it has sent what it kept.
-    for topic in ["session/out/1", "session/out/2"] {
-        observer.wait_for_all(topic, MESSAGES)?;
+    for (out, _) in OUT {
+        observer.wait_for_all(&format!("{out}/1"), MESSAGES)?;
+        observer.wait_for_all(&format!("{out}/2"), MESSAGES)?;
     }
     // After all that was published, so that nothing is missed that comes twice.
     stage.publish(&broker, "session/out/end", "")?;
     observer.next_on("session/out/end")?;
     let all = observer.all();
     lines.pop();
-    for qos in [1, 2] {
-        let topic = format!("session/out/{qos}");
+    for (out, clean, qos) in OUT.iter().flat_map(|&(out, clean)| [1, 2].map(|qos| (out, clean, qos))) {
+        let topic = format!("{out}/{qos}");
         let ours = |message: &&Message| message.topic == topic && message.qos == qos.min(broker.ways().highest_qos);
         let mut got: Vec<_> = all.iter().filter(ours).map(|message| message.payload.as_str()).collect();
         let order = if broker.ways().in_order { " and in order" } else { "" };
         if order.is_empty() {
             got.sort_by_key(|number| number.parse::<usize>().ok());
         }
-        let what = format!("{MESSAGES} messages at QoS {qos}, published while the broker was away, arrive once{order}");
+        let what = format!("{MESSAGES} messages at QoS {qos} and clean_session {clean}, published while the broker was away, arrive once{order}");
         if !got.iter().eq(&lines) {
             eprintln!("{topic}: {got:?}");
         }
@@ -68,7 +80,7 @@ pub fn cut(stage: &Stage) -> Result<()> {
     const CUTS: usize = 25;
     const MESSAGES: usize = 150;
     let broker = stage.broker("broker", Setup::default())?;
-    let observer = stage.observer(&broker, &["cut/out/+"], None)?;
+    let mut observer = stage.observer(&broker, &["cut/out/+", "field/out/clean"], None)?;
     // The first lets everyone subscribe; the others end within packets of every kind.
     // What comes before MQTT is cut, too.
     let opening = stage.over.opening();
@@ -85,6 +97,19 @@ pub fn cut(stage: &Stage) -> Result<()> {
         ("cut.once", once),
     ];
     let mut app = stage.app("cut", &broker, &settings)?;
+    // Beside it, one with a new session at each connection.
+    let mut budgets = link::budgets(CUTS, 60 + opening / 2, 2500 + opening);
+    budgets[0] += opening;
+    let link_of_clean = Link::start(broker.door, budgets)?;
+    let address = link_of_clean.address.to_string();
+    let settings = [
+        ("mqtt.server", address.as_str()),
+        ("mqtt.reconnect_timeout_min", "0.03"),
+        ("mqtt.reconnect_timeout_max", "0.06"),
+        ("field.part", "cut"),
+        ("field.messages", &count),
+    ];
+    let clean = stage.app("field", &broker, &settings)?;
     app.tells("subscribed")?;
     let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
     observer::publish_lines(&broker, "cut/in/1", &lines, 1)?;
@@ -92,15 +117,19 @@ pub fn cut(stage: &Stage) -> Result<()> {
     app.tells("complete")?;
     observer::publish(&broker, "cut/in/2", "end", 2, false)?;
     app.finish()?;
-    let mut observer = observer;
+    clean.finish()?;
     stage.publish(&broker, "cut/out/end", "")?;
     observer.next_on("cut/out/end")?;
-    stage.check(link.cuts() > CUTS / 4, "the connection was cut many times")?;
+    stage.check(link.cuts() > CUTS / 4 && link_of_clean.cuts() > 1, "the connections were cut many times")?;
     let all = observer.all();
-    let times = |qos: u8, line: &String| {
-        let topic = format!("cut/out/{qos}");
+    let times_on = |topic: &str, line: &String| {
         all.iter().filter(|message| message.topic == topic && message.payload == *line).count()
     };
+    let times = |qos: u8, line: &String| times_on(&format!("cut/out/{qos}"), line);
+    stage.check(
+        lines.iter().all(|line| times_on("field/out/clean", line) >= 1),
+        "with clean_session true, each message that the app published at QoS 2 arrives",
+    )?;
     stage.check(lines.iter().all(|line| times(1, line) >= 1), "each message that the app published at QoS 1 arrives")?;
     if !broker.ways().exactly_once {
         return stage.check(lines.iter().all(|line| times(2, line) >= 1), "each message that the app published at QoS 2 arrives");
