@@ -61,8 +61,8 @@ fn mqtt_3_2_2_1_session_present_after_asking_for_a_new_one_is_a_new_one_and_told
         assert_eq!(notices.count(), warnings);
         rig.s.disconnected(false, 0);
     }
-    // A message of the session before is new to this one.
-    assert_eq!(rig.connect(true, KEPT), [message(0x34, 1, 1)]);
+    // The messages of the sessions before are new to this one.
+    assert_eq!(rig.connect(true, KEPT), [message(0x34, 1, 1), message(0x34, 2, 1)]);
 }
 
 #[test]
