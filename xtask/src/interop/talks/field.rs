@@ -41,7 +41,10 @@ fn hang_up(stage: &Stage) -> Result<()> {
         }
     }
     stage.check(numbers.iter().copied().eq(0..23), "23 good messages get past the large one, in order")?;
-    stage.check(!all.iter().any(|message| message.topic == "field/out/large"), "the broker takes no message that is larger than it allows")?;
+    stage.check(
+        !all.iter().any(|message| message.topic == "field/out/large"),
+        "the broker takes no message that is larger than it allows",
+    )?;
     let named = "the broker hangs up on message 1, set aside: field/out/large (50";
     stage.check(count(&lines, named) == 1, "the log names it once, with packet ID, topic and size")?;
     let connections = count(&lines, CONNECTED);
@@ -61,7 +64,8 @@ fn refused(stage: &Stage) -> Result<()> {
     stage.publish(&broker, "field/in/a", "a")?;
     stage.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
-    stage.check(count(&lines, "the broker refuses the subscription to forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
+    stage
+        .check(count(&lines, "the broker refuses the subscription to forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
     stage.check(count(&lines, CONNECTED) == 1, "over one connection")
 }
 
@@ -79,7 +83,8 @@ fn policy(stage: &Stage) -> Result<()> {
     stage.check(named == 1, "the log names the subscription that the broker hangs up on")?;
     let connections = count(&lines, CONNECTED);
     let cuts = link.cuts();
-    stage.check(connections <= 10 && connections == cuts + 1, &format!("{connections} connections, {cuts} of them ended for it, at most 10"))
+    stage
+        .check(connections <= 10 && connections == cuts + 1, &format!("{connections} connections, {cuts} of them ended for it, at most 10"))
 }
 
 /// More messages at QoS 2 than may be in flight wait for a session.

@@ -67,7 +67,8 @@ pub fn session(stage: &Stage) -> Result<()> {
         if order.is_empty() {
             got.sort_by_key(|number| number.parse::<usize>().ok());
         }
-        let what = format!("{MESSAGES} messages at QoS {qos} and clean_session {clean}, published while the broker was away, arrive once{order}");
+        let what =
+            format!("{MESSAGES} messages at QoS {qos} and clean_session {clean}, published while the broker was away, arrive once{order}");
         if !got.iter().eq(&lines) {
             eprintln!("{topic}: {got:?}");
         }
@@ -122,9 +123,7 @@ pub fn cut(stage: &Stage) -> Result<()> {
     observer.next_on("cut/out/end")?;
     stage.check(link.cuts() > CUTS / 4 && link_of_clean.cuts() > 1, "the connections were cut many times")?;
     let all = observer.all();
-    let times_on = |topic: &str, line: &String| {
-        all.iter().filter(|message| message.topic == topic && message.payload == *line).count()
-    };
+    let times_on = |topic: &str, line: &String| all.iter().filter(|message| message.topic == topic && message.payload == *line).count();
     let times = |qos: u8, line: &String| times_on(&format!("cut/out/{qos}"), line);
     stage.check(
         lines.iter().all(|line| times_on("field/out/clean", line) >= 1),
