@@ -35,12 +35,6 @@ static void connected(void) {
   expect_that(app_connect());
   come_back();
   expect(EITHER("82 06 0001 0001 's' 01", "82 06 0003 0001 's' 01"));
-#ifndef MQTT_UPSTREAM
-  /* The SUBSCRIBE was not answered: so now all goes one by one. */
-  expect_silence();
-  play("90 03 0001 01");
-  expect_events("s SUBACK 1\n");
-#endif
   expect(EITHER("32 06 0001 't' 0002 'm'", "3a 06 0001 't' 0002 'm'"));
   check("subscriptions and the queue are kept until connect()");
 }
