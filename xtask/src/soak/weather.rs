@@ -52,7 +52,7 @@ impl Phase {
             return (Phase::Flood, if n == 1 { Session::Clean } else { Session::Kept });
         }
         let (phase, session) = TURN[(n - 3) % TURN.len()];
-        (phase, if (n - 3) / TURN.len() % 2 == 0 { session } else { session.other() })
+        (phase, if ((n - 3) / TURN.len()).is_multiple_of(2) { session } else { session.other() })
     }
 
     pub fn name(self) -> &'static str {
