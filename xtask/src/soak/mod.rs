@@ -74,7 +74,7 @@ pub fn run(args: Args) -> Result<()> {
 #[derive(Default)]
 struct Sums {
     phases: Vec<(Phase, Session, Tallies, Declared)>,
-    /// Bytes of heap at most, and open files at rest: after the first minute, and at the end.
+    /// Bytes of heap at most, and open files at rest: after the first turn, and at the end.
     heap: [u32; 2],
     files: [usize; 2],
     /// Bytes of heap at rest, for each kind of connection: the most of the first minute and a half, and the last.
@@ -132,7 +132,7 @@ fn weather(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
         );
         sums.phases.push((phase, session, tallies, declared));
         let (state, open) = (stage.app.state(), stage.app.descriptors()?);
-        let early = begun.elapsed() < Duration::from_secs(60) || n < 5;
+        let early = begun.elapsed() < Duration::from_secs(60) || n <= weather::FIRST_TURN;
         let rest = &mut sums.rest[door];
         if early {
             sums.heap[0] = state.most;
@@ -219,16 +219,16 @@ impl Sums {
         println!("longest time without a connection: {}", show(seen.outage));
         println!("longest time without one from when nothing stood in the way: {}", show(seen.after));
         println!("longest time that a dead link was held on to: {}", show(seen.dead));
-        println!("heap at most, in bytes: {} after the first minute, {} at the end", self.heap[0], self.heap[1]);
+        println!("heap at most, in bytes: {} after the first turn, {} at the end", self.heap[0], self.heap[1]);
         for (over, [first, last]) in DOORS.iter().zip(self.rest) {
             println!("heap at rest, {}: {first} at first, {last} at last", over.name());
         }
-        println!("open files: {} in the first minute, {} at the end", self.files[0], self.files[1]);
+        println!("open files: {} in the first turn, {} at the end", self.files[0], self.files[1]);
 
         let mut bad = stage.ledger.all_bad();
         bad.extend(seen.unexplained);
         if self.heap[1] > self.heap[0] + HEAP_SLACK {
-            bad.push("the heap's high-water mark rises after the first minute".into());
+            bad.push("the heap's high-water mark rises after the first turn".into());
         }
         if self.rest.iter().any(|[first, last]| *last > first + HEAP_SLACK) {
             bad.push("the heap at rest grows".into());

@@ -67,6 +67,9 @@ impl Phase {
     }
 }
 
+/// The phase that ends the first turn: a flood over TLS, when the allocator has what it keeps for itself. No heap is fuller.
+pub const FIRST_TURN: usize = 10;
+
 /// The app's, with the broker: `mqtt.clean_session` false, or true, which is the default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Session {
