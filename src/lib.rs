@@ -32,11 +32,11 @@
 //! assert_eq!(reaction.tell, Tell::Accepted);
 //! session.welcomed();
 //!
-//! let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 5 };
-//! session.publish(b"greetings", b"hello", QoS::AtLeastOnce, false, limits).unwrap();
+//! let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 5, room: true };
+//! session.publish(b"greetings", b"hello", QoS::AtLeastOnce, false, limits, now).unwrap();
 //! while let Some(out) = session.next(true, now) {
 //!     assert_eq!(bytes(&out), b"\x32\x12\0\x09greetings\0\x01hello");
-//!     session.sent(0, now);
+//!     session.sent(20, now); // with so many bytes in the send buffer
 //! }
 //! assert_eq!(session.kept(), 1); // until PUBACK comes
 //! ```
