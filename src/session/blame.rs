@@ -3,13 +3,16 @@
 //!
 //! A packet is blamed only where nothing else can be: it was written when all before it had been answered, nothing was written
 //! after it, the peer closed the connection soon after its last byte had left, and the next attempt got as far as CONNACK;
-//! three times in a row.
+//! three times in a row, and more often where connections end without any such packet, too.
 
 use super::keep_alive::{Millis, NEVER, reached};
 use crate::wire::PacketId;
 
 /// So many ends in a row make a packet the one to blame.
 const STRIKES: u8 = 3;
+
+/// So many more at the most on a link that breaks by itself.
+const MOST_UNEXPLAINED: u8 = 5;
 
 /// An end that comes later after the last byte than this, milliseconds, has another cause.
 const SOON: u32 = 10_000;
@@ -27,7 +30,7 @@ enum Last {
     Answered,
 }
 
-/// Before a packet goes out that may be the third in a row, the connection has to last so long, milliseconds, and the broker to answer a
+/// Before a packet goes out that may be the third in a row, or a later one, the connection has to last so long, milliseconds, and the broker to answer a
 /// ping: it may hang up on anyone just now, or on whoever has this client identifier, and the link may be a bad one.
 const HOLD: u32 = 3000;
 
@@ -46,12 +49,23 @@ pub struct Blame {
     strikes: u8,
     /// Until then the suspect is held back, if it is.
     held_until: Millis,
+    /// Twice how many ends no packet of ours explains: as many more strikes it takes.
+    unexplained: u8,
 }
 
 impl Blame {
     /// Nobody.
-    pub const NEW: Self =
-        Blame { last: Last::Unanswerable, alone: None, written_at: 0, left_at: 0, at_end: None, suspect: None, strikes: 0, held_until: 0 };
+    pub const NEW: Self = Blame {
+        last: Last::Unanswerable,
+        alone: None,
+        written_at: 0,
+        left_at: 0,
+        at_end: None,
+        suspect: None,
+        strikes: 0,
+        held_until: 0,
+        unexplained: 0,
+    };
 
     /// True if the broker has answered all that was written: whatever is written now is alone.
     pub fn is_clean(&self) -> bool {
@@ -129,15 +143,28 @@ impl Blame {
         (self.suspect, self.strikes, self.at_end, self.held_until) = (None, 0, None, 0);
     }
 
+    /// A connection has lasted: what was wrong with the link before is over.
+    pub fn forget_the_link(&mut self) {
+        self.unexplained = 0;
+    }
+
+    /// The other side has ended a connection on which all was well: it may be the link, or whoever else has this client identifier.
+    /// `idle`: nothing was in flight, so that it is sure.
+    pub fn unexplained(&mut self, idle: bool) {
+        self.unexplained = (self.unexplained + 1 + idle as u8).min(2 * MOST_UNEXPLAINED);
+    }
+
     /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
     /// comes much sooner can't be one.
-    pub fn ended(&mut self, by_peer: bool, round_trip: u32, now: Millis) {
+    /// True if a packet may be the cause.
+    pub fn ended(&mut self, by_peer: bool, round_trip: u32, now: Millis) -> bool {
         let soon = now.wrapping_sub(self.left_at) <= SOON && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
         self.at_end = if by_peer && soon { self.alone } else { None };
         if self.at_end.is_none() {
             self.acquit();
         }
         (self.alone, self.last) = (None, Last::Unanswerable);
+        self.at_end.is_some()
     }
 
     /// CONNACK 0: the broker is there. The packet that it has hung up on once too often.
@@ -150,8 +177,8 @@ impl Blame {
             self.suspect = Some(id);
         }
         self.strikes += 1;
-        if self.strikes < STRIKES {
-            if self.strikes == STRIKES - 1 {
+        if self.strikes < STRIKES + self.unexplained / 2 {
+            if self.strikes >= STRIKES - 1 {
                 self.last = Last::Unanswerable;
                 self.held_until = now.wrapping_add(HOLD).max(1);
             }

@@ -40,6 +40,9 @@ pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused,
 /// While something is wrong a SUBSCRIBE goes alone, too; but not for longer than this, milliseconds, if it is not answered.
 const SUBSCRIBING: u32 = 5000;
 
+/// A connection that has lasted so long, milliseconds, shows that the link is no bad one.
+const LASTING: u32 = 300_000;
+
 /// What is aside is tried on a connection that has begun for another reason, and else so often, milliseconds: a message,
 const ASIDE_MESSAGE: u32 = 3_600_000;
 /// and a subscription, doubled each time up to the same.
@@ -272,7 +275,7 @@ impl<H: Copy> Session<H> {
     /// The connection is gone. `by_peer`: neither because of us nor, as far as is known, of the network.
     #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
-        self.link = Link::Down;
+        let was_up = core::mem::replace(&mut self.link, Link::Down) >= Link::Welcomed;
         self.at_once = false;
         let round_trip = self.alive.round_trip();
         // A ping that is wanted belongs to the connection, as does all that is overdue.
@@ -288,7 +291,7 @@ impl<H: Copy> Session<H> {
         } else if self.acked {
             self.vain_ends = 0;
         }
-        self.blame.ended(by_peer && !self.cut_short, round_trip, now);
+        let alone = self.blame.ended(by_peer && !self.cut_short, round_trip, now);
         self.cut_short = false;
         let on_subscription = self.subscriptions.disconnected();
         let before = self.outbox.given_up();
@@ -297,6 +300,12 @@ impl<H: Copy> Session<H> {
         self.try_aside = !on_subscription && !on_message;
         if on_subscription {
             self.aside_tries = (self.aside_tries + 1).min(5);
+        }
+        if was_up && now.wrapping_sub(self.counters.connected_at) >= LASTING {
+            self.blame.forget_the_link();
+        }
+        if was_up && by_peer && self.try_aside && (self.acked || !waited) && !alone {
+            self.blame.unexplained(!waited);
         }
         self.put_off_aside(now);
         (self.acked, self.proven, self.cleared_way) = (false, false, false);
@@ -677,17 +686,16 @@ impl<H: Copy> Session<H> {
         let at_once = core::mem::take(&mut self.at_once);
         let messages = at_once || self.link == Link::Up && room;
         let window = self.window.size();
-        let mut busy = self.outbox.in_flight();
+        let in_flight = self.outbox.in_flight();
+        let asking = in_flight + self.subscriptions.awaiting();
         if reached(now, self.subscribing_until) {
             self.subscribing_until = NEVER;
         }
-        if self.subscribing_until != NEVER {
-            busy += self.subscriptions.awaiting();
-        }
+        let busy = if self.subscribing_until != NEVER { asking } else { in_flight };
         // If it goes on, what is wrong is looked for one packet at a time.
         let alone = window == 1 && self.vain_ends > 1;
         let mut pending = None;
-        if (self.window.is_widest() || busy < window) && self.subscriptions.seek() {
+        if (self.window.is_widest() || asking < window) && self.subscriptions.seek() {
             pending = Some(Pending::Subscribe);
         } else if messages && self.outbox.seek() {
             if busy < window || !self.outbox.next_is_message() || self.next_release() {
@@ -778,7 +786,7 @@ impl<H: Copy> Session<H> {
                 if let Some(id) = self.subscriptions.sent(now) {
                     self.blame.wrote_suspect(id, now);
                 }
-                if !self.window.is_widest() {
+                if !self.window.is_widest() && self.vain_ends < 3 {
                     self.subscribing_until = now.wrapping_add(SUBSCRIBING).max(1);
                 }
                 self.overdue.on_sent(now);

@@ -43,7 +43,8 @@ const OVERDUE: Bits = 1 << 10;
 const REPEATED: Bits = 1 << 11;
 /// Mark: the app has been told that it was given up, or set aside.
 const TOLD: Bits = 1 << 12;
-/// Mark: a PUBREL was not answered on an earlier connection.
+/// Mark: of a PUBREL, that it was not answered on an earlier connection; of a message, that the broker had taken it over in a session that is
+/// lost.
 const CARRIED: Bits = 1 << 13;
 
 /// Mark: it was sent again, and its answer is overdue again. It no longer holds up others.
@@ -362,7 +363,9 @@ impl Outbox {
                 continue;
             }
             let found = first(&mut self.list, Pick::new(state, 0, DROPPED));
-            let Some(mut found) = found.filter(|found| found.with(|e, _| e.id != newest.get())) else { continue };
+            // One that the broker hangs up on is not worth another.
+            let may_go = |found: &Found<'_, Entry>| state == ASIDE || found.with(|e, _| e.id != newest.get());
+            let Some(mut found) = found.filter(may_go) else { continue };
             let e = found.value();
             self.tally.count(e.bits, -1);
             match e.bits {
@@ -510,7 +513,7 @@ impl Outbox {
                     e.tries = 0;
                 }
                 // PUBREL goes out as the answer to this.
-                e.change(OVERDUE | ASIDE | TOLD, ON_WIRE);
+                e.change(OVERDUE | ASIDE | TOLD | if step == Step::Release { CARRIED } else { 0 }, ON_WIRE);
                 if e.is(SENT | BARE) {
                     let state = if e.is(SENT) { HELD } else { RELEASED };
                     e.change(SENT | BARE, state);
@@ -604,11 +607,11 @@ impl Outbox {
             if e.is(RELEASED) && !e.is(TOLD) {
                 given_up.add(e.id);
             }
-            if e.is(HELD) {
-                e.tries = 0;
-            }
             if e.is(SENT | HELD) {
-                e.change(SENT | HELD | CARRIED, FRESH);
+                // What it had taken over once it does not hang up on.
+                let taken = if e.is(HELD) { CARRIED } else { e.bits & CARRIED };
+                e.tries = if e.is(HELD) { 0 } else { e.tries };
+                e.change(SENT | HELD, FRESH | taken);
             }
         });
         self.given_up = given_up;
@@ -713,8 +716,8 @@ impl Outbox {
 
     /// Sets the message with this identifier aside, and those like it. False if there is no such message.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
-        let Some(found) = Self::find(&mut self.list, id) else { return false };
-        if self.sick {
+        let Some(mut found) = Self::find(&mut self.list, id) else { return false };
+        if self.sick || found.value().is(CARRIED) {
             return true;
         }
         let kind = found.with(Kind::of);

@@ -222,7 +222,7 @@ pub struct Spec {
     answers: u16,
     /// A message was answered on this connection.
     acknowledged: bool,
-    /// Connections in a row that the other side has ended with something in flight and nothing acknowledged; more than two are two.
+    /// Connections in a row that the other side has ended with something in flight and nothing acknowledged; more than three are three.
     vain_ends: u8,
     /// The other side ends the connection.
     by_peer: bool,
@@ -421,7 +421,7 @@ impl Spec {
         let by_peer = std::mem::take(&mut self.by_peer);
         if by_peer && self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
             self.shrink();
-            self.vain_ends = 2.min(self.vain_ends + 1);
+            self.vain_ends = 3.min(self.vain_ends + 1);
         } else if self.acknowledged {
             self.vain_ends = 0;
         }
@@ -682,7 +682,7 @@ impl Spec {
                 must.sent.push(if unsubscribing { Sent::Unsubscribe { id: r.id } } else { Sent::Subscribe { id: r.id } });
                 r.way = way;
                 r.repeated = r.overdue;
-                self.holding = !widest;
+                self.holding = !widest && self.vain_ends < 3;
                 // A fresh identifier is the last that was written once it is known.
                 self.last = Last::Id(r.id.unwrap_or(0));
             } else if let Some(at) = message {
