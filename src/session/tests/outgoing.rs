@@ -215,3 +215,50 @@ fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
     rig.told(&ack(0x40, id));
     assert_eq!(rig.s.payload_bytes(), 4);
 }
+
+/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a ping's answer none counts as the last.
+fn hang_up(rig: &mut Rig, ends: u8) {
+    for _ in 0..ends {
+        rig.now += 100;
+        rig.s.disconnected(true, rig.now);
+        rig.connect(true, NEW);
+        rig.now += 4000;
+        if rig.out() == [vec![0xc0, 0]] {
+            rig.told(&[0xd0, 0]);
+            rig.out();
+        }
+    }
+}
+
+#[test]
+fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queue() {
+    let limits = Limits { max_queue: 2, ..LIMITS };
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"x", Q1, limits).unwrap();
+    rig.out();
+    hang_up(&mut rig, 4);
+    assert_eq!(rig.s.set_aside(), 1);
+    rig.s.disconnected(false, rig.now);
+    let good = [1, 2].map(|n| rig.publish_to(b"good", &[n], Q1, limits).unwrap().id.get());
+    assert_eq!((rig.s.take_given_up().count, rig.s.set_aside()), (1, 0), "the one that was aside went first");
+    let late = rig.publish_to(b"bad", b"x", Q1, limits).unwrap().id.get();
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: late, last: late }, "a later one like it has no place");
+    let sent = |rig: &mut Rig| -> Vec<u16> { rig.out().iter().map(|packet| u16::from_be_bytes([packet[8], packet[9]])).collect() };
+    rig.s.connect_sent(false, 60, rig.now);
+    rig.told(NEW);
+    rig.s.welcomed();
+    assert_eq!(sent(&mut rig), good[..1]);
+    rig.told(&ack(0x40, good[0]));
+    assert_eq!(sent(&mut rig), good[1..]);
+}
+
+#[test]
+fn what_the_broker_has_taken_over_once_is_never_to_blame() {
+    let mut rig = Rig::up();
+    let id = rig.publish(1, Q2);
+    rig.out();
+    rig.told(&ack(0x50, id));
+    hang_up(&mut rig, 20);
+    assert_eq!(rig.s.set_aside(), 0);
+    assert_eq!(rig.s.notice(), None);
+}

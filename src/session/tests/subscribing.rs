@@ -115,3 +115,18 @@ fn all_subscriptions_that_match_are_told_newest_first() {
     let told: Vec<u32> = core::iter::from_fn(|| rig.s.next_recipient(b"a/b").map(|r| r.handler)).collect();
     assert_eq!(told, [4, 3, 1]);
 }
+
+#[test]
+fn sixteen_unsubscribes_are_owed_at_most_and_the_oldest_is_forgotten() {
+    let mut rig = Rig::down();
+    for n in 0..17 {
+        rig.subscribe(&[b'a' + n]);
+        assert_eq!(rig.s.unsubscribe(&[b'a' + n], 0), Some(n == 16));
+    }
+    // The newest first, one forgotten, and nothing to a session that knows of none.
+    let owed: Vec<u8> = rig.connect(false, KEPT).iter().map(|packet| packet[6]).collect();
+    let expected: Vec<u8> = (1..17).rev().map(|n| b'a' + n).collect();
+    assert_eq!(owed, expected);
+    rig.s.disconnected(false, 0);
+    assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
+}
