@@ -1,9 +1,9 @@
 //! The sender's table of 4.3.2 and 4.3.3, every state against every acknowledgement.
 
 use super::{Q0, Q1, Q2};
-use crate::session::outbox::Step::{self, Done, Downgraded, Ignore, Release, ReleaseAgain, Wrong};
-use crate::session::outbox::on_ack;
-use crate::session::outbox::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE, UNSUBSCRIBE};
+use crate::session::entry::Step::{self, Done, Downgraded, Ignore, Release, ReleaseAgain, Wrong};
+use crate::session::entry::on_ack;
+use crate::session::entry::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE, UNSUBSCRIBE};
 use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
 #[test]
