@@ -9,8 +9,9 @@ use crate::bench::callgrind;
 use crate::firmware::harness::Harness;
 use crate::firmware::{UBUNTU, output};
 
-/// A tenth of a percent: where a packet identifier has more or fewer zeros, nothing is done more or less often.
-const PER_MILLE: u64 = 1;
+/// Half a percent: the heap of this program is first fit, and where the block of the library's timer lies just then changes how far
+/// malloc walks. What grew with the messages would grow by far more over a million of them.
+const PER_MILLE: u64 = 5;
 
 /// What was seen in a slice of the run.
 struct Slice {
