@@ -61,7 +61,8 @@ pub fn run(messages: u64) -> Result<()> {
     }
     let (least, most) = (first.instructions.min(last.instructions), first.instructions.max(last.instructions));
     ensure!(first.instructions > 0 && (most - least) * 1000 <= least * PER_MILLE, "not as many instructions at the end as at the start");
-    ensure!(first.requests == last.requests, "not as many allocations at the end as at the start");
+    // The timer is set anew about every ten thousand messages: once in a slice, or not.
+    ensure!(first.requests.abs_diff(last.requests) <= 1, "not as many allocations at the end as at the start");
     ensure!((first.bytes, first.blocks) == (last.bytes, last.blocks), "the heap has grown");
     ensure!(first.peak == last.peak, "more of the heap was in use at once than at the start");
     println!("million: as promised");
