@@ -265,7 +265,8 @@ pub fn tell_news(c: Held) {
     let set_aside = core::mem::take(&mut object.set_aside);
     let refused = core::mem::take(&mut object.refused) as u32;
     let event = |which: mgos_mqtt_event, count, first_id, last_id| {
-        if count > 0 {
+        // A handler of the event before, or a log hook, may have freed the connection.
+        if count > 0 && !c.get().doomed {
             let mut arg = mgos_mqtt_event_arg { conn: c.ptr(), count, first_id, last_id };
             // SAFETY: no reference to the object is alive.
             unsafe { shim::mgos_mqtt_shim_event(which as i32, (&raw mut arg).cast()) };

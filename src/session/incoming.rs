@@ -183,7 +183,7 @@ impl<H: Copy> Session<H> {
             self.overdue.stop();
             self.overdue_told = false;
         }
-        self.overdue.on_told(earlier(oldest, self.subscriptions.on_wire_since()));
+        self.overdue.on_told(earlier(oldest, self.subscriptions.on_wire_since()), now);
     }
 
     /// CONNACK 0. `present`: the broker has kept a session.

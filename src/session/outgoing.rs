@@ -30,14 +30,16 @@ impl<H: Copy> Session<H> {
         let busy = if self.subscribing_until != NEVER { asking } else { in_flight };
         // If it goes on, what is wrong is looked for one packet at a time.
         let alone = window == 1 && self.vain_ends > 1;
+        let aside = self.is_aside_due(now);
         let mut pending = None;
         if (self.window.is_widest() || asking < window) && self.subscriptions.seek() {
             pending = Some(Pending::Subscribe);
         } else if messages && self.outbox.seek() {
-            if busy < window || !self.outbox.next_is_message() || self.next_release() {
+            // Where a message has to wait for others, a PUBREL behind it does not.
+            if busy < window || !self.outbox.next_is_message() || self.outbox.seek_release() {
                 pending = Some(Pending::Message);
             }
-        } else if messages && busy == 0 && self.seek_aside(now) {
+        } else if messages && aside && asking == 0 && self.seek_aside(now) {
             pending = Some(if self.subscriptions.seek() { Pending::Subscribe } else { Pending::Aside });
         }
         // The answer to a ping shows that the broker has taken what came before: whatever goes out then is alone.
@@ -74,27 +76,24 @@ impl<H: Copy> Session<H> {
         }
     }
 
-    /// Where a message has to wait for others, a PUBREL behind it does not.
-    fn next_release(&mut self) -> bool {
-        self.outbox.seek_release()
-    }
-
     /// True if something that is aside is to be tried.
-    fn seek_aside(&mut self, now: Millis) -> bool {
+    fn is_aside_due(&mut self, now: Millis) -> bool {
         if self.outbox.aside() == 0 && self.subscriptions.aside() == 0 {
             return false;
         }
-        let is_due = reached(now, self.aside_at);
-        if !self.try_aside && !is_due {
-            return false;
-        }
-        if is_due {
-            // Should it not go out now, it does so soon.
+        if reached(now, self.aside_at) {
+            // Should it not go out now, it is looked for again soon.
             self.aside_at = now.wrapping_add(1000);
             self.try_aside = true;
         }
+        self.try_aside
+    }
+
+    /// What is aside and is to be tried: a subscription, which the others find then, or else a message. False if it is on the way.
+    fn seek_aside(&mut self, now: Millis) -> bool {
         if self.subscriptions.try_aside() {
             self.try_aside = false;
+            self.put_off_aside(now);
             return true;
         }
         self.outbox.next_aside().is_some()
@@ -137,6 +136,7 @@ impl<H: Copy> Session<H> {
             }
             Pending::Aside => {
                 self.try_aside = false;
+                self.put_off_aside(now);
                 if let Some(id) = self.outbox.aside_sent(now) {
                     self.blame.wrote_harmless(id, now);
                 }

@@ -46,15 +46,17 @@ impl Overdue {
         (timeout << self.doubled).min(LONGEST.max(timeout))
     }
 
-    /// When what was written then had left, at the latest.
-    fn left_at(&self, written: Millis) -> Millis {
-        if self.flushed_at != NEVER && reached(self.flushed_at, written) { self.flushed_at } else { written }
+    /// When what was written then had left, at the latest. A flush that is longer ago than an answer may take changes nothing, and after 24
+    /// days it would look like one to come.
+    fn left_at(&self, written: Millis, now: Millis) -> Millis {
+        let is_recent = self.flushed_at != NEVER && now.wrapping_sub(self.flushed_at) <= self.wait();
+        if is_recent && reached(self.flushed_at, written) { self.flushed_at } else { written }
     }
 
     /// True if the answer to what was written then has taken too long.
     pub fn is_late(&self, written: Millis, now: Millis) -> bool {
         let wait = self.wait();
-        wait != NEVER && now.wrapping_sub(self.left_at(written)) >= wait
+        wait != NEVER && now.wrapping_sub(self.left_at(written, now)) >= wait
     }
 
     /// A connection ended, or all is answered: the wait is the first again.
@@ -65,14 +67,14 @@ impl Overdue {
     /// A packet that is to be answered was written.
     pub fn on_sent(&mut self, now: Millis) {
         if self.due == NEVER {
-            self.watch(now);
+            self.watch(now, now);
         }
     }
 
     /// The oldest packet that awaits an answer was written then.
-    fn watch(&mut self, written: Millis) {
+    fn watch(&mut self, written: Millis, now: Millis) {
         let wait = self.wait();
-        self.due = if wait == NEVER { NEVER } else { self.left_at(written).wrapping_add(wait + SLACK).max(1) };
+        self.due = if wait == NEVER { NEVER } else { self.left_at(written, now).wrapping_add(wait + SLACK).max(1) };
     }
 
     /// Bytes have left; so many still wait.
@@ -99,10 +101,10 @@ impl Overdue {
     }
 
     /// It was answered. What still awaits its answer was written at `oldest`, if anything does.
-    pub fn on_told(&mut self, oldest: Millis) {
+    pub fn on_told(&mut self, oldest: Millis, now: Millis) {
         self.due = NEVER;
         if oldest != NEVER {
-            self.watch(oldest);
+            self.watch(oldest, now);
         }
     }
 
@@ -114,6 +116,23 @@ impl Overdue {
     /// What was repeated is answered.
     pub fn on_answered(&mut self, now: Millis) {
         self.doubled = 0;
-        self.watch(now);
+        self.watch(now, now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Overdue;
+
+    #[test]
+    fn a_flush_of_a_month_ago_does_not_make_an_answer_overdue_nor_put_it_off() {
+        let month = 30 * 86_400_000u32;
+        let mut o = Overdue::NEW;
+        o.on_left(100, 1000);
+        o.on_left(0, 2000);
+        assert!(!o.is_late(1500, 21_999) && o.is_late(1500, 22_000), "it had left at 2 s");
+        o.on_sent(month);
+        assert_eq!(o.deadline(), month + 21_000);
+        assert!(!o.is_late(month, month + 19_999) && o.is_late(month, month + 20_000));
     }
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::heap::testing::fail_after;
+use crate::session::reached;
 
 #[test]
 fn mqtt_2_3_1_1_every_packet_sent_at_qos_1_and_2_has_an_identifier() {
@@ -261,4 +262,24 @@ fn what_the_broker_has_taken_over_once_is_never_to_blame() {
     hang_up(&mut rig, 20);
     assert_eq!(rig.s.set_aside(), 0);
     assert_eq!(rig.s.notice(), None);
+}
+
+#[test]
+fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
+    rig.out();
+    hang_up(&mut rig, 4);
+    assert_eq!(rig.s.set_aside(), 1);
+    rig.now += 3_600_000;
+    // The ping that has become due meanwhile.
+    rig.out();
+    rig.told(&[0xd0, 0]);
+    rig.s.disconnected(false, rig.now);
+    rig.connect(true, NEW);
+    rig.now += 3_600_000;
+    while rig.s.next(false, rig.now).is_some() {
+        rig.s.sent(2000, rig.now);
+    }
+    assert!(reached(rig.s.deadline(), rig.now + 1000), "{} at {}", rig.s.deadline(), rig.now);
 }
