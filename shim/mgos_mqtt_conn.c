@@ -124,7 +124,7 @@ static const char *const refusals[] = {
 /* RETAIN is bit 0 of a PUBLISH's flags, DUP bit 3. */
 static const char publish_flags[][FLAGS + 1] = {"", " RETAIN", " DUP", " DUP RETAIN"};
 
-/* `Wrong` in src/wire/decode.rs. */
+/* `ProtocolError` in src/wire/decode.rs. */
 static const char *const rules[] = {
     SAYS("?"),
     SAYS("a packet type that a server does not send"),
@@ -143,7 +143,7 @@ static const char *const rules[] = {
     SAYS("too many QoS 2 messages open"),
 };
 
-/* `BadFrame` in src/wire/websocket.rs. */
+/* `FrameError` in src/wire/websocket.rs. */
 static const char *const frame_rules[] = {SAYS("?"), SAYS("text"), SAYS("bad header"), SAYS("fragments out of order"), SAYS("bad control frame")};
 
 #define PICK(from, n) ((size_t) (n) < sizeof(from) / sizeof((from)[0]) ? (from)[n] : (from)[0])

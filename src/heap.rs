@@ -21,6 +21,14 @@ unsafe extern "C" {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfMemory;
 
+impl core::fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
 /// `malloc`, or an error. Under test, the allocation that was told to fail does.
 fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
     #[cfg(test)]
@@ -38,7 +46,7 @@ fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
 /// # Safety
 /// `block` came from `allocate`, or `realloc` of that, and is not used again.
 #[inline]
-unsafe fn give_back(block: *mut c_void) {
+unsafe fn free_block(block: *mut c_void) {
     #[cfg(test)]
     testing::count(-1);
     // SAFETY: by the contract.
@@ -47,7 +55,7 @@ unsafe fn give_back(block: *mut c_void) {
 
 /// Puts `value` into a block of its own, to be ended by [`release`].
 #[inline]
-pub fn place<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
+pub fn alloc<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
     const { assert!(align_of::<T>() <= align_of::<usize>()) };
     let block = allocate(size_of::<T>())?.cast::<T>();
     // SAFETY: `block` is fresh, large enough, and aligned to a pointer, which is all that T asks for.
@@ -55,15 +63,15 @@ pub fn place<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
     Ok(block)
 }
 
-/// Drops and frees what [`place`] made.
+/// Drops and frees what [`alloc`] made.
 ///
 /// # Safety
-/// `block` came from `place` and is not used again.
+/// `block` came from `alloc` and is not used again.
 pub unsafe fn release<T>(block: NonNull<T>) {
     // SAFETY: by the contract the block holds a valid T and is malloc's.
     unsafe {
         block.drop_in_place();
-        give_back(block.as_ptr().cast());
+        free_block(block.as_ptr().cast());
     }
 }
 
@@ -212,7 +220,7 @@ impl Chain {
             let node = *link;
             let before = if link == &raw mut (*chain).first { ptr::null_mut() } else { link.cast() };
             Self::relink(chain, link, (*node).next, before);
-            give_back(node.cast());
+            free_block(node.cast());
         }
     }
 
@@ -220,7 +228,7 @@ impl Chain {
     ///
     /// # Safety
     /// As for `relink`; `size` covers the node.
-    unsafe fn strip(chain: *mut Chain, link: Link, size: usize) {
+    unsafe fn drop_bytes(chain: *mut Chain, link: Link, size: usize) {
         // SAFETY: by the contract; where `realloc` moves the block, everything that led to it is mended. Should it fail
         // to shrink the block, that stays as it is.
         unsafe {
@@ -444,9 +452,9 @@ impl<'a, T: Copy> Found<'a, T> {
     }
 
     /// Gives back the bytes behind it; the value stays.
-    pub fn strip(self) {
+    pub fn drop_bytes(self) {
         // SAFETY: as above.
-        unsafe { Chain::strip(self.chain.as_ptr(), self.link, Node::<T>::BYTES) };
+        unsafe { Chain::drop_bytes(self.chain.as_ptr(), self.link, Node::<T>::BYTES) };
     }
 }
 

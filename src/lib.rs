@@ -8,11 +8,11 @@
 //! own, and so is a C library's `malloc`, `realloc` and `free`, in which queue and subscriptions are kept. A message at QoS 1, from CONNECT on:
 //!
 //! ```
-//! use mgos_mqtt::session::{Limits, Session, Take, Tell};
-//! use mgos_mqtt::wire::{Connect, Out, QoS, decode, size};
+//! use mgos_mqtt::session::{Limits, Session, Framed, Notify};
+//! use mgos_mqtt::wire::{Connect, OutPacket, QoS, decode, size};
 //!
 //! /// What goes to the socket.
-//! fn bytes(out: &Out<'_>) -> Vec<u8> {
+//! fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
 //!     let remaining = out.remaining().expect("more than a packet can carry");
 //!     let mut bytes = vec![0; size(remaining)];
 //!     out.write(&mut &mut bytes[..], remaining).expect("the buffer has the packet's size");
@@ -27,10 +27,10 @@
 //! session.connect_sent(true, 60, now);
 //!
 //! // CONNACK has come.
-//! let Ok(Take::Packet(head, body)) = session.take(&[0x20, 2, 0, 0], 3072) else { panic!() };
+//! let Ok(Framed::Packet(head, body)) = session.frame(&[0x20, 2, 0, 0], 3072) else { panic!() };
 //! let reaction = session.receive(decode(head, body).unwrap(), false, now).unwrap();
-//! assert_eq!(reaction.tell, Tell::Accepted);
-//! session.welcomed();
+//! assert_eq!(reaction.notify, Notify::Accepted);
+//! session.connack_delivered();
 //!
 //! let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 5, room: true };
 //! session.publish(b"greetings", b"hello", QoS::AtLeastOnce, false, limits, now).unwrap();

@@ -5,14 +5,14 @@
 mod reference;
 
 use mgos_mqtt::wire::{
-    AckKind, Connect, Out, PacketId, QoS, TopicError, check_filter, check_name, connect_terms, decode, header, matches, size,
+    AckKind, Connect, OutPacket, PacketId, QoS, TopicError, check_filter, check_name, connect_terms, decode, header, matches, size,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
 use reference::{Parsed, parse};
 
 /// The whole packet as it goes on the wire.
-fn bytes(out: &Out<'_>) -> Vec<u8> {
+fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
     let remaining = out.remaining().expect("not too large");
     let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
@@ -101,7 +101,7 @@ proptest! {
         let dup = dup && qos > QoS::AtMostOnce;
         let flags = (dup as u8) << 3 | (qos as u8) << 1 | retain as u8;
         let id = (qos > QoS::AtMostOnce).then_some(id);
-        let sent = bytes(&Out::publish(flags, id, &topic, &payload));
+        let sent = bytes(&OutPacket::publish(flags, id, &topic, &payload));
         let expected = Parsed::Publish { dup, qos: qos as u8, retain, topic: topic.clone(), id: id.map(PacketId::get), payload: payload.clone() };
         prop_assert_eq!(parse(&sent), Some(expected));
         // PUBLISH goes both ways: our own decoder reads it too.
@@ -131,12 +131,12 @@ proptest! {
         prop_assume!(check_filter(&filter).is_ok());
         let n = id.get();
         for (kind, number) in [(AckKind::PubAck, 4), (AckKind::PubRec, 5), (AckKind::PubRel, 6), (AckKind::PubComp, 7)] {
-            prop_assert_eq!(parse(&bytes(&Out::ack(kind, id))), Some(Parsed::Ack(number, n)));
+            prop_assert_eq!(parse(&bytes(&OutPacket::ack(kind, id))), Some(Parsed::Ack(number, n)));
         }
-        prop_assert_eq!(parse(&bytes(&Out::subscribe(id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
-        prop_assert_eq!(parse(&bytes(&Out::unsubscribe(id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
-        prop_assert_eq!(parse(&bytes(&Out::PINGREQ)), Some(Parsed::PingReq));
-        prop_assert_eq!(parse(&bytes(&Out::DISCONNECT)), Some(Parsed::Disconnect));
+        prop_assert_eq!(parse(&bytes(&OutPacket::subscribe(id, &filter, qos))), Some(Parsed::Subscribe(n, filter.clone(), qos as u8)));
+        prop_assert_eq!(parse(&bytes(&OutPacket::unsubscribe(id, &filter))), Some(Parsed::Unsubscribe(n, filter.clone())));
+        prop_assert_eq!(parse(&bytes(&OutPacket::PINGREQ)), Some(Parsed::PingReq));
+        prop_assert_eq!(parse(&bytes(&OutPacket::DISCONNECT)), Some(Parsed::Disconnect));
     }
 
     #[test]

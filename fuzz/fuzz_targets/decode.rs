@@ -26,17 +26,17 @@ fuzz_target!(|data: &[u8]| {
     session.connect_sent(true, 60, 0);
     let mut rest = data;
     for _ in 0..data.len() + 10 {
-        match session.take(rest, 16) {
-            Ok(mgos_mqtt::session::Take::Packet(h, body)) => {
+        match session.frame(rest, 16) {
+            Ok(mgos_mqtt::session::Framed::Packet(h, body)) => {
                 if let Ok(packet) = decode(h, body) {
                     let _ = session.receive(packet, true, 0);
                 }
                 rest = &rest[h.total()..];
             }
-            Ok(mgos_mqtt::session::Take::Drop(n)) => rest = &rest[n..],
-            Ok(mgos_mqtt::session::Take::Oversized { .. }) => {}
-            Ok(mgos_mqtt::session::Take::Answer(..)) => session.answered_dropped(),
-            Ok(mgos_mqtt::session::Take::More) | Err(_) => return,
+            Ok(mgos_mqtt::session::Framed::Drop(n)) => rest = &rest[n..],
+            Ok(mgos_mqtt::session::Framed::Oversized { .. }) => {}
+            Ok(mgos_mqtt::session::Framed::Answer(..)) => session.answered_dropped(),
+            Ok(mgos_mqtt::session::Framed::More) | Err(_) => return,
         }
     }
     panic!("the stream is not getting shorter");

@@ -31,7 +31,7 @@ impl Backoff {
     }
 
     /// True if the longest wait has been waited.
-    pub fn used_up(&self, waits: Waits) -> bool {
+    pub fn exhausted(&self, waits: Waits) -> bool {
         self.last > 0 && self.last >= waits.max
     }
 
@@ -61,12 +61,12 @@ mod tests {
         let waits = Waits { min: 2000, max: 60_000 };
         let middle = 1 << 31;
         for expected in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
-            assert!(!b.used_up(waits) || expected == 60_000);
+            assert!(!b.exhausted(waits) || expected == 60_000);
             assert_eq!(b.next(waits, middle), expected);
         }
-        assert!(b.used_up(waits));
+        assert!(b.exhausted(waits));
         b.reset();
-        assert!(!b.used_up(waits));
+        assert!(!b.exhausted(waits));
         assert_eq!(b.next(waits, middle), 2000);
     }
 

@@ -233,11 +233,11 @@ impl<H: Copy> Conn<H> {
     pub fn stop(&mut self) {
         self.stopped = true;
         self.reopen = false;
-        self.rest();
+        self.cancel_wait();
     }
 
     /// Ends the waiting for the next attempt.
-    pub fn rest(&mut self) {
+    pub fn cancel_wait(&mut self) {
         if self.phase == Phase::Waiting {
             self.enter(Phase::Idle, NEVER);
         }
@@ -308,7 +308,7 @@ impl<H: Copy> Conn<H> {
             return Next::Connect;
         }
         if let (Some(other), Some(slot)) = (other, self.slot.other())
-            && self.backoff.used_up(waits)
+            && self.backoff.exhausted(waits)
         {
             self.slot = slot;
             self.backoff.reset();

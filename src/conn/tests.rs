@@ -2,8 +2,8 @@
 extern crate std;
 
 use super::{Conn, End, Next, Slot, Waits, Wake};
-use crate::session::{Limits, Tell};
-use crate::wire::{AckKind, Packet, PacketId, QoS, kind};
+use crate::session::{Limits, Notify};
+use crate::wire::{AckKind, InPacket, PacketId, QoS, kind};
 use std::vec;
 use std::vec::Vec;
 
@@ -33,7 +33,7 @@ impl Outage {
     /// An attempt fails at once. The next is awaited, looked for every millisecond around the deadline.
     fn attempt(&mut self) -> (u64, Slot) {
         let begun = (self.now, self.c.slot());
-        self.c.rest();
+        self.c.cancel_wait();
         self.c.opening(30_000, 1, self.clock());
         self.c.down(End::Peer, 0);
         self.wait();
@@ -182,11 +182,11 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
 fn connected(mut c: Conn<u32>, key: u32, session_present: bool) -> Conn<u32> {
     c.opening(0, key, 0);
     c.session.connect_sent(false, 60, 0);
-    let connack = Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
+    let connack = InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
     let reaction = c.session.receive(connack, false, 0).unwrap();
-    assert_eq!(reaction.tell, Tell::Accepted);
+    assert_eq!(reaction.notify, Notify::Accepted);
     c.accepted(key, 60_000, 0);
-    c.session.welcomed();
+    c.session.connack_delivered();
     c
 }
 
@@ -204,7 +204,7 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
     let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10, room: true };
     let id = PacketId::MIN;
-    let incoming = Packet { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
+    let incoming = InPacket { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
     let mut c = connected(Conn::default(), 1, false);
     c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits, 0).unwrap();
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
@@ -215,13 +215,13 @@ fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old()
     c.down(End::Us, 0);
     c = connected(c, 1, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
-    assert_eq!(c.session.receive(incoming, false, 0).unwrap().tell, Tell::Nobody);
+    assert_eq!(c.session.receive(incoming, false, 0).unwrap().notify, Notify::Nobody);
     // Another server: a new message to it, and what it sends is no repetition.
     c.down(End::Us, 0);
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     let reaction = c.session.receive(incoming, false, 0).unwrap();
-    assert_eq!((reaction.answer, reaction.tell != Tell::Nobody), (Some(AckKind::PubRec), true));
+    assert_eq!((reaction.answer, reaction.notify != Notify::Nobody), (Some(AckKind::PubRec), true));
     c.down(End::Us, 0);
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))], "from here on the session is that one's");

@@ -6,8 +6,8 @@ use super::object::{Handler, Held, Hold, c_str, look, no_connection};
 use super::pump::{self, NotWritten};
 use super::shim::{self, Log, Number};
 use super::types::{mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_stats};
-use crate::session::{Limits, Recipient, Refused};
-use crate::wire::{Out, QoS};
+use crate::session::{Limits, Recipient, RequestError};
+use crate::wire::{OutPacket, QoS};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null;
 
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *cons
     // SAFETY: by the contract.
     let (Some(c), topic) = (unsafe { (held(c), c_str(topic).unwrap_or(&[])) }) else { return 0 };
     if msg.p.is_null() && msg.len > 0 {
-        return refuse(*c, topic, Refused::NullMessage);
+        return refuse(*c, topic, RequestError::NullMessage);
     }
     // SAFETY: by the contract.
     let published = publish(*c, topic, unsafe { msg.bytes() }, qos, retain);
@@ -226,14 +226,14 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub(c: *mut mgos_mqtt_conn, topic: *cons
 
 /// Counts a message that is not taken, and says why.
 #[inline(never)]
-fn refuse(c: Held, topic: &[u8], refused: Refused) -> u16 {
+fn refuse(c: Held, topic: &[u8], refused: RequestError) -> u16 {
     let counters = &mut c.get().core.session.counters;
     counters.dropped = counters.dropped.wrapping_add(1);
     complain(c, topic, refused);
     0
 }
 
-fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, Refused> {
+fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> Result<u16, RequestError> {
     let qos = QoS::clamped(qos);
     let room = pump::has_room(c, topic.len() + payload.len());
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, room };
@@ -246,10 +246,10 @@ fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> R
     let published = c.get().core.session.publish(topic, payload, qos, retain, limits, now)?;
     if published.direct {
         let id = (published.flags & 6 != 0).then_some(published.id);
-        let sent = pump::send(c, &Out::publish(published.flags, id, topic, payload));
+        let sent = pump::send(c, &OutPacket::publish(published.flags, id, topic, payload));
         if let Err(why) = sent {
             c.get().core.session.unpublished(published.id);
-            return Err(if why == NotWritten::TooLarge { Refused::TooLarge } else { Refused::OutOfMemory });
+            return Err(if why == NotWritten::TooLarge { RequestError::TooLarge } else { RequestError::OutOfMemory });
         }
         c.log(Log::Pub, topic, published.id.get() as i32, published.flags as i32);
     } else {
@@ -260,14 +260,14 @@ fn publish(c: Held, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> R
 
 /// Says in the log why a message or a subscription was not taken.
 #[inline(never)]
-fn complain(c: Held, topic: &[u8], refused: Refused) {
+fn complain(c: Held, topic: &[u8], refused: RequestError) {
     let (what, why) = match refused {
-        Refused::Topic(e) => (Log::BadTopic, e as i32),
-        Refused::NullMessage => (Log::NullMessage, 0),
-        Refused::TooLarge => (Log::TooLarge, 0),
-        Refused::Offline => (Log::Dropped, 0),
-        Refused::Congested => (Log::Congested, 0),
-        Refused::OutOfMemory => (Log::NoMemory, 0),
+        RequestError::Topic(e) => (Log::BadTopic, e as i32),
+        RequestError::NullMessage => (Log::NullMessage, 0),
+        RequestError::TooLarge => (Log::TooLarge, 0),
+        RequestError::Offline => (Log::Dropped, 0),
+        RequestError::Congested => (Log::Congested, 0),
+        RequestError::OutOfMemory => (Log::NoMemory, 0),
     };
     c.log(what, topic, why, 0);
 }

@@ -7,8 +7,8 @@ use super::shim::{self, Cloud, Log, Number};
 use super::types::{Reason, mg_connection, mgos_mqtt_conn, mgos_mqtt_packet};
 use super::websocket;
 use crate::conn::End;
-use crate::session::{Reaction, Recipient, Take, Tell, Trouble};
-use crate::wire::{AckKind, Header, Out, PacketId, QoS, Wrong, decode, kind};
+use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
+use crate::wire::{AckKind, Header, OutPacket, PacketId, ProtocolError, QoS, decode, kind};
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
@@ -300,9 +300,9 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
             }
             break;
         }
-        let step = match session.take(buf, limit) {
+        let step = match session.frame(buf, limit) {
             Err(wrong) => Err(wrong),
-            Ok(Take::More) => {
+            Ok(Framed::More) => {
                 if fresh && !buf.is_empty() {
                     session.progress(now());
                 }
@@ -310,16 +310,16 @@ fn receive(c: Held, nc: *mut mg_connection, fresh: bool) {
                 unframe(c, nc, true);
                 break;
             }
-            Ok(Take::Packet(header, body)) => packet(c, nc, header, body),
-            Ok(Take::Drop(n)) => {
+            Ok(Framed::Packet(header, body)) => packet(c, nc, header, body),
+            Ok(Framed::Drop(n)) => {
                 session.progress(now());
                 Ok(Some(n))
             }
-            Ok(Take::Oversized { total, topic }) => {
+            Ok(Framed::Oversized { total, topic }) => {
                 c.log(Log::Oversized, topic, total as i32, limit as i32);
                 Ok(Some(0))
             }
-            Ok(Take::Answer(ack, id)) => {
+            Ok(Framed::Answer(ack, id)) => {
                 let answered = answer(c, ack, id);
                 if answered {
                     c.get().core.session.answered_dropped();
@@ -382,24 +382,24 @@ fn answer(c: Held, ack: AckKind, id: PacketId) -> bool {
     if !nc.is_null() && unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= UNREAD {
         return false;
     }
-    pump::send(c, &Out::ack(ack, id)) != Err(NotWritten::OutOfMemory)
+    pump::send(c, &OutPacket::ack(ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
 /// Deals with one packet: `Some` with its size, or `None` if it must be handed in again later. `body` lies in the receive buffer; no reference, as
 /// that would say that it stays as it is until this returns.
-fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) -> Result<Option<usize>, Wrong> {
+fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) -> Result<Option<usize>, ProtocolError> {
     // SAFETY: it is there until C is called, and not looked at after that.
     let p = decode(header, unsafe { &*body })?;
     let others = !c.get().handlers.is_empty();
     let reaction = match c.get().core.session.receive(p, others, now()) {
         Ok(reaction) => reaction,
-        Err(Trouble::Violation(wrong)) => return Err(wrong),
-        Err(Trouble::OutOfMemory) => {
+        Err(ReceiveError::Violation(wrong)) => return Err(wrong),
+        Err(ReceiveError::OutOfMemory) => {
             c.say(Log::NoMemory);
             return Ok(None);
         }
     };
-    let Reaction { answer: ack, tell } = reaction;
+    let Reaction { answer: ack, notify } = reaction;
     // From here on C is called, and the buffer is looked at through `message` only, which holds no pointers into it.
     let end = header.total();
     let message = mgos_mqtt_packet {
@@ -420,15 +420,15 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
     }
     let ev = MG_MQTT_EVENT_BASE + header.kind() as c_int;
     let theirs =
-        tell == Tell::Handlers && header.kind() == kind::PUBLISH && QoS::of_flags(message.first) == QoS::AtLeastOnce && ack.is_none();
+        notify == Notify::Handlers && header.kind() == kind::PUBLISH && QoS::of_flags(message.first) == QoS::AtLeastOnce && ack.is_none();
     // Counted when it is certain that it is not handed in again.
-    if message.topic_len > 0 && tell != Tell::Nobody {
+    if message.topic_len > 0 && notify != Notify::Nobody {
         let counters = &mut c.get().core.session.counters;
         counters.received = counters.received.wrapping_add(1);
     }
-    match tell {
-        Tell::Nobody => {}
-        Tell::Accepted => {
+    match notify {
+        Notify::Nobody => {}
+        Notify::Accepted => {
             let key = c.session_key();
             let longest = c.number(Number::ReconnectMax) as u32;
             c.get().core.accepted(key, longest, now());
@@ -442,14 +442,14 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
             // All subscriptions go out before anyone is told, and what is queued goes after.
             pump(c);
             call_handlers(c, nc, ev, null_mut(), Some(&message));
-            c.get().core.session.welcomed();
+            c.get().core.session.connack_delivered();
         }
-        Tell::Refused => {
+        Notify::Refused => {
             close_now(c, Reason::Refused);
             c.log(Log::Refused, &[], code, 0);
             cloud_event(c, Cloud::ConnectError);
         }
-        Tell::Subscribers => {
+        Notify::Subscribers => {
             while c.get().nc == nc {
                 let mut topic: &[u8] = &[];
                 if c.get().core.session.is_undecided() {
@@ -459,7 +459,7 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
                 call_subscriber(nc, ev, &message, recipient);
             }
         }
-        Tell::Subscriber => {
+        Notify::Subscriber => {
             if let Some((filter, recipient)) = c.get().core.session.settled() {
                 if code > 2 {
                     let refused = &mut c.get().refused;
@@ -473,9 +473,9 @@ fn packet(c: Held, nc: *mut mg_connection, header: Header, body: *const [u8]) ->
                 }
             }
         }
-        Tell::Downgraded | Tell::Handlers => {
+        Notify::Downgraded | Notify::Handlers => {
             // Once, not for each message.
-            if tell == Tell::Downgraded && !core::mem::replace(&mut c.get().downgraded, true) {
+            if notify == Notify::Downgraded && !core::mem::replace(&mut c.get().downgraded, true) {
                 c.say(Log::Downgraded);
             }
             call_handlers(c, nc, ev, null_mut(), Some(&message));

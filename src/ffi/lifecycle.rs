@@ -8,7 +8,7 @@ use super::types::{Reason, mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use super::websocket;
 use crate::conn::Slot;
 use crate::heap;
-use crate::wire::{Connect, Out, check_name, connect_terms};
+use crate::wire::{Connect, OutPacket, check_name, connect_terms};
 use core::ptr::{self, NonNull};
 
 /// Makes a connection object; NULL without memory.
@@ -22,7 +22,7 @@ pub fn create(id: i32, primary: *const mgos_config_mqtt, backup: *const mgos_con
         if copy.is_null() { None } else { Some(copy) }
     };
     let made = (|| {
-        let placed = heap::place(Object::NEW).ok()?;
+        let placed = heap::alloc(Object::NEW).ok()?;
         // SAFETY: fresh from `place`.
         let hold = unsafe { Hold::new(placed.as_ptr().cast()) }?;
         let copies = [copy(primary), copy(backup)];
@@ -187,7 +187,7 @@ pub fn disconnect(c: Held) {
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait for anything.
     let mut say = c.get().core.session.may_send();
     if say {
-        say = pump::send(c, &Out::DISCONNECT).is_ok();
+        say = pump::send(c, &OutPacket::DISCONNECT).is_ok();
         if say && c.get().nc == nc {
             websocket::close(c, nc);
         }

@@ -6,7 +6,7 @@ use super::types::{Reason, mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg};
 use super::websocket;
 use crate::conn::{Next, Slot, Waits, Wake};
 use crate::session::{NEVER, Notice, earlier, reached};
-use crate::wire::{Out, PacketId, count_pubacks, kind, size};
+use crate::wire::{OutPacket, PacketId, count_pubacks, kind, size};
 use core::convert::Infallible;
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -40,7 +40,7 @@ pub fn received<'a>(nc: *mut mg_connection) -> (&'a [u8], usize) {
     }
 }
 
-/// Writes into memory that has been set aside for it: for as much as is written and no more, as `Out::remaining` says it beforehand. That this is
+/// Writes into memory that has been set aside for it: for as much as is written and no more, as `OutPacket::remaining` says it beforehand. That this is
 /// so, wire's tests show for all packets; where there are debug assertions it is checked.
 struct Writer {
     to: *mut u8,
@@ -100,7 +100,7 @@ pub enum NotWritten {
 }
 
 /// Writes a packet to `nc`: whole, or not at all. `nc` is a live connection; nothing that is called here calls the app.
-fn write(nc: *mut mg_connection, out: &Out<'_>) -> Result<(), NotWritten> {
+fn write(nc: *mut mg_connection, out: &OutPacket<'_>) -> Result<(), NotWritten> {
     let remaining = out.remaining().ok_or(NotWritten::TooLarge)?;
     let size = size(remaining);
     let to = room(nc, size);
@@ -136,7 +136,7 @@ pub fn put(nc: *mut mg_connection, bytes: &[u8]) -> bool {
 }
 
 /// Writes a packet of our own making at once, if there is a connection.
-pub fn send(c: Held, out: &Out<'_>) -> Result<(), NotWritten> {
+pub fn send(c: Held, out: &OutPacket<'_>) -> Result<(), NotWritten> {
     let nc = c.get().nc;
     if nc.is_null() {
         return Ok(());
@@ -298,7 +298,7 @@ pub fn pump(c: Held) {
             c.say(Log::NoMemory);
             break;
         }
-        let Out { first, text, id, qos, .. } = out;
+        let OutPacket { first, text, id, qos, .. } = out;
         let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
         let unsent = written(c, nc);
         let session = &mut c.get().core.session;
@@ -399,7 +399,7 @@ pub fn wake(c: Held) {
         Wake::Nothing => {}
         Wake::Connect => {
             // The wait is over, whatever comes of it.
-            c.get().core.rest();
+            c.get().core.cancel_wait();
             super::lifecycle::connect(c);
         }
         Wake::ConnectTimeout => {

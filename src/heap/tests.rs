@@ -54,8 +54,8 @@ fn removing_the_last_block_leaves_the_end_right() {
 fn a_stripped_block_keeps_its_value_and_place() {
     let mut l = list(3);
     l.rewind::<0>();
-    l.find(|i| *i.value == 0).unwrap().strip();
-    l.find(|i| *i.value == 2).unwrap().strip();
+    l.find(|i| *i.value == 0).unwrap().drop_bytes();
+    l.find(|i| *i.value == 2).unwrap().drop_bytes();
     assert_eq!(l.current::<0>().unwrap().bytes.len(), 0);
     assert_eq!(values(&l), [0, 1, 2]);
     l.push_back(3, &[]).unwrap();

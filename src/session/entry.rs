@@ -70,7 +70,7 @@ pub enum Step {
     /// The second answer to what was sent twice.
     Echo,
     /// The broker broke the protocol: this acknowledgement belongs to another QoS.
-    Wrong,
+    ProtocolError,
     /// Nothing changes: it belongs to something sent on an earlier connection.
     Ignore,
 }
@@ -86,7 +86,7 @@ pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
         (UNSUBSCRIBE, kind::UNSUBACK) => Step::Done,
         (ECHO, _) => Step::Echo,
         (FRESH | DROPPED, _) => Step::Ignore,
-        _ => Step::Wrong,
+        _ => Step::ProtocolError,
     }
 }
 

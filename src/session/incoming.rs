@@ -2,31 +2,31 @@
 
 use super::entry::{ECHO, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
-use super::{Link, Reaction, Recipient, Session, Take, Tell, Told, Trouble};
-use crate::wire::{AckKind, Decoded, Packet, PacketId, QoS, Wrong, kind};
+use super::{Framed, Link, Notify, Reaction, ReceiveError, Recipient, Session, Told};
+use crate::wire::{AckKind, Decoded, InPacket, PacketId, ProtocolError, QoS, kind};
 
 impl<H: Copy> Session<H> {
     /// Looks at what has been received: see [`Take`].
-    pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
-        let take = self.intake.take(buf, limit)?;
-        self.cut_short = take == Take::More && !buf.is_empty();
-        if let Take::Oversized { .. } = take {
+    pub fn frame<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
+        let framed = self.framer.frame(buf, limit)?;
+        self.cut_short = framed == Framed::More && !buf.is_empty();
+        if let Framed::Oversized { .. } = framed {
             if self.link == Link::Asked {
-                return Err(Wrong::Order);
+                return Err(ProtocolError::Order);
             }
             self.counters.oversized = self.counters.oversized.wrapping_add(1);
         }
-        Ok(take)
+        Ok(framed)
     }
 
     /// True inside a packet that is being dropped, until its answer was sent.
     pub fn is_dropping(&self) -> bool {
-        self.intake.is_dropping()
+        self.framer.is_dropping()
     }
 
     /// The answer to a packet that was dropped for its size was sent.
     pub fn answered_dropped(&mut self) {
-        self.intake.answered();
+        self.framer.answered();
     }
 
     /// Part of a packet has come in: the broker is alive, and its answer to a ping may be behind that packet.
@@ -36,34 +36,34 @@ impl<H: Copy> Session<H> {
 
     /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to, and such a message at
     /// QoS 1 is theirs to acknowledge.
-    pub fn receive(&mut self, p: Packet<'_>, others: bool, now: Millis) -> Result<Reaction, Trouble> {
+    pub fn receive(&mut self, p: InPacket<'_>, others: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == Link::Asked) {
-            return Err(Trouble::Violation(Wrong::Order));
+            return Err(ReceiveError::Violation(ProtocolError::Order));
         }
-        let (mut answer, mut tell) = (None, Tell::Handlers);
+        let (mut answer, mut notify) = (None, Notify::Handlers);
         match (kind, p.id) {
             (kind::CONNACK, _) => {
-                tell = Tell::Refused;
+                notify = Notify::Refused;
                 if let &[present, 0] = p.payload {
                     self.alive.on_accepted(now);
                     self.accepted(present != 0, now);
                     self.counters.connects = self.counters.connects.wrapping_add(1);
                     self.counters.connected_at = now;
-                    tell = Tell::Accepted;
+                    notify = Notify::Accepted;
                 }
             }
             (kind::PINGRESP, _) => {
                 self.ping_answered(now);
-                tell = Tell::Nobody;
+                notify = Notify::Nobody;
             }
             (kind::PUBLISH, id) => {
                 let again = match id {
                     Some(id) if p.qos() == QoS::ExactlyOnce => {
                         answer = Some(AckKind::PubRec);
-                        let known = self.received.contains(id);
+                        let known = self.inbound.contains(id);
                         if !known {
-                            self.received.insert(id)?;
+                            self.inbound.insert(id)?;
                         }
                         let undelivered = self.undelivered == Some(id);
                         if undelivered {
@@ -74,16 +74,16 @@ impl<H: Copy> Session<H> {
                     _ => false,
                 };
                 if again {
-                    tell = Tell::Nobody;
+                    notify = Notify::Nobody;
                 } else if self.subscriptions.find(p.topic) {
-                    tell = Tell::Subscribers;
+                    notify = Notify::Subscribers;
                 }
-                if p.qos() == QoS::AtLeastOnce && (tell == Tell::Subscribers || !others) {
+                if p.qos() == QoS::AtLeastOnce && (notify == Notify::Subscribers || !others) {
                     answer = Some(AckKind::PubAck);
                 }
             }
             (kind::PUBREL, Some(id)) => {
-                self.received.remove(id)?;
+                self.inbound.remove(id)?;
                 answer = Some(AckKind::PubComp);
             }
             (kind::SUBACK, Some(id)) => {
@@ -92,16 +92,16 @@ impl<H: Copy> Session<H> {
                 match self.subscriptions.settle(id) {
                     None => {
                         if self.outbox.subscribed(id) {
-                            tell = Tell::Nobody;
+                            notify = Notify::Nobody;
                         }
                     }
-                    Some(_) if p.payload.len() != 1 => return Err(Trouble::Violation(Wrong::SubackCount)),
+                    Some(_) if p.payload.len() != 1 => return Err(ReceiveError::Violation(ProtocolError::SubackCount)),
                     Some(twice) => {
                         self.expect_echo(twice, id, now);
                         if self.subscriptions.aside() < aside {
                             (self.aside_tries, self.try_aside) = (0, true);
                         }
-                        tell = Tell::Subscriber;
+                        notify = Notify::Subscriber;
                     }
                 }
             }
@@ -115,10 +115,10 @@ impl<H: Copy> Session<H> {
                 // One that was aside went through: the others have their turn.
                 self.try_aside |= self.outbox.aside() < aside;
                 match step {
-                    Step::Wrong => return Err(Trouble::Violation(Wrong::Ack)),
-                    Step::Downgraded => tell = Tell::Downgraded,
+                    Step::ProtocolError => return Err(ReceiveError::Violation(ProtocolError::Ack)),
+                    Step::Downgraded => notify = Notify::Downgraded,
                     Step::ReleaseAgain if self.untold.take() == Some(id) => {}
-                    Step::ReleaseAgain | Step::Echo => tell = Tell::Nobody,
+                    Step::ReleaseAgain | Step::Echo => notify = Notify::Nobody,
                     Step::Done | Step::Release | Step::Ignore => {}
                 }
                 let is_first = matches!(step, Step::Done | Step::Downgraded | Step::Release);
@@ -148,7 +148,7 @@ impl<H: Copy> Session<H> {
             (_, None) => {}
         }
         self.alive.on_received(now);
-        Ok(Reaction { answer, tell })
+        Ok(Reaction { answer, notify })
     }
 
     /// What was sent twice is answered once: the second answer is nobody's, and until then the identifier is in use. Without memory for
@@ -156,7 +156,7 @@ impl<H: Copy> Session<H> {
     fn expect_echo(&mut self, twice: bool, id: PacketId, now: Millis) {
         if twice {
             self.overdue.on_answered(now);
-            let _ = self.outbox.push_empty(id, 0, ECHO, now);
+            let _ = self.outbox.push_id_only(id, 0, ECHO, now);
         }
     }
 
@@ -204,21 +204,21 @@ impl<H: Copy> Session<H> {
         if self.blame.held_until() != NEVER {
             self.window.shrink();
         }
-        let kept = present && !self.elsewhere;
+        let kept = present && !self.other_broker;
         if !kept {
-            self.received.clear();
+            self.inbound.clear();
             self.undelivered = None;
         }
         let before = self.outbox.given_up();
         self.outbox.accepted(kept);
         self.count_given_up(before);
         self.subscriptions.restart(kept);
-        self.link = Link::Welcomed;
+        self.link = Link::ConnackReceived;
     }
 
     /// The answer to a packet with this identifier could not be sent: it will be handed in again.
     pub fn unanswered(&mut self, reaction: Reaction, id: PacketId) {
-        if reaction.tell == Tell::Nobody {
+        if reaction.notify == Notify::Nobody {
             return;
         }
         match reaction.answer {

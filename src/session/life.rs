@@ -14,13 +14,13 @@ const ASIDE_SUBSCRIPTION: u32 = 120_000;
 
 impl<H: Copy> Session<H> {
     /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session, or under another client identifier.
-    pub fn connecting(&mut self, elsewhere: bool) {
-        if elsewhere && !self.elsewhere {
+    pub fn connecting(&mut self, other_broker: bool) {
+        if other_broker && !self.other_broker {
             self.blame.acquit();
             self.outbox.take_all_back();
             self.subscriptions.take_all_back();
         }
-        self.elsewhere = elsewhere;
+        self.other_broker = other_broker;
     }
 
     /// How long an answer may take, milliseconds, until it is overdue: 0 for the default, negative for as long as it likes.
@@ -30,15 +30,15 @@ impl<H: Copy> Session<H> {
 
     /// CONNECT was sent, with these values.
     pub fn connect_sent(&mut self, clean_session: bool, keep_alive: u16, now: Millis) {
-        self.intake.start();
+        self.framer.start();
         self.alive.start(keep_alive, now);
         self.clean = clean_session;
         self.link = Link::Asked;
     }
 
     /// The app has been told of CONNACK: what is queued may go out.
-    pub fn welcomed(&mut self) {
-        if self.link == Link::Welcomed {
+    pub fn connack_delivered(&mut self) {
+        if self.link == Link::ConnackReceived {
             self.link = Link::Up;
         }
     }
@@ -51,8 +51,8 @@ impl<H: Copy> Session<H> {
     /// The connection is gone. `by_peer`: neither because of us nor, as far as is known, of the network.
     #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
-        let was_up = core::mem::replace(&mut self.link, Link::Down) >= Link::Welcomed;
-        self.at_once = false;
+        let was_up = core::mem::replace(&mut self.link, Link::Down) >= Link::ConnackReceived;
+        self.bypass_room = false;
         let round_trip = self.alive.round_trip();
         // A ping that is wanted belongs to the connection, as does all that is overdue.
         self.alive = KeepAlive::NEW;

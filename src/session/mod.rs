@@ -7,15 +7,15 @@
 
 mod blame;
 mod entry;
-mod ids;
+mod framer;
+mod inbound_qos2;
 mod incoming;
-mod intake;
 mod keep_alive;
 mod life;
 mod outbox;
 mod outgoing;
 mod overdue;
-mod received;
+mod packet_ids;
 mod send_buffer;
 mod subscriptions;
 mod types;
@@ -26,20 +26,20 @@ mod tests;
 
 use crate::wire::{PacketId, QoS, check_filter, check_name, kind};
 use blame::Blame;
-use ids::Ids;
-use intake::Intake;
+use framer::Framer;
+use inbound_qos2::InboundQos2;
 use keep_alive::KeepAlive;
 use outbox::Outbox;
 use overdue::Overdue;
-use received::Received;
+use packet_ids::PacketIds;
 use send_buffer::SendBuffer;
 use subscriptions::Subscriptions;
 use window::Window;
 
-pub use intake::Take;
+pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use subscriptions::Recipient;
-pub use types::{Counters, GivenUp, Limits, Notice, Published, Reaction, Refused, Tell, Trouble};
+pub use types::{Counters, GivenUp, Limits, Notice, Notify, Published, Reaction, ReceiveError, RequestError};
 
 /// How far the connection has got, as far as MQTT can see; the further down, the more may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
@@ -51,7 +51,7 @@ enum Link {
     /// CONNECT was sent; CONNACK is awaited.
     Asked,
     /// CONNACK came, the app is being told: subscriptions go out, the queue waits.
-    Welcomed,
+    ConnackReceived,
     /// All may go.
     Up,
 }
@@ -72,11 +72,11 @@ pub struct Session<H: Copy> {
     link: Link,
     pending: Pending,
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
-    at_once: bool,
+    bypass_room: bool,
     /// The CONNECT of this connection asks for a new session.
     clean: bool,
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
-    elsewhere: bool,
+    other_broker: bool,
     /// Something of ours was acknowledged, or a ping answered, on this connection.
     proven: bool,
     /// Messages of ours were acknowledged on this connection.
@@ -102,16 +102,16 @@ pub struct Session<H: Copy> {
     below: u8,
     /// A published or subscribed topic had control characters: for the layer above to warn of.
     pub control_characters: bool,
-    ids: Ids,
+    ids: PacketIds,
     /// A message at QoS 2 that was remembered and could not be answered: it is handed in again.
     undelivered: Option<PacketId>,
     /// The same of a PUBREC.
     untold: Option<PacketId>,
     window: Window,
-    intake: Intake,
+    framer: Framer,
     outbox: Outbox,
     subscriptions: Subscriptions<H>,
-    received: Received,
+    inbound: InboundQos2,
     alive: KeepAlive,
     overdue: Overdue,
     blame: Blame,
@@ -143,20 +143,20 @@ impl<H: Copy> Session<H> {
     pub const NEW: Self = Session {
         subscriptions: Subscriptions::NEW,
         outbox: Outbox::NEW,
-        received: Received::NEW,
-        intake: Intake::NEW,
+        inbound: InboundQos2::NEW,
+        framer: Framer::NEW,
         alive: KeepAlive::NEW,
         overdue: Overdue::NEW,
         blame: Blame::NEW,
         window: Window::NEW,
         send_buffer: SendBuffer::NEW,
-        ids: Ids::NEW,
+        ids: PacketIds::NEW,
         link: Link::Down,
         pending: Pending::Subscribe,
-        at_once: false,
+        bypass_room: false,
         clean: false,
         counters: Counters::NEW,
-        elsewhere: false,
+        other_broker: false,
         proven: false,
         acked: false,
         overdue_told: false,
@@ -178,7 +178,7 @@ impl<H: Copy> Session<H> {
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
     pub fn is_up(&self) -> bool {
-        self.link >= Link::Welcomed
+        self.link >= Link::ConnackReceived
     }
 
     /// True if CONNECT has gone out and nothing forbids to send.
@@ -206,7 +206,7 @@ impl<H: Copy> Session<H> {
 
     /// True if no message is queued or in flight, in either direction.
     pub fn is_settled(&self) -> bool {
-        self.outbox.is_settled() && self.received.is_empty()
+        self.outbox.is_settled() && self.inbound.is_empty()
     }
 
     /// How many messages are aside, as the broker hangs up on them.
@@ -224,7 +224,7 @@ impl<H: Copy> Session<H> {
     pub fn clear(&mut self) {
         self.subscriptions.clear();
         self.outbox.clear();
-        self.received.clear();
+        self.inbound.clear();
         self.link = Link::Down;
     }
 
@@ -240,26 +240,26 @@ impl<H: Copy> Session<H> {
         retain: bool,
         limits: Limits,
         now: Millis,
-    ) -> Result<Published, Refused> {
+    ) -> Result<Published, RequestError> {
         // Every message takes an identifier, whatever becomes of it, as upstream's do.
         let id = self.packet_id();
-        self.control_characters |= check_name(topic).map_err(Refused::Topic)?;
+        self.control_characters |= check_name(topic).map_err(RequestError::Topic)?;
         let qos = qos.min(limits.max_qos);
         let flags = (qos as u8) << 1 | retain as u8;
         if qos == QoS::AtMostOnce || limits.max_queue == 0 {
             if !self.is_up() || self.is_doubtful() {
-                return Err(Refused::Offline);
+                return Err(RequestError::Offline);
             }
             if !limits.room {
-                return Err(Refused::Congested);
+                return Err(RequestError::Congested);
             }
             if qos > QoS::AtMostOnce {
-                self.outbox.push_empty(id, flags, entry::BARE, now)?;
+                self.outbox.push_id_only(id, flags, entry::BARE, now)?;
             }
             return Ok(Published { id, flags, direct: true, overflow: false });
         }
         if topic.len() + payload.len() > crate::wire::MAX_REMAINING as usize - 4 {
-            return Err(Refused::TooLarge);
+            return Err(RequestError::TooLarge);
         }
         // Added before anything is given up for it, so that without memory nothing is lost.
         let overflow = self.outbox.is_full(limits.max_queue);
@@ -269,7 +269,7 @@ impl<H: Copy> Session<H> {
         let live = self.is_up() && limits.room;
         // A burst on a live connection goes out whole, even if there is no room to wait in.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
-        self.at_once = live && !behind_others || held_back;
+        self.bypass_room = live && !behind_others || held_back;
         let before = self.outbox.given_up();
         while self.outbox.is_over() && self.outbox.make_room(id, held_back) {}
         self.count_given_up(before);
@@ -283,11 +283,11 @@ impl<H: Copy> Session<H> {
     }
 
     /// Subscribes to a filter, now or when the connection is up.
-    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>, now: Millis) -> Result<(), Refused> {
-        self.control_characters |= check_filter(filter).map_err(Refused::Topic)?;
+    pub fn subscribe(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>, now: Millis) -> Result<(), RequestError> {
+        self.control_characters |= check_filter(filter).map_err(RequestError::Topic)?;
         if let Some(id) = self.subscriptions.add(filter, qos, recipient)? {
             // Without memory for it the identifier is free a little earlier.
-            let _ = self.outbox.push_empty(id, 0, entry::UNSUBSCRIBE, now);
+            let _ = self.outbox.push_id_only(id, 0, entry::UNSUBSCRIBE, now);
         }
         Ok(())
     }
@@ -303,7 +303,7 @@ impl<H: Copy> Session<H> {
         let done = self.subscriptions.remove(filter)?;
         if let Some(id) = done.awaited {
             // Its identifier is free when SUBACK comes [MQTT-2.3.1-3]; without memory for it, a little earlier.
-            let _ = self.outbox.push_empty(id, 0, entry::SUBSCRIBE, now);
+            let _ = self.outbox.push_id_only(id, 0, entry::SUBSCRIBE, now);
         }
         Some(done.forgotten)
     }

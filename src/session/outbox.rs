@@ -4,12 +4,12 @@
 //! sets it back to the front.
 
 use super::entry::*;
-use super::ids::ahead;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
 use super::overdue::Overdue;
+use super::packet_ids::ahead;
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
-use crate::wire::{AckKind, Out, PacketId, QoS, kind};
+use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
 
 /// Entries without content are kept for their identifiers only. Beyond this many, or as many as the queue may hold, the oldest is
 /// forgotten, so that a broker that never acknowledges can't fill the heap.
@@ -177,7 +177,7 @@ impl Outbox {
                 }
             }
             let bits = e.bits;
-            found.strip();
+            found.drop_bytes();
             self.add_empty(bits);
             return true;
         }
@@ -249,7 +249,7 @@ impl Outbox {
     }
 
     /// Keeps the identifier of something that is sent now and not kept. `state`: one of those without content.
-    pub fn push_empty(&mut self, id: PacketId, flags: u8, state: Bits, now: Millis) -> Result<(), OutOfMemory> {
+    pub fn push_id_only(&mut self, id: PacketId, flags: u8, state: Bits, now: Millis) -> Result<(), OutOfMemory> {
         let e = Entry { sent_at: now, ..Self::entry(id, flags, state | ON_WIRE) };
         self.list.push_back(e, &[])?;
         self.add_empty(e.bits);
@@ -292,7 +292,7 @@ impl Outbox {
         let before = *e;
         let step = on_ack(QoS::of_flags(e.flags), e.bits & (KEPT | EMPTY | DROPPED), ack);
         let repeated = e.is(REPEATED);
-        if matches!(step, Step::Wrong | Step::Ignore) {
+        if matches!(step, Step::ProtocolError | Step::Ignore) {
             return (step, repeated);
         }
         let kind = if e.is(ASIDE) { found.with(Kind::of) } else { Kind::NONE };
@@ -315,7 +315,7 @@ impl Outbox {
             Step::Echo if ack == kind::PUBREC => self.tally.count(e.bits, 1),
             Step::Done | Step::Downgraded if repeated => {
                 (e.bits, e.flags, e.sent_at) = (ECHO | ON_WIRE, 0, now);
-                found.strip();
+                found.drop_bytes();
                 self.add_empty(ECHO);
             }
             _ => found.remove(),
@@ -417,19 +417,19 @@ impl Outbox {
         self.recount();
     }
 
-    fn out<'a>(e: &Entry, bytes: &'a [u8]) -> Option<Out<'a>> {
+    fn out<'a>(e: &Entry, bytes: &'a [u8]) -> Option<OutPacket<'a>> {
         let Entry { flags, topic_len, id, .. } = *e;
         let id = PacketId::new(id)?;
         if e.is(RELEASES) {
-            return Some(Out::ack(AckKind::PubRel, id));
+            return Some(OutPacket::ack(AckKind::PubRel, id));
         }
         let (topic, payload) = bytes.split_at_checked(topic_len as usize)?;
         // DUP says that this session has seen the message before [MQTT-3.3.1-1].
-        Some(Out::publish(if e.is(SENT) { flags | 8 } else { flags }, Some(id), topic, payload))
+        Some(OutPacket::publish(if e.is(SENT) { flags | 8 } else { flags }, Some(id), topic, payload))
     }
 
     /// What to send for the entry that `seek` found.
-    pub fn next(&self) -> Option<Out<'_>> {
+    pub fn next(&self) -> Option<OutPacket<'_>> {
         let e = self.list.current::<NEXT>()?;
         Self::out(e.value, e.bytes)
     }
@@ -549,7 +549,7 @@ impl Outbox {
     }
 
     /// What to send for the oldest message that is aside; none while it is on the way.
-    pub fn next_aside(&mut self) -> Option<Out<'_>> {
+    pub fn next_aside(&mut self) -> Option<OutPacket<'_>> {
         let e = first(&mut self.list, IS_ASIDE)?.item();
         if e.value.is(ON_WIRE) { None } else { Self::out(e.value, e.bytes) }
     }
@@ -569,18 +569,18 @@ impl Outbox {
 #[cfg(test)]
 mod tests {
     use crate::session::window::MAX_INFLIGHT;
-    use crate::session::{Limits, Session, Take};
-    use crate::wire::{Packet, PacketId, QoS, kind};
+    use crate::session::{Framed, Limits, Session};
+    use crate::wire::{InPacket, PacketId, QoS, kind};
 
-    fn pubrec(id: u16) -> Packet<'static> {
-        Packet { first: kind::PUBREC << 4, id: PacketId::new(id), topic: &[], payload: &[] }
+    fn pubrec(id: u16) -> InPacket<'static> {
+        InPacket { first: kind::PUBREC << 4, id: PacketId::new(id), topic: &[], payload: &[] }
     }
 
     fn connected() -> Session<()> {
         let mut s = Session::default();
         s.connect_sent(true, 60, 0);
-        s.receive(Packet { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] }, false, 0).unwrap();
-        s.welcomed();
+        s.receive(InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] }, false, 0).unwrap();
+        s.connack_delivered();
         s
     }
 
@@ -624,8 +624,8 @@ mod tests {
         let mut s = connected();
         let mut packet = [0; 40];
         packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);
-        while let Ok(take) = s.take(&packet, 16) {
-            if let Take::Drop(_) = take {
+        while let Ok(take) = s.frame(&packet, 16) {
+            if let Framed::Drop(_) = take {
                 break;
             }
         }

@@ -2,7 +2,7 @@
 
 use super::keep_alive::{Due, Millis, NEVER, earlier, reached};
 use super::{Link, Pending, Session};
-use crate::wire::{Out, PacketId, QoS, kind};
+use crate::wire::{OutPacket, PacketId, QoS, kind};
 
 /// While something is wrong a SUBSCRIBE goes alone, too; but not for longer than this, milliseconds, if it is not answered.
 const SUBSCRIBING: u32 = 5000;
@@ -15,12 +15,12 @@ impl<H: Copy> Session<H> {
 
     /// What there is to send: subscriptions first, then the queue in its order, then a ping that is due; `None` for nothing. `room`: the link takes
     /// more; without it what is queued waits. If it could be written, `sent` is to be called.
-    pub fn next(&mut self, room: bool, now: Millis) -> Option<Out<'_>> {
+    pub fn next(&mut self, room: bool, now: Millis) -> Option<OutPacket<'_>> {
         if !self.is_up() {
             return None;
         }
-        let at_once = core::mem::take(&mut self.at_once);
-        let messages = at_once || self.link == Link::Up && room;
+        let bypass_room = core::mem::take(&mut self.bypass_room);
+        let messages = bypass_room || self.link == Link::Up && room;
         let window = self.window.size();
         let in_flight = self.outbox.in_flight();
         let asking = in_flight + self.subscriptions.awaiting();
@@ -71,7 +71,7 @@ impl<H: Copy> Session<H> {
             None => {
                 self.pending = Pending::Ping;
                 let due = self.alive.due(now) == Due::Ping;
-                if due || asks && !self.alive.is_asking() { Some(Out::PINGREQ) } else { None }
+                if due || asks && !self.alive.is_asking() { Some(OutPacket::PINGREQ) } else { None }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! When an answer is overdue, and is asked for again on the same connection.
 //!
-//! Time alone does not tell: a megabyte may wait in the socket's buffer. So when the time is up a PINGREQ goes out, and only what
+//! Time alone does not notify: a megabyte may wait in the socket's buffer. So when the time is up a PINGREQ goes out, and only what
 //! was written before it and is still unanswered when its PINGRESP comes is overdue: the broker has had it, and has said nothing.
 
 use super::keep_alive::{Millis, NEVER, reached};

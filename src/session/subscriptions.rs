@@ -3,11 +3,11 @@
 //! The newest stands first: that is the order in which handlers are called and filters are sent, as upstream does. A filter that was
 //! unsubscribed stays until the broker has confirmed it, as it is owed to the session.
 
-use super::ids::ahead;
 use super::keep_alive::{Millis, NEVER, reached};
 use super::overdue::Overdue;
+use super::packet_ids::ahead;
 use crate::heap::{Found, List, OutOfMemory};
-use crate::wire::{Out, PacketId, QoS, is_wildcard, matches};
+use crate::wire::{OutPacket, PacketId, QoS, is_wildcard, matches};
 
 /// What is known of a subscription, a set of bits.
 type Flags = u16;
@@ -120,12 +120,12 @@ pub struct Subscriptions<H: Copy> {
     /// How many are aside.
     aside: u8,
     /// One has [`TELL`].
-    tell: bool,
+    notify: bool,
 }
 
 impl<H: Copy> Subscriptions<H> {
     /// None.
-    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, leaving: 0, aside: 0, tell: false };
+    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, leaving: 0, aside: 0, notify: false };
 
     /// How far ahead of `id` the nearest identifier under way lies; not more than `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
@@ -247,12 +247,16 @@ impl<H: Copy> Subscriptions<H> {
     }
 
     /// The packet to be sent, with this identifier unless it has one already.
-    pub fn next(&mut self, id: PacketId, max: QoS) -> Option<Out<'_>> {
+    pub fn next(&mut self, id: PacketId, max: QoS) -> Option<OutPacket<'_>> {
         let s = self.list.current_value_mut::<NEXT>()?;
         let id = PacketId::new(s.id).unwrap_or(id);
         s.id = id.get();
         let s = self.list.current::<NEXT>()?;
-        Some(if s.value.is(LEAVING) { Out::unsubscribe(id, s.bytes) } else { Out::subscribe(id, s.bytes, s.value.qos.min(max)) })
+        Some(if s.value.is(LEAVING) {
+            OutPacket::unsubscribe(id, s.bytes)
+        } else {
+            OutPacket::subscribe(id, s.bytes, s.value.qos.min(max))
+        })
     }
 
     /// It was sent. Its filter stays where and as it is. Its identifier.
@@ -323,7 +327,7 @@ impl<H: Copy> Subscriptions<H> {
                     };
             }
         });
-        self.tell = true;
+        self.notify = true;
         self.list.rewind::<NEXT>();
         (true, again)
     }
@@ -333,7 +337,7 @@ impl<H: Copy> Subscriptions<H> {
         let Some(mut found) = self.list.find(|s| s.value.id == id.get() && !s.value.is(LEAVING | ASIDE)) else { return false };
         found.value().flags |= ASIDE | TELL;
         self.aside += 1;
-        self.tell = true;
+        self.notify = true;
         true
     }
 
@@ -369,11 +373,11 @@ impl<H: Copy> Subscriptions<H> {
 
     /// One of which the app is to be told: its filter, and whether it is aside; else it was not answered.
     pub fn news(&mut self) -> Option<(&[u8], bool)> {
-        if !self.tell {
+        if !self.notify {
             return None;
         }
         let Some(mut found) = first(&mut self.list, TELL, 0) else {
-            self.tell = false;
+            self.notify = false;
             return None;
         };
         found.value().flags &= !TELL;

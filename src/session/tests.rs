@@ -11,8 +11,8 @@ mod resume;
 mod subscribing;
 mod table;
 
-use super::{GivenUp, Limits, Notice, Published, Reaction, Recipient, Refused, Session, Take, Trouble};
-use crate::wire::{Out, Packet, QoS, Wrong, decode, header, size};
+use super::{Framed, GivenUp, Limits, Notice, Published, Reaction, ReceiveError, Recipient, RequestError, Session};
+use crate::wire::{InPacket, OutPacket, ProtocolError, QoS, decode, header, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -23,7 +23,7 @@ const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10, room: true };
 const NEW: &[u8] = &[0x20, 2, 0, 0];
 const KEPT: &[u8] = &[0x20, 2, 1, 0];
 
-fn decode_whole(packet: &[u8]) -> Packet<'_> {
+fn decode_whole(packet: &[u8]) -> InPacket<'_> {
     let h = header(packet).unwrap().unwrap();
     decode(h, &packet[h.len as usize..]).unwrap()
 }
@@ -34,7 +34,7 @@ struct Rig {
     now: u32,
 }
 
-fn bytes(out: &Out<'_>) -> Vec<u8> {
+fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
     let remaining = out.remaining().unwrap();
     let mut bytes = vec![0; size(remaining)];
     out.write(&mut &mut bytes[..], remaining).unwrap();
@@ -58,7 +58,7 @@ impl Rig {
     fn connect(&mut self, clean: bool, connack: &[u8]) -> Vec<Vec<u8>> {
         self.s.connect_sent(clean, 60, self.now);
         self.told(connack);
-        self.s.welcomed();
+        self.s.connack_delivered();
         self.out()
     }
 
@@ -69,7 +69,7 @@ impl Rig {
     }
 
     /// A packet comes in.
-    fn receive(&mut self, packet: &[u8], others: bool) -> Result<Reaction, Trouble> {
+    fn receive(&mut self, packet: &[u8], others: bool) -> Result<Reaction, ReceiveError> {
         self.s.receive(decode_whole(packet), others, self.now)
     }
 
@@ -77,13 +77,13 @@ impl Rig {
     fn told(&mut self, packet: &[u8]) -> Vec<u8> {
         let reaction = self.receive(packet, false).unwrap();
         let id = decode_whole(packet).id;
-        reaction.answer.map_or(vec![], |ack| bytes(&Out::ack(ack, id.unwrap())))
+        reaction.answer.map_or(vec![], |ack| bytes(&OutPacket::ack(ack, id.unwrap())))
     }
 
     /// Which rule a packet breaks.
-    fn wrong(&mut self, packet: &[u8]) -> Wrong {
+    fn wrong(&mut self, packet: &[u8]) -> ProtocolError {
         match self.receive(packet, false) {
-            Err(Trouble::Violation(wrong)) => wrong,
+            Err(ReceiveError::Violation(wrong)) => wrong,
             other => panic!("{packet:02x?} was taken: {other:?}"),
         }
     }
@@ -100,7 +100,7 @@ impl Rig {
         core::iter::from_fn(|| self.next()).collect()
     }
 
-    fn publish_to(&mut self, topic: &[u8], payload: &[u8], qos: QoS, limits: Limits) -> Result<Published, Refused> {
+    fn publish_to(&mut self, topic: &[u8], payload: &[u8], qos: QoS, limits: Limits) -> Result<Published, RequestError> {
         self.s.publish(topic, payload, qos, false, limits, self.now)
     }
 
@@ -133,18 +133,18 @@ fn ack(first: u8, id: u16) -> Vec<u8> {
 }
 
 /// Takes the stream apart as the layer above does; what it makes of it, in words.
-fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std::string::String>, Wrong> {
+fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std::string::String>, ProtocolError> {
     let mut said = vec![];
     loop {
-        match s.take(stream, limit)? {
-            Take::More => return Ok(said),
-            Take::Packet(h, _) => {
+        match s.frame(stream, limit)? {
+            Framed::More => return Ok(said),
+            Framed::Packet(h, _) => {
                 said.push(std::format!("packet {}", h.kind()));
                 stream = &stream[h.total()..];
             }
-            Take::Drop(n) => stream = &stream[n..],
-            Take::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
-            Take::Answer(ack, id) => {
+            Framed::Drop(n) => stream = &stream[n..],
+            Framed::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
+            Framed::Answer(ack, id) => {
                 said.push(std::format!("{ack:?} {id}"));
                 s.answered_dropped();
             }

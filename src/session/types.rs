@@ -2,10 +2,11 @@
 //!
 //! Nothing is done here; who makes them and who acts on them is said where they are used.
 
+use super::inbound_qos2::Full;
 use super::keep_alive::Millis;
-use super::received::Full;
 use crate::heap::OutOfMemory;
-use crate::wire::{AckKind, PacketId, QoS, TopicError, Wrong};
+use crate::wire::{AckKind, PacketId, ProtocolError, QoS, TopicError};
+use core::fmt;
 
 /// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
 /// [`Session::unanswered`](super::Session::unanswered) undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
@@ -13,16 +14,16 @@ use crate::wire::{AckKind, PacketId, QoS, TopicError, Wrong};
 pub struct Reaction {
     /// The acknowledgement to send.
     pub answer: Option<AckKind>,
-    /// Whom to tell.
-    pub tell: Tell,
+    /// Whom to notify.
+    pub notify: Notify,
 }
 
 /// Whom a received packet concerns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Tell {
+pub enum Notify {
     /// Nobody.
     Nobody,
-    /// CONNACK 0: the connection is up. Call [`Session::welcomed`](super::Session::welcomed) when the app has been told.
+    /// CONNACK 0: the connection is up. Call [`Session::connack_delivered`](super::Session::connack_delivered) when the app has been told.
     Accepted,
     /// CONNACK with another code: the connection is to be closed.
     Refused,
@@ -33,30 +34,48 @@ pub enum Tell {
     /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
     /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
     Handlers,
-    /// As [`Tell::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
+    /// As [`Notify::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
     Downgraded,
 }
 
 /// Why a packet can't be dealt with.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trouble {
+pub enum ReceiveError {
     /// The broker broke the protocol: close the connection \[MQTT-4.8.0-1\].
-    Violation(Wrong),
+    Violation(ProtocolError),
     /// No memory: hand the packet in again later.
     OutOfMemory,
 }
 
-impl From<Wrong> for Trouble {
-    fn from(wrong: Wrong) -> Self {
-        Trouble::Violation(wrong)
+impl fmt::Display for ReceiveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReceiveError::Violation(e) => write!(f, "protocol violation: {e}"),
+            ReceiveError::OutOfMemory => f.write_str("out of memory"),
+        }
     }
 }
 
-impl From<Full> for Trouble {
+impl core::error::Error for ReceiveError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            ReceiveError::Violation(e) => Some(e),
+            ReceiveError::OutOfMemory => None,
+        }
+    }
+}
+
+impl From<ProtocolError> for ReceiveError {
+    fn from(wrong: ProtocolError) -> Self {
+        ReceiveError::Violation(wrong)
+    }
+}
+
+impl From<Full> for ReceiveError {
     fn from(full: Full) -> Self {
         match full {
-            Full::TooMany => Trouble::Violation(Wrong::TooMany),
-            Full::OutOfMemory => Trouble::OutOfMemory,
+            Full::TooMany => ReceiveError::Violation(ProtocolError::TooMany),
+            Full::OutOfMemory => ReceiveError::OutOfMemory,
         }
     }
 }
@@ -155,7 +174,7 @@ pub struct Published {
 
 /// Why a message or a subscription is not taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Refused {
+pub enum RequestError {
     /// Its topic or filter breaks a rule.
     Topic(TopicError),
     /// Its payload is NULL; said by the layer above.
@@ -170,9 +189,31 @@ pub enum Refused {
     OutOfMemory,
 }
 
-impl From<OutOfMemory> for Refused {
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RequestError::Topic(e) => return e.fmt(f),
+            RequestError::NullMessage => "payload is NULL",
+            RequestError::TooLarge => "message is larger than MQTT allows",
+            RequestError::Offline => "not connected",
+            RequestError::Congested => "the link is congested",
+            RequestError::OutOfMemory => "out of memory",
+        })
+    }
+}
+
+impl core::error::Error for RequestError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            RequestError::Topic(e) => Some(e),
+            _ => None,
+        }
+    }
+}
+
+impl From<OutOfMemory> for RequestError {
     fn from(_: OutOfMemory) -> Self {
-        Refused::OutOfMemory
+        RequestError::OutOfMemory
     }
 }
 

@@ -4,11 +4,12 @@
 //! `decode` takes the whole packet apart. What a server may not send is an error that names the rule, for the log.
 
 use super::{PacketId, QoS, check_name, kind};
+use core::fmt;
 
 /// The rule that a packet breaks: the connection is to be closed \[MQTT-4.8.0-1\].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum Wrong {
+pub enum ProtocolError {
     /// A packet type that is reserved, or that only a client sends.
     Type = 1,
     /// Reserved flag bits in the fixed header \[MQTT-2.2.2-2\].
@@ -38,6 +39,29 @@ pub enum Wrong {
     /// More QoS 2 messages begun and not released than can be kept track of.
     TooMany = 14,
 }
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ProtocolError::Type => "packet type that a server does not send",
+            ProtocolError::Flags => "reserved flags set",
+            ProtocolError::LengthBytes => "remaining length of more than four bytes",
+            ProtocolError::Length => "remaining length does not fit the packet type",
+            ProtocolError::ZeroId => "packet ID 0",
+            ProtocolError::QoS => "QoS 3",
+            ProtocolError::Dup => "DUP at QoS 0",
+            ProtocolError::Topic => "invalid topic name",
+            ProtocolError::ConnackFlags => "invalid CONNACK flags",
+            ProtocolError::SubackCode => "invalid SUBACK return code",
+            ProtocolError::SubackCount => "wrong number of SUBACK return codes",
+            ProtocolError::Order => "packet out of order",
+            ProtocolError::Ack => "acknowledgement of another QoS",
+            ProtocolError::TooMany => "too many open QoS 2 messages",
+        })
+    }
+}
+
+impl core::error::Error for ProtocolError {}
 
 /// The fixed header, its flags known to be right.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -78,7 +102,7 @@ pub enum AckKind {
 
 /// A packet that a server may send, taken apart. Its bytes lie in the receive buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Packet<'a> {
+pub struct InPacket<'a> {
     /// Type and flags: the first byte of the fixed header.
     pub first: u8,
     /// Its Packet Identifier; none in CONNACK and PINGRESP, and in a message at QoS 0 \[MQTT-2.3.1-5\].
@@ -90,7 +114,7 @@ pub struct Packet<'a> {
     pub payload: &'a [u8],
 }
 
-impl Packet<'_> {
+impl InPacket<'_> {
     /// The packet type, see [`kind`].
     pub const fn kind(&self) -> u8 {
         self.first >> 4
@@ -103,7 +127,7 @@ impl Packet<'_> {
 }
 
 /// What lies at the beginning of a buffer.
-pub type Decoded<T> = Result<T, Wrong>;
+pub type Decoded<T> = Result<T, ProtocolError>;
 
 /// What is asked of a packet's fixed header, by its type: the lower two bits are the least length that it may have.
 const RULES: [u8; 16] = {
@@ -135,17 +159,17 @@ pub fn header(buf: &[u8]) -> Decoded<Option<Header>> {
     };
     let rule = RULES[(first >> 4) as usize];
     if rule == NONE {
-        return Err(Wrong::Type);
+        return Err(ProtocolError::Type);
     }
     if rule & ANY_FLAGS != 0 {
         if first & 0x06 == 0x06 {
-            return Err(Wrong::QoS);
+            return Err(ProtocolError::QoS);
         }
         if first & 0x0e == 0x08 {
-            return Err(Wrong::Dup);
+            return Err(ProtocolError::Dup);
         }
     } else if first & 0x0f != (rule >> 4 & 2) {
-        return Err(Wrong::Flags);
+        return Err(ProtocolError::Flags);
     }
     let shortest = (rule & 3) as u32;
     let (mut remaining, mut len) = (0, 1);
@@ -155,12 +179,12 @@ pub fn header(buf: &[u8]) -> Decoded<Option<Header>> {
         if b < 0x80 {
             // What claims to be longer than it can be is not worth waiting for.
             if remaining < shortest || remaining > shortest && rule & LONGER == 0 {
-                return Err(Wrong::Length);
+                return Err(ProtocolError::Length);
             }
             return Ok(Some(Header { first, len, remaining }));
         }
         if len == 5 {
-            return Err(Wrong::LengthBytes);
+            return Err(ProtocolError::LengthBytes);
         }
     }
     Ok(None)
@@ -168,19 +192,19 @@ pub fn header(buf: &[u8]) -> Decoded<Option<Header>> {
 
 /// Takes the two bytes of a big-endian number off the front.
 fn take_u16(body: &mut &[u8]) -> Decoded<u16> {
-    let (bytes, rest) = body.split_first_chunk::<2>().ok_or(Wrong::Length)?;
+    let (bytes, rest) = body.split_first_chunk::<2>().ok_or(ProtocolError::Length)?;
     *body = rest;
     Ok(u16::from_be_bytes(*bytes))
 }
 
 /// Takes the packet apart whose fixed header [`header`] has read as `h` and whose other `h.remaining` bytes are `body`.
-pub fn decode(h: Header, body: &[u8]) -> Decoded<Packet<'_>> {
-    let mut p = Packet { first: h.first, id: None, topic: &[], payload: body };
+pub fn decode(h: Header, body: &[u8]) -> Decoded<InPacket<'_>> {
+    let mut p = InPacket { first: h.first, id: None, topic: &[], payload: body };
     let kind = p.kind();
     if kind == kind::PUBLISH {
         let len = take_u16(&mut p.payload)?;
-        (p.topic, p.payload) = p.payload.split_at_checked(len as usize).ok_or(Wrong::Length)?;
-        check_name(p.topic).map_err(|_| Wrong::Topic)?;
+        (p.topic, p.payload) = p.payload.split_at_checked(len as usize).ok_or(ProtocolError::Length)?;
+        check_name(p.topic).map_err(|_| ProtocolError::Topic)?;
     }
     let has_id = match kind {
         kind::PUBLISH => p.qos() > QoS::AtMostOnce,
@@ -188,12 +212,12 @@ pub fn decode(h: Header, body: &[u8]) -> Decoded<Packet<'_>> {
         _ => true,
     };
     if has_id {
-        p.id = Some(PacketId::new(take_u16(&mut p.payload)?).ok_or(Wrong::ZeroId)?);
+        p.id = Some(PacketId::new(take_u16(&mut p.payload)?).ok_or(ProtocolError::ZeroId)?);
     }
     match (kind, p.payload) {
         // Session present can't come with a refusal.
-        (kind::CONNACK, &[flags, code]) if flags > 1 || (flags == 1 && code != 0) => Err(Wrong::ConnackFlags),
-        (kind::SUBACK, codes) if codes.iter().any(|&c| c > 2 && c != 0x80) => Err(Wrong::SubackCode),
+        (kind::CONNACK, &[flags, code]) if flags > 1 || (flags == 1 && code != 0) => Err(ProtocolError::ConnackFlags),
+        (kind::SUBACK, codes) if codes.iter().any(|&c| c > 2 && c != 0x80) => Err(ProtocolError::SubackCode),
         _ => Ok(p),
     }
 }

@@ -10,7 +10,7 @@ use embedded_io::Write;
 /// A packet to be sent. Each kind has some of these parts; they go out in the order in which they stand here, but for a PUBLISH, in which the text comes
 /// before the identifier.
 #[derive(Clone, Copy, Debug)]
-pub struct Out<'a> {
+pub struct OutPacket<'a> {
     /// Type and flags.
     pub first: u8,
     /// The QoS that SUBSCRIBE asks for, its last byte; nothing in others.
@@ -25,35 +25,35 @@ pub struct Out<'a> {
     pub fields: &'a [Option<&'a [u8]>],
 }
 
-impl<'a> Out<'a> {
+impl<'a> OutPacket<'a> {
     /// PINGREQ.
-    pub const PINGREQ: Out<'static> = Out::bare(kind::PINGREQ << 4);
+    pub const PINGREQ: OutPacket<'static> = OutPacket::bare(kind::PINGREQ << 4);
     /// DISCONNECT.
-    pub const DISCONNECT: Out<'static> = Out::bare(kind::DISCONNECT << 4);
+    pub const DISCONNECT: OutPacket<'static> = OutPacket::bare(kind::DISCONNECT << 4);
 
     /// A fixed header alone.
     const fn bare(first: u8) -> Self {
-        Out { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
+        OutPacket { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
     }
 
     /// A message. `id`: its Packet Identifier, at QoS 1 and 2.
     pub const fn publish(flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
-        Out { id, text: topic, payload, ..Out::bare(kind::PUBLISH << 4 | flags) }
+        OutPacket { id, text: topic, payload, ..OutPacket::bare(kind::PUBLISH << 4 | flags) }
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
     pub const fn ack(ack: AckKind, id: PacketId) -> Self {
-        Out { id: Some(id), ..Out::bare((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
+        OutPacket { id: Some(id), ..OutPacket::bare((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
     }
 
     /// SUBSCRIBE to one filter.
     pub const fn subscribe(id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
-        Out { id: Some(id), text: filter, qos, ..Out::bare(kind::SUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::bare(kind::SUBSCRIBE << 4 | 2) }
     }
 
     /// UNSUBSCRIBE from one filter.
     pub const fn unsubscribe(id: PacketId, filter: &'a [u8]) -> Self {
-        Out { id: Some(id), text: filter, ..Out::bare(kind::UNSUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, ..OutPacket::bare(kind::UNSUBSCRIBE << 4 | 2) }
     }
 
     const fn is(&self, kind: u8) -> bool {
@@ -77,7 +77,7 @@ impl<'a> Out<'a> {
         if n <= MAX_REMAINING as usize { Some(n) } else { None }
     }
 
-    /// Writes it. `remaining` is what [`Out::remaining`] has said; the packet takes [`size`] bytes.
+    /// Writes it. `remaining` is what [`OutPacket::remaining`] has said; the packet takes [`size`] bytes.
     pub fn write<W: Write>(&self, w: &mut W, remaining: usize) -> Result<(), W::Error> {
         w.write_all(&[self.first])?;
         let mut n = remaining;
@@ -150,7 +150,7 @@ impl Connect<'_> {
 
     /// The packet, whose variable header is made in `room`. `None` if a field is too long for its two-byte length, or a string among them is
     /// not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
-    pub fn out<'r>(&'r self, room: &'r mut [u8; 10]) -> Option<Out<'r>> {
+    pub fn out<'r>(&'r self, room: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
         let [_, will, _, user, password] = self.fields;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean_session, 0x02)
@@ -168,7 +168,7 @@ impl Connect<'_> {
             }
             strings >>= 1;
         }
-        Some(Out { payload: room, fields: &self.fields, ..Out::bare(Self::FIRST) })
+        Some(OutPacket { payload: room, fields: &self.fields, ..OutPacket::bare(Self::FIRST) })
     }
 }
 

@@ -1,6 +1,7 @@
 //! Topic names and topic filters (4.7): which are well-formed, and which filter matches which name.
 
 use super::utf8;
+use core::fmt;
 
 /// Why a topic name or filter is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -15,6 +16,19 @@ pub enum TopicError {
     /// A wildcard in a topic name \[MQTT-3.3.2-2\], or one in a filter that is not a level of its own, or `#` before the end \[MQTT-4.7.1-2, -3\].
     Wildcard = 4,
 }
+
+impl fmt::Display for TopicError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TopicError::Empty => "empty topic",
+            TopicError::TooLong => "topic of more than 65535 bytes",
+            TopicError::NotUtf8 => "topic is not UTF-8, or contains NUL",
+            TopicError::Wildcard => "misplaced wildcard in topic",
+        })
+    }
+}
+
+impl core::error::Error for TopicError {}
 
 /// True for `+` and `#`.
 pub const fn is_wildcard(b: u8) -> bool {

@@ -59,7 +59,7 @@ pub enum Piece {
 /// How the server broke the rules, so that the connection is to be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
-pub enum BadFrame {
+pub enum FrameError {
     /// A text frame \[MQTT-6.0.0-1\].
     Text = 1,
     /// Reserved bits, a reserved opcode, a frame that is masked, or longer than 4 GB.
@@ -83,7 +83,7 @@ impl Unframer {
     pub const NEW: Self = Unframer { left: 0, unfinished: false };
 
     /// Looks at `raw`, the bytes after those that are known to be payload.
-    pub fn next(&mut self, raw: &[u8]) -> Result<Piece, BadFrame> {
+    pub fn next(&mut self, raw: &[u8]) -> Result<Piece, FrameError> {
         if self.left > 0 {
             let there = raw.len().min(self.left as usize);
             self.left -= there as u32;
@@ -92,7 +92,7 @@ impl Unframer {
         let &[first, second, ref rest @ ..] = raw else { return Ok(Piece::More) };
         let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
         if first & 0x70 != 0 || second & 0x80 != 0 {
-            return Err(BadFrame::Header);
+            return Err(FrameError::Header);
         }
         let (head, len) = match second {
             126 => match rest.first_chunk::<2>() {
@@ -108,21 +108,21 @@ impl Unframer {
         match opcode {
             opcode::CONTINUATION | opcode::BINARY => {
                 if self.unfinished != (opcode == opcode::CONTINUATION) {
-                    return Err(BadFrame::Sequence);
+                    return Err(FrameError::Sequence);
                 }
-                self.left = u32::try_from(len).map_err(|_| BadFrame::Header)?;
+                self.left = u32::try_from(len).map_err(|_| FrameError::Header)?;
                 self.unfinished = !last;
                 Ok(Piece::Head(head))
             }
-            1 => Err(BadFrame::Text),
+            1 => Err(FrameError::Text),
             opcode::CLOSE..=opcode::PONG => {
                 if !last || len > 125 {
-                    return Err(BadFrame::Control);
+                    return Err(FrameError::Control);
                 }
                 let len = len as usize;
                 Ok(if raw.len() < head + len { Piece::More } else { Piece::Control { opcode, head, len } })
             }
-            _ => Err(BadFrame::Header),
+            _ => Err(FrameError::Header),
         }
     }
 }
@@ -130,11 +130,11 @@ impl Unframer {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{BadFrame, Piece, Unframer, apply_mask, frame_head, opcode};
+    use super::{FrameError, Piece, Unframer, apply_mask, frame_head, opcode};
     use std::vec::Vec;
 
     /// The payload and the control frames of a stream that comes in pieces of `size` bytes.
-    fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), BadFrame> {
+    fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), FrameError> {
         let (mut unframer, mut buf, mut data, mut controls) = (Unframer::NEW, Vec::new(), Vec::new(), Vec::new());
         for chunk in stream.chunks(size) {
             buf.extend_from_slice(chunk);
@@ -170,16 +170,16 @@ mod tests {
     #[test]
     fn what_a_server_must_not_send_is_an_error() {
         for (stream, wrong) in [
-            (&[0x81, 1, b'x'][..], BadFrame::Text),
-            (&[0xc2, 0], BadFrame::Header),
-            (&[0x82, 0x80], BadFrame::Header),
-            (&[0x83, 0], BadFrame::Header),
-            (&[0x8b, 0], BadFrame::Header),
-            (&[0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0], BadFrame::Header),
-            (&[0x80, 0], BadFrame::Sequence),
-            (&[0x02, 0, 0x82, 0], BadFrame::Sequence),
-            (&[0x09, 0], BadFrame::Control),
-            (&[0x89, 126, 0, 126], BadFrame::Control),
+            (&[0x81, 1, b'x'][..], FrameError::Text),
+            (&[0xc2, 0], FrameError::Header),
+            (&[0x82, 0x80], FrameError::Header),
+            (&[0x83, 0], FrameError::Header),
+            (&[0x8b, 0], FrameError::Header),
+            (&[0x82, 127, 0, 0, 0, 1, 0, 0, 0, 0], FrameError::Header),
+            (&[0x80, 0], FrameError::Sequence),
+            (&[0x02, 0, 0x82, 0], FrameError::Sequence),
+            (&[0x09, 0], FrameError::Control),
+            (&[0x89, 126, 0, 126], FrameError::Control),
         ] {
             assert_eq!(unframe(stream, 1), Err(wrong), "{stream:?}");
         }

@@ -3,7 +3,7 @@
 //! Here: one packet's bytes to what they say, for packets of either side, and the topic rules. No state.
 #![allow(dead_code, missing_docs)]
 
-use mgos_mqtt::wire::Packet;
+use mgos_mqtt::wire::InPacket;
 
 /// What a packet says.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -39,7 +39,7 @@ pub enum Parsed {
 }
 
 /// The library's packet in our own words.
-pub fn parsed(packet: &Packet<'_>) -> Parsed {
+pub fn parsed(packet: &InPacket<'_>) -> Parsed {
     let (p, id) = (packet, packet.id.map(|id| id.get()));
     match (p.kind(), id) {
         (2, None) => Parsed::ConnAck { session_present: p.payload[0] == 1, code: p.payload[1] },

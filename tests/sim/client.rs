@@ -8,8 +8,8 @@ use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{Conn, End, Next, Slot, Waits, Wake};
-use mgos_mqtt::session::{GivenUp, Limits, Notice, Recipient, Take, Tell, Trouble};
-use mgos_mqtt::wire::{AckKind, Connect, Header, Out, Packet, PacketId, QoS, Wrong, decode, kind, size};
+use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
+use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, kind, size};
 
 /// What the client is configured with.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub struct Client {
     pub overflows: u64,
     pub oversized: u64,
     pub timeouts: u64,
-    pub violation: Option<Wrong>,
+    pub violation: Option<ProtocolError>,
     /// The network does not carry connections: refused or without any answer.
     pub unreachable: bool,
     /// Publish from the CONNACK handler: the number to use.
@@ -72,7 +72,7 @@ pub struct Client {
     pub trace: bool,
 }
 
-pub fn encode(out: &Out<'_>) -> Vec<u8> {
+pub fn encode(out: &OutPacket<'_>) -> Vec<u8> {
     let remaining = out.remaining().expect("not too large");
     let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
@@ -164,7 +164,7 @@ impl Client {
         if self.link.is_none() {
             return;
         }
-        let say = self.conn.session.may_send() && self.send(&Out::DISCONNECT, now).is_ok();
+        let say = self.conn.session.may_send() && self.send(&OutPacket::DISCONNECT, now).is_ok();
         let clock = self.clock(now);
         self.conn.closing(self.config.connect_timeout, clock);
         self.ends = self.ends.or(Some(End::Us));
@@ -198,7 +198,7 @@ impl Client {
         Ok(())
     }
 
-    fn send(&mut self, out: &Out<'_>, now: u64) -> Result<(), NoMemory> {
+    fn send(&mut self, out: &OutPacket<'_>, now: u64) -> Result<(), NoMemory> {
         if self.link.is_none() {
             return Ok(());
         }
@@ -281,7 +281,7 @@ impl Client {
         match wake {
             Wake::Nothing => {}
             Wake::Connect => {
-                self.conn.rest();
+                self.conn.cancel_wait();
                 self.connect(now);
             }
             Wake::ConnectTimeout | Wake::CloseTimeout | Wake::PingTimeout => {
@@ -391,28 +391,28 @@ impl Client {
                 break;
             }
             let buf = std::mem::take(&mut self.received);
-            let taken = self.conn.session.take(&buf, self.config.receive_limit);
+            let taken = self.conn.session.frame(&buf, self.config.receive_limit);
             let step = match taken {
                 Err(violation) => Err(violation),
-                Ok(Take::More) => {
+                Ok(Framed::More) => {
                     if fresh && !buf.is_empty() {
                         let clock = self.clock(now);
                         self.conn.session.progress(clock);
                     }
                     Ok(None)
                 }
-                Ok(Take::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
-                Ok(Take::Drop(n)) => {
+                Ok(Framed::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
+                Ok(Framed::Drop(n)) => {
                     let clock = self.clock(now);
                     self.conn.session.progress(clock);
                     Ok(Some(n))
                 }
-                Ok(Take::Oversized { total, .. }) => {
+                Ok(Framed::Oversized { total, .. }) => {
                     assert!(total > self.config.receive_limit);
                     self.oversized += 1;
                     Ok(Some(0))
                 }
-                Ok(Take::Answer(ack, id)) => {
+                Ok(Framed::Answer(ack, id)) => {
                     if !std::mem::replace(&mut self.handed_in, true) {
                         self.tap.read_oversized(ack as u8 - 3, id.get());
                     }
@@ -438,21 +438,21 @@ impl Client {
     }
 
     fn answer(&mut self, ack: AckKind, id: PacketId, now: u64) -> bool {
-        !self.conn.session.may_send() || self.send(&Out::ack(ack, id), now).is_ok()
+        !self.conn.session.may_send() || self.send(&OutPacket::ack(ack, id), now).is_ok()
     }
 
-    fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, Wrong> {
+    fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, ProtocolError> {
         let packet = decode(header, body)?;
         let clock = self.clock(now);
         let reaction = match self.conn.session.receive(packet, self.config.others, clock) {
             Ok(reaction) => reaction,
-            Err(Trouble::Violation(violation)) => return Err(violation),
-            Err(Trouble::OutOfMemory) => return Ok(false),
+            Err(ReceiveError::Violation(violation)) => return Err(violation),
+            Err(ReceiveError::OutOfMemory) => return Ok(false),
         };
         if !std::mem::replace(&mut self.handed_in, true) {
             let read = parsed(&packet);
             self.note(now, || format!("<- {read:?}"));
-            let by_app = reaction.tell == Tell::Handlers && self.config.others && !self.app.ignores_strays;
+            let by_app = reaction.notify == Notify::Handlers && self.config.others && !self.app.ignores_strays;
             self.tap.read(&read, by_app, now);
         }
         if let (Some(ack), Some(id)) = (reaction.answer, packet.id)
@@ -462,19 +462,19 @@ impl Client {
             return Ok(false);
         }
         self.handed_in = false;
-        self.tell(reaction.tell, packet, now);
+        self.notify(reaction.notify, packet, now);
         self.pump(now);
         Ok(true)
     }
 
-    fn tell(&mut self, tell: Tell, packet: Packet<'_>, now: u64) {
-        if let (Tell::Subscriber | Tell::Handlers | Tell::Downgraded, Some(id)) = (tell, packet.id)
+    fn notify(&mut self, notify: Notify, packet: InPacket<'_>, now: u64) {
+        if let (Notify::Subscriber | Notify::Handlers | Notify::Downgraded, Some(id)) = (notify, packet.id)
             && !matches!(packet.kind(), kind::PUBLISH | kind::PUBREL)
         {
             self.app.answered(packet.kind(), id.get());
         }
-        match tell {
-            Tell::Accepted => {
+        match notify {
+            Notify::Accepted => {
                 let slot = self.conn.slot();
                 self.app.accepted(slot, now);
                 let (longest, clock) = (self.waits(slot).max, self.clock(now));
@@ -486,17 +486,17 @@ impl Client {
                         Greeting::Packet(packet) => self.write_past(&packet, now),
                         Greeting::OwnPublish(topic) => {
                             let id = self.conn.session.packet_id();
-                            self.write_past(&encode(&Out::publish(2, Some(id), &topic, &[0; 4])), now);
+                            self.write_past(&encode(&OutPacket::publish(2, Some(id), &topic, &[0; 4])), now);
                         }
                     }
                 }
                 if let Some(number) = self.on_connack.take() {
                     self.publish(number, b"out/hello", 20, QoS::ExactlyOnce, now);
                 }
-                self.conn.session.welcomed();
+                self.conn.session.connack_delivered();
             }
-            Tell::Refused => self.close_now(End::Fault, now),
-            Tell::Subscribers => {
+            Notify::Refused => self.close_now(End::Fault, now),
+            Notify::Subscribers => {
                 let mut recipients = 0;
                 while self.conn.session.next_recipient(packet.topic).is_some() {
                     recipients += 1;
@@ -504,9 +504,9 @@ impl Client {
                 assert!(recipients > 0);
                 self.deliver(packet);
             }
-            Tell::Handlers if packet.kind() == kind::PUBLISH => {
+            Notify::Handlers if packet.kind() == kind::PUBLISH => {
                 if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.ignores_strays, packet.qos(), packet.id) {
-                    let ack = Out::ack(AckKind::PubAck, id);
+                    let ack = OutPacket::ack(AckKind::PubAck, id);
                     self.write_past(&encode(&ack), now);
                     self.app.acknowledges = true;
                 }
@@ -516,16 +516,16 @@ impl Client {
                 }
                 self.deliver(packet);
             }
-            Tell::Handlers | Tell::Downgraded => {
+            Notify::Handlers | Notify::Downgraded => {
                 if let (kind::PUBACK | kind::PUBCOMP, Some(id)) = (packet.kind(), packet.id) {
                     self.app.acknowledged(id.get(), now);
                 }
             }
-            Tell::Nobody | Tell::Subscriber => {}
+            Notify::Nobody | Notify::Subscriber => {}
         }
     }
 
-    fn deliver(&mut self, message: Packet<'_>) {
+    fn deliver(&mut self, message: InPacket<'_>) {
         self.delivered.push(Delivered { number: number(message.payload), topic: message.topic.to_vec(), qos: message.qos() });
     }
 
@@ -543,7 +543,7 @@ impl Client {
         };
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
-            if self.send(&Out::publish(published.flags, id, topic, &payload), now).is_err() {
+            if self.send(&OutPacket::publish(published.flags, id, topic, &payload), now).is_err() {
                 self.conn.session.unpublished(published.id);
                 return None;
             }

@@ -3,7 +3,7 @@
 //! Here: a stream of packets, most of them legal, some over the limit, and the events that a session makes of it.
 
 use super::rng::Rng;
-use mgos_mqtt::session::{Recipient, Session, Take};
+use mgos_mqtt::session::{Framed, Recipient, Session};
 use mgos_mqtt::wire::{QoS, decode};
 
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
@@ -57,19 +57,19 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
     session.subscribe(b"t", QoS::AtMostOnce, Recipient { handler: 7, messages_only: false }, 0).unwrap();
     let (mut events, mut buf, mut rest) = (Vec::new(), Vec::new(), bytes);
     loop {
-        let step = match session.take(&buf, limit) {
+        let step = match session.frame(&buf, limit) {
             Err(violation) => {
                 events.push(format!("{violation:?}"));
                 break;
             }
-            Ok(Take::More) if rest.is_empty() => break,
-            Ok(Take::More) => {
+            Ok(Framed::More) if rest.is_empty() => break,
+            Ok(Framed::More) => {
                 let (next, after) = rest.split_at(piece(rest.len()));
                 buf.extend_from_slice(next);
                 rest = after;
                 0
             }
-            Ok(Take::Packet(h, body)) => {
+            Ok(Framed::Packet(h, body)) => {
                 let packet = match decode(h, body) {
                     Ok(packet) => packet,
                     Err(violation) => {
@@ -84,16 +84,16 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
                         break;
                     }
                 }
-                session.welcomed();
+                session.connack_delivered();
                 h.total()
             }
-            Ok(Take::Drop(n)) => n,
-            Ok(Take::Oversized { total, topic }) => {
+            Ok(Framed::Drop(n)) => n,
+            Ok(Framed::Oversized { total, topic }) => {
                 // A topic over the limit is reported as far as it is there.
                 events.push(format!("oversized {total} {:?}", &topic[..topic.len().min(limit - 5 - 2)]));
                 0
             }
-            Ok(Take::Answer(ack, id)) => {
+            Ok(Framed::Answer(ack, id)) => {
                 events.push(format!("{ack:?} {id}"));
                 session.answered_dropped();
                 0

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::conn::{Conn, Wake};
-use crate::session::Tell;
+use crate::session::Notify;
 
 #[test]
 fn mqtt_3_1_0_1_nothing_goes_out_before_connect() {
@@ -10,7 +10,7 @@ fn mqtt_3_1_0_1_nothing_goes_out_before_connect() {
     rig.subscribe(b"a");
     rig.publish(1, Q1);
     assert!(!rig.s.may_send());
-    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(Refused::Offline));
+    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(RequestError::Offline));
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }
 
@@ -22,7 +22,7 @@ fn nothing_but_disconnect_goes_out_between_connect_and_connack() {
     rig.s.connect_sent(true, 60, 0);
     rig.now = 70_000;
     assert!(rig.s.may_send());
-    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(Refused::Offline));
+    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(RequestError::Offline));
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }
 
@@ -31,7 +31,7 @@ fn mqtt_3_2_0_1_any_packet_before_connack_is_a_violation() {
     for packet in [&[0x30, 3, 0, 1, b'a'][..], &[0x40, 2, 0, 1], &[0x62, 2, 0, 1], &[0x90, 3, 0, 1, 0], &[0xd0, 0]] {
         let mut rig = Rig::down();
         rig.s.connect_sent(true, 60, 0);
-        assert_eq!(rig.wrong(packet), Wrong::Order);
+        assert_eq!(rig.wrong(packet), ProtocolError::Order);
     }
 }
 
@@ -41,14 +41,14 @@ fn mqtt_3_2_0_1_a_message_over_the_limit_before_connack_is_a_violation() {
     rig.s.connect_sent(true, 60, 0);
     let mut stream = vec![0x32, 100, 0, 1, b'a', 0, 7];
     stream.resize(102, 0);
-    assert_eq!(take(&mut rig.s, &stream, 64), Err(Wrong::Order));
+    assert_eq!(take(&mut rig.s, &stream, 64), Err(ProtocolError::Order));
     assert_eq!(take(&mut Rig::up().s, &stream, 64).unwrap(), ["oversized 102", "PubAck 7"]);
 }
 
 #[test]
 fn a_second_connack_is_a_violation() {
     let mut rig = Rig::up();
-    assert_eq!(rig.wrong(NEW), Wrong::Order);
+    assert_eq!(rig.wrong(NEW), ProtocolError::Order);
 }
 
 #[test]
@@ -80,7 +80,7 @@ fn mqtt_3_2_2_5_each_refusal_is_told_with_its_code() {
     for code in 1..=255 {
         let mut rig = Rig::down();
         rig.s.connect_sent(true, 60, 0);
-        assert_eq!(rig.receive(&[0x20, 2, 0, code], false).unwrap().tell, Tell::Refused);
+        assert_eq!(rig.receive(&[0x20, 2, 0, code], false).unwrap().notify, Notify::Refused);
         assert!(!rig.s.is_up());
     }
 }
@@ -92,7 +92,7 @@ fn mqtt_3_1_4_5_nothing_goes_out_after_a_refusal() {
     c.session.connect_sent(true, 60, 0);
     c.session.publish(b"t", b"", Q1, false, LIMITS, 0).unwrap();
     let refusal = super::decode_whole(&[0x20, 2, 0, 5]);
-    assert_eq!(c.session.receive(refusal, false, 0).unwrap().tell, Tell::Refused);
+    assert_eq!(c.session.receive(refusal, false, 0).unwrap().notify, Notify::Refused);
     c.closing(0, 0);
     assert!(!c.session.may_send() && c.session.next(true, 0).is_none());
 }
@@ -105,7 +105,7 @@ fn mqtt_3_14_4_2_nothing_goes_out_after_disconnect() {
     rig.s.closing();
     rig.now += 100_000;
     assert!(!rig.s.may_send());
-    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(Refused::Offline));
+    assert_eq!(rig.publish_to(b"t", b"", Q0, LIMITS), Err(RequestError::Offline));
     rig.publish(2, Q1);
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::heap::testing::fail_after;
-use crate::session::Tell;
+use crate::session::Notify;
 use crate::wire::PacketId;
 
 /// PUBLISH of nothing to `t`.
@@ -12,7 +12,7 @@ fn publish(first: u8, id: u16) -> Vec<u8> {
 }
 
 fn is_told(reaction: &Reaction) -> bool {
-    matches!(reaction.tell, Tell::Subscribers | Tell::Handlers)
+    matches!(reaction.notify, Notify::Subscribers | Notify::Handlers)
 }
 
 #[test]
@@ -32,10 +32,10 @@ fn mqtt_3_3_4_1_each_qos_is_answered_as_it_asks() {
 fn mqtt_4_5_0_2_a_message_nobody_has_subscribed_to_is_answered_too() {
     let mut rig = Rig::up();
     let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], false).unwrap();
-    assert!(reaction.answer.is_some() && reaction.tell == Tell::Handlers);
+    assert!(reaction.answer.is_some() && reaction.notify == Notify::Handlers);
     // With handlers of the connection it is theirs to answer at QoS 1, as the original has it.
     let reaction = rig.receive(&[0x32, 5, 0, 1, b't', 0, 9], true).unwrap();
-    assert!(reaction.answer.is_none() && reaction.tell == Tell::Handlers);
+    assert!(reaction.answer.is_none() && reaction.notify == Notify::Handlers);
     let reaction = rig.receive(&[0x34, 5, 0, 1, b't', 0, 9], true).unwrap();
     assert!(reaction.answer.is_some());
 }
@@ -114,7 +114,7 @@ fn without_memory_a_qos_2_message_is_handed_in_again() {
     let mut rig = Rig::up();
     let packet = publish(0x34, 5);
     fail_after(Some(0));
-    assert_eq!(rig.receive(&packet, false), Err(Trouble::OutOfMemory));
+    assert_eq!(rig.receive(&packet, false), Err(ReceiveError::OutOfMemory));
     fail_after(None);
     assert!(is_told(&rig.receive(&packet, false).unwrap()));
 }
@@ -129,7 +129,7 @@ fn more_open_qos_2_messages_than_any_broker_has_are_a_violation() {
     for run in 1..64 {
         rig.told(&publish(0x34, 1000 + 2 * run));
     }
-    assert_eq!(rig.wrong(&publish(0x34, 2000)), Wrong::TooMany);
+    assert_eq!(rig.wrong(&publish(0x34, 2000)), ProtocolError::TooMany);
 }
 
 #[test]
@@ -159,15 +159,15 @@ fn a_message_over_the_limit_is_dropped_and_answered_in_every_split() {
                 buf.extend_from_slice(&rest[..n]);
                 rest = &rest[n..];
                 loop {
-                    match rig.s.take(&buf, 64).unwrap() {
-                        Take::More => break,
-                        Take::Packet(h, _) => {
+                    match rig.s.frame(&buf, 64).unwrap() {
+                        Framed::More => break,
+                        Framed::Packet(h, _) => {
                             said.push(std::format!("packet {}", h.kind()));
                             buf.drain(..h.total());
                         }
-                        Take::Drop(n) => drop(buf.drain(..n)),
-                        Take::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
-                        Take::Answer(ack, id) => {
+                        Framed::Drop(n) => drop(buf.drain(..n)),
+                        Framed::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
+                        Framed::Answer(ack, id) => {
                             said.push(std::format!("{ack:?} {id}"));
                             rig.s.answered_dropped();
                         }

@@ -71,7 +71,7 @@ fn mqtt_3_3_1_2_a_message_at_qos_0_goes_out_once_without_dup_or_identifier() {
 #[test]
 fn mqtt_4_3_1_1_a_message_at_qos_0_is_refused_without_a_connection() {
     let mut rig = Rig::down();
-    assert_eq!(rig.publish_to(b"t", b"x", Q0, LIMITS), Err(Refused::Offline));
+    assert_eq!(rig.publish_to(b"t", b"x", Q0, LIMITS), Err(RequestError::Offline));
     assert_eq!(rig.connect(true, NEW), [] as [Vec<u8>; 0]);
 }
 
@@ -79,7 +79,7 @@ fn mqtt_4_3_1_1_a_message_at_qos_0_is_refused_without_a_connection() {
 fn mqtt_3_3_2_2_a_topic_with_a_wildcard_or_none_at_all_is_not_sent() {
     let mut rig = Rig::up();
     for topic in [&b""[..], b"a/#", b"+", b"\xff", b"a\0"] {
-        assert!(matches!(rig.publish_to(topic, b"", Q1, LIMITS), Err(Refused::Topic(_))));
+        assert!(matches!(rig.publish_to(topic, b"", Q1, LIMITS), Err(RequestError::Topic(_))));
     }
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }
@@ -114,7 +114,7 @@ fn an_acknowledgement_of_the_other_qos_is_a_violation() {
         let mut rig = Rig::up();
         let id = rig.publish(1, qos);
         rig.out();
-        assert_eq!(rig.wrong(&ack(first, id)), Wrong::Ack);
+        assert_eq!(rig.wrong(&ack(first, id)), ProtocolError::Ack);
     }
 }
 
@@ -200,7 +200,7 @@ fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
     let mut rig = Rig::down();
     let id = rig.publish_to(b"t", b"1", Q1, limits).unwrap().id.get();
     fail_after(Some(0));
-    assert_eq!(rig.publish_to(b"t", b"2", Q1, limits), Err(Refused::OutOfMemory));
+    assert_eq!(rig.publish_to(b"t", b"2", Q1, limits), Err(RequestError::OutOfMemory));
     fail_after(None);
     assert_eq!(rig.connect(true, NEW), [message(0x32, id, b'1')]);
 }
@@ -247,7 +247,7 @@ fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queu
     let sent = |rig: &mut Rig| -> Vec<u16> { rig.out().iter().map(|packet| u16::from_be_bytes([packet[8], packet[9]])).collect() };
     rig.s.connect_sent(false, 60, rig.now);
     rig.told(NEW);
-    rig.s.welcomed();
+    rig.s.connack_delivered();
     assert_eq!(sent(&mut rig), good[..1]);
     rig.told(&ack(0x40, good[0]));
     assert_eq!(sent(&mut rig), good[1..]);

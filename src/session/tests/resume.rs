@@ -79,7 +79,7 @@ fn mqtt_4_1_0_1_the_session_outlives_any_number_of_failed_attempts() {
     }
     rig.s.disconnected(false, 0);
     assert_eq!(rig.connect(false, KEPT), [message(0x3a, id, 1), ack(0x62, released)]);
-    assert!(matches!(rig.receive(&[0x3c, 5, 0, 1, b't', 0, 9], false).unwrap().tell, crate::session::Tell::Nobody));
+    assert!(matches!(rig.receive(&[0x3c, 5, 0, 1, b't', 0, 9], false).unwrap().notify, crate::session::Notify::Nobody));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn an_acknowledgement_of_the_last_connection_ends_nothing_before_it_is_sent_agai
     rig.told(NEW);
     // The message is about to go out as a new one; its identifier means nothing yet to this session.
     rig.told(&ack(0x40, 1));
-    rig.s.welcomed();
+    rig.s.connack_delivered();
     assert_eq!(rig.out(), [message(0x32, 1, 1)]);
 }
 

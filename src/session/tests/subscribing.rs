@@ -1,13 +1,13 @@
 //! Subscriptions: what is asked of the broker, and who hears of its answers.
 
 use super::*;
-use crate::session::Tell;
+use crate::session::Notify;
 
 #[test]
 fn mqtt_3_8_3_1_a_filter_that_breaks_a_rule_is_not_sent() {
     let mut rig = Rig::up();
     for filter in [&b""[..], b"a+", b"#/a", b"\xff", b"a\0"] {
-        assert!(matches!(rig.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }, 0), Err(Refused::Topic(_))));
+        assert!(matches!(rig.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }, 0), Err(RequestError::Topic(_))));
     }
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }
@@ -49,10 +49,10 @@ fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
         rig.out();
     }
     for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
-        assert_eq!(rig.receive(&[0x90, 3, 0, id, code], false).unwrap().tell, Tell::Subscriber);
+        assert_eq!(rig.receive(&[0x90, 3, 0, id, code], false).unwrap().notify, Notify::Subscriber);
         assert_eq!(rig.s.settled().unwrap().1.handler, handler);
     }
-    assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().tell, Tell::Handlers), "a second one answers nothing");
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().notify, Notify::Handlers), "a second one answers nothing");
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn mqtt_3_8_4_5_a_suback_with_more_codes_than_filters_is_a_violation() {
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();
-    assert_eq!(rig.wrong(&[0x90, 4, 0, 1, 0, 0]), Wrong::SubackCount);
+    assert_eq!(rig.wrong(&[0x90, 4, 0, 1, 0, 0]), ProtocolError::SubackCount);
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_suback_after_unsubscribing_reaches_nobody() {
     rig.subscribe(b"a");
     rig.out();
     rig.s.unsubscribe(b"a", 0);
-    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().tell, Tell::Nobody));
+    assert!(matches!(rig.receive(&[0x90, 3, 0, 1, 1], false).unwrap().notify, Notify::Nobody));
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn all_subscriptions_that_match_are_told_newest_first() {
         rig.s.subscribe(filter, Q1, Recipient { handler, messages_only: true }, 0).unwrap();
     }
     let packet = [0x30, 5, 0, 3, b'a', b'/', b'b'];
-    assert!(matches!(rig.receive(&packet, false).unwrap().tell, Tell::Subscribers));
+    assert!(matches!(rig.receive(&packet, false).unwrap().notify, Notify::Subscribers));
     let told: Vec<u32> = core::iter::from_fn(|| rig.s.next_recipient(b"a/b").map(|r| r.handler)).collect();
     assert_eq!(told, [4, 3, 1]);
 }

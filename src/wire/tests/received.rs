@@ -2,19 +2,19 @@
 
 extern crate std;
 
-use crate::wire::{Decoded, Packet, PacketId, QoS, Wrong, decode, header};
+use crate::wire::{Decoded, InPacket, PacketId, ProtocolError, QoS, decode, header};
 use std::vec;
 use std::vec::Vec;
 
 /// Decodes `bytes`, which hold one whole packet.
-fn whole(bytes: &[u8]) -> Decoded<Packet<'_>> {
+fn whole(bytes: &[u8]) -> Decoded<InPacket<'_>> {
     let h = header(bytes)?.expect("the fixed header is whole");
     assert_eq!(h.total(), bytes.len(), "the test's own packet has the wrong length: {bytes:02x?}");
     decode(h, &bytes[h.len as usize..])
 }
 
 /// Why `bytes` are refused.
-fn refused(bytes: &[u8]) -> Wrong {
+fn refused(bytes: &[u8]) -> ProtocolError {
     match header(bytes) {
         Err(wrong) => wrong,
         Ok(Some(h)) => match decode(h, &bytes[h.len as usize..]) {
@@ -49,7 +49,7 @@ fn each_packet_a_server_may_send_is_taken_apart() {
         (&[0x90, 6, 0, 1, 0, 1, 2, 0x80], (Some(id(1)), b""), &[0, 1, 2, 0x80]),
         (&[0xd0, 0], none, b""),
     ] {
-        assert_eq!(whole(bytes), Ok(Packet { first: bytes[0], id: packet_id, topic, payload }), "{bytes:02x?}");
+        assert_eq!(whole(bytes), Ok(InPacket { first: bytes[0], id: packet_id, topic, payload }), "{bytes:02x?}");
     }
     let qos = |first| whole(&[first, 5, 0, 1, b'a', 0, 1]).unwrap().qos();
     assert_eq!([0x30, 0x33, 0x3c].map(qos), [QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]);
@@ -86,7 +86,7 @@ fn mqtt_2_2_2_1_publish_alone_has_flags_with_a_meaning() {
 fn mqtt_2_2_2_2_wrong_flags_are_refused() {
     for kind in [2u8, 4, 5, 6, 7, 9, 11, 13] {
         for flags in (0..16).filter(|&f| f != if kind == 6 { 2 } else { 0 }) {
-            assert_eq!(refused(&[kind << 4 | flags]), Wrong::Flags);
+            assert_eq!(refused(&[kind << 4 | flags]), ProtocolError::Flags);
         }
     }
 }
@@ -95,7 +95,7 @@ fn mqtt_2_2_2_2_wrong_flags_are_refused() {
 fn mqtt_3_6_1_1_pubrel_with_other_flags_than_2_is_refused() {
     assert!(whole(&[0x62, 2, 0, 1]).is_ok());
     for flags in (0..16).filter(|f| *f != 2) {
-        assert_eq!(refused(&[0x60 | flags, 2, 0, 1]), Wrong::Flags);
+        assert_eq!(refused(&[0x60 | flags, 2, 0, 1]), ProtocolError::Flags);
     }
 }
 
@@ -103,7 +103,7 @@ fn mqtt_3_6_1_1_pubrel_with_other_flags_than_2_is_refused() {
 fn mqtt_4_8_0_1_types_that_are_reserved_or_a_clients_are_refused() {
     for kind in [0u8, 1, 8, 10, 12, 14, 15] {
         for flags in 0..16 {
-            assert_eq!(refused(&[kind << 4 | flags]), Wrong::Type);
+            assert_eq!(refused(&[kind << 4 | flags]), ProtocolError::Type);
         }
     }
 }
@@ -124,31 +124,31 @@ fn mqtt_2_2_3_a_remaining_length_has_one_to_four_bytes() {
         assert_eq!((h.len, h.remaining), (len, remaining));
         assert_eq!(h.total(), len as usize + remaining as usize);
     }
-    assert_eq!(refused(&[0x30, 0x80, 0x80, 0x80, 0x80]), Wrong::LengthBytes);
-    assert_eq!(refused(&[0xd0, 0xfa, 0xff, 0xff, 0xff, 0x0f]), Wrong::LengthBytes);
+    assert_eq!(refused(&[0x30, 0x80, 0x80, 0x80, 0x80]), ProtocolError::LengthBytes);
+    assert_eq!(refused(&[0xd0, 0xfa, 0xff, 0xff, 0xff, 0x0f]), ProtocolError::LengthBytes);
 }
 
 #[test]
 fn a_length_that_the_type_can_not_have_is_refused_before_the_body_comes() {
     for kind in [0x20, 0x40, 0x50, 0x62, 0x70, 0xb0] {
         for len in [0, 1, 3, 4, 127] {
-            assert_eq!(refused(&[kind, len]), Wrong::Length);
+            assert_eq!(refused(&[kind, len]), ProtocolError::Length);
         }
-        assert_eq!(refused(&[kind, 0x82, 0x01]), Wrong::Length);
+        assert_eq!(refused(&[kind, 0x82, 0x01]), ProtocolError::Length);
     }
     for len in [0, 1, 2] {
-        assert_eq!(refused(&[0x90, len]), Wrong::Length);
-        assert_eq!(refused(&[0x30, len]), Wrong::Length);
+        assert_eq!(refused(&[0x90, len]), ProtocolError::Length);
+        assert_eq!(refused(&[0x30, len]), ProtocolError::Length);
     }
-    assert_eq!(refused(&[0xd0, 1]), Wrong::Length);
+    assert_eq!(refused(&[0xd0, 1]), ProtocolError::Length);
 }
 
 #[test]
 fn a_topic_or_identifier_beyond_the_end_of_the_packet_is_refused() {
-    assert_eq!(refused(&[0x30, 3, 0, 2, b'a']), Wrong::Length);
-    assert_eq!(refused(&[0x30, 4, 0xff, 0xff, b'a', b'b']), Wrong::Length);
-    assert_eq!(refused(&[0x32, 3, 0, 1, b'a']), Wrong::Length);
-    assert_eq!(refused(&[0x34, 4, 0, 1, b'a', 0]), Wrong::Length);
+    assert_eq!(refused(&[0x30, 3, 0, 2, b'a']), ProtocolError::Length);
+    assert_eq!(refused(&[0x30, 4, 0xff, 0xff, b'a', b'b']), ProtocolError::Length);
+    assert_eq!(refused(&[0x32, 3, 0, 1, b'a']), ProtocolError::Length);
+    assert_eq!(refused(&[0x34, 4, 0, 1, b'a', 0]), ProtocolError::Length);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn mqtt_2_3_1_1_an_identifier_of_zero_is_refused() {
         &[0xb0, 2, 0, 0],
         &[0x90, 3, 0, 0, 1],
     ] {
-        assert_eq!(refused(bytes), Wrong::ZeroId, "{bytes:02x?}");
+        assert_eq!(refused(bytes), ProtocolError::ZeroId, "{bytes:02x?}");
     }
 }
 
@@ -176,14 +176,14 @@ fn mqtt_2_3_1_5_a_message_at_qos_0_has_no_identifier() {
 #[test]
 fn mqtt_3_3_1_4_qos_3_is_refused() {
     for first in [0x36, 0x37, 0x3e, 0x3f] {
-        assert_eq!(refused(&[first]), Wrong::QoS);
+        assert_eq!(refused(&[first]), ProtocolError::QoS);
     }
 }
 
 #[test]
 fn mqtt_3_3_1_2_dup_at_qos_0_is_refused() {
     for first in [0x38, 0x39] {
-        assert_eq!(refused(&[first]), Wrong::Dup);
+        assert_eq!(refused(&[first]), ProtocolError::Dup);
     }
 }
 
@@ -200,9 +200,9 @@ fn publish(topic: &[u8]) -> Vec<u8> {
 #[test]
 fn mqtt_3_3_2_1_a_topic_that_is_empty_or_not_utf8_is_refused() {
     // Empty needs a payload, as a PUBLISH of two bytes is refused for its length.
-    assert_eq!(refused(&[0x30, 3, 0, 0, b'x']), Wrong::Topic);
+    assert_eq!(refused(&[0x30, 3, 0, 0, b'x']), ProtocolError::Topic);
     for topic in [&b"\xff"[..], b"a\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"a\xe2\x82", b"a\0b"] {
-        assert_eq!(refused(&publish(topic)), Wrong::Topic);
+        assert_eq!(refused(&publish(topic)), ProtocolError::Topic);
     }
     for topic in [&b"a"[..], b"/", "\u{feff}\u{20ac}/\u{10ffff}".as_bytes(), &[b'x'; 65_535]] {
         assert!(whole(&publish(topic)).is_ok_and(|p| p.topic == topic));
@@ -212,21 +212,21 @@ fn mqtt_3_3_2_1_a_topic_that_is_empty_or_not_utf8_is_refused() {
 #[test]
 fn mqtt_3_3_2_2_a_topic_with_a_wildcard_is_refused() {
     for topic in [&b"#"[..], b"+", b"a/#", b"a/+/b", b"a+", b"#a"] {
-        assert_eq!(refused(&publish(topic)), Wrong::Topic);
+        assert_eq!(refused(&publish(topic)), ProtocolError::Topic);
     }
 }
 
 #[test]
 fn mqtt_3_2_2_1_connack_flags_other_than_session_present_are_refused() {
     for flags in 2..=255 {
-        assert_eq!(refused(&[0x20, 2, flags, 0]), Wrong::ConnackFlags);
+        assert_eq!(refused(&[0x20, 2, flags, 0]), ProtocolError::ConnackFlags);
     }
 }
 
 #[test]
 fn mqtt_3_2_2_4_session_present_beside_a_refusal_is_refused() {
     for code in 1..=255 {
-        assert_eq!(refused(&[0x20, 2, 1, code]), Wrong::ConnackFlags);
+        assert_eq!(refused(&[0x20, 2, 1, code]), ProtocolError::ConnackFlags);
         assert!(whole(&[0x20, 2, 0, code]).is_ok());
     }
 }
@@ -238,7 +238,7 @@ fn mqtt_3_9_3_2_suback_codes_other_than_0_1_2_and_0x80_are_refused() {
         if [0, 1, 2, 0x80].contains(&code) {
             assert!(whole(&bytes).is_ok());
         } else {
-            assert_eq!(refused(&bytes), Wrong::SubackCode);
+            assert_eq!(refused(&bytes), ProtocolError::SubackCode);
         }
     }
 }

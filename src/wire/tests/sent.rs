@@ -2,11 +2,11 @@
 
 extern crate std;
 
-use crate::wire::{self, AckKind, MAX_REMAINING, Out, PacketId, QoS, connect_terms, size};
+use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, connect_terms, size};
 use std::vec;
 use std::vec::Vec;
 
-fn bytes(out: &Out<'_>) -> Vec<u8> {
+fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
     let remaining = out.remaining().expect("not too large");
     let mut bytes = vec![0; size(remaining)];
     let mut rest = &mut bytes[..];
@@ -191,14 +191,14 @@ fn mqtt_3_1_3_4_a_connect_with_a_string_that_is_not_utf8_does_not_fit() {
 fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
     assert_eq!(connect(PLAIN)[0], 0x10);
     for (out, first) in [
-        (Out::ack(AckKind::PubAck, id(1)), 0x40),
-        (Out::ack(AckKind::PubRec, id(1)), 0x50),
-        (Out::ack(AckKind::PubRel, id(1)), 0x62),
-        (Out::ack(AckKind::PubComp, id(1)), 0x70),
-        (Out::subscribe(id(1), b"a", QoS::AtLeastOnce), 0x82),
-        (Out::unsubscribe(id(1), b"a"), 0xa2),
-        (Out::PINGREQ, 0xc0),
-        (Out::DISCONNECT, 0xe0),
+        (OutPacket::ack(AckKind::PubAck, id(1)), 0x40),
+        (OutPacket::ack(AckKind::PubRec, id(1)), 0x50),
+        (OutPacket::ack(AckKind::PubRel, id(1)), 0x62),
+        (OutPacket::ack(AckKind::PubComp, id(1)), 0x70),
+        (OutPacket::subscribe(id(1), b"a", QoS::AtLeastOnce), 0x82),
+        (OutPacket::unsubscribe(id(1), b"a"), 0xa2),
+        (OutPacket::PINGREQ, 0xc0),
+        (OutPacket::DISCONNECT, 0xe0),
     ] {
         assert_eq!(bytes(&out)[0], first, "{out:?}");
     }
@@ -207,23 +207,23 @@ fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
 #[test]
 fn mqtt_2_3_1_6_an_acknowledgement_carries_the_identifier_it_is_given() {
     for (kind, first) in [(AckKind::PubAck, 0x40), (AckKind::PubRec, 0x50), (AckKind::PubRel, 0x62), (AckKind::PubComp, 0x70)] {
-        assert_eq!(bytes(&Out::ack(kind, id(0x1234))), [first, 2, 0x12, 0x34]);
+        assert_eq!(bytes(&OutPacket::ack(kind, id(0x1234))), [first, 2, 0x12, 0x34]);
     }
 }
 
 #[test]
 fn mqtt_3_8_1_1_subscribe_is_one_filter_and_its_qos() {
-    assert_eq!(bytes(&Out::subscribe(id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
+    assert_eq!(bytes(&OutPacket::subscribe(id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
 }
 
 #[test]
 fn mqtt_3_10_1_1_unsubscribe_is_one_filter() {
-    assert_eq!(bytes(&Out::unsubscribe(id(3), b"in/x")), [0xa2, 8, 0, 3, 0, 4, b'i', b'n', b'/', b'x']);
+    assert_eq!(bytes(&OutPacket::unsubscribe(id(3), b"in/x")), [0xa2, 8, 0, 3, 0, 4, b'i', b'n', b'/', b'x']);
 }
 
 #[test]
 fn publish_is_as_the_original_sends_it() {
-    let p = |flags, n: u16, topic, payload| bytes(&Out::publish(flags, PacketId::new(n), topic, payload));
+    let p = |flags, n: u16, topic, payload| bytes(&OutPacket::publish(flags, PacketId::new(n), topic, payload));
     assert_eq!(p(0, 0, b"t/0", b"zero"), *b"\x30\x09\0\x03t/0zero");
     assert_eq!(p(1, 0, b"t/0", b""), *b"\x31\x05\0\x03t/0");
     assert_eq!(p(2, 3, b"t/1", b"one"), *b"\x32\x0a\0\x03t/1\0\x03one");
@@ -243,7 +243,7 @@ fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
     ] {
         // Never read, so that the largest costs no more than its address space.
         let body = vec![0; remaining];
-        let out = Out::publish(2, None, b"", &body);
+        let out = OutPacket::publish(2, None, b"", &body);
         assert_eq!((out.remaining(), size(remaining)), (Some(remaining), head.len() + remaining));
         // As much as there is room for.
         let mut start = [0; 5];
@@ -251,7 +251,7 @@ fn mqtt_2_2_3_the_length_takes_one_to_four_bytes_and_no_more() {
         assert_eq!(&start[..head.len()], head);
     }
     let body = vec![0; MAX_REMAINING as usize + 1];
-    assert_eq!(Out::publish(2, None, b"", &body).remaining(), None);
+    assert_eq!(OutPacket::publish(2, None, b"", &body).remaining(), None);
 }
 
 #[test]

@@ -111,9 +111,9 @@ fn each_test_of_the_field_is_in_its_table() {
 #[test]
 fn what_is_not_there_is_missed() {
     let talks = "name: \"trust\"";
-    let named = "`a_test_that_nobody_has_written_yet_`; fuzz target `nothing`; c_tests/hostile.c: no such script; c_tests/none.c; interop: trust, none";
+    let named = "`a_test_that_nobody_has_written_yet_`; fuzz target `nothing`; c_tests/malicious_broker.c: no such script; c_tests/none.c; interop: trust, none";
     assert_eq!(
         missing(named, "", talks),
-        ["a_test_that_nobody_has_written_yet_", "nothing", "c_tests/hostile.c: no such script", "c_tests/none.c", "interop: none"]
+        ["a_test_that_nobody_has_written_yet_", "nothing", "c_tests/malicious_broker.c: no such script", "c_tests/none.c", "interop: none"]
     );
 }

@@ -255,7 +255,7 @@ static void all_pairs(void) {
 }
 
 static const struct script scripts[] = {
-    {"pairs", all_pairs},
+    {"nested_calls", all_pairs},
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

@@ -3,11 +3,11 @@
 //! Of a dropped message the topic is reported as far as it fits the limit, and its identifier is kept, so that it can be
 //! acknowledged when the last of it has gone by: the broker must not send it again and again.
 
-use crate::wire::{AckKind, Decoded, Header, PacketId, Wrong, header, kind};
+use crate::wire::{AckKind, Decoded, Header, PacketId, ProtocolError, header, kind};
 
 /// What to do with the bytes at the front of the receive buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Take<'a> {
+pub enum Framed<'a> {
     /// Wait for more.
     More,
     /// A whole packet lies there: its fixed header, and what follows it.
@@ -26,7 +26,7 @@ pub enum Take<'a> {
 }
 
 /// Where in the stream we are: at the beginning of a packet, or inside one that is being dropped.
-pub struct Intake {
+pub struct Framer {
     /// Bytes to drop.
     left: u32,
     /// Bytes to drop from the identifier on, which stands behind `left`; 0 for a packet without one, or if it is known.
@@ -36,9 +36,9 @@ pub struct Intake {
     id: Option<PacketId>,
 }
 
-impl Intake {
+impl Framer {
     /// At the beginning.
-    pub const NEW: Self = Intake { left: 0, then: 0, qos: 0, id: None };
+    pub const NEW: Self = Framer { left: 0, then: 0, qos: 0, id: None };
 
     /// A connection begins.
     pub fn start(&mut self) {
@@ -46,28 +46,28 @@ impl Intake {
     }
 
     /// Looks at `buf`, what has been received and not removed yet. `limit` is how long it can get, at least 16.
-    pub fn take<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
+    pub fn frame<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
         if self.left == 0 && self.then > 0 {
-            let Some(&id) = buf.first_chunk::<2>() else { return Ok(Take::More) };
-            self.id = Some(PacketId::new(u16::from_be_bytes(id)).ok_or(Wrong::ZeroId)?);
+            let Some(&id) = buf.first_chunk::<2>() else { return Ok(Framed::More) };
+            self.id = Some(PacketId::new(u16::from_be_bytes(id)).ok_or(ProtocolError::ZeroId)?);
             (self.left, self.then) = (self.then, 0);
         }
         if self.left > 0 {
             let there = buf.len().min(self.left as usize);
             self.left -= there as u32;
-            return Ok(if there == 0 { Take::More } else { Take::Drop(there) });
+            return Ok(if there == 0 { Framed::More } else { Framed::Drop(there) });
         }
         if let Some(id) = self.id {
-            return Ok(Take::Answer(if self.qos == 2 { AckKind::PubAck } else { AckKind::PubRec }, id));
+            return Ok(Framed::Answer(if self.qos == 2 { AckKind::PubAck } else { AckKind::PubRec }, id));
         }
-        let Some(h) = header(buf)? else { return Ok(Take::More) };
+        let Some(h) = header(buf)? else { return Ok(Framed::More) };
         let body = buf.get(h.len as usize..).unwrap_or(&[]);
         if h.total() > limit {
             return self.oversized(h, body, limit);
         }
         Ok(match body.get(..h.remaining as usize) {
-            Some(body) => Take::Packet(h, body),
-            None => Take::More,
+            Some(body) => Framed::Packet(h, body),
+            None => Framed::More,
         })
     }
 
@@ -81,26 +81,26 @@ impl Intake {
         self.start();
     }
 
-    fn oversized<'a>(&mut self, h: Header, body: &'a [u8], limit: usize) -> Decoded<Take<'a>> {
+    fn oversized<'a>(&mut self, h: Header, body: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
         let total = h.total();
         if h.kind() != kind::PUBLISH {
             self.left = total as u32;
-            return Ok(Take::Oversized { total, topic: &[] });
+            return Ok(Framed::Oversized { total, topic: &[] });
         }
-        let Some((&len, rest)) = body.split_first_chunk::<2>() else { return Ok(Take::More) };
+        let Some((&len, rest)) = body.split_first_chunk::<2>() else { return Ok(Framed::More) };
         let len = u16::from_be_bytes(len) as usize;
         let topic = rest.get(..len).unwrap_or(rest);
         // As much of the topic as the buffer can hold is worth waiting for.
         if topic.len() < len && h.len as usize + body.len() < limit {
-            return Ok(Take::More);
+            return Ok(Framed::More);
         }
         let id_at = h.len as usize + 2 + len;
         let qos = h.first & 6;
         if id_at + if qos > 0 { 2 } else { 0 } > total {
-            return Err(Wrong::Length);
+            return Err(ProtocolError::Length);
         }
         self.qos = qos;
         (self.left, self.then) = if qos > 0 { (id_at as u32, (total - id_at) as u32) } else { (total as u32, 0) };
-        Ok(Take::Oversized { total, topic })
+        Ok(Framed::Oversized { total, topic })
     }
 }

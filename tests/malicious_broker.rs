@@ -1,25 +1,25 @@
 //! What a broker can make a session keep by sending: bounded, whatever it sends and however often. Counted by what is left over, and by malloc.
 //!
-//! What it can make the app's connection keep, and what gets into the log, is in c_tests/hostile.c; bytes that are no packets are the fuzz targets'.
+//! What it can make the app's connection keep, and what gets into the log, is in c_tests/malicious_broker.c; bytes that are no packets are the fuzz targets'.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod malloc;
 
 use malloc::allocated;
-use mgos_mqtt::session::{Session, Take, Trouble};
-use mgos_mqtt::wire::{Packet, PacketId, Wrong};
+use mgos_mqtt::session::{Framed, ReceiveError, Session};
+use mgos_mqtt::wire::{InPacket, PacketId, ProtocolError};
 
 const FLOOD: u32 = 200_000;
 
-fn packet(first: u8, id: Option<PacketId>, payload: &'static [u8]) -> Packet<'static> {
-    Packet { first, id, topic: b"", payload }
+fn packet(first: u8, id: Option<PacketId>, payload: &'static [u8]) -> InPacket<'static> {
+    InPacket { first, id, topic: b"", payload }
 }
 
 fn connected() -> Session<u32> {
     let mut s = Session::default();
     s.connect_sent(false, 60, 0);
     s.receive(packet(0x20, None, &[0, 0]), false, 0).unwrap();
-    s.welcomed();
+    s.connack_delivered();
     s
 }
 
@@ -29,17 +29,17 @@ fn id(n: u32) -> PacketId {
 
 /// Floods a session; bytes that it has taken for that, at most. What the test runner's other thread allocates meanwhile counts as
 /// well, so it is the least of three floods: what a session keeps, it keeps each time.
-fn most(mut next: impl FnMut(u32) -> Packet<'static>) -> (usize, Result<(), String>) {
+fn most(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), String>) {
     (0..3).map(|_| flood(&mut next)).min_by_key(|(kept, _)| *kept).expect("three floods")
 }
 
-fn flood(mut next: impl FnMut(u32) -> Packet<'static>) -> (usize, Result<(), String>) {
+fn flood(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), String>) {
     let mut s = connected();
     let before = allocated();
     let mut most = before;
     for n in 0..FLOOD {
         if let Err(trouble) = s.receive(next(n), false, 0) {
-            let Trouble::Violation(wrong) = trouble else { panic!("no memory") };
+            let ReceiveError::Violation(wrong) = trouble else { panic!("no memory") };
             let kept = most.max(allocated()) - before;
             return (kept, Err(format!("{wrong:?}")));
         }
@@ -54,7 +54,7 @@ fn flood(mut next: impl FnMut(u32) -> Packet<'static>) -> (usize, Result<(), Str
 // One test, so that nothing else allocates meanwhile.
 #[test]
 fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
-    let message = |first, id| Packet { topic: b"t", ..packet(first, id, b"") };
+    let message = |first, id| InPacket { topic: b"t", ..packet(first, id, b"") };
     for (what, (kept, end)) in [
         ("PUBACK", most(|n| packet(0x40, Some(id(n)), b""))),
         ("PUBREC", most(|n| packet(0x50, Some(id(n)), b""))),
@@ -94,7 +94,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
         s.receive(message(0x34, Some(id(n))), false, 0).unwrap();
     }
     let violation = (1..1000).step_by(2).find_map(|n| s.receive(packet(0x62, Some(id(n)), b""), false, 0).err());
-    assert_eq!(violation, Some(Trouble::Violation(Wrong::TooMany)));
+    assert_eq!(violation, Some(ReceiveError::Violation(ProtocolError::TooMany)));
     let kept = allocated() - before;
     assert!(kept <= 64 * 48, "{kept}");
     drop(s);
@@ -109,13 +109,13 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
         let mut rounds = 0u64;
         loop {
             rounds += 1;
-            match s.take(&buf, 64) {
-                Ok(Take::Drop(n)) => {
+            match s.frame(&buf, 64) {
+                Ok(Framed::Drop(n)) => {
                     assert!(n > 0 && n <= 64);
                     buf = [0x41; 64];
                 }
-                Ok(Take::Oversized { .. }) => {}
-                Ok(Take::Answer(..)) => {
+                Ok(Framed::Oversized { .. }) => {}
+                Ok(Framed::Answer(..)) => {
                     s.answered_dropped();
                     break;
                 }

@@ -22,7 +22,7 @@ impl Run {
 }
 
 /// The set of their identifiers.
-pub struct Received {
+pub struct InboundQos2 {
     runs: List<Run>,
     len: u8,
 }
@@ -42,9 +42,9 @@ impl From<OutOfMemory> for Full {
     }
 }
 
-impl Received {
+impl InboundQos2 {
     /// None is open.
-    pub const NEW: Self = Received { runs: List::new(), len: 0 };
+    pub const NEW: Self = InboundQos2 { runs: List::new(), len: 0 };
 
     /// True if the message with this identifier has been taken and not released.
     pub fn contains(&self, id: PacketId) -> bool {
@@ -118,7 +118,7 @@ impl Received {
 mod tests {
     extern crate std;
 
-    use super::{Full, PacketId, Received};
+    use super::{Full, InboundQos2, PacketId};
     use crate::heap::testing::fail_after;
     use std::collections::BTreeSet;
 
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_thousand_open_in_a_row_are_one_run() {
-        let mut r = Received::NEW;
+        let mut r = InboundQos2::NEW;
         for n in 1..=1000 {
             r.insert(id(n)).unwrap();
         }
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_set_is_bounded_and_frees_what_is_released() {
-        let mut r = Received::NEW;
+        let mut r = InboundQos2::NEW;
         for n in 1..=64 {
             r.insert(id(2 * n)).unwrap();
         }
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn without_memory_for_a_second_run_nothing_is_released() {
-        let mut r = Received::NEW;
+        let mut r = InboundQos2::NEW;
         for n in 1..=3 {
             r.insert(id(n)).unwrap();
         }
@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn it_holds_what_a_plain_set_holds_at_both_ends_of_the_identifiers_too() {
-        let (mut r, mut plain) = (Received::NEW, BTreeSet::new());
+        let (mut r, mut plain) = (InboundQos2::NEW, BTreeSet::new());
         let mut random = 1u32;
         for _ in 0..20_000 {
             random = random.wrapping_mul(1_103_515_245).wrapping_add(12_345);

@@ -4,7 +4,7 @@ use crate::wire::PacketId;
 
 /// The counter. It remembers how many of the next identifiers are known to be free, so that it looks at those in use only when that
 /// run ends: taking one costs the same whatever is in flight.
-pub struct Ids {
+pub struct PacketIds {
     last: u16,
     free: u16,
 }
@@ -18,9 +18,9 @@ fn after(id: u16) -> u16 {
     if id == u16::MAX { 1 } else { id + 1 }
 }
 
-impl Ids {
+impl PacketIds {
     /// The first is 1.
-    pub const NEW: Self = Ids { last: 0, free: 0 };
+    pub const NEW: Self = PacketIds { last: 0, free: 0 };
 
     /// The next identifier that is not in use. `distance` says how far ahead of the one that it is given the nearest in use lies; `u16::MAX` where there is none. Once
     /// taken the identifier is in use if the caller's next `distance` says so.
@@ -41,15 +41,15 @@ impl Ids {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ids, ahead};
+    use super::{PacketIds, ahead};
 
-    fn take(ids: &mut Ids, used: impl Iterator<Item = u16> + Clone) -> u16 {
+    fn take(ids: &mut PacketIds, used: impl Iterator<Item = u16> + Clone) -> u16 {
         ids.take(|next| used.clone().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX)).get()
     }
 
     #[test]
     fn ids_start_at_one_and_skip_zero_at_the_end() {
-        let mut ids = Ids::NEW;
+        let mut ids = PacketIds::NEW;
         for expected in (1..=65535).chain(1..=3) {
             assert_eq!(take(&mut ids, core::iter::empty()), expected);
         }
@@ -57,7 +57,7 @@ mod tests {
 
     #[test]
     fn ids_in_use_are_passed_over() {
-        let mut ids = Ids { last: 65533, free: 0 };
+        let mut ids = PacketIds { last: 65533, free: 0 };
         for expected in [65534, 2, 3, 4, 6, 7] {
             assert_eq!(take(&mut ids, [1, 5, 65535].into_iter()), expected);
         }
@@ -65,9 +65,9 @@ mod tests {
 
     #[test]
     fn the_last_free_id_is_found() {
-        let mut ids = Ids { last: 100, free: 0 };
+        let mut ids = PacketIds { last: 100, free: 0 };
         assert_eq!(take(&mut ids, (101..=300).chain(1..=98)), 301);
-        let mut ids = Ids { last: 65435, free: 0 };
+        let mut ids = PacketIds { last: 65435, free: 0 };
         assert_eq!(take(&mut ids, (65436..=65535).chain(1..=98)), 99);
     }
 }
