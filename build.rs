@@ -105,6 +105,9 @@ struct mgos_mqtt_conn;
         ("Reason", "mgos_mqtt_reason"),
     ];
 
+    /// What is passed in another width than C declares: the names here and in C. See src/ffi/types.rs.
+    const INTEGERS: [(&str, &str); 3] = [("ReturnedBool", "bool"), ("ReturnedU16", "uint16_t"), ("PassedBool", "bool")];
+
     pub fn write() {
         println!("cargo::rerun-if-changed=src/ffi");
         println!("cargo::rerun-if-env-changed=MGOS_MQTT_HEADERS");
@@ -134,7 +137,8 @@ struct mgos_mqtt_conn;
             ..Default::default()
         };
         config.export.exclude = STRUCTS.iter().chain(header.exclude).chain(&["mg_event_handler_t"]).map(|s| s.to_string()).collect();
-        config.export.rename = STRUCTS.iter().map(|name| (name.to_string(), format!("struct {name}"))).collect();
+        config.export.rename = INTEGERS.iter().map(|&(rust, c)| (rust.to_string(), c.to_string())).collect();
+        config.export.rename.extend(STRUCTS.iter().map(|name| (name.to_string(), format!("struct {name}"))));
         if header.exclude.contains(&STATS) {
             config.export.rename.insert(STATS.to_string(), format!("struct {STATS}"));
         }

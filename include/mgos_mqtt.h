@@ -30,91 +30,211 @@ extern "C" {
 #endif
 
 /**
- * Subscribes to a topic filter at QoS 1 on the global connection: mgos_mqtt_conn_sub() with a string that need not end with a NUL.
+ * Subscribes to a topic filter at QoS 1, with a handler that is also told of SUBACK.
+ *
+ * @param topic The filter, which need not end with a NUL; not needed any more on return. Empty, not
+ * UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
+ * likewise.
+ * @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
+ * MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
-void mgos_mqtt_global_subscribe(struct mg_str topic,
-                                mg_event_handler_t handler,
-                                void *ud);
+void mgos_mqtt_global_subscribe(struct mg_str topic, mg_event_handler_t handler, void *ud);
 
 /**
- * Adds a handler of the global connection's events: see mgos_mqtt_conn_add_handler(). May be called before the configuration is known.
+ * Adds a handler of the connection's events; the newest is called first. It may be added before the
+ * configuration is known. It is given MG_EV_POLL; MG_EV_MQTT_CONNACK; MG_EV_MQTT_PUBLISH of messages
+ * without a subscription; MG_EV_MQTT_SUBACK without one; MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL,
+ * _PUBCOMP, _UNSUBACK; MG_EV_CLOSE, with `nc` NULL, after a CONNACK.
+ *
+ * @param handler The handler. NULL, or without memory: an error in the log, and nothing else.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_add_global_handler(mg_event_handler_t handler,
                                   void *ud);
 
 /**
- * Sets the callback that sends CONNECT on the global connection: see mgos_mqtt_conn_set_connect_fn().
+ * Sets the callback that sends CONNECT in place of the library, on this and every later connection.
+ *
+ * @param cb The callback. NULL: the library sends CONNECT again.
+ * @param fn_arg Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
-void mgos_mqtt_set_connect_fn(mgos_mqtt_connect_fn_t cb,
-                              void *fn_arg);
+void mgos_mqtt_set_connect_fn(mgos_mqtt_connect_fn_t cb, void *fn_arg);
 
 /**
- * The Mongoose connection of the global connection: from the beginning of an attempt, so also before CONNACK, until MG_EV_CLOSE. NULL otherwise.
+ * The Mongoose connection: from the beginning of an attempt, so also before CONNACK, until
+ * MG_EV_CLOSE.
+ *
+ * @return The connection; NULL while there is none.
+ *
+ * May be called from a handler.
  */
 struct mg_connection *mgos_mqtt_get_global_conn(void);
 
 /**
- * Connects the global connection now: see mgos_mqtt_conn_connect().
+ * Connects now, without waiting for the network event or the next attempt, and also after
+ * mgos_mqtt_global_disconnect().
+ *
+ * @return true if an attempt was begun, or one is under way, or the connection is up. false if the
+ * configuration is not enabled or names no server, `require_time` is set and the clock is not, or
+ * the attempt failed at once; except for a configuration that is not enabled, with the reason in the
+ * log. When the clock is not set or the attempt failed, the next one follows by itself.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_global_connect(void);
 
 /**
- * Disconnects the global connection: see mgos_mqtt_conn_disconnect().
+ * Disconnects when what has been written is sent, and stays so until mgos_mqtt_global_connect().
+ * Ends the attempts to connect, too. What is queued and subscribed is kept.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_global_disconnect(void);
 
 /**
- * True if the global connection is up: see mgos_mqtt_conn_is_connected().
+ * Tells whether the connection is up: from CONNACK until MG_EV_CLOSE.
+ *
+ * @return true if it is up.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_global_is_connected(void);
 
 /**
- * Publishes `len` bytes on the global connection: see mgos_mqtt_conn_pub() for what is returned.
+ * Publishes a message.
+ *
+ * At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
+ * is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
+ * to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
+ * is given up unless it is under way.
+ *
+ *     mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param message The payload, not needed any more on return.
+ * @param len Bytes of the payload.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_set_max_qos().
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @return The packet ID, > 0, repeated in MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2),
+ * on whichever connection that comes; MGOS_MQTT_EVENT_GIVEN_UP tells if the message was given up.
+ * 0 if it was neither sent nor kept, with the reason in the log: at QoS 0, or without a queue, no
+ * connection, a network that is down, or a link that takes no more; a topic that is empty, not
+ * UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `topic` NULL, `message` NULL while
+ * `len` is not 0.
+ *
+ * May be called from a handler.
  */
-uint16_t mgos_mqtt_pub(const char *topic, const void *message, size_t len, int qos, bool retain);
+uint16_t mgos_mqtt_pub(const char *topic,
+                       const void *message,
+                       size_t len,
+                       int qos,
+                       bool retain);
 
 /**
- * Subscribes to a topic filter at QoS 1 on the global connection. `handler` is called with each message that matches; `ud` is handed back
- * to it and stays the app's. See mgos_mqtt_conn_sub() for the rest.
+ * Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every later
+ * connection.
+ *
+ *     static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
+ *                            const char *msg, int msg_len, void *ud) {
+ *       LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
+ *     }
+ *     ...
+ *     mgos_mqtt_sub("room/+/set", on_message, NULL);
+ *
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
+ * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
+ * @param handler Called with each message that matches. NULL: the messages are acknowledged and
+ * dropped.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
-void mgos_mqtt_sub(const char *topic,
-                   sub_handler_t handler,
-                   void *ud);
+void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud);
 
 /**
- * Removes the newest subscription with exactly this filter from the global connection: see mgos_mqtt_conn_unsub().
+ * Removes the newest subscription with exactly this filter. When it was the last with this filter,
+ * the broker is told, now or on the next connection to the same session.
+ *
+ * @param topic The filter.
+ * @return true if it was removed. false if there is no such subscription, and for NULL; then nothing
+ * changes.
+ *
+ * May be called from a handler, that of the subscription itself included.
  */
 bool mgos_mqtt_unsub(const char *topic);
 
 /**
- * Bytes that the global connection has still to send: see mgos_mqtt_conn_num_unsent_bytes().
+ * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them, an
+ * empty one counting as a byte, and what the link has not taken yet.
+ *
+ * @return Bytes; 0 if nobody has used MQTT yet.
+ *
+ * May be called from a handler.
  */
 size_t mgos_mqtt_num_unsent_bytes(void);
 
 /**
- * Fills `*stats` with what has happened to the global connection so far: see mgos_mqtt_conn_get_stats(). False for NULL, and if nobody has used MQTT yet.
+ * Tells what has happened to the connection so far: how often it was connected and why it ended,
+ * messages and bytes, the queue, the last ping. New; the original has no such function.
+ *
+ * @param stats To be filled; see `struct mgos_mqtt_stats`.
+ * @return true. false for NULL, and if nobody has used MQTT yet; then nothing is filled in.
+ *
+ * May be called from a handler: what is being delivered has been counted.
  */
 bool mgos_mqtt_get_stats(struct mgos_mqtt_stats *stats);
 
 /**
- * One number of mgos_mqtt_get_stats(), for languages without C structures: `which` is its place in `struct mgos_mqtt_stats`, counted from 0. What is over
- * 2,147,483,647 comes out negative, less by 2^32. 0 if there is no such number, or nobody has used MQTT yet. May be called from a handler.
+ * One number of mgos_mqtt_get_stats(), for languages without C structures.
+ *
+ * @param which Its place in `struct mgos_mqtt_stats`, counted from 0.
+ * @return The number; what is over 2,147,483,647 comes out negative, less by 2^32. 0 if there is no
+ * such number, or nobody has used MQTT yet.
+ *
+ * May be called from a handler.
  */
 int mgos_mqtt_get_stat(int which);
 
 /**
- * A Packet Identifier for a packet that the app sends by itself on the global connection: never 0, never one that is in use. Each call returns the next.
+ * A packet ID for a packet that the app sends by itself. Each call returns the next.
+ *
+ * @return The packet ID, never 0 and never one that is in use; 0 without memory for the connection
+ * object.
+ *
+ * May be called from a handler.
  */
 uint16_t mgos_mqtt_get_packet_id(void);
 
 /**
- * Sets the highest QoS to be used on the global connection: see mgos_mqtt_conn_set_max_qos(). Declared by the original, but never defined.
+ * Sets the highest QoS to be used in place of `mqtt.max_qos`, for brokers that do not support more.
+ * Messages and subscriptions above it are silently downgraded. The original declares this function
+ * and does not define it.
+ *
+ * @param qos 0, 1 or 2; negative: what the configuration says.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_set_max_qos(int qos);
 
 /**
- * Takes another configuration for the global connection: see mgos_mqtt_conn_set_config(). The first one makes the connection possible even if
+ * Changes the configuration. If there is a connection, or one coming up, it is closed and one with
+ * the new configuration follows at once; what is queued and subscribed is kept. A configuration that
+ * is not enabled closes the connection for good. The first one makes the connection possible even if
  * `mqtt.enable` is false; it connects when the network comes up, or at mgos_mqtt_global_connect().
+ * After this there is no backup server, unless the configuration is the system's own.
+ *
+ * @param cfg The configuration, which is copied; the system's own are used as they are.
+ * @return true if the configuration was taken. false, with an error in the log, if it is enabled and
+ * names no server, without memory, and for NULL; then nothing changes.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_set_config(const struct mgos_config_mqtt *cfg);
 

@@ -201,13 +201,20 @@ extern "C" {
 #endif
 
 /**
- * Makes a connection with its configuration and, for when it can't be reached, that of a backup server. It connects when the
- * network comes up, or at mgos_mqtt_conn_connect(), and stays connected from then on.
+ * Makes a connection, with a backup server for when its own can't be reached.
  *
- * `conn_id` shows in the log, as MQTT0, MQTT1 and so on. `cfg` and `cfg2` are copied, unless they are mgos_sys_config_get_mqtt() or
- * mgos_sys_config_get_mqtt1(): these are used as they are at each attempt. Either may be NULL.
+ * It connects when the network comes up, or at mgos_mqtt_conn_connect(), and stays connected from
+ * then on.
  *
- * Returns the connection, to be freed with mgos_mqtt_conn_free() if ever; NULL without memory. May be called from a handler.
+ * @param conn_id Shown in the log as MQTT0, MQTT1 and so on.
+ * @param cfg Its configuration, which is copied; mgos_sys_config_get_mqtt() and
+ * mgos_sys_config_get_mqtt1() are used as they are at each attempt. NULL: mgos_mqtt_conn_set_config()
+ * follows.
+ * @param cfg2 That of the backup server, likewise. NULL: there is none.
+ * @return The connection, to be freed with mgos_mqtt_conn_free() if ever. NULL without memory, with
+ * an error in the log.
+ *
+ * May be called from a handler.
  */
 struct mgos_mqtt_conn *mgos_mqtt_conn_create2(int conn_id,
                                               const struct mgos_config_mqtt *cfg,
@@ -215,18 +222,30 @@ struct mgos_mqtt_conn *mgos_mqtt_conn_create2(int conn_id,
 
 /**
  * Makes a connection without a backup server: mgos_mqtt_conn_create2() with `cfg2` NULL.
+ *
+ * @param conn_id As there.
+ * @param cfg As there.
+ * @return As there.
+ *
+ * May be called from a handler.
  */
 struct mgos_mqtt_conn *mgos_mqtt_conn_create(int conn_id, const struct mgos_config_mqtt *cfg);
 
 /**
- * Closes a connection without sending DISCONNECT, and forgets it with all that belongs to it: queue, subscriptions, handlers. None of
- * its handlers is called any more. NULL is fine. May be called from a handler, that of the connection itself included. The pointer
- * is not to be used again. New; the original has no such function.
+ * Closes a connection without sending DISCONNECT, and frees it with its queue, subscriptions and
+ * handlers, none of which is called any more. New; the original has no such function.
+ *
+ * @param c The connection, not to be used again. NULL: nothing happens.
+ *
+ * May be called from a handler, one of the connection itself included.
  */
 void mgos_mqtt_conn_free(struct mgos_mqtt_conn *c);
 
 /**
- * The connection that a Mongoose connection belongs to, for use in handlers. NULL for NULL, as a handler of MG_EV_CLOSE is given.
+ * The connection that a Mongoose connection belongs to, for use in handlers.
+ *
+ * @param nc A Mongoose connection of this library, as handlers are given it.
+ * @return The connection. NULL for NULL, which handlers of MG_EV_CLOSE are given.
  */
 struct mgos_mqtt_conn *mgos_mqtt_conn_from_nc(struct mg_connection *nc);
 
@@ -242,56 +261,88 @@ struct mgos_mqtt_conn *mgos_mqtt_conn_from_nc(struct mg_connection *nc);
  * - MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL, _PUBCOMP, _UNSUBACK;
  * - MG_EV_CLOSE, if there was a CONNACK before; `nc` is NULL then.
  *
- * `ev_data` of the MQTT events is a `struct mg_mqtt_message *`, gone when the handler returns. Without memory, and for a NULL `c` or `handler`, an
- * error in the log and nothing else. May be called from a handler.
+ * `ev_data` of the MQTT events is a `struct mg_mqtt_message *`, gone when the handler returns.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ * @param handler The handler. NULL: likewise. Without memory: likewise.
+ * @param user_data Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_conn_add_handler(struct mgos_mqtt_conn *c,
                                 mg_event_handler_t handler,
                                 void *user_data);
 
 /**
- * Sets the callback that sends CONNECT in place of the library, now and at every later connection. NULL goes back to the library.
+ * Sets the callback that sends CONNECT in place of the library, on this and every later connection.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ * @param fn The callback. NULL: the library sends CONNECT again.
+ * @param fn_arg Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_conn_set_connect_fn(struct mgos_mqtt_conn *c,
                                    mgos_mqtt_connect_fn_t fn,
                                    void *fn_arg);
 
 /**
- * Connects now, if it is enabled and not connected: without waiting for the network event or for the next attempt, and also after
+ * Connects now, without waiting for the network event or the next attempt, and also after
  * mgos_mqtt_conn_disconnect().
  *
- * Returns true if an attempt was begun or one is under way or the connection is up. False if `c` is NULL, the configuration is not enabled or
- * names no server, the wall clock is to be set first, or the attempt failed at once; in the last two cases another follows by
- * itself. May be called from a handler.
+ * @param c The connection.
+ * @return true if an attempt was begun, or one is under way, or the connection is up. false if the
+ * configuration is not enabled or names no server, `require_time` is set and the clock is not, the
+ * attempt failed at once, or `c` is NULL; except for a configuration that is not enabled, with the
+ * reason in the log. When the clock is not set or the attempt failed, the next one follows by
+ * itself.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_conn_connect(struct mgos_mqtt_conn *c);
 
 /**
- * Disconnects, after what has been published is sent, and stays so until mgos_mqtt_conn_connect(). Ends the attempts to connect, too. What
- * is queued and subscribed is kept. NULL is fine. May be called from a handler.
+ * Disconnects when what has been written is sent, and stays so until mgos_mqtt_conn_connect(). Ends
+ * the attempts to connect, too. What is queued and subscribed is kept.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_conn_disconnect(struct mgos_mqtt_conn *c);
 
 /**
- * True from CONNACK until MG_EV_CLOSE. False for NULL.
+ * Tells whether a connection is up: from CONNACK until MG_EV_CLOSE.
+ *
+ * @param c The connection.
+ * @return true if it is up. false for NULL.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
 
 /**
- * Publishes a message. `qos` is lowered to what is allowed, see mgos_mqtt_conn_set_max_qos(). At
- * QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
+ * Publishes a message.
+ *
+ * At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
  * is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
  * to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
  * is given up unless it is under way. QoS 2 is exactly once within a session; over a lost session,
  * as with `clean_session` true after each reconnection, the message may arrive twice.
  *
- * Returns the packet ID, more than 0, that MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2)
- * carries, over any number of connections; MGOS_MQTT_EVENT_GIVEN_UP tells if it was given up.
- * Returns 0 if the message was neither sent nor kept, with the reason in the log: at QoS 0, or
- * without a queue, no connection, a network that is down, or a link that takes no more; a topic
- * that is empty, not UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `c` or `topic`
- * NULL, `msg.p` NULL while `msg.len` is not 0. `topic` and `msg` are not needed any more when it
- * returns. May be called from a handler.
+ * @param c The connection.
+ * @param topic The topic, not needed any more on return.
+ * @param msg The payload, not needed any more on return.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @return The packet ID, > 0, repeated in MG_EV_MQTT_PUBACK (QoS 1) or MG_EV_MQTT_PUBCOMP (QoS 2),
+ * on whichever connection that comes; MGOS_MQTT_EVENT_GIVEN_UP tells if the message was given up.
+ * 0 if it was neither sent nor kept, with the reason in the log: at QoS 0, or without a queue, no
+ * connection, a network that is down, or a link that takes no more; a topic that is empty, not
+ * UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `c` or `topic` NULL, `msg.p` NULL
+ * while `msg.len` is not 0.
+ *
+ * May be called from a handler.
  */
 uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
                             const char *topic,
@@ -300,11 +351,21 @@ uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
                             bool retain);
 
 /**
- * Subscribes to a topic filter, now or when the connection is up, and again at every later connection. `qos` is lowered to what is
- * allowed. `handler` is given MG_EV_MQTT_SUBACK when the broker has answered, and MG_EV_MQTT_PUBLISH for each message that matches; a message is
- * acknowledged by the library. Several subscriptions to the same filter all have their handlers called, the newest first. The same
- * with a filter that is refused: empty, not UTF-8, a wildcard that does not fill its level, without memory, `c`, `topic` or `handler` NULL: an error in the
- * log and nothing else. `topic` is not needed any more when it returns. May be called from a handler.
+ * Subscribes to a topic filter, now or when the connection is up, and again at every later
+ * connection.
+ *
+ * Several subscriptions to the same filter all have their handlers called, the newest first. A
+ * message is acknowledged by the library.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
+ * misplaced wildcard: likewise. Without memory: likewise.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+ * @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
+ * MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
+ * @param user_data Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
  */
 void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
                         const char *topic,
@@ -313,50 +374,73 @@ void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
                         void *user_data);
 
 /**
- * Removes the newest subscription with exactly this filter. When it was the last with this filter,
- * the broker is told, now or on the next connection to the same session, until it has confirmed
- * that; at most 16 filters wait for it, beyond which the oldest is forgotten with a warning in the
- * log. Memory that `user_data` points to stays the app's. Returns false if there is no such
- * subscription, and for NULL; then nothing changes. May be called from a handler, that of the
- * subscription itself included.
+ * Removes the newest subscription with exactly this filter.
+ *
+ * When it was the last with this filter, the broker is told, now or on the next connection to the
+ * same session, until it has confirmed that; at most 16 filters wait for it, beyond which the oldest
+ * is forgotten with a warning in the log. Memory that `user_data` points to stays the app's.
+ *
+ * @param c The connection.
+ * @param topic The filter.
+ * @return true if it was removed. false if there is no such subscription, and for NULL, with an
+ * error in the log for a NULL connection; then nothing changes.
+ *
+ * May be called from a handler, that of the subscription itself included.
  */
-bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c, const char *topic);
+bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c,
+                          const char *topic);
 
 /**
  * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
  * an empty one counting as a byte, and what the link has not taken yet. Messages that are set
- * aside, as the broker closes the connection on them, do not count. 0 for NULL. May be called from
- * a handler.
+ * aside, as the broker closes the connection on them, do not count.
+ *
+ * @param c The connection.
+ * @return Bytes; 0 for NULL.
+ *
+ * May be called from a handler.
  */
 size_t mgos_mqtt_conn_num_unsent_bytes(struct mgos_mqtt_conn *c);
 
 /**
- * Fills `*stats` with what has happened to the connection so far: how often it was connected and
- * why it ended, messages and bytes, the queue, the last ping, what is set aside. See `struct
- * mgos_mqtt_stats` for the units, and for what is never reset. Only what the library sends counts
- * as `sent`: not what the app writes with mg_mqtt_publish(), of which there are the bytes.
+ * Tells what has happened to a connection so far: how often it was connected and why it ended,
+ * messages and bytes, the queue, the last ping, what is set aside. New; the original has no such
+ * function.
  *
- * Returns true; false, without a word in the log, if either is NULL. May be called from a handler: what is being delivered has been counted.
- * New; the original has no such function. There is no size to be given: shim and archive of different versions can't be linked, so the structure
- * of the header is the library's.
+ * Only what the library sends counts as `sent`, not what the app writes with mg_mqtt_publish(): of
+ * that there are the bytes.
+ *
+ * @param c The connection.
+ * @param stats To be filled; see `struct mgos_mqtt_stats` for units, and for what is never reset.
+ * @return true. false if either is NULL, without a line in the log; then nothing is filled in.
+ *
+ * May be called from a handler: what is being delivered has been counted.
  */
-bool mgos_mqtt_conn_get_stats(struct mgos_mqtt_conn *c,
-                              struct mgos_mqtt_stats *stats);
+bool mgos_mqtt_conn_get_stats(struct mgos_mqtt_conn *c, struct mgos_mqtt_stats *stats);
 
 /**
- * Sets the highest QoS to be used, 0, 1 or 2, in place of `max_qos` in the configuration: for brokers that do not take more. Messages and subscriptions
- * above it are lowered without a word. A negative one goes back to the configuration. An error in the log for NULL.
+ * Sets the highest QoS to be used in place of `max_qos` in the configuration, for brokers that do
+ * not support more. Messages and subscriptions above it are silently downgraded.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ * @param qos 0, 1 or 2; negative: what the configuration says.
+ *
+ * May be called from a handler.
  */
-void mgos_mqtt_conn_set_max_qos(struct mgos_mqtt_conn *c,
-                                int qos);
+void mgos_mqtt_conn_set_max_qos(struct mgos_mqtt_conn *c, int qos);
 
 /**
- * Takes another configuration, which is copied; the system's own are used as they are. If there is a connection, or one coming up, it is
- * closed and one with the new configuration follows at once; what is queued and subscribed is kept. One that is not enabled closes the connection
- * for good. After this there is no backup server, unless the configuration is the system's own.
+ * Changes the configuration. If there is a connection, or one coming up, it is closed and one with
+ * the new configuration follows at once; what is queued and subscribed is kept. A configuration that
+ * is not enabled closes the connection for good. After this there is no backup server, unless the
+ * configuration is the system's own.
  *
- * Returns true if the configuration was taken. False, with an error in the log, if it is enabled and names no server, without memory, and for
- * NULL; then nothing changes. May be called from a handler.
+ * @param c The connection.
+ * @param cfg The configuration, which is copied; the system's own are used as they are.
+ * @return true if the configuration was taken. false, with an error in the log, if it is enabled and
+ * names no server, without memory, and for NULL; then nothing changes.
+ *
+ * May be called from a handler.
  */
 bool mgos_mqtt_conn_set_config(struct mgos_mqtt_conn *c,
                                const struct mgos_config_mqtt *cfg);

@@ -67,7 +67,7 @@ bool mgos_mqtt_init(void);
 bool mgos_mqtt_init(void) {
   expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
   expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
-  if (!mgos_mqtt_archive_missing_or_of_another_version_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
+  if (!mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
     return false;
   }
   /* Some apps call this function themselves, a second time. */
@@ -77,8 +77,13 @@ bool mgos_mqtt_init(void) {
 
 uint16_t mgos_mqtt_conn_pubv(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain, const char *json_fmt,
                              va_list ap) {
-  char *msg = c != NULL && json_fmt != NULL ? json_vasprintf(json_fmt, ap) : NULL;
-  if (msg == NULL) return 0;
+  if (c == NULL || json_fmt == NULL) {
+    /* Refused with a line in the log, as any message that is NULL. */
+    struct mg_str null = {NULL, 1};
+    return mgos_mqtt_conn_pub(c, topic, null, qos, retain);
+  }
+  char *msg = json_vasprintf(json_fmt, ap);
+  if (msg == NULL) return mgos_mqtt_core_pub_failed(c, topic);
   uint16_t id = mgos_mqtt_conn_pub(c, topic, mg_mk_str(msg), qos, retain);
   free(msg);
   return id;

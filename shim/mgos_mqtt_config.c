@@ -54,12 +54,12 @@ static const char *client_id(const struct mgos_config_mqtt *cfg) {
   return cfg->client_id != NULL ? cfg->client_id : mgos_sys_config_get_device_id();
 }
 
-void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg, const char **texts) {
-  texts[0] = client_id(cfg);
-  texts[1] = cfg->will_topic;
-  texts[2] = cfg->will_message;
-  texts[3] = cfg->user;
-  texts[4] = cfg->pass;
+void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg, const char **strings) {
+  strings[0] = client_id(cfg);
+  strings[1] = cfg->will_topic;
+  strings[2] = cfg->will_message;
+  strings[3] = cfg->user;
+  strings[4] = cfg->pass;
 }
 
 /* FNV-1a, 32 bits, of a string with its end. */

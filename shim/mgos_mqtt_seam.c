@@ -33,8 +33,13 @@ uint32_t mgos_mqtt_shim_now(void) {
   return (uint32_t) (mgos_uptime_micros() / 1000);
 }
 
+/* 16 bits; the upper end can be among them, as a float rounds. */
+static uint32_t random16(void) {
+  return (uint32_t) mgos_rand_range(0, 65536) & 0xffff;
+}
+
 uint32_t mgos_mqtt_shim_random(void) {
-  return (uint32_t) mgos_rand_range(0, 65536) << 16;
+  return random16() << 16 | random16();
 }
 
 uint32_t mgos_mqtt_shim_time_is_set(void) {
@@ -199,21 +204,22 @@ uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t
   return 0;
 }
 
-void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
+uint32_t mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
   nc->proto_handler = NULL;
-  if (!all) return;
+  if (!all) return 1;
   if (nc->proto_data != NULL && nc->proto_data_destructor != NULL) nc->proto_data_destructor(nc->proto_data);
-  if (!add_proto_data(nc)) mgos_mqtt_shim_close(nc, 0);
+  return add_proto_data(nc);
 }
 
-void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
-  mgos_mqtt_core_ws_frames(c, nc, what);
+uint32_t mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
+  return mgos_mqtt_core_ws_frames(c, nc, what);
 }
 
 #else /* MGOS_MQTT_ENABLE_WS */
 
-void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
+uint32_t mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c, struct mg_connection *nc, mgos_mqtt_frames what) {
   (void) c, (void) nc, (void) what;
+  return 0;
 }
 
 uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_config_mqtt *cfg) {
@@ -226,35 +232,40 @@ uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t
   return 0;
 }
 
-void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
+uint32_t mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all) {
   (void) nc, (void) all;
+  return 1;
 }
 
 #endif /* MGOS_MQTT_ENABLE_WS */
 
-size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
+struct mg_connection *mgos_mqtt_conn_nc(struct mgos_mqtt_conn *c);
+
+size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c, struct mg_connection *nc, const struct mgos_config_mqtt *cfg,
                                       mgos_mqtt_connect_fn_t connect_fn, void *arg) {
   struct mg_send_mqtt_handshake_opts opts;
-  const char *texts[5];
-  mgos_mqtt_shim_texts(cfg, texts);
+  const char *strings[5];
+  mgos_mqtt_shim_config_strings(cfg, strings);
   memset(&opts, 0, sizeof(opts));
   if (cfg->clean_session) opts.flags |= MG_MQTT_CLEAN_SESSION;
   if (cfg->will_retain) opts.flags |= MG_MQTT_WILL_RETAIN;
   opts.keep_alive = (uint16_t) cfg->keep_alive;
-  opts.will_topic = texts[1];
-  opts.will_message = texts[2];
-  opts.user_name = texts[3];
-  opts.password = texts[4];
+  opts.will_topic = strings[1];
+  opts.will_message = strings[2];
+  opts.user_name = strings[3];
+  opts.password = strings[4];
   void *pd = nc->proto_data;
   size_t before = nc->send_mbuf.len;
-  connect_fn(nc, texts[0], &opts, arg);
-  /* The callback may have called mg_set_protocol_mqtt(): the data it made serves as well, its handler must not come between. */
+  connect_fn(nc, strings[0], &opts, arg);
+  /* The callback may have run the event loop, and `nc` be gone. */
+  if (mgos_mqtt_conn_nc(c) != nc) return 0;
+  /* It may have called mg_set_protocol_mqtt(): the data that made serve as well, its handler must not come between. */
   if (nc->proto_data != pd) free(pd);
   nc->proto_handler = NULL;
-  return nc->send_mbuf.len - before;
+  return nc->send_mbuf.len > before ? nc->send_mbuf.len - before : 0;
 }
 
-const uint8_t *mgos_mqtt_shim_last_sent(struct mg_connection *nc, size_t len) {
+const uint8_t *mgos_mqtt_shim_last_unsent(struct mg_connection *nc, size_t len) {
   return (const uint8_t *) nc->send_mbuf.buf + nc->send_mbuf.len - len;
 }
 
@@ -270,7 +281,7 @@ void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
   if (pd != NULL) pd->keep_alive = (uint16_t) seconds;
 }
 
-uint8_t *mgos_mqtt_shim_room(struct mg_connection *nc, size_t size, size_t spare) {
+uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t size, size_t spare) {
   struct mbuf *m = &nc->send_mbuf;
   size += spare;
   if (m->size - m->len < size) mbuf_resize(m, m->len + size);
@@ -300,9 +311,11 @@ const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, si
   return (const uint8_t *) nc->recv_mbuf.buf;
 }
 
-size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len) {
+size_t mgos_mqtt_shim_recv_consume(struct mg_connection *nc, size_t at, size_t len) {
   struct mbuf *m = &nc->recv_mbuf;
-  memmove(m->buf + at, m->buf + at + len, m->len - at - len);
+  if (at > m->len) at = m->len;
+  if (len > m->len - at) len = m->len - at;
+  if (len > 0) memmove(m->buf + at, m->buf + at + len, m->len - at - len);
   m->len -= len;
   return m->len;
 }

@@ -407,7 +407,7 @@ extern "C" {
 extern uint32_t mgos_mqtt_shim_now(void);
 
 /**
- * A random number, uniform over 32 bits.
+ * A random number, each of its 32 bits as likely as not.
  */
 extern uint32_t mgos_mqtt_shim_random(void);
 
@@ -471,8 +471,8 @@ extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mq
  * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
  * NULL where one is empty.
  */
-extern void mgos_mqtt_shim_texts(const struct mgos_config_mqtt *cfg,
-                                 const char **texts);
+extern void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg,
+                                          const char **strings);
 
 /**
  * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
@@ -502,17 +502,20 @@ extern struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c,
                                                  int32_t conn);
 
 /**
- * Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how many bytes it has sent.
+ * Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
+ * many bytes it has sent; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)`
+ * before `nc` is looked at again.
  */
-extern size_t mgos_mqtt_shim_call_connect_fn(struct mg_connection *nc,
+extern size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c,
+                                             struct mg_connection *nc,
                                              const struct mgos_config_mqtt *cfg,
                                              mgos_mqtt_connect_fn_t connect_fn,
                                              void *arg);
 
 /**
- * The last `len` bytes of what is to be sent.
+ * The last `len` bytes of what is to be sent; there are as many.
  */
-extern const uint8_t *mgos_mqtt_shim_last_sent(struct mg_connection *nc, size_t len);
+extern const uint8_t *mgos_mqtt_shim_last_unsent(struct mg_connection *nc, size_t len);
 
 /**
  * What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
@@ -525,14 +528,13 @@ extern int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc);
 extern void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds);
 
 /**
- * Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be written. NULL if there is no memory for them.
+ * Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be
+ * written. NULL without memory, and if that is more than memory can hold.
  */
-extern uint8_t *mgos_mqtt_shim_room(struct mg_connection *nc,
-                                    size_t size,
-                                    size_t spare);
+extern uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t size, size_t spare);
 
 /**
- * Sends `size` bytes that have been written where `mgos_mqtt_shim_room` said.
+ * Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
  */
 extern void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size);
 
@@ -555,9 +557,10 @@ extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
 /**
- * Removes `len` bytes at `at` of what has been received. Returns how many are left.
+ * Removes `len` bytes at `at` from what has been received, as far as they are there. Returns how
+ * many are left.
  */
-extern size_t mgos_mqtt_shim_cut(struct mg_connection *nc, size_t at, size_t len);
+extern size_t mgos_mqtt_shim_recv_consume(struct mg_connection *nc, size_t at, size_t len);
 
 /**
  * Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
@@ -573,17 +576,18 @@ extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
 extern uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn);
 
 /**
- * Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
+ * Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT
+ * functions come in their place. 0 without memory for these.
  */
-extern void mgos_mqtt_shim_ws_take_over(struct mg_connection *nc,
-                                        uint32_t all);
+extern uint32_t mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all);
 
 /**
- * Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket.
+ * Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket, and returns
+ * what that does; 0 elsewhere.
  */
-extern void mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c,
-                                     struct mg_connection *nc,
-                                     mgos_mqtt_frames what);
+extern uint32_t mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c,
+                                         struct mg_connection *nc,
+                                         mgos_mqtt_frames what);
 
 /**
  * Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
@@ -611,12 +615,10 @@ extern void mgos_mqtt_shim_call(const void *handler,
                                 void *user_data);
 
 /**
- * Mongoose's handler of our connections; `user_data` is the connection object. Exported because the original's is; apps have no use for it.
+ * Mongoose's handler of our connections; `user_data` is the connection object. Exported because the
+ * original's is; apps have no use for it.
  */
-void mgos_mqtt_ev(struct mg_connection *nc,
-                  int ev,
-                  void *ev_data,
-                  void *user_data);
+void mgos_mqtt_ev(struct mg_connection *nc, int ev, void *ev_data, void *user_data);
 
 /**
  * The timer that `mgos_mqtt_shim_timer` has set.
@@ -634,11 +636,18 @@ void mgos_mqtt_core_net(struct mgos_mqtt_conn *c, uint32_t up);
 void mgos_mqtt_core_time_set(struct mgos_mqtt_conn *c);
 
 /**
- * Does what `mgos_mqtt_shim_ws_frames` was asked for.
+ * The shim could not make a message for lack of memory: an error in the log, and the message counts
+ * as dropped. Returns 0.
  */
-void mgos_mqtt_core_ws_frames(struct mgos_mqtt_conn *c,
-                              struct mg_connection *nc,
-                              mgos_mqtt_frames what);
+uint16_t mgos_mqtt_core_pub_failed(struct mgos_mqtt_conn *c, const char *topic);
+
+/**
+ * Does what `mgos_mqtt_shim_ws_frames` was asked for. Returns 0; 1 if the server has closed the
+ * WebSocket; 2 without memory; 256 and a `FrameError` if the server has broken the protocol.
+ */
+uint32_t mgos_mqtt_core_ws_frames(struct mgos_mqtt_conn *c,
+                                  struct mg_connection *nc,
+                                  mgos_mqtt_frames what);
 
 /**
  * The global connection, made if need be; NULL without memory for it.
@@ -646,13 +655,15 @@ void mgos_mqtt_core_ws_frames(struct mgos_mqtt_conn *c,
 struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
 
 /**
- * Gives the global connection the system's configurations; one that was set before stays. False without memory.
+ * Gives the global connection the system's configurations; one that was set before stays. Returns 1,
+ * or 0 without memory.
  *
- * The name is what the linker says is undefined when the firmware has the shim and not the archive that belongs to it. `cargo xtask
- * exports` checks that it has the version of Cargo.toml and mos.yml.
+ * The name is what the linker says is undefined when the firmware has the shim and not the archive
+ * that belongs to it. `cargo xtask exports` checks that it has the version of Cargo.toml and
+ * mos.yml.
  */
-bool mgos_mqtt_archive_missing_or_of_another_version_0_9_0(const struct mgos_config_mqtt *primary,
-                                                           const struct mgos_config_mqtt *backup);
+uint32_t mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(const struct mgos_config_mqtt *primary,
+                                                             const struct mgos_config_mqtt *backup);
 
 #ifdef __cplusplus
 }  /* extern "C" */

@@ -1,12 +1,15 @@
-//! The global connection: the one that the `mqtt` section of the configuration describes. It is made when it is first needed, so that
-//! nothing is lost of what is registered before the configuration is known.
+//! The global connection: the one that the `mqtt` section of the configuration describes. It is made
+//! when it is first needed, so that nothing is lost of what is registered before the configuration
+//! is known.
 
+use super::app::NoApp;
+use super::config::OwnConfig;
+use super::connection::ConnectionGuard;
 use super::lifecycle;
-use super::object::Hold;
 use super::types::{mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use core::cell::Cell;
-use core::ptr::{null, null_mut};
+use core::ptr::null_mut;
 
 struct Global(Cell<*mut mgos_mqtt_conn>);
 
@@ -31,27 +34,40 @@ pub fn forget(c: *mut mgos_mqtt_conn) {
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_mqtt_core_global() -> *mut mgos_mqtt_conn {
     if current().is_null() {
-        GLOBAL.0.set(lifecycle::create(0, null(), null()));
+        // SAFETY: the first thing here that borrows, once.
+        let t = &mut unsafe { NoApp::enter() };
+        let made = lifecycle::create(t, 0, None, None);
+        // The log line about it, without memory, may have run app code that has made one.
+        if current().is_null() {
+            GLOBAL.0.set(made);
+        }
     }
     current()
 }
 
-/// Gives the global connection the system's configurations; one that was set before stays. False without memory.
+/// Gives the global connection the system's configurations; one that was set before stays. Returns 1,
+/// or 0 without memory.
 ///
-/// The name is what the linker says is undefined when the firmware has the shim and not the archive that belongs to it. `cargo xtask
-/// exports` checks that it has the version of Cargo.toml and mos.yml.
+/// The name is what the linker says is undefined when the firmware has the shim and not the archive
+/// that belongs to it. `cargo xtask exports` checks that it has the version of Cargo.toml and
+/// mos.yml.
 ///
 /// # Safety
 /// Both are alive as long as the firmware.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_archive_missing_or_of_another_version_0_9_0(
+pub unsafe extern "C" fn mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(
     primary: *const mgos_config_mqtt,
     backup: *const mgos_config_mqtt,
-) -> bool {
-    // SAFETY: the global connection is alive or NULL.
-    let Some(c) = (unsafe { Hold::new(mgos_mqtt_core_global()) }) else { return false };
-    if c.config().is_null() && c.get().core.slot() == Slot::Primary {
-        c.get().configs = [primary, backup, null()];
+) -> u32 {
+    let global = mgos_mqtt_core_global();
+    // SAFETY: nothing is borrowed before this.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: the global connection is alive or NULL; nothing is borrowed yet.
+    let Some(guard) = (unsafe { ConnectionGuard::new(global) }) else { return 0 };
+    let connection = guard.get().get(t);
+    if connection.config().is_none() && connection.core.slot() == Slot::Primary {
+        // SAFETY: by the contract.
+        connection.configs = unsafe { [OwnConfig::system(primary), OwnConfig::system(backup), OwnConfig::NONE] };
     }
-    true
+    1
 }

@@ -174,7 +174,7 @@ pub enum Frames {
 unsafe extern "C" {
     /// Uptime in milliseconds, modulo 2^32.
     pub fn mgos_mqtt_shim_now() -> u32;
-    /// A random number, uniform over 32 bits.
+    /// A random number, each of its 32 bits as likely as not.
     pub fn mgos_mqtt_shim_random() -> u32;
     /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
     /// memory `id`, which then goes on.
@@ -199,7 +199,7 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
     /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
     /// NULL where one is empty.
-    pub fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char);
+    pub fn mgos_mqtt_shim_config_strings(cfg: *const mgos_config_mqtt, strings: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;
     /// A deep copy; the system's own configurations are shared instead. NULL without memory.
@@ -211,23 +211,27 @@ unsafe extern "C" {
 
     /// Begins to connect. NULL if that failed at once; the reason has been logged.
     pub fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection;
-    /// Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how many bytes it has sent.
+    /// Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
+    /// many bytes it has sent; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)`
+    /// before `nc` is looked at again.
     pub fn mgos_mqtt_shim_call_connect_fn(
+        c: *mut mgos_mqtt_conn,
         nc: *mut mg_connection,
         cfg: *const mgos_config_mqtt,
         connect_fn: mgos_mqtt_connect_fn_t,
         arg: *mut c_void,
     ) -> usize;
-    /// The last `len` bytes of what is to be sent.
-    pub fn mgos_mqtt_shim_last_sent(nc: *mut mg_connection, len: usize) -> *const u8;
+    /// The last `len` bytes of what is to be sent; there are as many.
+    pub fn mgos_mqtt_shim_last_unsent(nc: *mut mg_connection, len: usize) -> *const u8;
     /// What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
     pub fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32;
     /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
     pub fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32);
 
-    /// Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be written. NULL if there is no memory for them.
-    pub fn mgos_mqtt_shim_room(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
-    /// Sends `size` bytes that have been written where `mgos_mqtt_shim_room` said.
+    /// Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be
+    /// written. NULL without memory, and if that is more than memory can hold.
+    pub fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
+    /// Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
     pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize);
     /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
@@ -235,18 +239,21 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
     /// What has been received and not consumed: where it lies, how much, and how long a packet may be.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
-    /// Removes `len` bytes at `at` of what has been received. Returns how many are left.
-    pub fn mgos_mqtt_shim_cut(nc: *mut mg_connection, at: usize, len: usize) -> usize;
+    /// Removes `len` bytes at `at` from what has been received, as far as they are there. Returns how
+    /// many are left.
+    pub fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, at: usize, len: usize) -> usize;
     /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
     /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
     /// has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
     /// its reply does not fit the receive buffer: that has been logged. 2 while it may still come.
     pub fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32;
-    /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT functions come in their place.
-    pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32);
-    /// Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket.
-    pub fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames);
+    /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT
+    /// functions come in their place. 0 without memory for these.
+    pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) -> u32;
+    /// Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket, and returns
+    /// what that does; 0 elsewhere.
+    pub fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) -> u32;
     /// Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
     pub fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32);
     /// Cuts the tie from a Mongoose connection to ours, which is going away.

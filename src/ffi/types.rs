@@ -3,6 +3,19 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
+/// What C declares as `bool`, returned in a whole register: C without a prototype, and mJS, read an
+/// `int` there.
+/// cbindgen:ignore
+pub type ReturnedBool = u32;
+
+/// What C declares as `uint16_t`, returned in a whole register.
+/// cbindgen:ignore
+pub type ReturnedU16 = u32;
+
+/// What C passes as `bool`: true for anything but 0.
+/// cbindgen:ignore
+pub type PassedBool = u8;
+
 /// A Mongoose connection: the firmware's, opaque.
 #[repr(C)]
 pub struct mg_connection {

@@ -1,14 +1,17 @@
-//! MQTT over WebSocket: Mongoose does the opening handshake, then the connection is ours, and frames are made and taken apart here.
+//! MQTT over WebSocket. Mongoose does the opening handshake; then the connection is ours, and frames
+//! are made and taken apart here. What has happened is returned; what follows from it is the
+//! caller's matter.
 //!
-//! The receive buffer holds, in front, bytes that have been taken out of their frames, and behind them what has come in since. The
-//! send buffer holds, in front, whole frames, and behind them what has been written since by whomever, the app's own calls
-//! of Mongoose included: it is put into a frame before Mongoose gets to send it.
+//! The receive buffer holds, in front, bytes that have been taken out of their frames, and behind
+//! them what has come in since. The send buffer holds, in front, whole frames, and behind them what
+//! has been written since, by the app's own calls of Mongoose too: it is put into a frame before
+//! Mongoose gets to send it.
 
-use super::lifecycle;
-use super::object::Held;
-use super::pump::{self, close_now, cloud_event, put, received};
-use super::shim::{self, Cloud, Frames, Log};
-use super::types::{Reason, mg_connection, mgos_mqtt_conn};
+use super::app::NoApp;
+use super::connection::{Connection, ConnectionRef};
+use super::nc::{Nc, NcId};
+use super::shim::{self, Frames};
+use super::types::{mg_connection, mgos_mqtt_conn};
 use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
 use core::ptr::null_mut;
@@ -40,6 +43,53 @@ pub struct WebSocket {
     close_is_sent: bool,
 }
 
+/// What has come of the handshake.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It is not over.
+    Pending,
+    /// Frames go both ways: CONNECT is next.
+    Open,
+    /// The server has refused it; that has been logged.
+    Refused,
+    /// No memory.
+    OutOfMemory,
+}
+
+/// What has come of the work on frames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing unusual.
+    Done,
+    /// The server has closed the WebSocket, and was answered.
+    Closed,
+    /// There was no memory for the header of a frame: what follows makes no sense to the server.
+    OutOfMemory,
+    /// The server has broken the protocol: a `FrameError`.
+    BadFrame(u8),
+}
+
+impl Outcome {
+    /// As it crosses the seam: 0, 1, 2, or the error with 256 added.
+    fn to_number(self) -> u32 {
+        match self {
+            Outcome::Done => 0,
+            Outcome::Closed => 1,
+            Outcome::OutOfMemory => 2,
+            Outcome::BadFrame(error) => 256 + error as u32,
+        }
+    }
+
+    fn from_number(n: u32) -> Self {
+        match n {
+            0 => Outcome::Done,
+            1 => Outcome::Closed,
+            2 => Outcome::OutOfMemory,
+            n => Outcome::BadFrame(n as u8),
+        }
+    }
+}
+
 impl WebSocket {
     /// None.
     pub const NEW: Self = WebSocket { stage: Stage::Off, unframer: Unframer::NEW, unframed: 0, framed: 0, close_is_sent: false };
@@ -57,7 +107,7 @@ impl WebSocket {
         self.stage != Stage::Off
     }
 
-    /// True while the handshake is Mongoose's affair: what is in the buffers is not MQTT.
+    /// True while Mongoose does the handshake: what is in the buffers is not MQTT.
     pub fn is_opening(&self) -> bool {
         self.stage > Stage::Open
     }
@@ -76,188 +126,161 @@ impl WebSocket {
     pub fn sent(&mut self, n: usize) {
         self.framed = self.framed.saturating_sub(n);
     }
+
+    /// Puts what has been written since the last frame into one; with `even_empty` also nothing.
+    fn frame(&mut self, nc: &mut Nc<'_>, opcode: u8, even_empty: bool) -> Result<(), Outcome> {
+        let at = self.framed;
+        let len = nc.unsent().saturating_sub(at);
+        if len == 0 && !even_empty {
+            return Ok(());
+        }
+        // SAFETY: makes a number.
+        let mask = unsafe { shim::mgos_mqtt_shim_random() }.to_ne_bytes();
+        let head = frame_head(opcode, len, mask);
+        let payload = nc.insert_unsent(at, &head).ok_or(Outcome::OutOfMemory)?;
+        apply_mask(payload, mask);
+        self.framed = at + head.len() + len;
+        Ok(())
+    }
+
+    /// Writes a close frame (RFC 6455, 5.5.1) with the payload that `put` writes, unless one has
+    /// been written. Without memory for it the connection ends without.
+    fn frame_close(&mut self, nc: &mut Nc<'_>, put: impl FnOnce(&mut Nc<'_>) -> bool) -> Result<(), Outcome> {
+        if !core::mem::replace(&mut self.close_is_sent, true) && put(nc) {
+            self.frame(nc, opcode::CLOSE, true)?;
+        }
+        Ok(())
+    }
+
+    /// Takes what has come in out of its frames, and answers control frames. A close waits until
+    /// the packets before it have been dealt with, unless `to_the_end`.
+    fn unframe(&mut self, nc: &mut Nc<'_>, to_the_end: bool) -> Result<(), Outcome> {
+        // What the app has written goes before an answer.
+        self.frame(nc, opcode::BINARY, false)?;
+        loop {
+            let at = self.unframed;
+            let raw = nc.received().0.get(at..).unwrap_or(&[]);
+            let gone = match self.unframer.next(raw).map_err(|e| Outcome::BadFrame(e as u8))? {
+                Piece::More => return Ok(()),
+                Piece::Data(n) => {
+                    self.unframed += n;
+                    0
+                }
+                Piece::Head(n) => n,
+                Piece::Control { opcode: opcode::CLOSE, head, len } => {
+                    if at > 0 && !to_the_end {
+                        return Ok(());
+                    }
+                    self.frame_close(nc, |nc| nc.echo(at + head, len))?;
+                    nc.consume(at, head + len);
+                    return Err(Outcome::Closed);
+                }
+                Piece::Control { opcode, head, len } => {
+                    // A ping stays unanswered without memory, and if the server does not read.
+                    let answer = opcode == opcode::PING && !nc.is_backlogged();
+                    if answer && nc.echo(at + head, len) {
+                        self.frame(nc, opcode::PONG, true)?;
+                    }
+                    head + len
+                }
+            };
+            nc.consume(at, gone);
+        }
+    }
 }
 
-/// TCP and TLS are up: asks for WebSocket.
-pub fn upgrade(c: Held) {
-    let object = c.get();
-    object.websocket.stage = Stage::Upgrading;
-    let nc = object.nc;
-    let config = c.config();
-    if config.is_null() {
-        return close_now(c, Reason::Config);
+impl Connection {
+    /// True if there are frames to be made or taken apart.
+    pub fn has_frames(&self) -> bool {
+        self.websocket.stage == Stage::Open
     }
-    // SAFETY: `nc` and the configuration are alive.
-    if unsafe { shim::mgos_mqtt_shim_ws_upgrade(nc, config) } == 0 {
-        c.say(Log::NoMemory);
-        close_now(c, Reason::NoMemory);
-    }
+}
+
+/// The handshake has come to `stage`.
+fn enter(c: ConnectionRef<'_>, t: &mut NoApp, stage: Stage) {
+    c.get(t).websocket.stage = stage;
+}
+
+/// TCP and TLS are up: asks for WebSocket. False without memory.
+pub fn upgrade(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
+    enter(c, t, Stage::Upgrading);
+    let Some((connection, mut nc)) = c.live(t) else { return true };
+    connection.config().is_none_or(|config| nc.ws_upgrade(config))
 }
 
 /// The server has answered: `reply` is Mongoose's `struct http_message`; or, with NULL, it may have
 /// said more than there is room for.
-pub fn answered(c: Held, reply: *mut c_void) {
-    if c.get().websocket.stage != Stage::Upgrading {
-        return;
-    }
-    let object = c.get();
-    let (nc, id) = (object.nc, object.id as i32);
-    // SAFETY: `nc` is alive, and the reply is NULL or what belongs to the event.
-    match unsafe { shim::mgos_mqtt_shim_ws_agreed(nc, reply, id) } {
-        1 => c.get().websocket.stage = Stage::Agreed,
-        0 => {
-            close_now(c, Reason::Refused);
-            cloud_event(c, Cloud::ConnectError);
-        }
-        _ => {}
-    }
-}
-
-/// Called at each event while the handshake is Mongoose's affair. Takes the connection over once the server has agreed.
-pub fn opening(c: Held, nc: *mut mg_connection, is_poll: bool) {
-    if is_poll {
-        answered(c, null_mut());
-    }
-    if c.get().websocket.stage != Stage::Agreed {
-        return;
-    }
-    // From now on Mongoose calls us directly. Its handler has returned when the next poll comes: only then may its data go.
-    // SAFETY: `nc` is alive.
-    unsafe { shim::mgos_mqtt_shim_ws_take_over(nc, is_poll as u32) };
-    if is_poll {
-        c.get().websocket.stage = Stage::Open;
-        lifecycle::handshake(c);
-    }
-}
-
-/// Takes what has come in out of its frames, and answers control frames. A close waits until the packets before it have been dealt with, unless
-/// `to_the_end`.
-pub fn unframe(c: Held, nc: *mut mg_connection, to_the_end: bool) {
-    by_way_of_the_shim(c, nc, if to_the_end { Frames::OutOfToTheEnd } else { Frames::OutOf });
-}
-
-/// Puts what has been written since the last frame into one.
-pub fn frame(c: Held, nc: *mut mg_connection) {
-    if c.get().websocket.stage == Stage::Open {
-        by_way_of_the_shim(c, nc, Frames::Into);
-    }
-}
-
-/// Writes a close frame (RFC 6455, 5.5.1); all packets before it are in frames already.
-pub fn close(c: Held, nc: *mut mg_connection) {
-    if c.get().websocket.stage == Stage::Open {
-        by_way_of_the_shim(c, nc, Frames::Close);
-    }
-}
-
-/// All that knows of frames is called by the shim alone, and by that only where Mongoose has WebSocket: the linker leaves it out of other firmware.
-fn by_way_of_the_shim(c: Held, nc: *mut mg_connection, what: Frames) {
-    // SAFETY: `nc` is alive.
-    unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc, what) };
-}
-
-/// Does what `mgos_mqtt_shim_ws_frames` was asked for.
 ///
 /// # Safety
-/// `c` is a connection object that the caller holds, and `nc` its live Mongoose connection.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) {
-    // SAFETY: by the contract.
-    let Some(c) = (unsafe { Held::again(c) }) else { return };
-    match what {
-        Frames::Into => frame_as(c, nc, opcode::BINARY, false),
-        Frames::Close => close_frame(c, nc, &NORMAL_CLOSURE),
-        _ => take_out(c, nc, what == Frames::OutOfToTheEnd),
+/// `reply` is NULL, or what came with MG_EV_WEBSOCKET_HANDSHAKE_DONE.
+pub unsafe fn answered(c: ConnectionRef<'_>, t: &mut NoApp, reply: *mut c_void) -> Opening {
+    if c.look(t).websocket.stage != Stage::Upgrading {
+        return Opening::Pending;
     }
+    let Some(nc) = c.look(t).nc else { return Opening::Pending };
+    // SAFETY: by the contract.
+    match unsafe { c.ws_agreed(t, reply) } {
+        1 => enter(c, t, Stage::Agreed),
+        // The line about it may have run app code that has ended this connection.
+        0 if c.is_on(t, nc) => return Opening::Refused,
+        _ => {}
+    }
+    Opening::Pending
 }
 
-fn take_out(c: Held, nc: *mut mg_connection, to_the_end: bool) {
-    // What the app has written comes before an answer, and if there is no memory for its header, the log hook runs before anything is looked at.
-    if c.get().websocket.stage == Stage::Open {
-        frame_as(c, nc, opcode::BINARY, false);
+/// Called at each event while Mongoose does the handshake. Takes the connection over once the server
+/// has agreed.
+pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
+    // SAFETY: NULL.
+    if is_poll && unsafe { answered(c, t, null_mut()) } == Opening::Refused {
+        return Opening::Refused;
     }
-    while c.get().nc == nc && c.get().websocket.stage == Stage::Open {
-        let at = c.get().websocket.unframed;
-        let (bytes, _) = received(nc);
-        let raw = bytes.get(at..).unwrap_or(&[]);
-        let gone = match c.get().websocket.unframer.next(raw) {
-            Ok(Piece::More) => return,
-            Ok(Piece::Data(n)) => {
-                c.get().websocket.unframed += n;
-                0
-            }
-            Ok(Piece::Head(n)) => n,
-            Ok(Piece::Control { opcode: opcode::CLOSE, .. }) if at > 0 && !to_the_end => return,
-            Ok(Piece::Control { opcode, head, len }) => {
-                if opcode != opcode::PONG {
-                    let payload = raw.get(head..head + len).unwrap_or(&[]);
-                    control(c, nc, opcode, payload);
-                    // Without memory for the answer a log hook has run.
-                    if c.get().nc != nc {
-                        return;
-                    }
-                }
-                head + len
-            }
-            Err(bad) => {
-                c.log(Log::BadFrame, &[], bad as i32, 0);
-                close_now(c, Reason::Violation);
-                return;
-            }
-        };
-        // SAFETY: `nc` is alive: nothing since has called the app.
-        unsafe { shim::mgos_mqtt_shim_cut(nc, at, gone) };
+    if c.look(t).websocket.stage != Stage::Agreed {
+        return Opening::Pending;
     }
+    let Some((connection, mut nc)) = c.live(t) else { return Opening::Pending };
+    // From now on Mongoose calls us directly. Its handler has returned when the next poll comes:
+    // only then may its data go.
+    if !nc.ws_take_over(is_poll) {
+        return Opening::OutOfMemory;
+    }
+    if !is_poll {
+        return Opening::Pending;
+    }
+    connection.websocket.stage = Stage::Open;
+    Opening::Open
+}
+
+/// Works on the frames of the live connection. It goes by way of the shim, which comes back only
+/// where Mongoose has WebSocket: the linker leaves all of it out of other firmware.
+pub fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Outcome {
+    let connection = c.get(t);
+    let Some(nc) = connection.nc.filter(|_| connection.has_frames()) else { return Outcome::Done };
+    // SAFETY: `nc` is alive; no reference to the connection is.
+    Outcome::from_number(unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc.ptr(), what) })
 }
 
 /// The status code 1000 (RFC 6455, 7.4.1).
 const NORMAL_CLOSURE: [u8; 2] = [0x03, 0xe8];
 
-/// Answers a ping with a pong, and a close with a close.
-fn control(c: Held, nc: *mut mg_connection, opcode: u8, payload: &[u8]) {
-    if opcode == opcode::CLOSE {
-        close_frame(c, nc, payload);
-        // Without memory for it a log hook has run.
-        if c.get().nc != nc {
-            return;
-        }
-        c.get().core.closing(0, 0);
-        // SAFETY: `nc` is alive.
-        unsafe { shim::mgos_mqtt_shim_close(nc, 1) };
-        return;
-    }
-    // Without memory a ping stays unanswered. So does that of a server that does not read.
-    // SAFETY: `nc` is alive.
-    let unread = unsafe { shim::mgos_mqtt_shim_unsent(nc) } >= super::events::UNREAD;
-    if !unread && put(nc, payload) {
-        frame_as(c, nc, opcode::PONG, true);
-    }
-}
-
-/// Writes a close frame, unless one has been written. Without memory the connection ends without.
-fn close_frame(c: Held, nc: *mut mg_connection, payload: &[u8]) {
-    if !core::mem::replace(&mut c.get().websocket.close_is_sent, true) && put(nc, payload) {
-        frame_as(c, nc, opcode::CLOSE, true);
-    }
-}
-
-fn frame_as(c: Held, nc: *mut mg_connection, opcode: u8, even_empty: bool) {
-    let at = c.get().websocket.framed;
-    // SAFETY: `nc` is alive; the bytes behind `at` lie in the send buffer, and nobody else looks at them meanwhile.
-    unsafe {
-        let len = shim::mgos_mqtt_shim_unsent(nc).saturating_sub(at);
-        if len == 0 && !even_empty {
-            return;
-        }
-        let mask = shim::mgos_mqtt_shim_random().to_ne_bytes();
-        let head = frame_head(opcode, len, mask);
-        let tail = shim::mgos_mqtt_shim_insert_unsent(nc, at, head.as_ptr(), head.len());
-        if tail.is_null() {
-            // Without its header what follows makes no sense to the server.
-            c.say(Log::NoMemory);
-            return pump::close_now(c, Reason::NoMemory);
-        }
-        apply_mask(core::slice::from_raw_parts_mut(tail, len), mask);
-        c.get().websocket.framed = at + head.len() + len;
-    }
+/// Does what `mgos_mqtt_shim_ws_frames` was asked for. Returns 0; 1 if the server has closed the
+/// WebSocket; 2 without memory; 256 and a `FrameError` if the server has broken the protocol.
+///
+/// # Safety
+/// `c` is a connection object that a caller further up keeps alive, and `nc` its live Mongoose
+/// connection.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) -> u32 {
+    // SAFETY: `frames` has lent its token to the call that led here.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract.
+    let (Some(c), Some(nc)) = (unsafe { ConnectionRef::kept_alive(c) }, NcId::new(nc)) else { return 0 };
+    let Some((connection, mut nc)) = c.live_as(t, nc) else { return 0 };
+    let (websocket, nc) = (&mut connection.websocket, &mut nc);
+    let result = match what {
+        Frames::Into => websocket.frame(nc, opcode::BINARY, false),
+        Frames::Close => websocket.frame_close(nc, |nc| nc.put(&NORMAL_CLOSURE)),
+        Frames::OutOf | Frames::OutOfToTheEnd => websocket.unframe(nc, what == Frames::OutOfToTheEnd),
+    };
+    result.err().unwrap_or(Outcome::Done).to_number()
 }

@@ -24,7 +24,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
-use crate::wire::{PacketId, QoS, check_filter, check_name, kind};
+use crate::wire::{PacketId, QoS, check_filter, check_name};
 use blame::Blame;
 use framer::Framer;
 use inbound_qos2::InboundQos2;
@@ -120,8 +120,7 @@ pub struct Session<H: Copy> {
     subscribing_until: Millis,
     /// When what is aside is tried next.
     aside_at: Millis,
-    /// For the layer above to read, and to add what it counts.
-    pub counters: Counters,
+    counters: Counters,
 }
 
 /// Whether something that is told once was.
@@ -196,12 +195,9 @@ impl<H: Copy> Session<H> {
         self.outbox.kept()
     }
 
-    /// A packet with this first byte was written.
-    pub fn count_sent(&mut self, first: u8) {
-        if first >> 4 == kind::PUBLISH {
-            self.counters.sent = self.counters.sent.wrapping_add(1);
-            self.counters.repeated = self.counters.repeated.wrapping_add((first >> 3 & 1) as u32);
-        }
+    /// What has happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.counters
     }
 
     /// True if no message is queued or in flight, in either direction.
@@ -322,7 +318,7 @@ impl<H: Copy> Session<H> {
 
     fn count_given_up(&mut self, before: u16) {
         let more = self.outbox.given_up().wrapping_sub(before);
-        self.counters.dropped = self.counters.dropped.wrapping_add(more as u32);
+        self.counters.given_up = self.counters.given_up.wrapping_add(more as u32);
     }
 
     /// What is to be logged; `None` for nothing more. To be asked until then whenever something was published or received, or time has

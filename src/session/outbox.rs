@@ -620,7 +620,7 @@ mod tests {
         for _ in 0..7 {
             publish(&mut s, 5);
         }
-        assert_eq!(s.counters.dropped, 2);
+        assert_eq!(s.counters.given_up, 2);
         let mut s = connected();
         let mut packet = [0; 40];
         packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);

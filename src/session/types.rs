@@ -217,26 +217,16 @@ impl From<OutOfMemory> for RequestError {
     }
 }
 
-/// What has happened since the session was made. They wrap around. The layer above counts what only it sees.
+/// What has happened since the session was made. The counters wrap around.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
     /// CONNACK 0s.
     pub connects: u32,
-    /// Messages of ours that were sent, repeated ones included. See [`Session::count_sent`](super::Session::count_sent).
-    pub sent: u32,
-    /// Of these, those that were repeated.
-    pub repeated: u32,
-    /// Messages of the broker's that were passed on. The layer above counts them.
-    pub received: u32,
-    /// Messages of ours that were given up; and those not taken, which the layer above counts.
-    pub dropped: u32,
+    /// Messages of ours that were given up.
+    pub given_up: u32,
     /// Packets of the broker's that were over the limit.
     pub oversized: u32,
-    /// Bytes that the link has taken. The layer above counts them.
-    pub bytes_sent: u32,
-    /// Bytes that have come in. The layer above counts them.
-    pub bytes_received: u32,
-    /// How long the last ping took.
+    /// How long the answer to the last ping took.
     pub ping: Millis,
     /// When the last CONNACK 0 came.
     pub connected_at: Millis,
@@ -245,17 +235,5 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) const NEW: Self = Counters {
-        connects: 0,
-        sent: 0,
-        repeated: 0,
-        received: 0,
-        dropped: 0,
-        oversized: 0,
-        bytes_sent: 0,
-        bytes_received: 0,
-        ping: 0,
-        connected_at: 0,
-        most_kept: 0,
-    };
+    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, most_kept: 0 };
 }

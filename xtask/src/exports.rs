@@ -23,7 +23,7 @@ const BEYOND_HEADERS: [&str; 7] = [
 ];
 
 /// What the shim needs of the archive that belongs to it, and of no other.
-pub const VERSIONED: &str = "mgos_mqtt_archive_missing_or_of_another_version_";
+pub const VERSIONED: &str = "mgos_mqtt_archive_missing_or_version_mismatch_";
 
 pub fn run(_: Args) -> Result<()> {
     let archive = UBUNTU.archive()?;

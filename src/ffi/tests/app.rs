@@ -100,7 +100,7 @@ pub fn c() -> *mut mgos_mqtt_conn {
 /// Publishes on the connection under test.
 pub fn publish(payload: &'static CStr, qos: c_int) -> u16 {
     // SAFETY: the connection is alive or NULL.
-    unsafe { mgos_mqtt_conn_pub(c(), c"t".as_ptr(), str(payload), qos, qos == 2) }
+    unsafe { mgos_mqtt_conn_pub(c(), c"t".as_ptr(), str(payload), qos, (qos == 2) as u8) as u16 }
 }
 
 /// Subscribes the connection under test.
@@ -111,7 +111,7 @@ pub fn subscribe(filter: &'static CStr, who: &'static CStr) {
 
 fn set_config(config: &Config) -> bool {
     // SAFETY: the connection is alive or NULL.
-    unsafe { mgos_mqtt_conn_set_config(c(), config.ptr()) }
+    unsafe { mgos_mqtt_conn_set_config(c(), config.ptr()) != 0 }
 }
 
 /// The connection under test goes; it may be the global one.
@@ -125,9 +125,9 @@ fn free() {
 fn own_subscribe() {
     let (c, nc) = (c(), nc());
     // SAFETY: alive or NULL.
-    if !nc.is_null() && unsafe { mgos_mqtt_conn_is_connected(c) } && !at(nc).close_after_sending && !at(nc).close_now {
+    if !nc.is_null() && unsafe { mgos_mqtt_conn_is_connected(c) != 0 } && !at(nc).close_after_sending && !at(nc).close_now {
         // SAFETY: as above.
-        let [a, b] = unsafe { mgos_mqtt_conn_get_packet_id(c) }.to_be_bytes();
+        let [a, b] = (unsafe { mgos_mqtt_conn_get_packet_id(c) } as u16).to_be_bytes();
         at(nc).write(&[0x82, 6, a, b, 0, 1, b'o', 0]);
     }
 }
@@ -189,7 +189,7 @@ pub const ACTS: &[(&str, fn())] = &[
         let owner = unsafe { mgos_mqtt_conn_from_nc(nc) };
         assert!(nc.is_null() || owner == c());
     }),
-    ("mgos_mqtt_conn_get_stats", || stats(|to| unsafe { mgos_mqtt_conn_get_stats(c(), to) })),
+    ("mgos_mqtt_conn_get_stats", || stats(|to| unsafe { mgos_mqtt_conn_get_stats(c(), to) != 0 })),
     ("mgos_mqtt_conn_is_connected", || _ = unsafe { mgos_mqtt_conn_is_connected(c()) }),
     ("mgos_mqtt_conn_num_unsent_bytes", || _ = unsafe { mgos_mqtt_conn_num_unsent_bytes(c()) }),
     ("mgos_mqtt_conn_pub", || _ = publish(c"0", 0)),
@@ -219,13 +219,13 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_get_global_conn", || _ = mgos_mqtt_get_global_conn()),
     ("mgos_mqtt_get_packet_id", || _ = mgos_mqtt_get_packet_id()),
     ("mgos_mqtt_get_stat", || assert_eq!(mgos_mqtt_get_stat(-1), 0)),
-    ("mgos_mqtt_get_stats", || stats(|to| unsafe { mgos_mqtt_get_stats(to) })),
+    ("mgos_mqtt_get_stats", || stats(|to| unsafe { mgos_mqtt_get_stats(to) != 0 })),
     ("mgos_mqtt_global_connect", || _ = mgos_mqtt_global_connect()),
     ("mgos_mqtt_global_disconnect", mgos_mqtt_global_disconnect_act),
     ("mgos_mqtt_global_is_connected", || _ = mgos_mqtt_global_is_connected()),
     ("mgos_mqtt_global_subscribe", || unsafe { mgos_mqtt_global_subscribe(str(c"b"), Some(handler), tag(c"late")) }),
     ("mgos_mqtt_num_unsent_bytes", || _ = mgos_mqtt_num_unsent_bytes()),
-    ("mgos_mqtt_pub", || _ = unsafe { mgos_mqtt_pub(c"t".as_ptr(), c"m".as_ptr().cast(), 1, 1, false) }),
+    ("mgos_mqtt_pub", || _ = unsafe { mgos_mqtt_pub(c"t".as_ptr(), c"m".as_ptr().cast(), 1, 1, 0) }),
     ("mgos_mqtt_set_config", || {
         let config = Config::new("custom");
         unsafe { mgos_mqtt_set_config(config.ptr()) };

@@ -47,7 +47,7 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
     // SAFETY: the configurations live as long as the world; strings are constants.
     unsafe {
         let c = if kind == Kind::Global {
-            global::mgos_mqtt_archive_missing_or_of_another_version_0_9_0(primary, backup);
+            global::mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(primary, backup);
             global::mgos_mqtt_core_global()
         } else {
             mgos_mqtt_conn_create2(7, primary, backup)
@@ -131,7 +131,7 @@ fn be_fit_for_use() {
         mgos_mqtt_conn_connect(c);
         for second in 0.. {
             pass(1);
-            if mgos_mqtt_conn_is_connected(c) && mgos_mqtt_conn_num_unsent_bytes(c) == 0 {
+            if mgos_mqtt_conn_is_connected(c) != 0 && mgos_mqtt_conn_num_unsent_bytes(c) == 0 {
                 break;
             }
             assert!(second < 40, "it connects again, and all is acknowledged");

@@ -88,7 +88,7 @@ fn while_a_handler_runs_the_event_loop_its_connection_may_go() {
         at(nc()).close_now = true;
         round();
         // SAFETY: the connection is alive.
-        unsafe { assert!(mgos_mqtt_conn_connect(c()) && mgos_mqtt_conn_nc(c()).is_null()) };
+        unsafe { assert!(mgos_mqtt_conn_connect(c()) != 0 && mgos_mqtt_conn_nc(c()).is_null()) };
     });
     broker_says(b"\x30\x04\0\x01am\x30\x04\0\x01an");
     round();
@@ -208,7 +208,7 @@ fn a_log_hook_may_unsubscribe_what_the_line_is_about() {
     seen();
     with(|w| w.log.clear());
     // SAFETY: as above.
-    in_callback(0, || assert!(unsafe { mgos_mqtt_conn_unsub(c(), c"no".as_ptr()) }));
+    in_callback(0, || assert!(unsafe { mgos_mqtt_conn_unsub(c(), c"no".as_ptr()) != 0 }));
     broker_says(b"\x90\x03\0\x03\x80");
     rounds(2);
     assert_eq!(with(|w| w.log[0].1.clone()), b"no");

@@ -3,6 +3,7 @@
 
 extern crate std;
 
+use super::super::conn_api::mgos_mqtt_conn_nc;
 use super::super::shim::{Cloud, Frames, Log, Number};
 use super::super::types::{mg_connection, mg_event_handler_t, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use super::super::types::{mg_send_mqtt_handshake_opts, sub_handler_t};
@@ -138,7 +139,7 @@ extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_texts(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
+extern "C" fn mgos_mqtt_shim_config_strings(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
     for (i, text) in Config::at(cfg).texts.iter().enumerate() {
         // SAFETY: there is room for five.
         unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
@@ -194,6 +195,7 @@ extern "C" fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_confi
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_call_connect_fn(
+    c: *mut mgos_mqtt_conn,
     nc: *mut mg_connection,
     cfg: *const mgos_config_mqtt,
     connect_fn: mgos_mqtt_connect_fn_t,
@@ -209,11 +211,15 @@ extern "C" fn mgos_mqtt_shim_call_connect_fn(
     // SAFETY: what was set is a connect callback of these tests.
     unsafe { connect_fn.unwrap()(nc, id, (&raw mut options).cast::<mg_send_mqtt_handshake_opts>(), arg) };
     // The event loop may have been run, and the connection be gone.
-    if with(|w| w.links.contains(&nc)) { at(nc).send.len() - before } else { 0 }
+    // SAFETY: the caller keeps `c` alive.
+    if unsafe { mgos_mqtt_conn_nc(c) } != nc {
+        return 0;
+    }
+    at(nc).send.len().saturating_sub(before)
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_last_sent(nc: *mut mg_connection, len: usize) -> *const u8 {
+extern "C" fn mgos_mqtt_shim_last_unsent(nc: *mut mg_connection, len: usize) -> *const u8 {
     let send = &at(nc).send;
     send[send.len() - len..].as_ptr()
 }
@@ -225,9 +231,9 @@ extern "C" fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32 {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) {
+extern "C" fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) -> u32 {
     // SAFETY: as it was called.
-    unsafe { mgos_mqtt_core_ws_frames(c, nc, what) };
+    unsafe { mgos_mqtt_core_ws_frames(c, nc, what) }
 }
 
 #[unsafe(no_mangle)]
@@ -249,7 +255,7 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) -> bool {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_room(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8 {
+extern "C" fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8 {
     let send = &mut at(nc).send;
     if !reserve(send, size + spare) {
         return null_mut();
@@ -261,7 +267,7 @@ extern "C" fn mgos_mqtt_shim_room(nc: *mut mg_connection, size: usize, spare: us
 extern "C" fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize) {
     let send = &mut at(nc).send;
     assert!(send.len() + size <= send.capacity());
-    // SAFETY: so many bytes have been written where `mgos_mqtt_shim_room` said. Miri knows if not.
+    // SAFETY: so many bytes have been written where `mgos_mqtt_shim_send_reserve` said. Miri knows if not.
     unsafe { send.set_len(send.len() + size) };
 }
 
@@ -294,9 +300,11 @@ extern "C" fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, l
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_cut(nc: *mut mg_connection, place: usize, len: usize) -> usize {
+extern "C" fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, place: usize, len: usize) -> usize {
     let recv = &mut at(nc).recv;
-    recv.drain(place..place + len);
+    let place = place.min(recv.len());
+    let end = place + len.min(recv.len() - place);
+    recv.drain(place..end);
     recv.len()
 }
 
@@ -325,16 +333,13 @@ extern "C" fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_voi
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) {
+extern "C" fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) -> u32 {
     at(nc).http = false;
     if all == 0 {
-        return;
+        return 1;
     }
-    if fails() {
-        at(nc).proto = None;
-        return mgos_mqtt_shim_close(nc, 0);
-    }
-    at(nc).proto = Some(Proto { keep_alive: 0, app_sent: false });
+    at(nc).proto = if fails() { None } else { Some(Proto { keep_alive: 0, app_sent: false }) };
+    at(nc).proto.is_some() as u32
 }
 
 #[unsafe(no_mangle)]

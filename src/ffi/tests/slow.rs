@@ -21,11 +21,11 @@ fn uploading() -> super::world::Turn {
     heard();
     // SAFETY: the connection is alive.
     unsafe {
-        assert!(mgos_mqtt_conn_is_connected(c()));
+        assert!(mgos_mqtt_conn_is_connected(c()) != 0);
         with(|w| w.uplink = 100);
         let text = std::ffi::CString::new("x".repeat(12_000)).unwrap();
         let message = super::super::types::mg_str { p: text.as_ptr(), len: 12_000 };
-        assert_ne!(mgos_mqtt_conn_pub(c(), c"t".as_ptr(), message, 0, false), 0);
+        assert_ne!(mgos_mqtt_conn_pub(c(), c"t".as_ptr(), message, 0, 0), 0);
     }
     turn
 }
@@ -65,7 +65,7 @@ fn a_broker_that_takes_all_and_answers_no_ping_is_left_although_the_app_uploads_
     while !has_ended() {
         assert!(seconds < 300);
         // SAFETY: the connection is alive.
-        unsafe { mgos_mqtt_conn_pub(c(), c"t".as_ptr(), str(c"more than leaves the device in half a second"), 0, false) };
+        unsafe { mgos_mqtt_conn_pub(c(), c"t".as_ptr(), str(c"more than leaves the device in half a second"), 0, 0) };
         pass(1);
         seconds += 1;
     }

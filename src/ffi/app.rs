@@ -1,0 +1,194 @@
+//! What may run app code: log lines, events, handlers, the connect callback. And the token that
+//! keeps them apart from references.
+//!
+//! The rule of this folder is that no reference to a connection and no live Mongoose connection is
+//! kept across a call that may run app code, as that code may publish, disconnect, free the
+//! connection or run the event loop. The compiler holds the rule: whatever is borrowed from a
+//! connection borrows the [`NoApp`] of the entry from C, and each function here takes `&mut NoApp`.
+//! tests/compile_fail shows each way of breaking the rule refused.
+
+use super::connection::{Connection, ConnectionRef, Handler};
+use super::nc::{Nc, NcId};
+use super::shim::{self, Cloud, Log, Number};
+use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet};
+use core::ffi::{c_int, c_void};
+use core::marker::PhantomData;
+use core::ptr::null_mut;
+
+/// No app code runs while this is borrowed. Zero-sized.
+///
+/// There is one for each entry from C. An entry further up the stack has lent its own mutably to the
+/// call that led here, so everything that was borrowed there has been given back.
+pub struct NoApp(PhantomData<*mut ()>);
+
+impl NoApp {
+    /// # Safety
+    /// Made in a function that C calls, before anything is borrowed there; one of before has ended.
+    pub unsafe fn enter() -> Self {
+        NoApp(PhantomData)
+    }
+}
+
+/// A log line: which, and what it shows.
+pub struct Line<'a> {
+    /// `None`: it is not logged after all.
+    pub what: Option<Log>,
+    /// A string from outside: a topic, a filter.
+    pub text: &'a [u8],
+    pub a: i32,
+    pub b: i32,
+}
+
+/// Writes a log line of connection number `id`. A hook may publish it.
+fn write_line(what: Log, id: i32, text: *const [u8], a: i32, b: i32) {
+    // SAFETY: private: each caller has `&mut NoApp`, so no reference to a connection is alive. The
+    // text is readable when this is called, and the shim copies it before it calls anyone.
+    unsafe { shim::mgos_mqtt_shim_log(what, id, text.cast(), text.len(), a, b) }
+}
+
+/// Writes a log line that belongs to no connection object.
+pub fn log_without_connection(_: &mut NoApp, what: Log, id: i32) {
+    write_line(what, id, &[], 0, 0);
+}
+
+/// Raises a cloud event.
+pub fn raise_cloud_event(_: &mut NoApp, which: Cloud) {
+    // SAFETY: no reference to a connection is alive.
+    unsafe { shim::mgos_mqtt_shim_cloud_event(which) };
+}
+
+impl ConnectionRef<'_> {
+    /// Writes a log line that has nothing to show.
+    pub fn say(self, t: &mut NoApp, what: Log) {
+        self.log(t, what, 0, 0);
+    }
+
+    /// Writes a log line that shows numbers.
+    pub fn log(self, t: &mut NoApp, what: Log, a: i32, b: i32) {
+        self.log_text(t, what, &[], a, b);
+    }
+
+    /// Writes a log line that shows a string of the caller's.
+    pub fn log_text(self, t: &mut NoApp, what: Log, text: &[u8], a: i32, b: i32) {
+        write_line(what, self.look(t).id as i32, text, a, b);
+    }
+
+    /// Writes the log line that `line` finds in the connection, or in its Mongoose connection. False
+    /// if it finds none.
+    pub fn log_found(self, t: &mut NoApp, line: impl for<'x> FnOnce(&'x mut Connection, Option<Nc<'x>>) -> Option<Line<'x>>) -> bool {
+        let connection = self.get(t);
+        let id = connection.id as i32;
+        // SAFETY: as in `ConnectionRef::live`.
+        let nc = connection.nc.map(|nc| unsafe { Nc::new(nc) });
+        let Some(Line { what, text, a, b }) = line(connection, nc) else { return false };
+        let text = &raw const *text;
+        if let Some(what) = what {
+            write_line(what, id, text, a, b);
+        }
+        true
+    }
+
+    /// Writes a log line that shows a string which is borrowed from the connection no longer.
+    ///
+    /// # Safety
+    /// `text` has stayed where and as it is since it was borrowed.
+    pub unsafe fn log_raw(self, t: &mut NoApp, what: Log, text: *const [u8], a: i32, b: i32) {
+        write_line(what, self.look(t).id as i32, text, a, b);
+    }
+
+    /// Logs that an attempt to connect begins, and raises the cloud event.
+    pub fn announce_attempt(self, t: &mut NoApp) {
+        let connection = self.get(t);
+        let (config, id) = (connection.config_ptr(), connection.id as i32);
+        // SAFETY: the configuration is alive until app code runs, and is read before that.
+        unsafe { shim::mgos_mqtt_shim_log_connecting(config, id) };
+        raise_cloud_event(t, Cloud::Connecting);
+    }
+
+    /// Raises a cloud event, if the configuration asks for them.
+    pub fn cloud_event(self, t: &mut NoApp, which: Cloud) {
+        if self.number(t, Number::CloudEvents) != 0 {
+            raise_cloud_event(t, which);
+        }
+    }
+
+    /// Raises one of the library's own events, if there is something to tell.
+    pub fn event(self, t: &mut NoApp, which: mgos_mqtt_event, count: u32, ids: [u16; 2]) {
+        // A handler of the event before, or a log hook, may have freed the connection.
+        if count == 0 || self.look(t).free_pending {
+            return;
+        }
+        let [first_id, last_id] = ids;
+        let mut arg = mgos_mqtt_event_arg { conn: self.ptr(), count, first_id, last_id };
+        // SAFETY: no reference to a connection is alive; `arg` lives until this returns.
+        unsafe { shim::mgos_mqtt_shim_event(which as i32, (&raw mut arg).cast()) };
+    }
+
+    /// Begins to connect. `None`, with the reason in the log, if that failed at once.
+    pub fn open(self, t: &mut NoApp) -> Option<NcId> {
+        let connection = self.get(t);
+        let (config, id) = (connection.config_ptr(), connection.id as i32);
+        // SAFETY: the configuration is alive until app code runs, and the log line comes last.
+        NcId::new(unsafe { shim::mgos_mqtt_shim_open(self.ptr(), config, id) })
+    }
+
+    /// Looks at the reply to the WebSocket handshake, a `struct http_message`, or at what there is
+    /// of it, for NULL. 1 if the server agrees, 0 if not, 2 if that is not known yet; see
+    /// `mgos_mqtt_shim_ws_agreed`.
+    ///
+    /// # Safety
+    /// `reply` is NULL, or what came with MG_EV_WEBSOCKET_HANDSHAKE_DONE.
+    pub unsafe fn ws_agreed(self, t: &mut NoApp, reply: *mut c_void) -> u32 {
+        let connection = self.get(t);
+        let Some(nc) = connection.nc else { return 2 };
+        // SAFETY: `nc` was alive until now, and is read before anything is logged.
+        unsafe { shim::mgos_mqtt_shim_ws_agreed(nc.ptr(), reply, connection.id as i32) }
+    }
+
+    /// Has the app's connect callback send CONNECT. Returns how many bytes it has sent; 0 if the
+    /// connection did not survive it.
+    pub fn call_connect_fn(self, t: &mut NoApp) -> usize {
+        let connection = self.get(t);
+        let Some(nc) = connection.nc else { return 0 };
+        let (config, connect_fn) = (connection.config_ptr(), connection.connect_fn);
+        let arg = connection.connect_arg;
+        // SAFETY: `nc` and the configuration are alive until the callback runs; what the shim looks
+        // at afterwards it asks us about.
+        unsafe { shim::mgos_mqtt_shim_call_connect_fn(self.ptr(), nc.ptr(), config, connect_fn, arg) }
+    }
+
+    /// Calls a handler of the connection's events with something other than a packet.
+    ///
+    /// # Safety
+    /// `ev_data` is what belongs to `ev`.
+    pub unsafe fn call_handler(self, t: &mut NoApp, handler: Handler, ev: c_int, ev_data: *mut c_void) {
+        type Call = unsafe extern "C" fn(*mut mg_connection, c_int, *mut c_void, *mut c_void);
+        let nc = self.look(t).nc.map_or(null_mut(), NcId::ptr);
+        // SAFETY: handlers of the connection are added as `mg_event_handler_t`, never NULL. `nc` is
+        // alive or NULL, and no reference to a connection is alive.
+        unsafe {
+            let call = core::mem::transmute::<*const c_void, Call>(handler.address);
+            call(nc, ev, ev_data, handler.user_data);
+        }
+    }
+
+    /// Calls a handler with the packet at the front of the receive buffer: with a `struct
+    /// mg_mqtt_message`, or, where `ev` is 0, as a `sub_handler_t`. False if `nc` is not the
+    /// connection's any more, and with it the packet is gone.
+    ///
+    /// # Safety
+    /// If `nc` is still the connection's, the packet that `packet` describes is at the front of its
+    /// receive buffer.
+    pub unsafe fn call_with_packet(self, t: &mut NoApp, handler: Handler, nc: NcId, ev: c_int, packet: &mgos_mqtt_packet) -> bool {
+        if self.look(t).nc != Some(nc) {
+            return false;
+        }
+        // SAFETY: `nc` is alive as it is the connection's, and the packet is there by the contract.
+        // The handler was added as what `ev` says. No reference to a connection is alive.
+        unsafe {
+            let Handler { address, user_data } = handler;
+            shim::mgos_mqtt_shim_call(address, nc.ptr(), ev, packet, user_data);
+        }
+        true
+    }
+}

@@ -1,0 +1,328 @@
+//! The connection object behind `struct mgos_mqtt_conn *`: the sans-IO core, the C pointers that go
+//! with it, and the guard that keeps it alive while app code runs.
+
+use super::app::NoApp;
+use super::config::{Config, OwnConfig};
+use super::nc::{Nc, NcId};
+use super::shim::Number;
+use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::websocket::WebSocket;
+use crate::conn::{Conn, Slot};
+use crate::heap::{self, List};
+use crate::session::GivenUp;
+use crate::wire::{QoS, kind};
+use core::ffi::{CStr, c_char, c_void};
+use core::marker::PhantomData;
+use core::ptr::{NonNull, null, null_mut};
+
+/// A handler of the app's: its address, `mg_event_handler_t` or, of subscriptions that want
+/// messages only, `sub_handler_t`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Handler {
+    /// NULL only for a `sub_handler_t`.
+    pub address: *const c_void,
+    /// Handed back to it.
+    pub user_data: *mut c_void,
+}
+
+/// What only this layer sees and counts. The counters wrap around.
+pub struct Counters {
+    /// PUBLISH packets sent, retransmissions included.
+    pub sent: u32,
+    /// Of these, the retransmissions.
+    pub retried: u32,
+    /// Messages that subscriptions or handlers were called with.
+    pub received: u32,
+    /// Messages that were not accepted.
+    pub refused: u32,
+    /// Bytes that the link has taken.
+    pub bytes_sent: u32,
+    /// Bytes that have come in.
+    pub bytes_received: u32,
+}
+
+impl Counters {
+    const NEW: Self = Counters { sent: 0, retried: 0, received: 0, refused: 0, bytes_sent: 0, bytes_received: 0 };
+
+    /// A packet with this first byte was sent.
+    pub fn count_sent(&mut self, first: u8) {
+        if first >> 4 == kind::PUBLISH {
+            self.sent = self.sent.wrapping_add(1);
+            self.retried = self.retried.wrapping_add((first >> 3 & 1) as u32);
+        }
+    }
+}
+
+/// What `struct mgos_mqtt_conn` is in Rust. Small fields stand first, where the shortest
+/// instructions reach them.
+#[repr(C)]
+pub struct Connection {
+    /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
+    pub nc: Option<NcId>,
+    /// A poll has nothing to do but to call the handlers: everything else waits for another event,
+    /// the timer or a call of the app, each of which clears this.
+    pub poll_idle: bool,
+    /// A packet or an event is being delivered: another must wait.
+    pub delivering: bool,
+    /// The connection has ended during a delivery; the app is still to be told.
+    pub close_pending: bool,
+    /// To be freed when the last [`ConnectionGuard`] ends.
+    pub free_pending: bool,
+    /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
+    pub close_reason: u8,
+    /// The app was told of this connection by a cloud event, and so is to be told of its end.
+    pub cloud_event_sent: bool,
+    /// An attempt is about to begin.
+    pub connecting: bool,
+    /// Why the last connection has ended, a [`Reason`].
+    pub last_reason: u8,
+    /// What `set_max_qos` was given, plus 1; 0 for what the configuration says.
+    pub max_qos_override: u8,
+    /// It has been logged that the broker takes messages at QoS 2 at QoS 1.
+    pub downgrade_logged: bool,
+    /// A message that was given up has been logged since the events were last raised.
+    pub overflow_logged: bool,
+    /// The app has written a PUBACK: messages without a subscription are its to acknowledge.
+    pub app_acks: bool,
+    /// Messages that it has not acknowledged.
+    pub unacked: u8,
+    /// Messages set aside of which the app is to be told by an event.
+    pub set_aside: GivenUp,
+    /// Refused subscriptions of which it is to be told.
+    pub subs_refused: u16,
+    /// When the events are raised; 0 if that is not known yet.
+    pub events_at: u32,
+    /// Bytes at the front of the send buffer that are known to be the library's or the app's.
+    pub accounted: usize,
+    /// An attempt waits for the wall clock to be set.
+    pub awaiting_time: bool,
+    /// How many connections in a row have reached the server and ended before CONNACK.
+    pub no_connack: u8,
+    /// It has been logged that a topic has control characters.
+    pub control_characters_logged: bool,
+    pub id: i16,
+    guards: u16,
+    /// One for each [`Slot`].
+    pub configs: [OwnConfig; 3],
+    pub timer: usize,
+    /// When the timer fires.
+    pub timer_at: u32,
+    pub counters: Counters,
+    /// Of the connection's events.
+    pub handlers: List<Handler>,
+    pub core: Conn<Handler>,
+    pub websocket: WebSocket,
+    pub connect_fn: mgos_mqtt_connect_fn_t,
+    pub connect_arg: *mut c_void,
+}
+
+impl Connection {
+    /// One without a configuration. All zeros, so that making one fills memory with them.
+    pub const NEW: Self = Connection {
+        core: Conn::NEW,
+        handlers: List::new(),
+        nc: None,
+        configs: [OwnConfig::NONE; 3],
+        websocket: WebSocket::NEW,
+        connect_fn: None,
+        connect_arg: null_mut(),
+        timer: 0,
+        timer_at: 0,
+        counters: Counters::NEW,
+        id: 0,
+        max_qos_override: 0,
+        delivering: false,
+        close_pending: false,
+        cloud_event_sent: false,
+        close_reason: Reason::None as u8,
+        last_reason: Reason::None as u8,
+        connecting: false,
+        downgrade_logged: false,
+        overflow_logged: false,
+        app_acks: false,
+        unacked: 0,
+        set_aside: GivenUp { count: 0, first: 0, last: 0 },
+        subs_refused: 0,
+        events_at: 0,
+        accounted: 0,
+        awaiting_time: false,
+        no_connack: 0,
+        control_characters_logged: false,
+        poll_idle: false,
+        free_pending: false,
+        guards: 0,
+    };
+
+    /// The configuration in a slot.
+    pub fn config_of(&self, slot: Slot) -> Option<Config<'_>> {
+        self.configs.get(slot as usize).and_then(OwnConfig::get)
+    }
+
+    /// The configuration in use.
+    pub fn config(&self) -> Option<Config<'_>> {
+        self.config_of(self.core.slot())
+    }
+
+    /// The address of the configuration in use, to be handed to C; NULL for none.
+    pub fn config_ptr(&self) -> *const mgos_config_mqtt {
+        self.config().map_or(null(), Config::ptr)
+    }
+
+    /// A number of the configuration in use; 0 where there is none.
+    pub fn number(&self, which: Number) -> i32 {
+        self.config().map_or(0, |config| config.number(which))
+    }
+
+    /// Stands for the session that the configuration in use asks for; 0 where there is none.
+    pub fn session_key(&self) -> u32 {
+        self.config().map_or(0, Config::session_key)
+    }
+
+    /// The highest QoS that may be used.
+    pub fn max_qos(&self) -> QoS {
+        match self.max_qos_override {
+            0 => self.config().map_or(QoS::AtMostOnce, Config::max_qos),
+            n => QoS::clamped(n as i32 - 1),
+        }
+    }
+
+    /// Has the session keep to the highest QoS that may be used.
+    pub fn limit_qos(&mut self) {
+        let max = self.max_qos();
+        self.core.session.limit_qos(max);
+    }
+
+    /// Notes why the connection is going to end. What was noted first holds.
+    pub fn ends(&mut self, why: Reason) {
+        if self.close_reason == Reason::None as u8 {
+            self.close_reason = why as u8;
+        }
+    }
+}
+
+/// Keeps a connection object alive: app code may ask for it to be freed, which is done when the
+/// outermost guard ends.
+pub struct ConnectionGuard(NonNull<Connection>);
+
+impl ConnectionGuard {
+    /// `None` for NULL.
+    ///
+    /// # Safety
+    /// `c` is NULL, or came from `mgos_mqtt_conn_create` and has not been freed. No reference to it
+    /// is alive.
+    pub unsafe fn new(c: *mut mgos_mqtt_conn) -> Option<Self> {
+        // SAFETY: by the contract.
+        let guard = unsafe { Self::keep_idle(c) }?;
+        // SAFETY: by the contract.
+        unsafe { (*guard.0.as_ptr()).poll_idle = false };
+        Some(guard)
+    }
+
+    /// The same for an event that may leave polls idle.
+    ///
+    /// # Safety
+    /// As for `new`.
+    pub unsafe fn keep_idle(c: *mut mgos_mqtt_conn) -> Option<Self> {
+        let connection = NonNull::new(c.cast::<Connection>())?;
+        // SAFETY: by the contract.
+        unsafe { (*connection.as_ptr()).guards += 1 };
+        Some(ConnectionGuard(connection))
+    }
+
+    /// The way to what it keeps alive.
+    pub fn get(&self) -> ConnectionRef<'_> {
+        ConnectionRef(self.0, PhantomData)
+    }
+}
+
+impl Drop for ConnectionGuard {
+    fn drop(&mut self) {
+        let connection = self.0.as_ptr();
+        // SAFETY: the object is alive, as this guard was. Nothing is borrowed from it: what was
+        // borrowed through this guard has ended with it, and app code is not running.
+        unsafe {
+            (*connection).guards -= 1;
+            if (*connection).guards == 0 && (*connection).free_pending {
+                // It came from `heap::alloc`, and whoever asked for it to be freed gave up the
+                // pointer.
+                heap::release(self.0);
+            }
+        }
+    }
+}
+
+/// A connection object that a guard keeps alive. It gives access only against the token.
+#[derive(Clone, Copy)]
+pub struct ConnectionRef<'g>(NonNull<Connection>, PhantomData<&'g ConnectionGuard>);
+
+impl<'g> ConnectionRef<'g> {
+    /// The way to an object whose address has been through C; `None` for NULL.
+    ///
+    /// # Safety
+    /// `c` is NULL, or a guard further up keeps it alive for 'g.
+    pub unsafe fn kept_alive(c: *mut mgos_mqtt_conn) -> Option<Self> {
+        NonNull::new(c.cast()).map(|connection| ConnectionRef(connection, PhantomData))
+    }
+
+    /// The connection, until app code may run.
+    pub fn get<'t>(self, _: &'t mut NoApp) -> &'t mut Connection
+    where
+        'g: 't,
+    {
+        // SAFETY: a guard keeps it alive. The token is borrowed for as long as the reference lives,
+        // so that neither another borrow nor app code comes in between.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    /// The connection, to be looked at until app code may run.
+    pub fn look<'t>(self, _: &'t NoApp) -> &'t Connection
+    where
+        'g: 't,
+    {
+        // SAFETY: as for `get`; nobody has a mutable reference, as the token is borrowed here too.
+        unsafe { &*self.0.as_ptr() }
+    }
+
+    /// The connection and its Mongoose connection, if it has one, until app code may run.
+    pub fn live<'t>(self, t: &'t mut NoApp) -> Option<(&'t mut Connection, Nc<'t>)>
+    where
+        'g: 't,
+    {
+        let connection = self.get(t);
+        // SAFETY: `nc` is alive from the beginning of an attempt until MG_EV_CLOSE, which the event
+        // loop raises, app code to us; both are borrowed from the token.
+        connection.nc.map(|nc| (connection, unsafe { Nc::new(nc) }))
+    }
+
+    /// The same, if the Mongoose connection is still this one.
+    pub fn live_as<'t>(self, t: &'t mut NoApp, nc: NcId) -> Option<(&'t mut Connection, Nc<'t>)>
+    where
+        'g: 't,
+    {
+        self.live(t).filter(|live| live.1.id() == nc)
+    }
+
+    /// True if the Mongoose connection is still this one.
+    pub fn is_on(self, t: &NoApp, nc: NcId) -> bool {
+        self.look(t).nc == Some(nc)
+    }
+
+    /// A number of the configuration in use; 0 where there is none.
+    pub fn number(self, t: &NoApp, which: Number) -> i32 {
+        self.look(t).number(which)
+    }
+
+    /// The object's address, to be handed to C.
+    pub fn ptr(self) -> *mut mgos_mqtt_conn {
+        self.0.as_ptr().cast()
+    }
+}
+
+/// The bytes of a C string; `None` for NULL.
+///
+/// # Safety
+/// `s` is NULL or ends with a NUL, and does not change while the slice is in use.
+pub unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: by the contract.
+    if s.is_null() { None } else { Some(unsafe { CStr::from_ptr(s) }.to_bytes()) }
+}

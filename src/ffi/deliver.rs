@@ -1,0 +1,363 @@
+//! The way of a packet from the receive buffer to the app's handlers.
+
+use super::app::{Line, NoApp};
+use super::clock::now;
+use super::connection::{Connection, ConnectionRef, Handler};
+use super::nc::{Nc, NcId, NotWritten};
+use super::notices::log_notices;
+use super::pump::{self, close_after, close_now, pump};
+use super::shim::{Cloud, Log, Number};
+use super::types::{Reason, mgos_mqtt_packet};
+use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
+use crate::wire::{AckKind, Header, OutPacket, PacketId, ProtocolError, QoS, decode, kind};
+use core::ffi::{c_int, c_void};
+use core::ops::Range;
+
+const MG_MQTT_EVENT_BASE: c_int = 200;
+
+/// This many messages in a row that handlers have not acknowledged make a line in the log.
+const UNACKED: u8 = 10;
+
+/// A packet at the front of the receive buffer of the Mongoose connection `nc`, for as long as that
+/// is the connection's: what is delivered is consumed only afterwards.
+struct Delivery {
+    nc: NcId,
+    packet: mgos_mqtt_packet,
+    /// Its last payload byte: a return code.
+    code: i32,
+}
+
+impl Delivery {
+    /// The event that handlers are called with.
+    fn event(&self) -> c_int {
+        MG_MQTT_EVENT_BASE + self.kind() as c_int
+    }
+
+    fn kind(&self) -> u8 {
+        self.packet.first >> 4
+    }
+
+    /// Calls a handler with the packet. False if the connection is gone, and the packet with it.
+    fn call(&self, c: ConnectionRef<'_>, t: &mut NoApp, handler: Handler, ev: c_int) -> bool {
+        // SAFETY: the packet was decoded at the front of the receive buffer of `nc`, and nothing is
+        // consumed while it is delivered: `delivering` keeps other events out.
+        unsafe { c.call_with_packet(t, handler, self.nc, ev, &self.packet) }
+    }
+
+    /// Calls the handler of a subscription.
+    fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
+        let ev = if to.messages_only { 0 } else { self.event() };
+        self.call(c, t, to.handler, ev)
+    }
+
+    /// Calls the handlers of the connection, the newest first.
+    fn call_handlers(&self, c: ConnectionRef<'_>, t: &mut NoApp) {
+        each_handler(c, t, |t, handler| self.call(c, t, handler, self.event()));
+    }
+
+    /// The topic of a message, where it lies.
+    fn topic<'a>(&self, nc: &'a Nc<'_>) -> &'a [u8] {
+        let mgos_mqtt_packet { topic_at, topic_len, .. } = self.packet;
+        nc.received().0.get(topic_at..topic_at + topic_len).unwrap_or(&[])
+    }
+}
+
+/// Calls the handlers of the connection with something other than a packet, the newest first.
+///
+/// # Safety
+/// `ev_data` is what belongs to `ev`, for as long as this runs.
+pub unsafe fn call_handlers(c: ConnectionRef<'_>, t: &mut NoApp, ev: c_int, ev_data: *mut c_void) {
+    each_handler(c, t, |t, handler| {
+        // SAFETY: by the contract.
+        unsafe { c.call_handler(t, handler, ev, ev_data) };
+        true
+    });
+}
+
+/// Goes through the handlers of the connection until `call` returns false. The cursor is in the
+/// list, as a handler may add others, or free the connection.
+fn each_handler(c: ConnectionRef<'_>, t: &mut NoApp, mut call: impl FnMut(&mut NoApp, Handler) -> bool) {
+    c.get(t).handlers.rewind::<0>();
+    loop {
+        let handlers = &mut c.get(t).handlers;
+        let Some(handler) = handlers.current::<0>().map(|item| *item.value) else { break };
+        handlers.advance::<0>();
+        if !call(t, handler) {
+            break;
+        }
+    }
+}
+
+/// What is to be done next with what has been received.
+enum Step {
+    /// Nothing: it is incomplete, or all dealt with.
+    Wait,
+    /// Nothing, and nothing that comes is of interest.
+    Stop,
+    /// These bytes are of no use: they go.
+    Consume(usize),
+    /// A packet over the limit begins.
+    Oversized {
+        /// Bytes of the whole packet.
+        total: usize,
+        /// The limit.
+        limit: usize,
+        /// Where its topic is.
+        topic: Range<usize>,
+    },
+    /// A packet that was dropped is to be acknowledged.
+    Answer(AckKind, PacketId),
+    /// A packet is to be delivered.
+    Deliver(Delivery, Reaction),
+    /// No memory for it now.
+    OutOfMemory,
+    /// The broker broke the protocol, with a packet that begins with this byte.
+    Violation(ProtocolError, i32),
+}
+
+/// Deals with the packets that have been received, one by one, as long as each can be dealt with.
+/// `fresh`: something has just come in.
+pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
+    if c.look(t).websocket.is_opening() {
+        return;
+    }
+    loop {
+        pump::unframe(c, t, false);
+        // Without memory there was a log line, and its hook may have ended the connection.
+        let Some((connection, live)) = c.live_as(t, nc) else { break };
+        let done = match connection.next_step(&live, fresh) {
+            Step::Wait => {
+                // No more can come before a close that waits.
+                pump::unframe(c, t, true);
+                break;
+            }
+            Step::Consume(n) => Some(n),
+            Step::Stop => break,
+            Step::Oversized { total, limit, topic } => {
+                c.log_found(t, |_, live| {
+                    let text = live?.into_received().get(topic).unwrap_or(&[]);
+                    Some(Line { what: Some(Log::Oversized), text, a: total as i32, b: limit as i32 })
+                });
+                Some(0)
+            }
+            Step::Answer(ack, id) => {
+                let answered = answer(c, t, ack, id);
+                if answered {
+                    c.get(t).core.session.answered_dropped();
+                }
+                answered.then_some(0)
+            }
+            Step::Deliver(delivery, reaction) => deliver(c, t, &delivery, reaction),
+            Step::OutOfMemory => {
+                c.say(t, Log::NoMemory);
+                None
+            }
+            Step::Violation(error, first) => {
+                // What is owed to the packets before it goes out first.
+                close_after(c, t, Reason::Violation);
+                c.log(t, Log::Violation, first, error as i32);
+                continue;
+            }
+        };
+        let Some(n) = done else {
+            // No memory, or no room for the answer: the rest waits for the next poll.
+            c.get(t).poll_idle = false;
+            break;
+        };
+        if n == 0 {
+            continue;
+        }
+        let Some((connection, mut live)) = c.live_as(t, nc) else { break };
+        connection.websocket.consumed(n);
+        // With nothing left and nothing owed there is nothing more to look at.
+        if live.consume(0, n) == 0 && !connection.core.session.is_dropping() {
+            break;
+        }
+    }
+}
+
+impl Connection {
+    /// Looks at what has been received on its Mongoose connection `nc`, and tells the session.
+    fn next_step(&mut self, nc: &Nc<'_>, fresh: bool) -> Step {
+        let (bytes, limit) = nc.received();
+        // Without bytes there may be something to do as well: the answer to a packet that was
+        // dropped to its end.
+        let buf = bytes.get(..self.websocket.readable(bytes.len())).unwrap_or(&[]);
+        let session = &mut self.core.session;
+        if !session.may_send() {
+            // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
+            return if buf.is_empty() { Step::Stop } else { Step::Consume(buf.len()) };
+        }
+        let first = buf.first().map_or(0, |&first| first as i32);
+        match session.frame(buf, limit) {
+            Err(error) => Step::Violation(error, first),
+            Ok(Framed::More) => {
+                if fresh && !buf.is_empty() {
+                    session.progress(now());
+                }
+                Step::Wait
+            }
+            Ok(Framed::Packet(header, body)) => match self.take_packet(nc.id(), header, body) {
+                Ok((delivery, reaction)) => Step::Deliver(delivery, reaction),
+                Err(ReceiveError::Violation(error)) => Step::Violation(error, first),
+                Err(ReceiveError::OutOfMemory) => Step::OutOfMemory,
+            },
+            Ok(Framed::Drop(n)) => {
+                session.progress(now());
+                Step::Consume(n)
+            }
+            Ok(Framed::Oversized { total, topic }) => {
+                // Behind the fixed header and the length; empty in what is no message.
+                let at = topic.as_ptr().addr().wrapping_sub(buf.as_ptr().addr());
+                Step::Oversized { total, limit, topic: at..at.wrapping_add(topic.len()) }
+            }
+            Ok(Framed::Answer(ack, id)) => Step::Answer(ack, id),
+        }
+    }
+
+    /// Decodes a packet and tells the session of it.
+    fn take_packet(&mut self, nc: NcId, header: Header, body: &[u8]) -> Result<(Delivery, Reaction), ReceiveError> {
+        let p = decode(header, body)?;
+        let others = !self.handlers.is_empty();
+        let reaction = self.core.session.receive(p, others, now())?;
+        let size = header.total();
+        let packet = mgos_mqtt_packet {
+            first: p.first,
+            id: p.id.map_or(0, PacketId::get),
+            size,
+            topic_len: p.topic.len(),
+            payload_len: if p.topic.is_empty() { 0 } else { p.payload.len() },
+            topic_at: header.len as usize + 2,
+            payload_at: size - p.payload.len(),
+        };
+        let code = p.payload.last().map_or(0, |&code| code as i32);
+        Ok((Delivery { nc, packet, code }, reaction))
+    }
+}
+
+/// Sends an acknowledgement. False if there was no memory for it, or too much waits to leave.
+fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bool {
+    let Some((connection, nc)) = c.live(t) else { return true };
+    if !connection.core.session.may_send() {
+        return true;
+    }
+    if nc.is_backlogged() {
+        return false;
+    }
+    pump::send(c, t, &OutPacket::ack(ack, id)) != Err(NotWritten::OutOfMemory)
+}
+
+/// Answers a packet and tells whom it concerns. `Some` with its size, or `None` if it must be handed
+/// in again later.
+fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: Reaction) -> Option<usize> {
+    let Delivery { nc, ref packet, code } = *delivery;
+    let Reaction { answer: ack, notify } = reaction;
+    let id = PacketId::new(packet.id);
+    if let (Some(ack), Some(id)) = (ack, id)
+        && !answer(c, t, ack, id)
+    {
+        c.get(t).core.session.unanswered(reaction, id);
+        return None;
+    }
+    // Counted when it is certain that it is not handed in again.
+    if packet.topic_len > 0 && notify != Notify::Nobody {
+        let received = &mut c.get(t).counters.received;
+        *received = received.wrapping_add(1);
+    }
+    match notify {
+        Notify::Nobody => {}
+        Notify::Accepted => accepted(c, t, delivery),
+        Notify::Refused => {
+            close_now(c, t, Reason::Refused);
+            c.log(t, Log::Refused, code, 0);
+            c.cloud_event(t, Cloud::ConnectError);
+        }
+        Notify::Subscribers => {
+            while let Some((connection, live)) = c.live_as(t, nc) {
+                let session = &mut connection.core.session;
+                let topic = if session.is_undecided() { delivery.topic(&live) } else { &[] };
+                let Some(to) = session.next_recipient(topic) else { break };
+                delivery.call_subscriber(c, t, to);
+            }
+        }
+        Notify::Subscriber => settled(c, t, delivery),
+        Notify::Downgraded | Notify::Handlers => {
+            // Once, not for each message.
+            let is_downgrade = notify == Notify::Downgraded;
+            if is_downgrade && !core::mem::replace(&mut c.get(t).downgrade_logged, true) {
+                c.say(t, Log::Downgraded);
+            }
+            delivery.call_handlers(c, t);
+            let is_theirs = notify == Notify::Handlers
+                && delivery.kind() == kind::PUBLISH
+                && QoS::of_flags(packet.first) == QoS::AtLeastOnce
+                && ack.is_none();
+            if is_theirs && let Some(id) = id {
+                acknowledge_for_handlers(c, t, nc, id);
+            }
+        }
+    }
+    // Pings wait for the timer or a poll.
+    if c.get(t).core.session.may_have_more() {
+        pump(c, t);
+    } else {
+        log_notices(c, t);
+    }
+    Some(packet.size)
+}
+
+/// CONNACK 0 has come.
+fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
+    let connection = c.get(t);
+    let key = connection.session_key();
+    let longest = connection.number(Number::ReconnectMax) as u32;
+    let timeout = connection.number(Number::AckTimeout);
+    connection.core.accepted(key, longest, now());
+    connection.no_connack = 0;
+    connection.limit_qos();
+    connection.core.session.set_ack_timeout(timeout);
+    c.say(t, Log::Connack);
+    let connection = c.get(t);
+    connection.cloud_event_sent = connection.number(Number::CloudEvents) != 0;
+    c.cloud_event(t, Cloud::Connected);
+    // All subscriptions go out before anyone is told, and what is queued goes after.
+    pump(c, t);
+    delivery.call_handlers(c, t);
+    c.get(t).core.session.connack_delivered();
+}
+
+/// SUBACK has come for one of our subscriptions.
+fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
+    const FAILED: i32 = 0x80;
+    let connection = c.get(t);
+    let Some((_, recipient)) = connection.core.session.settled() else { return };
+    if delivery.code == FAILED {
+        connection.subs_refused = connection.subs_refused.saturating_add(1);
+        c.log_found(t, |connection, _| {
+            let (text, _) = connection.core.session.settled()?;
+            Some(Line { what: Some(Log::SubFailed), text, a: FAILED, b: 0 })
+        });
+    }
+    // A log hook may have unsubscribed it.
+    let now_settled = c.get(t).core.session.settled();
+    if now_settled.is_some_and(|(_, still)| still == recipient) && !recipient.messages_only {
+        delivery.call_subscriber(c, t, recipient);
+    }
+}
+
+/// A message at QoS 1 that nobody has subscribed to was passed to the handlers of the connection.
+/// Where none of them has ever acknowledged one, none will.
+fn acknowledge_for_handlers(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, id: PacketId) {
+    let Some((connection, nc)) = c.live_as(t, nc) else { return };
+    // The handlers may just have acknowledged this one, which takes it off again.
+    connection.unacked = connection.unacked.saturating_add(1);
+    connection.note_app_writes(&nc);
+    if !connection.app_acks {
+        connection.unacked = 0;
+        answer(c, t, AckKind::PubAck, id);
+    } else if connection.unacked == UNACKED {
+        // One more, so that it is not said again.
+        connection.unacked += 1;
+        c.say(t, Log::Unacked);
+    }
+}

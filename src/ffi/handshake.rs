@@ -1,0 +1,192 @@
+//! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
+//! out, by us or by the app's callback.
+
+use super::app::{Line, NoApp};
+use super::clock::now;
+use super::config::Config;
+use super::connection::{Connection, ConnectionRef};
+use super::nc::{Nc, NotWritten};
+use super::pump::{close_now, conclude_write};
+use super::shim::{Cloud, Log, Number};
+use super::types::Reason;
+use super::websocket::{self, Opening};
+use crate::wire::{Connect, check_name, connect_terms};
+use core::ffi::c_int;
+
+/// The status of a failed TLS handshake.
+const MG_SSL_ERROR: c_int = -3;
+
+/// After this many connections in a row that end before CONNACK the log says what that usually
+/// means.
+const NO_CONNACK: u8 = 3;
+
+/// TCP and TLS are up, or have failed.
+pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
+    c.log(t, Log::Connected, status, 0);
+    if status != 0 {
+        c.get(t).ends(Reason::Unreachable);
+        if status == MG_SSL_ERROR {
+            no_connack(c, t);
+        }
+        c.cloud_event(t, Cloud::ConnectError);
+        return;
+    }
+    let connection = c.get(t);
+    if connection.nc.is_none() || !connection.core.is_opening() {
+        return;
+    }
+    if !connection.websocket.is_used() {
+        connect(c, t);
+    } else if connection.config().is_none() {
+        close_now(c, t, Reason::Config);
+    } else if !websocket::upgrade(c, t) {
+        opened(c, t, Opening::OutOfMemory);
+    }
+}
+
+/// The WebSocket handshake has come this far.
+pub fn opened(c: ConnectionRef<'_>, t: &mut NoApp, opening: Opening) {
+    match opening {
+        Opening::Pending => {}
+        Opening::Open => connect(c, t),
+        Opening::Refused => {
+            close_now(c, t, Reason::Refused);
+            c.cloud_event(t, Cloud::ConnectError);
+        }
+        Opening::OutOfMemory => {
+            close_now(c, t, Reason::NoMemory);
+            c.say(t, Log::NoMemory);
+        }
+    }
+}
+
+/// The server was reached and has not answered CONNECT.
+#[inline(never)]
+pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    connection.no_connack = connection.no_connack.saturating_add(1);
+    if connection.no_connack == NO_CONNACK {
+        c.say(t, Log::NoConnack);
+    }
+}
+
+/// The transport is up: CONNECT, by us or by the app's callback.
+fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some((connection, mut nc)) = c.live(t) else { return };
+    if connection.config().is_none() {
+        return close_now(c, t, Reason::Config);
+    }
+    if connection.connect_fn.is_some() {
+        return ask_app(c, t);
+    }
+    let (written, remarks) = connection.write_connect(&mut nc);
+    if let Some(result) = written {
+        conclude_write(c, t, result);
+    }
+    if remarks.bad_will {
+        c.log_found(t, |connection, _| {
+            let text = connection.config()?.will_topic()?;
+            Some(Line { what: Some(Log::BadWill), text, a: 0, b: 0 })
+        });
+    }
+    for (applies, what) in [
+        (remarks.no_will, Log::NoWill),
+        (remarks.no_user, Log::NoUser),
+        (remarks.no_client_id, Log::NoClientId),
+        (written.is_none(), Log::TooLong),
+    ] {
+        if applies {
+            c.say(t, what);
+        }
+    }
+    match written {
+        Some(Ok(())) => {}
+        Some(Err(_)) => close_now(c, t, Reason::NoMemory),
+        None => {
+            close_now(c, t, Reason::Config);
+            c.cloud_event(t, Cloud::ConnectError);
+        }
+    }
+}
+
+/// What is unusual about a configuration, each to be said in the log.
+struct Remarks {
+    /// The will is left out because of its topic.
+    bad_will: bool,
+    /// will_retain without a complete will.
+    no_will: bool,
+    /// A password without a user name.
+    no_user: bool,
+    /// An empty client ID with clean_session false.
+    no_client_id: bool,
+}
+
+impl Connection {
+    /// Writes the CONNECT that the configuration asks for. `None` if one of its strings does not fit
+    /// a packet, or is not UTF-8.
+    fn write_connect(&mut self, nc: &mut Nc<'_>) -> (Option<Result<(), NotWritten>>, Remarks) {
+        // SAFETY: the configuration is alive and unchanged, as no app code runs here.
+        let config = unsafe { Config::new(self.config_ptr()) };
+        let number = |which| config.map_or(0, |config| config.number(which));
+        let mut connect = Connect {
+            fields: [None; 5],
+            clean_session: number(Number::CleanSession) != 0,
+            will_retain: number(Number::WillRetain) != 0,
+            keep_alive: keep_alive(number(Number::KeepAlive)),
+        };
+        if let Some(config) = config {
+            config.connect_strings(&mut connect.fields);
+        }
+        let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
+        // Brokers close the connection over a bad one, before CONNACK.
+        let bad_will = will_topic.is_some_and(|topic| check_name(topic).is_err());
+        let lacks_will = bad_will || will_topic.is_none() || will_message.is_none();
+        if lacks_will {
+            (*will_topic, *will_message) = (None, None);
+        }
+        let no_user = user.is_none() && password.take().is_some();
+        let no_client_id = client_id.get_or_insert(&[]).is_empty() && !connect.clean_session;
+        connect.clean_session |= no_client_id;
+        let no_will = connect.will_retain && lacks_will && !bad_will;
+        let mut room = [0; 10];
+        let written = connect.out(&mut room).map(|out| self.write(nc, &out));
+        if written == Some(Ok(())) {
+            self.core.session.connect_sent(connect.clean_session, connect.keep_alive, now());
+            nc.set_keep_alive(connect.keep_alive);
+        }
+        let bad_will = bad_will && written == Some(Ok(()));
+        (written, Remarks { bad_will, no_will, no_user, no_client_id })
+    }
+}
+
+/// The interval as CONNECT carries it. 0 stands for 60, as Mongoose has always had it; what is out of
+/// range is brought into it.
+fn keep_alive(seconds: i32) -> u16 {
+    match seconds {
+        0 => 60,
+        _ => seconds.clamp(0, u16::MAX as i32) as u16,
+    }
+}
+
+/// The app's callback sends CONNECT. What it has sent tells what it asked for.
+fn ask_app(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some(nc) = c.look(t).nc else { return };
+    let len = c.call_connect_fn(t);
+    if c.is_on(t, nc) {
+        note_app_connect(c, t, len);
+    }
+}
+
+/// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent are
+/// its.
+pub fn note_app_connect(c: ConnectionRef<'_>, t: &mut NoApp, len: usize) {
+    let Some((connection, mut nc)) = c.live(t) else { return };
+    let Some(interval) = nc.app_sent() else { return };
+    connection.poll_idle = false;
+    if !connection.core.session.has_begun() {
+        let terms = connect_terms(nc.last_unsent(len));
+        let (clean_session, keep_alive) = terms.unwrap_or_else(|| (connection.number(Number::CleanSession) != 0, interval));
+        connection.core.session.connect_sent(clean_session, keep_alive, now());
+    }
+    connection.note_app_writes(&nc);
+}
