@@ -3,8 +3,7 @@
 use super::shim::{self, Number};
 use super::types::mgos_config_mqtt;
 use crate::conn::Waits;
-use crate::wire::QoS;
-use core::ffi::CStr;
+use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null};
 
@@ -34,22 +33,12 @@ impl<'t> Config<'t> {
 
     /// Those of its strings that CONNECT carries: client ID, will topic, will message, user name
     /// and password; `None` for one that is empty.
-    pub fn connect_strings(self, fields: &mut [Option<&'t [u8]>; 5]) {
+    pub fn connect_strings(self) -> [Option<&'t [u8]>; 5] {
         let mut strings = [null(); 5];
-        // SAFETY: the configuration is alive and unchanged for 't, and its strings end with a NUL.
-        unsafe {
-            shim::mgos_mqtt_shim_config_strings(self.ptr(), strings.as_mut_ptr());
-            for (field, string) in fields.iter_mut().zip(strings) {
-                *field = if string.is_null() { None } else { Some(CStr::from_ptr(string).to_bytes()) };
-            }
-        }
-    }
-
-    /// The topic of the will.
-    pub fn will_topic(self) -> Option<&'t [u8]> {
-        let mut fields = [None; 5];
-        self.connect_strings(&mut fields);
-        fields[1]
+        // SAFETY: the configuration is alive.
+        unsafe { shim::mgos_mqtt_shim_config_strings(self.ptr(), strings.as_mut_ptr()) };
+        // SAFETY: NULL, or a string with a NUL, alive and unchanged for 't.
+        strings.map(|string| unsafe { c_str(string) })
     }
 
     /// Stands for the session that it asks for: broker and client ID. Not 0.
@@ -65,19 +54,6 @@ impl<'t> Config<'t> {
             return None;
         }
         Some(Waits { min: number(Number::ReconnectMin) as u32, max: number(Number::ReconnectMax) as u32 })
-    }
-
-    /// The highest QoS that it allows. A negative number is no limit.
-    pub fn max_qos(self) -> QoS {
-        let max = self.number(Number::MaxQos);
-        if max < 0 { QoS::ExactlyOnce } else { QoS::clamped(max) }
-    }
-
-    /// A copy; of a system configuration itself, which is shared. `None` without memory.
-    pub fn copy(self) -> Option<OwnConfig> {
-        // SAFETY: the configuration is alive.
-        let copy = unsafe { shim::mgos_mqtt_shim_copy_config(self.ptr()) };
-        (!copy.is_null()).then_some(OwnConfig(copy))
     }
 }
 
@@ -95,6 +71,19 @@ impl OwnConfig {
         OwnConfig(config)
     }
 
+    /// Makes it, which is none yet, a copy of `config`, if there is one. False without memory.
+    pub fn fill(&mut self, config: Option<Config<'_>>) -> bool {
+        let Some(config) = config else { return true };
+        // SAFETY: the configuration is alive.
+        self.0 = unsafe { shim::mgos_mqtt_shim_copy_config(config.ptr()) };
+        !self.0.is_null()
+    }
+
+    /// True if it is this very configuration.
+    pub fn is(&self, config: Config<'_>) -> bool {
+        self.0 == config.ptr()
+    }
+
     /// The configuration, as long as this is not replaced.
     pub fn get(&self) -> Option<Config<'_>> {
         // SAFETY: it is alive while it is held, and while this is borrowed no app code changes it.
@@ -108,4 +97,13 @@ impl Drop for OwnConfig {
         // NULL and system configurations alone.
         unsafe { shim::mgos_mqtt_shim_free_config(self.0) };
     }
+}
+
+/// The bytes of a C string; `None` for NULL.
+///
+/// # Safety
+/// `s` is NULL or ends with a NUL, and does not change while the slice is in use.
+pub unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a [u8]> {
+    // SAFETY: by the contract.
+    if s.is_null() { None } else { Some(unsafe { CStr::from_ptr(s) }.to_bytes()) }
 }

@@ -3,8 +3,8 @@
 
 use super::app::{self, NoApp};
 use super::clock::now;
-use super::config::Config;
-use super::connection::{ConnectionGuard, ConnectionRef, Handler, c_str};
+use super::config::{Config, c_str};
+use super::connection::{ConnectionGuard, ConnectionRef, Handler};
 use super::events;
 use super::lifecycle;
 use super::nc::{Nc, NcId};

@@ -6,12 +6,12 @@ use super::config::{Config, OwnConfig};
 use super::nc::{Nc, NcId};
 use super::shim::Number;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
-use super::websocket::WebSocket;
+use super::websocket::{Stage, WebSocket};
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
 use crate::session::GivenUp;
 use crate::wire::{QoS, kind};
-use core::ffi::{CStr, c_char, c_void};
+use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null, null_mut};
 
@@ -62,6 +62,8 @@ pub struct Connection {
     /// A poll has nothing to do but to call the handlers: everything else waits for another event,
     /// the timer or a call of the app, each of which clears this.
     pub poll_idle: bool,
+    /// How far the connection has got, over WebSocket.
+    pub stage: Stage,
     /// A packet or an event is being delivered: another must wait.
     pub delivering: bool,
     /// The connection has ended during a delivery; the app is still to be told.
@@ -107,13 +109,13 @@ pub struct Connection {
     pub timer: usize,
     /// When the timer fires.
     pub timer_at: u32,
-    pub counters: Counters,
     /// Of the connection's events.
     pub handlers: List<Handler>,
     pub core: Conn<Handler>,
     pub websocket: WebSocket,
     pub connect_fn: mgos_mqtt_connect_fn_t,
     pub connect_arg: *mut c_void,
+    pub counters: Counters,
 }
 
 impl Connection {
@@ -149,6 +151,7 @@ impl Connection {
         no_connack: 0,
         control_characters_logged: false,
         poll_idle: false,
+        stage: Stage::Off,
         free_pending: false,
         guards: 0,
     };
@@ -180,10 +183,12 @@ impl Connection {
 
     /// The highest QoS that may be used.
     pub fn max_qos(&self) -> QoS {
-        match self.max_qos_override {
-            0 => self.config().map_or(QoS::AtMostOnce, Config::max_qos),
-            n => QoS::clamped(n as i32 - 1),
+        let mut max = self.max_qos_override as i32 - 1;
+        if max < 0 {
+            max = self.number(Number::MaxQos);
         }
+        // A negative one means no limit.
+        if max < 0 { QoS::ExactlyOnce } else { QoS::clamped(max) }
     }
 
     /// Has the session keep to the highest QoS that may be used.
@@ -316,13 +321,4 @@ impl<'g> ConnectionRef<'g> {
     pub fn ptr(self) -> *mut mgos_mqtt_conn {
         self.0.as_ptr().cast()
     }
-}
-
-/// The bytes of a C string; `None` for NULL.
-///
-/// # Safety
-/// `s` is NULL or ends with a NUL, and does not change while the slice is in use.
-pub unsafe fn c_str<'a>(s: *const c_char) -> Option<&'a [u8]> {
-    // SAFETY: by the contract.
-    if s.is_null() { None } else { Some(unsafe { CStr::from_ptr(s) }.to_bytes()) }
 }

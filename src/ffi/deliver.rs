@@ -9,9 +9,8 @@ use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
 use super::types::{Reason, mgos_mqtt_packet};
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
-use crate::wire::{AckKind, Header, OutPacket, PacketId, ProtocolError, QoS, decode, kind};
+use crate::wire::{AckKind, Header, OutPacket, PacketId, QoS, decode, kind};
 use core::ffi::{c_int, c_void};
-use core::ops::Range;
 
 const MG_MQTT_EVENT_BASE: c_int = 200;
 
@@ -88,133 +87,95 @@ fn each_handler(c: ConnectionRef<'_>, t: &mut NoApp, mut call: impl FnMut(&mut N
     }
 }
 
-/// What is to be done next with what has been received.
-enum Step {
-    /// Nothing: it is incomplete, or all dealt with.
-    Wait,
-    /// Nothing, and nothing that comes is of interest.
-    Stop,
-    /// These bytes are of no use: they go.
-    Consume(usize),
-    /// A packet over the limit begins.
-    Oversized {
-        /// Bytes of the whole packet.
-        total: usize,
-        /// The limit.
-        limit: usize,
-        /// Where its topic is.
-        topic: Range<usize>,
-    },
-    /// A packet that was dropped is to be acknowledged.
-    Answer(AckKind, PacketId),
-    /// A packet is to be delivered.
-    Deliver(Delivery, Reaction),
-    /// No memory for it now.
-    OutOfMemory,
-    /// The broker broke the protocol, with a packet that begins with this byte.
-    Violation(ProtocolError, i32),
-}
-
 /// Deals with the packets that have been received, one by one, as long as each can be dealt with.
 /// `fresh`: something has just come in.
 pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
-    if c.look(t).websocket.is_opening() {
+    if c.look(t).is_upgrading() {
         return;
     }
     loop {
         pump::unframe(c, t, false);
         // Without memory there was a log line, and its hook may have ended the connection.
         let Some((connection, live)) = c.live_as(t, nc) else { break };
-        let done = match connection.next_step(&live, fresh) {
-            Step::Wait => {
-                // No more can come before a close that waits.
-                pump::unframe(c, t, true);
-                break;
-            }
-            Step::Consume(n) => Some(n),
-            Step::Stop => break,
-            Step::Oversized { total, limit, topic } => {
-                c.log_found(t, |_, live| {
-                    let text = live?.into_received().get(topic).unwrap_or(&[]);
-                    Some(Line { what: Some(Log::Oversized), text, a: total as i32, b: limit as i32 })
-                });
-                Some(0)
-            }
-            Step::Answer(ack, id) => {
-                let answered = answer(c, t, ack, id);
-                if answered {
-                    c.get(t).core.session.answered_dropped();
-                }
-                answered.then_some(0)
-            }
-            Step::Deliver(delivery, reaction) => deliver(c, t, &delivery, reaction),
-            Step::OutOfMemory => {
-                c.say(t, Log::NoMemory);
-                None
-            }
-            Step::Violation(error, first) => {
-                // What is owed to the packets before it goes out first.
-                close_after(c, t, Reason::Violation);
-                c.log(t, Log::Violation, first, error as i32);
-                continue;
-            }
-        };
-        let Some(n) = done else {
-            // No memory, or no room for the answer: the rest waits for the next poll.
-            c.get(t).poll_idle = false;
-            break;
-        };
-        if n == 0 {
-            continue;
-        }
-        let Some((connection, mut live)) = c.live_as(t, nc) else { break };
-        connection.websocket.consumed(n);
-        // With nothing left and nothing owed there is nothing more to look at.
-        if live.consume(0, n) == 0 && !connection.core.session.is_dropping() {
-            break;
-        }
-    }
-}
-
-impl Connection {
-    /// Looks at what has been received on its Mongoose connection `nc`, and tells the session.
-    fn next_step(&mut self, nc: &Nc<'_>, fresh: bool) -> Step {
-        let (bytes, limit) = nc.received();
+        let (bytes, limit) = live.received();
         // Without bytes there may be something to do as well: the answer to a packet that was
         // dropped to its end.
-        let buf = bytes.get(..self.websocket.readable(bytes.len())).unwrap_or(&[]);
-        let session = &mut self.core.session;
+        let buf = bytes.get(..connection.readable(bytes.len())).unwrap_or(&[]);
+        let first = buf.first().map_or(0, |&first| first as i32);
+        let session = &mut connection.core.session;
         if !session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
-            return if buf.is_empty() { Step::Stop } else { Step::Consume(buf.len()) };
+            let len = buf.len();
+            consume(c, t, nc, len);
+            break;
         }
-        let first = buf.first().map_or(0, |&first| first as i32);
-        match session.frame(buf, limit) {
-            Err(error) => Step::Violation(error, first),
+        let done = match session.frame(buf, limit) {
+            Err(error) => Err(ReceiveError::Violation(error)),
             Ok(Framed::More) => {
                 if fresh && !buf.is_empty() {
                     session.progress(now());
                 }
-                Step::Wait
+                // No more can come before a close that waits.
+                pump::unframe(c, t, true);
+                break;
             }
-            Ok(Framed::Packet(header, body)) => match self.take_packet(nc.id(), header, body) {
-                Ok((delivery, reaction)) => Step::Deliver(delivery, reaction),
-                Err(ReceiveError::Violation(error)) => Step::Violation(error, first),
-                Err(ReceiveError::OutOfMemory) => Step::OutOfMemory,
-            },
             Ok(Framed::Drop(n)) => {
                 session.progress(now());
-                Step::Consume(n)
+                Ok(n)
             }
+            Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
+                Ok((delivery, reaction)) => deliver(c, t, &delivery, reaction),
+                Err(error) => {
+                    if error == ReceiveError::OutOfMemory {
+                        c.say(t, Log::NoMemory);
+                    }
+                    Err(error)
+                }
+            },
             Ok(Framed::Oversized { total, topic }) => {
-                // Behind the fixed header and the length; empty in what is no message.
-                let at = topic.as_ptr().addr().wrapping_sub(buf.as_ptr().addr());
-                Step::Oversized { total, limit, topic: at..at.wrapping_add(topic.len()) }
+                let topic = &raw const *topic;
+                // SAFETY: the topic lies in the receive buffer, which nobody has touched since.
+                unsafe { c.log_raw(t, Log::Oversized, topic, total as i32, limit as i32) };
+                continue;
             }
-            Ok(Framed::Answer(ack, id)) => Step::Answer(ack, id),
+            Ok(Framed::Answer(ack, id)) => {
+                if answer(c, t, ack, id) {
+                    c.get(t).core.session.answered_dropped();
+                    continue;
+                }
+                Err(ReceiveError::OutOfMemory)
+            }
+        };
+        match done {
+            // With nothing left and nothing owed there is nothing more to look at.
+            Ok(n) => {
+                if consume(c, t, nc, n) {
+                    break;
+                }
+            }
+            // The rest waits for the next poll.
+            Err(ReceiveError::OutOfMemory) => {
+                c.get(t).poll_idle = false;
+                break;
+            }
+            Err(ReceiveError::Violation(error)) => {
+                // What is owed to the packets before it goes out first.
+                close_after(c, t, Reason::Violation);
+                c.log(t, Log::Violation, first, error as i32);
+            }
         }
     }
+}
 
+/// Removes what has been dealt with from the receive buffer. True if that was all, and no answer is
+/// owed.
+fn consume(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, len: usize) -> bool {
+    let Some((connection, mut live)) = c.live_as(t, nc) else { return true };
+    connection.websocket.consumed(len);
+    live.consume(0, len) == 0 && !connection.core.session.is_dropping()
+}
+
+impl Connection {
     /// Decodes a packet and tells the session of it.
     fn take_packet(&mut self, nc: NcId, header: Header, body: &[u8]) -> Result<(Delivery, Reaction), ReceiveError> {
         let p = decode(header, body)?;
@@ -247,9 +208,9 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
     pump::send(c, t, &OutPacket::ack(ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
-/// Answers a packet and tells whom it concerns. `Some` with its size, or `None` if it must be handed
-/// in again later.
-fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: Reaction) -> Option<usize> {
+/// Answers a packet and tells whom it concerns. Returns its size; out of memory, or without room for
+/// the answer, it is to be handed in again later.
+fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: Reaction) -> Result<usize, ReceiveError> {
     let Delivery { nc, ref packet, code } = *delivery;
     let Reaction { answer: ack, notify } = reaction;
     let id = PacketId::new(packet.id);
@@ -257,7 +218,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
         && !answer(c, t, ack, id)
     {
         c.get(t).core.session.unanswered(reaction, id);
-        return None;
+        return Err(ReceiveError::OutOfMemory);
     }
     // Counted when it is certain that it is not handed in again.
     if packet.topic_len > 0 && notify != Notify::Nobody {
@@ -303,7 +264,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
     } else {
         log_notices(c, t);
     }
-    Some(packet.size)
+    Ok(packet.size)
 }
 
 /// CONNACK 0 has come.

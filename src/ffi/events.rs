@@ -2,7 +2,8 @@
 
 use super::app::NoApp;
 use super::clock::{now, time_is_set};
-use super::connection::{ConnectionGuard, ConnectionRef, c_str};
+use super::config::c_str;
+use super::connection::{ConnectionGuard, ConnectionRef};
 use super::deliver::{call_handlers, receive};
 use super::handshake::{self, note_app_connect};
 use super::lifecycle;
@@ -12,7 +13,7 @@ use super::publish;
 use super::pump::{arm, frame_app_writes, pump};
 use super::shim::Number;
 use super::types::{ReturnedU16, mg_connection, mgos_mqtt_conn};
-use super::websocket;
+use super::websocket::{self, Stage};
 use crate::session::RequestError;
 use core::ffi::{c_char, c_int, c_void};
 
@@ -70,7 +71,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
         }
         return;
     }
-    if connection.websocket.is_opening() {
+    if connection.is_upgrading() {
         let opening = websocket::opening(c, t, ev == MG_EV_POLL);
         handshake::opened(c, t, opening);
     }
@@ -111,7 +112,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
 
 /// The event loop goes round.
 fn poll(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) {
-    if !c.look(t).websocket.is_opening() {
+    if !c.look(t).is_upgrading() {
         note_app_connect(c, t, 0);
     }
     let Some((connection, live)) = c.live_as(t, nc) else { return };
@@ -120,31 +121,31 @@ fn poll(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) {
     }
     let unsent = live.unsent();
     // Whatever has to be tried again takes this back.
-    connection.poll_idle = !connection.websocket.is_used() && unsent == 0;
+    connection.poll_idle = !connection.is_websocket() && unsent == 0;
     connection.core.session.polled(unsent, now());
     lifecycle::wake(c, t);
     pump(c, t);
     receive(c, t, nc, false);
 }
 
-/// Counts what the link has taken or brought, but for the opening of a WebSocket: Mongoose tells of
-/// some of that twice.
+/// Counts what the link has taken or brought, but for the opening of a WebSocket.
 fn count_bytes(c: ConnectionRef<'_>, t: &mut NoApp, sent: bool, n: c_int) {
-    let Some((connection, nc)) = c.live(t) else { return };
-    let count = n.max(0) as usize;
+    let Some((connection, nc)) = c.live(t).filter(|_| n > 0) else { return };
+    let count = n as usize;
+    let mut bytes = &mut connection.counters.bytes_received;
     if sent {
         connection.websocket.sent(count);
         connection.accounted = connection.accounted.saturating_sub(count);
+        bytes = &mut connection.counters.bytes_sent;
     }
-    if n <= 0 || connection.websocket.is_opening() {
+    // Mongoose tells of some bytes of the opening of a WebSocket twice.
+    if connection.stage > Stage::Open {
         return;
     }
+    *bytes = bytes.wrapping_add(n as u32);
     if sent {
         connection.core.session.left(count, nc.unsent(), now());
     }
-    let counters = &mut connection.counters;
-    let bytes = if sent { &mut counters.bytes_sent } else { &mut counters.bytes_received };
-    *bytes = bytes.wrapping_add(n as u32);
 }
 
 /// The timer that `mgos_mqtt_shim_timer` has set.
@@ -174,18 +175,15 @@ pub unsafe extern "C" fn mgos_mqtt_core_net(c: *mut mgos_mqtt_conn, up: u32) {
     let t = &mut unsafe { NoApp::enter() };
     // SAFETY: by the contract; nothing is borrowed yet.
     let Some(guard) = (unsafe { ConnectionGuard::new(c) }) else { return };
-    on_network(guard.get(), t, up != 0);
-}
-
-fn on_network(c: ConnectionRef<'_>, t: &mut NoApp, up: bool) {
+    let c = guard.get();
     let connection = c.get(t);
-    if up {
+    if up == 0 {
+        connection.core.network_down();
+    } else {
         connection.core.network_up(now());
         if connection.core.is_wanted() && connection.number(Number::Enable) != 0 {
             lifecycle::connect(c, t);
         }
-    } else {
-        connection.core.network_down();
     }
     pump(c, t);
 }
@@ -196,14 +194,13 @@ fn on_network(c: ConnectionRef<'_>, t: &mut NoApp, up: bool) {
 /// `c` is a live connection object.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
-    // SAFETY: the first thing here, once.
-    let t = &mut unsafe { NoApp::enter() };
-    // SAFETY: by the contract; nothing is borrowed yet.
-    let Some(guard) = (unsafe { ConnectionGuard::keep_idle(c) }) else { return };
-    let c = guard.get();
-    if c.look(t).awaiting_time && time_is_set() {
-        c.get(t).poll_idle = false;
-        on_network(c, t, true);
+    // SAFETY: nothing is borrowed yet.
+    let t = &unsafe { NoApp::enter() };
+    // SAFETY: by the contract; no app code runs here.
+    let waits = unsafe { ConnectionRef::kept_alive(c) }.is_some_and(|c| c.look(t).awaiting_time);
+    if waits && time_is_set() {
+        // SAFETY: by the contract; nothing is borrowed any more.
+        unsafe { mgos_mqtt_core_net(c, 1) };
     }
 }
 

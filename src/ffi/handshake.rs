@@ -1,12 +1,11 @@
 //! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
 //! out, by us or by the app's callback.
 
-use super::app::{Line, NoApp};
+use super::app::NoApp;
 use super::clock::now;
-use super::config::Config;
-use super::connection::{Connection, ConnectionRef};
-use super::nc::{Nc, NotWritten};
-use super::pump::{close_now, conclude_write};
+use super::connection::ConnectionRef;
+use super::nc::NotWritten;
+use super::pump::close_now;
 use super::shim::{Cloud, Log, Number};
 use super::types::Reason;
 use super::websocket::{self, Opening};
@@ -35,7 +34,7 @@ pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
     if connection.nc.is_none() || !connection.core.is_opening() {
         return;
     }
-    if !connection.websocket.is_used() {
+    if !connection.is_websocket() {
         connect(c, t);
     } else if connection.config().is_none() {
         close_now(c, t, Reason::Config);
@@ -73,89 +72,62 @@ pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// The transport is up: CONNECT, by us or by the app's callback.
 fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return };
-    if connection.config().is_none() {
-        return close_now(c, t, Reason::Config);
-    }
     if connection.connect_fn.is_some() {
         return ask_app(c, t);
     }
-    let (written, remarks) = connection.write_connect(&mut nc);
-    if let Some(result) = written {
-        conclude_write(c, t, result);
+    connection.note_app_writes(&nc);
+    let Some(config) = connection.config() else { return close_now(c, t, Reason::Config) };
+    let number = |which| config.number(which);
+    let mut connect = Connect {
+        fields: config.connect_strings(),
+        clean_session: number(Number::CleanSession) != 0,
+        will_retain: number(Number::WillRetain) != 0,
+        keep_alive: keep_alive(number(Number::KeepAlive)),
+    };
+    let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
+    // Brokers close the connection over a bad one, before CONNACK.
+    let bad_will = will_topic.filter(|topic| check_name(topic).is_err());
+    let lacks_will = bad_will.is_some() || will_topic.is_none() || will_message.is_none();
+    if lacks_will {
+        (*will_topic, *will_message) = (None, None);
     }
-    if remarks.bad_will {
-        c.log_found(t, |connection, _| {
-            let text = connection.config()?.will_topic()?;
-            Some(Line { what: Some(Log::BadWill), text, a: 0, b: 0 })
-        });
+    let no_user = user.is_none() && password.take().is_some();
+    let no_client_id = client_id.get_or_insert(&[]).is_empty() && !connect.clean_session;
+    connect.clean_session |= no_client_id;
+    let (clean_session, keep_alive) = (connect.clean_session, connect.keep_alive);
+    let no_will = connect.will_retain && lacks_will && bad_will.is_none();
+    let mut room = [0; 10];
+    let written = match connect.out(&mut room) {
+        Some(out) => nc.write(&out),
+        None => Err(NotWritten::TooLarge),
+    };
+    let bad_will = bad_will.map(|topic| &raw const *topic);
+    if written.is_ok() {
+        // Over WebSocket it is put into a frame when this event has been dealt with.
+        connection.accounted = nc.unsent();
+        connection.core.session.connect_sent(clean_session, keep_alive, now());
+        nc.set_keep_alive(keep_alive);
     }
-    for (applies, what) in [
-        (remarks.no_will, Log::NoWill),
-        (remarks.no_user, Log::NoUser),
-        (remarks.no_client_id, Log::NoClientId),
-        (written.is_none(), Log::TooLong),
-    ] {
+    if let Some(topic) = bad_will {
+        // SAFETY: it lies in the configuration, and no app code has run since it was read.
+        unsafe { c.log_raw(t, Log::BadWill, topic, 0, 0) };
+    }
+    let mut remark = |applies, what| {
         if applies {
             c.say(t, what);
         }
-    }
+    };
+    remark(no_will, Log::NoWill);
+    remark(no_user, Log::NoUser);
+    remark(no_client_id, Log::NoClientId);
     match written {
-        Some(Ok(())) => {}
-        Some(Err(_)) => close_now(c, t, Reason::NoMemory),
-        None => {
+        Ok(()) => {}
+        Err(NotWritten::OutOfMemory) => opened(c, t, Opening::OutOfMemory),
+        Err(NotWritten::TooLarge) => {
             close_now(c, t, Reason::Config);
+            c.say(t, Log::TooLong);
             c.cloud_event(t, Cloud::ConnectError);
         }
-    }
-}
-
-/// What is unusual about a configuration, each to be said in the log.
-struct Remarks {
-    /// The will is left out because of its topic.
-    bad_will: bool,
-    /// will_retain without a complete will.
-    no_will: bool,
-    /// A password without a user name.
-    no_user: bool,
-    /// An empty client ID with clean_session false.
-    no_client_id: bool,
-}
-
-impl Connection {
-    /// Writes the CONNECT that the configuration asks for. `None` if one of its strings does not fit
-    /// a packet, or is not UTF-8.
-    fn write_connect(&mut self, nc: &mut Nc<'_>) -> (Option<Result<(), NotWritten>>, Remarks) {
-        // SAFETY: the configuration is alive and unchanged, as no app code runs here.
-        let config = unsafe { Config::new(self.config_ptr()) };
-        let number = |which| config.map_or(0, |config| config.number(which));
-        let mut connect = Connect {
-            fields: [None; 5],
-            clean_session: number(Number::CleanSession) != 0,
-            will_retain: number(Number::WillRetain) != 0,
-            keep_alive: keep_alive(number(Number::KeepAlive)),
-        };
-        if let Some(config) = config {
-            config.connect_strings(&mut connect.fields);
-        }
-        let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
-        // Brokers close the connection over a bad one, before CONNACK.
-        let bad_will = will_topic.is_some_and(|topic| check_name(topic).is_err());
-        let lacks_will = bad_will || will_topic.is_none() || will_message.is_none();
-        if lacks_will {
-            (*will_topic, *will_message) = (None, None);
-        }
-        let no_user = user.is_none() && password.take().is_some();
-        let no_client_id = client_id.get_or_insert(&[]).is_empty() && !connect.clean_session;
-        connect.clean_session |= no_client_id;
-        let no_will = connect.will_retain && lacks_will && !bad_will;
-        let mut room = [0; 10];
-        let written = connect.out(&mut room).map(|out| self.write(nc, &out));
-        if written == Some(Ok(())) {
-            self.core.session.connect_sent(connect.clean_session, connect.keep_alive, now());
-            nc.set_keep_alive(connect.keep_alive);
-        }
-        let bad_will = bad_will && written == Some(Ok(()));
-        (written, Remarks { bad_will, no_will, no_user, no_client_id })
     }
 }
 

@@ -34,14 +34,8 @@ fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Opt
     let c = guard.get();
     let connection = c.get(t);
     connection.id = id as i16;
-    let mut complete = true;
-    for (slot, config) in connection.configs.iter_mut().zip(configs) {
-        let Some(config) = config else { continue };
-        match config.copy() {
-            Some(copy) => *slot = copy,
-            None => complete = false,
-        }
-    }
+    let [first, second, _] = &mut connection.configs;
+    let complete = first.fill(configs[0]) && second.fill(configs[1]);
     // SAFETY: the object lives until it is freed, which ends the watch.
     if !complete || unsafe { shim::mgos_mqtt_shim_watch_net(made, 1) } == 0 {
         free(c, t);
@@ -151,7 +145,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     let limit = connection.number(Number::ConnectTimeout) as u32;
     let over_websocket = connection.number(Number::WsEnable) != 0;
     let key = connection.session_key();
-    connection.websocket.start(over_websocket);
+    connection.start_websocket(over_websocket);
     connection.close_reason = 0;
     connection.accounted = 0;
     connection.core.opening(limit, key, now());
@@ -194,26 +188,24 @@ pub fn set_config(c: ConnectionRef<'_>, t: &mut NoApp, config: Option<Config<'_>
         c.say(t, Log::NoConfig);
         return false;
     };
-    let [primary, backup] = [Slot::Primary, Slot::Backup].map(|slot| c.look(t).config_of(slot).map(Config::ptr));
-    let (slot, own) = if config.number(Number::Enable) == 0 {
-        (Slot::Custom, OwnConfig::NONE)
-    } else if config.number(Number::HasServer) == 0 {
+    let enabled = config.number(Number::Enable) != 0;
+    if enabled && config.number(Number::HasServer) == 0 {
         c.say(t, Log::NoServer);
         return false;
-    } else if Some(config.ptr()) == primary {
-        (Slot::Primary, OwnConfig::NONE)
-    } else if Some(config.ptr()) == backup {
-        (Slot::Backup, OwnConfig::NONE)
-    } else {
-        let Some(copy) = config.copy() else {
-            c.say(t, Log::NoMemory);
-            return false;
-        };
-        (Slot::Custom, copy)
+    }
+    let [primary, backup, _] = &c.look(t).configs;
+    let slot = match () {
+        _ if enabled && primary.is(config) => Slot::Primary,
+        _ if enabled && backup.is(config) => Slot::Backup,
+        _ => Slot::Custom,
     };
+    let mut own = OwnConfig::NONE;
+    if enabled && slot == Slot::Custom && !own.fill(Some(config)) {
+        c.say(t, Log::NoMemory);
+        return false;
+    }
     let connection = c.get(t);
     let live = connection.nc.is_some();
-    let enabled = slot != Slot::Custom || own.get().is_some();
     connection.core.reconfigured(slot, live && enabled);
     connection.configs[Slot::Custom as usize] = own;
     if live {

@@ -66,14 +66,6 @@ impl<'t> Nc<'t> {
         }
     }
 
-    /// What has been received and not consumed, until app code may run.
-    pub fn into_received(self) -> &'t [u8] {
-        let (bytes, _) = self.received();
-        // SAFETY: as in `received`; nothing is consumed through `self`, which is gone, and another
-        // `Nc` is not to be had while the token is borrowed for 't.
-        unsafe { core::slice::from_raw_parts(bytes.as_ptr(), bytes.len()) }
-    }
-
     /// Removes `len` bytes at `at` from what has been received, as far as they are there. Returns
     /// how many bytes are left.
     pub fn consume(&mut self, at: usize, len: usize) -> usize {
@@ -106,15 +98,21 @@ impl<'t> Nc<'t> {
 
     /// Puts bytes as they are into the send buffer. False without memory.
     pub fn put(&mut self, bytes: &[u8]) -> bool {
-        let (to, size) = (self.reserve(bytes.len()), bytes.len());
+        // SAFETY: `bytes` is readable and, as it is borrowed, lies elsewhere.
+        unsafe { self.put_raw(bytes.as_ptr(), bytes.len()) }
+    }
+
+    /// # Safety
+    /// `len` bytes at `from` are readable, and not in the send buffer.
+    unsafe fn put_raw(&mut self, from: *const u8, len: usize) -> bool {
+        let to = self.reserve(len);
         if to.is_null() {
             return false;
         }
-        // SAFETY: there is room for `size` bytes, and `bytes`, which is borrowed, lies elsewhere;
-        // `nc` is alive.
+        // SAFETY: there is room for `len` bytes, which are readable by the contract; `nc` is alive.
         unsafe {
-            to.copy_from_nonoverlapping(bytes.as_ptr(), size);
-            shim::mgos_mqtt_shim_send(self.ptr(), size);
+            to.copy_from_nonoverlapping(from, len);
+            shim::mgos_mqtt_shim_send(self.ptr(), len);
         }
         true
     }
@@ -122,20 +120,10 @@ impl<'t> Nc<'t> {
     /// Puts `len` bytes at `at` of what has been received into the send buffer. False without
     /// memory, and if they are not there.
     pub fn echo(&mut self, at: usize, len: usize) -> bool {
-        let to = self.reserve(len);
-        let Some(bytes) = self.received().0.get(at..).and_then(|rest| rest.get(..len)) else {
-            return false;
-        };
-        if to.is_null() {
-            return false;
-        }
-        // SAFETY: there is room for `len` bytes in the send buffer, which is another than the
-        // receive buffer; `nc` is alive.
-        unsafe {
-            to.copy_from_nonoverlapping(bytes.as_ptr(), len);
-            shim::mgos_mqtt_shim_send(self.ptr(), len);
-        }
-        true
+        let bytes = self.received().0.get(at..).and_then(|rest| rest.get(..len));
+        let Some(from) = bytes.map(<[u8]>::as_ptr) else { return false };
+        // SAFETY: they are in the receive buffer, which making room in the other does not touch.
+        unsafe { self.put_raw(from, len) }
     }
 
     /// True if so much waits to leave that nothing is answered: a broker that sends and does not

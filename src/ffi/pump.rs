@@ -8,7 +8,7 @@ use super::nc::{Nc, NotWritten};
 use super::notices::log_notices;
 use super::shim::{self, Frames, Log};
 use super::types::Reason;
-use super::websocket::{self, Outcome};
+use super::websocket::{self, Interruption};
 use crate::session::{NEVER, earlier, reached};
 use crate::wire::{OutPacket, PacketId, count_pubacks, kind};
 
@@ -73,30 +73,30 @@ pub fn has_room(c: ConnectionRef<'_>, t: &mut NoApp, size: usize) -> bool {
 }
 
 /// Works on frames, over WebSocket, and accounts for what waits to leave. Runs no app code.
-fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Outcome {
-    let outcome = websocket::frames(c, t, what);
+fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Interruption> {
+    let result = websocket::frames(c, t, what);
     if let Some((connection, nc)) = c.live(t) {
         connection.accounted = nc.unsent();
     }
-    outcome
+    result
 }
 
-/// Draws the consequence of what has come of the work on frames. May run app code.
-fn conclude(c: ConnectionRef<'_>, t: &mut NoApp, outcome: Outcome) {
-    match outcome {
-        Outcome::Done => {}
-        Outcome::Closed => {
+/// Draws the consequence where the work on frames has ended early. May run app code.
+fn conclude(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), Interruption>) {
+    match result {
+        Ok(()) => {}
+        Err(Interruption::CLOSED) => {
             let Some((connection, mut nc)) = c.live(t) else { return };
             connection.core.closing(0, 0);
             nc.close(true);
         }
-        Outcome::OutOfMemory => {
+        Err(Interruption::OUT_OF_MEMORY) => {
             close_now(c, t, Reason::NoMemory);
             c.say(t, Log::NoMemory);
         }
-        Outcome::BadFrame(error) => {
+        Err(why) => {
             close_now(c, t, Reason::Violation);
-            c.log(t, Log::BadFrame, error as i32, 0);
+            c.log(t, Log::BadFrame, why.rule(), 0);
         }
     }
 }
@@ -123,8 +123,8 @@ fn run_frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
         return;
     }
     connection.note_app_writes(&nc);
-    let outcome = frames(c, t, what);
-    conclude(c, t, outcome);
+    let result = frames(c, t, what);
+    conclude(c, t, result);
 }
 
 /// Sends whatever there is to send.

@@ -12,13 +12,14 @@ use super::connection::{Connection, ConnectionRef};
 use super::nc::{Nc, NcId};
 use super::shim::{self, Frames};
 use super::types::{mg_connection, mgos_mqtt_conn};
-use crate::wire::websocket::{Piece, Unframer, apply_mask, frame_head, opcode};
+use crate::wire::websocket::{FrameError, Piece, Unframer, apply_mask, frame_head, opcode};
 use core::ffi::c_void;
+use core::num::NonZeroU32;
 use core::ptr::null_mut;
 
-/// How far the connection has got.
+/// How far a connection over WebSocket has got.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum Stage {
+pub enum Stage {
     /// It is not one over WebSocket.
     Off,
     /// Frames go both ways.
@@ -33,7 +34,6 @@ enum Stage {
 
 /// The state of a connection over WebSocket.
 pub struct WebSocket {
-    stage: Stage,
     unframer: Unframer,
     /// Bytes at the front of the receive buffer that belong to MQTT.
     unframed: usize,
@@ -56,66 +56,31 @@ pub enum Opening {
     OutOfMemory,
 }
 
-/// What has come of the work on frames.
+/// Why the work on frames has ended early, as the number that crosses the seam.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// Nothing unusual.
-    Done,
-    /// The server has closed the WebSocket, and was answered.
-    Closed,
-    /// There was no memory for the header of a frame: what follows makes no sense to the server.
-    OutOfMemory,
-    /// The server has broken the protocol: a `FrameError`.
-    BadFrame(u8),
-}
+pub struct Interruption(NonZeroU32);
 
-impl Outcome {
-    /// As it crosses the seam: 0, 1, 2, or the error with 256 added.
-    fn to_number(self) -> u32 {
-        match self {
-            Outcome::Done => 0,
-            Outcome::Closed => 1,
-            Outcome::OutOfMemory => 2,
-            Outcome::BadFrame(error) => 256 + error as u32,
-        }
+impl Interruption {
+    /// The server has closed the WebSocket, and was answered.
+    pub const CLOSED: Self = Interruption(NonZeroU32::MIN);
+    /// There was no memory for the header of a frame: what follows makes no sense to the server.
+    pub const OUT_OF_MEMORY: Self = Interruption(NonZeroU32::MIN.saturating_add(1));
+    const BAD_FRAME: u32 = 256;
+
+    /// The server has broken the protocol.
+    fn bad_frame(error: FrameError) -> Self {
+        Interruption(NonZeroU32::MIN.saturating_add(Self::BAD_FRAME - 1 + error as u32))
     }
 
-    fn from_number(n: u32) -> Self {
-        match n {
-            0 => Outcome::Done,
-            1 => Outcome::Closed,
-            2 => Outcome::OutOfMemory,
-            n => Outcome::BadFrame(n as u8),
-        }
+    /// The rule that the server has broken, a `FrameError`.
+    pub fn rule(self) -> i32 {
+        (self.0.get() & (Self::BAD_FRAME - 1)) as i32
     }
 }
 
 impl WebSocket {
     /// None.
-    pub const NEW: Self = WebSocket { stage: Stage::Off, unframer: Unframer::NEW, unframed: 0, framed: 0, close_is_sent: false };
-
-    /// A connection begins, over WebSocket or not.
-    pub fn start(&mut self, enabled: bool) {
-        *self = Self::NEW;
-        if enabled {
-            self.stage = Stage::Connecting;
-        }
-    }
-
-    /// True if the connection is one over WebSocket.
-    pub fn is_used(&self) -> bool {
-        self.stage != Stage::Off
-    }
-
-    /// True while Mongoose does the handshake: what is in the buffers is not MQTT.
-    pub fn is_opening(&self) -> bool {
-        self.stage > Stage::Open
-    }
-
-    /// How many of the `len` bytes received belong to MQTT.
-    pub fn readable(&self, len: usize) -> usize {
-        if self.stage == Stage::Open { self.unframed } else { len }
-    }
+    pub const NEW: Self = WebSocket { unframer: Unframer::NEW, unframed: 0, framed: 0, close_is_sent: false };
 
     /// `n` bytes of MQTT have been dealt with.
     pub fn consumed(&mut self, n: usize) {
@@ -128,7 +93,7 @@ impl WebSocket {
     }
 
     /// Puts what has been written since the last frame into one; with `even_empty` also nothing.
-    fn frame(&mut self, nc: &mut Nc<'_>, opcode: u8, even_empty: bool) -> Result<(), Outcome> {
+    fn frame(&mut self, nc: &mut Nc<'_>, opcode: u8, even_empty: bool) -> Result<(), Interruption> {
         let at = self.framed;
         let len = nc.unsent().saturating_sub(at);
         if len == 0 && !even_empty {
@@ -137,7 +102,7 @@ impl WebSocket {
         // SAFETY: makes a number.
         let mask = unsafe { shim::mgos_mqtt_shim_random() }.to_ne_bytes();
         let head = frame_head(opcode, len, mask);
-        let payload = nc.insert_unsent(at, &head).ok_or(Outcome::OutOfMemory)?;
+        let payload = nc.insert_unsent(at, &head).ok_or(Interruption::OUT_OF_MEMORY)?;
         apply_mask(payload, mask);
         self.framed = at + head.len() + len;
         Ok(())
@@ -145,7 +110,7 @@ impl WebSocket {
 
     /// Writes a close frame (RFC 6455, 5.5.1) with the payload that `put` writes, unless one has
     /// been written. Without memory for it the connection ends without.
-    fn frame_close(&mut self, nc: &mut Nc<'_>, put: impl FnOnce(&mut Nc<'_>) -> bool) -> Result<(), Outcome> {
+    fn frame_close(&mut self, nc: &mut Nc<'_>, put: impl FnOnce(&mut Nc<'_>) -> bool) -> Result<(), Interruption> {
         if !core::mem::replace(&mut self.close_is_sent, true) && put(nc) {
             self.frame(nc, opcode::CLOSE, true)?;
         }
@@ -154,13 +119,13 @@ impl WebSocket {
 
     /// Takes what has come in out of its frames, and answers control frames. A close waits until
     /// the packets before it have been dealt with, unless `to_the_end`.
-    fn unframe(&mut self, nc: &mut Nc<'_>, to_the_end: bool) -> Result<(), Outcome> {
+    fn unframe(&mut self, nc: &mut Nc<'_>, to_the_end: bool) -> Result<(), Interruption> {
         // What the app has written goes before an answer.
         self.frame(nc, opcode::BINARY, false)?;
         loop {
             let at = self.unframed;
             let raw = nc.received().0.get(at..).unwrap_or(&[]);
-            let gone = match self.unframer.next(raw).map_err(|e| Outcome::BadFrame(e as u8))? {
+            let gone = match self.unframer.next(raw).map_err(Interruption::bad_frame)? {
                 Piece::More => return Ok(()),
                 Piece::Data(n) => {
                     self.unframed += n;
@@ -173,7 +138,7 @@ impl WebSocket {
                     }
                     self.frame_close(nc, |nc| nc.echo(at + head, len))?;
                     nc.consume(at, head + len);
-                    return Err(Outcome::Closed);
+                    return Err(Interruption::CLOSED);
                 }
                 Piece::Control { opcode, head, len } => {
                     // A ping stays unanswered without memory, and if the server does not read.
@@ -190,15 +155,36 @@ impl WebSocket {
 }
 
 impl Connection {
+    /// A connection begins, over WebSocket or not.
+    pub fn start_websocket(&mut self, enabled: bool) {
+        self.websocket = WebSocket::NEW;
+        self.stage = if enabled { Stage::Connecting } else { Stage::Off };
+    }
+
+    /// True if the connection is one over WebSocket.
+    pub fn is_websocket(&self) -> bool {
+        self.stage != Stage::Off
+    }
+
+    /// True while Mongoose does the handshake: what is in the buffers is not MQTT.
+    pub fn is_upgrading(&self) -> bool {
+        self.stage > Stage::Open
+    }
+
     /// True if there are frames to be made or taken apart.
     pub fn has_frames(&self) -> bool {
-        self.websocket.stage == Stage::Open
+        self.stage == Stage::Open
+    }
+
+    /// How many of the `len` bytes received belong to MQTT.
+    pub fn readable(&self, len: usize) -> usize {
+        if self.has_frames() { self.websocket.unframed } else { len }
     }
 }
 
 /// The handshake has come to `stage`.
 fn enter(c: ConnectionRef<'_>, t: &mut NoApp, stage: Stage) {
-    c.get(t).websocket.stage = stage;
+    c.get(t).stage = stage;
 }
 
 /// TCP and TLS are up: asks for WebSocket. False without memory.
@@ -214,7 +200,7 @@ pub fn upgrade(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
 /// # Safety
 /// `reply` is NULL, or what came with MG_EV_WEBSOCKET_HANDSHAKE_DONE.
 pub unsafe fn answered(c: ConnectionRef<'_>, t: &mut NoApp, reply: *mut c_void) -> Opening {
-    if c.look(t).websocket.stage != Stage::Upgrading {
+    if c.look(t).stage != Stage::Upgrading {
         return Opening::Pending;
     }
     let Some(nc) = c.look(t).nc else { return Opening::Pending };
@@ -235,7 +221,7 @@ pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
     if is_poll && unsafe { answered(c, t, null_mut()) } == Opening::Refused {
         return Opening::Refused;
     }
-    if c.look(t).websocket.stage != Stage::Agreed {
+    if c.look(t).stage != Stage::Agreed {
         return Opening::Pending;
     }
     let Some((connection, mut nc)) = c.live(t) else { return Opening::Pending };
@@ -247,17 +233,18 @@ pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
     if !is_poll {
         return Opening::Pending;
     }
-    connection.websocket.stage = Stage::Open;
+    connection.stage = Stage::Open;
     Opening::Open
 }
 
 /// Works on the frames of the live connection. It goes by way of the shim, which comes back only
 /// where Mongoose has WebSocket: the linker leaves all of it out of other firmware.
-pub fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Outcome {
+pub fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Interruption> {
     let connection = c.get(t);
-    let Some(nc) = connection.nc.filter(|_| connection.has_frames()) else { return Outcome::Done };
+    let Some(nc) = connection.nc.filter(|_| connection.has_frames()) else { return Ok(()) };
     // SAFETY: `nc` is alive; no reference to the connection is.
-    Outcome::from_number(unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc.ptr(), what) })
+    let result = unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc.ptr(), what) };
+    NonZeroU32::new(result).map_or(Ok(()), |n| Err(Interruption(n)))
 }
 
 /// The status code 1000 (RFC 6455, 7.4.1).
@@ -282,5 +269,5 @@ pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *m
         Frames::Close => websocket.frame_close(nc, |nc| nc.put(&NORMAL_CLOSURE)),
         Frames::OutOf | Frames::OutOfToTheEnd => websocket.unframe(nc, what == Frames::OutOfToTheEnd),
     };
-    result.err().unwrap_or(Outcome::Done).to_number()
+    result.err().map_or(0, |why| why.0.get())
 }
