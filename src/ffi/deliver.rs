@@ -106,7 +106,9 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
         if !session.may_send() {
             // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
             let len = buf.len();
-            consume(c, t, nc, len);
+            if len > 0 {
+                consume(c, t, nc, len);
+            }
             break;
         }
         let done = match session.frame(buf, limit) {

@@ -66,8 +66,8 @@ impl<'t> Nc<'t> {
         }
     }
 
-    /// Removes `len` bytes at `at` from what has been received, as far as they are there. Returns
-    /// how many bytes are left.
+    /// Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
+    /// bytes are left.
     pub fn consume(&mut self, at: usize, len: usize) -> usize {
         // SAFETY: `nc` is alive; the shim removes no more than there is.
         unsafe { shim::mgos_mqtt_shim_recv_consume(self.ptr(), at, len) }

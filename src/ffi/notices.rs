@@ -6,7 +6,7 @@ use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::shim::Log;
 use super::types::mgos_mqtt_event;
-use crate::session::{Millis, NEVER, Notice, reached};
+use crate::session::{Millis, Notice, reached};
 
 /// What the app is to be told of is gathered for this long, milliseconds.
 const EPISODE: u32 = 1000;
@@ -49,11 +49,8 @@ impl Connection {
         !self.free_pending && (told || self.core.session.has_given_up())
     }
 
-    /// When the events are to be raised; [`NEVER`] if there are none.
+    /// When the events are to be raised, as there are some.
     pub fn events_deadline(&mut self) -> Millis {
-        if !self.has_events() {
-            return NEVER;
-        }
         if self.events_at == 0 {
             self.events_at = now().wrapping_add(EPISODE).max(1);
         }

@@ -82,19 +82,27 @@ fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Inter
 }
 
 /// Draws the consequence where the work on frames has ended early. May run app code.
+#[inline(always)]
 fn conclude(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), Interruption>) {
-    match result {
-        Ok(()) => {}
-        Err(Interruption::CLOSED) => {
+    if let Err(why) = result {
+        interrupted(c, t, why);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn interrupted(c: ConnectionRef<'_>, t: &mut NoApp, why: Interruption) {
+    match why {
+        Interruption::CLOSED => {
             let Some((connection, mut nc)) = c.live(t) else { return };
             connection.core.closing(0, 0);
             nc.close(true);
         }
-        Err(Interruption::OUT_OF_MEMORY) => {
+        Interruption::OUT_OF_MEMORY => {
             close_now(c, t, Reason::NoMemory);
             c.say(t, Log::NoMemory);
         }
-        Err(why) => {
+        why => {
             close_now(c, t, Reason::Violation);
             c.log(t, Log::BadFrame, why.rule(), 0);
         }
@@ -108,6 +116,7 @@ pub fn frame_app_writes(c: ConnectionRef<'_>, t: &mut NoApp) {
 
 /// Takes what has come in out of its frames. Answers to control frames are ours, not the app's. May
 /// run app code.
+#[inline(never)]
 pub fn unframe(c: ConnectionRef<'_>, t: &mut NoApp, to_the_end: bool) {
     run_frames(c, t, if to_the_end { Frames::OutOfToTheEnd } else { Frames::OutOf });
 }
@@ -117,11 +126,16 @@ pub fn frame_close(c: ConnectionRef<'_>, t: &mut NoApp) {
     run_frames(c, t, Frames::Close);
 }
 
+#[inline(always)]
 fn run_frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
-    let Some((connection, nc)) = c.live(t) else { return };
-    if !connection.has_frames() {
-        return;
+    if c.look(t).has_frames() {
+        run_frames_now(c, t, what);
     }
+}
+
+#[inline(never)]
+fn run_frames_now(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
+    let Some((connection, nc)) = c.live(t) else { return };
     connection.note_app_writes(&nc);
     let result = frames(c, t, what);
     conclude(c, t, result);
@@ -167,7 +181,10 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    let at = earlier(connection.core.deadline().unwrap_or(NEVER), connection.events_deadline());
+    let mut at = connection.core.deadline().unwrap_or(NEVER);
+    if connection.has_events() {
+        at = earlier(at, connection.events_deadline());
+    }
     if at == NEVER {
         return;
     }

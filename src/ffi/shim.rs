@@ -239,8 +239,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
     /// What has been received and not consumed: where it lies, how much, and how long a packet may be.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
-    /// Removes `len` bytes at `at` from what has been received, as far as they are there. Returns how
-    /// many are left.
+    /// Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
+    /// are left.
     pub fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, at: usize, len: usize) -> usize;
     /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;

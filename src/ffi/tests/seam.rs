@@ -302,9 +302,9 @@ extern "C" fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, l
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, place: usize, len: usize) -> usize {
     let recv = &mut at(nc).recv;
-    let place = place.min(recv.len());
-    let end = place + len.min(recv.len() - place);
-    recv.drain(place..end);
+    if place <= recv.len() && len <= recv.len() - place {
+        recv.drain(place..place + len);
+    }
     recv.len()
 }
 
