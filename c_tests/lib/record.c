@@ -114,6 +114,25 @@ void record_log(bool on) {
   cs_log_set_file(on ? s_log_file : NULL);
 }
 
+static void count_line(int ev, void *ev_data, void *arg) {
+  ++*(int *) arg;
+  (void) ev, (void) ev_data;
+}
+
+static void log_line(void *arg) {
+  mgos_event_add_handler(MGOS_EVENT_LOG, count_line, arg);
+  record_log(false);
+  LOG(LL_INFO, ("is MGOS_EVENT_LOG raised?"));
+  record_log(true);
+  mgos_event_remove_handler(MGOS_EVENT_LOG, count_line, arg);
+}
+
+bool log_raises_event(void) {
+  int lines = 0;
+  in_app(log_line, &lines);
+  return lines > 0;
+}
+
 bool record_start(void) {
   s_log_file = tmpfile();
   if (s_log_file == NULL) abort();
