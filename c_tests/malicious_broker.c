@@ -88,7 +88,10 @@ static void pre_shared_key(void) {
   forget_events();
 }
 
-/* A packet over the limit: its topic is the only string of a broker's that the library logs. The original logs none, and closes. */
+/*
+ * A packet over the limit: its topic is the only string of a broker's that the library logs. The
+ * original logs none, and closes.
+ */
 static void topics_in_the_log(void) {
   static const char evil[] = "a\r\nMQTT9 forged\x1b[2J\x7f\xc2\x9b" "2J";
   uint8_t packet[4000];
@@ -178,7 +181,7 @@ static void *flood(void *arg) {
   static uint8_t bytes[56000];
   size_t i, rounds;
   for (i = 0; i < sizeof(bytes); i += 7) memcpy(bytes + i, "\x32\x05\x00\x01" "a\x00\x01", 7);
-  /* The original moves all its answers for each kilobyte more: of a flood without end it would not be done. */
+  /* The original's answers are copied for each kilobyte more: with all of it that takes minutes. */
   for (rounds = 0; rounds < EITHER(1000, 60); rounds++) play_bytes(bytes, sizeof(bytes));
   s_flooding = false;
   return arg;

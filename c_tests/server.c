@@ -63,9 +63,13 @@ static void ports(void) {
   expect_port("127.0.0.1", NULL, 1883);
   expect_port("mqtt://127.0.0.1", NULL, 1883);
   expect_port(" 127.0.0.1 ", NULL, 1883);
+#if MG_ENABLE_IPV6
   expect_port("[::1]", NULL, 1883);
   expect_port("mqtt://[::1]/", NULL, 1883);
   expect_port("[::1]:1", NULL, 1);
+#else
+  left_out("addresses in brackets", "Mongoose is built without IPv6");
+#endif
   expect_port("127.0.0.1", "*", 8883);
   expect_port("mqtts://127.0.0.1", "*", 8883);
   expect_port("mqtts://127.0.0.1:4", "*", 4);
@@ -109,7 +113,12 @@ static void websocket(void) {
 
 #endif
 
-#define FORM "mqtt.server must be HOST[:PORT], with IPv6 in brackets; mqtt://, mqtts://, ws:// or wss:// may precede it"
+#if MG_ENABLE_IPV6
+#define IPV6 "with IPv6 in brackets"
+#else
+#define IPV6 "without IPv6 (MG_ENABLE_IPV6)"
+#endif
+#define FORM "mqtt.server must be HOST[:PORT], " IPV6 "; mqtt://, mqtts://, ws:// or wss:// may precede it"
 #define NEEDS_CA "mqtts:// and wss:// need mqtt.ssl_ca_cert"
 
 static void expect_refused(const char *server, const char *why) {

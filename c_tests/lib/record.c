@@ -14,6 +14,8 @@
 #include "suite.h"
 
 #define ROOM 65536
+/* Mongoose itself logs much at LL_VERBOSE_DEBUG. */
+#define LOG_ROOM (64 * ROOM)
 
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static char s_events[ROOM];
@@ -207,7 +209,7 @@ void expect_no_more_events(void) {
 
 /* What has been logged since the script began, and after all calls so far. */
 static const char *read_log(void) {
-  static char log[ROOM];
+  static char log[LOG_ROOM];
   ssize_t len;
   in_app(nothing, NULL);
   len = pread(fileno(s_log_file), log, sizeof(log) - 1, s_log_start);

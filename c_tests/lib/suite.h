@@ -28,8 +28,8 @@
 #endif
 
 /*
- * In a list of scripts: one that is left out with the original, and why. The suite then prints both. What is defined for such
- * scripts alone stands behind #ifndef MQTT_UPSTREAM.
+ * In a list of scripts: one that is left out with the original, and why. The suite then prints
+ * both. What is defined for such scripts alone stands behind #ifndef MQTT_UPSTREAM.
  */
 #ifdef MQTT_UPSTREAM
 #define HERE_ONLY(name, run, why) {name ": " why, NULL}
