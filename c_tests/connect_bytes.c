@@ -52,6 +52,8 @@ static void pass_alone(void) {
 #ifndef MQTT_UPSTREAM
   expect_logged("password needs a user name");
   check("and the log says so");
+#else
+  left_out("the log", "it says nothing of it");
 #endif
 }
 
@@ -85,6 +87,8 @@ static void will_retain_alone(void) {
 #ifndef MQTT_UPSTREAM
   expect_logged("will_retain needs will_topic and will_message");
   check("and the log says so");
+#else
+  left_out("the log", "it says nothing of it");
 #endif
 }
 
@@ -98,6 +102,8 @@ static void will_with_wildcard(void) {
   expect_logged("will_topic is no valid topic, no will sent: w/#");
   expect_number(logged("will_retain needs"), 0);
   check("and the log names the topic");
+#else
+  left_out("the log", "it says nothing of it");
 #endif
 }
 

@@ -188,10 +188,8 @@ static const struct script scripts[] = {
     {"from nc", from_connection},
     {"NULL connection", no_connection},
     {"no configuration", no_config},
-#ifndef MQTT_UPSTREAM
-    {"NULL arguments", no_arguments},
-    {"free", freed_in_handler},
-#endif
+    HERE_ONLY("NULL arguments", no_arguments, "it crashes"),
+    HERE_ONLY("free", freed_in_handler, "there is no such function"),
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

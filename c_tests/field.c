@@ -9,8 +9,6 @@
 
 #include "suite.h"
 
-#ifndef MQTT_UPSTREAM
-
 #define UP "cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n"
 #define LOST "cloud DISCONNECTED\ng CLOSE\n"
 
@@ -25,6 +23,7 @@ static struct told {
 
 static int s_event;
 
+#ifndef MQTT_UPSTREAM
 static void on_event(int ev, void *ev_data, void *arg) {
   const struct mgos_mqtt_event_arg *a = (const struct mgos_mqtt_event_arg *) ev_data;
   if (a->conn != connection() || ev != s_event) return;
@@ -34,15 +33,12 @@ static void on_event(int ev, void *ev_data, void *arg) {
   s_told.last = a->last_id;
   (void) arg;
 }
+#endif
 
 static void count_ack(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   const struct mg_mqtt_message *m = (const struct mg_mqtt_message *) ev_data;
   if ((ev == MG_EV_MQTT_PUBACK || ev == MG_EV_MQTT_PUBCOMP) && m->message_id < MOST) s_told.acks[m->message_id]++;
   (void) nc, (void) ud;
-}
-
-static void copy_told(void *arg) {
-  *(struct told *) arg = s_told;
 }
 
 static void forget_told(void *arg) {
@@ -53,6 +49,14 @@ static void forget_told(void *arg) {
 /* From now on acknowledgements count, and this event. */
 static void count_from_now(int event) {
   in_app(forget_told, &event);
+}
+
+#ifdef MQTT_UPSTREAM
+/* There are no such events. */
+#define expect_event(count, first, last) (void) 0
+#else
+static void copy_told(void *arg) {
+  *(struct told *) arg = s_told;
 }
 
 static struct told told(void) {
@@ -92,6 +96,7 @@ static void expect_event(int count, int first, int last) {
   expect_number(t.first, first);
   expect_number(t.last, last);
 }
+#endif
 
 /* ---- A broker that goes on by itself ---- */
 
@@ -172,6 +177,7 @@ static void begin(int event) {
 
 /* ---- Rate limits ---- */
 
+#ifndef MQTT_UPSTREAM
 static long now_ms(void) {
   struct timespec t;
   clock_gettime(CLOCK_MONOTONIC, &t);
@@ -218,6 +224,7 @@ static void throttled(void) {
   check("and what is published later goes out at once");
   forget_events();
 }
+#endif
 
 /* ---- Hanging up ---- */
 
@@ -227,17 +234,21 @@ static enum verdict no_big_ones(const uint8_t *packet, int n) {
 }
 
 static bool three_arrived(void) {
-  return s_num_arrived == 3;
+  return EITHER(s_num_arrived == 3, s_connections == 5);
 }
 
 static void one_bad_message(void) {
   static const struct model model = {no_big_ones, false};
   int i;
-  begin(MGOS_MQTT_EVENT_SET_ASIDE);
+  begin(EITHER(MGOS_MQTT_EVENT_SET_ASIDE, 0));
   expect_number(app_pub("big", "12345678901234567890", 1, false), 1);
   for (i = 2; i <= 4; i++) app_pub("good", "m", 1, false);
   app_connect();
   serve_until(&model, three_arrived);
+#ifdef MQTT_UPSTREAM
+  expect_number(s_num_arrived, 0);
+  check("a message that the broker hangs up on is sent first at each connection, and none behind it arrives");
+#else
   expect_acked_once(2, 4);
   for (i = 0; i < 3; i++) expect_number(s_arrived[i], i + 2);
   if (s_connections > 10) fail("there were %d connections", s_connections);
@@ -255,6 +266,7 @@ static void one_bad_message(void) {
   expect_acked_once(6, 6);
   expect_number(told().acks[5], 0);
   check("later ones of that kind go aside at once, unless they are smaller");
+#endif
   forget_events();
 }
 
@@ -269,18 +281,23 @@ static enum verdict not_that_filter(const uint8_t *packet, int n) {
 
 /* It is the last to be sent. */
 static bool has_subscribed_to_a(void) {
-  return s_subscribed > 0;
+  return EITHER(s_subscribed > 0, s_connections == 5);
 }
 
 static void one_bad_filter(void) {
   static const struct model model = {not_that_filter, false};
   s_subscribed = 0;
-  begin(MGOS_MQTT_EVENT_SUB_REFUSED);
+  begin(EITHER(MGOS_MQTT_EVENT_SUB_REFUSED, 0));
   app_sub("a", 1, "a");
   app_sub("forbidden/#", 1, "forbidden");
   app_sub("c", 1, "c");
   app_connect();
   serve_until(&model, has_subscribed_to_a);
+#ifdef MQTT_UPSTREAM
+  expect_number(s_subscribed, 0);
+  forget_events();
+  check("a filter that the broker hangs up on is asked for at each connection, and none behind it");
+#else
   expect_event(1, 0, 0);
   expect_number(logged("the broker hangs up on a subscription, set aside: forbidden/#"), 1);
   check("a filter that the broker hangs up on is set aside; log and event say so");
@@ -291,6 +308,7 @@ static void one_bad_filter(void) {
   expect_that(app_is_connected());
   forget_events();
   check("the other subscriptions work, and the connection stays");
+#endif
 }
 
 static void expect_wait(unsigned nth, long ms) {
@@ -309,8 +327,15 @@ static void accepted_and_closed(void) {
     expect_events(UP);
     drop();
     expect_events(LOST);
-    if (i < 4) expect_wait((unsigned) i, 50 << i);
+    if (i < 4) expect_wait((unsigned) i, EITHER(50 << i, 400));
   }
+#ifdef MQTT_UPSTREAM
+  expect_connect();
+  use_broker(1);
+  expect_no_connection(0);
+  check("CONNACK and the end at once: each wait is the first, and the backup server never has its turn");
+  forget_events();
+#else
   check("CONNACK and the end at once: the waits grow as with attempts that failed");
   expect_number(logged("the broker keeps closing the connection"), 1);
   use_broker(1);
@@ -321,10 +346,12 @@ static void accepted_and_closed(void) {
   app_pub("t", "m", 1, false);
   expect("32 06 0001 't' 0001 'm'");
   check("when the longest is used up the backup server has its turn");
+#endif
 }
 
 /* ---- Links that are cut ---- */
 
+#ifndef MQTT_UPSTREAM
 /* After a few packets, the last of which is answered or not. */
 static enum verdict cut_soon(const uint8_t *packet, int n) {
   static unsigned random = 12345;
@@ -364,36 +391,44 @@ static void cut_links(void) {
   check("QoS 2 to new sessions over a link that is cut again and again: none is lost, and each is acknowledged once");
   forget_events();
 }
+#endif
 
 static void one_identifier(void) {
   create();
   expect_number(app_pub("a", "1", 1, false), 1);
   expect_number(app_pub("b", "2", 2, false), 2);
   connect_up();
-  expect("32 06 0001 'a' 0001 '1'");
+  expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
+#ifndef MQTT_UPSTREAM
   expect("34 06 0001 'b' 0002 '2'");
+#endif
   drop();
   expect_events(LOST);
   come_back();
-  expect("32 06 0001 'a' 0001 '1'");
+  expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
   drop();
   expect_events(LOST);
   come_back();
-  expect("32 06 0001 'a' 0001 '1'");
+  expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
   play("40 02 0001");
-  expect("34 06 0001 'b' 0002 '2'");
+  expect(EITHER("34 06 0001 'b' 0002 '2'", "3c 06 0001 'b' 0002 '2'"));
   play("50 02 0002");
   expect("62 02 0002");
   expect_events("g PUBACK 1\ng PUBREC 2\n");
   drop();
   expect_events(LOST);
   come_back();
+#ifdef MQTT_UPSTREAM
+  expect_silence();
+  check("the identifier that was returned is the one that is acknowledged, or the message forgotten at PUBREC");
+#else
   expect("34 06 0001 'b' 0002 '2'");
   play("50 02 0002");
   expect("62 02 0002");
   play("70 02 0002");
   expect_events("g PUBREC 2\ng PUBCOMP 2\n");
   check("the identifier that was returned is the one that is acknowledged, over any number of sessions");
+#endif
 }
 
 /* ---- Messages for nobody ---- */
@@ -414,14 +449,17 @@ static void not_deaf(void) {
   /* As much as the broker has unanswered at a time. */
   for (i = 1; i <= 20; i++) play(text("32 08 0003 'old' %04x 'm'", i));
   for (i = 1; i <= 25; i++) {
+#ifndef MQTT_UPSTREAM
     expect(text("40 02 %04x", i));
+#endif
     expect_events(text("g PUBLISH old=m qos1 id%d\n", i));
     if (i <= 5) play(text("32 08 0003 'old' %04x 'm'", i + 20));
   }
   play("32 09 0004 'mine' 001a 'm'");
   expect("40 02 001a");
   expect_events("mine PUBLISH mine=m qos1 id26\n");
-  check("messages of a forgotten subscription that no handler acknowledges do not make the device deaf");
+  check(EITHER("messages of a forgotten subscription that no handler acknowledges do not make the device deaf",
+               "messages of a forgotten subscription that no handler acknowledges are not acknowledged"));
 }
 
 static uint16_t s_to_acknowledge;
@@ -445,7 +483,9 @@ static void acknowledged_by_timer(void) {
   connect_up();
   play("32 06 0001 't' 0001 'm'");
   expect("40 02 0001");
+#ifndef MQTT_UPSTREAM
   expect("40 02 0001");
+#endif
   expect_silence();
   for (i = 2; i <= 4; i++) {
     play(text("32 06 0001 't' %04x 'm'", i));
@@ -456,7 +496,8 @@ static void acknowledged_by_timer(void) {
     expect_silence();
   }
   expect_events("g PUBLISH t=m qos1 id4\n");
-  check("once the app has acknowledged a message by itself, the library acknowledges none");
+  check(EITHER("once the app has acknowledged a message by itself, the library acknowledges none",
+               "the library acknowledges no message without a subscription"));
 }
 
 static bool s_acknowledges;
@@ -492,8 +533,8 @@ static void acknowledged_by_handler(void) {
     expect_events(text("g PUBLISH t=m qos1 id%d\n", i));
   }
   expect_silence();
-  expect_number(logged(UNACKED), 1);
-  check("after ten that it does not the log says so, once");
+  expect_number(logged(UNACKED), EITHER(1, 0));
+  check(EITHER("after ten that it does not the log says so, once", "of those that it does not the log says nothing"));
 }
 
 static void disconnects(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -525,13 +566,13 @@ static void session_not_asked_for(void) {
     expect_events(UP);
     expect(text("82 06 %04x 0001 'a' 02", i));
     play(text("90 03 %04x 02 34 06 0001 'a' 0007 'm'", i));
-    expect("50 02 0007");
+    expect(EITHER("50 02 0007", "40 02 0007"));
     expect_events(text("a SUBACK %d\na PUBLISH a=m qos2 id7\n", i));
     drop();
     expect_events(LOST);
   }
-  expect_number(logged("the broker has kept a session though mqtt.clean_session is true"), 1);
-  check("a session that was not asked for is a new one, with one warning");
+  expect_number(logged("the broker has kept a session though mqtt.clean_session is true"), EITHER(1, 0));
+  check(EITHER("a session that was not asked for is a new one, with one warning", "a session that was not asked for is let pass"));
   forget_events();
 }
 
@@ -566,6 +607,11 @@ static void unsubscribed_offline(void) {
   unsubscribe_offline("b");
   app_connect();
   accept_session(true);
+#ifdef MQTT_UPSTREAM
+  expect("82 06 0003 0001 'a' 01");
+  expect_silence();
+  check("what was unsubscribed offline is not unsubscribed when the session is there again");
+#else
   expect("a2 05 0003 0001 'b'");
   expect("82 06 0004 0001 'a' 01");
   check("UNSUBSCRIBE for what was unsubscribed offline goes out when the session is there again, before SUBSCRIBE");
@@ -595,14 +641,19 @@ static void unsubscribed_offline(void) {
   accept_session(false);
   expect_silence();
   check("and where the session is lost there is nothing to unsubscribe");
+#endif
 }
 
 /* ---- What is given up or refused ---- */
 
 static void overflow_offline(void) {
   int i;
-  begin(MGOS_MQTT_EVENT_GIVEN_UP);
+  begin(EITHER(MGOS_MQTT_EVENT_GIVEN_UP, 0));
   for (i = 1; i <= 8; i++) expect_number(app_pub("t", "m", 1, false), i);
+#ifdef MQTT_UPSTREAM
+  expect_number(logged("queue overflow!"), 3);
+  check("messages that leave a full queue: a line for each");
+#else
   expect_event(3, 1, 3);
   expect_number(logged("queue overflow! Message 1 was given up: t"), 1);
   expect_number(logged("queue overflow!"), 1);
@@ -614,10 +665,11 @@ static void overflow_offline(void) {
   expect_number(logged("queue overflow! Message 4 was given up: t"), 1);
   expect_number(logged("were given up"), 1);
   check("and again for the next, alone in its line");
+#endif
 }
 
 static void refused_by_suback(void) {
-  begin(MGOS_MQTT_EVENT_SUB_REFUSED);
+  begin(EITHER(MGOS_MQTT_EVENT_SUB_REFUSED, 0));
   app_sub("a", 1, "a");
   app_sub("b", 1, "b");
   app_sub("c", 1, "c");
@@ -630,18 +682,19 @@ static void refused_by_suback(void) {
   play("90 03 0002 01 90 03 0003 80");
   expect_events("b SUBACK 2\na SUBACK 3\n");
   expect_event(2, 0, 0);
-  expect_number(logged("the broker refuses the subscription to c (0x80)"), 1);
-  expect_number(logged("the broker refuses the subscription to a (0x80)"), 1);
-  expect_number(logged("the broker refuses"), 2);
-  check("SUBACKs that refuse: a line for each, and one event for all that come within a second");
+  expect_number(logged("the broker refuses the subscription to c (0x80)"), EITHER(1, 0));
+  expect_number(logged("the broker refuses the subscription to a (0x80)"), EITHER(1, 0));
+  expect_number(logged("the broker refuses"), EITHER(2, 0));
+  check(EITHER("SUBACKs that refuse: a line for each, and one event for all that come within a second",
+               "SUBACKs that refuse show nowhere"));
 }
 
 static const struct script scripts[] = {
-    {"rate limit", throttled},
+    HERE_ONLY("rate limit", throttled, "it has no ack_timeout, and sends again after PINGRESP only"),
     {"one bad message", one_bad_message},
     {"one bad filter", one_bad_filter},
     {"accepted and closed", accepted_and_closed},
-    {"cut links", cut_links},
+    HERE_ONLY("cut links", cut_links, "at PUBREC it forgets a message, and what is lost so depends on when the link is cut"),
     {"one identifier", one_identifier},
     {"not deaf", not_deaf},
     {"acknowledged by a timer", acknowledged_by_timer},
@@ -652,16 +705,6 @@ static const struct script scripts[] = {
     {"overflow offline", overflow_offline},
     {"refused by SUBACK", refused_by_suback},
 };
-
-#else /* MQTT_UPSTREAM */
-
-static void nothing(void) {
-  check("the original has none of it");
-}
-
-static const struct script scripts[] = {{"nothing", nothing}};
-
-#endif /* MQTT_UPSTREAM */
 
 enum mgos_app_init_result mgos_app_init(void) {
 #ifndef MQTT_UPSTREAM

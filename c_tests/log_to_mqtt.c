@@ -114,8 +114,10 @@ static void lines(void) {
     size_t len = receive_packet(&packet);
     expect_that(memcmp(packet + 4, "errsuite 7 ", 11) == 0);
     expect_that(memcmp(packet + 7 + 8 + 14, " 2|", 3) == 0 && memmem(packet, len, "logged", 6) != NULL);
+    check("a line of LOG()");
+  } else {
+    left_out("a line of LOG()", NO_LOG_EVENT);
   }
-  check("a line of LOG()");
   topics(NULL, NULL, false);
 }
 

@@ -2,6 +2,8 @@
  * Packets that a broker may not send: here each ends the connection, with the reason in the log; of the original some do.
  */
 
+#include <string.h>
+
 #include "suite.h"
 
 #define UP "cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n"
@@ -9,6 +11,8 @@
 
 /* The original closes as well. */
 #define CLOSES NULL
+/* It closes, having read memory beyond the packet: a sanitizer ends the app. */
+#define READS_BEYOND "reads beyond the packet"
 
 /* A packet, and what the original's handlers get of it. */
 static const struct {
@@ -21,8 +25,8 @@ static const struct {
     {"SUBACK of one byte", "90 01 00", CLOSES},
     {"a topic longer than its packet", "30 05 0009 'abc'", CLOSES},
     {"QoS 1 with no room for an identifier", "32 05 0003 'abc'", CLOSES},
-    {"PUBLISH of length 0", "30 00", CLOSES},
-    {"PUBLISH of length 1", "30 01 00", CLOSES},
+    {"PUBLISH of length 0", "30 00", READS_BEYOND},
+    {"PUBLISH of length 1", "30 01 00", READS_BEYOND},
     {"a length in more bytes than needed, five", "d0 80 80 80 80 00", ""},
     {"PINGRESP with a body", "d0 02 0000", ""},
     {"PUBACK with more than an identifier", "40 04 0009 0000", "g PUBACK 9\n"},
@@ -55,6 +59,12 @@ static void bad_packets(void) {
   expect_events(UP);
   for (i = 0; i < COUNT(s_bad); i++) {
     bool closes = EITHER(true, s_bad[i].original == CLOSES);
+#ifdef MQTT_UPSTREAM
+    if (strcmp(closes ? "" : s_bad[i].original, READS_BEYOND) == 0) {
+      left_out(s_bad[i].what, READS_BEYOND);
+      continue;
+    }
+#endif
     play(s_bad[i].packet);
     if (closes) {
       expect_close();
@@ -205,9 +215,7 @@ static const struct script scripts[] = {
     {"session present", session_present},
     {"wrong acknowledgement", wrong_acknowledgement},
     {"SUBACK", suback_codes},
-#ifndef MQTT_UPSTREAM
-    {"behind good ones", behind_good_ones},
-#endif
+    HERE_ONLY("behind good ones", behind_good_ones, "what it still answers depends on how the packets come"),
     {"longest packet", long_one},
 };
 

@@ -48,6 +48,10 @@ static void live(void) {
   another = cfg;
   another.user = NULL;
   app_set_config(&another);
+#ifdef MQTT_UPSTREAM
+  expect_close();
+  expect_that(app_connect());
+#endif
   expect_connection();
   expect("10 *");
   play("20 02 00 00");
@@ -84,7 +88,10 @@ static void pre_shared_key(void) {
   forget_events();
 }
 
-/* A packet over the limit: its topic is the only string of a broker's that the library logs. */
+/*
+ * A packet over the limit: its topic is the only string of a broker's that the library logs. The
+ * original logs none, and closes.
+ */
 static void topics_in_the_log(void) {
   static const char evil[] = "a\r\nMQTT9 forged\x1b[2J\x7f\xc2\x9b" "2J";
   uint8_t packet[4000];
@@ -99,7 +106,12 @@ static void topics_in_the_log(void) {
   packet[4] = (uint8_t) len;
   memcpy(packet + 5, evil, len);
   play_bytes(packet, sizeof(packet));
+#ifdef MQTT_UPSTREAM
+  expect_close();
+  expect_events(LOST);
+#else
   expect_logged("dropped: a??MQTT9 forged?[2J?");
+#endif
   expect_number(logged("\nMQTT9"), 0);
   expect_number(logged("\x1b"), 0);
   expect_number(logged("\xc2\x9b"), 0);
@@ -113,12 +125,17 @@ static void status_in_the_log(void) {
   app_connect();
   expect_connection();
   play_bytes(reply, sizeof(reply) - 1);
+#ifdef MQTT_UPSTREAM
+  expect_connection();
+#else
   expect_logged("does not agree to WebSocket: 403");
+#endif
   expect_number(logged("\xc2\x9b"), 0);
   check("nor does what a WebSocket server says");
   forget_events();
 }
 
+#ifndef MQTT_UPSTREAM
 static void play_qos2(int id) {
   play(text("34 05 0001 'a' %04x", id));
 }
@@ -149,6 +166,7 @@ static void never_released(void) {
   check("or 64 that are not; who opens more is disconnected");
   forget_events();
 }
+#endif
 
 /* ---- Floods by someone who does not read ---- */
 
@@ -163,7 +181,8 @@ static void *flood(void *arg) {
   static uint8_t bytes[56000];
   size_t i, rounds;
   for (i = 0; i < sizeof(bytes); i += 7) memcpy(bytes + i, "\x32\x05\x00\x01" "a\x00\x01", 7);
-  for (rounds = 0; rounds < 1000; rounds++) play_bytes(bytes, sizeof(bytes));
+  /* The original's answers are copied for each kilobyte more: with all of it that takes minutes. */
+  for (rounds = 0; rounds < EITHER(1000, 60); rounds++) play_bytes(bytes, sizeof(bytes));
   s_flooding = false;
   return arg;
 }
@@ -187,7 +206,7 @@ static void answers_unread(void) {
   s_flooding = true;
   s_most = 0;
   expect_that(pthread_create(&thread, NULL, flood, NULL) == 0);
-  for (ms = 0; ms < 1500 && s_flooding; ms += 10) {
+  for (ms = 0; ms < EITHER(1500, PATIENCE) && EITHER(s_flooding, s_most <= 20000); ms += 10) {
     usleep(10000);
     in_app(look, nc);
   }
@@ -195,8 +214,9 @@ static void answers_unread(void) {
   /* Without memory for it the connection stays, and the flood with it. */
   while (!app_set_config(&cfg)) usleep(10000);
   pthread_join(thread, NULL);
-  expect_that(s_most < 20000);
-  check("answers that the broker does not read: it is not read any more");
+  expect_that(EITHER(s_most < 20000, s_most > 20000));
+  check(EITHER("answers that the broker does not read: it is not read any more",
+               "answers that the broker does not read are kept without end"));
   forget_events();
 }
 
@@ -205,7 +225,7 @@ static const struct script scripts[] = {
     {"pre-shared key", pre_shared_key},
     {"topics in the log", topics_in_the_log},
     {"status in the log", status_in_the_log},
-    {"never released", never_released},
+    HERE_ONLY("never released", never_released, "it keeps no state of messages at QoS 2"),
     {"answers unread", answers_unread},
 };
 

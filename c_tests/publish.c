@@ -292,6 +292,7 @@ static void null_topic(void) {
   expect_number(logged("topic refused: it is empty"), 1);
   check("a NULL topic is refused, with an error in the log");
 }
+#endif
 
 /* The original sends them as well, without a warning. */
 static void control_characters(void) {
@@ -301,16 +302,15 @@ static void control_characters(void) {
   expect_number(logged("control characters"), 0);
   app_pub("a\tb", "m", 0, false);
   expect("30 06 0003 'a' 09 'b' 'm'");
-  expect_number(logged("control characters in a topic, some brokers refuse them: a?b"), 1);
+  expect_number(logged("control characters in a topic, some brokers refuse them: a?b"), EITHER(1, 0));
   app_pub("a\x7f", "m", 0, false);
   expect("30 05 0002 'a' 7f 'm'");
   app_sub("a/\x01", 0, "s");
   expect("82 08 0004 0003 'a/' 01 00");
-  expect_number(logged("control characters"), 1);
-  check("control characters in topics are sent, with one warning for each connection object");
+  expect_number(logged("control characters"), EITHER(1, 0));
+  check(EITHER("control characters in topics are sent, with one warning for each connection object",
+               "control characters in topics are sent"));
 }
-
-#endif
 
 static const struct script scripts[] = {
     {"bytes of PUBLISH", bytes},
@@ -323,15 +323,11 @@ static const struct script scripts[] = {
     {"log", log_lines},
     {"not connected", not_connected},
     {"max_qos", set_max_qos},
-#ifndef MQTT_UPSTREAM
-    {"max_qos of the global connection", set_global_max_qos},
-#endif
+    HERE_ONLY("max_qos of the global connection", set_global_max_qos, "the function is declared and not defined"),
     {"bad topics", bad_topics},
-#ifndef MQTT_UPSTREAM
-    {"NULL message", null_message},
-    {"NULL topic", null_topic},
+    HERE_ONLY("NULL message", null_message, "it crashes"),
+    HERE_ONLY("NULL topic", null_topic, "it crashes"),
     {"control characters", control_characters},
-#endif
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

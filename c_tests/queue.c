@@ -180,6 +180,8 @@ static void burst(void) {
 #ifndef MQTT_UPSTREAM
   expect_number(logged("given up"), 0);
   check("of a burst that is under way none is given up");
+#else
+  left_out("what is under way", "the queue forgets it, as the log has said");
 #endif
   drop();
   expect_events(LOST);
@@ -187,6 +189,8 @@ static void burst(void) {
   expect_logged("2 messages were given up, packet ids 1 to 2\n");
   expect_number(logged("given up"), 1);
   check("but those that nothing keeps are when the connection ends without their acknowledgement");
+#else
+  left_out("the end of the connection", "the log says nothing more");
 #endif
   come_back();
   for (i = 3; i <= 7; i++) {

@@ -76,6 +76,8 @@ static void waits(void) {
   drop();
   expect_wait(before + 1, 500);
   check("the end of one that has lasted halves the wait");
+#else
+  left_out("the waits after connections that have ended soon", "with each CONNACK 0 its waits begin anew");
 #endif
   forget_events();
 }
@@ -191,6 +193,8 @@ static void tls_at_plain_port(void) {
   forget_events();
 }
 
+#endif
+
 static void disconnected_before_connack(void) {
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
   create();
@@ -204,7 +208,7 @@ static void disconnected_before_connack(void) {
   expect_connect();
   app_set_config(&cfg_backup);
   expect_close();
-  expect_events("cloud CONNECTING\ncloud CONNECTING\n");
+  expect_events(EITHER("cloud CONNECTING\ncloud CONNECTING\n", "cloud CONNECTING\n"));
   check("disconnect() and set_config() before CONNACK are no error");
   forget_events();
 }
@@ -215,13 +219,17 @@ static void bad_connect(void) {
   create();
   app_connect();
   expect_connection();
+#ifdef MQTT_UPSTREAM
+  expect("10 0d 0004 'MQTT' 04 02 003c 0001 ff");
+  check("a client id that is not UTF-8 is sent");
+#else
   expect_close();
   expect_logged("client id, will, user or password");
   expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
   check("a CONNECT that can't be sent is CONNECTERROR");
+#endif
   forget_events();
 }
-#endif
 
 static void no_cloud_events(void) {
   cfg.cloud_events = false;
@@ -369,12 +377,20 @@ static void set_clock(void *arg) {
   mgos_settimeofday(*(double *) arg, NULL);
 }
 
+/* Where the app may not set the clock, what follows in the script is left out. */
+static bool clock_is_set(double *time) {
+  in_app(set_clock, time);
+  if (mg_time() - *time < 1000) return true;
+  left_out("the clock", "this app may not set it");
+  return false;
+}
+
 static void time_is_not_set(void) {
   double now = mg_time(), never = 1000;
   cfg.require_time = true;
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
   create();
-  in_app(set_clock, &never);
+  if (!clock_is_set(&never)) return;
   expect_that(!app_connect());
   expect_logged(EITHER("time is not set, not connecting", "Time is not set, not connecting"));
   in_app(set_clock, &never);
@@ -396,7 +412,7 @@ static void disconnected_without_time(void) {
   cfg.require_time = true;
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
   create();
-  in_app(set_clock, &never);
+  if (!clock_is_set(&never)) return;
   app_connect();
   app_disconnect();
   in_app(set_clock, &now);
@@ -422,13 +438,11 @@ static const struct script scripts[] = {
     {"port closed", refused_by_port},
     {"CONNACK codes", refused_by_broker},
     {"lost before CONNACK", cut_short},
-#ifndef MQTT_UPSTREAM
-    {"lost again and again", cut_short_again_and_again},
-    {"port with TLS", tls_port},
-    {"port without TLS", tls_at_plain_port},
+    HERE_ONLY("lost again and again", cut_short_again_and_again, "it does not count attempts without CONNACK"),
+    HERE_ONLY("port with TLS", tls_port, "it does not count attempts without CONNACK"),
+    HERE_ONLY("port without TLS", tls_at_plain_port, "it does not count attempts without CONNACK"),
     {"disconnected before CONNACK", disconnected_before_connack},
     {"bad CONNECT", bad_connect},
-#endif
     {"cloud_events", no_cloud_events},
     {"bad address", bad_address},
     {"no server", no_server},
@@ -439,9 +453,7 @@ static const struct script scripts[] = {
     {"unknown name", unknown_name},
     {"require_time", time_is_set},
     {"clock not set", time_is_not_set},
-#ifndef MQTT_UPSTREAM
-    {"disconnected without time", disconnected_without_time},
-#endif
+    HERE_ONLY("disconnected without time", disconnected_without_time, "it does not look at the clock's being set"),
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

@@ -207,6 +207,10 @@ static void on_log_line(int ev, void *ev_data, void *ud) {
 
 /* Every line that the library logs makes the app publish. */
 static void in_log_line(void) {
+  if (!log_raises_event()) {
+    left_out("publishing in a log hook", NO_LOG_EVENT);
+    return;
+  }
   cfg.max_queue_length = 100;
   create();
   app_sub("s", 1, "s");
@@ -296,9 +300,7 @@ static const struct script scripts[] = {
     {"unsubscribing", changing_subscriptions},
     {"cloud event", in_cloud_event},
     {"log line", in_log_line},
-#ifndef MQTT_UPSTREAM
-    {"configuration", changing_config},
-#endif
+    HERE_ONLY("configuration", changing_config, "after set_config() on a live connection it is not to be used until it is connected"),
     {"poll", on_each_poll},
 };
 

@@ -102,6 +102,8 @@ static void off(void) {
   play("20 02 00 00");
   expect_events(UP);
   check("until another is set");
+#else
+  left_out("publishing at QoS 1 without a configuration", "it crashes");
 #endif
 }
 
@@ -225,11 +227,9 @@ static const struct script scripts[] = {
     {"waiting", while_waiting},
     {"no server", no_server},
     {"enable false", off},
-#ifndef MQTT_UPSTREAM
-    {"NULL", null},
-    {"used at once", used_at_once},
-    {"another client id", under_another_id},
-#endif
+    HERE_ONLY("NULL", null, "it crashes"),
+    HERE_ONLY("used at once", used_at_once, "it crashes"),
+    HERE_ONLY("another client id", under_another_id, "it keeps no state of messages at QoS 2"),
     {"copied", copied},
     {"no backup", no_backup},
     {"twice", twice},

@@ -2,6 +2,8 @@
  * SUBSCRIBE: when it goes out, in which order, with which QoS; and whom SUBACK reaches.
  */
 
+#include <string.h>
+
 #include "suite.h"
 
 static void on_message(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
@@ -97,6 +99,8 @@ static void refused(void) {
 #ifndef MQTT_UPSTREAM
   expect_logged("the broker refuses the subscription to a/1");
   check("and the log names the filter");
+#else
+  left_out("the log", "it says nothing of it");
 #endif
   expect_silence();
   play("30 08 0003 'a/1' 'hey'");
@@ -175,17 +179,26 @@ static void with_a_message(void) {
   expect_events("b SUBACK 1, 0 and 0 bytes\n");
   check("a SUBACK behind a message bears nothing of it, and reaches its own handler only");
 }
+#endif
 
 static void bad_filters(void) {
   static const char *const bad[] = {"", "a+", "a/#/b", "#/a", "a/b#", "\xff"};
   size_t i;
   connect_up();
+#ifdef MQTT_UPSTREAM
+  left_out("an empty filter", "it crashes");
+  for (i = 1; i < COUNT(bad); i++) {
+    app_sub(bad[i], 1, "bad");
+    expect(text("82 %02x %04x %04x '%s' 01", (unsigned) strlen(bad[i]) + 5, (unsigned) i, (unsigned) strlen(bad[i]), bad[i]));
+  }
+  check("a filter that breaks the rules is sent");
+#else
   for (i = 0; i < COUNT(bad); i++) app_sub(bad[i], 1, "bad");
   expect_silence();
   expect_number(logged("topic refused"), COUNT(bad));
   check("a filter that breaks the rules is refused, with an error in the log");
-}
 #endif
+}
 
 static const struct script scripts[] = {
     {"subscribed before connecting", before_connecting},
@@ -196,10 +209,8 @@ static const struct script scripts[] = {
     {"max_qos", capped},
     {"SUBSCRIBE on CONNACK", before_handlers_and_queue},
     {"subscribing in CONNACK", piling_up},
-#ifndef MQTT_UPSTREAM
-    {"SUBACK with a message", with_a_message},
+    HERE_ONLY("SUBACK with a message", with_a_message, "it is delivered as another's if both come in one segment"),
     {"bad filters", bad_filters},
-#endif
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

@@ -138,10 +138,8 @@ static const struct script scripts[] = {
     {"offline", offline},
     {"two of a filter", one_of_two},
     {"another in a handler", another_in_handler},
-#ifndef MQTT_UPSTREAM
-    {"itself in a handler", itself_in_handler},
-    {"user data", user_data},
-#endif
+    HERE_ONLY("itself in a handler", itself_in_handler, "it goes on in memory that it has freed"),
+    HERE_ONLY("user data", user_data, "it frees them, and crashes with a string constant"),
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

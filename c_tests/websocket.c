@@ -354,13 +354,11 @@ static const struct script scripts[] = {
     {"outgoing", outgoing},
     {"refused", refused},
     {"closed by the server", closed_by_server},
-#ifndef MQTT_UPSTREAM
-    {"last words", last_words},
-    {"large frame", large_frame},
-    {"pongs unread", pongs_unread},
-    {"long reply", long_reply},
-    {"silent server", silent_server},
-#endif
+    HERE_ONLY("last words", last_words, "it drops what stands before the close frame in one segment"),
+    HERE_ONLY("large frame", large_frame, "it takes no more from such a connection until keep-alive ends it"),
+    HERE_ONLY("pongs unread", pongs_unread, "Mongoose keeps the pongs without end"),
+    HERE_ONLY("long reply", long_reply, "it takes no more from such a connection, and has no time limit"),
+    HERE_ONLY("silent server", silent_server, "it has no time limit"),
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

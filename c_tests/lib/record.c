@@ -14,6 +14,8 @@
 #include "suite.h"
 
 #define ROOM 65536
+/* Mongoose itself logs much at LL_VERBOSE_DEBUG. */
+#define LOG_ROOM (64 * ROOM)
 
 static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static char s_events[ROOM];
@@ -114,6 +116,25 @@ void record_log(bool on) {
   cs_log_set_file(on ? s_log_file : NULL);
 }
 
+static void count_line(int ev, void *ev_data, void *arg) {
+  ++*(int *) arg;
+  (void) ev, (void) ev_data;
+}
+
+static void log_line(void *arg) {
+  mgos_event_add_handler(MGOS_EVENT_LOG, count_line, arg);
+  record_log(false);
+  LOG(LL_INFO, ("is MGOS_EVENT_LOG raised?"));
+  record_log(true);
+  mgos_event_remove_handler(MGOS_EVENT_LOG, count_line, arg);
+}
+
+bool log_raises_event(void) {
+  int lines = 0;
+  in_app(log_line, &lines);
+  return lines > 0;
+}
+
 bool record_start(void) {
   s_log_file = tmpfile();
   if (s_log_file == NULL) abort();
@@ -188,7 +209,7 @@ void expect_no_more_events(void) {
 
 /* What has been logged since the script began, and after all calls so far. */
 static const char *read_log(void) {
-  static char log[ROOM];
+  static char log[LOG_ROOM];
   ssize_t len;
   in_app(nothing, NULL);
   len = pread(fileno(s_log_file), log, sizeof(log) - 1, s_log_start);

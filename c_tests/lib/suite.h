@@ -27,6 +27,16 @@
 #define EITHER(here, original) here
 #endif
 
+/*
+ * In a list of scripts: one that is left out with the original, and why. The suite then prints
+ * both. What is defined for such scripts alone stands behind #ifndef MQTT_UPSTREAM.
+ */
+#ifdef MQTT_UPSTREAM
+#define HERE_ONLY(name, run, why) {name ": " why, NULL}
+#else
+#define HERE_ONLY(name, run, why) {name, run}
+#endif
+
 /* ---- Scripts and checks: check.c ---- */
 
 struct script {
@@ -44,6 +54,9 @@ const char *script_name(void);
 
 /* What the script has expected since the last check has come true: prints a line. */
 void check(const char *what);
+
+/* Prints which part of the script is left out, and why. */
+void left_out(const char *what, const char *why);
 
 /* Says what is wrong and ends the script. */
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
@@ -183,6 +196,9 @@ void expect_logged(const char *text);
 
 /* Whether the log is recorded. Where it is, log hooks get nothing of it. */
 void record_log(bool on);
+/* Whether LOG() raises MGOS_EVENT_LOG. On some ports of Mongoose OS it does not. */
+bool log_raises_event(void);
+#define NO_LOG_EVENT "LOG() raises no MGOS_EVENT_LOG on this port of Mongoose OS"
 /* Prints what was logged since the script began. */
 void show_log(void);
 
