@@ -43,7 +43,12 @@
 #![no_std]
 
 pub mod conn;
+#[cfg(not(feature = "internals"))]
 mod ffi;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod ffi;
 mod heap;
 pub mod session;
 pub mod wire;

@@ -13,8 +13,12 @@ pub struct Args {}
 const LIGHT: &[&str] = &["xtask", "interop", "--broker", "mosquitto", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"];
 
 /// What is run, each a cargo command.
-pub const STEPS: [(&str, &[&str]); 3] = [
+pub const STEPS: [(&str, &[&str]); 4] = [
     ("unit tests, simulations, tests of the host and of xtask", &["test", "--workspace"]),
+    (
+        "breaking the rule of src/ffi does not compile",
+        &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"],
+    ),
     ("compatibility with the original, against a scripted broker", &["xtask", "c-test"]),
     ("whole apps against real brokers, but for RabbitMQ, which takes long to start", LIGHT),
 ];

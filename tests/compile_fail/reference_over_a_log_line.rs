@@ -1,0 +1,13 @@
+//! A log hook may free the connection that the reference points to.
+
+use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::connection::ConnectionRef;
+use mgos_mqtt::ffi::shim::Log;
+
+fn wrong(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    c.say(t, Log::NoMemory);
+    connection.accounted = 0;
+}
+
+fn main() {}

@@ -1,0 +1,13 @@
+//! There is one token for an entry.
+
+use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::connection::ConnectionRef;
+
+fn wrong(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let mut copy = *t;
+    let first = c.get(t);
+    let second = c.get(&mut copy);
+    first.accounted = second.accounted;
+}
+
+fn main() {}

@@ -1,0 +1,9 @@
+//! A token is made only at an entry from C, which takes unsafe.
+
+use mgos_mqtt::ffi::app::NoApp;
+
+fn wrong() -> NoApp {
+    NoApp::enter()
+}
+
+fn main() {}
