@@ -15,10 +15,7 @@ const LIGHT: &[&str] = &["xtask", "interop", "--broker", "mosquitto", "--broker"
 /// What is run, each a cargo command.
 pub const STEPS: [(&str, &[&str]); 4] = [
     ("unit tests, simulations, tests of the host and of xtask", &["test", "--workspace"]),
-    (
-        "breaking the rule of src/ffi does not compile",
-        &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"],
-    ),
+    ("breaking the rule of src/ffi does not compile", &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"]),
     ("compatibility with the original, against a scripted broker", &["xtask", "c-test"]),
     ("whole apps against real brokers, but for RabbitMQ, which takes long to start", LIGHT),
 ];

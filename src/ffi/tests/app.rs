@@ -142,10 +142,15 @@ fn run_loop() {
     round();
 }
 
-/// Closes, lets the event loop find it out, and connects anew.
-fn lose_and_connect() {
+/// Closes, and lets the event loop find it out.
+fn lose() {
     close_flag();
     round();
+}
+
+/// The same, and connects anew.
+fn lose_and_connect() {
+    lose();
     // SAFETY: alive or NULL.
     unsafe { mgos_mqtt_conn_connect(c()) };
 }
@@ -241,6 +246,7 @@ pub const ACTS: &[(&str, fn())] = &[
     }),
     ("closing by the flag", close_flag),
     ("the event loop", run_loop),
+    ("the event loop, the connection lost", lose),
     ("the event loop, the connection lost, another", lose_and_connect),
     ("the event loop, and freeing", || {
         run_loop();

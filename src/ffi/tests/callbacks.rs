@@ -258,9 +258,48 @@ fn any_allocation_may_fail() {
     }
 }
 
-/// A life in which allocation `n` fails. False if there are not so many.
+#[test]
+fn any_allocation_may_fail_and_the_hook_of_the_line_about_it_may_do_anything() {
+    let mut hooks = 0;
+    for kind in [Kind::Plain, Kind::Global, Kind::WebSocket, Kind::OwnConnect] {
+        for (i, &(name, act)) in ACTS.iter().enumerate() {
+            // Miri takes a thousand times as long: each function in two failures of one kind.
+            if !THOROUGH && i % 4 != kind as usize {
+                continue;
+            }
+            for n in (0..).skip(if THOROUGH { 0 } else { i * 7 % 60 }).step_by(if THOROUGH { 1 } else { 60 }) {
+                let _case = Case(std::format!("{kind:?}: allocation {n} fails, {name} in the hook"));
+                match with_failure_and_act(kind, n, true, Some(act)) {
+                    Hook::NoFailure => break,
+                    Hook::Ran => hooks += 1,
+                    Hook::Silent => {}
+                }
+            }
+        }
+    }
+    assert!(hooks >= if THOROUGH { 3000 } else { 20 }, "{hooks} hooks ran");
+}
+
+/// What came of a failure.
+#[derive(PartialEq, Eq)]
+enum Hook {
+    /// There are not as many allocations.
+    NoFailure,
+    /// A line was logged after the failure, and its hook has acted.
+    Ran,
+    /// No line was logged.
+    Silent,
+}
+
+/// A life in which allocation `n` fails. False if there are not as many.
 fn with_failure(kind: Kind, n: usize, once: bool) -> bool {
+    with_failure_and_act(kind, n, once, None) != Hook::NoFailure
+}
+
+/// The same; the first log hook after the failure does `act`.
+fn with_failure_and_act(kind: Kind, n: usize, once: bool, act: Option<fn()>) -> Hook {
     let turn = make(kind);
+    with(|w| w.when_out_of_memory = act);
     if once {
         testing::fail_once(n)
     } else {
@@ -269,9 +308,14 @@ fn with_failure(kind: Kind, n: usize, once: bool) -> bool {
     LIFE.iter().for_each(|part| part());
     let came = testing::has_failed();
     testing::fail_after(None);
+    let left = with(|w| w.when_out_of_memory.take());
     be_fit_for_use();
     turn.end();
-    came
+    match left {
+        _ if !came => Hook::NoFailure,
+        None => Hook::Ran,
+        Some(_) => Hook::Silent,
+    }
 }
 
 #[test]

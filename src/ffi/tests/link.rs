@@ -4,6 +4,7 @@
 extern crate std;
 
 use super::super::types::{mg_connection, mgos_mqtt_conn};
+use core::cell::RefCell;
 use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
@@ -47,7 +48,9 @@ impl Nc {
             owner,
             broker: Broker { ws, ..Broker::default() },
         };
-        Box::into_raw(Box::new(nc)).cast()
+        let nc = Box::into_raw(Box::new(nc)).cast();
+        ALIVE.with_borrow_mut(|alive| alive.push(nc));
+        nc
     }
 
     /// What the app writes by itself, as by mg_send().
@@ -59,16 +62,36 @@ impl Nc {
     }
 }
 
-/// The connection behind the pointer, until the library or the app is called again.
+std::thread_local! {
+    /// The connections that have not been freed.
+    static ALIVE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
+    /// Those that have.
+    static GONE: RefCell<Vec<Box<Nc>>> = const { RefCell::new(vec![]) };
+}
+
+/// The connection behind the pointer, until the library or the app is called again. It stops the
+/// test if that has been freed.
 pub fn at<'a>(nc: *mut mg_connection) -> &'a mut Nc {
+    assert!(ALIVE.with_borrow(|alive| alive.contains(&nc)), "a Mongoose connection is used that is gone");
     // SAFETY: it came from `Nc::open` and has not been freed; nobody keeps what this returns.
     unsafe { &mut *nc.cast::<Nc>() }
 }
 
+/// A test begins or ends.
+pub fn forget_all() {
+    ALIVE.take();
+    GONE.take();
+}
+
 /// Ends a connection.
 pub fn free(nc: *mut mg_connection) {
+    ALIVE.with_borrow_mut(|alive| alive.retain(|&other| other != nc));
     // SAFETY: it came from `Nc::open`, and is not used again.
-    drop(unsafe { Box::from_raw(nc.cast::<Nc>()) });
+    let gone = unsafe { Box::from_raw(nc.cast::<Nc>()) };
+    // Another connection at its address would hide that this one is still used. Miri knows by itself.
+    if !cfg!(miri) {
+        GONE.with_borrow_mut(|all| all.push(gone));
+    }
 }
 
 /// How the broker behaves; the world has one for all connections that are to come.

@@ -124,6 +124,8 @@ pub struct World {
     pub kinds: Vec<&'static str>,
     /// What is to be done in which of them, the next first.
     pub plan: Vec<(usize, fn())>,
+    /// What is to be done in the first log hook after an allocation has failed.
+    pub when_out_of_memory: Option<fn()>,
     /// The connection under test; NULL once freed.
     pub c: *mut mgos_mqtt_conn,
     pub shared: [*const mgos_config_mqtt; 2],
@@ -155,6 +157,7 @@ pub fn shared(cfg: *const mgos_config_mqtt) -> bool {
 pub fn begin(configs: [Config; 2]) -> Turn {
     let guard = TURN.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     testing::fail_after(None);
+    link::forget_all();
     // What a test that failed has left behind.
     global::forget(global::current());
     let shared = configs.map(|config| Box::into_raw(Box::new(config)).cast_const().cast());
@@ -182,6 +185,7 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         callbacks: 0,
         kinds: vec![],
         plan: vec![],
+        when_out_of_memory: None,
         c: null_mut(),
         shared,
     };
@@ -193,7 +197,7 @@ impl Turn {
     /// Frees the connections, and looks whether anything is left.
     pub fn end(self) {
         testing::fail_after(None);
-        with(|w| w.plan.clear());
+        with(|w| (w.plan.clear(), w.when_out_of_memory = None));
         let c = with(|w| core::mem::replace(&mut w.c, null_mut()));
         // SAFETY: alive or NULL, both.
         unsafe {
@@ -212,6 +216,7 @@ impl Turn {
         });
         assert_eq!(testing::blocks(), self.blocks, "blocks of memory are left");
         WORLD.set(None);
+        link::forget_all();
     }
 }
 
@@ -221,6 +226,9 @@ pub fn callback(kind: &'static str) {
         w.callbacks += 1;
         if !w.kinds.contains(&kind) {
             w.kinds.push(kind);
+        }
+        if kind == "log" && testing::has_failed() {
+            return w.when_out_of_memory.take();
         }
         if w.plan.first().is_some_and(|&(at, _)| at == w.callbacks) { Some(w.plan.remove(0).1) } else { None }
     });
