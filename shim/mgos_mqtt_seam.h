@@ -557,8 +557,8 @@ extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
 /**
- * Removes `len` bytes at `at` from what has been received, as far as they are there. Returns how
- * many are left.
+ * Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
+ * are left.
  */
 extern size_t mgos_mqtt_shim_recv_consume(struct mg_connection *nc, size_t at, size_t len);
 

@@ -1,33 +1,13 @@
-//! What may run app code: log lines, events, handlers, the connect callback. And the token that
-//! keeps them apart from references.
-//!
-//! The rule of this folder is that no reference to a connection and no live Mongoose connection is
-//! kept across a call that may run app code, as that code may publish, disconnect, free the
-//! connection or run the event loop. The compiler holds the rule: whatever is borrowed from a
-//! connection borrows the [`NoApp`] of the entry from C, and each function here takes `&mut NoApp`.
-//! tests/compile_fail shows each way of breaking the rule refused.
+//! What may run app code: log lines, events, handlers, the connect callback. Each function here
+//! takes `&mut NoApp`, so that nothing is borrowed from a connection when it is called.
 
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId};
 use super::shim::{self, Cloud, Log, Number};
+use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet};
 use core::ffi::{c_int, c_void};
-use core::marker::PhantomData;
 use core::ptr::null_mut;
-
-/// No app code runs while this is borrowed. Zero-sized.
-///
-/// There is one for each entry from C. An entry further up the stack has lent its own mutably to the
-/// call that led here, so everything that was borrowed there has been given back.
-pub struct NoApp(PhantomData<*mut ()>);
-
-impl NoApp {
-    /// # Safety
-    /// Made in a function that C calls, before anything is borrowed there; one of before has ended.
-    pub unsafe fn enter() -> Self {
-        NoApp(PhantomData)
-    }
-}
 
 /// A log line: which, and what it shows.
 pub struct Line<'a> {

@@ -1,7 +1,7 @@
 //! The functions of mgos_mqtt_conn.h. Each checks its pointers and hands over; the comments here
 //! become the header's.
 
-use super::app::{self, NoApp};
+use super::app;
 use super::clock::now;
 use super::config::{Config, c_str};
 use super::connection::{ConnectionGuard, ConnectionRef, Handler};
@@ -11,6 +11,7 @@ use super::nc::{Nc, NcId};
 use super::publish;
 use super::pump::pump;
 use super::shim::Log;
+use super::token::NoApp;
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn,
     mgos_mqtt_connect_fn_t, mgos_mqtt_stats,

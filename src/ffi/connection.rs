@@ -1,12 +1,12 @@
 //! The connection object behind `struct mgos_mqtt_conn *`: the sans-IO core, the C pointers that go
 //! with it, and the guard that keeps it alive while app code runs.
 
-use super::app::NoApp;
 use super::config::{Config, OwnConfig};
+use super::frames::{Stage, WebSocket};
 use super::nc::{Nc, NcId};
 use super::shim::Number;
+use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
-use super::websocket::{Stage, WebSocket};
 use crate::conn::{Conn, Slot};
 use crate::heap::{self, List};
 use crate::session::GivenUp;

@@ -1,12 +1,13 @@
 //! The way of a packet from the receive buffer to the app's handlers.
 
-use super::app::{Line, NoApp};
+use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId, NotWritten};
 use super::notices::log_notices;
 use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
+use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
 use crate::wire::{AckKind, Header, OutPacket, PacketId, QoS, decode, kind};

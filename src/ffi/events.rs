@@ -1,10 +1,10 @@
 //! What Mongoose, the network, the timer and the shim tell us: entries from C.
 
-use super::app::NoApp;
 use super::clock::{now, time_is_set};
 use super::config::c_str;
 use super::connection::{ConnectionGuard, ConnectionRef};
 use super::deliver::{call_handlers, receive};
+use super::frames::Stage;
 use super::handshake::{self, note_app_connect};
 use super::lifecycle;
 use super::nc::{Nc, NcId};
@@ -12,8 +12,9 @@ use super::notices::raise_events;
 use super::publish;
 use super::pump::{arm, frame_app_writes, pump};
 use super::shim::Number;
+use super::token::NoApp;
 use super::types::{ReturnedU16, mg_connection, mgos_mqtt_conn};
-use super::websocket::{self, Stage};
+use super::websocket;
 use crate::session::RequestError;
 use core::ffi::{c_char, c_int, c_void};
 

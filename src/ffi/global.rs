@@ -2,10 +2,10 @@
 //! when it is first needed, so that nothing is lost of what is registered before the configuration
 //! is known.
 
-use super::app::NoApp;
 use super::config::OwnConfig;
 use super::connection::ConnectionGuard;
 use super::lifecycle;
+use super::token::NoApp;
 use super::types::{mgos_config_mqtt, mgos_mqtt_conn};
 use crate::conn::Slot;
 use core::cell::Cell;

@@ -1,12 +1,12 @@
 //! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
 //! out, by us or by the app's callback.
 
-use super::app::NoApp;
 use super::clock::now;
 use super::connection::ConnectionRef;
 use super::nc::NotWritten;
 use super::pump::close_now;
 use super::shim::{Cloud, Log, Number};
+use super::token::NoApp;
 use super::types::Reason;
 use super::websocket::{self, Opening};
 use crate::wire::{Connect, check_name, connect_terms};

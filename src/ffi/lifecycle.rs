@@ -1,7 +1,7 @@
 //! The life of a connection: made, connected, disconnected, lost, tried again, configured anew,
 //! freed. What the app asks for, and what the timer or the network asks for in the same words.
 
-use super::app::{self, NoApp, raise_cloud_event};
+use super::app::{self, raise_cloud_event};
 use super::clock::{now, time_is_set};
 use super::config::{Config, OwnConfig};
 use super::connection::{Connection, ConnectionGuard, ConnectionRef};
@@ -10,6 +10,7 @@ use super::handshake::no_connack;
 use super::notices::log_notices;
 use super::pump::{self, arm, close_now, disarm};
 use super::shim::{self, Cloud, Log, Number};
+use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_conn};
 use crate::conn::{End, Next, Slot, Wake};
 use crate::heap;

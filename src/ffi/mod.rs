@@ -9,19 +9,18 @@
 //!   compiler holds that rule, see `app`.
 //! - All calls come from the firmware's one task, as with the original.
 //!
-//! Each module uses those below it and none above:
+//! Each module uses those before it in this list and none after: tests/rule.rs.
 //!
-//! ```text
-//! conn_api, global_api, events    entries from C: the API; Mongoose, timer, network
-//! global                          the connection of the `mqtt` section
-//! lifecycle                       connect, disconnect, lost, again
-//! handshake                       from the transport to CONNECT
-//! publish   deliver               what the app asks for; packets to handlers
-//! pump                            what goes out, and when to look again
-//! notices   websocket             what the app is told; frames
-//! app  connection  nc  config  clock      what is there, and the seam
-//! shim  types
-//! ```
+//! | modules | what they are for |
+//! |---|---|
+//! | `types`, `shim`, `token`, `clock` | the seam; the token that keeps references and app code apart |
+//! | `config`, `nc`, `frames`, `connection` | what is there: configuration, Mongoose connection, its frames, the object |
+//! | `app` | all that may run app code |
+//! | `notices`, `websocket` | what the app is told unasked; the handshake over WebSocket |
+//! | `pump` | what goes out, and when to look again |
+//! | `deliver`, `publish` | packets to handlers; what the app asks for |
+//! | `handshake`, `lifecycle` | from the transport to CONNECT; connect, disconnect, lost, again |
+//! | `events`, `global`, `conn_api`, `global_api` | entries from C: Mongoose, timer, network; the API |
 
 pub mod app;
 pub mod clock;
@@ -30,6 +29,7 @@ pub mod conn_api;
 pub mod connection;
 mod deliver;
 pub mod events;
+pub mod frames;
 pub mod global;
 pub mod global_api;
 mod handshake;
@@ -39,6 +39,7 @@ mod notices;
 mod publish;
 mod pump;
 pub mod shim;
+pub mod token;
 pub mod types;
 pub mod websocket;
 

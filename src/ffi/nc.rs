@@ -1,8 +1,8 @@
 //! The live Mongoose connection: its buffers, and what is done to it. Nothing here runs app code.
 
-use super::app::NoApp;
 use super::config::Config;
 use super::shim;
+use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_conn};
 use crate::wire::{OutPacket, size};
 use core::convert::Infallible;

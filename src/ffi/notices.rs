@@ -1,10 +1,11 @@
 //! What the app is told without having asked: log lines about messages and subscriptions as they
 //! happen, and the library's own events, gathered for a second.
 
-use super::app::{Line, NoApp};
+use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::shim::Log;
+use super::token::NoApp;
 use super::types::mgos_mqtt_event;
 use crate::session::{Millis, Notice, reached};
 

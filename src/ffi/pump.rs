@@ -1,14 +1,15 @@
 //! The pump: what goes out, and when to look again. It carries out what the core wants and borrows
 //! the core afresh for each step.
 
-use super::app::NoApp;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
+use super::frames::Interruption;
 use super::nc::{Nc, NotWritten};
 use super::notices::log_notices;
 use super::shim::{self, Frames, Log};
+use super::token::NoApp;
 use super::types::Reason;
-use super::websocket::{self, Interruption};
+use super::websocket;
 use crate::session::{NEVER, earlier, reached};
 use crate::wire::{OutPacket, PacketId, count_pubacks, kind};
 

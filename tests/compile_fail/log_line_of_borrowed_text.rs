@@ -1,6 +1,6 @@
 //! The text of a log line may not lie in what its hook can free.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::shim::Log;
 

@@ -1,6 +1,6 @@
 //! A handler of a cloud event may run the event loop, which frees the Mongoose connection.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::shim::Cloud;
 

@@ -1,6 +1,6 @@
 //! The connect callback may run the event loop, which frees the Mongoose connection.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 
 fn wrong(c: ConnectionRef<'_>, t: &mut NoApp) {

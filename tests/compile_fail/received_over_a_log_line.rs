@@ -1,6 +1,6 @@
 //! A log hook may run the event loop, which moves the receive buffer.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::shim::Log;
 

@@ -1,6 +1,6 @@
 //! What has been consumed is not there any more.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 
 fn wrong(c: ConnectionRef<'_>, t: &mut NoApp) -> usize {

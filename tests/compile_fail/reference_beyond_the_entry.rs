@@ -1,6 +1,6 @@
 //! What is borrowed ends with the entry from C that it was borrowed in.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::{Connection, ConnectionRef};
 
 fn wrong(c: ConnectionRef<'_>) -> &mut Connection {

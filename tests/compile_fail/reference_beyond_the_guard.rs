@@ -1,6 +1,6 @@
 //! When the last guard ends, the connection may be freed.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionGuard;
 
 fn wrong(guard: ConnectionGuard, t: &mut NoApp) -> usize {

@@ -1,6 +1,6 @@
 //! A handler may free the connection.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::{ConnectionRef, Handler};
 
 fn wrong(c: ConnectionRef<'_>, t: &mut NoApp, handler: Handler) -> usize {

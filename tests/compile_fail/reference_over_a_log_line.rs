@@ -1,6 +1,6 @@
 //! A log hook may free the connection that the reference points to.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::shim::Log;
 

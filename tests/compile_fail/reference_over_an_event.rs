@@ -1,6 +1,6 @@
 //! A handler of the library's own events may free the connection.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::types::mgos_mqtt_event;
 

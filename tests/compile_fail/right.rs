@@ -1,6 +1,6 @@
 //! What the rule allows: borrow, let go, run app code, borrow again.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 use mgos_mqtt::ffi::shim::Log;
 

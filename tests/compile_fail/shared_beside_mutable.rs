@@ -1,6 +1,6 @@
 //! A shared reference to a connection beside a mutable one.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
 
 fn wrong(c: ConnectionRef<'_>, t: &mut NoApp) {

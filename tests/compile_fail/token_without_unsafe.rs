@@ -1,6 +1,6 @@
 //! A token is made only at an entry from C, which takes unsafe.
 
-use mgos_mqtt::ffi::app::NoApp;
+use mgos_mqtt::ffi::token::NoApp;
 
 fn wrong() -> NoApp {
     NoApp::enter()
