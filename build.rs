@@ -39,10 +39,13 @@ mod headers {
             path: "include/mgos_mqtt_conn.h",
             sources: &["src/ffi/types.rs", "src/ffi/conn_api.rs"],
             intro: "/*
- * MQTT connections, any number of them, each with its own configuration. Most apps need only the global one: see mgos_mqtt.h.
+ * MQTT connections, any number of them, each with its own configuration. Most apps need only the
+ * global one: see mgos_mqtt.h.
  *
- * Every function takes NULL for a connection, a string or a handler; it then logs an error and returns 0, false or NULL. All
- * of them may be called from handlers, timers, cloud events and log hooks, in the firmware's main task.
+ * Every function takes NULL for a connection, a string or a handler. It then logs an error and
+ * returns 0, false or NULL; what it says of NULL otherwise holds. void functions report errors only
+ * in the log. All of them may be called from handlers, timers, cloud events and log hooks, in the
+ * firmware's main task.
  */
 
 struct mgos_mqtt_conn;
@@ -63,10 +66,13 @@ struct mgos_mqtt_conn;
             path: "include/mgos_mqtt.h",
             sources: &["src/ffi/types.rs", "src/ffi/global_api.rs"],
             intro: "/*
- * MQTT on the global connection: the one that the `mqtt` section of the configuration describes, with a backup server in
- * `mqtt1`. It connects when the network comes up, and comes back by itself.
+ * MQTT on the global connection: the one that the `mqtt` section of the configuration describes,
+ * with a backup server in `mqtt1`. It connects when the network comes up, and reconnects and
+ * resubscribes by itself.
  *
- * Each function here is one of mgos_mqtt_conn.h on that connection, and documented there in full.
+ * void functions report errors only in the log. All functions may be called from handlers, timers,
+ * cloud events and log hooks, in the firmware's main task. For more connections than this one, see
+ * mgos_mqtt_conn.h.
  */
 ",
             includes: &["\"mgos_mqtt_conn.h\""],

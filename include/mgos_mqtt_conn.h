@@ -15,16 +15,20 @@
 #include "mgos_sys_config.h"
 
 /*
- * MQTT connections, any number of them, each with its own configuration. Most apps need only the global one: see mgos_mqtt.h.
+ * MQTT connections, any number of them, each with its own configuration. Most apps need only the
+ * global one: see mgos_mqtt.h.
  *
- * Every function takes NULL for a connection, a string or a handler; it then logs an error and returns 0, false or NULL. All
- * of them may be called from handlers, timers, cloud events and log hooks, in the firmware's main task.
+ * Every function takes NULL for a connection, a string or a handler. It then logs an error and
+ * returns 0, false or NULL; what it says of NULL otherwise holds. void functions report errors only
+ * in the log. All of them may be called from handlers, timers, cloud events and log hooks, in the
+ * firmware's main task.
  */
 
 struct mgos_mqtt_conn;
 
 /**
- * Why a connection, or an attempt to make one, has ended: `last_reason` of `struct mgos_mqtt_stats`.
+ * Why a connection, or an attempt to connect, has ended: `last_reason` of `struct
+ * mgos_mqtt_stats`.
  */
 enum mgos_mqtt_reason {
   /**
@@ -36,67 +40,68 @@ enum mgos_mqtt_reason {
    */
   MGOS_MQTT_REASON_LOST,
   /**
-   * No connection: the server can't be reached, or TLS has failed.
+   * The server cannot be reached, or TLS has failed.
    */
   MGOS_MQTT_REASON_UNREACHABLE,
   /**
-   * The server has refused it, by a CONNACK or, over WebSocket, by its answer to the request.
+   * The server has refused it, with CONNACK or, over WebSocket, with its HTTP response.
    */
   MGOS_MQTT_REASON_REFUSED,
   /**
-   * The broker broke the protocol.
+   * The broker has violated the protocol.
    */
   MGOS_MQTT_REASON_VIOLATION,
   /**
-   * The broker did not answer a ping.
+   * No PINGRESP in time.
    */
   MGOS_MQTT_REASON_PING_TIMEOUT,
   /**
-   * There was no CONNACK within `connect_timeout`.
+   * No CONNACK within `connect_timeout`.
    */
   MGOS_MQTT_REASON_CONNECT_TIMEOUT,
   /**
-   * The app has asked for it: mgos_mqtt_conn_disconnect().
+   * The app has called mgos_mqtt_conn_disconnect().
    */
   MGOS_MQTT_REASON_ASKED,
   /**
-   * The app has changed the configuration, or what it says is too long for CONNECT.
+   * The configuration has changed, or its strings do not fit CONNECT.
    */
   MGOS_MQTT_REASON_CONFIG,
   /**
-   * No memory to go on with it.
+   * Out of memory.
    */
   MGOS_MQTT_REASON_NO_MEMORY,
 };
 
 /**
- * Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a
- * call of the library that publishes. What has happened within a second comes as one event, with
- * `struct mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for
- * all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original
- * has none.
+ * Events of the library, raised by mgos_event_trigger() from the event loop, never inside a call
+ * that publishes. What happens within a second is raised as one event, with `struct
+ * mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for all of
+ * them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has
+ * none.
  */
 enum mgos_mqtt_event {
   /**
-   * Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more. They
-   * may have arrived.
+   * Messages at QoS 1 or 2 were given up: not acknowledged, and no longer kept. They may have
+   * arrived.
    */
   MGOS_MQTT_EVENT_GIVEN_UP = 1297175552,
   /**
-   * Messages were set aside: the broker closes the connection on each of them. They are kept,
-   * and tried again rarely.
+   * Messages were set aside, as the broker closes the connection on each of them. They are kept
+   * and retried at long intervals.
    */
   MGOS_MQTT_EVENT_SET_ASIDE,
   /**
-   * Subscriptions were refused, by SUBACK 0x80 or by closing the connection.
+   * Subscriptions were refused, with SUBACK 0x80 or by closing the connection.
    */
   MGOS_MQTT_EVENT_SUB_REFUSED,
 };
 
 /**
- * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`: called when CONNECT is to be sent, which it does by
- * `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration says, to be changed at will; strings that it
- * is given need to live until `mg_send_mqtt_handshake_opt()` has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
+ * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`, which sends
+ * CONNECT: `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration
+ * says, and may be changed; strings put there need to live until `mg_send_mqtt_handshake_opt()`
+ * has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
  */
 typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
                                        const char *client_id,
@@ -104,8 +109,8 @@ typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
                                        void *fn_arg);
 
 /**
- * What has happened to a connection since it was made. Nothing of it goes back to 0 before mgos_mqtt_conn_free(); counters wrap around after
- * 4,294,967,295.
+ * What has happened to a connection since it was made. Counters are reset only by
+ * mgos_mqtt_conn_free(), and wrap around after 4,294,967,295.
  */
 struct mgos_mqtt_stats {
   /**
@@ -121,39 +126,40 @@ struct mgos_mqtt_stats {
    */
   uint32_t last_reason;
   /**
-   * Messages (PUBLISH) sent by the library, each time that they were.
+   * PUBLISH packets sent by the library, including retransmissions.
    */
   uint32_t sent;
   /**
-   * Of these, how many were sent again in the same session (DUP).
+   * Of these, retransmissions in the same session (DUP).
    */
   uint32_t retried;
   /**
-   * Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
+   * Messages received, for subscriptions or handlers. A QoS 2 message that the broker repeats
+   * counts once.
    */
   uint32_t received;
   /**
-   * Messages given up: those for which 0 was returned; those that left the queue for newer ones;
-   * those that were sent without being kept, or had lost their retry to newer ones, when their
-   * connection ended without the acknowledgement, though they may have arrived; and those that
-   * were set aside and on which the broker has closed ten more connections.
+   * Messages given up: those for which 0 was returned; those dropped from the queue for newer
+   * ones; those sent without being kept, or no longer kept for newer ones, whose connection
+   * ended before the acknowledgement, though they may have arrived; and those set aside on which
+   * the broker has closed ten more connections.
    */
   uint32_t dropped;
   /**
-   * Received packets that were over `recv_mbuf_limit`, and skipped.
+   * Received packets that exceeded `recv_mbuf_limit` and were skipped.
    */
   uint32_t oversized;
   /**
-   * Messages that are kept now, to be sent or to be acknowledged.
+   * Messages kept now, to be sent or acknowledged.
    */
   uint32_t queued;
   /**
-   * The most that were.
+   * The highest `queued` has been.
    */
   uint32_t queued_max;
   /**
-   * Bytes that the link has taken: all packets, those that the app has sent by itself included, and headers of WebSocket frames; not what TLS and
-   * the opening of a WebSocket add.
+   * Bytes that the link has taken: all packets, including those that the app has sent itself,
+   * and WebSocket frame headers; not what TLS and the opening of a WebSocket add.
    */
   uint32_t bytes_sent;
   /**
@@ -161,15 +167,17 @@ struct mgos_mqtt_stats {
    */
   uint32_t bytes_received;
   /**
-   * How long the answer to the last ping took, milliseconds; 0 if there was none yet.
+   * Round-trip time of the last ping, milliseconds; 0 if there was none yet.
    */
   uint32_t ping_ms;
   /**
-   * How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
+   * How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is
+   * not.
    */
   uint32_t connected_ms;
   /**
-   * Of the messages that are kept, those that are set aside now, as the broker closes the connection on each of them.
+   * Of the messages kept now, those set aside, as the broker closes the connection on each of
+   * them.
    */
   uint32_t set_aside;
 };
@@ -208,11 +216,11 @@ extern "C" {
  *
  * @param conn_id Shown in the log as MQTT0, MQTT1 and so on.
  * @param cfg Its configuration, which is copied; mgos_sys_config_get_mqtt() and
- * mgos_sys_config_get_mqtt1() are used as they are at each attempt. NULL: mgos_mqtt_conn_set_config()
- * follows.
+ * mgos_sys_config_get_mqtt1() are used as they are at each attempt. NULL:
+ * mgos_mqtt_conn_set_config() follows.
  * @param cfg2 That of the backup server, likewise. NULL: there is none.
- * @return The connection, to be freed with mgos_mqtt_conn_free() if ever. NULL without memory, with
- * an error in the log.
+ * @return The connection, to be freed with mgos_mqtt_conn_free() if ever. NULL without memory,
+ * with an error in the log.
  *
  * May be called from a handler.
  */
@@ -274,7 +282,8 @@ void mgos_mqtt_conn_add_handler(struct mgos_mqtt_conn *c,
                                 void *user_data);
 
 /**
- * Sets the callback that sends CONNECT in place of the library, on this and every later connection.
+ * Sets the callback that sends CONNECT in place of the library, on this and every later
+ * connection.
  *
  * @param c The connection. NULL: an error in the log, and nothing else.
  * @param fn The callback. NULL: the library sends CONNECT again.
@@ -302,8 +311,8 @@ void mgos_mqtt_conn_set_connect_fn(struct mgos_mqtt_conn *c,
 bool mgos_mqtt_conn_connect(struct mgos_mqtt_conn *c);
 
 /**
- * Disconnects when what has been written is sent, and stays so until mgos_mqtt_conn_connect(). Ends
- * the attempts to connect, too. What is queued and subscribed is kept.
+ * Disconnects when what has been written is sent, and stays so until mgos_mqtt_conn_connect().
+ * Ends the attempts to connect, too. What is queued and subscribed is kept.
  *
  * @param c The connection. NULL: an error in the log, and nothing else.
  *
@@ -324,11 +333,12 @@ bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
 /**
  * Publishes a message.
  *
- * At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
- * is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
- * to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
- * is given up unless it is under way. QoS 2 is exactly once within a session; over a lost session,
- * as with `clean_session` true after each reconnection, the message may arrive twice.
+ * At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the
+ * connection is up, and again after `ack_timeout` or a reconnection, until the broker has
+ * acknowledged it. Up to `max_queue_length` messages are kept for that; one more takes the place
+ * of the oldest, which is given up unless it is under way. QoS 2 is exactly once within a session;
+ * over a lost session, as with `clean_session` true after each reconnection, the message may
+ * arrive twice.
  *
  * @param c The connection.
  * @param topic The topic, not needed any more on return.
@@ -377,8 +387,9 @@ void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
  * Removes the newest subscription with exactly this filter.
  *
  * When it was the last with this filter, the broker is told, now or on the next connection to the
- * same session, until it has confirmed that; at most 16 filters wait for it, beyond which the oldest
- * is forgotten with a warning in the log. Memory that `user_data` points to stays the app's.
+ * same session, until it has confirmed that; at most 16 filters wait for it, beyond which the
+ * oldest is forgotten with a warning in the log. Memory that `user_data` points to stays the
+ * app's.
  *
  * @param c The connection.
  * @param topic The filter.
@@ -387,8 +398,7 @@ void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
  *
  * May be called from a handler, that of the subscription itself included.
  */
-bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c,
-                          const char *topic);
+bool mgos_mqtt_conn_unsub(struct mgos_mqtt_conn *c, const char *topic);
 
 /**
  * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
@@ -431,23 +441,31 @@ void mgos_mqtt_conn_set_max_qos(struct mgos_mqtt_conn *c, int qos);
 
 /**
  * Changes the configuration. If there is a connection, or one coming up, it is closed and one with
- * the new configuration follows at once; what is queued and subscribed is kept. A configuration that
- * is not enabled closes the connection for good. After this there is no backup server, unless the
- * configuration is the system's own.
+ * the new configuration follows at once; what is queued and subscribed is kept. A configuration
+ * that is not enabled closes the connection for good. After this there is no backup server, unless
+ * the configuration is the system's own.
  *
  * @param c The connection.
  * @param cfg The configuration, which is copied; the system's own are used as they are.
- * @return true if the configuration was taken. false, with an error in the log, if it is enabled and
- * names no server, without memory, and for NULL; then nothing changes.
+ * @return true if the configuration was taken. false, with an error in the log, if it is enabled
+ * and names no server, without memory, and for NULL; then nothing changes.
  *
  * May be called from a handler.
  */
-bool mgos_mqtt_conn_set_config(struct mgos_mqtt_conn *c,
-                               const struct mgos_config_mqtt *cfg);
+bool mgos_mqtt_conn_set_config(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg);
 
 /**
- * Publishes a message made from a format as of json_printf(): mgos_mqtt_conn_pub() with its result. 0 also without memory for
- * it and where `json_fmt` is NULL.
+ * Publishes a message formatted with json_printf().
+ *
+ * @param c The connection.
+ * @param topic The topic, not needed any more on return.
+ * @param qos 0, 1 or 2.
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param json_fmt The format.
+ * @return As mgos_mqtt_conn_pub(): the packet ID, or 0 with the reason in the log; 0 also if
+ * `json_fmt` is NULL, and without memory for the message.
+ *
+ * May be called from a handler.
  */
 uint16_t mgos_mqtt_conn_pubf(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain,
                              const char *json_fmt, ...);

@@ -15,8 +15,8 @@
  */
 
 /**
- * Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
- * numbers.
+ * Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes
+ * with it: `s`, a string, and `a` and `b`, numbers.
  */
 enum mgos_mqtt_log
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -176,7 +176,8 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_SUB_UNANSWERED,
   /**
-   * The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and payload.
+   * The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and
+   * payload.
    */
   MGOS_MQTT_LOG_SET_ASIDE,
   /**
@@ -188,7 +189,8 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_SUB_SET_ASIDE,
   /**
-   * Messages were given up: a = how many, b = identifiers of the first and the last, in the upper and lower 16 bits.
+   * Messages were given up: a = how many, b = identifiers of the first and the last, in the
+   * upper and lower 16 bits.
    */
   MGOS_MQTT_LOG_GIVEN_UP,
   /**
@@ -212,7 +214,8 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_UNSUB_FORGOTTEN,
   /**
-   * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
+   * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for
+   * each reason.
    */
   MGOS_MQTT_LOG_BAD_TOPIC,
 };
@@ -412,18 +415,16 @@ extern uint32_t mgos_mqtt_shim_now(void);
 extern uint32_t mgos_mqtt_shim_random(void);
 
 /**
- * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
- * memory `id`, which then goes on.
+ * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls
+ * `mgos_mqtt_core_timer`. Returns its id, or 0; without memory `id`, which then goes on.
  */
-extern size_t mgos_mqtt_shim_timer(size_t id,
-                                   int32_t ms,
-                                   struct mgos_mqtt_conn *c);
+extern size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c);
 
 /**
- * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
+ * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more
+ * (0). Returns 0 without memory.
  */
-extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c,
-                                         uint32_t on);
+extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c, uint32_t on);
 
 /**
  * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
@@ -452,10 +453,10 @@ extern void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, in
 extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
 
 /**
- * Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`.
+ * Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct
+ * mgos_mqtt_event_arg`.
  */
-extern void mgos_mqtt_shim_event(int32_t event,
-                                 void *arg);
+extern void mgos_mqtt_shim_event(int32_t event, void *arg);
 
 /**
  * Bytes of heap that are free.
@@ -468,14 +469,14 @@ extern size_t mgos_mqtt_shim_free_heap(void);
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
- * NULL where one is empty.
+ * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is
+ * empty), topic and message of the will, user name, password. NULL where one is empty.
  */
-extern void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg,
-                                          const char **strings);
+extern void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg, const char **strings);
 
 /**
- * A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
+ * A number, not 0, that stands for the server's address and the client id together: equal for
+ * equal ones, and for others nearly never.
  */
 extern uint32_t mgos_mqtt_shim_session_key(const struct mgos_config_mqtt *cfg);
 
@@ -503,8 +504,8 @@ extern struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c,
 
 /**
  * Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
- * many bytes it has sent; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)`
- * before `nc` is looked at again.
+ * many bytes it has sent; 0 if it was the end of `nc`, which is asked of
+ * `mgos_mqtt_conn_nc(c)` before `nc` is looked at again.
  */
 extern size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c,
                                              struct mg_connection *nc,
@@ -518,7 +519,8 @@ extern size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c,
 extern const uint8_t *mgos_mqtt_shim_last_unsent(struct mg_connection *nc, size_t len);
 
 /**
- * What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
+ * What the app has sent by itself since this was last asked: -1 for nothing, else the
+ * keep-alive interval of its CONNECT, seconds.
  */
 extern int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc);
 
@@ -539,7 +541,8 @@ extern uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t siz
 extern void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size);
 
 /**
- * Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
+ * Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them
+ * lies; NULL without memory.
  */
 extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
                                              size_t at,
@@ -552,7 +555,8 @@ extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
 extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 
 /**
- * What has been received and not consumed: where it lies, how much, and how long a packet may be.
+ * What has been received and not consumed: where it lies, how much, and how long a packet may
+ * be.
  */
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
@@ -569,9 +573,10 @@ extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
                                           const struct mgos_config_mqtt *cfg);
 
 /**
- * Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
- * has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
- * its reply does not fit the receive buffer: that has been logged. 2 while it may still come.
+ * Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while
+ * Mongoose has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if
+ * not, or if its reply does not fit the receive buffer: that has been logged. 2 while it may
+ * still come.
  */
 extern uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn);
 
@@ -605,8 +610,8 @@ extern void mgos_mqtt_shim_detach(struct mg_connection *nc);
 extern struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc);
 
 /**
- * Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made of `packet`, or, where `ev` is 0, a `sub_handler_t`
- * with topic and payload; NULL for none.
+ * Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made
+ * of `packet`, or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none.
  */
 extern void mgos_mqtt_shim_call(const void *handler,
                                 struct mg_connection *nc,
@@ -615,8 +620,8 @@ extern void mgos_mqtt_shim_call(const void *handler,
                                 void *user_data);
 
 /**
- * Mongoose's handler of our connections; `user_data` is the connection object. Exported because the
- * original's is; apps have no use for it.
+ * Mongoose's handler of our connections; `user_data` is the connection object. Exported because
+ * the original's is; apps have no use for it.
  */
 void mgos_mqtt_ev(struct mg_connection *nc, int ev, void *ev_data, void *user_data);
 
@@ -636,8 +641,8 @@ void mgos_mqtt_core_net(struct mgos_mqtt_conn *c, uint32_t up);
 void mgos_mqtt_core_time_set(struct mgos_mqtt_conn *c);
 
 /**
- * The shim could not make a message for lack of memory: an error in the log, and the message counts
- * as dropped. Returns 0.
+ * The shim could not make a message for lack of memory: an error in the log, and the message
+ * counts as dropped. Returns 0.
  */
 uint16_t mgos_mqtt_core_pub_failed(struct mgos_mqtt_conn *c, const char *topic);
 
@@ -655,8 +660,8 @@ uint32_t mgos_mqtt_core_ws_frames(struct mgos_mqtt_conn *c,
 struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
 
 /**
- * Gives the global connection the system's configurations; one that was set before stays. Returns 1,
- * or 0 without memory.
+ * Gives the global connection the system's configurations; one that was set before stays. Returns
+ * 1, or 0 without memory.
  *
  * The name is what the linker says is undefined when the firmware has the shim and not the archive
  * that belongs to it. `cargo xtask exports` checks that it has the version of Cargo.toml and

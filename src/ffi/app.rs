@@ -20,15 +20,18 @@ pub struct Line<'a> {
 }
 
 /// Writes a log line of connection number `id`. A hook may publish it.
-fn write_line(what: Log, id: i32, text: *const [u8], a: i32, b: i32) {
-    // SAFETY: private: each caller has `&mut NoApp`, so no reference to a connection is alive. The
-    // text is readable when this is called, and the shim copies it before it calls anyone.
+///
+/// # Safety
+/// No reference to a connection is alive, and `text` is readable now.
+unsafe fn write_line(what: Log, id: i32, text: *const [u8], a: i32, b: i32) {
+    // SAFETY: by the contract. The shim copies the text before it calls anyone.
     unsafe { shim::mgos_mqtt_shim_log(what, id, text.cast(), text.len(), a, b) }
 }
 
 /// Writes a log line that belongs to no connection object.
 pub fn log_without_connection(_: &mut NoApp, what: Log, id: i32) {
-    write_line(what, id, &[], 0, 0);
+    // SAFETY: the token is here, so nothing is borrowed; there is no text.
+    unsafe { write_line(what, id, &[], 0, 0) };
 }
 
 /// Raises a cloud event.
@@ -50,11 +53,12 @@ impl ConnectionRef<'_> {
 
     /// Writes a log line that shows a string of the caller's.
     pub fn log_text(self, t: &mut NoApp, what: Log, text: &[u8], a: i32, b: i32) {
-        write_line(what, self.look(t).id as i32, text, a, b);
+        // SAFETY: the token is here, so nothing is borrowed from a connection, `text` neither.
+        unsafe { write_line(what, self.look(t).id as i32, text, a, b) };
     }
 
-    /// Writes the log line that `line` finds in the connection, or in its Mongoose connection. False
-    /// if it finds none.
+    /// Writes the log line that `line` finds in the connection, or in its Mongoose connection.
+    /// False if it finds none.
     pub fn log_found(self, t: &mut NoApp, line: impl for<'x> FnOnce(&'x mut Connection, Option<Nc<'x>>) -> Option<Line<'x>>) -> bool {
         let connection = self.get(t);
         let id = connection.id as i32;
@@ -63,7 +67,8 @@ impl ConnectionRef<'_> {
         let Some(Line { what, text, a, b }) = line(connection, nc) else { return false };
         let text = &raw const *text;
         if let Some(what) = what {
-            write_line(what, id, text, a, b);
+            // SAFETY: what `line` was lent is given back; the text has not changed since.
+            unsafe { write_line(what, id, text, a, b) };
         }
         true
     }
@@ -73,7 +78,8 @@ impl ConnectionRef<'_> {
     /// # Safety
     /// `text` has stayed where and as it is since it was borrowed.
     pub unsafe fn log_raw(self, t: &mut NoApp, what: Log, text: *const [u8], a: i32, b: i32) {
-        write_line(what, self.look(t).id as i32, text, a, b);
+        // SAFETY: the token is here, so nothing is borrowed; the text by the contract.
+        unsafe { write_line(what, self.look(t).id as i32, text, a, b) };
     }
 
     /// Logs that an attempt to connect begins, and raises the cloud event.

@@ -50,11 +50,11 @@ unsafe fn look<'a>(c: *mut mgos_mqtt_conn) -> Option<ConnectionRef<'a>> {
 ///
 /// @param conn_id Shown in the log as MQTT0, MQTT1 and so on.
 /// @param cfg Its configuration, which is copied; mgos_sys_config_get_mqtt() and
-/// mgos_sys_config_get_mqtt1() are used as they are at each attempt. NULL: mgos_mqtt_conn_set_config()
-/// follows.
+/// mgos_sys_config_get_mqtt1() are used as they are at each attempt. NULL:
+/// mgos_mqtt_conn_set_config() follows.
 /// @param cfg2 That of the backup server, likewise. NULL: there is none.
-/// @return The connection, to be freed with mgos_mqtt_conn_free() if ever. NULL without memory, with
-/// an error in the log.
+/// @return The connection, to be freed with mgos_mqtt_conn_free() if ever. NULL without memory,
+/// with an error in the log.
 ///
 /// May be called from a handler.
 ///
@@ -171,7 +171,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_add_handler(c: *mut mgos_mqtt_conn, hand
     }
 }
 
-/// Sets the callback that sends CONNECT in place of the library, on this and every later connection.
+/// Sets the callback that sends CONNECT in place of the library, on this and every later
+/// connection.
 ///
 /// @param c The connection. NULL: an error in the log, and nothing else.
 /// @param fn The callback. NULL: the library sends CONNECT again.
@@ -215,8 +216,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_connect(c: *mut mgos_mqtt_conn) -> Retur
     unsafe { guard(t, c) }.is_some_and(|guard| lifecycle::connect(guard.get(), t)) as ReturnedBool
 }
 
-/// Disconnects when what has been written is sent, and stays so until mgos_mqtt_conn_connect(). Ends
-/// the attempts to connect, too. What is queued and subscribed is kept.
+/// Disconnects when what has been written is sent, and stays so until mgos_mqtt_conn_connect().
+/// Ends the attempts to connect, too. What is queued and subscribed is kept.
 ///
 /// @param c The connection. NULL: an error in the log, and nothing else.
 ///
@@ -234,8 +235,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_disconnect(c: *mut mgos_mqtt_conn) {
     }
 }
 
-/// Schedules the next attempt to connect. Not in the headers, as with the original; apps have no use
-/// for it.
+/// Schedules the next attempt to connect. Not in the headers, as with the original; apps have no
+/// use for it.
 ///
 /// # Safety
 /// `c` is NULL or alive.
@@ -268,8 +269,8 @@ pub unsafe extern "C" fn mgos_mqtt_conn_is_connected(c: *mut mgos_mqtt_conn) -> 
     unsafe { look(c) }.is_some_and(|c| c.look(t).core.is_online()) as ReturnedBool
 }
 
-/// A packet ID, never 0 and not in use, for packets that the app sends by itself. 0 for NULL. Not in
-/// the headers, as with the original; see mgos_mqtt_get_packet_id().
+/// A packet ID, never 0 and not in use, for packets that the app sends by itself. 0 for NULL. Not
+/// in the headers, as with the original; see mgos_mqtt_get_packet_id().
 ///
 /// # Safety
 /// `c` is NULL or alive.
@@ -284,11 +285,12 @@ pub unsafe extern "C" fn mgos_mqtt_conn_get_packet_id(c: *mut mgos_mqtt_conn) ->
 
 /// Publishes a message.
 ///
-/// At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
-/// is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
-/// to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
-/// is given up unless it is under way. QoS 2 is exactly once within a session; over a lost session,
-/// as with `clean_session` true after each reconnection, the message may arrive twice.
+/// At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the
+/// connection is up, and again after `ack_timeout` or a reconnection, until the broker has
+/// acknowledged it. Up to `max_queue_length` messages are kept for that; one more takes the place
+/// of the oldest, which is given up unless it is under way. QoS 2 is exactly once within a session;
+/// over a lost session, as with `clean_session` true after each reconnection, the message may
+/// arrive twice.
 ///
 /// @param c The connection.
 /// @param topic The topic, not needed any more on return.
@@ -407,8 +409,9 @@ pub unsafe fn subscribe_to_messages(c: *mut mgos_mqtt_conn, topic: *const c_char
 /// Removes the newest subscription with exactly this filter.
 ///
 /// When it was the last with this filter, the broker is told, now or on the next connection to the
-/// same session, until it has confirmed that; at most 16 filters wait for it, beyond which the oldest
-/// is forgotten with a warning in the log. Memory that `user_data` points to stays the app's.
+/// same session, until it has confirmed that; at most 16 filters wait for it, beyond which the
+/// oldest is forgotten with a warning in the log. Memory that `user_data` points to stays the
+/// app's.
 ///
 /// @param c The connection.
 /// @param topic The filter.
@@ -509,14 +512,14 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_max_qos(c: *mut mgos_mqtt_conn, qos:
 }
 
 /// Changes the configuration. If there is a connection, or one coming up, it is closed and one with
-/// the new configuration follows at once; what is queued and subscribed is kept. A configuration that
-/// is not enabled closes the connection for good. After this there is no backup server, unless the
-/// configuration is the system's own.
+/// the new configuration follows at once; what is queued and subscribed is kept. A configuration
+/// that is not enabled closes the connection for good. After this there is no backup server, unless
+/// the configuration is the system's own.
 ///
 /// @param c The connection.
 /// @param cfg The configuration, which is copied; the system's own are used as they are.
-/// @return true if the configuration was taken. false, with an error in the log, if it is enabled and
-/// names no server, without memory, and for NULL; then nothing changes.
+/// @return true if the configuration was taken. false, with an error in the log, if it is enabled
+/// and names no server, without memory, and for NULL; then nothing changes.
 ///
 /// May be called from a handler.
 ///

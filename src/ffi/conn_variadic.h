@@ -1,6 +1,15 @@
 /**
- * Publishes a message made from a format as of json_printf(): mgos_mqtt_conn_pub() with its result. 0 also without memory for
- * it and where `json_fmt` is NULL.
+ * Publishes a message formatted with json_printf().
+ *
+ * @param c The connection.
+ * @param topic The topic, not needed any more on return.
+ * @param qos 0, 1 or 2.
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param json_fmt The format.
+ * @return As mgos_mqtt_conn_pub(): the packet ID, or 0 with the reason in the log; 0 also if
+ * `json_fmt` is NULL, and without memory for the message.
+ *
+ * May be called from a handler.
  */
 uint16_t mgos_mqtt_conn_pubf(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain,
                              const char *json_fmt, ...);

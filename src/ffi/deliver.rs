@@ -105,7 +105,8 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
         let first = buf.first().map_or(0, |&first| first as i32);
         let session = &mut connection.core.session;
         if !session.may_send() {
-            // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of interest.
+            // Before CONNECT has gone out nothing may come; after DISCONNECT nothing is of
+            // interest.
             let len = buf.len();
             if len > 0 {
                 consume(c, t, nc, len);
@@ -211,8 +212,8 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
     pump::send(c, t, &OutPacket::ack(ack, id)) != Err(NotWritten::OutOfMemory)
 }
 
-/// Answers a packet and tells whom it concerns. Returns its size; out of memory, or without room for
-/// the answer, it is to be handed in again later.
+/// Answers a packet and tells whom it concerns. Returns its size; out of memory, or without room
+/// for the answer, it is to be handed in again later.
 fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: Reaction) -> Result<usize, ReceiveError> {
     let Delivery { nc, ref packet, code } = *delivery;
     let Reaction { answer: ack, notify } = reaction;

@@ -25,8 +25,8 @@ const MG_EV_SEND: c_int = 4;
 const MG_EV_CLOSE: c_int = 5;
 const MG_EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 
-/// Mongoose's handler of our connections; `user_data` is the connection object. Exported because the
-/// original's is; apps have no use for it.
+/// Mongoose's handler of our connections; `user_data` is the connection object. Exported because
+/// the original's is; apps have no use for it.
 ///
 /// # Safety
 /// As Mongoose calls its handlers: `nc` is alive, `user_data` is NULL or a live connection object,
@@ -205,8 +205,8 @@ pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
     }
 }
 
-/// The shim could not make a message for lack of memory: an error in the log, and the message counts
-/// as dropped. Returns 0.
+/// The shim could not make a message for lack of memory: an error in the log, and the message
+/// counts as dropped. Returns 0.
 ///
 /// # Safety
 /// `c` is alive; `topic` is NULL or ends with a NUL.

@@ -1,6 +1,6 @@
-//! The global connection: the one that the `mqtt` section of the configuration describes. It is made
-//! when it is first needed, so that nothing is lost of what is registered before the configuration
-//! is known.
+//! The global connection: the one that the `mqtt` section of the configuration describes. It is
+//! made when it is first needed, so that nothing is lost of what is registered before the
+//! configuration is known.
 
 use super::config::OwnConfig;
 use super::connection::ConnectionGuard;
@@ -45,8 +45,8 @@ pub extern "C" fn mgos_mqtt_core_global() -> *mut mgos_mqtt_conn {
     current()
 }
 
-/// Gives the global connection the system's configurations; one that was set before stays. Returns 1,
-/// or 0 without memory.
+/// Gives the global connection the system's configurations; one that was set before stays. Returns
+/// 1, or 0 without memory.
 ///
 /// The name is what the linker says is undefined when the firmware has the shim and not the archive
 /// that belongs to it. `cargo xtask exports` checks that it has the version of Cargo.toml and

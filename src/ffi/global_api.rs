@@ -16,8 +16,8 @@ const SUBSCRIBE_QOS: c_int = 1;
 
 /// Subscribes to a topic filter at QoS 1, with a handler that is also told of SUBACK.
 ///
-/// @param topic The filter, which need not end with a NUL; not needed any more on return. Empty, not
-/// UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
+/// @param topic The filter, which need not end with a NUL; not needed any more on return. Empty,
+/// not UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
 /// likewise.
 /// @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
 /// MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
@@ -33,10 +33,10 @@ pub unsafe extern "C" fn mgos_mqtt_global_subscribe(topic: mg_str, handler: mg_e
     unsafe { conn::mgos_mqtt_conn_sub_s(global(), topic, SUBSCRIBE_QOS, handler, ud) }
 }
 
-/// Adds a handler of the connection's events; the newest is called first. It may be added before the
-/// configuration is known. It is given MG_EV_POLL; MG_EV_MQTT_CONNACK; MG_EV_MQTT_PUBLISH of messages
-/// without a subscription; MG_EV_MQTT_SUBACK without one; MG_EV_MQTT_PUBACK, _PUBREC, _PUBREL,
-/// _PUBCOMP, _UNSUBACK; MG_EV_CLOSE, with `nc` NULL, after a CONNACK.
+/// Adds a handler of the connection's events; the newest is called first. It may be added before
+/// the configuration is known. It is given MG_EV_POLL; MG_EV_MQTT_CONNACK; MG_EV_MQTT_PUBLISH of
+/// messages without a subscription; MG_EV_MQTT_SUBACK without one; MG_EV_MQTT_PUBACK, _PUBREC,
+/// _PUBREL, _PUBCOMP, _UNSUBACK; MG_EV_CLOSE, with `nc` NULL, after a CONNACK.
 ///
 /// @param handler The handler. NULL, or without memory: an error in the log, and nothing else.
 /// @param ud Handed back to it; it stays the app's.
@@ -51,7 +51,8 @@ pub unsafe extern "C" fn mgos_mqtt_add_global_handler(handler: mg_event_handler_
     unsafe { conn::mgos_mqtt_conn_add_handler(global(), handler, ud) }
 }
 
-/// Sets the callback that sends CONNECT in place of the library, on this and every later connection.
+/// Sets the callback that sends CONNECT in place of the library, on this and every later
+/// connection.
 ///
 /// @param cb The callback. NULL: the library sends CONNECT again.
 /// @param fn_arg Handed back to it; it stays the app's.
@@ -83,8 +84,8 @@ pub extern "C" fn mgos_mqtt_get_global_conn() -> *mut mg_connection {
 ///
 /// @return true if an attempt was begun, or one is under way, or the connection is up. false if the
 /// configuration is not enabled or names no server, `require_time` is set and the clock is not, or
-/// the attempt failed at once; except for a configuration that is not enabled, with the reason in the
-/// log. When the clock is not set or the attempt failed, the next one follows by itself.
+/// the attempt failed at once; except for a configuration that is not enabled, with the reason in
+/// the log. When the clock is not set or the attempt failed, the next one follows by itself.
 ///
 /// May be called from a handler.
 #[unsafe(no_mangle)]
@@ -116,10 +117,10 @@ pub extern "C" fn mgos_mqtt_global_is_connected() -> ReturnedBool {
 
 /// Publishes a message.
 ///
-/// At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the connection
-/// is up, and again after `ack_timeout` or a reconnection, until the broker has acknowledged it. Up
-/// to `max_queue_length` messages are kept for that; one more takes the place of the oldest, which
-/// is given up unless it is under way.
+/// At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the
+/// connection is up, and again after `ack_timeout` or a reconnection, until the broker has
+/// acknowledged it. Up to `max_queue_length` messages are kept for that; one more takes the place
+/// of the oldest, which is given up unless it is under way.
 ///
 ///     mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
 ///
@@ -132,8 +133,8 @@ pub extern "C" fn mgos_mqtt_global_is_connected() -> ReturnedBool {
 /// on whichever connection that comes; MGOS_MQTT_EVENT_GIVEN_UP tells if the message was given up.
 /// 0 if it was neither sent nor kept, with the reason in the log: at QoS 0, or without a queue, no
 /// connection, a network that is down, or a link that takes no more; a topic that is empty, not
-/// UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `topic` NULL, `message` NULL while
-/// `len` is not 0.
+/// UTF-8, longer than 65,535 bytes or with a wildcard; no memory; `topic` NULL, `message` NULL
+/// while `len` is not 0.
 ///
 /// May be called from a handler.
 ///
@@ -151,8 +152,8 @@ pub unsafe extern "C" fn mgos_mqtt_pub(
     unsafe { conn::mgos_mqtt_conn_pub(global(), topic, mg_str { p: message.cast(), len }, qos, retain) }
 }
 
-/// Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every later
-/// connection.
+/// Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every
+/// later connection.
 ///
 ///     static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
 ///                            const char *msg, int msg_len, void *ud) {
@@ -185,8 +186,8 @@ pub unsafe extern "C" fn mgos_mqtt_sub(topic: *const c_char, handler: sub_handle
 /// the broker is told, now or on the next connection to the same session.
 ///
 /// @param topic The filter.
-/// @return true if it was removed. false if there is no such subscription, and for NULL; then nothing
-/// changes.
+/// @return true if it was removed. false if there is no such subscription, and for NULL; then
+/// nothing changes.
 ///
 /// May be called from a handler, that of the subscription itself included.
 ///
@@ -198,8 +199,8 @@ pub unsafe extern "C" fn mgos_mqtt_unsub(topic: *const c_char) -> ReturnedBool {
     unsafe { conn::mgos_mqtt_conn_unsub(global(), topic) }
 }
 
-/// Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them, an
-/// empty one counting as a byte, and what the link has not taken yet.
+/// Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
+/// an empty one counting as a byte, and what the link has not taken yet.
 ///
 /// @return Bytes; 0 if nobody has used MQTT yet.
 ///
@@ -229,8 +230,8 @@ pub unsafe extern "C" fn mgos_mqtt_get_stats(stats: *mut mgos_mqtt_stats) -> Ret
 /// One number of mgos_mqtt_get_stats(), for languages without C structures.
 ///
 /// @param which Its place in `struct mgos_mqtt_stats`, counted from 0.
-/// @return The number; what is over 2,147,483,647 comes out negative, less by 2^32. 0 if there is no
-/// such number, or nobody has used MQTT yet.
+/// @return The number; what is over 2,147,483,647 comes out negative, less by 2^32. 0 if there is
+/// no such number, or nobody has used MQTT yet.
 ///
 /// May be called from a handler.
 #[unsafe(no_mangle)]
@@ -257,9 +258,9 @@ pub extern "C" fn mgos_mqtt_get_packet_id() -> ReturnedU16 {
     unsafe { conn::mgos_mqtt_conn_get_packet_id(global()) }
 }
 
-/// Sets the highest QoS to be used in place of `mqtt.max_qos`, for brokers that do not support more.
-/// Messages and subscriptions above it are silently downgraded. The original declares this function
-/// and does not define it.
+/// Sets the highest QoS to be used in place of `mqtt.max_qos`, for brokers that do not support
+/// more. Messages and subscriptions above it are silently downgraded. The original declares this
+/// function and does not define it.
 ///
 /// @param qos 0, 1 or 2; negative: what the configuration says.
 ///
@@ -271,14 +272,15 @@ pub extern "C" fn mgos_mqtt_set_max_qos(qos: c_int) {
 }
 
 /// Changes the configuration. If there is a connection, or one coming up, it is closed and one with
-/// the new configuration follows at once; what is queued and subscribed is kept. A configuration that
-/// is not enabled closes the connection for good. The first one makes the connection possible even if
-/// `mqtt.enable` is false; it connects when the network comes up, or at mgos_mqtt_global_connect().
-/// After this there is no backup server, unless the configuration is the system's own.
+/// the new configuration follows at once; what is queued and subscribed is kept. A configuration
+/// that is not enabled closes the connection for good. The first one makes the connection possible
+/// even if `mqtt.enable` is false; it connects when the network comes up, or at
+/// mgos_mqtt_global_connect(). After this there is no backup server, unless the configuration is
+/// the system's own.
 ///
 /// @param cfg The configuration, which is copied; the system's own are used as they are.
-/// @return true if the configuration was taken. false, with an error in the log, if it is enabled and
-/// names no server, without memory, and for NULL; then nothing changes.
+/// @return true if the configuration was taken. false, with an error in the log, if it is enabled
+/// and names no server, without memory, and for NULL; then nothing changes.
 ///
 /// May be called from a handler.
 ///

@@ -1,5 +1,16 @@
 /**
- * Publishes a message made from a format as of json_printf() on the global connection: see mgos_mqtt_conn_pubf().
+ * Publishes a message formatted with json_printf().
+ *
+ *     mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param qos 0, 1 or 2.
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param json_fmt The format.
+ * @return As mgos_mqtt_pub(): the packet ID, or 0 with the reason in the log; 0 also if `json_fmt` is
+ * NULL, and without memory for the message.
+ *
+ * May be called from a handler.
  */
 uint16_t mgos_mqtt_pubf(const char *topic, int qos, bool retain, const char *json_fmt, ...);
 

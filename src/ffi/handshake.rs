@@ -131,8 +131,8 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
 }
 
-/// The interval as CONNECT carries it. 0 stands for 60, as Mongoose has always had it; what is out of
-/// range is brought into it.
+/// The interval as CONNECT carries it. 0 stands for 60, as Mongoose has always had it; what is out
+/// of range is brought into it.
 fn keep_alive(seconds: i32) -> u16 {
     match seconds {
         0 => 60,
@@ -149,8 +149,8 @@ fn ask_app(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
 }
 
-/// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent are
-/// its.
+/// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent
+/// are its.
 pub fn note_app_connect(c: ConnectionRef<'_>, t: &mut NoApp, len: usize) {
     let Some((connection, mut nc)) = c.live(t) else { return };
     let Some(interval) = nc.app_sent() else { return };

@@ -1,5 +1,5 @@
-//! The C API, and the pump that carries out what the core wants by calling C. The only part, but for
-//! `heap`, that may be unsafe.
+//! The C API, and the pump that carries out what the core wants by calling C. The only part, but
+//! for `heap`, that may be unsafe.
 //!
 //! Conventions, for all of it:
 //! - Every function takes NULL where a pointer is expected, and then does nothing, with an error in

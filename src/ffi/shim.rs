@@ -1,13 +1,15 @@
-//! The other side of the seam, as Rust sees it: the functions that shim/ provides, and the numbers that both sides know.
+//! The other side of the seam, as Rust sees it: the functions that shim/ provides, and the numbers
+//! that both sides know.
 //!
-//! Only pointers, lengths and fixed-width integers cross. What the firmware's structures look like, the shim knows and Rust does not.
-//! This file is also the source of the shim's header: cbindgen turns it into shim/mgos_mqtt_seam.h.
+//! Only pointers, lengths and fixed-width integers cross. What the firmware's structures look like,
+//! the shim knows and Rust does not. This file is also the source of the shim's header: cbindgen
+//! turns it into shim/mgos_mqtt_seam.h.
 
 use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use core::ffi::{c_char, c_int, c_void};
 
-/// Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes with it: `s`, a string, and `a` and `b`,
-/// numbers.
+/// Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes
+/// with it: `s`, a string, and `a` and `b`, numbers.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Log {
@@ -87,13 +89,15 @@ pub enum Log {
     SubOverdue,
     /// Nor to the second: s = filter.
     SubUnanswered,
-    /// The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and payload.
+    /// The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and
+    /// payload.
     SetAside,
     /// The broker has hung up on a message too often: s = topic, a = its identifier.
     GivenUpAside,
     /// The broker hangs up on a subscription: s = filter.
     SubSetAside,
-    /// Messages were given up: a = how many, b = identifiers of the first and the last, in the upper and lower 16 bits.
+    /// Messages were given up: a = how many, b = identifiers of the first and the last, in the
+    /// upper and lower 16 bits.
     GivenUp,
     /// Session present, though a new one was asked for.
     SessionPresent,
@@ -105,7 +109,8 @@ pub enum Log {
     Unacked,
     /// Too many UNSUBSCRIBEs are owed.
     UnsubForgotten,
-    /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for each reason.
+    /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for
+    /// each reason.
     BadTopic,
 }
 
@@ -176,10 +181,11 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_now() -> u32;
     /// A random number, each of its 32 bits as likely as not.
     pub fn mgos_mqtt_shim_random() -> u32;
-    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls `mgos_mqtt_core_timer`. Returns its id, or 0; without
-    /// memory `id`, which then goes on.
+    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls
+    /// `mgos_mqtt_core_timer`. Returns its id, or 0; without memory `id`, which then goes on.
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
-    /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more (0). Returns 0 without memory.
+    /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more
+    /// (0). Returns 0 without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
     /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
     /// Either may be said again. Without memory it is not called.
@@ -190,17 +196,19 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, conn: i32);
     /// Raises a cloud event.
     pub fn mgos_mqtt_shim_cloud_event(which: Cloud);
-    /// Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`.
+    /// Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct
+    /// mgos_mqtt_event_arg`.
     pub fn mgos_mqtt_shim_event(event: i32, arg: *mut c_void);
     /// Bytes of heap that are free.
     pub fn mgos_mqtt_shim_free_heap() -> usize;
 
     /// A number of the configuration.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is empty), topic and message of the will, user name, password.
-    /// NULL where one is empty.
+    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is
+    /// empty), topic and message of the will, user name, password. NULL where one is empty.
     pub fn mgos_mqtt_shim_config_strings(cfg: *const mgos_config_mqtt, strings: *mut *const c_char);
-    /// A number, not 0, that stands for the server's address and the client id together: equal for equal ones, and for others nearly never.
+    /// A number, not 0, that stands for the server's address and the client id together: equal for
+    /// equal ones, and for others nearly never.
     pub fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32;
     /// A deep copy; the system's own configurations are shared instead. NULL without memory.
     pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
@@ -212,8 +220,8 @@ unsafe extern "C" {
     /// Begins to connect. NULL if that failed at once; the reason has been logged.
     pub fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection;
     /// Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
-    /// many bytes it has sent; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)`
-    /// before `nc` is looked at again.
+    /// many bytes it has sent; 0 if it was the end of `nc`, which is asked of
+    /// `mgos_mqtt_conn_nc(c)` before `nc` is looked at again.
     pub fn mgos_mqtt_shim_call_connect_fn(
         c: *mut mgos_mqtt_conn,
         nc: *mut mg_connection,
@@ -223,7 +231,8 @@ unsafe extern "C" {
     ) -> usize;
     /// The last `len` bytes of what is to be sent; there are as many.
     pub fn mgos_mqtt_shim_last_unsent(nc: *mut mg_connection, len: usize) -> *const u8;
-    /// What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive interval of its CONNECT, seconds.
+    /// What the app has sent by itself since this was last asked: -1 for nothing, else the
+    /// keep-alive interval of its CONNECT, seconds.
     pub fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32;
     /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
     pub fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32);
@@ -233,20 +242,23 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
     /// Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
     pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize);
-    /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them lies; NULL without memory.
+    /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them
+    /// lies; NULL without memory.
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
     /// Bytes that the link has not taken yet.
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
-    /// What has been received and not consumed: where it lies, how much, and how long a packet may be.
+    /// What has been received and not consumed: where it lies, how much, and how long a packet may
+    /// be.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
     /// Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
     /// are left.
     pub fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, at: usize, len: usize) -> usize;
     /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
-    /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
-    /// has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
-    /// its reply does not fit the receive buffer: that has been logged. 2 while it may still come.
+    /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while
+    /// Mongoose has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if
+    /// not, or if its reply does not fit the receive buffer: that has been logged. 2 while it may
+    /// still come.
     pub fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT
     /// functions come in their place. 0 without memory for these.
@@ -260,8 +272,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_detach(nc: *mut mg_connection);
     /// The connection object that a Mongoose connection belongs to.
     pub fn mgos_mqtt_shim_owner(nc: *mut mg_connection) -> *mut mgos_mqtt_conn;
-    /// Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made of `packet`, or, where `ev` is 0, a `sub_handler_t`
-    /// with topic and payload; NULL for none.
+    /// Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made
+    /// of `packet`, or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none.
     pub fn mgos_mqtt_shim_call(
         handler: *const c_void,
         nc: *mut mg_connection,

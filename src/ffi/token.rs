@@ -10,8 +10,8 @@ use core::marker::PhantomData;
 
 /// No app code runs while this is borrowed. Zero-sized.
 ///
-/// There is one for each entry from C. An entry further up the stack has lent its own mutably to the
-/// call that led here, so everything that was borrowed there has been given back.
+/// There is one for each entry from C. An entry further up the stack has lent its own mutably to
+/// the call that led here, so everything that was borrowed there has been given back.
 pub struct NoApp(PhantomData<*mut ()>);
 
 impl NoApp {

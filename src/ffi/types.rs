@@ -22,7 +22,8 @@ pub struct mg_connection {
     _opaque: [u8; 0],
 }
 
-/// The `mqtt` section of the configuration: the firmware's, opaque, as its fields differ from app to app.
+/// The `mqtt` section of the configuration: the firmware's, opaque, as its fields differ from app
+/// to app.
 #[repr(C)]
 pub struct mgos_config_mqtt {
     _opaque: [u8; 0],
@@ -34,7 +35,7 @@ pub struct mg_send_mqtt_handshake_opts {
     _opaque: [u8; 0],
 }
 
-/// An MQTT connection that comes back by itself: opaque, made by mgos_mqtt_conn_create().
+/// An MQTT connection with automatic reconnect: opaque, made by mgos_mqtt_conn_create().
 #[repr(C)]
 pub struct mgos_mqtt_conn {
     _opaque: [u8; 0],
@@ -59,7 +60,8 @@ pub struct mgos_mqtt_packet {
     pub payload_at: usize,
 }
 
-/// Why a connection, or an attempt to make one, has ended: `last_reason` of `struct mgos_mqtt_stats`.
+/// Why a connection, or an attempt to connect, has ended: `last_reason` of `struct
+/// mgos_mqtt_stats`.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Reason {
@@ -67,39 +69,39 @@ pub enum Reason {
     None,
     /// The server or the network has closed it; or the app, through the Mongoose connection.
     Lost,
-    /// No connection: the server can't be reached, or TLS has failed.
+    /// The server cannot be reached, or TLS has failed.
     Unreachable,
-    /// The server has refused it, by a CONNACK or, over WebSocket, by its answer to the request.
+    /// The server has refused it, with CONNACK or, over WebSocket, with its HTTP response.
     Refused,
-    /// The broker broke the protocol.
+    /// The broker has violated the protocol.
     Violation,
-    /// The broker did not answer a ping.
+    /// No PINGRESP in time.
     PingTimeout,
-    /// There was no CONNACK within `connect_timeout`.
+    /// No CONNACK within `connect_timeout`.
     ConnectTimeout,
-    /// The app has asked for it: mgos_mqtt_conn_disconnect().
+    /// The app has called mgos_mqtt_conn_disconnect().
     Asked,
-    /// The app has changed the configuration, or what it says is too long for CONNECT.
+    /// The configuration has changed, or its strings do not fit CONNECT.
     Config,
-    /// No memory to go on with it.
+    /// Out of memory.
     NoMemory,
 }
 
-/// Events of the library's own, raised by mgos_event_trigger() from the event loop, never inside a
-/// call of the library that publishes. What has happened within a second comes as one event, with
-/// `struct mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for
-/// all of them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original
-/// has none.
+/// Events of the library, raised by mgos_event_trigger() from the event loop, never inside a call
+/// that publishes. What happens within a second is raised as one event, with `struct
+/// mgos_mqtt_event_arg` as its data. Add a handler with mgos_event_add_handler(), or for all of
+/// them with mgos_event_add_group_handler(MGOS_MQTT_EVENT_GIVEN_UP, ...). New; the original has
+/// none.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum mgos_mqtt_event {
-    /// Messages at QoS 1 or 2 were given up: they are neither acknowledged nor kept any more. They
-    /// may have arrived.
+    /// Messages at QoS 1 or 2 were given up: not acknowledged, and no longer kept. They may have
+    /// arrived.
     GivenUp = 0x4d51_5400,
-    /// Messages were set aside: the broker closes the connection on each of them. They are kept,
-    /// and tried again rarely.
+    /// Messages were set aside, as the broker closes the connection on each of them. They are kept
+    /// and retried at long intervals.
     SetAside,
-    /// Subscriptions were refused, by SUBACK 0x80 or by closing the connection.
+    /// Subscriptions were refused, with SUBACK 0x80 or by closing the connection.
     SubRefused,
 }
 
@@ -117,8 +119,8 @@ pub struct mgos_mqtt_event_arg {
     pub last_id: u16,
 }
 
-/// What has happened to a connection since it was made. Nothing of it goes back to 0 before mgos_mqtt_conn_free(); counters wrap around after
-/// 4,294,967,295.
+/// What has happened to a connection since it was made. Counters are reset only by
+/// mgos_mqtt_conn_free(), and wrap around after 4,294,967,295.
 #[repr(C)]
 #[derive(Clone, Copy, Default)]
 pub struct mgos_mqtt_stats {
@@ -128,33 +130,36 @@ pub struct mgos_mqtt_stats {
     pub disconnects: u32,
     /// Why the last connection, or attempt to make one, has ended: `enum mgos_mqtt_reason`.
     pub last_reason: u32,
-    /// Messages (PUBLISH) sent by the library, each time that they were.
+    /// PUBLISH packets sent by the library, including retransmissions.
     pub sent: u32,
-    /// Of these, how many were sent again in the same session (DUP).
+    /// Of these, retransmissions in the same session (DUP).
     pub retried: u32,
-    /// Messages received, for subscriptions or handlers. One at QoS 2 that the broker repeats counts once.
+    /// Messages received, for subscriptions or handlers. A QoS 2 message that the broker repeats
+    /// counts once.
     pub received: u32,
-    /// Messages given up: those for which 0 was returned; those that left the queue for newer ones;
-    /// those that were sent without being kept, or had lost their retry to newer ones, when their
-    /// connection ended without the acknowledgement, though they may have arrived; and those that
-    /// were set aside and on which the broker has closed ten more connections.
+    /// Messages given up: those for which 0 was returned; those dropped from the queue for newer
+    /// ones; those sent without being kept, or no longer kept for newer ones, whose connection
+    /// ended before the acknowledgement, though they may have arrived; and those set aside on which
+    /// the broker has closed ten more connections.
     pub dropped: u32,
-    /// Received packets that were over `recv_mbuf_limit`, and skipped.
+    /// Received packets that exceeded `recv_mbuf_limit` and were skipped.
     pub oversized: u32,
-    /// Messages that are kept now, to be sent or to be acknowledged.
+    /// Messages kept now, to be sent or acknowledged.
     pub queued: u32,
-    /// The most that were.
+    /// The highest `queued` has been.
     pub queued_max: u32,
-    /// Bytes that the link has taken: all packets, those that the app has sent by itself included, and headers of WebSocket frames; not what TLS and
-    /// the opening of a WebSocket add.
+    /// Bytes that the link has taken: all packets, including those that the app has sent itself,
+    /// and WebSocket frame headers; not what TLS and the opening of a WebSocket add.
     pub bytes_sent: u32,
     /// Bytes received, likewise.
     pub bytes_received: u32,
-    /// How long the answer to the last ping took, milliseconds; 0 if there was none yet.
+    /// Round-trip time of the last ping, milliseconds; 0 if there was none yet.
     pub ping_ms: u32,
-    /// How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is not.
+    /// How long the connection has been up, milliseconds, modulo 2^32 (49.7 days); 0 while it is
+    /// not.
     pub connected_ms: u32,
-    /// Of the messages that are kept, those that are set aside now, as the broker closes the connection on each of them.
+    /// Of the messages kept now, those set aside, as the broker closes the connection on each of
+    /// them.
     pub set_aside: u32,
 }
 
@@ -185,14 +190,16 @@ impl mg_str {
 /// Mongoose's event handler.
 pub type mg_event_handler_t = Option<unsafe extern "C" fn(nc: *mut mg_connection, ev: c_int, ev_data: *mut c_void, user_data: *mut c_void)>;
 
-/// Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`: called when CONNECT is to be sent, which it does by
-/// `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration says, to be changed at will; strings that it
-/// is given need to live until `mg_send_mqtt_handshake_opt()` has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
+/// Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`, which sends
+/// CONNECT: `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration
+/// says, and may be changed; strings put there need to live until `mg_send_mqtt_handshake_opt()`
+/// has returned. To give up, set MG_F_CLOSE_IMMEDIATELY in `nc->flags`.
 pub type mgos_mqtt_connect_fn_t = Option<
     unsafe extern "C" fn(nc: *mut mg_connection, client_id: *const c_char, opts: *mut mg_send_mqtt_handshake_opts, fn_arg: *mut c_void),
 >;
 
-/// Callback of `mgos_mqtt_sub()`: a message has come in. Neither `topic` nor `msg` ends with a NUL; both are gone when it returns.
+/// Callback of `mgos_mqtt_sub()`, called with each message. Neither `topic` nor `msg` ends with a
+/// NUL; both are gone when it returns.
 pub type sub_handler_t = Option<
     unsafe extern "C" fn(
         nc: *mut mg_connection,

@@ -1,5 +1,5 @@
-//! MQTT over WebSocket. Mongoose does the opening handshake; then the connection is ours, and frames
-//! are made and taken apart here. What has happened is returned; what follows from it is the
+//! MQTT over WebSocket. Mongoose does the opening handshake; then the connection is ours, and
+//! frames are made and taken apart here. What has happened is returned; what follows from it is the
 //! caller's matter.
 
 use super::connection::{Connection, ConnectionRef};
@@ -86,8 +86,8 @@ pub unsafe fn answered(c: ConnectionRef<'_>, t: &mut NoApp, reply: *mut c_void) 
     Opening::Pending
 }
 
-/// Called at each event while Mongoose does the handshake. Takes the connection over once the server
-/// has agreed.
+/// Called at each event while Mongoose does the handshake. Takes the connection over once the
+/// server has agreed.
 pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
     // SAFETY: NULL.
     if is_poll && unsafe { answered(c, t, null_mut()) } == Opening::Refused {

@@ -1,5 +1,5 @@
-//! The app: handlers that record what they are told, and, by name, each function of the library as it may be called from a callback.
-//! Not here: from which callback (callbacks.rs).
+//! The app: handlers that record what they are told, and, by name, each function of the library as
+//! it may be called from a callback. Not here: from which callback (callbacks.rs).
 
 extern crate std;
 
@@ -172,8 +172,10 @@ fn stats(get: unsafe fn(*mut mgos_mqtt_stats) -> bool) {
     assert!(stats.queued <= stats.queued_max && stats.disconnects <= stats.connects);
 }
 
-/// Each function of the library as an app may call it, by its name in shim/exports.txt, or what an app does beside that.
-// SAFETY, of all that follows: connections are alive or NULL, strings are constants, what is written to is there.
+/// Each function of the library as an app may call it, by its name in shim/exports.txt, or what an
+/// app does beside that.
+// SAFETY, of all that follows: connections are alive or NULL, strings are constants, what is
+// written to is there.
 #[allow(clippy::undocumented_unsafe_blocks)]
 pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_conn_add_handler", || unsafe { mgos_mqtt_conn_add_handler(c(), Some(handler), tag(c"late")) }),

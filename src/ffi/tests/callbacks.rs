@@ -1,7 +1,10 @@
-//! Every function of the library called from every callback there is, and from callbacks of what is called there.
+//! Every function of the library called from every callback there is, and from callbacks of what is
+//! called there.
 //!
-//! A life is run once with nothing done in the callbacks, and then as often as there are callbacks in it and functions to call. What must hold of every
-//! life: no memory is misused (Miri says), none is left, the broker hears nothing but MQTT, and a connection that was not given up is fit for use.
+//! A life is run once with nothing done in the callbacks, and then as often as there are callbacks
+//! in it and functions to call. What must hold of every life: no memory is misused (Miri says),
+//! none is left, the broker hears nothing but MQTT, and a connection that was not given up is fit
+//! for use.
 
 extern crate std;
 

@@ -1,5 +1,5 @@
-//! Moments in which what the pump looks at goes away under its eyes, one by one, with what the app is told and what goes out.
-//! Not here: all the others (callbacks.rs).
+//! Moments in which what the pump looks at goes away under its eyes, one by one, with what the app
+//! is told and what goes out. Not here: all the others (callbacks.rs).
 extern crate std;
 
 use super::super::conn_api::*;

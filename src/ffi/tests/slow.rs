@@ -1,5 +1,5 @@
-//! A link that takes little at a time, and an upload that lasts longer than the answer to a ping may: the ping waits behind it.
-//! Not here: when pings are due (session/keep_alive.rs).
+//! A link that takes little at a time, and an upload that lasts longer than the answer to a ping
+//! may: the ping waits behind it. Not here: when pings are due (session/keep_alive.rs).
 
 extern crate std;
 

@@ -1,6 +1,6 @@
-//! What stands for Mongoose and Mongoose OS: clock, timers, network events, configurations, the event loop with its connections; and
-//! the record of what the app has seen.
-//! Not here: one connection and its broker (link.rs), what the app does in its callbacks (acts.rs).
+//! What stands for Mongoose and Mongoose OS: clock, timers, network events, configurations, the
+//! event loop with its connections; and the record of what the app has seen. Not here: one
+//! connection and its broker (link.rs), what the app does in its callbacks (acts.rs).
 
 extern crate std;
 
