@@ -69,7 +69,21 @@ fn mqtt_3_3_1_2_a_message_at_qos_0_goes_out_once_without_dup_or_identifier() {
 }
 
 #[test]
-fn mqtt_4_3_1_1_a_message_at_qos_0_is_refused_without_a_connection() {
+fn mqtt_4_3_1_1_a_message_at_qos_0_is_sent_once_without_dup() {
+    let mut rig = Rig::up();
+    let published = rig.publish_to(b"t", b"x", Q0, LIMITS).unwrap();
+    // It is written at once by the layer above, with these flags: QoS 0, no DUP.
+    assert!(published.direct);
+    assert_eq!(bytes(&OutPacket::publish(published.flags, None, b"t", b"x")), b"\x30\x04\0\x01tx");
+    assert_eq!((rig.s.kept(), rig.out().len()), (0, 0), "it is not kept");
+    // Nor is it sent again when time passes, and on the next connection.
+    rig.now += 30_000;
+    assert!(rig.out().iter().all(|packet| packet[0] >> 4 != 3));
+    assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn a_message_at_qos_0_is_refused_without_a_connection() {
     let mut rig = Rig::down();
     assert_eq!(rig.publish_to(b"t", b"x", Q0, LIMITS), Err(RequestError::Offline));
     assert_eq!(rig.connect(true, NEW), [] as [Vec<u8>; 0]);
