@@ -15,8 +15,8 @@
  */
 
 /**
- * Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes
- * with it: `s`, a string, and `a` and `b`, numbers.
+ * Log lines, in the order of shim/log_lines.txt, which has their texts. What is shown in them: `s`, a
+ * string, and `a` and `b`, numbers; what is shown by a word has its number in `b`.
  */
 enum mgos_mqtt_log
 #if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
@@ -24,19 +24,19 @@ enum mgos_mqtt_log
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * A transport is up (a = 0) or has failed (a = error).
+   * The transport is up (a = 0), or has failed: a = error, b = 1.
    */
   MGOS_MQTT_LOG_CONNECTED,
   /**
-   * The connection is gone: a = why, a `Reason`.
+   * The connection is gone: b = why, a `Reason`.
    */
   MGOS_MQTT_LOG_DISCONNECTED,
   /**
-   * The broker has accepted the connection.
+   * CONNACK 0.
    */
   MGOS_MQTT_LOG_CONNACK,
   /**
-   * The broker has refused it: a = return code.
+   * CONNACK with another return code: a and b = the code.
    */
   MGOS_MQTT_LOG_REFUSED,
   /**
@@ -48,15 +48,15 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_UNSUB,
   /**
-   * The broker has refused a subscription: s = filter, a = return code.
+   * SUBACK 0x80: s = filter.
    */
   MGOS_MQTT_LOG_SUB_FAILED,
   /**
-   * PUBLISH was sent: s = topic, a = Packet Identifier, b = flags of the fixed header.
+   * PUBLISH was sent: s = topic, a = packet ID, b = first byte.
    */
   MGOS_MQTT_LOG_PUB,
   /**
-   * A message was given up for a newer one: s = topic, a = its identifier.
+   * A message was dropped from the queue: s = topic, a = packet ID.
    */
   MGOS_MQTT_LOG_OVERFLOW,
   /**
@@ -68,7 +68,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_DISCONNECT,
   /**
-   * The wall clock is not set.
+   * `require_time` is set and the clock is not.
    */
   MGOS_MQTT_LOG_NO_TIME,
   /**
@@ -76,7 +76,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_NO_SERVER,
   /**
-   * No memory.
+   * Out of memory.
    */
   MGOS_MQTT_LOG_NO_MEMORY,
   /**
@@ -88,7 +88,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_PING_TIMEOUT,
   /**
-   * The handshakes have taken longer than a milliseconds.
+   * No CONNACK within a milliseconds.
    */
   MGOS_MQTT_LOG_CONNECT_TIMEOUT,
   /**
@@ -100,7 +100,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CLOSE_TIMEOUT,
   /**
-   * The broker broke the protocol: a = first byte of the packet, b = which rule.
+   * The broker has violated the protocol: a = first byte of the packet, b = `ProtocolError`.
    */
   MGOS_MQTT_LOG_VIOLATION,
   /**
@@ -112,7 +112,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_DROPPED,
   /**
-   * A message is more than a packet can carry: s = topic.
+   * A message does not fit a packet: s = topic.
    */
   MGOS_MQTT_LOG_TOO_LARGE,
   /**
@@ -120,7 +120,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_NULL_MESSAGE,
   /**
-   * will_retain without a complete will.
+   * `will_retain` without a complete will.
    */
   MGOS_MQTT_LOG_NO_WILL,
   /**
@@ -132,11 +132,11 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_NO_USER,
   /**
-   * An empty client id with clean_session false.
+   * An empty client ID with `clean_session` false.
    */
   MGOS_MQTT_LOG_NO_CLIENT_ID,
   /**
-   * A string of the configuration is too long for CONNECT.
+   * A string of the configuration does not fit CONNECT.
    */
   MGOS_MQTT_LOG_TOO_LONG,
   /**
@@ -152,57 +152,57 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CONTROL_CHARACTERS,
   /**
-   * The other server is tried: a = its number, 0 or 1.
+   * The other server is tried: b = its number, 0 or 1.
    */
   MGOS_MQTT_LOG_SWITCHED,
   /**
-   * A WebSocket frame that a server must not send: a = which rule.
+   * A WebSocket frame that a server must not send: b = `FrameError`.
    */
   MGOS_MQTT_LOG_BAD_FRAME,
   /**
-   * The broker has taken a message at QoS 2 at QoS 1.
+   * PUBACK for a message at QoS 2.
    */
   MGOS_MQTT_LOG_DOWNGRADED,
   /**
-   * No answer to a message: a = its identifier. It is sent again.
+   * A message is not acknowledged in time, and sent again: a = packet ID.
    */
   MGOS_MQTT_LOG_OVERDUE,
   /**
-   * No answer to a SUBSCRIBE or UNSUBSCRIBE. It is sent again.
+   * A SUBSCRIBE or UNSUBSCRIBE is not answered in time, and sent again.
    */
   MGOS_MQTT_LOG_SUB_OVERDUE,
   /**
-   * Nor to the second: s = filter.
+   * Nor a second time: s = filter.
    */
   MGOS_MQTT_LOG_SUB_UNANSWERED,
   /**
-   * The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and
-   * payload.
+   * The broker closes the connection on a message: s = topic, a = packet ID, b = bytes of topic
+   * and payload.
    */
   MGOS_MQTT_LOG_SET_ASIDE,
   /**
-   * The broker has hung up on a message too often: s = topic, a = its identifier.
+   * It has done so too often: s = topic, a = packet ID.
    */
   MGOS_MQTT_LOG_GIVEN_UP_ASIDE,
   /**
-   * The broker hangs up on a subscription: s = filter.
+   * The broker closes the connection on a subscription: s = filter.
    */
   MGOS_MQTT_LOG_SUB_SET_ASIDE,
   /**
-   * Messages were given up: a = how many, b = identifiers of the first and the last, in the
-   * upper and lower 16 bits.
+   * Messages were given up: a = how many, b = packet IDs of the first and the last, in the upper
+   * and lower 16 bits.
    */
   MGOS_MQTT_LOG_GIVEN_UP,
   /**
-   * Session present, though a new one was asked for.
+   * Session present, though a new session was asked for.
    */
   MGOS_MQTT_LOG_SESSION_PRESENT,
   /**
-   * The other side has ended several connections early.
+   * The peer has closed several connections early.
    */
   MGOS_MQTT_LOG_SHORT_LIVED,
   /**
-   * The link takes no more: s = topic.
+   * The link is congested: s = topic.
    */
   MGOS_MQTT_LOG_CONGESTED,
   /**
@@ -210,12 +210,11 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_UNACKED,
   /**
-   * Too many UNSUBSCRIBEs are owed.
+   * Too many UNSUBSCRIBEs are unanswered.
    */
   MGOS_MQTT_LOG_UNSUB_FORGOTTEN,
   /**
-   * A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for
-   * each reason.
+   * A topic name or filter is invalid: s = topic, b = `TopicError`.
    */
   MGOS_MQTT_LOG_BAD_TOPIC,
 };

@@ -234,7 +234,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
         Notify::Accepted => accepted(c, t, delivery),
         Notify::Refused => {
             close_now(c, t, Reason::Refused);
-            c.log(t, Log::Refused, code, 0);
+            c.log(t, Log::Refused, code, code);
             c.cloud_event(t, Cloud::ConnectError);
         }
         Notify::Subscribers => {

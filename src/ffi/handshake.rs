@@ -21,7 +21,7 @@ const NO_CONNACK: u8 = 3;
 
 /// TCP and TLS are up, or have failed.
 pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
-    c.log(t, Log::Connected, status, 0);
+    c.log(t, Log::Connected, status, (status != 0) as i32);
     if status != 0 {
         c.get(t).ends(Reason::Unreachable);
         if status == MG_SSL_ERROR {

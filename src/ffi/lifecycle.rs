@@ -232,7 +232,7 @@ pub fn reconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
         }
         Next::Wait(ms) => {
             if now_in_use != slot {
-                c.log(t, Log::Switched, now_in_use as i32, 0);
+                c.log(t, Log::Switched, 0, now_in_use as i32);
             }
             c.log(t, Log::Wait, ms as i32, 0);
             arm(c, t);
@@ -261,7 +261,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
     let why = core::mem::take(&mut connection.close_reason).max(LOST);
     connection.last_reason = why;
-    c.log(t, Log::Disconnected, why as i32, 0);
+    c.log(t, Log::Disconnected, 0, why as i32);
     let connection = c.get(t);
     connection.nc = None;
     if why == Reason::Refused as u8 {

@@ -87,7 +87,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
         RequestError::Congested => (Log::Congested, 0),
         RequestError::OutOfMemory => (Log::NoMemory, 0),
     };
-    c.log_text(t, what, topic, why, 0);
+    c.log_text(t, what, topic, 0, why);
 }
 
 /// Warns where `topic`, which the session has just checked, is the first with control characters.

@@ -105,7 +105,7 @@ fn interrupted(c: ConnectionRef<'_>, t: &mut NoApp, why: Interruption) {
         }
         why => {
             close_now(c, t, Reason::Violation);
-            c.log(t, Log::BadFrame, why.rule(), 0);
+            c.log(t, Log::BadFrame, 0, why.rule());
         }
     }
 }

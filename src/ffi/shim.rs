@@ -8,68 +8,68 @@
 use super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use core::ffi::{c_char, c_int, c_void};
 
-/// Log lines. The text of each stands in the shim, where the firmware's LOG macro is. What goes
-/// with it: `s`, a string, and `a` and `b`, numbers.
+/// Log lines, in the order of shim/log_lines.txt, which has their texts. What is shown in them: `s`, a
+/// string, and `a` and `b`, numbers; what is shown by a word has its number in `b`.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Log {
-    /// A transport is up (a = 0) or has failed (a = error).
+    /// The transport is up (a = 0), or has failed: a = error, b = 1.
     Connected,
-    /// The connection is gone: a = why, a `Reason`.
+    /// The connection is gone: b = why, a `Reason`.
     Disconnected,
-    /// The broker has accepted the connection.
+    /// CONNACK 0.
     Connack,
-    /// The broker has refused it: a = return code.
+    /// CONNACK with another return code: a and b = the code.
     Refused,
     /// SUBSCRIBE was sent: s = filter, a = QoS.
     Sub,
     /// A subscription was removed: s = filter.
     Unsub,
-    /// The broker has refused a subscription: s = filter, a = return code.
+    /// SUBACK 0x80: s = filter.
     SubFailed,
-    /// PUBLISH was sent: s = topic, a = Packet Identifier, b = flags of the fixed header.
+    /// PUBLISH was sent: s = topic, a = packet ID, b = first byte.
     Pub,
-    /// A message was given up for a newer one: s = topic, a = its identifier.
+    /// A message was dropped from the queue: s = topic, a = packet ID.
     Overflow,
     /// The next attempt follows in a milliseconds.
     Wait,
     /// The app disconnects.
     Disconnect,
-    /// The wall clock is not set.
+    /// `require_time` is set and the clock is not.
     NoTime,
     /// The configuration names no server.
     NoServer,
-    /// No memory.
+    /// Out of memory.
     NoMemory,
     /// The configuration is NULL.
     NoConfig,
     /// No PINGRESP.
     PingTimeout,
-    /// The handshakes have taken longer than a milliseconds.
+    /// No CONNACK within a milliseconds.
     ConnectTimeout,
     /// Several connections in a row have ended before CONNACK.
     NoConnack,
     /// What was to be sent before the end was not sent in time.
     CloseTimeout,
-    /// The broker broke the protocol: a = first byte of the packet, b = which rule.
+    /// The broker has violated the protocol: a = first byte of the packet, b = `ProtocolError`.
     Violation,
     /// A packet over the limit is dropped: s = topic, a = its size, b = the limit.
     Oversized,
     /// A message could be neither sent nor kept: s = topic.
     Dropped,
-    /// A message is more than a packet can carry: s = topic.
+    /// A message does not fit a packet: s = topic.
     TooLarge,
     /// A message is NULL and its length is not 0: s = topic.
     NullMessage,
-    /// will_retain without a complete will.
+    /// `will_retain` without a complete will.
     NoWill,
     /// The will is left out because of its topic: s = topic.
     BadWill,
     /// A password without a user name.
     NoUser,
-    /// An empty client id with clean_session false.
+    /// An empty client ID with `clean_session` false.
     NoClientId,
-    /// A string of the configuration is too long for CONNECT.
+    /// A string of the configuration does not fit CONNECT.
     TooLong,
     /// A call needs a connection and has none.
     NoConnection,
@@ -77,40 +77,39 @@ pub enum Log {
     NoHandler,
     /// A topic name or filter has control characters: s = topic.
     ControlCharacters,
-    /// The other server is tried: a = its number, 0 or 1.
+    /// The other server is tried: b = its number, 0 or 1.
     Switched,
-    /// A WebSocket frame that a server must not send: a = which rule.
+    /// A WebSocket frame that a server must not send: b = `FrameError`.
     BadFrame,
-    /// The broker has taken a message at QoS 2 at QoS 1.
+    /// PUBACK for a message at QoS 2.
     Downgraded,
-    /// No answer to a message: a = its identifier. It is sent again.
+    /// A message is not acknowledged in time, and sent again: a = packet ID.
     Overdue,
-    /// No answer to a SUBSCRIBE or UNSUBSCRIBE. It is sent again.
+    /// A SUBSCRIBE or UNSUBSCRIBE is not answered in time, and sent again.
     SubOverdue,
-    /// Nor to the second: s = filter.
+    /// Nor a second time: s = filter.
     SubUnanswered,
-    /// The broker hangs up on a message: s = topic, a = its identifier, b = bytes of topic and
-    /// payload.
+    /// The broker closes the connection on a message: s = topic, a = packet ID, b = bytes of topic
+    /// and payload.
     SetAside,
-    /// The broker has hung up on a message too often: s = topic, a = its identifier.
+    /// It has done so too often: s = topic, a = packet ID.
     GivenUpAside,
-    /// The broker hangs up on a subscription: s = filter.
+    /// The broker closes the connection on a subscription: s = filter.
     SubSetAside,
-    /// Messages were given up: a = how many, b = identifiers of the first and the last, in the
-    /// upper and lower 16 bits.
+    /// Messages were given up: a = how many, b = packet IDs of the first and the last, in the upper
+    /// and lower 16 bits.
     GivenUp,
-    /// Session present, though a new one was asked for.
+    /// Session present, though a new session was asked for.
     SessionPresent,
-    /// The other side has ended several connections early.
+    /// The peer has closed several connections early.
     ShortLived,
-    /// The link takes no more: s = topic.
+    /// The link is congested: s = topic.
     Congested,
     /// Messages that a handler should have acknowledged were not.
     Unacked,
-    /// Too many UNSUBSCRIBEs are owed.
+    /// Too many UNSUBSCRIBEs are unanswered.
     UnsubForgotten,
-    /// A topic name or filter is refused: s = topic, a = why. The last, as the shim has a line for
-    /// each reason.
+    /// A topic name or filter is invalid: s = topic, b = `TopicError`.
     BadTopic,
 }
 

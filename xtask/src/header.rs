@@ -5,7 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{app, project, setup};
+use crate::{app, log_lines, project, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,7 +22,10 @@ pub fn run(args: Args) -> Result<()> {
     let mut cargo = project::cargo();
     cargo.args(["build", "--quiet", "--package", "mgos-mqtt", "--features", "headers"]);
     project::run(cargo.env("MGOS_MQTT_HEADERS", if args.check { fresh.clone() } else { project::root() }))?;
+    let table = log_lines::table()?;
     if args.check {
+        let committed = std::fs::read_to_string(project::root().join(log_lines::TABLE)).unwrap_or_default();
+        ensure!(committed == table, "{} is stale: run cargo xtask header", log_lines::TABLE);
         for header in HEADERS {
             let committed = std::fs::read_to_string(project::root().join(header)).unwrap_or_default();
             ensure!(committed == std::fs::read_to_string(fresh.join(header))?, "{header} is stale: run cargo xtask header");
@@ -30,6 +33,8 @@ pub fn run(args: Args) -> Result<()> {
         compile()?;
         compare_javascript()?;
         println!("{} headers are fresh, compile as C99 and C++11, and declare what the original's do", HEADERS.len());
+    } else {
+        project::write_if_changed(&project::root().join(log_lines::TABLE), &table)?;
     }
     Ok(())
 }

@@ -19,6 +19,7 @@ mod firmware;
 mod fuzz;
 mod header;
 mod interop;
+mod log_lines;
 mod manifest;
 mod miri;
 mod process;
