@@ -3,7 +3,7 @@
  * connection that is lost, unsubscribing, disconnecting, and freeing the connection. What is refused for want of memory says so, by
  * what it returns or in the log, and is tried once more by the app. All else the library tries again by itself.
  *
- * With all the memory there is, which is how the suite runs it, nothing is refused. `cargo xtask c-test --starve memory` runs it with
+ * With all the memory there is, which is how the suite runs it, nothing is refused. `cargo xtask c-test --alloc-faults memory` runs it with
  * the first allocation failing, the second, and so on.
  */
 

@@ -20,8 +20,8 @@ fn main() {
         println!("cargo:rerun-if-changed={}", source.display());
     }
     let mut build = cc::Build::new();
-    if env::var_os("CARGO_FEATURE_STARVE").is_some() {
-        // So that what the system allocates can be told from what the mqtt library does: see src/starve.rs.
+    if env::var_os("CARGO_FEATURE_ALLOC_FAULTS").is_some() {
+        // So that what the system allocates can be told from what the mqtt library does: see src/alloc_faults.rs.
         for name in ["malloc", "calloc", "realloc", "strdup"] {
             build.define(name, &*format!("mgos_host_other_{name}"));
         }

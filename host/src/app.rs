@@ -16,11 +16,11 @@ use signal_hook::{
 };
 
 use crate::{
-    abi, config, device,
+    abi, alloc_faults, config, device,
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, name_server, net, starve, system, timers, watch,
+    mgr, name_server, net, system, timers, trace,
 };
 
 /// How long a round waits at most, and so how far apart MG_EV_POLLs are.
@@ -68,15 +68,15 @@ pub extern "C" fn mgos_sys_ro_vars_get_app() -> *const c_char {
 
 /// What the arguments ask for.
 #[derive(Debug)]
-enum Wish {
-    Run(config::Sources, watch::Wishes),
+enum Parsed {
+    Run(config::Sources, trace::Options),
     Help,
 }
 
 /// Reads the arguments that follow the program's name.
-fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
+fn parse(args: impl IntoIterator<Item = String>) -> Result<Parsed, String> {
     let mut sources = config::Sources::default();
-    let mut wishes = watch::Wishes::default();
+    let mut options = trace::Options::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let (option, attached) = match arg.split_once('=') {
@@ -88,15 +88,15 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
             value.ok_or(format!("{option} needs {what} after it"))
         };
         match option {
-            "--help" | "-h" => return Ok(Wish::Help),
+            "--help" | "-h" => return Ok(Parsed::Help),
             "--conf" => sources.files.push(PathBuf::from(value("the name of a JSON file")?)),
             "--set" => sources.settings.push(value("KEY=VALUE")?),
-            "--pcap" => wishes.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
-            "--trace" => wishes.trace = true,
+            "--pcap" => options.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
+            "--trace" => options.trace = true,
             _ => return Err(format!("no such option: {arg}; --help lists what there is")),
         }
     }
-    Ok(Wish::Run(sources, wishes))
+    Ok(Parsed::Run(sources, options))
 }
 
 fn help(program: &str) -> String {
@@ -133,17 +133,17 @@ fn watch_signals() -> Result<(), String> {
 }
 
 /// Libraries and app, in the order of a device. An error ends the process.
-fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String> {
+fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), String> {
     device::init()?;
     name_server::init()?;
     system::seed_random()?;
-    watch::begin(wishes)?;
+    trace::begin(options)?;
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;
     mgos_get_mgr();
     // The system's own memory is there before any can run out: timers have a connection in common.
     timers::mgos_clear_timer(timers::mgos_set_timer(0, 0, None, std::ptr::null_mut()));
-    starve::begin()?;
+    alloc_faults::begin()?;
     log!(Info, "{} on the host's Mongoose OS, process {}", app_name().to_string_lossy(), std::process::id());
     // SAFETY: this base is NUL-terminated text's; a second claim is only reported.
     unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };
@@ -188,9 +188,9 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
         .map(|i| unsafe { CStr::from_ptr(*argv.add(i as usize)) }.to_string_lossy().into_owned())
         .collect();
     let program = args.first().cloned().unwrap_or_default();
-    let (sources, wishes) = match parse(args.into_iter().skip(1)) {
-        Ok(Wish::Run(sources, wishes)) => (sources, wishes),
-        Ok(Wish::Help) => {
+    let (sources, options) = match parse(args.into_iter().skip(1)) {
+        Ok(Parsed::Run(sources, options)) => (sources, options),
+        Ok(Parsed::Help) => {
             print!("{}", help(&program));
             return 0;
         }
@@ -199,7 +199,7 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
             return 2;
         }
     };
-    if let Err(problem) = init(&sources, &wishes) {
+    if let Err(problem) = init(&sources, &options) {
         eprintln!("{program}: {problem}");
         return 1;
     }
@@ -222,18 +222,18 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
 mod tests {
     use super::*;
 
-    fn run(args: &[&str]) -> Result<Wish, String> {
+    fn run(args: &[&str]) -> Result<Parsed, String> {
         parse(args.iter().map(|a| (*a).to_string()))
     }
 
     #[test]
     fn options_may_be_repeated_and_attached() {
-        let wish = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3", "--pcap", "c.pcap"]);
-        let Ok(Wish::Run(sources, wishes)) = wish else { panic!("{wish:?}") };
+        let parsed = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3", "--pcap", "c.pcap"]);
+        let Ok(Parsed::Run(sources, options)) = parsed else { panic!("{parsed:?}") };
         assert_eq!(sources.files, [PathBuf::from("a.json"), PathBuf::from("b.json")]);
         assert_eq!(sources.settings, ["x.y=1", "z=2=3"]);
-        assert_eq!(wishes.pcap, Some(PathBuf::from("c.pcap")));
-        assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Wish::Help)));
+        assert_eq!(options.pcap, Some(PathBuf::from("c.pcap")));
+        assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Parsed::Help)));
     }
 
     #[test]

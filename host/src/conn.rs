@@ -11,14 +11,13 @@ use libc::{c_double, c_int, c_ulong, c_void, time_t};
 
 use crate::{
     abi::*,
-    addr, clock,
+    addr, alloc_faults, clock,
     io::{self, Received},
     log::log,
     mgr::Mgr,
-    starve,
     stream::Stream,
     tls::Tls,
-    watch::{self, Watched},
+    trace::{self, Observed},
 };
 
 /// What a handler may change of `flags`; its other changes are undone.
@@ -43,7 +42,7 @@ pub(crate) struct State {
     /// Uptime in microseconds when the next address gets its turn.
     pub(crate) give_up_at: i64,
     /// What `--pcap` knows of it, while it is open.
-    pub(crate) looked_at: Option<Box<Watched>>,
+    pub(crate) observed: Option<Box<Observed>>,
     /// MG_EV_CLOSE is out: the memory waits to be freed.
     pub(crate) closed: bool,
 }
@@ -219,11 +218,11 @@ pub unsafe extern "C" fn mg_call(nc: *mut MgConnection, handler: Handler, user_d
 
 /// A new connection, in no list yet. `None` without memory.
 pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: c_ulong) -> Option<Conn> {
-    if starve::fails() {
+    if alloc_faults::fails() {
         return None;
     }
     // SAFETY: no arguments to get wrong; the result is checked.
-    let nc = starve::spared(|| unsafe { libc::calloc(1, size_of::<MgConnection>()) }).cast::<MgConnection>();
+    let nc = alloc_faults::exempt(|| unsafe { libc::calloc(1, size_of::<MgConnection>()) }).cast::<MgConnection>();
     if nc.is_null() {
         return None;
     }
@@ -235,7 +234,7 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
         watched: None,
         addrs: VecDeque::new(),
         give_up_at: i64::MAX,
-        looked_at: None,
+        observed: None,
         closed: false,
     });
     // SAFETY: just allocated, and all zero is a valid connection.
@@ -275,7 +274,7 @@ pub(crate) fn finish(conn: Conn) {
     if conn.sock() != INVALID_SOCKET {
         log!(Debug, "{:?} {} closed", conn.ptr(), conn.peer_text());
     }
-    watch::closed(conn);
+    trace::closed(conn);
     conn.set(F_CLOSE_IMMEDIATELY);
     conn.state(|s| s.closed = true);
     conn.drop_stream();

@@ -22,7 +22,7 @@ use crate::{
     stream::{StreamError, Tcp},
     sync::lock,
     tls::{Settings, Tls},
-    watch,
+    trace,
 };
 
 /// While a host has further addresses, each gets this long.
@@ -235,7 +235,7 @@ pub(crate) fn progress(conn: Conn, ready: bool) {
         io::handshake(conn);
     } else {
         if status == 0 {
-            watch::opened(conn);
+            trace::opened(conn);
         }
         conn.event(EV_CONNECT, &mut status);
     }
@@ -323,7 +323,7 @@ pub(crate) fn accept(listener: Conn) {
     conn.adopt(stream);
     conn.mgr().link(conn);
     log!(Debug, "{:?} accepted from {from}", conn.ptr());
-    watch::opened(conn);
+    trace::opened(conn);
     conn.event(EV_ACCEPT, &mut peer);
 }
 

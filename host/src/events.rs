@@ -9,8 +9,8 @@ use std::{
 use libc::{c_char, c_int, c_void};
 
 use crate::{
+    alloc_faults,
     log::log,
-    starve,
     sync::{SendPtr, lock},
 };
 
@@ -127,7 +127,7 @@ fn remove(ev: c_int, group: bool, cb: EventHandler, userdata: *mut c_void) -> bo
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_event_add_handler(ev: c_int, cb: EventHandler, userdata: *mut c_void) -> bool {
     // A device's list of handlers has a block of memory for each.
-    !starve::fails() && add(ev, false, cb, userdata)
+    !alloc_faults::fails() && add(ev, false, cb, userdata)
 }
 
 /// `mgos_event_add_group_handler()`

@@ -9,7 +9,7 @@ use crate::{
     connect,
     log::log,
     stream::StreamError,
-    watch,
+    trace,
 };
 
 /// How much is read or written at a time.
@@ -85,7 +85,7 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
     if n > 0 {
         // SAFETY: as above; `n` bytes have just been written there.
         unsafe {
-            watch::received(conn, std::slice::from_raw_parts((*mbuf).buf.add((*mbuf).len).cast::<u8>(), n as usize));
+            trace::received(conn, std::slice::from_raw_parts((*mbuf).buf.add((*mbuf).len).cast::<u8>(), n as usize));
             (*mbuf).len += n as usize;
             mbuf_trim(mbuf);
         }
@@ -152,7 +152,7 @@ pub(crate) fn send(conn: Conn) {
         conn.touch();
         // SAFETY: as above.
         unsafe {
-            watch::sent(conn, std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), n as usize));
+            trace::sent(conn, std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), n as usize));
             mbuf_remove(mbuf, n as usize);
             mbuf_trim(mbuf);
         }
@@ -174,7 +174,7 @@ pub(crate) fn handshake(conn: Conn) {
             if let Some(agreed) = conn.state(|s| s.stream.as_ref().map(|t| t.summary())) {
                 log!(Debug, "{:?} {}: {agreed}", conn.ptr(), conn.peer_text());
             }
-            watch::opened(conn);
+            trace::opened(conn);
             if is_server {
                 let mut peer = conn.peer();
                 conn.event(EV_ACCEPT, &mut peer);

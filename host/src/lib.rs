@@ -10,6 +10,7 @@ use mgos_mqtt as _;
 
 pub mod abi;
 pub mod addr;
+mod alloc_faults;
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -25,14 +26,13 @@ pub mod mgr;
 mod name_server;
 pub mod net;
 mod resolve;
-mod starve;
 mod stream;
 mod sync;
 pub mod system;
 pub mod timers;
 mod tls;
+mod trace;
 pub mod uart;
-mod watch;
 pub mod websocket;
 
 #[cfg(test)]

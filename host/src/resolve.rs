@@ -10,7 +10,7 @@ use std::{
 
 use polling::Poller;
 
-use crate::{abi::*, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, name_server, starve, sync::lock};
+use crate::{abi::*, alloc_faults, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, name_server, sync::lock};
 
 /// Answers not yet picked up, with the key of the connection that asked.
 pub(crate) type Answers = Arc<Mutex<Vec<(usize, io::Result<Vec<SocketAddr>>)>>>;
@@ -26,7 +26,7 @@ pub(crate) fn begin(host: String, port: u16, key: usize, answers: Answers, polle
         // If this fails the answer waits for the round's time limit.
         let _ = poller.notify();
     };
-    starve::spared(|| thread::Builder::new().name("look-up".to_owned()).spawn(look_up).map(drop))
+    alloc_faults::exempt(|| thread::Builder::new().name("look-up".to_owned()).spawn(look_up).map(drop))
 }
 
 /// Goes on with the connections whose name has been looked up, or who gave up waiting.

@@ -7,9 +7,8 @@ use libc::{c_int, uintptr_t};
 
 use crate::{
     abi::*,
-    clock, connect,
+    alloc_faults, clock, connect,
     global::{mgos_get_mgr, mongoose_schedule_poll},
-    starve,
     sync::{SendPtr, lock},
 };
 
@@ -163,7 +162,7 @@ fn set(micros: i64, interval_ms: c_int, flags: c_int, cb: Callback, arg: *mut c_
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_set_timer(msecs: c_int, flags: c_int, cb: Callback, arg: *mut c_void) -> uintptr_t {
     // A device's timer is a block of memory.
-    if starve::fails() { 0 } else { set(i64::from(msecs) * 1000, msecs, flags, cb, arg) }
+    if alloc_faults::fails() { 0 } else { set(i64::from(msecs) * 1000, msecs, flags, cb, arg) }
 }
 
 /// `mgos_set_hw_timer()`

@@ -26,14 +26,14 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("what documents show", &["xtask", "docs"]),
     ("apps and RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
-    ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),
-    ("C suite, samples", &["xtask", "c-test", "--starve", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
+    ("C suite, failing allocations", &["xtask", "c-test", "--alloc-faults", "memory"]),
+    ("C suite, samples", &["xtask", "c-test", "--alloc-faults", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
     ("archives", &["xtask", "dist", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("demo", &["xtask", "demo"]),
     ("soak", &["xtask", "soak", "--minutes", "2"]),
-    ("neighbours", &["xtask", "soak", "--neighbours"]),
+    ("connection isolation", &["xtask", "soak", "--isolation"]),
     ("a million messages", &["xtask", "soak", "--million"]),
 ];
 

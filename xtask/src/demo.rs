@@ -16,7 +16,7 @@ pub struct Args {
     release: bool,
     /// Draw the timeline as well, as an SVG
     #[arg(long, value_name = "FILE")]
-    picture: Option<PathBuf>,
+    svg: Option<PathBuf>,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -28,6 +28,6 @@ pub fn run(args: Args) -> Result<()> {
     let program = project::target_dir().join("debug/mgos-demo");
     let logs = project::target_dir().join("demo");
     eprintln!();
-    let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).args(&args.picture).exec();
+    let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).args(&args.svg).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

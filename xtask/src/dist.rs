@@ -2,7 +2,7 @@
 //! What must hold for each archive: check. The sums of a release: sums. How one is made: firmware.
 
 mod check;
-mod sums;
+mod checksums;
 
 use std::path::{Path, PathBuf};
 
@@ -76,9 +76,9 @@ pub fn run(args: Args) -> Result<()> {
         built.push((platform.target.name, archive));
     }
     copy_sources(&dist)?;
-    sums::write(&dist)?;
+    checksums::write(&dist)?;
     if args.check {
-        sums::check(&dist)?;
+        checksums::check(&dist)?;
     }
     println!("{}", dist.display());
     if args.check { check::report(&rows) } else { Ok(()) }

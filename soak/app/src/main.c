@@ -56,7 +56,7 @@ static const char *topic(const char *dir, int qos) {
 }
 
 static void refused(const char *what, int qos) {
-  if (!mgos_sys_config_get_soak_starved()) tell("bad %s at QoS %d refused", what, qos);
+  if (!mgos_sys_config_get_soak_alloc_faults()) tell("bad %s at QoS %d refused", what, qos);
 }
 
 /* Neither static nor from the heap: the heap is watched. */
@@ -192,7 +192,7 @@ static void look_at_control(void) {
   s_subacks = 0;
   if (go(way, port, session)) return;
   /* Again, the next time. */
-  if (!mgos_sys_config_get_soak_starved()) tell("bad configuration: %s", way);
+  if (!mgos_sys_config_get_soak_alloc_faults()) tell("bad configuration: %s", way);
   s_serial--;
   s_port = 0;
 }

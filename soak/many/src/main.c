@@ -2,8 +2,8 @@
  * many: connections side by side, each with its own user, topics and session. Each publishes the numbers 0, 1, ... at QoS 1
  * and 2 on many/USER/1 and many/USER/2, and gets them back by its own subscriptions. The first one is cut all the time.
  *
- *   neighbours       all but the first have got all
- *   conn N USER CONNECTED CLOSED then for QoS 1 and 2: GOT TWICE DISORDERED STRAY     for each, when the first has, too
+ *   isolation        all but the first have got all
+ *   conn N USER CONNECTED CLOSED then for QoS 1 and 2: GOT DUPLICATED REORDERED STRAY     for each, when the first has, too
  *   done
  */
 
@@ -17,7 +17,7 @@
 
 struct flow {
   int next; /* to be published */
-  int got, twice, disordered, stray;
+  int got, duplicated, reordered, stray;
 };
 
 struct one {
@@ -37,7 +37,7 @@ static void tell_all(void) {
     printf("conn %d %s %d %d", i, o->user, o->connected, o->closed);
     for (int q = 0; q < 2; q++) {
       const struct flow *f = &o->flows[q];
-      printf(" %d %d %d %d", f->got, f->twice, f->disordered, f->stray);
+      printf(" %d %d %d %d", f->got, f->duplicated, f->reordered, f->stray);
     }
     printf("\n");
   }
@@ -65,15 +65,15 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   if (mg_vcmp(&msg->topic, topic) != 0) {
     f->stray++;
   } else if (number < f->got) {
-    f->twice++;
+    f->duplicated++;
   } else {
-    if (number != f->got) f->disordered++;
+    if (number != f->got) f->reordered++;
     f->got = number + 1;
     if (o->number > 0 && has_all(o) && f->got == mgos_sys_config_get_many_messages()) s_left--;
   }
   if (s_left == 0 && !s_told) {
     s_told = true;
-    printf("neighbours\n");
+    printf("isolation\n");
     fflush(stdout);
   }
   (void) nc;

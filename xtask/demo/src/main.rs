@@ -5,11 +5,11 @@
 
 mod app;
 mod broker;
-mod ledger;
+mod delivery_log;
 mod observer;
-mod picture;
-mod stage;
-mod story;
+mod scenario;
+mod state;
+mod svg;
 mod timeline;
 
 use std::path::PathBuf;
@@ -33,12 +33,12 @@ fn run(args: &[String]) -> Result<bool> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["broker", address] => broker::serve(address.parse()?).map(|()| true),
-        ["run", program, files, logs, picture @ ..] if picture.len() <= 1 => story::play(&story::Places {
+        ["run", program, files, logs, svg @ ..] if svg.len() <= 1 => scenario::run(&scenario::Paths {
             program: PathBuf::from(program),
             files: PathBuf::from(files),
             logs: PathBuf::from(logs),
-            picture: picture.first().map(PathBuf::from),
+            svg: svg.first().map(PathBuf::from),
         }),
-        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS [PICTURE], or: broker ADDRESS"),
+        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS [SVG], or: broker ADDRESS"),
     }
 }

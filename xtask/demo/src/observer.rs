@@ -10,7 +10,7 @@ use rumqttc::{Client, Event as MqttEvent, Incoming, MqttOptions, QoS};
 use serde_json::Value;
 
 use crate::broker::Role;
-use crate::stage::Event;
+use crate::state::Event;
 
 /// The observer's connection to one broker.
 pub struct Observer {
@@ -18,7 +18,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Connect and subscribe; the stage hears of it when that is done, and of everything that arrives.
+    /// Connect and subscribe; the state hears of it when that is done, and of everything that arrives.
     pub fn start(role: Role, address: SocketAddr, device: &str, events: Sender<Event>) -> Result<Observer> {
         let mut options = MqttOptions::new(format!("observer-{}", role.name()), address.ip().to_string(), address.port());
         options.set_keep_alive(Duration::from_secs(30));

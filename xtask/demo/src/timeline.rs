@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
-use crate::picture::Line;
+use crate::svg::Line;
 
 /// Prints with the time since its beginning.
 pub struct Timeline {
@@ -12,21 +12,21 @@ pub struct Timeline {
     /// A progress line is on the screen.
     open: bool,
     last_progress: Instant,
-    /// All that was said.
-    pub said: Vec<Line>,
+    /// All that was line.
+    pub lines: Vec<Line>,
 }
 
 impl Timeline {
     pub fn new() -> Timeline {
         let now = Instant::now();
-        Timeline { start: now, terminal: stdout().is_terminal(), open: false, last_progress: now, said: Vec::new() }
+        Timeline { start: now, terminal: stdout().is_terminal(), open: false, last_progress: now, lines: Vec::new() }
     }
 
     pub fn say(&mut self, who: &str, what: &str) {
         self.close();
         let at = self.seconds();
         println!("{at:7.2}  {who:<9} {what}");
-        self.said.push((at, who.to_owned(), what.to_owned()));
+        self.lines.push((at, who.to_owned(), what.to_owned()));
         self.last_progress = Instant::now();
     }
 

@@ -16,10 +16,10 @@ const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::i
 
 pub const CC: &str = "clang";
 const SANITIZE: &str = "-fsanitize=address,undefined";
-/// What programs are linked with; it takes the sanitizers, and the host's own allocation functions (its feature `starve`).
+/// What programs are linked with; it takes the sanitizers, and the host's own allocation functions (its feature `alloc_faults`).
 pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
-/// For all C but the library's own: its allocations are counted apart (host/src/starve.rs).
+/// For all C but the library's own: its allocations are counted apart (host/src/alloc_faults.rs).
 pub const OTHERS: [&str; 4] = [
     "-Dmalloc=mgos_host_other_malloc",
     "-Dcalloc=mgos_host_other_calloc",
@@ -53,7 +53,7 @@ pub fn host_library() -> Result<PathBuf> {
     let mut cargo = project::nightly()?;
     // With a target given, programs that the build itself runs are made as ever.
     cargo
-        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "starve", "--target", &target])
+        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "alloc_faults", "--target", &target])
         .env("CARGO_TARGET_DIR", &dir);
     cargo.env(format!("CC_{variable}"), CC).env(format!("CFLAGS_{variable}"), CFLAGS.join(" "));
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable.to_uppercase());

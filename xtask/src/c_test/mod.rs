@@ -2,9 +2,9 @@
 //! Here: which there are, in which ways they are run, and adding up. What they check is theirs to know. The rest: build, program (running
 //! one of them), starve (running them without enough memory).
 
+mod alloc_faults;
 mod build;
 mod program;
-mod starve;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -33,12 +33,12 @@ pub struct Args {
     /// With allocations of the mqtt library failing: the first of an app, the second, and so on, one in each run; then, at random, one in
     /// a hundred. Areas must come to an orderly end, without a leak. `memory` must pass whoever's allocation fails
     #[arg(long, conflicts_with_all = ["all", "valgrind", "sanitize"])]
-    starve: bool,
+    alloc_faults: bool,
     /// How many runs of each area have allocations fail at random
-    #[arg(long, default_value_t = 20, requires = "starve")]
+    #[arg(long, default_value_t = 20, requires = "alloc_faults")]
     seeds: u32,
     /// No more runs of each area than this with one allocation failing: those between are left out, and the count says so
-    #[arg(long, default_value_t = u64::MAX, hide_default_value = true, requires = "starve", value_name = "RUNS")]
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true, requires = "alloc_faults", value_name = "RUNS")]
     at_most: u64,
     /// Show the apps' logs, not only those of apps that fail
     #[arg(long)]
@@ -60,8 +60,8 @@ pub fn run(args: Args) -> Result<()> {
         setup::ensure(&[VALGRIND])?;
     }
     let sources = sources(&args.areas)?;
-    if args.starve {
-        return starve::run(&build(&sources, Mode::Sanitize)?, args.seeds, args.at_most);
+    if args.alloc_faults {
+        return alloc_faults::run(&build(&sources, Mode::Sanitize)?, args.seeds, args.at_most);
     }
     let mut total = Outcome::default();
     let mut bad = Vec::new();
@@ -71,8 +71,8 @@ pub fn run(args: Args) -> Result<()> {
         for (area, outcome) in areas.iter().zip(run_all(&areas, mode, args.log)?) {
             total.passed += outcome.passed;
             total.failed += outcome.failed;
-            if outcome.failed > 0 || outcome.trouble.is_some() {
-                let why = outcome.trouble.unwrap_or_else(|| format!("{} failed", outcome.failed));
+            if outcome.failed > 0 || outcome.problem.is_some() {
+                let why = outcome.problem.unwrap_or_else(|| format!("{} failed", outcome.failed));
                 bad.push(format!("{} ({}): {why}", area.name, mode.name()));
             }
         }

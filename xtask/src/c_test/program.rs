@@ -58,7 +58,7 @@ pub struct Area {
 }
 
 /// What an app has left when it is over.
-pub struct Remains {
+pub struct Finished {
     /// None if it had to be stopped.
     pub status: Option<ExitStatus>,
     pub out: String,
@@ -71,11 +71,11 @@ pub struct Outcome {
     pub passed: usize,
     pub failed: usize,
     /// What is wrong beside failed checks.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
 }
 
 /// Run an app to its end.
-pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Remains> {
+pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Finished> {
     let mut command = mode.command(&area.program);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // On this host the log goes where it can be seen.
@@ -104,31 +104,31 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    Ok(Remains { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
+    Ok(Finished { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
 }
 
 /// Run an app to its end and print what it says.
 pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
     let started = Instant::now();
-    let Remains { status, out, err } = run_to_end(area, mode, &[])?;
+    let Finished { status, out, err } = run_to_end(area, mode, &[])?;
     let took = started.elapsed().as_secs_f32();
     let mut outcome = judge(&out);
     match status {
-        None => outcome.trouble = Some(format!("not done after {} s", mode.limit().as_secs())),
+        None => outcome.problem = Some(format!("not done after {} s", mode.limit().as_secs())),
         Some(status) if !status.success() && (outcome.failed == 0 || status.code() != Some(1)) => {
-            outcome.trouble = Some(format!("{status}"))
+            outcome.problem = Some(format!("{status}"))
         }
-        Some(_) if outcome.passed == 0 => outcome.trouble = Some("no check was made".into()),
+        Some(_) if outcome.passed == 0 => outcome.problem = Some("no check was made".into()),
         Some(_) => {}
     }
     let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     println!("== {} ({}, {took:.1} s)", area.name, mode.name());
     print!("{out}");
-    if log || outcome.failed > 0 || outcome.trouble.is_some() {
+    if log || outcome.failed > 0 || outcome.problem.is_some() {
         eprint!("{err}");
     }
-    if let Some(trouble) = &outcome.trouble {
-        println!("trouble: {trouble}");
+    if let Some(problem) = &outcome.problem {
+        println!("problem: {problem}");
     }
     Ok(outcome)
 }
@@ -138,8 +138,8 @@ pub fn judge(out: &str) -> Outcome {
     let count = |start: &str| out.lines().filter(|line| line.starts_with(start)).count();
     let (passed, failed) = (count("ok "), count("not ok "));
     let closing = format!("{passed} passed, {failed} failed");
-    let trouble = (out.lines().last() != Some(closing.as_str())).then(|| "it did not come to its end".to_string());
-    Outcome { passed, failed, trouble }
+    let problem = (out.lines().last() != Some(closing.as_str())).then(|| "it did not come to its end".to_string());
+    Outcome { passed, failed, problem }
 }
 
 #[cfg(test)]
@@ -149,9 +149,9 @@ mod tests {
     #[test]
     fn an_app_that_ends_early_is_in_trouble_whatever_it_has_passed() {
         let whole = judge("ok 1 - a\nnot ok 2 - b\n# why\n1 passed, 1 failed\n");
-        assert_eq!((whole.passed, whole.failed, whole.trouble), (1, 1, None));
+        assert_eq!((whole.passed, whole.failed, whole.problem), (1, 1, None));
         let cut = judge("ok 1 - a\n");
         assert_eq!(cut.passed, 1);
-        assert!(cut.trouble.is_some());
+        assert!(cut.problem.is_some());
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::observer;
-use super::over::{Certificates, Over};
+use super::transport::{Certificates, Transport};
 use crate::process::Process;
 
 /// What a conversation asks of a broker, beside being one.
@@ -22,54 +22,54 @@ pub struct Setup {
     /// Sessions and messages survive the broker's death, once `save` has been called.
     pub persistent: bool,
     /// Its certificate is for another name.
-    pub elsewhere: bool,
+    pub wrong_host: bool,
     /// Further lines of mosquitto's configuration. What asks for them is left out with other brokers.
     pub lines: &'static str,
 }
 
 /// Where a broker listens.
 #[derive(Clone, Copy)]
-pub struct Doors {
-    /// Over TCP, for observers.
+pub struct Endpoints {
+    /// Transport TCP, for observers.
     pub plain: SocketAddr,
-    /// What apps connect to. With `Over::Tcp` it is the plain one.
+    /// What apps connect to. With `Transport::Tcp` it is the plain one.
     pub app: SocketAddr,
     /// How they do it.
-    pub over: Over,
+    pub transport: Transport,
 }
 
 /// What is not held with a broker, and why: a conversation (`login`), a kind of connection (`psk`), or one over the other (`will-ws`).
-pub struct LeftOut {
+pub struct Skip {
     pub what: &'static str,
     pub why: &'static str,
 }
 
-impl LeftOut {
+impl Skip {
     /// Once is enough: what is looked at is the app, which says the same to each broker.
-    pub const CAPTURE: LeftOut = LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
+    pub const CAPTURE: Skip = Skip { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
 
     /// It depends on settings of mosquitto's.
-    pub const FIELD: LeftOut = LeftOut { what: "field", why: "it depends on limits that mosquitto can be given" };
+    pub const FIELD: Skip = Skip { what: "field", why: "it depends on limits that mosquitto can be given" };
 }
 
-/// Ways of a broker that conversations go on with. The default is how it should be.
+/// Quirks of a broker that conversations go on with. The default is how it should be.
 #[derive(Clone, Copy)]
-pub struct Ways {
+pub struct Quirks {
     /// The highest QoS that it grants.
     pub highest_qos: u8,
     /// A message at QoS 2 comes once, though the connection breaks.
     pub exactly_once: bool,
     /// A message comes at the lower of the QoS of its publisher and its subscriber.
-    pub lowers_qos: bool,
+    pub downgrades_qos: bool,
     /// Messages come in the order in which they were sent, however many are sent ahead.
-    pub in_order: bool,
+    pub keeps_order: bool,
     /// A subscription with a wildcard gets what is retained.
     pub retained_by_wildcard: bool,
 }
 
-impl Default for Ways {
-    fn default() -> Ways {
-        Ways { highest_qos: 2, exactly_once: true, lowers_qos: true, in_order: true, retained_by_wildcard: true }
+impl Default for Quirks {
+    fn default() -> Quirks {
+        Quirks { highest_qos: 2, exactly_once: true, downgrades_qos: true, keeps_order: true, retained_by_wildcard: true }
     }
 }
 
@@ -88,17 +88,17 @@ pub trait Broker: Sync {
     }
 
     /// What it can't do, or does otherwise than MQTT says.
-    fn left_out(&self) -> &'static [LeftOut] {
+    fn skips(&self) -> &'static [Skip] {
         &[]
     }
 
     /// What conversations have to put up with.
-    fn ways(&self) -> Ways {
-        Ways::default()
+    fn quirks(&self) -> Quirks {
+        Quirks::default()
     }
 
     /// Write its configuration into `dir`, and say how it is started.
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command>;
 
     /// Have a persistent one write down what it knows, so that it survives SIGKILL. Most do so by themselves.
     fn save(&self, _process: &mut Process, _dir: &Path, _end: Instant) -> Result<()> {
@@ -112,7 +112,7 @@ pub struct Running<'a> {
     /// For observers, over TCP.
     pub address: SocketAddr,
     /// For apps.
-    pub door: SocketAddr,
+    pub endpoint: SocketAddr,
     pub login: Option<(&'static str, &'static str)>,
     pub dir: PathBuf,
     command: Command,
@@ -122,16 +122,31 @@ pub struct Running<'a> {
 
 impl<'a> Running<'a> {
     /// Start one on free ports of loopback, with all that is its own in `dir`, and wait until it answers.
-    pub fn start(kind: &'a dyn Broker, setup: &Setup, over: Over, files: &Certificates, dir: &Path, end: Instant) -> Result<Running<'a>> {
+    pub fn start(
+        kind: &'a dyn Broker,
+        setup: &Setup,
+        transport: Transport,
+        files: &Certificates,
+        dir: &Path,
+        end: Instant,
+    ) -> Result<Running<'a>> {
         let mut tries = 0;
         loop {
             tries += 1;
             std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            let doors = Doors::find(over)?;
-            let mut command = kind.prepare(setup, &doors, files, dir)?;
+            let endpoints = Endpoints::find(transport)?;
+            let mut command = kind.prepare(setup, &endpoints, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
-            let mut running =
-                Running { kind, address: doors.plain, door: doors.app, login: setup.login, dir: dir.into(), command, process, end };
+            let mut running = Running {
+                kind,
+                address: endpoints.plain,
+                endpoint: endpoints.app,
+                login: setup.login,
+                dir: dir.into(),
+                command,
+                process,
+                end,
+            };
             match running.wait_until_it_answers() {
                 Ok(()) => return Ok(running),
                 // Between finding a free port and the broker's taking it, another program may have taken it.
@@ -166,8 +181,8 @@ impl<'a> Running<'a> {
         self.process.lines()
     }
 
-    pub fn ways(&self) -> Ways {
-        self.kind.ways()
+    pub fn quirks(&self) -> Quirks {
+        self.kind.quirks()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
@@ -185,11 +200,11 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Doors {
+impl Endpoints {
     /// Free ports of loopback.
-    fn find(over: Over) -> Result<Doors> {
+    fn find(transport: Transport) -> Result<Endpoints> {
         let [plain, other] = free_addresses()?;
-        Ok(Doors { plain, app: if over == Over::Tcp { plain } else { other }, over })
+        Ok(Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport })
     }
 }
 

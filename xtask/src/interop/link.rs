@@ -25,9 +25,9 @@ pub struct Link {
 
 #[derive(Default)]
 struct State {
-    over: AtomicBool,
+    stopped: AtomicBool,
     /// Each byte goes alone.
-    crumbs: bool,
+    bytewise: bool,
     /// What the app must not say: the connection ends before it has passed.
     forbidden: Option<&'static [u8]>,
     cuts: AtomicUsize,
@@ -41,8 +41,8 @@ impl Link {
     }
 
     /// Pass on to `broker` one byte at a time, and cut nothing.
-    pub fn in_crumbs(broker: SocketAddr) -> Result<Link> {
-        Link::with(broker, Vec::new(), State { crumbs: true, ..State::default() })
+    pub fn bytewise(broker: SocketAddr) -> Result<Link> {
+        Link::with(broker, Vec::new(), State { bytewise: true, ..State::default() })
     }
 
     /// Pass on to `broker`, and hang up on each connection on which the app says `forbidden`.
@@ -58,7 +58,7 @@ impl Link {
         thread::spawn(move || {
             let mut budgets = budgets.into_iter().map(i64::from);
             for app in listener.incoming().map_while(Result::ok) {
-                if shared.over.load(Ordering::Relaxed) {
+                if shared.stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 let Ok(broker) = TcpStream::connect(broker) else { continue };
@@ -83,7 +83,7 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.state.over.store(true, Ordering::Relaxed);
+        self.state.stopped.store(true, Ordering::Relaxed);
         // Wakes the one who waits for connections.
         let _ = TcpStream::connect(self.address);
     }
@@ -123,9 +123,9 @@ fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: 
 
 impl State {
     fn pass(&self, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.chunks(if self.crumbs { 1 } else { bytes.len().max(1) }) {
+        for piece in bytes.chunks(if self.bytewise { 1 } else { bytes.len().max(1) }) {
             to.write_all(piece)?;
-            if self.crumbs {
+            if self.bytewise {
                 // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
                 thread::sleep(Duration::from_micros(100));
             }
@@ -138,7 +138,7 @@ impl State {
         let Some(forbidden) = self.forbidden else { return bytes.len() };
         let before = said.len();
         said.extend_from_slice(bytes);
-        let found = said.windows(forbidden.len()).position(|part| part == forbidden);
+        let found = said.windows(forbidden.len()).position(|window| window == forbidden);
         if let Some(at) = found {
             self.cuts.fetch_add(1, Ordering::Relaxed);
             thread::sleep(DELIBERATION);

@@ -1,4 +1,4 @@
-//! `cargo xtask interop`: the whole library against real brokers. Apps in C from interop/, built as for `cargo xtask run`, talk to a broker
+//! `cargo xtask interop`: the whole library against real brokers. Apps in C from interop/, built as for `cargo xtask run`, scenario to a broker
 //! that runs on loopback for this one conversation; other clients (mosquitto_pub, mosquitto_sub) look on and join in.
 //!
 //! Here: the table of brokers, which conversations are held with which, and the report. A conversation is in talks/.
@@ -7,16 +7,16 @@ mod aedes;
 mod amqtt;
 pub mod broker;
 mod clouds;
+mod fixture;
 mod link;
 pub mod mosquitto;
 pub mod observer;
-pub mod over;
 mod rabbitmq;
 mod rumqttd;
-mod stage;
-pub mod talks;
+pub mod scenarios;
+pub mod transport;
 mod web;
-mod workshop;
+mod workdir;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,20 +26,20 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use broker::Broker;
-use over::{Certificates, Over};
-use stage::{Apps, Stage};
-use talks::Talk;
+use fixture::{Apps, Fixture};
+use scenarios::Scenario;
+use transport::{Certificates, Transport};
 
 use crate::{app, project, setup};
 
-/// Each conversation is held with each of these, but for what it says it leaves out.
+/// Each conversation is held with each of these, but for what it says it will_on_exit out.
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
 
 /// How long one conversation may take: far more than it needs, as the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(180);
 
 /// So many conversations at a time.
-const AT_ONCE: usize = 2;
+const PARALLEL: usize = 2;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -58,21 +58,21 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     let brokers = chosen(&args.broker)?;
-    let wanted = |part: &Part| args.words.is_empty() || args.words.iter().any(|word| part.name().contains(word.as_str()));
-    let parts: Vec<Part> = talks::ALL.iter().flat_map(Part::of).filter(wanted).collect();
-    let clouds: Vec<Part> = clouds::ALL.iter().flat_map(Part::of).filter(wanted).collect();
-    if parts.is_empty() && clouds.is_empty() {
-        let names: Vec<_> = talks::ALL.iter().chain(clouds::ALL).map(|talk| talk.name).collect();
+    let wanted = |case: &Case| args.words.is_empty() || args.words.iter().any(|word| case.name().contains(word.as_str()));
+    let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    let clouds: Vec<Case> = clouds::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    if cases.is_empty() && clouds.is_empty() {
+        let names: Vec<_> = scenarios::ALL.iter().chain(clouds::ALL).map(|scenario| scenario.name).collect();
         bail!("no conversation is called so; there are: {}", names.join(", "));
     }
     if args.list {
-        list(&brokers, &parts, &clouds);
+        list(&brokers, &cases, &clouds);
         return Ok(());
     }
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(observer::PACKAGES)?;
-    setup::ensure(talks::PACKAGES)?;
+    setup::ensure(scenarios::PACKAGES)?;
     // Clouds are all played by the same one.
     let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
     if with_clouds {
@@ -86,27 +86,27 @@ pub fn run(args: Args) -> Result<()> {
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
     let (mut passed, mut failed, mut checks) = (0, 0, 0);
-    let parts = brokers.into_iter().map(|broker| (broker, &parts, ""));
+    let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
     let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", in the place of clouds"));
-    for (broker, parts, as_what) in parts.chain(clouds) {
+    for (broker, cases, as_what) in cases.chain(clouds) {
         println!("{} {}{as_what}", broker.name(), broker.version()?);
-        let (held, left_out): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.left_out(broker).is_none());
+        let (chosen, skipped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.skip_reason(broker).is_none());
         let begun = Instant::now();
-        hold(broker, &held, &apps, &files, |part, result, time| match result {
+        run_cases(broker, &chosen, &apps, &files, |case, result, time| match result {
             Ok(shown) => {
                 passed += 1;
                 checks += shown.len();
-                println!("  ok      {:18} {:3} checks {:5.1} s", part.name(), shown.len(), time.as_secs_f64());
+                println!("  ok      {:18} {:3} checks {:5.1} s", case.name(), shown.len(), time.as_secs_f64());
                 if args.verbose {
                     shown.iter().for_each(|what| println!("            {what}"));
                 }
             }
             Err(error) => {
                 failed += 1;
-                println!("  FAILED  {:18} {error:#}", part.name());
+                println!("  FAILED  {:18} {error:#}", case.name());
             }
         });
-        println!("  {} held in {:.0} s, {} left out: see --list", held.len(), begun.elapsed().as_secs_f64(), left_out.len());
+        println!("  {} held in {:.0} s, {} left out: see --list", chosen.len(), begun.elapsed().as_secs_f64(), skipped.len());
     }
     println!("{checks} checks in {:.0} s", begun.elapsed().as_secs_f64());
     println!("interop: {passed} passed, {failed} failed");
@@ -128,14 +128,14 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
     names.iter().map(find).collect()
 }
 
-fn list(brokers: &[&dyn Broker], parts: &[Part], clouds: &[Part]) {
-    for part in parts.iter().chain(clouds) {
-        println!("{:18} {}", part.name(), part.talk.about);
+fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case]) {
+    for case in cases.iter().chain(clouds) {
+        println!("{:18} {}", case.name(), case.scenario.about);
     }
     for broker in brokers {
-        for part in parts {
-            if let Some(why) = part.left_out(*broker) {
-                println!("not with {:10} {:18} {why}", broker.name(), part.name());
+        for case in cases {
+            if let Some(why) = case.skip_reason(*broker) {
+                println!("not with {:10} {:18} {why}", broker.name(), case.name());
             }
         }
     }
@@ -149,7 +149,7 @@ fn dir() -> std::path::PathBuf {
 /// Build the apps that conversations use: those below interop/, and the examples.
 fn build_apps() -> Result<Apps> {
     let mut apps = Apps::new();
-    for name in talks::APPS.iter().chain(clouds::APPS) {
+    for name in scenarios::APPS.iter().chain(clouds::APPS) {
         let root = project::root();
         let own = root.join("interop").join(name);
         let path: &Path = if own.is_dir() { &own } else { &root.join("examples").join(name) };
@@ -159,67 +159,67 @@ fn build_apps() -> Result<Apps> {
 }
 
 /// A conversation over one kind of connection.
-struct Part {
-    talk: &'static Talk,
-    over: Over,
+struct Case {
+    scenario: &'static Scenario,
+    transport: Transport,
 }
 
-impl Part {
-    fn of(talk: &'static Talk) -> impl Iterator<Item = Part> {
-        talk.over.iter().map(move |&over| Part { talk, over })
+impl Case {
+    fn of(scenario: &'static Scenario) -> impl Iterator<Item = Case> {
+        scenario.transports.iter().map(move |&transport| Case { scenario, transport })
     }
 
     fn name(&self) -> String {
-        format!("{}-{}", self.talk.name, self.over.name())
+        format!("{}-{}", self.scenario.name, self.transport.name())
     }
 
     /// Why it is not held with this broker, if so.
-    fn left_out(&self, broker: &dyn Broker) -> Option<&'static str> {
-        broker.left_out().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
+    fn skip_reason(&self, broker: &dyn Broker) -> Option<&'static str> {
+        broker.skips().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
     }
 
     fn is(&self, what: &str) -> bool {
-        what == self.talk.name || what == self.over.name() || what == self.name()
+        what == self.scenario.name || what == self.transport.name() || what == self.name()
     }
 }
 
 /// How many conversations are held with which broker, those of clouds left aside: for the test of what docs/interop.md tells of it.
 #[cfg(test)]
-pub fn held_with_each_broker() -> Vec<(&'static str, usize)> {
-    let held = |broker: &dyn Broker| talks::ALL.iter().flat_map(Part::of).filter(|part| part.left_out(broker).is_none()).count();
-    BROKERS.iter().map(|broker| (broker.name(), held(*broker))).collect()
+pub fn cases_per_broker() -> Vec<(&'static str, usize)> {
+    let count = |broker: &dyn Broker| scenarios::ALL.iter().flat_map(Case::of).filter(|case| case.skip_reason(broker).is_none()).count();
+    BROKERS.iter().map(|broker| (broker.name(), count(*broker))).collect()
 }
 
 /// Hold conversations with one broker, several at a time, and report each as it ends.
-fn hold(
+fn run_cases(
     broker: &dyn Broker,
-    parts: &[&Part],
+    cases: &[&Case],
     apps: &Apps,
     files: &Certificates,
-    mut report: impl FnMut(&Part, Result<Vec<String>>, Duration),
+    mut report: impl FnMut(&Case, Result<Vec<String>>, Duration),
 ) {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
     // Children die with the thread that started them, so the threads are to last until all is over.
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(parts.len()) {
+        for _ in 0..PARALLEL.min(cases.len()) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begun = Instant::now();
-                    let dir = dir().join(broker.name()).join(part.name());
-                    let result = Stage::new(broker, part.over, apps, files, dir, begun + LIMIT).and_then(|stage| {
-                        (part.talk.hold)(&stage)?;
-                        Ok(stage.shown())
+                    let dir = dir().join(broker.name()).join(case.name());
+                    let result = Fixture::new(broker, case.transport, apps, files, dir, begun + LIMIT).and_then(|fixture| {
+                        (case.scenario.run)(&fixture)?;
+                        Ok(fixture.shown())
                     });
                     // Nobody listens only if the report has panicked.
-                    let _ = sender.send((part, result, begun.elapsed()));
+                    let _ = sender.send((case, result, begun.elapsed()));
                 }
             });
         }
         drop(sender);
-        for (part, result, time) in results {
-            report(part, result, time);
+        for (case, result, time) in results {
+            report(case, result, time);
         }
     });
 }
@@ -230,10 +230,10 @@ mod tests {
 
     #[test]
     fn what_a_broker_leaves_out_is_a_conversation_or_a_kind_of_connection() {
-        let parts: Vec<Part> = talks::ALL.iter().flat_map(Part::of).collect();
+        let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).collect();
         for broker in BROKERS {
-            for entry in broker.left_out() {
-                let known = parts.iter().any(|part| part.is(entry.what));
+            for entry in broker.skips() {
+                let known = cases.iter().any(|case| case.is(entry.what));
                 assert!(known, "{}: there is no {}", broker.name(), entry.what);
             }
         }

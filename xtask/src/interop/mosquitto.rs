@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::broker::{Broker, Doors, Setup};
-use super::over::{Certificates, Over, PSK};
+use super::broker::{Broker, Endpoints, Setup};
+use super::transport::{Certificates, PSK, Transport};
 use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, program};
@@ -49,7 +49,7 @@ impl Broker for Mosquitto {
         version.map(str::to_owned).context("mosquitto -h does not tell its version")
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut conf = String::from(COMMON);
         let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
         if let Some((user, password)) = setup.login {
@@ -69,7 +69,7 @@ impl Broker for Mosquitto {
             conf.push_str("autosave_interval 0\n");
         }
         conf.push_str(setup.lines);
-        listeners(&mut conf, setup, doors, files, dir)?;
+        listeners(&mut conf, setup, endpoints, files, dir)?;
         let file = dir.join("mosquitto.conf");
         std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = command("mosquitto");
@@ -94,29 +94,29 @@ impl Broker for Mosquitto {
 }
 
 /// Where it listens, and to whom. Options that follow a listener are its own.
-fn listeners(conf: &mut String, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<()> {
+fn listeners(conf: &mut String, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<()> {
     let mut add = |line: String| {
         conf.push_str(&line);
         conf.push('\n');
     };
-    add(format!("listener {} {}", doors.plain.port(), doors.plain.ip()));
-    if doors.over == Over::Tcp {
+    add(format!("listener {} {}", endpoints.plain.port(), endpoints.plain.ip()));
+    if endpoints.transport == Transport::Tcp {
         return Ok(());
     }
     // One with WebSocket does not start without a plain one before it, nor without being told of IPv4.
-    add(format!("listener {} {}", doors.app.port(), doors.app.ip()));
-    if doors.over.is_websocket() {
+    add(format!("listener {} {}", endpoints.app.port(), endpoints.app.ip()));
+    if endpoints.transport.is_websocket() {
         add("protocol websockets\nsocket_domain ipv4".into());
     }
-    if doors.over.has_certificates() {
-        let [certificate, key] = files.of_server(setup.elsewhere);
+    if endpoints.transport.has_certificates() {
+        let [certificate, key] = files.of_server(setup.wrong_host);
         add(format!("certfile {}", certificate.display()));
         add(format!("keyfile {}", key.display()));
     }
-    if doors.over == Over::Cert {
+    if endpoints.transport == Transport::Cert {
         add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));
     }
-    if doors.over == Over::Psk {
+    if endpoints.transport == Transport::Psk {
         let file = dir.join("keys");
         std::fs::write(&file, format!("{}:{}\n", PSK.0, PSK.1)).with_context(|| format!("cannot write {}", file.display()))?;
         add(format!("psk_hint interop\npsk_file {}", file.display()));

@@ -28,7 +28,7 @@ fn client(program: &str, broker: &Running) -> Command {
 
 /// What there is of this QoS on a broker.
 fn granted(broker: &Running, qos: u8) -> String {
-    qos.min(broker.ways().highest_qos).to_string()
+    qos.min(broker.quirks().highest_qos).to_string()
 }
 
 /// Publish one message, and wait until the broker has it.
@@ -47,7 +47,7 @@ pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bo
 }
 
 /// Come with the client id of another client, which is then thrown out.
-pub fn throw_out(broker: &Running, id: &str) -> Result<()> {
+pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
     command.args(["-i", id, "-t", READY, "-m", "yes"]);
     finish(&mut command, None)
@@ -96,9 +96,9 @@ pub struct Message {
 impl Message {
     /// From a line in the form that `Observer::start` asks for.
     fn parse(line: &str) -> Option<Message> {
-        let mut parts = line.strip_prefix("message ")?.splitn(4, ' ');
-        let (qos, retained) = (parts.next()?.parse().ok()?, parts.next()? == "1");
-        let (topic, payload) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let mut fields = line.strip_prefix("message ")?.splitn(4, ' ');
+        let (qos, retained) = (fields.next()?.parse().ok()?, fields.next()? == "1");
+        let (topic, payload) = (fields.next()?.to_owned(), fields.next()?.to_owned());
         Some(Message { topic, qos, retained, payload })
     }
 }

@@ -1,4 +1,4 @@
-//! Web servers that do not give what is asked for: WebSocket with MQTT in it. Over TLS `openssl s_server` stands before them.
+//! Web servers that do not give what is asked for: WebSocket with MQTT in it. Transport TLS `openssl s_server` stands before them.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::over::Certificates;
+use super::transport::Certificates;
 
 /// What a server answers to a request.
 #[derive(Clone, Copy)]

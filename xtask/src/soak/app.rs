@@ -10,15 +10,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use mgos_child::Child;
 
-use super::ledger::{Ledger, Way};
-use super::watch::Watch;
-use super::weather::Session;
+use super::delivery_log::{DeliveryLog, Direction};
+use super::faults::Session;
+use super::outages::Outages;
 
 /// Where it is to connect to, and with which session.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Target {
     /// tcp, tls or ws.
-    pub way: &'static str,
+    pub transport: &'static str,
     pub port: u16,
     pub session: Session,
 }
@@ -62,7 +62,7 @@ pub struct App {
 
 impl App {
     /// Start `command`, which knows its configuration but for the control file, with all that it leaves in `dir`.
-    pub fn start(mut command: Command, dir: &Path, ledger: &Arc<Ledger>, watch: &Arc<Watch>) -> Result<App> {
+    pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
         let control = dir.join("control");
         command.arg("--set").arg(format!("soak.control={}", control.display()));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -81,22 +81,22 @@ impl App {
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
         });
-        let (own, ledger, watch) = (Arc::clone(&shared), Arc::clone(ledger), Arc::clone(watch));
+        let (own, delivery_log, outages) = (Arc::clone(&shared), Arc::clone(delivery_log), Arc::clone(outages));
         std::thread::spawn(move || {
             for line in BufReader::new(told).lines().map_while(Result::ok) {
-                if own.take(&line, &ledger, &watch).is_none() {
-                    ledger.bad(format!("the app: {line}"));
+                if own.take(&line, &delivery_log, &outages).is_none() {
+                    delivery_log.bad(format!("the app: {line}"));
                 }
             }
         });
         Ok(App { child, control, serial: 0, shared })
     }
 
-    /// Tell it what to do, at which door, and in which session. Returns the order's serial number.
-    pub fn order(&mut self, mode: &str, place: Place) -> Result<u32> {
+    /// Tell it what to do, at which endpoint, and in which session. Returns the order's serial number.
+    pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, place.way, place.port, place.session.name()))?;
+        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
         std::fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }
@@ -147,22 +147,22 @@ impl App {
 
 impl Shared {
     /// One line of the app's; `None` if it must not be. See soak/app/src/main.c.
-    fn take(&self, line: &str, ledger: &Ledger, watch: &Watch) -> Option<()> {
+    fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
         let mut words = line.split(' ');
         let kind = words.next()?;
         let mut number = || words.next()?.parse::<u32>().ok();
         match kind {
-            "in" => ledger.arrived(Way::In, number()? as u8, number()?),
-            "mark" => ledger.mark(Way::In, number()? as u8, number()?),
-            "up" => watch.up(),
+            "in" => delivery_log.arrived(Direction::In, number()? as u8, number()?),
+            "mark" => delivery_log.mark(Direction::In, number()? as u8, number()?),
+            "up" => outages.up(),
             "down" => {
                 number()?;
                 self.released.fetch_add(number()?, Ordering::Relaxed);
-                watch.down();
+                outages.down();
             }
             "sub" => {
                 self.subscribed.fetch_add(1, Ordering::Relaxed);
-                ledger.subscribed();
+                delivery_log.subscribed();
             }
             "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
             "state" => {

@@ -65,7 +65,7 @@ pub fn run(messages: u64) -> Result<()> {
     ensure!(first.requests.abs_diff(last.requests) <= 1, "not as many allocations at the end as at the start");
     ensure!((first.bytes, first.blocks) == (last.bytes, last.blocks), "the heap has grown");
     ensure!(first.peak == last.peak, "more of the heap was in use at once than at the start");
-    println!("million: as promised");
+    println!("million: PASS");
     Ok(())
 }
 

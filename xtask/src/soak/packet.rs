@@ -1,4 +1,4 @@
-//! The packets of MQTT 3.1.1 that the witness sends and takes. Not the library's own: the other end of a test is to be by other hands.
+//! The packets of MQTT 3.1.1 that the peer sends and takes. Not the library's own: the other end of a test is to be by other hands.
 
 pub const PUBACK: u8 = 4;
 pub const PUBREC: u8 = 5;

@@ -1,13 +1,13 @@
 //! Commands in the documents: each `cargo xtask ...` is one that the runner takes, and each that stands in a block is run by somebody.
-//! Here they are parsed; walks.rs runs them.
+//! Here they are parsed; examples.rs runs them.
 
 use std::fs;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::super::examples;
 use super::super::text::blocks;
-use super::super::walks;
 use super::{lines, pages, read, spans};
 use crate::project::root;
 use crate::{Cli, ci, test};
@@ -32,19 +32,21 @@ fn is_a_step(command: &str) -> bool {
 }
 
 /// Whether the block is one that `cargo xtask docs` follows.
-fn is_walked(page: &str, block: &[&str]) -> bool {
-    walks::ALL.iter().any(|walk| walk.page == page && block.iter().any(|line| walk.known_by.iter().any(|start| line.starts_with(start))))
+fn is_example(page: &str, block: &[&str]) -> bool {
+    examples::ALL
+        .iter()
+        .any(|example| example.page == page && block.iter().any(|line| example.known_by.iter().any(|start| line.starts_with(start))))
 }
 
 #[test]
-fn every_command_in_a_block_is_run_by_a_walk_or_a_step_of_ci() {
-    let (mut by_nobody, mut walked, mut unused) = (Vec::new(), 0, NOT_RUN.to_vec());
+fn every_command_in_a_block_is_run_by_an_example_or_a_step_of_ci() {
+    let (mut by_nobody, mut examples_found, mut unused) = (Vec::new(), 0, NOT_RUN.to_vec());
     for page in pages() {
         let text = read(&page);
         let page = page.display().to_string();
         for block in blocks(&text) {
-            if is_walked(&page, &block) {
-                walked += 1;
+            if is_example(&page, &block) {
+                examples_found += 1;
                 continue;
             }
             for line in block.iter().map(|line| line.trim()) {
@@ -59,7 +61,7 @@ fn every_command_in_a_block_is_run_by_a_walk_or_a_step_of_ci() {
     }
     assert!(by_nobody.is_empty(), "nobody runs:\n{}", by_nobody.join("\n"));
     assert!(unused.is_empty(), "in no document any more: {unused:?}");
-    assert!(walked >= walks::ALL.len(), "{walked}");
+    assert!(examples_found >= examples::ALL.len(), "{examples_found}");
     assert!(is_a_step("cargo xtask dist") && !is_a_step("cargo xtask run examples/tls") && !is_a_step("cc app.c"));
 }
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 
-use super::shown::rust_sources;
+use super::evidence::rust_sources;
 use super::{cells, read};
 use crate::project::root;
 

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::{cells, read};
-use crate::interop::{held_with_each_broker, over::Over, talks};
+use crate::interop::{cases_per_broker, scenarios, transport::Transport};
 
 /// In the order of the table's columns.
-const KINDS: [Over; 6] = [Over::Tcp, Over::Tls, Over::Cert, Over::Psk, Over::Ws, Over::Wss];
+const KINDS: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
 
 #[test]
 fn each_conversation_has_its_row_with_the_connections_that_it_is_held_over() {
@@ -17,18 +17,19 @@ fn each_conversation_has_its_row_with_the_connections_that_it_is_held_over() {
         let kinds: Vec<&str> = KINDS.iter().zip(&row[2..]).filter(|(_, cell)| **cell == "yes").map(|(over, _)| over.name()).collect();
         told.insert(row[0].trim_matches('`').to_owned(), kinds);
     }
-    let named = |over: &'static [Over]| KINDS.iter().filter(|kind| over.contains(kind)).map(|kind| kind.name()).collect();
-    let known: BTreeMap<String, Vec<&str>> = talks::ALL.iter().map(|talk| (talk.name.to_owned(), named(talk.over))).collect();
-    assert_eq!(told, known, "docs/interop.md (left) and xtask/src/interop/talks/mod.rs (right)");
+    let named = |over: &'static [Transport]| KINDS.iter().filter(|kind| over.contains(kind)).map(|kind| kind.name()).collect();
+    let known: BTreeMap<String, Vec<&str>> =
+        scenarios::ALL.iter().map(|scenario| (scenario.name.to_owned(), named(scenario.transports))).collect();
+    assert_eq!(told, known, "docs/interop.md (left) and xtask/src/interop/scenarios/mod.rs (right)");
 }
 
 #[test]
 fn the_number_of_conversations_with_each_broker_is_as_told() {
     let page = read("docs/interop.md");
     let rows: Vec<_> = page.lines().filter_map(cells).filter(|row| row.len() == 6).collect();
-    for (broker, held) in held_with_each_broker() {
+    for (broker, count) in cases_per_broker() {
         let row = rows.iter().find(|row| row[0].to_lowercase().starts_with(broker)).unwrap_or_else(|| panic!("no row for {broker}"));
         let told = row[4].split_whitespace().next().unwrap_or_default();
-        assert_eq!(told, held.to_string(), "{broker}: docs/interop.md (left), what is held (right)");
+        assert_eq!(told, count.to_string(), "{broker}: docs/interop.md (left), what is held (right)");
     }
 }

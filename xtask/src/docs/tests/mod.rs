@@ -4,10 +4,10 @@
 mod commands;
 mod contents;
 mod differences;
+mod evidence;
+mod file_headers;
 mod interop;
 mod links;
-mod openings;
-mod shown;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,98 @@
+//! How long the app is without a connection, and whether that is explained: by what stood in its direction until when, and by the time limits that
+//! it is configured with from then on.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// mqtt.reconnect_timeout_max with its tenth, and mqtt.connect_timeout for an attempt that was under direction: see soak/app/mos.yml.
+const BACK_OFF: Duration = Duration::from_millis(110);
+const CONNECT: Duration = Duration::from_secs(2);
+/// A dead link is noticed within 1.75 times mqtt.keep_alive, which is two seconds.
+const KEEP_ALIVE: Duration = Duration::from_millis(3500);
+/// For a machine that is busy with something else.
+const GRACE: Duration = Duration::from_secs(4);
+
+/// A stretch of time, and what it is put down to.
+#[derive(Clone, Copy, Default)]
+pub struct Stretch {
+    pub time: Duration,
+    pub cause: &'static str,
+}
+
+#[derive(Default)]
+struct Inner {
+    down: Option<Instant>,
+    /// When something last stood in the app's direction, and what.
+    blocked: Option<(Instant, &'static str)>,
+    report: Report,
+}
+
+/// What has been seen.
+#[derive(Clone, Default)]
+pub struct Report {
+    pub connections: u32,
+    /// The longest time without a connection.
+    pub outage: Stretch,
+    /// The longest time that passed from when nothing stood in the direction any more.
+    pub after: Stretch,
+    /// The longest time that a dead link was held on to.
+    pub dead: Stretch,
+    /// What is not explained.
+    pub unexplained: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct Outages(Mutex<Inner>);
+
+impl Outages {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something stands in the app's direction now.
+    pub fn blocked(&self, by: &'static str) {
+        self.lock().blocked = Some((Instant::now(), by));
+    }
+
+    /// The app has given up a link that was dead for so long.
+    pub fn given_up(&self, after: Duration, by: &'static str) {
+        let mut inner = self.lock();
+        inner.blocked = Some((Instant::now(), by));
+        if after > inner.report.dead.time {
+            inner.report.dead = Stretch { time: after, cause: by };
+        }
+        if after > KEEP_ALIVE.max(CONNECT) + GRACE {
+            inner.report.unexplained.push(format!("a link that was dead ({by}) was held on to for {:.1} s", after.as_secs_f64()));
+        }
+    }
+
+    /// The app is connected.
+    pub fn up(&self) {
+        let mut inner = self.lock();
+        inner.report.connections += 1;
+        let Some(down) = inner.down.take() else { return };
+        let now = Instant::now();
+        let (since, cause) = inner.blocked.unwrap_or((down, "nothing"));
+        let outage = now - down;
+        if outage > inner.report.outage.time {
+            inner.report.outage = Stretch { time: outage, cause };
+        }
+        let after = now.saturating_duration_since(since.max(down));
+        if after > inner.report.after.time {
+            inner.report.after = Stretch { time: after, cause };
+        }
+        if after > BACK_OFF + CONNECT + GRACE {
+            let text = format!("no connection for {:.1} s after the last hindrance ({cause})", after.as_secs_f64());
+            inner.report.unexplained.push(text);
+        }
+    }
+
+    /// The app is not connected any more.
+    pub fn down(&self) {
+        self.lock().down = Some(Instant::now());
+    }
+
+    pub fn report(&self) -> Report {
+        self.lock().report.clone()
+    }
+}
