@@ -1,7 +1,9 @@
-//! `cargo xtask conformance`: docs/conformance.md, the statements of MQTT 3.1.1 that bind a client and the tests that hold each.
+//! `cargo xtask conformance`: generates docs/conformance.md, the MQTT 3.1.1 statements that apply
+//! to clients and the tests that cover each.
 //!
-//! A test belongs to a statement by its name: mqtt_2_3_1_2_... holds [MQTT-2.3.1-2]. Others are named in the list, statements.rs.
-//! With --check nothing is written: a statement without a test, a test that is gone or of a statement not listed, an old page are errors.
+//! A test covers a statement by its name: mqtt_2_3_1_2_... covers [MQTT-2.3.1-2]. Others are named
+//! in statements.rs. With --check nothing is written; a statement without a test, an unknown test
+//! or statement, or a stale page is an error.
 
 mod statements;
 
@@ -17,14 +19,14 @@ use statements::{STATEMENTS, Statement};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write nothing; fail if the page is not as it should be
+    /// Write nothing; fail if the page is stale
     #[arg(long)]
     check: bool,
 }
 
 const PAGE: &str = "docs/conformance.md";
 
-/// Where tests in Rust are looked for.
+/// Where Rust tests are searched.
 const RUST: [&str; 3] = ["src", "tests", "host/src"];
 
 pub fn run(args: Args) -> Result<()> {
@@ -35,13 +37,13 @@ pub fn run(args: Args) -> Result<()> {
         return write_if_changed(&path, &text);
     }
     if fs::read_to_string(&path).unwrap_or_default() != text {
-        bail!("{PAGE} is not what the tests say: write it anew with cargo xtask conformance");
+        bail!("{PAGE} is stale: run cargo xtask conformance");
     }
-    println!("{} statements, each held by a test", STATEMENTS.len());
+    println!("{} statements, each covered by a test", STATEMENTS.len());
     Ok(())
 }
 
-/// The whole page; an error that names all that is wrong.
+/// Renders the page, or fails with all problems found.
 fn page(statements: &[Statement], root: &Path) -> Result<String> {
     let rust = rust_tests(root)?;
     let mut wrong = Vec::new();
@@ -115,7 +117,7 @@ fn id_of(prefix: &str) -> &str {
     prefix.trim_start_matches("mqtt_").trim_end_matches('_')
 }
 
-/// The number in a test's name, `2_3_1_2`, if it has one.
+/// The statement's number in a test's name, `2_3_1_2`, if any.
 fn number_of(name: &str) -> Option<&str> {
     let rest = name.strip_prefix("mqtt_")?;
     let end = rest.char_indices().find(|(_, c)| !c.is_ascii_digit() && *c != '_').map_or(rest.len(), |(i, _)| i);
@@ -123,7 +125,7 @@ fn number_of(name: &str) -> Option<&str> {
     (number.matches('_').count() >= 2).then_some(number)
 }
 
-/// A test by its name, or as `c_tests/file.c:function`.
+/// Finds a test by its name or as `c_tests/file.c:function`.
 fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<String> {
     let Some((file, function)) = name.split_once(':') else {
         return rust.get(name).map(|file| link(name, file));
@@ -132,7 +134,7 @@ fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<Stri
     text.contains(&format!(" {function}(void) {{")).then(|| link(name, file))
 }
 
-/// All tests in Rust, and the files they are in.
+/// All Rust tests, with their files.
 fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut tests = BTreeMap::new();
     let mut left: Vec<_> = RUST.iter().map(|dir| root.join(dir)).collect();
@@ -168,7 +170,7 @@ mod tests {
         assert_eq!(number_of("other"), None);
     }
 
-    /// What is wrong with a page of one statement over one file of tests.
+    /// Renders a page of one statement and one test file.
     fn wrong(statement: Statement, source: &str) -> String {
         let root = tempfile::tempdir().unwrap();
         for dir in super::RUST {

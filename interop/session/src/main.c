@@ -55,13 +55,13 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
       s_wrong++;
     } else {
       s_came[qos][number] = true;
-      if (mgos_sys_config_get_session_in_order() && number != s_next[qos]) s_wrong++;
+      if (mgos_sys_config_get_session_keeps_order() && number != s_next[qos]) s_wrong++;
     }
     s_next[qos]++;
     return;
   }
   check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was away, come once%s", expected, qos,
-        mgos_sys_config_get_session_in_order() ? " and in order" : "");
+        mgos_sys_config_get_session_keeps_order() ? " and in order" : "");
   s_ended++;
   leave_if_all_is_settled();
   (void) nc;

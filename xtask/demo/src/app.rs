@@ -1,5 +1,5 @@
-//! The app under demonstration, and what its log lines say.
-//! What it published is learnt from here, and from nowhere else: one line a reading.
+//! The app under demonstration, and its log lines. They are the demo's only source for what the app
+//! published: one line per reading.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -12,7 +12,7 @@ use mgos_child::Child;
 
 use crate::state::Event;
 
-/// What one log line says.
+/// A parsed log line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogLine {
     /// A reading was published. `dropped`: neither sent nor queued.
@@ -30,9 +30,9 @@ pub enum LogLine {
 }
 
 impl LogLine {
-    /// None for lines that the demo has no use for.
+    /// `None` for lines that the demo ignores.
     pub fn parse(line: &str) -> Option<LogLine> {
-        // In front of the text stand file and line number.
+        // The text follows the file and line number.
         let (_, text) = line.split_once(' ')?;
         let text = text.trim_start();
         if let Some(rest) = text.strip_prefix("reading ") {
@@ -56,19 +56,19 @@ impl LogLine {
     }
 }
 
-/// Start the app. Its log goes to a file, and line by line to the state.
+/// Starts the app. Its log goes to a file and, line by line, to `events`.
 pub fn start(program: &Path, files: &Path, config: &Path, log: &Path, events: Sender<Event>) -> Result<Child> {
     let mut command = Command::new(program);
     command.current_dir(files).arg("--conf").arg(config).stdout(Stdio::null()).stderr(Stdio::piped());
-    // What an app saved in an earlier run is not for the demo.
+    // Configuration saved by an app in an earlier run must not affect the demo.
     let _ = std::fs::remove_file(files.join("conf9.json"));
     let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", program.display()))?;
-    let stderr = child.take_stderr().context("the app has no standard error")?;
+    let stderr = child.take_stderr().context("cannot open the app's stderr")?;
     let mut copy = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
     std::thread::spawn(move || {
         for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
             let line = String::from_utf8_lossy(&line).into_owned();
-            // The copy is for reading afterwards; the demo does without.
+            // The copy is for reading afterwards; the demo works without it.
             let _ = writeln!(copy, "{line}");
             if let Some(line) = LogLine::parse(&line) {
                 let _ = events.send(Event::App(line));
@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn log_lines_are_understood() {
+    fn log_lines_are_parsed() {
         for (line, expected) in [
             ("main.c:44     reading 7 at QoS 1: 21.25", Some(LogLine::Reading { seq: 7, qos: 1, dropped: false })),
             ("main.c:44     reading 9 at QoS 0: 21.25, dropped", Some(LogLine::Reading { seq: 9, qos: 0, dropped: true })),

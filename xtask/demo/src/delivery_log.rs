@@ -1,15 +1,15 @@
-//! The count: what was published, and what of it arrived from which broker, how often.
+//! Records what was published, and how often it arrived from which broker.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::broker::Role;
 
-/// Published and arrived readings, by their sequence number.
+/// Published and received readings, by sequence number.
 #[derive(Debug, Default)]
 pub struct DeliveryLog {
     published: BTreeMap<u32, Published>,
-    /// How often each came from the primary and from the backup.
+    /// How often each was received from the primary and from the backup.
     arrived: BTreeMap<u32, [u32; 2]>,
 }
 
@@ -23,13 +23,13 @@ struct Published {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Count {
     pub published: usize,
-    /// Different readings.
+    /// Distinct readings.
     pub arrived: usize,
-    /// Published and never seen.
+    /// Published, never received.
     pub lost: usize,
-    /// Seen more than once from one and the same broker.
+    /// Received more than once from the same broker.
     pub duplicated: usize,
-    /// Seen from either broker.
+    /// Received from both brokers.
     pub both: usize,
 }
 
@@ -54,18 +54,18 @@ impl DeliveryLog {
         self.arrived.values().filter(|times| times[from as usize] > 0).count()
     }
 
-    /// Readings that the app gave up itself.
+    /// Readings that the app dropped itself.
     pub fn dropped(&self, qos: usize) -> usize {
         self.published.values().filter(|p| p.qos == qos && p.dropped).count()
     }
 
-    /// Published at this QoS or a higher one, and not seen.
+    /// Published at this QoS or higher, and not received.
     pub fn outstanding(&self, least_qos: usize) -> Vec<u32> {
         let missing = |seq: &u32| !self.arrived.contains_key(seq);
         self.published.iter().filter(|(seq, p)| p.qos >= least_qos && missing(seq)).map(|(seq, _)| *seq).collect()
     }
 
-    /// Seen, though the app never said that it published them: its log is not complete.
+    /// Received without a matching log line: the log is incomplete.
     pub fn unexplained(&self) -> Vec<u32> {
         self.arrived.keys().filter(|seq| !self.published.contains_key(seq)).copied().collect()
     }
@@ -83,7 +83,7 @@ impl DeliveryLog {
         count
     }
 
-    /// What the demo must not show, in words; empty if all is well.
+    /// Violations of the demo's guarantees; empty if there are none.
     pub fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for qos in [1, 2] {
@@ -92,18 +92,18 @@ impl DeliveryLog {
                 faults.push(format!("{} lost at QoS {qos}", count.lost));
             }
             if qos == 2 && count.duplicated > 0 {
-                faults.push(format!("{} came twice at QoS 2", count.duplicated));
+                faults.push(format!("{} duplicated at QoS 2", count.duplicated));
             }
         }
         let unexplained = self.unexplained();
         if !unexplained.is_empty() {
-            faults.push(format!("readings {unexplained:?} arrived, but are not in the app's log"));
+            faults.push(format!("readings {unexplained:?} arrived but are not in the app's log"));
         }
         faults
     }
 
     pub fn table(&self) -> String {
-        let mut out = String::from("           published   arrived      lost     twice   on both\n");
+        let mut out = String::from("           published   arrived      lost      dup   on both\n");
         for qos in 0..3 {
             let c = self.count(qos);
             let _ = writeln!(out, "  QoS {qos}   {:9} {:9} {:9} {:9} {:9}", c.published, c.arrived, c.lost, c.duplicated, c.both);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_from_each_broker_is_on_both_and_not_twice() {
+    fn a_reading_from_each_broker_is_not_a_duplicate() {
         let mut delivery_log = delivery_log();
         for seq in [1, 2, 4, 5, 7, 8] {
             delivery_log.arrive(Primary, seq);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_and_repeated_readings_are_faults_where_the_qos_forbids_them() {
+    fn losses_and_duplicates_are_faults_where_the_qos_forbids_them() {
         let mut delivery_log = delivery_log();
         for (from, seq) in [(Primary, 1), (Primary, 1), (Primary, 2), (Backup, 4), (Backup, 5), (Backup, 5)] {
             delivery_log.arrive(from, seq);
@@ -146,13 +146,13 @@ mod tests {
         assert_eq!(delivery_log.count(1), Count { published: 3, arrived: 2, lost: 1, duplicated: 1, both: 0 });
         assert_eq!(delivery_log.outstanding(1), [7, 8]);
         assert_eq!(delivery_log.dropped(0), 1);
-        assert_eq!(delivery_log.faults(), ["1 lost at QoS 1", "1 lost at QoS 2", "1 came twice at QoS 2"]);
+        assert_eq!(delivery_log.faults(), ["1 lost at QoS 1", "1 lost at QoS 2", "1 duplicated at QoS 2"]);
     }
 
     #[test]
     fn a_reading_that_nobody_published_is_a_fault() {
         let mut delivery_log = DeliveryLog::default();
         delivery_log.arrive(Primary, 3);
-        assert_eq!(delivery_log.faults(), ["readings [3] arrived, but are not in the app's log"]);
+        assert_eq!(delivery_log.faults(), ["readings [3] arrived but are not in the app's log"]);
     }
 }

@@ -1,7 +1,7 @@
-//! The demo: an app keeps its readings through the death of its broker.
+//! The failover demo: an app keeps its readings when its broker dies.
 //!
-//! `cargo xtask demo` builds everything and calls this program. Here: its two faces, the story that it plays (`run`)
-//! and the brokers that it starts as processes of their own (`broker`), so that one can be killed.
+//! `cargo xtask demo` builds everything and starts this program. It has two modes: the scenario
+//! (`run`), and the brokers (`broker`), which run as separate processes so that they can be killed.
 
 mod app;
 mod broker;
@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// True if all went as it must.
+/// Returns true if the demo succeeded.
 fn run(args: &[String]) -> Result<bool> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
@@ -39,6 +39,6 @@ fn run(args: &[String]) -> Result<bool> {
             logs: PathBuf::from(logs),
             svg: svg.first().map(PathBuf::from),
         }),
-        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS [SVG], or: broker ADDRESS"),
+        _ => bail!("this program is run by cargo xtask demo; usage: run PROGRAM FILES LOGS [SVG], or: broker ADDRESS"),
     }
 }

@@ -1,4 +1,4 @@
-//! Where everything that happens comes together: events are counted, told, and waited for.
+//! The state of the demo: collects, prints and waits for events.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -13,29 +13,29 @@ use crate::delivery_log::DeliveryLog;
 use crate::svg::Dot;
 use crate::timeline::Timeline;
 
-/// Something that happened.
+/// An event.
 #[derive(Debug)]
 pub enum Event {
     App(LogLine),
     AppEnded,
     Subscribed,
     ObserverLost(Role),
-    /// The observer got a reading with this number.
+    /// The observer received a reading with this number.
     Reading(Role, u32),
     Answer(Role, Value),
 }
 
-/// The state of the play.
+/// What is known so far.
 pub struct State {
     pub delivery_log: DeliveryLog,
     pub timeline: Timeline,
-    /// When readings were published and arrived, for the picture.
+    /// When readings were published and received, for the picture.
     pub dots: Vec<(f64, Dot)>,
     pub subscribed: usize,
     pub connected: bool,
     /// Id and content of the last answer.
     pub answer: Option<(i64, Value)>,
-    /// The app may end from now on.
+    /// The app is expected to exit.
     pub ending: bool,
     addresses: Vec<(Role, SocketAddr)>,
     killed: Option<Role>,
@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    /// For those who report events.
+    /// For event sources.
     pub fn sender(&self) -> Sender<Event> {
         self.sender.clone()
     }
@@ -70,19 +70,19 @@ impl State {
         self.addresses.push((role, address));
     }
 
-    /// Its connections may break from now on.
+    /// The observer may lose its connection to this broker from now on.
     pub fn is_killed(&mut self, role: Role) {
         self.killed = Some(role);
     }
 
-    /// Let time pass until the condition holds. `what` completes "waiting for".
+    /// Processes events until the condition holds. `what` completes "waiting for".
     pub fn wait(&mut self, what: &str, limit: Duration, mut until: impl FnMut(&State) -> bool) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
             match self.events.recv_timeout(Duration::from_millis(20)) {
                 Ok(event) => self.take(event)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => bail!("nobody is left to report anything"),
+                Err(RecvTimeoutError::Disconnected) => bail!("all event sources are gone"),
             }
             if until(self) {
                 self.timeline.close();
@@ -90,14 +90,14 @@ impl State {
             }
             if Instant::now() > end {
                 self.timeline.close();
-                bail!("waited {} s for {what}, in vain", limit.as_secs());
+                bail!("timed out after {} s waiting for {what}", limit.as_secs());
             }
             let counts = format!("{} published, {} arrived", self.delivery_log.published(), self.delivery_log.arrived());
             self.timeline.progress(&format!("{counts}; waiting for {what}"));
         }
     }
 
-    /// Let time pass, and no more.
+    /// Processes events for a while.
     pub fn pass(&mut self, what: &str, time: Duration) -> Result<()> {
         let end = Instant::now() + time;
         self.wait(what, time + Duration::from_secs(1), |_| Instant::now() >= end)
@@ -109,18 +109,18 @@ impl State {
                 self.delivery_log.arrive(from, seq);
                 self.dots.push((self.timeline.seconds(), Dot::Arrived(from)));
                 if self.delivery_log.arrived_from(from) == 1 {
-                    self.timeline.say("observer", &format!("the first reading from the {}", from.name()));
+                    self.timeline.print("observer", &format!("the first reading from the {}", from.name()));
                 }
             }
             Event::Answer(from, answer) => {
-                self.timeline.say("observer", &format!("answer by way of the {}: {answer}", from.name()));
+                self.timeline.print("observer", &format!("answer through the {}: {answer}", from.name()));
                 self.answer = answer.get("id").and_then(Value::as_i64).map(|id| (id, answer));
             }
             Event::Subscribed => self.subscribed += 1,
             Event::ObserverLost(role) if self.killed == Some(role) => {}
-            Event::ObserverLost(role) => bail!("the observer has lost its connection to the {}", role.name()),
+            Event::ObserverLost(role) => bail!("the observer lost its connection to the {}", role.name()),
             Event::AppEnded if self.ending => {}
-            Event::AppEnded => bail!("the app has ended by itself"),
+            Event::AppEnded => bail!("the app exited unexpectedly"),
             Event::App(line) => self.log_line(line),
         }
         Ok(())
@@ -149,9 +149,9 @@ impl State {
             }
             LogLine::CannotConnect => "cannot connect".into(),
             LogLine::RetryAfter(_) if self.ending => return,
-            LogLine::RetryAfter(time) => format!("tries again in {time}"),
+            LogLine::RetryAfter(time) => format!("retries in {time}"),
             LogLine::Command(command) => format!("command {command}"),
         };
-        self.timeline.say("app", &text);
+        self.timeline.print("app", &text);
     }
 }

@@ -1,11 +1,11 @@
-//! The timeline as a picture, an SVG: readings published and arrived as dots over time, and what was said below them.
-//! Here: drawing. What happened is noted by the state and the timeline.
+//! Draws the timeline as SVG: published and received readings as dots over time, with the
+//! timeline's lines below. The data come from State and Timeline.
 
 use std::fmt::Write as _;
 
 use crate::broker::Role;
 
-/// A reading, on its way.
+/// A published or received reading.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Dot {
     Published { qos: usize, dropped: bool },
@@ -30,7 +30,7 @@ fn row(dot: Dot) -> usize {
     }
 }
 
-/// The whole file.
+/// Renders the whole file.
 pub fn draw(lines: &[Line], dots: &[(f64, Dot)]) -> String {
     let end = lines.iter().map(|(at, ..)| *at).chain(dots.iter().map(|(at, _)| *at)).fold(1.0, f64::max);
     let x = |at: f64| LEFT + at / end * (WIDTH - LEFT - 20.0);
@@ -38,13 +38,13 @@ pub fn draw(lines: &[Line], dots: &[(f64, Dot)]) -> String {
     let bottom = y(ROWS.len());
     let height = bottom + 24.0 + TEXT * u32::try_from(lines.len()).map_or(0.0, f64::from);
     let mut out = String::new();
-    // Writing to a string does not fail.
+    // Writing to a string cannot fail.
     let _ = writeln!(
         out,
         "<!-- Made by `cargo xtask demo` with the option --svg, from a run of the demo. -->\n\
          <svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" font-family=\"monospace\" font-size=\"12\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
-         <text x=\"4\" y=\"14\">filled: sent, queued or arrived; hollow: dropped, as QoS 0 is without a connection; {end:.1} s from left to right</text>"
+         <text x=\"4\" y=\"14\">filled: sent, queued or arrived; hollow: dropped (QoS 0 without a connection); {end:.1} s from left to right</text>"
     );
     for (row, name) in ROWS.iter().enumerate() {
         let y = y(row);
@@ -82,7 +82,7 @@ pub fn draw(lines: &[Line], dots: &[(f64, Dot)]) -> String {
     out
 }
 
-/// What the picture has a line for: the connection's ups and downs.
+/// Lines that are marked in the diagram: the connection's ups and downs.
 fn notable(who: &str, what: &str) -> bool {
     who == "app" && matches!(what, "connected" | "connection lost") || what.starts_with("killed")
 }

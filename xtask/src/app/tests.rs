@@ -1,5 +1,5 @@
-//! Whole apps, from mos.yml to what the program prints.
-//! Those of examples/ are in examples.rs.
+//! Tests of whole apps, from mos.yml to what the program prints. Those of examples/ are in
+//! examples.rs.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
     }
 }
 
-/// An app in C and C++ with a library of its own, a file in its file system, and no mqtt. It prints and ends.
+/// An app in C and C++ with its own library and a file in its file system, without mqtt. It prints
+/// and exits.
 const APP: &[(&str, &str)] = &[
     (
         "mos.yml",
@@ -74,7 +75,8 @@ fn an_app_is_built_run_configured_and_rebuilt_only_where_it_changed() {
     let output = run(&built, &["--conf", conf, "--set", "test.n=2"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hi xtask-test 3 conf 5 x from a file\n");
 
-    // What an app saved counts, below what is given; a key that is gone is no reason not to start.
+    // Saved configuration applies below the command line; an unknown saved key does not prevent the
+    // start.
     fs::write(built.files.join("conf9.json"), r#"{"test": {"n": 3, "gone": 1}, "device": {"id": "saved"}}"#).unwrap();
     let output = run(&built, &["--set", "test.n=2"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hi xtask-test 3 changed 5 saved from a file\n");

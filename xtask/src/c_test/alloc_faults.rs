@@ -1,9 +1,11 @@
-//! The suite without enough memory: each area is run with the library's first allocation failing, its second, and so on, until none is left
-//! to fail; then with one in a hundred failing at random. The programs are those with sanitizers; which allocation fails is up to the host.
+//! The suite with failing allocations: each area runs with the library's first allocation failing,
+//! then its second, and so on; then with 1 % failing at random. Uses the builds with sanitizers;
+//! the host decides which allocation fails.
 //!
-//! Scripts may fail: a message is refused, and they wait for it in vain. What must not come is a crash, a leak, a hanging app, nor a library
-//! that does not work any more: at the end of each run with one failed allocation, a message must come through.
-//! The area `memory` does what apps should do, and must pass; there the allocations of app and system fail as well.
+//! Checks may fail, for example when a publish is refused and the script waits in vain. Not allowed
+//! are crashes, leaks, hangs, and a library that no longer works: at the end of each run with one
+//! failed allocation a message must get through. The area `memory` handles failures as apps should
+//! and must pass; there allocations of the app and the system fail as well.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -13,17 +15,17 @@ use anyhow::{Context, Result, bail};
 use super::program::{Area, Finished, Mode, REPORTED, judge, run_to_end};
 use super::some_at_a_time;
 
-/// The area that goes on after every refusal, and so passes.
+/// The area that retries after every failure and therefore must pass.
 const MUST_PASS: &str = "memory";
 
-/// For most of the time they wait.
+/// Runs in parallel: they mostly wait.
 const PARALLEL: usize = 6;
 
-/// How long a script of another area waits for what must come, ms; mostly it waits in vain.
-const PATIENCE: &str = "500";
+/// How long a script of another area waits for an event, in ms; it mostly waits in vain.
+const WAIT_MS: &str = "500";
 
-/// How the line of the check begins that the library works afterwards.
-const AFTERWARDS: &str = " - afterwards: ";
+/// Prefix of the check that the library still works.
+const WORKS_AFTERWARDS: &str = " - afterwards: ";
 
 pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
     let mut bad = Vec::new();
@@ -44,7 +46,7 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
             {
                 println!("{}: {problem}\n{}{}", area.name, finished.out, finished.err);
             }
-            // An app that has crashed has not counted.
+            // A crashed app reports no count.
             let failed = allocations(&finished).map_or(0, |(_, failed)| failed);
             Ok((
                 problem
@@ -55,25 +57,25 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
         let results = results.into_iter().collect::<Result<Vec<_>>>()?;
         let failed: u64 = results.iter().map(|(_, failed)| failed).sum();
         let seconds = started.elapsed().as_secs_f32();
-        let left_out = if step > 1 { format!(" (one in {step}, the others were not tried)") } else { String::new() };
+        let skipped = if step > 1 { format!(" (one in {step}, the others skipped)") } else { String::new() };
         println!(
-            "{}: {count} allocations of {}; {failed} have failed{left_out} in {} runs, in {seconds:.0} s",
+            "{}: {count} allocations by {}; {failed} made to fail{skipped} in {} runs, {seconds:.0} s",
             area.name,
-            if area.name == MUST_PASS { "all" } else { "the library" },
+            if area.name == MUST_PASS { "all code" } else { "the library" },
             runs.len()
         );
         bad.extend(results.into_iter().filter_map(|(problem, _)| problem));
         if failed < count / step / 2 {
-            bail!("{}: allocations have not failed as they should", area.name);
+            bail!("{}: fewer allocations failed than expected", area.name);
         }
     }
     if !bad.is_empty() {
-        bail!("not every failed allocation is survived; the first of each area is shown above\n  {}", bad.join("\n  "));
+        bail!("failed allocations were not handled; the first of each area is shown above\n  {}", bad.join("\n  "));
     }
     Ok(())
 }
 
-/// Whose allocations fail.
+/// Prefix that selects whose allocations fail.
 fn whose(area: &Area) -> &'static str {
     if area.name == MUST_PASS { "" } else { "library:" }
 }
@@ -84,39 +86,41 @@ fn run_with_faults(area: &Area, which: &str, seed: u32) -> Result<Finished> {
         environment.push(("SUITE_AFTERWARDS", "1".into()));
     }
     if area.name != MUST_PASS && which != "0" {
-        environment.push(("SUITE_PATIENCE", PATIENCE.into()));
+        environment.push(("SUITE_PATIENCE", WAIT_MS.into()));
     }
     run_to_end(area, Mode::Sanitize, &environment)
 }
 
-/// What is wrong with the way an app has ended.
+/// What is wrong with how an app ended, if anything.
 fn problem(area: &Area, finished: &Finished, one: bool) -> Option<String> {
     let Some(status) = finished.status else {
-        return Some(format!("not done after {} s", Mode::Sanitize.limit().as_secs()));
+        return Some(format!("timed out after {} s", Mode::Sanitize.limit().as_secs()));
     };
     match status.code() {
         Some(0) => return None,
-        Some(REPORTED) => return Some("the sanitizers have something to say".into()),
+        Some(REPORTED) => return Some("the sanitizers report errors".into()),
         Some(1) => {}
         _ => return Some(status.to_string()),
     }
     let outcome = judge(&finished.out);
-    // An app that cannot even start says so, and ends.
+    // An app that cannot start reports that and exits.
     let refused =
         finished.out.is_empty() && finished.err.contains(" failed; the log says why") || finished.err.contains("() of the app failed with");
     match outcome.problem {
         _ if refused => None,
-        None if one && area.name != MUST_PASS && !finished.out.contains(AFTERWARDS) => Some("the library does not work afterwards".into()),
+        None if one && area.name != MUST_PASS && !finished.out.contains(WORKS_AFTERWARDS) => {
+            Some("the library no longer works afterwards".into())
+        }
         None if area.name == MUST_PASS => Some(format!("{} failed", outcome.failed)),
         problem => problem,
     }
 }
 
-/// How many allocations the host has counted, and how many failed.
+/// Allocations that the host counted, and how many of them failed.
 fn allocations(finished: &Finished) -> Result<(u64, u64)> {
     let numbers = finished.err.lines().rev().find_map(|line| {
         let (made, failed) = line.strip_prefix("alloc faults: ")?.split_once(" allocations, ")?;
         Some((made.parse().ok()?, failed.strip_suffix(" failed")?.parse().ok()?))
     });
-    numbers.with_context(|| format!("the host has not counted allocations:\n{}{}", finished.out, finished.err))
+    numbers.with_context(|| format!("no allocation count in the host's output:\n{}{}", finished.out, finished.err))
 }

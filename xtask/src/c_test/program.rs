@@ -1,4 +1,4 @@
-//! An app of the suite that has been built: running it in one of several ways, with a time limit, and reading what it says.
+//! Runs a built app of the suite in one of the modes, with a time limit, and evaluates its output.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 
 use crate::project;
 
-/// The status of a program that valgrind or a sanitizer has something to say about.
+/// Exit status of a program for which valgrind or a sanitizer reports errors.
 pub const REPORTED: i32 = 99;
 
-/// A way to build and run the apps.
+/// How the apps are built and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Plain,
@@ -30,7 +30,7 @@ impl Mode {
         }
     }
 
-    /// The time in which an app must be done. Hanging is a failure, too.
+    /// Time limit of an app; a hang counts as a failure.
     pub fn limit(self) -> Duration {
         Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
     }
@@ -43,7 +43,7 @@ impl Mode {
             return command;
         }
         let mut command = Command::new("valgrind");
-        // What is still reachable when the app calls exit() is in use: connections live as long as the app.
+        // Memory that is still reachable at exit() is in use: connections live as long as the app.
         command.arg(format!("--error-exitcode={REPORTED}"));
         command.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
         command.arg("--fair-sched=try").arg(program);
@@ -57,24 +57,24 @@ pub struct Area {
     pub files: PathBuf,
 }
 
-/// What an app has left when it is over.
+/// Result of a finished app.
 pub struct Finished {
-    /// None if it had to be stopped.
+    /// `None` if it was killed after the time limit.
     pub status: Option<ExitStatus>,
     pub out: String,
     pub err: String,
 }
 
-/// How an app has done.
+/// Checks of an app, counted.
 #[derive(Default)]
 pub struct Outcome {
     pub passed: usize,
     pub failed: usize,
-    /// What is wrong beside failed checks.
+    /// A problem other than failed checks.
     pub problem: Option<String>,
 }
 
-/// Run an app to its end.
+/// Runs an app to its end.
 pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Finished> {
     let mut command = mode.command(&area.program);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
@@ -85,7 +85,7 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What was read before an error is still worth showing.
+            // Output read before an error is still worth showing.
             let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
             String::from_utf8_lossy(&bytes).into_owned()
         })
@@ -107,18 +107,18 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     Ok(Finished { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
 }
 
-/// Run an app to its end and print what it says.
+/// Runs an app to its end and prints its output.
 pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
     let started = Instant::now();
     let Finished { status, out, err } = run_to_end(area, mode, &[])?;
     let took = started.elapsed().as_secs_f32();
     let mut outcome = judge(&out);
     match status {
-        None => outcome.problem = Some(format!("not done after {} s", mode.limit().as_secs())),
+        None => outcome.problem = Some(format!("timed out after {} s", mode.limit().as_secs())),
         Some(status) if !status.success() && (outcome.failed == 0 || status.code() != Some(1)) => {
             outcome.problem = Some(format!("{status}"))
         }
-        Some(_) if outcome.passed == 0 => outcome.problem = Some("no check was made".into()),
+        Some(_) if outcome.passed == 0 => outcome.problem = Some("it made no checks".into()),
         Some(_) => {}
     }
     let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -133,12 +133,12 @@ pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result
     Ok(outcome)
 }
 
-/// Count an app's lines. Its own count must agree: else it came to an untimely end.
+/// Counts the checks in an app's output. The app's own total must match, or it ended early.
 pub fn judge(out: &str) -> Outcome {
     let count = |start: &str| out.lines().filter(|line| line.starts_with(start)).count();
     let (passed, failed) = (count("ok "), count("not ok "));
     let closing = format!("{passed} passed, {failed} failed");
-    let problem = (out.lines().last() != Some(closing.as_str())).then(|| "it did not come to its end".to_string());
+    let problem = (out.lines().last() != Some(closing.as_str())).then(|| "it ended early".to_string());
     Outcome { passed, failed, problem }
 }
 
@@ -147,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_that_ends_early_is_in_trouble_whatever_it_has_passed() {
+    fn an_app_that_ends_early_has_a_problem_whatever_it_has_passed() {
         let whole = judge("ok 1 - a\nnot ok 2 - b\n# why\n1 passed, 1 failed\n");
         assert_eq!((whole.passed, whole.failed, whole.problem), (1, 1, None));
         let cut = judge("ok 1 - a\n");

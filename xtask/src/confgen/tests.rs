@@ -1,5 +1,5 @@
-//! The generator against C: what it makes is compiled without a warning, as C and as C++, and run under valgrind.
-//! Also what it refuses and what it warns of.
+//! Tests the generator's output with C: compiles it without warnings as C and C++, and runs it
+//! under valgrind. Also tests its errors and warnings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::{Lib, Schema, Tree, build, header, source, tables};
 use crate::{project, yaml};
 
-/// Schema of the host and of the mqtt library, with lists before and after the library's.
+/// The schema of the host and the mqtt library, with lists before and after the library's.
 fn schema(before: &str, after: &str) -> Schema {
     let root = project::root();
     let list_of = |file: PathBuf| yaml::load(&file).unwrap().get("config_schema").unwrap().clone();
@@ -51,7 +51,7 @@ const AFTER: &str = r#"
 - ["no_default.s", "s", {}]
 "#;
 
-/// The directory of one test, with the generated files in it.
+/// The directory of a test, with the generated files.
 fn generated(name: &str, tree: &Tree) -> PathBuf {
     let dir = project::target_dir().join("confgen-tests").join(name);
     std::fs::create_dir_all(&dir).unwrap();
@@ -69,7 +69,8 @@ fn cc(compiler: &str, standard: &str, dir: &Path) -> Command {
     command
 }
 
-/// The host's C sources that need no generated config, as an archive: the linker takes what is used.
+/// The host's C sources that need no generated configuration, as an archive: the linker takes what
+/// is used.
 fn host_archive() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
@@ -88,7 +89,8 @@ fn host_archive() -> &'static Path {
     })
 }
 
-/// Compile a program in C with the generated files and run it under valgrind: exit status 0, no leak, no bad access.
+/// Compiles a C program with the generated files and runs it under valgrind: exit status 0, no
+/// leaks, no invalid accesses.
 fn run_c(dir: &Path, program: &str) {
     let app = project::root().join("host/c/app");
     let ours = ["mgos_config_parse.c", "mgos_config_util.c", "mgos_config_value.c", "mgos_sys_config.c"];

@@ -1,12 +1,13 @@
-//! The statements of MQTT 3.1.1 that bind a client, in our words, and the tests that hold them without bearing their numbers.
+//! The MQTT 3.1.1 statements that apply to clients, in our words, and tests that cover them without
+//! having their number in the name.
 
 /// A row of the page.
 pub struct Statement {
-    /// The standard's number, without its MQTT.
+    /// The standard's number, without the MQTT prefix.
     pub id: &'static str,
-    /// What it asks.
+    /// The requirement.
     pub asks: &'static str,
-    /// Tests besides those that bear its number: by name, or as `c_tests/file.c:function`.
+    /// Tests besides those named after its number: by name, or as `c_tests/file.c:function`.
     pub also: &'static [&'static str],
 }
 
@@ -14,7 +15,7 @@ const fn row(id: &'static str, asks: &'static str, also: &'static [&'static str]
     Statement { id, asks, also }
 }
 
-/// All of them. (s): asked of servers; the client checks it.
+/// All statements. (s): a requirement on servers, which the client checks.
 #[rustfmt::skip]
 pub const STATEMENTS: &[Statement] = &[
     row("1.5.3-1", "strings sent and received are well-formed UTF-8 without surrogates; others end the connection", &["mqtt_3_1_3_4_a_connect_with_a_string_that_is_not_utf8_does_not_fit", "mqtt_3_3_2_1_a_topic_that_is_empty_or_not_utf8_is_refused", "strings_are_judged_as_core_and_the_ban_on_null_say"]),

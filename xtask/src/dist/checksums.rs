@@ -1,5 +1,5 @@
-//! SHA256SUMS of a release: one line for each file, in the form that `sha256sum --check` takes.
-//! Not here: which files a release has (dist).
+//! SHA256SUMS of a release: one line per file, in the format of `sha256sum --check`. Not here:
+//! which files a release contains (dist).
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,24 +10,24 @@ use sha2::{Digest, Sha256};
 
 const NAME: &str = "SHA256SUMS";
 
-/// Notes the sums of all files below `dir`.
+/// Writes the checksums of all files below `dir`.
 pub fn write(dir: &Path) -> Result<()> {
     let text = of(dir)?.iter().fold(String::new(), |text, (file, sum)| text + sum + "  " + file + "\n");
     std::fs::write(dir.join(NAME), text).with_context(|| format!("cannot write {NAME}"))
 }
 
-/// That each file is there as noted, and no other.
+/// Checks that exactly the listed files exist, unchanged.
 pub fn check(dir: &Path) -> Result<()> {
     let text = std::fs::read_to_string(dir.join(NAME)).with_context(|| format!("cannot read {NAME}"))?;
     let noted: BTreeMap<_, _> =
         text.lines().filter_map(|line| line.split_once("  ")).map(|(sum, file)| (file.into(), sum.into())).collect();
     let found = of(dir)?;
     let differs: Vec<&String> = noted.keys().chain(found.keys()).filter(|file| noted.get(*file) != found.get(*file)).collect();
-    ensure!(differs.is_empty(), "{NAME} does not fit these files, make the release again: {differs:?}");
+    ensure!(differs.is_empty(), "{NAME} does not match these files, build the release again: {differs:?}");
     Ok(())
 }
 
-/// The files by their names from `dir` on, sorted.
+/// The files with their paths relative to `dir`, sorted.
 fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let mut left = vec![dir.to_path_buf()];

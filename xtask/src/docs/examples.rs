@@ -1,7 +1,9 @@
-//! The walks: commands that a document shows, run as they stand there, one after another, as a newcomer types them. Each checks that what
-//! the document promises is to be seen. A command that is not found in the text any more is an error.
+//! The examples: commands shown in a document, run verbatim and in order, as a newcomer would type
+//! them. Each checks that what the document promises happens. A command that the text no longer
+//! contains is an error.
 //!
-//! Not here: commands that a step of `cargo xtask ci` runs anyway. Which those are, and what is run nowhere, is in commands.rs.
+//! Not here: commands that a step of `cargo xtask ci` runs anyway. commands.rs lists those, and
+//! those that are never run.
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,11 +12,11 @@ use super::text::{blocks, fence, spans};
 use crate::process::Process;
 use crate::project;
 
-/// A walk through a part of a document.
+/// A part of a document with commands.
 pub struct Example {
     pub name: &'static str,
     pub page: &'static str,
-    /// Its blocks of commands, each known by how one of its lines begins.
+    /// Its command blocks, each identified by the start of one of its lines.
     pub known_by: &'static [&'static str],
     run: fn(&Sandbox, &Text) -> Result<()>,
 }
@@ -31,7 +33,7 @@ pub const ALL: &[Example] = &[
     Example { name: "tls", page: "examples/tls/README.md", known_by: &["new client ", "cargo xtask run examples/tls"], run: tls },
 ];
 
-/// What a walk goes by.
+/// The text that an example follows.
 struct Text {
     page: &'static str,
     whole: String,
@@ -42,7 +44,7 @@ impl Example {
     pub fn run(&self) -> Result<()> {
         let text = Text::of(self)?;
         let sandbox = Sandbox::new(self.name)?;
-        (self.run)(&sandbox, &text).with_context(|| format!("{}; what was printed is in {}", self.page, sandbox.dir.display()))
+        (self.run)(&sandbox, &text).with_context(|| format!("{}; the output is in {}", self.page, sandbox.dir.display()))
     }
 }
 
@@ -53,23 +55,24 @@ impl Text {
         let all = blocks(&whole);
         let find = |start: &&str| {
             let block = all.iter().find(|block| block.iter().any(|line| line.starts_with(start)));
-            let block = block.with_context(|| format!("{} does not show the command {start:?} any more", example.page))?;
+            let block = block.with_context(|| format!("{} no longer shows the command {start:?}", example.page))?;
             Ok(block.iter().map(|line| (*line).to_owned()).collect())
         };
         let blocks = example.known_by.iter().map(find).collect::<Result<_>>()?;
         Ok(Text { page: example.page, whole, blocks })
     }
 
-    /// The line that begins so, of any block.
+    /// The line of any block that starts like this.
     fn line(&self, start: &str) -> Result<&str> {
         let line = self.blocks.iter().flatten().find(|line| line.starts_with(start));
-        line.map(String::as_str).with_context(|| format!("{} does not say {start:?} any more", self.page))
+        line.map(String::as_str).with_context(|| format!("{} no longer contains {start:?}", self.page))
     }
 
-    /// What is to be seen, as the page has it in backticks: the first that has these words in it.
-    fn promise(&self, words: &str) -> Result<&str> {
-        let promise = self.whole.lines().flat_map(spans).find(|span| span.contains(words));
-        promise.with_context(|| format!("{} does not say any more what one sees: {words:?}", self.page))
+    /// The expected output as quoted in the page: the first span in backticks that contains these
+    /// words.
+    fn expected_output(&self, words: &str) -> Result<&str> {
+        let found = self.whole.lines().flat_map(spans).find(|span| span.contains(words));
+        found.with_context(|| format!("{} no longer quotes the expected output: {words:?}", self.page))
     }
 
     /// All lines of its first block.
@@ -78,23 +81,23 @@ impl Text {
     }
 }
 
-/// End it as a user does, and see that it takes that well.
+/// Stops it as a user would, and checks that it exits cleanly.
 fn end(mut app: Process) -> Result<()> {
     app.signal(libc::SIGTERM);
     let status = app.wait_for_end()?;
-    ensure!(status.success(), "after SIGTERM the app ended with {status}:\n{}", app.lines().join("\n"));
+    ensure!(status.success(), "after SIGTERM the app exited with {status}:\n{}", app.lines().join("\n"));
     Ok(())
 }
 
 fn c_program(sandbox: &Sandbox, text: &Text) -> Result<()> {
-    let program = fence(&text.whole, "c").with_context(|| format!("{} has no program in C any more", text.page))?;
+    let program = fence(&text.whole, "c").with_context(|| format!("{} no longer contains a C program", text.page))?;
     let source = text.line("cc ")?.split_whitespace().find(|word| word.ends_with(".c")).context("cc is not given a .c file")?;
     std::fs::write(sandbox.dir.join(source), program)?;
-    let promised = text.promise("greetings: ")?;
+    let expected = text.expected_output("greetings: ")?;
     let _broker = sandbox.broker()?;
     let printed = sandbox.run("", &text.lines())?;
-    ensure!(printed.iter().any(|line| line == promised), "the program does not print {promised:?}:\n{}", printed.join("\n"));
-    ensure!(!printed.iter().any(|line| line.contains("warning:")), "the compiler warns:\n{}", printed.join("\n"));
+    ensure!(printed.iter().any(|line| line == expected), "the program does not print {expected:?}:\n{}", printed.join("\n"));
+    ensure!(!printed.iter().any(|line| line.contains("warning:")), "compiler warnings:\n{}", printed.join("\n"));
     Ok(())
 }
 
@@ -127,26 +130,26 @@ fn capture(sandbox: &Sandbox, text: &Text) -> Result<()> {
     Ok(())
 }
 
-/// Where the document has the broker's configuration written: taken away afterwards.
+/// Where the document writes the broker's configuration; removed afterwards.
 const TRY_CONF: &str = "/tmp/try.conf";
 
 fn tls(sandbox: &Sandbox, text: &Text) -> Result<()> {
     const PORT: u16 = 8883;
     const FOLDER: &str = "examples/tls";
-    ensure!(sandbox::is_free(PORT), "port {PORT}, which {} has mosquitto on, is taken by another program", text.page);
+    ensure!(sandbox::is_free(PORT), "port {PORT}, where {} expects mosquitto, is in use by another program", text.page);
     let lines = text.lines();
     let (broker, before) = lines.split_last().context("no commands")?;
     ensure!(broker.contains("mosquitto -c "), "the last line does not start mosquitto: {broker}");
-    let promised = text.promise("has arrived")?;
+    let expected = text.expected_output("has arrived")?;
     let result = (|| {
         sandbox.run(FOLDER, before)?;
         let mut broker = sandbox.start(FOLDER, broker)?;
         broker.wait_until_listening(sandbox::on_loopback(PORT))?;
         let mut app = sandbox.start("", text.line("cargo ")?)?;
-        app.wait_for_text(promised)?;
+        app.wait_for_text(expected)?;
         end(app)
     })();
-    // Only one that was written is there.
+    // It does not exist if an earlier command failed.
     let _ = std::fs::remove_file(TRY_CONF);
     result
 }
@@ -163,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_command_that_a_document_does_not_show_any_more_is_an_error() {
+    fn a_command_that_a_document_no_longer_shows_is_an_error() {
         let gone = Example { known_by: &["cargo xtask no-such-command"], ..ALL[0] };
         assert!(Text::of(&gone).is_err());
         assert!(Text::of(&ALL[0]).unwrap().line("c++ ").is_err());

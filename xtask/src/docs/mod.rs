@@ -1,5 +1,6 @@
-//! The documents against what is: `cargo xtask docs` runs commands that they show, as they stand there; tests look at all the rest.
-//! Here: the command. Not here: what is run (walks) and where (sandbox), the tests, and what a page consists of (text).
+//! Keeps documents and reality in agreement: `cargo xtask docs` runs commands that the documents
+//! show, verbatim; tests check the rest. Here: the command. Elsewhere: examples (what is run),
+//! sandbox (where), tests, text (parsing pages).
 
 mod examples;
 mod sandbox;
@@ -16,7 +17,7 @@ use crate::{app, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only walks with one of these words in their name, as in: tls, trace
+    /// Only examples whose name contains one of these words, for example: tls, trace
     words: Vec<String>,
 }
 
@@ -25,13 +26,13 @@ pub fn run(args: Args) -> Result<()> {
     let chosen: Vec<_> = examples::ALL.iter().filter(wanted).collect();
     if chosen.is_empty() {
         let names: Vec<_> = examples::ALL.iter().map(|example| example.name).collect();
-        bail!("no walk is called so; there are: {}", names.join(", "));
+        bail!("no example matches; examples: {}", names.join(", "));
     }
     for packages in [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES] {
         setup::ensure(packages)?;
     }
     Mosquitto.install()?;
-    // What takes longest of what the commands build, so that no walk has to wait for it.
+    // Built first, as it takes longest, so that no example's time limit includes it.
     app::host_library(false)?;
     for example in chosen {
         let begun = Instant::now();

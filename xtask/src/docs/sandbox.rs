@@ -1,5 +1,5 @@
-//! Where documents are followed: a directory below target/ that has what a clone's top folder has, as far as commands go by it, so that
-//! they run as they stand and the user's own tree stays clean. Not here: which commands (walks).
+//! A directory below target/ that looks like the root of a clone to the documents' commands, so
+//! that they run verbatim and the user's tree stays clean. The commands are in examples.rs.
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -13,7 +13,7 @@ use crate::interop::mosquitto;
 use crate::process::Process;
 use crate::project;
 
-/// How long one walk may take: far more than it needs, as the machine may be busy.
+/// Time limit of an example: far more than needed, as the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(300);
 
 pub struct Sandbox {
@@ -22,7 +22,8 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A fresh one. Below the root, as cargo looks for the workspace in the folders above.
+    /// Creates an empty one. Below the root, as cargo looks for the workspace in parent
+    /// directories.
     pub fn new(name: &str) -> Result<Sandbox> {
         let dir = project::root().join("target/docs").join(name);
         if dir.exists() {
@@ -30,12 +31,13 @@ impl Sandbox {
         }
         fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         std::os::unix::fs::symlink(project::target_dir(), dir.join("target"))?;
-        // Copied, as some commands write into an example's folder.
+        // Copied, as some commands write into an example's directory.
         copy(&project::root().join("examples"), &dir.join("examples"))?;
         Ok(Sandbox { dir, end: Instant::now() + LIMIT })
     }
 
-    /// Run lines of a document to their end, in a folder of the sandbox. The first that fails is an error. Returns what they print.
+    /// Runs lines of a document in a directory of the sandbox and returns their output. The first
+    /// failure is an error.
     pub fn run(&self, folder: &str, lines: &[&str]) -> Result<Vec<String>> {
         let mut process = self.bash(folder, &lines.join("\n"))?;
         let status = process.wait_for_end()?;
@@ -44,19 +46,21 @@ impl Sandbox {
         Ok(printed)
     }
 
-    /// Start a line that runs until it is told to end. It takes the shell's sandbox, so that signals and the status are its own.
+    /// Starts a line that runs until stopped. The program replaces the shell, so that signals and
+    /// exit status are its own.
     pub fn start(&self, folder: &str, line: &str) -> Result<Process> {
         self.bash(folder, &format!("exec {line}"))
     }
 
     fn bash(&self, folder: &str, script: &str) -> Result<Process> {
         let mut bash = Command::new("bash");
-        // A relative one would be looked for from here.
+        // A relative path would be resolved against the sandbox.
         bash.args(["-e", "-c", script]).current_dir(self.dir.join(folder)).env("CARGO_TARGET_DIR", project::target_dir());
         Process::start("bash", &mut bash, &self.dir.join("log"), self.end)
     }
 
-    /// mosquitto on port 1883, as the documents have it. `None` if one runs there already, as it does where Debian's package has started it.
+    /// mosquitto on port 1883, as the documents assume. `None` if it is already running there, as
+    /// it is where Debian's package has started it.
     pub fn broker(&self) -> Result<Option<Process>> {
         const PORT: u16 = 1883;
         if is_free(PORT) {
@@ -67,13 +71,13 @@ impl Sandbox {
         let ask = ["-p", "1883", "-t", "$SYS/broker/version", "-C", "1", "-W", "5"];
         let version = Command::new("mosquitto_sub").args(ask).output().context("cannot start mosquitto_sub")?;
         if !version.stdout.starts_with(b"mosquitto") {
-            bail!("port 1883, which the documents have mosquitto on, is taken by another program: end that one, and call this again");
+            bail!("port 1883, where the documents expect mosquitto, is in use by another program: stop that program and try again");
         }
         Ok(None)
     }
 }
 
-/// Whether nobody listens on this port, be it of loopback or of all interfaces.
+/// Whether nothing listens on this port, on loopback or on all interfaces.
 pub fn is_free(port: u16) -> bool {
     TcpListener::bind(on_loopback(port)).is_ok()
 }

@@ -1,4 +1,5 @@
-//! Aedes, a library for Node.js; interop/brokers/aedes makes a program of it. What is peculiar to it stands in docs/interop.md.
+//! Aedes, a Node.js library, turned into a program by interop/brokers/aedes. Its quirks are
+//! described in docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,13 +17,13 @@ pub struct Aedes;
 
 const PACKAGES: &[Package] = &[program("nodejs", "node"), program("npm", "npm")];
 
-/// The oldest Node.js that it runs on.
+/// The oldest supported Node.js.
 const NODE: u32 = 20;
 
 const SKIPS: &[Skip] = &[
     Skip::CAPTURE,
     Skip::FIELD,
-    Skip { what: "trust-cert", why: "Node.js hangs up on a certificate that it does not trust, and does not say why" },
+    Skip { what: "trust-cert", why: "Node.js closes the connection on an untrusted certificate without an alert" },
 ];
 
 impl Broker for Aedes {
@@ -36,9 +37,9 @@ impl Broker for Aedes {
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
         if major < NODE {
-            bail!("Aedes takes Node.js {NODE} or later, this is {version}; put a later one into the path");
+            bail!("Aedes needs Node.js {NODE} or later, found {version}; put a later one first in the path");
         }
-        // What its packages would run on installing is a compiler, for systems that they bring no library for.
+        // Install scripts would only compile native code for platforms without a prebuilt binary.
         workdir::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
             project::run(
                 Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(dir),

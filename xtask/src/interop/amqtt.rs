@@ -1,4 +1,5 @@
-//! aMQTT, a broker in Python, in a virtual environment of its own. What is peculiar to it stands in docs/interop.md.
+//! aMQTT, a broker in Python, in its own virtual environment. Its quirks are described in
+//! docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -19,13 +20,13 @@ const PYTHON: Package = program("python3", "python3");
 const SKIPS: &[Skip] = &[
     Skip::CAPTURE,
     Skip::FIELD,
-    Skip { what: "cert", why: "it takes clients without a certificate as well" },
-    Skip { what: "psk", why: "it has no pre-shared keys" },
-    Skip { what: "session", why: "its database loses one of two subscriptions that come at once" },
-    Skip { what: "oversized", why: "it keeps no messages for a client without a user name" },
-    Skip { what: "cut", why: "it does not answer a PUBREL of a message that it has forgotten" },
-    Skip { what: "refusal", why: "its rules say what is allowed, and what is not listed is refused" },
-    Skip { what: "direct", why: "it sends who connects what is retained for the subscriptions of others" },
+    Skip { what: "cert", why: "it also accepts clients without a certificate" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "session", why: "its database loses one of two concurrent subscriptions" },
+    Skip { what: "oversized", why: "it queues no messages for clients without a user name" },
+    Skip { what: "cut", why: "it does not answer PUBREL for an unknown message" },
+    Skip { what: "refusal", why: "its rules list what is allowed and refuse everything else" },
+    Skip { what: "direct", why: "a new client also gets retained messages for other clients' subscriptions" },
 ];
 
 impl Broker for Amqtt {
@@ -36,8 +37,8 @@ impl Broker for Amqtt {
     fn install(&self) -> Result<()> {
         setup::ensure(&[PYTHON])?;
         workdir::install("amqtt", &["requirements.txt"], |dir| {
-            let there = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null()).status();
-            if !there.is_ok_and(|status| status.success()) {
+            let available = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null()).status();
+            if !available.is_ok_and(|status| status.success()) {
                 setup::ensure(&[installed("python3-venv")])?;
             }
             project::run(Command::new("python3").args(["-m", "venv", "env"]).current_dir(dir))?;
@@ -85,7 +86,7 @@ impl Broker for Amqtt {
             let connection = format!("sqlite+aiosqlite:///{}", dir.join("data.db").display());
             plugins["amqtt.contrib.persistence.SessionDBPlugin"] = json!({"connection": connection, "clear_on_shutdown": false});
         }
-        // JSON is YAML, too.
+        // JSON is valid YAML.
         let file = dir.join("config.yaml");
         let config = json!({"listeners": listeners, "plugins": plugins});
         std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -95,7 +96,7 @@ impl Broker for Amqtt {
     }
 }
 
-/// Prints a password as its file has it.
+/// Prints a password in the form of the password file.
 const HASH: &str = "import sys, pwdlib.hashers.argon2 as a; print(a.Argon2Hasher().hash(sys.argv[1]))";
 
 fn python() -> PathBuf {

@@ -1,7 +1,9 @@
-//! `cargo xtask interop`: the whole library against real brokers. Apps in C from interop/, built as for `cargo xtask run`, scenario to a broker
-//! that runs on loopback for this one conversation; other clients (mosquitto_pub, mosquitto_sub) look on and join in.
+//! `cargo xtask interop`: end-to-end tests of the library against real brokers. Apps in C from
+//! interop/, built as by `cargo xtask run`, connect to a broker started on loopback for a single
+//! scenario; mosquitto_pub and mosquitto_sub observe and take part.
 //!
-//! Here: the table of brokers, which conversations are held with which, and the report. A conversation is in talks/.
+//! Here: the table of brokers, which scenarios run with which, and the report. The scenarios are in
+//! scenarios/.
 
 mod aedes;
 mod amqtt;
@@ -32,27 +34,27 @@ use transport::{Certificates, Transport};
 
 use crate::{app, project, setup};
 
-/// Each conversation is held with each of these, but for what it says it will_on_exit out.
+/// Each scenario runs with each of these, except for the skips that a broker lists.
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
 
-/// How long one conversation may take: far more than it needs, as the machine may be busy.
+/// Time limit of a scenario: far more than needed, as the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// So many conversations at a time.
+/// Scenarios that run in parallel.
 const PARALLEL: usize = 2;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// List the conversations and hold none
+    /// List the scenarios without running them
     #[arg(long)]
     list: bool,
-    /// Show each single check
+    /// Print every check
     #[arg(long, short)]
     verbose: bool,
-    /// Only this broker; can be given more than once
+    /// Only this broker; can be repeated
     #[arg(long, value_name = "NAME")]
     broker: Vec<String>,
-    /// Only conversations with one of these words in their name, as in: cut, tls, cut-wss
+    /// Only scenarios whose name contains one of these words, for example: cut, tls, cut-wss
     words: Vec<String>,
 }
 
@@ -63,7 +65,7 @@ pub fn run(args: Args) -> Result<()> {
     let clouds: Vec<Case> = clouds::ALL.iter().flat_map(Case::of).filter(wanted).collect();
     if cases.is_empty() && clouds.is_empty() {
         let names: Vec<_> = scenarios::ALL.iter().chain(clouds::ALL).map(|scenario| scenario.name).collect();
-        bail!("no conversation is called so; there are: {}", names.join(", "));
+        bail!("no scenario matches; scenarios: {}", names.join(", "));
     }
     if args.list {
         list(&brokers, &cases, &clouds);
@@ -73,80 +75,84 @@ pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(observer::PACKAGES)?;
     setup::ensure(scenarios::PACKAGES)?;
-    // Clouds are all played by the same one.
+    // All clouds are emulated by mosquitto.
     let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
     if with_clouds {
         setup::ensure(clouds::PACKAGES)?;
     }
     for broker in &brokers {
-        broker.install().with_context(|| format!("no {}", broker.name()))?;
+        broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
     eprintln!("building the library, the host and the apps of interop/");
     let apps = build_apps()?;
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
-    let (mut passed, mut failed, mut checks) = (0, 0, 0);
+    let (mut passed, mut failed, mut total) = (0, 0, 0);
     let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
-    let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", in the place of clouds"));
-    for (broker, cases, as_what) in cases.chain(clouds) {
-        println!("{} {}{as_what}", broker.name(), broker.version()?);
+    let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", emulating clouds"));
+    for (broker, cases, role) in cases.chain(clouds) {
+        println!("{} {}{role}", broker.name(), broker.version()?);
         let (chosen, skipped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.skip_reason(broker).is_none());
         let begun = Instant::now();
         run_cases(broker, &chosen, &apps, &files, |case, result, time| match result {
-            Ok(shown) => {
+            Ok(checks) => {
                 passed += 1;
-                checks += shown.len();
-                println!("  ok      {:18} {:3} checks {:5.1} s", case.name(), shown.len(), time.as_secs_f64());
+                total += checks.len();
+                println!("  ok      {:20} {:3} checks {:5.1} s", case.name(), checks.len(), time.as_secs_f64());
                 if args.verbose {
-                    shown.iter().for_each(|what| println!("            {what}"));
+                    checks.iter().for_each(|what| println!("            {what}"));
                 }
             }
             Err(error) => {
                 failed += 1;
-                println!("  FAILED  {:18} {error:#}", case.name());
+                println!("  FAILED  {:20} {error:#}", case.name());
             }
         });
-        println!("  {} held in {:.0} s, {} left out: see --list", chosen.len(), begun.elapsed().as_secs_f64(), skipped.len());
+        println!("  {} scenarios in {:.0} s, {} skipped (see --list)", chosen.len(), begun.elapsed().as_secs_f64(), skipped.len());
     }
-    println!("{checks} checks in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("{total} checks in {:.0} s", begun.elapsed().as_secs_f64());
     println!("interop: {passed} passed, {failed} failed");
     if failed > 0 {
-        bail!("{failed} of {} conversations failed; their logs are in {}", passed + failed, dir().display());
+        bail!("{failed} of {} scenarios failed; logs are in {}", passed + failed, dir().display());
     }
     Ok(())
 }
 
-/// The brokers of these names; all if there are none.
+/// The brokers with these names; all if there are none.
 fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
     if names.is_empty() {
         return Ok(BROKERS.to_vec());
     }
     let find = |name: &String| {
         let known = || BROKERS.iter().map(|broker| broker.name()).collect::<Vec<_>>().join(", ");
-        BROKERS.iter().find(|broker| broker.name() == name).copied().with_context(|| format!("no broker {name:?}; there are: {}", known()))
+        BROKERS
+            .iter()
+            .find(|broker| broker.name() == name)
+            .copied()
+            .with_context(|| format!("unknown broker {name:?}; brokers: {}", known()))
     };
     names.iter().map(find).collect()
 }
 
 fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case]) {
     for case in cases.iter().chain(clouds) {
-        println!("{:18} {}", case.name(), case.scenario.about);
+        println!("{:20} {}", case.name(), case.scenario.about);
     }
     for broker in brokers {
         for case in cases {
             if let Some(why) = case.skip_reason(*broker) {
-                println!("not with {:10} {:18} {why}", broker.name(), case.name());
+                println!("skipped with {:10} {:20} {why}", broker.name(), case.name());
             }
         }
     }
 }
 
-/// All that the conversations leave behind.
+/// Where scenarios leave their files.
 fn dir() -> std::path::PathBuf {
     project::target_dir().join("interop")
 }
 
-/// Build the apps that conversations use: those below interop/, and the examples.
+/// Builds the apps of the scenarios, from interop/ and examples/.
 fn build_apps() -> Result<Apps> {
     let mut apps = Apps::new();
     for name in scenarios::APPS.iter().chain(clouds::APPS) {
@@ -158,7 +164,7 @@ fn build_apps() -> Result<Apps> {
     Ok(apps)
 }
 
-/// A conversation over one kind of connection.
+/// A scenario with one transport.
 struct Case {
     scenario: &'static Scenario,
     transport: Transport,
@@ -173,7 +179,7 @@ impl Case {
         format!("{}-{}", self.scenario.name, self.transport.name())
     }
 
-    /// Why it is not held with this broker, if so.
+    /// Why it is skipped with this broker, if it is.
     fn skip_reason(&self, broker: &dyn Broker) -> Option<&'static str> {
         broker.skips().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
     }
@@ -183,14 +189,14 @@ impl Case {
     }
 }
 
-/// How many conversations are held with which broker, those of clouds left aside: for the test of what docs/interop.md tells of it.
+/// Number of scenarios with each broker, without clouds: for the test of docs/interop.md.
 #[cfg(test)]
 pub fn cases_per_broker() -> Vec<(&'static str, usize)> {
     let count = |broker: &dyn Broker| scenarios::ALL.iter().flat_map(Case::of).filter(|case| case.skip_reason(broker).is_none()).count();
     BROKERS.iter().map(|broker| (broker.name(), count(*broker))).collect()
 }
 
-/// Hold conversations with one broker, several at a time, and report each as it ends.
+/// Runs scenarios with one broker, some in parallel, and reports each when it ends.
 fn run_cases(
     broker: &dyn Broker,
     cases: &[&Case],
@@ -200,7 +206,7 @@ fn run_cases(
 ) {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
-    // Children die with the thread that started them, so the threads are to last until all is over.
+    // Children die with the thread that spawned them, so the threads must outlive the scenarios.
     std::thread::scope(|scope| {
         for _ in 0..PARALLEL.min(cases.len()) {
             let (sender, next) = (sender.clone(), &next);
@@ -210,9 +216,9 @@ fn run_cases(
                     let dir = dir().join(broker.name()).join(case.name());
                     let result = Fixture::new(broker, case.transport, apps, files, dir, begun + LIMIT).and_then(|fixture| {
                         (case.scenario.run)(&fixture)?;
-                        Ok(fixture.shown())
+                        Ok(fixture.checks())
                     });
-                    // Nobody listens only if the report has panicked.
+                    // The receiver is gone only if the report panicked.
                     let _ = sender.send((case, result, begun.elapsed()));
                 }
             });
@@ -229,12 +235,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_broker_leaves_out_is_a_conversation_or_a_kind_of_connection() {
+    fn skips_name_an_existing_scenario_or_transport() {
         let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).collect();
         for broker in BROKERS {
             for entry in broker.skips() {
                 let known = cases.iter().any(|case| case.is(entry.what));
-                assert!(known, "{}: there is no {}", broker.name(), entry.what);
+                assert!(known, "{}: no scenario or transport {}", broker.name(), entry.what);
             }
         }
     }

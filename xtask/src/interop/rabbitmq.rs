@@ -1,5 +1,5 @@
-//! RabbitMQ with its plugins for MQTT. It runs as our child, with all that is its own in a directory: the service that the package brings is
-//! not used. What is peculiar to it stands in docs/interop.md.
+//! RabbitMQ with its MQTT plugins. Runs as a child process with its own directory; the service
+//! installed by the package is not used. Its quirks are described in docs/interop.md.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -15,21 +15,20 @@ pub struct Rabbitmq;
 
 const PACKAGES: &[Package] = &[program("rabbitmq-server", "rabbitmq-server"), program("util-linux", "setpriv")];
 
-/// Where Debian puts it. What is in the path insists on the service's user.
+/// Debian's installation directory. The wrapper in the path insists on the service's user.
 const HOME: &str = "/usr/lib/rabbitmq";
 
-const SLOW: &str = "it takes 10 s to start, and has no part in what this shows";
+const SLOW: &str = "it takes 10 s to start and makes no difference to this scenario";
 
-const WILL_AFTER_DISCONNECT: &str =
-    "over WebSocket it publishes the will of a client that has sent DISCONNECT, too, however that closes the connection";
+const WILL_AFTER_DISCONNECT: &str = "over WebSocket it also publishes the will after DISCONNECT, however the connection is closed";
 
 const SKIPS: &[Skip] = &[
     Skip::CAPTURE,
     Skip::FIELD,
-    Skip { what: "psk", why: "its configuration file has no pre-shared keys" },
-    Skip { what: "oversized", why: "a subscription with a wildcard does not get what is retained" },
-    Skip { what: "refusal", why: "its access rules are set while it runs, by a program of its own, which the tests do not use" },
-    Skip { what: "trust-cert", why: "it says bad_certificate to one by nobody, which tells no cause" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "oversized", why: "wildcard subscriptions get no retained messages" },
+    Skip { what: "refusal", why: "its access rules can only be set at run time by a separate program" },
+    Skip { what: "trust-cert", why: "it sends bad_certificate for an unknown issuer, which does not tell the cause" },
     Skip { what: "will-ws", why: WILL_AFTER_DISCONNECT },
     Skip { what: "will-wss", why: WILL_AFTER_DISCONNECT },
     Skip { what: "direct_calls", why: SLOW },
@@ -38,7 +37,8 @@ const SKIPS: &[Skip] = &[
     Skip { what: "handshake", why: SLOW },
 ];
 
-/// Its nodes find each other through a program that it would leave running behind: here it has one to itself, that ends with it.
+/// RabbitMQ nodes use epmd, which RabbitMQ would leave running: here each has its own, which dies
+/// with it.
 const START: &str = "setpriv --pdeathsig KILL epmd -port $ERL_EPMD_PORT & exec /usr/lib/rabbitmq/bin/rabbitmq-server";
 
 impl Broker for Rabbitmq {
@@ -55,7 +55,7 @@ impl Broker for Rabbitmq {
         let entries = std::fs::read_dir(&lib).with_context(|| format!("cannot read {}", lib.display()))?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut versions = names.filter_map(|name| name.strip_prefix("rabbitmq_server-").map(str::to_owned));
-        versions.next().with_context(|| format!("{} has no RabbitMQ", lib.display()))
+        versions.next().with_context(|| format!("no RabbitMQ in {}", lib.display()))
     }
 
     fn skips(&self) -> &'static [Skip] {
@@ -82,7 +82,8 @@ impl Broker for Rabbitmq {
         command.env("RABBITMQ_LOG_BASE", dir).env("RABBITMQ_LOGS", "-").env("RABBITMQ_CONF_ENV_FILE", dir.join("none"));
         command.env("RABBITMQ_NODENAME", "interop@localhost").env("RABBITMQ_DIST_PORT", nodes.port().to_string());
         command.env("ERL_EPMD_PORT", names.port().to_string()).env("ERL_EPMD_ADDRESS", names.ip().to_string());
-        // For the script to become the broker, not to start it: else it would outlive the script.
+        // Makes the script exec the broker instead of spawning it: the broker would outlive the
+        // script.
         command.env("detached", "1");
         Ok(command)
     }
@@ -90,7 +91,7 @@ impl Broker for Rabbitmq {
 
 fn config(setup: &Setup, endpoints: &Endpoints, files: &Certificates) -> String {
     let mut conf = String::from("listeners.tcp = none\nlog.console = true\nlog.console.level = info\n");
-    // Kept in a file, not only in memory.
+    // Kept on disk, not only in memory.
     conf.push_str("mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_dets\n");
     let _ = writeln!(conf, "mqtt.listeners.tcp.1 = {}", endpoints.plain);
     match setup.login {
@@ -100,7 +101,7 @@ fn config(setup: &Setup, endpoints: &Endpoints, files: &Certificates) -> String 
         None => conf.push_str("mqtt.allow_anonymous = true\n"),
     }
     let (ip, port) = (endpoints.app.ip(), endpoints.app.port());
-    // Its plugin for WebSocket listens in any case.
+    // The WebSocket plugin listens in any case.
     let web = if endpoints.transport == Transport::Ws { port } else { 0 };
     let _ = writeln!(conf, "web_mqtt.ws_path = /mqtt\nweb_mqtt.tcp.ip = {ip}\nweb_mqtt.tcp.port = {web}");
     if endpoints.transport == Transport::Wss {

@@ -1,4 +1,5 @@
-//! rumqttd, a crate; xtask/demo makes a program of it. What is peculiar to it stands in docs/interop.md.
+//! rumqttd, a crate, turned into a program by xtask/demo. Its quirks are described in
+//! docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,12 +16,12 @@ pub struct Rumqttd;
 const SKIPS: &[Skip] = &[
     Skip::CAPTURE,
     Skip::FIELD,
-    Skip { what: "cert", why: "it asks for certificates of clients only in another build" },
-    Skip { what: "psk", why: "it has no pre-shared keys" },
-    Skip { what: "session", why: "it keeps nothing over its end" },
-    Skip { what: "cut", why: "what it holds between PUBREC and PUBREL goes with the connection" },
-    Skip { what: "bytewise-ws", why: "it takes the opening in single bytes for an attack" },
-    Skip { what: "refusal", why: "it has no rules for subscriptions" },
+    Skip { what: "cert", why: "client certificates need a different build" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "session", why: "it keeps no state across restarts" },
+    Skip { what: "cut", why: "it drops messages between PUBREC and PUBREL with the connection" },
+    Skip { what: "bytewise-ws", why: "it rejects a WebSocket handshake in single bytes as an attack" },
+    Skip { what: "refusal", why: "it has no access rules for subscriptions" },
     Skip { what: "login", why: "it closes the connection without a CONNACK" },
 ];
 
@@ -30,11 +31,11 @@ impl Broker for Rumqttd {
     }
 
     fn install(&self) -> Result<()> {
-        eprintln!("building rumqttd (a minute or two the first time)");
+        eprintln!("building rumqttd (takes a minute or two the first time)");
         project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))
     }
 
-    /// As the lock file has it.
+    /// As in the lock file.
     fn version(&self) -> Result<String> {
         let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
         let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());

@@ -1,5 +1,5 @@
-//! What an app and a broker may have between them beside TCP, and what either has to be told for it. The certificates are made here,
-//! anew for each run.
+//! Transports between app and broker, and the settings that each side needs. The certificates are
+//! made here, anew for each run.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,24 +8,24 @@ use anyhow::{Context, Result};
 
 use crate::project;
 
-/// How an app reaches its broker.
+/// How an app connects to its broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
     Tcp,
     Tls,
-    /// TLS with a certificate on either side.
+    /// TLS with a certificate on both sides.
     Cert,
-    /// TLS with a key that both know beforehand.
+    /// TLS with a pre-shared key.
     Psk,
     Ws,
     Wss,
 }
 
-/// What the broker of `Transport::Psk` knows.
+/// Identity and key of `Transport::Psk`.
 pub const PSK: (&str, &str) = ("device", "00112233445566778899aabbccddeeff");
 
 impl Transport {
-    /// As in the table of docs/interop.md.
+    /// In the order of the table in docs/interop.md.
     pub const ALL: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
 
     pub fn name(self) -> &'static str {
@@ -43,12 +43,12 @@ impl Transport {
         matches!(self, Transport::Ws | Transport::Wss)
     }
 
-    /// Whether the server shows a certificate.
+    /// Whether the server has a certificate.
     pub fn has_certificates(self) -> bool {
         matches!(self, Transport::Tls | Transport::Cert | Transport::Wss)
     }
 
-    /// About how many bytes go both quirks, for certain, before MQTT begins.
+    /// Approximate lower bound of bytes exchanged, both ways, before MQTT begins.
     pub fn handshake_bytes(self) -> u32 {
         match self {
             Transport::Tcp => 0,
@@ -60,7 +60,7 @@ impl Transport {
         }
     }
 
-    /// What the app is to be configured with.
+    /// The app's settings.
     pub fn settings(self, files: &Certificates) -> Vec<(&'static str, String)> {
         let path = |name: &str| files.path(name).display().to_string();
         let mut settings = Vec::new();
@@ -88,7 +88,8 @@ impl Transport {
 /// Certificates and their keys, in a directory: NAME.pem and NAME.key for each of `EXTENSIONS`.
 pub struct Certificates(PathBuf);
 
-/// For openssl: which certificates there are, and what they are good for. "stranger" is an authority that nobody knows.
+/// openssl's configuration: the certificates and their extensions. "stranger" is a CA that nobody
+/// trusts.
 const EXTENSIONS: &str = "\
 [req]
 distinguished_name = name
@@ -106,7 +107,7 @@ basicConstraints = CA:FALSE
 ";
 
 impl Certificates {
-    /// Make them all.
+    /// Creates them all.
     pub fn make(dir: PathBuf) -> Result<Certificates> {
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let config = dir.join("extensions.conf");
@@ -122,13 +123,13 @@ impl Certificates {
         self.0.join(name)
     }
 
-    /// What a server shows, and the key to it; or what one of another name shows.
+    /// The server's certificate and key; or those for another host name.
     pub fn of_server(&self, wrong_host: bool) -> [PathBuf; 2] {
         let name = if wrong_host { "wrong_host" } else { "server" };
         ["pem", "key"].map(|kind| self.path(&format!("{name}.{kind}")))
     }
 
-    /// Signed by "ca", or by itself.
+    /// Signed by "ca", or self-signed.
     fn issue(&self, name: &str, signed: bool, config: &Path) -> Result<()> {
         let mut command = Command::new("openssl");
         command.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-config"]);
@@ -137,8 +138,8 @@ impl Certificates {
         if signed {
             command.arg("-CA").arg(self.path("ca.pem")).arg("-CAkey").arg(self.path("ca.key"));
         }
-        // It draws dots while it looks for a key.
+        // openssl prints dots while it generates a key.
         project::run(command.stderr(std::process::Stdio::null()))
-            .context("openssl makes no certificates; it has to be version 3.0 or later")
+            .context("openssl cannot create the certificates; version 3.0 or later is required")
     }
 }

@@ -1,4 +1,5 @@
-//! Brokers from registries of other languages: what interop/brokers/ pins is installed below target/, anew only when that has changed.
+//! Directories of brokers from other languages' registries: installs what interop/brokers/ pins
+//! below target/, again only when that changes.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,12 +8,13 @@ use anyhow::{Context, Result};
 
 use crate::project;
 
-/// Where a broker is installed. Outside of what conversations leave behind.
+/// A broker's directory, separate from the files that scenarios leave.
 pub fn dir(broker: &str) -> PathBuf {
     project::target_dir().join("interop-brokers").join(broker)
 }
 
-/// Copy these files of interop/brokers/BROKER there, and let `install` do the rest, unless that has been done with the same files.
+/// Copies these files of interop/brokers/BROKER and calls `install`, unless that was done with the
+/// same files before.
 pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
     let (from, to) = (project::root().join("interop/brokers").join(broker), dir(broker));
     let done = to.join("installed");
@@ -33,6 +35,6 @@ pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&std::path::Pa
         fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot write to {}", to.display()))?;
     }
     install(&to)?;
-    // Last, so that half of it does not count.
+    // Written last, so that an incomplete installation does not count.
     fs::write(&done, texts).with_context(|| format!("cannot write {}", done.display()))
 }

@@ -1,4 +1,5 @@
-//! The app under test, soak/app: started, told what to do by its control file, and listened to.
+//! The app under test, soak/app: starts it, controls it through its control file, parses its
+//! output.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -14,7 +15,7 @@ use super::delivery_log::{DeliveryLog, Direction};
 use super::faults::Session;
 use super::outages::Outages;
 
-/// Where it is to connect to, and with which session.
+/// Where the app connects, and with which session.
 #[derive(Clone, Copy)]
 pub struct Target {
     /// tcp, tls or ws.
@@ -23,18 +24,18 @@ pub struct Target {
     pub session: Session,
 }
 
-/// What it told last of itself.
+/// The app's last reported state.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
-    /// Of the order that it has carried out.
+    /// Serial number of the last order carried out.
     pub serial: u32,
-    /// Connected, and subscribed.
+    /// Connected and subscribed.
     pub ready: bool,
-    /// The numbers that come next, by QoS.
+    /// The next message number, by QoS.
     pub next: [u32; 3],
-    /// Payload bytes that are kept.
+    /// Unsent payload bytes.
     pub unsent: u32,
-    /// Bytes of heap, now and at most.
+    /// Bytes of heap, now and peak.
     pub used: u32,
     pub most: u32,
 }
@@ -42,17 +43,17 @@ pub struct State {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// How often all its subscriptions were acknowledged.
+    /// Number of times that all subscriptions were acknowledged.
     subscribed: AtomicU32,
-    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the sum since it was last asked.
+    /// QoS 2 exchanges between PUBREC and PUBCOMP when a connection ended, since last read.
     released: AtomicU32,
-    /// Messages that were given up, as the app was told.
+    /// Messages given up, as reported to the app.
     given_up: AtomicU32,
-    /// Log lines of a full queue: one as soon as it is full, not one for each message.
+    /// Log lines of a full queue: logged once when it becomes full, not per message.
     overflows: AtomicU32,
 }
 
-/// The app, running.
+/// The running app.
 pub struct App {
     child: Child,
     control: PathBuf,
@@ -61,7 +62,8 @@ pub struct App {
 }
 
 impl App {
-    /// Start `command`, which knows its configuration but for the control file, with all that it leaves in `dir`.
+    /// Starts `command`, which has its configuration except for the control file; files go to
+    /// `dir`.
     pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
         let control = dir.join("control");
         command.arg("--set").arg(format!("soak.control={}", control.display()));
@@ -92,7 +94,8 @@ impl App {
         Ok(App { child, control, serial: 0, shared })
     }
 
-    /// Tell it what to do, at which endpoint, and in which session. Returns the order's serial number.
+    /// Orders the app to switch to a mode, an endpoint and a session. Returns the order's serial
+    /// number.
     pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
@@ -109,7 +112,7 @@ impl App {
         self.shared.subscribed.load(Ordering::Relaxed)
     }
 
-    /// Since this was last asked.
+    /// Since the last call.
     pub fn released(&self) -> u32 {
         self.shared.released.swap(0, Ordering::Relaxed)
     }
@@ -122,12 +125,12 @@ impl App {
         self.shared.given_up.load(Ordering::Relaxed)
     }
 
-    /// None while it runs.
+    /// The exit status, or `None` while it runs.
     pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
         Ok(self.child.exit_status()?)
     }
 
-    /// Open file descriptors: what it has always, not what it opens for a moment.
+    /// Permanently open file descriptors: the minimum of a few samples.
     pub fn descriptors(&self) -> Result<usize> {
         let dir = format!("/proc/{}/fd", self.child.id());
         let mut least = usize::MAX;
@@ -138,7 +141,7 @@ impl App {
         Ok(least)
     }
 
-    /// End it in order.
+    /// Terminates it with SIGTERM.
     pub fn stop(mut self) -> Result<std::process::ExitStatus> {
         self.child.terminate();
         Ok(self.child.wait()?)
@@ -146,7 +149,7 @@ impl App {
 }
 
 impl Shared {
-    /// One line of the app's; `None` if it must not be. See soak/app/src/main.c.
+    /// Processes one line of the app's output; `None` if it is malformed. See soak/app/src/main.c.
     fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
         let mut words = line.split(' ');
         let kind = words.next()?;

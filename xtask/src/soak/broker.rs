@@ -1,4 +1,5 @@
-//! The broker of a soak: mosquitto with three endpoints, that can be ended, killed, and started again with or without what it knew.
+//! The broker of the soak test: mosquitto with three listeners, which can be stopped, killed, and
+//! restarted with or without its state.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -13,10 +14,10 @@ use crate::interop::mosquitto::{self, Mosquitto};
 use crate::interop::transport::{Certificates, Transport};
 use crate::process::Process;
 
-/// How the app reaches it; the peer comes by the first.
+/// The app's transports; the peer uses the first.
 pub const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
 
-/// As long as saving may take.
+/// Time limit for saving.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Broker {
@@ -27,12 +28,13 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// `extra`: further lines of its configuration. Nothing waits for it beyond `end`.
+    /// `extra` is appended to the configuration. No wait lasts beyond `end`.
     pub fn start(dir: &Path, files: &Certificates, extra: &str, end: Instant) -> Result<Broker> {
         let endpoints: [SocketAddr; TRANSPORTS.len()] = free_addresses()?;
         let mut conf =
             format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
-        // Whatever waits is to be kept, and in order: see docs/interop.md. It writes down what it knows when it is told to, or ends.
+        // Keep all queued messages in order: see docs/interop.md. State is saved on request and on
+        // shutdown.
         conf.push_str("max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n");
         let _ = writeln!(conf, "persistence_location {}/", dir.display());
         for (endpoint, transport) in endpoints.iter().zip(TRANSPORTS) {
@@ -50,23 +52,23 @@ impl Broker {
         Ok(Broker { endpoints, dir: dir.into(), process, end })
     }
 
-    /// As an administrator does it: it writes down what it knows.
+    /// Stops it with SIGTERM: it saves its state.
     pub fn end(&mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM);
         self.process.wait_for_end().map(drop)
     }
 
-    /// Have it write down what it knows.
+    /// Makes it save its state.
     pub fn save(&mut self) -> Result<()> {
         Mosquitto.save(&mut self.process, &self.dir, Instant::now() + LIMIT)
     }
 
-    /// As the kernel or a power cut does it.
+    /// Kills it with SIGKILL, as a crash or power cut would.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Remove what it has written down.
+    /// Removes the saved state.
     pub fn forget(&self) -> Result<()> {
         let file = self.dir.join("mosquitto.db");
         match std::fs::remove_file(&file) {
@@ -75,7 +77,7 @@ impl Broker {
         }
     }
 
-    /// Start it again where it was.
+    /// Restarts it on the same ports.
     pub fn restart(&mut self) -> Result<()> {
         self.process = launch(&self.dir, self.endpoints[0], self.end)?;
         Ok(())

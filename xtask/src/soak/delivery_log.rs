@@ -1,5 +1,5 @@
-//! The count: which numbers were published and which have arrived, by direction and QoS, and what was not as it must be.
-//! Not here: what may be lost in which phase (faults.rs).
+//! Records which message numbers were published and received, by direction and QoS, and what went
+//! wrong. Not here: which losses a phase allows (faults.rs).
 
 use std::collections::HashSet;
 use std::fmt;
@@ -17,28 +17,28 @@ pub const DIRECTIONS: [Direction; 2] = [Direction::Out, Direction::In];
 /// The messages of one direction and QoS.
 #[derive(Default)]
 struct Flow {
-    /// By number: how often it has arrived.
+    /// How often each number arrived.
     arrived: Vec<u8>,
-    /// The number that the current phase began with.
+    /// First number of the current phase.
     from: u32,
-    /// The highest that has arrived.
+    /// Highest number received.
     newest: Option<u32>,
-    /// How many came after a higher one, for the first time.
+    /// Numbers that arrived after a higher one, first arrivals only.
     reordered: u32,
-    /// The first of them, and what came before it.
+    /// The first of them, and the higher number before it.
     late: Option<(u32, u32)>,
 }
 
-/// What became of the messages of one direction and QoS.
+/// Result for one direction and QoS.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
 pub struct Tally {
     pub sent: u32,
     pub arrived: u32,
     pub lost: u32,
-    /// How many came more than once.
+    /// Arrived more than once.
     pub duplicated: u32,
     pub reordered: u32,
-    /// The first that came out of order, and the higher one before it.
+    /// The first reordered number, and the higher one before it.
     pub late: Option<(u32, u32)>,
 }
 
@@ -63,11 +63,11 @@ struct Inner {
     flows: [[Flow; 3]; 2],
     marks: HashSet<(Direction, u8, u32)>,
     bad: Vec<String>,
-    /// How often the app has subscribed.
+    /// Number of times that the app subscribed.
     subscribed: u32,
 }
 
-/// Shared by all who publish and receive.
+/// Shared by all publishers and receivers.
 #[derive(Default)]
 pub struct DeliveryLog(Mutex<Inner>);
 
@@ -76,12 +76,12 @@ impl DeliveryLog {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A message has arrived.
+    /// Records a received message.
     pub fn arrived(&self, direction: Direction, qos: u8, number: u32) {
         let mut inner = self.lock();
         let flow = &mut inner.flows[direction as usize][qos as usize];
         if number < flow.from && qos != 1 {
-            inner.bad.push(format!("number {number} at QoS {qos} ({direction:?}) came when all of its time had arrived"));
+            inner.bad.push(format!("number {number} at QoS {qos} ({direction:?}) arrived after its phase was complete"));
             return;
         }
         if flow.arrived.len() <= number as usize {
@@ -98,21 +98,22 @@ impl DeliveryLog {
         }
     }
 
-    /// A mark has arrived: on a topic of its own order, so all before it has, too.
+    /// Records a received marker: it has its own topic in the same order, so everything before it
+    /// has arrived.
     pub fn mark(&self, direction: Direction, qos: u8, serial: u32) {
         self.lock().marks.insert((direction, qos, serial));
     }
 
-    /// Whether the marks at QoS 1 and 2 have arrived both ways.
+    /// Whether the markers at QoS 1 and 2 have arrived in both directions.
     pub fn marked(&self, serial: u32) -> bool {
         let inner = self.lock();
         DIRECTIONS.iter().all(|&direction| [1, 2].iter().all(|&qos| inner.marks.contains(&(direction, qos, serial))))
     }
 
-    /// Something that must not be.
+    /// Records a violation.
     pub fn bad(&self, what: String) {
         let mut inner = self.lock();
-        // Thousands say no more than some.
+        // More would not add information.
         if inner.bad.len() < 20 {
             inner.bad.push(what);
         }
@@ -122,7 +123,7 @@ impl DeliveryLog {
         self.lock().bad.clone()
     }
 
-    /// The app has subscribed: what was published for it before may never come.
+    /// The app has subscribed: messages published for it earlier may never arrive.
     pub fn subscribed(&self) {
         self.lock().subscribed += 1;
     }
@@ -131,12 +132,12 @@ impl DeliveryLog {
         self.lock().subscribed
     }
 
-    /// How many of the numbers from `from` and below `sent` have not arrived in this phase.
+    /// Numbers from `from` up to, but not including, `sent` that have not arrived in this phase.
     pub fn missing(&self, direction: Direction, qos: u8, from: u32, sent: u32) -> u32 {
         self.lock().flows[direction as usize][qos as usize].tally(from, sent).lost
     }
 
-    /// Close the phase: all numbers below `sent` have been published. The next phase begins there.
+    /// Ends the phase: all numbers below `sent` have been published. The next phase starts there.
     pub fn close(&self, direction: Direction, qos: u8, sent: u32) -> Tally {
         let flow = &mut self.lock().flows[direction as usize][qos as usize];
         let tally = flow.tally(0, sent);
@@ -148,7 +149,7 @@ impl DeliveryLog {
 }
 
 impl Flow {
-    /// Of the numbers of this phase that are not below `from`.
+    /// Only numbers of this phase that are not below `from`.
     fn tally(&self, from: u32, sent: u32) -> Tally {
         let from = self.from.max(from);
         let mut tally = Tally { sent: sent.saturating_sub(from), reordered: self.reordered, late: self.late, ..Tally::default() };
@@ -165,7 +166,7 @@ impl Flow {
     }
 }
 
-/// The text of a message, as in soak/app/src/main.c.
+/// The payload of a message, as in soak/app/src/main.c.
 pub fn message(number: u32, qos: u8) -> Vec<u8> {
     let padding = if number % 50 == 49 { 2500 } else { number.wrapping_mul(37) % 200 };
     let letter = b'a' + ((number + u32::from(qos)) % 26) as u8;
@@ -174,7 +175,7 @@ pub fn message(number: u32, qos: u8) -> Vec<u8> {
     text
 }
 
-/// The number of a message that is as it was sent.
+/// The number of a message, if its payload is intact.
 pub fn number(text: &[u8], qos: u8) -> Option<u32> {
     let digits = text.split(|&byte| byte == b' ').next()?;
     let number = std::str::from_utf8(digits).ok()?.parse().ok()?;
@@ -186,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_lost_comes_twice_or_out_of_order_is_counted() {
+    fn losses_duplicates_and_reordering_are_counted() {
         let delivery_log = DeliveryLog::default();
         for number in [0, 1, 4, 3, 3, 6] {
             delivery_log.arrived(Direction::Out, 2, number);

@@ -1,5 +1,6 @@
-//! The phases of a soak: each lets one kind of trouble happen while messages go both ways, then has all of it end, waits until what is under direction has
-//! arrived, and counts. What may be lost is said here, phase by phase, and nothing else may.
+//! The phases of the soak test: each injects one kind of fault while messages flow both ways, then
+//! stops it, waits until everything in flight has arrived, and counts. Each phase declares what may
+//! be lost; nothing else may be.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,25 +19,26 @@ use super::proxy::Proxy;
 /// What happens in a phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Phase {
-    /// Connections come to all the ends that the proxy knows.
+    /// Connections end in all the ways that the proxy knows.
     Cuts,
-    /// Names can't be looked up, while connections are cut.
+    /// Name lookups fail while connections are cut.
     Dns,
-    /// The broker ends in order and comes back, in the middle of everything.
+    /// The broker shuts down and restarts in the middle of traffic.
     Restart,
-    /// The broker is killed, and comes back with what it knew.
+    /// The broker is killed and restarts with its state.
     Crash,
-    /// The broker is killed, and comes back knowing nothing.
+    /// The broker is killed and restarts without its state.
     Amnesia,
-    /// The app publishes more than its queue takes while nothing passes.
+    /// The app publishes more than its queue holds while no data passes.
     Flood,
 }
 
 impl Phase {
     pub const ALL: [Phase; 6] = [Phase::Cuts, Phase::Dns, Phase::Restart, Phase::Crash, Phase::Amnesia, Phase::Flood];
 
-    /// In turn, over and over, and the session with them: what has had the one in a turn has the other in the next. A flood over
-    /// each kind of connection comes first, so that the heap has been as full as it gets.
+    /// The phases in rotation, with alternating sessions: a phase that had one kind in a rotation
+    /// has the other in the next. A flood over each transport comes first, so that the heap reaches
+    /// its peak early.
     pub fn number(n: usize) -> (Phase, Session) {
         const TURN: [(Phase, Session); 8] = [
             (Phase::Cuts, Session::Kept),
@@ -67,14 +69,15 @@ impl Phase {
     }
 }
 
-/// The phase that ends the first turn: a flood over TLS, when the allocator has what it keeps for itself. No heap is fuller.
-pub const FIRST_TURN: usize = 10;
+/// Last phase of the first rotation: a flood over TLS, after the allocator has filled its caches.
+/// The heap never gets fuller.
+pub const FIRST_ROTATION: usize = 10;
 
-/// The app's, with the broker: `mqtt.clean_session` false, or true, which is the default.
+/// The app's session: `mqtt.clean_session` false, or true, the default.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Session {
     Kept,
-    /// It ends with each connection.
+    /// Ends with each connection.
     Clean,
 }
 
@@ -97,24 +100,25 @@ impl Session {
     }
 }
 
-/// No phase waits longer for anything: only what hangs gets there.
+/// Time limit of a wait; reached only by a hang.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// Tallies by direction and QoS.
 pub type Tallies = [[Tally; 3]; 2];
 
-/// Losses and repetitions that a phase has declared, and for what reason.
+/// Losses and duplicates that a phase declares, by cause.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Declared {
-    /// Given up, and the app was told: at QoS 1 and 2 together.
+    /// Given up and reported to the app, at QoS 1 and 2 together.
     pub given_up: u32,
-    /// Released by the app and not completed when the session was lost, at QoS 2: the broker may have passed it on.
+    /// QoS 2 exchanges released but not completed when the session was lost: the broker may have
+    /// delivered them.
     pub released: u32,
-    /// Published for the app and not yet passed on when the session was lost, by QoS.
+    /// Published for the app and not delivered when the session was lost, by QoS.
     pub stored: [u32; 3],
 }
 
-/// All that takes part.
+/// Everything that takes part.
 pub struct Fixture {
     pub app: App,
     pub broker: Broker,
@@ -130,7 +134,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Hold a phase over one kind of connection, and judge it.
+    /// Runs a phase over one transport and judges it.
     pub fn hold(&mut self, phase: Phase, session: Session, endpoint: usize, random: &mut fastrand::Rng) -> Result<(Tallies, Declared)> {
         let target = Target { transport: TRANSPORTS[endpoint].name(), port: self.proxy.endpoints[endpoint].port(), session };
         let mut declared = Declared::default();
@@ -146,7 +150,7 @@ impl Fixture {
         let cutting = matches!(phase, Phase::Cuts | Phase::Dns | Phase::Restart);
         self.proxy.inject(cutting);
         if cutting {
-            // This one was begun in fair weather, and would stay.
+            // This connection was opened without faults and would last.
             self.proxy.cut_all();
         }
         match phase {
@@ -175,9 +179,10 @@ impl Fixture {
             }
             Phase::Flood => {
                 self.sleep(0.5)?;
-                // With a connection that takes nothing more, or without one.
+                // Either block the connection, or cut it.
                 self.proxy.freeze(true);
-                // At first without, as a TLS handshake beside a full queue is what takes most of the heap.
+                // Cut it in the first floods: a TLS handshake next to a full queue needs the most
+                // heap.
                 if self.floods < 3 || random.bool() {
                     self.proxy.cut_all();
                 }
@@ -185,18 +190,18 @@ impl Fixture {
                 let overflows = self.app.overflows();
                 self.app.order("flood", target)?;
                 self.wait("for the queue to overflow", |fixture| fixture.app.overflows() > overflows)?;
-                // Some more.
+                // A few more.
                 self.sleep(0.1)?;
             }
         }
         let tallies = self.settle(target)?;
         if session == Session::Clean {
             declared.released += self.app.released();
-            // Whatever was published while the app was away.
+            // Everything published while the app was offline.
             declared.stored = tallies[Direction::In as usize].map(|tally| tally.lost);
         }
         if phase == Phase::Flood {
-            // The app is told once a second.
+            // The app is notified once a second.
             self.sleep(1.2)?;
         }
         declared.given_up = self.app.given_up() - given_up;
@@ -206,14 +211,14 @@ impl Fixture {
         Ok((tallies, declared))
     }
 
-    /// End all trouble, wait until all is where it belongs, and count it.
+    /// Stops all faults, waits until everything has arrived, and counts.
     fn settle(&mut self, target: Target) -> Result<Tallies> {
         self.name_server.set(Mode::Answers);
         self.proxy.inject(false);
         self.proxy.freeze(false);
         self.peer.publish(false);
         let serial = self.app.order("rest", target)?;
-        self.wait("for the app to be rid of its messages", |fixture| {
+        self.wait("for the app to send its queue", |fixture| {
             let state = fixture.app.state();
             state.serial == serial && state.ready && state.unsent == 0 && fixture.peer.is_settled()
         })?;
@@ -248,12 +253,14 @@ impl Fixture {
         Ok(())
     }
 
-    /// Nothing passes any more between app and broker, and the broker has passed on to the peer all that it has.
+    /// Blocks traffic between app and broker, and waits until the broker has delivered everything
+    /// to the peer.
     fn quiet(&mut self) -> Result<()> {
         self.proxy.freeze(true);
         self.peer.publish(false);
-        self.wait("for the peer to be rid of its messages", |fixture| fixture.peer.is_settled())?;
-        // The broker takes one packet of a client at a time, and answers the peer as often.
+        self.wait("for the peer's messages to be acknowledged", |fixture| fixture.peer.is_settled())?;
+        // The broker handles one packet per client in turn, so by then it has handled everything
+        // else.
         self.peer.ping(100);
         self.wait("for the broker to answer", |fixture| fixture.peer.has_pinged() && fixture.peer.is_settled())
     }
@@ -273,7 +280,7 @@ impl Fixture {
         self.quiet()?;
         let (subscribed, lost) = (self.app.subscribed(), self.peer.lost_sessions());
         for qos in [1, 2] {
-            // With those that it has forgotten before.
+            // Includes those forgotten earlier.
             declared.stored[usize::from(qos)] = self.delivery_log.missing(Direction::In, qos, 0, self.peer.next(qos));
         }
         let released = self.app.released();
@@ -282,24 +289,25 @@ impl Fixture {
         }
         self.broker.kill();
         self.back(Broker::forget)?;
-        // The peer has subscribed again: from now on, nothing that the app publishes goes past it.
+        // The peer has subscribed again: from here on it receives everything that the app
+        // publishes.
         self.proxy.freeze(false);
         self.wait("for the app to subscribe again", |fixture| fixture.app.subscribed() > subscribed)?;
         declared.released += self.app.released();
         if self.peer.lost_sessions() == lost {
-            bail!("the broker has forgotten nothing");
+            bail!("the broker still has its sessions");
         }
         self.peer.publish(true);
         self.amnesias += 1;
         Ok(())
     }
 
-    /// The broker has gone: start it again, and wait until the peer is there.
+    /// The broker is down: restarts it and waits for the peer.
     fn back(&mut self, between: impl FnOnce(&Broker) -> Result<()>) -> Result<()> {
         self.wait("for the peer to notice", |fixture| !fixture.peer.is_ready())?;
         between(&self.broker)?;
         self.broker.restart()?;
-        self.outages.blocked("the broker was away");
+        self.outages.blocked("the broker was down");
         self.wait("for the peer to come back", |fixture| fixture.peer.is_ready())
     }
 
@@ -308,7 +316,7 @@ impl Fixture {
         self.wait("", |_| Instant::now() >= until)
     }
 
-    /// Wait for it, and see that the app lives. Public for the beginning.
+    /// Waits for a condition and checks that the app is alive. Public for the start.
     pub fn wait(&mut self, what: &str, mut done: impl FnMut(&Fixture) -> bool) -> Result<()> {
         let end = Instant::now() + LIMIT;
         while !done(self) {
@@ -316,7 +324,7 @@ impl Fixture {
                 bail!("the app has ended ({status}) while waiting {what}");
             }
             if Instant::now() > end {
-                bail!("waited {what}, in vain; the app: {:?}; the peer settled: {}", self.app.state(), self.peer.is_settled());
+                bail!("timed out waiting {what}; app: {:?}; peer settled: {}", self.app.state(), self.peer.is_settled());
             }
             thread::sleep(Duration::from_millis(3));
         }
@@ -324,7 +332,7 @@ impl Fixture {
     }
 }
 
-/// What is not as promised.
+/// Returns all violations.
 fn judge(tallies: &Tallies, declared: &Declared) -> Vec<String> {
     let mut bad = Vec::new();
     let mut hold = |holds: bool, what: String| {
@@ -335,12 +343,14 @@ fn judge(tallies: &Tallies, declared: &Declared) -> Vec<String> {
     for (direction, flows) in DIRECTIONS.iter().zip(tallies) {
         for (qos, tally) in flows.iter().enumerate() {
             let most = if *direction == Direction::Out && qos == 2 { declared.released } else { 0 };
-            let what = format!("{} messages at QoS {qos} ({direction:?}) came more than once, {most} were released", tally.duplicated);
+            let what = format!("{} messages at QoS {qos} ({direction:?}) were duplicated, {most} allowed (released)", tally.duplicated);
             hold(qos == 1 || tally.duplicated <= most, what);
-            // Each that was given up in flight has let another one go beyond the 20 that mosquitto takes in order: see docs/interop.md.
+            // Each message given up in flight lets another exceed the 20 that mosquitto keeps in
+            // order: see docs/interop.md.
             let most = if *direction == Direction::Out && qos > 0 { declared.given_up } else { 0 };
             let (late, newest) = tally.late.unwrap_or_default();
-            let what = format!("{} messages at QoS {qos} ({direction:?}) came out of order, first {late} behind {newest}", tally.reordered);
+            let what =
+                format!("{} messages at QoS {qos} ({direction:?}) arrived out of order, first {late} after {newest}", tally.reordered);
             hold(tally.reordered <= most, what);
         }
     }
@@ -348,10 +358,10 @@ fn judge(tallies: &Tallies, declared: &Declared) -> Vec<String> {
     let most = declared.given_up;
     hold(
         out[1].lost + out[2].lost <= most,
-        format!("{} and {} messages at QoS 1 and 2 (Out) are lost, {most} were given up", out[1].lost, out[2].lost),
+        format!("{} and {} messages at QoS 1 and 2 (Out) were lost, {most} given up", out[1].lost, out[2].lost),
     );
     for (qos, &most) in declared.stored.iter().enumerate().skip(1) {
-        hold(inward[qos].lost <= most, format!("{} messages at QoS {qos} (In) are lost, the broker forgot {most}", inward[qos].lost));
+        hold(inward[qos].lost <= most, format!("{} messages at QoS {qos} (In) were lost, {most} dropped by the broker", inward[qos].lost));
     }
     bad
 }
@@ -366,7 +376,11 @@ mod tests {
         assert!(judge(&tallies, &Declared::default()).is_empty());
         tallies[Direction::Out as usize][1].lost = 2;
         assert_eq!(judge(&tallies, &Declared::default()).len(), 1);
-        assert_eq!(judge(&tallies, &Declared { released: 2, ..Declared::default() }).len(), 1, "what was released is sent again");
+        assert_eq!(
+            judge(&tallies, &Declared { released: 2, ..Declared::default() }).len(),
+            1,
+            "a released message may be duplicated, not lost"
+        );
         assert!(judge(&tallies, &Declared { given_up: 2, ..Declared::default() }).is_empty());
         let mut tallies = Tallies::default();
         tallies[Direction::In as usize][2].lost = 1;
@@ -374,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn at_qos_2_nothing_may_come_twice_within_a_session_and_nothing_out_of_order() {
+    fn qos_2_must_not_duplicate_within_a_session_nor_reorder() {
         let mut tallies = Tallies::default();
         tallies[Direction::In as usize][1].duplicated = 3;
         assert!(judge(&tallies, &Declared::default()).is_empty());

@@ -1,5 +1,6 @@
-//! `--isolation`: many connections in one app (soak/many), each with a user of its own, one of them over a proxy that cuts it again and again. The
-//! others are to have one connection each, and to lose, repeat and confuse nothing.
+//! `--isolation`: many connections in one app (soak/many), each with its own user, one of them
+//! through a proxy that keeps cutting it. The others must keep their connection and must not lose,
+//! duplicate or mix up messages.
 
 use std::path::Path;
 use std::process::Command;
@@ -17,10 +18,10 @@ use crate::{app, project};
 
 const CONNECTIONS: usize = 64;
 
-/// That each publishes at either QoS.
+/// Messages per connection and QoS.
 const MESSAGES: usize = 300;
 
-/// Only what hangs gets there.
+/// Reached only by a hang.
 const LIMIT: Duration = Duration::from_secs(180);
 
 pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
@@ -46,21 +47,21 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     }
     let mut app = Process::start("many", &mut command, &dir.join("many.log"), end)?;
     app.wait_for_text("isolation")?;
-    // The one that was cut is to get all of its own, too.
+    // The cut connection must receive all of its messages, too.
     proxy.inject(false);
     app.wait_for_text("done")?;
-    ensure!(app.wait_for_end()?.success(), "the app does not end as it should");
+    ensure!(app.wait_for_end()?.success(), "the app did not exit cleanly");
 
     let cuts = proxy.cuts();
     let lines = app.lines();
-    let all: Vec<One> = lines.iter().filter_map(|line| One::parse(line)).collect();
-    ensure!(all.len() == CONNECTIONS, "{} of {CONNECTIONS} connections have told how it was", all.len());
+    let all: Vec<Report> = lines.iter().filter_map(|line| Report::parse(line)).collect();
+    ensure!(all.len() == CONNECTIONS, "{} of {CONNECTIONS} connections reported", all.len());
     let (cut, others) = all.split_first().context("no connection")?;
-    println!("{CONNECTIONS} connections in one app, {MESSAGES} messages each at QoS 1 and at QoS 2, there and back");
-    println!("  the one that was cut: {} connections, {} cuts, {} repeated at QoS 1", cut.connected, cuts, cut.flows[0].duplicated);
-    let sum = |of: fn(&One) -> usize| others.iter().map(of).sum::<usize>();
+    println!("{CONNECTIONS} connections in one app, {MESSAGES} messages each at QoS 1 and QoS 2, echoed back");
+    println!("  the cut one: {} connections, {} cuts, {} duplicates at QoS 1", cut.connected, cuts, cut.flows[0].duplicated);
+    let sum = |of: fn(&Report) -> usize| others.iter().map(of).sum::<usize>();
     println!(
-        "  the {} others: {} connections, {} ends, {} messages arrived, {} repeated, {} out of order",
+        "  the {} others: {} connections, {} disconnects, {} messages arrived, {} duplicates, {} out of order",
         others.len(),
         sum(|one| one.connected),
         sum(|one| one.closed),
@@ -72,12 +73,12 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     if !bad.is_empty() {
         bail!("FAIL:\n  {}", bad.join("\n  "));
     }
-    ensure!(cuts >= 50, "it was cut {cuts} times only: the others had nothing to notice");
+    ensure!(cuts >= 50, "only {cuts} cuts: too few to disturb the others");
     println!("isolation: PASS");
     Ok(())
 }
 
-/// Lines of the broker's configuration: who may connect, each with topics of its own.
+/// Lines of the broker's configuration: users and their topics.
 fn access(dir: &Path) -> Result<String> {
     let (passwords, rules) = (dir.join("passwords"), dir.join("rules"));
     let users: String = (0..CONNECTIONS).map(|n| format!("u{n}:p{n}\n")).collect();
@@ -96,28 +97,28 @@ struct Flow {
     stray: usize,
 }
 
-/// What a connection has told of itself.
+/// What a connection reported.
 #[derive(Debug)]
-#[allow(dead_code, reason = "the name is for whom it is shown to")]
-struct One {
+#[allow(dead_code, reason = "shown with Debug")]
+struct Report {
     user: String,
     connected: usize,
     closed: usize,
     flows: [Flow; 2],
 }
 
-impl One {
-    /// From a line as in soak/many/src/main.c.
-    fn parse(line: &str) -> Option<One> {
+impl Report {
+    /// Parses a line of soak/many/src/main.c.
+    fn parse(line: &str) -> Option<Report> {
         let mut words = line.strip_prefix("conn ")?.split(' ').skip(1);
         let user = words.next()?.to_owned();
         let mut number = || words.next()?.parse().ok();
         let (connected, closed) = (number()?, number()?);
         let mut flow = || Some(Flow { got: number()?, duplicated: number()?, reordered: number()?, stray: number()? });
-        Some(One { user, connected, closed, flows: [flow()?, flow()?] })
+        Some(Report { user, connected, closed, flows: [flow()?, flow()?] })
     }
 
-    /// A number that comes before its turn would show one that is lost: `reordered`.
+    /// A lost message shows as `reordered`: its successor comes before its turn.
     fn passed(&self, cut: bool) -> bool {
         let right =
             |flow: &Flow, once: bool| flow.got == MESSAGES && flow.reordered == 0 && flow.stray == 0 && (!once || flow.duplicated == 0);
@@ -128,17 +129,17 @@ impl One {
 
 #[cfg(test)]
 mod tests {
-    use super::One;
+    use super::Report;
 
     #[test]
-    fn a_neighbour_has_noticed_something_if_it_has_a_second_connection_or_a_message_twice() {
-        let one = |line: &str| One::parse(line).unwrap();
+    fn a_second_connection_or_a_duplicate_counts_as_disturbance() {
+        let one = |line: &str| Report::parse(line).unwrap();
         assert!(one("conn 3 u3 1 0 300 0 0 0 300 0 0 0").passed(false));
         assert!(!one("conn 3 u3 2 1 300 0 0 0 300 0 0 0").passed(false));
         assert!(!one("conn 3 u3 1 0 300 1 0 0 300 0 0 0").passed(false));
         assert!(one("conn 0 u0 9 8 300 1 0 0 300 0 0 0").passed(true));
         assert!(!one("conn 0 u0 9 8 300 1 0 0 300 1 0 0").passed(true));
         assert!(!one("conn 0 u0 9 8 300 1 1 0 300 0 0 0").passed(true));
-        assert!(One::parse("conn 0 u0 9").is_none());
+        assert!(Report::parse("conn 0 u0 9").is_none());
     }
 }

@@ -1,7 +1,8 @@
-//! `cargo xtask soak`: an app on the host and a real broker, with all between them that goes wrong in the field, for as long as asked; every message
-//! counted at both ends. docs/soak.md says what is promised.
+//! `cargo xtask soak`: an app on the host and a real broker, with injected faults in between, for
+//! as long as requested; every message is counted at both ends. docs/soak.md lists the
+//! requirements.
 //!
-//! Here: building, starting, and the summary. What happens is faults.rs, to connections proxy.rs.
+//! Here: setup and summary. Phases are in faults.rs, connection faults in proxy.rs.
 
 mod app;
 mod broker;
@@ -37,19 +38,21 @@ use proxy::{Fault, Proxy};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How long, at least: the phase that is under direction is held to its end
+    /// Minimum duration; the current phase is completed
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// What the proxy does and when is drawn from this
+    /// Seed for the faults that the proxy injects
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// With 1 % of all allocations failing, and with sanitizers; the heap is not measured then, but leaks are reported at the end
+    /// Let 1 % of all allocations fail, in builds with sanitizers; reports leaks at the end but
+    /// does not measure the heap
     #[arg(long, conflicts_with_all = ["isolation", "million"])]
     alloc_faults: bool,
-    /// In place of that: 64 connections in one app, one of them cut again and again
+    /// Instead: 64 connections in one app, one of them cut repeatedly
     #[arg(long)]
     isolation: bool,
-    /// In place of that: so many messages on one connection, and what they cost at the start and at the end
+    /// Instead: this many messages on one connection, comparing their cost at the start and at the
+    /// end
     #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "1000000", value_parser = clap::value_parser!(u64).range(10_000..))]
     million: Option<u64>,
 }
@@ -70,18 +73,19 @@ pub fn run(args: Args) -> Result<()> {
     if args.isolation { isolation::run(args.seed, &dir, &files) } else { inject_faults(&args, &dir, &files) }
 }
 
-/// A record of the whole run.
+/// Results of the whole run.
 #[derive(Default)]
 struct Sums {
     phases: Vec<(Phase, Session, Tallies, Declared)>,
-    /// Bytes of heap at most, and open files at rest: after the first turn, and at the end.
+    /// Peak heap bytes, and open files at rest: after the first rotation, and at the end.
     heap: [u32; 2],
     files: [usize; 2],
-    /// Bytes of heap at rest, for each kind of connection: the most of the first minute and a half, and the last.
+    /// Heap bytes at rest, by transport: maximum of the first minute and a half, and last.
     rest: [[u32; 2]; 3],
 }
 
-/// For what the host's own parts and the C library's allocator keep: a leak of a byte a message would be far more.
+/// For caches of the host and the C library's allocator; a leak of one byte per message would
+/// exceed it.
 const HEAP_SLACK: u32 = 64 << 10;
 
 fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
@@ -115,7 +119,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     println!("mosquitto {}, seed {}; logs in {}", Mosquitto.version()?, args.seed, dir.display());
     let mut random = fastrand::Rng::with_seed(args.seed);
     let mut sums = Sums::default();
-    // The many allocations of a TLS handshake never succeed all.
+    // The many allocations of a TLS handshake never all succeed.
     let endpoints: &[usize] = if args.alloc_faults { &[0, 2] } else { &[0, 1, 2] };
     for n in 0.. {
         let ((phase, session), endpoint) = (Phase::number(n), endpoints[n % endpoints.len()]);
@@ -126,7 +130,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
         let all: u32 = tallies.iter().flatten().map(|tally| tally.arrived).sum();
         let time = (begun.elapsed() - start).as_secs_f64();
         println!(
-            "  {:>4} s {:8} {:4} {:5} {time:5.1} s {all:6} messages, {cuts:3} cuts, at QoS 1 and 2 {lost:3} lost from the app, {away:3} to it; heap {} at rest, {} at most",
+            "  {:>4} s {:8} {:4} {:5} {time:5.1} s {all:6} messages, {cuts:3} cuts; lost at QoS 1 and 2: {lost:3} from the app, {away:3} to it; heap {} at rest, {} peak",
             start.as_secs(),
             phase.name(),
             TRANSPORTS[endpoint].name(),
@@ -136,7 +140,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
         );
         sums.phases.push((phase, session, tallies, declared));
         let (state, open) = (fixture.app.state(), fixture.app.descriptors()?);
-        let early = begun.elapsed() < Duration::from_secs(60) || n <= faults::FIRST_TURN;
+        let early = begun.elapsed() < Duration::from_secs(60) || n <= faults::FIRST_ROTATION;
         let rest = &mut sums.rest[endpoint];
         if early {
             sums.heap[0] = state.most;
@@ -156,10 +160,10 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let status = fixture.app.stop()?;
     let mut bad = bad;
     if args.alloc_faults {
-        println!("{}", alloc_fault_count(&dir.join("app.log")).context("the app does not say that allocations failed")?);
+        println!("{}", alloc_fault_count(&dir.join("app.log")).context("no failed allocations in the app's log")?);
     }
     if !status.success() {
-        bad.push(format!("the app does not end as it should: {status}"));
+        bad.push(format!("the app did not exit cleanly: {status}"));
     }
     if !bad.is_empty() {
         bail!("FAIL:\n  {}", bad.join("\n  "));
@@ -168,7 +172,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     Ok(())
 }
 
-/// What the host says at the app's end, with its last lines.
+/// The host's allocation count, from the last lines of the app's log.
 fn alloc_fault_count(log: &Path) -> Option<String> {
     let end = Instant::now() + Duration::from_secs(5);
     loop {
@@ -182,12 +186,12 @@ fn alloc_fault_count(log: &Path) -> Option<String> {
 }
 
 impl Sums {
-    /// Print it all. Returns what is not as promised.
+    /// Prints the summary. Returns all violations.
     fn report(&self, fixture: &Fixture, time: Duration) -> Vec<String> {
         let seen = fixture.outages.report();
-        println!("\nQoS 1: none lost; QoS 2: none lost, none twice; in order; but for losses with a declared cause");
-        println!("With a clean session, at QoS 2: none lost, none twice but over a lost session; to the app: while it is subscribed");
-        println!("  {:8} {:5} {:>10}  {:>8} {:>8} {:>6} {:>6} {:>6}", "phase", "", "", "sent", "arrived", "lost", "twice", "order");
+        println!("\nRequired: QoS 1: no loss; QoS 2: no loss, no duplicates; in order; except for declared losses");
+        println!("With a clean session, QoS 2: no loss, duplicates only across a lost session; to the app: while it is subscribed");
+        println!("  {:8} {:5} {:>10}  {:>8} {:>8} {:>6} {:>6} {:>6}", "phase", "", "", "sent", "arrived", "lost", "dup", "order");
         for (phase, session) in Phase::ALL.into_iter().flat_map(|phase| Session::ALL.map(|session| (phase, session))) {
             let of_this = || self.phases.iter().filter(|(other, of, ..)| (*other, *of) == (phase, session));
             if of_this().next().is_none() {
@@ -205,15 +209,15 @@ impl Sums {
             let [full, released, stored] = [sum(|d| d.given_up), sum(|d| d.released), sum(|d| d.stored.iter().sum())];
             if full + released + stored > 0 {
                 println!(
-                    "                 declared: {full} given up; with a session {released} between PUBREC and PUBCOMP, {stored} not passed on"
+                    "                 declared: {full} given up; lost with a session: {released} between PUBREC and PUBCOMP, {stored} undelivered"
                 );
             }
         }
         println!("\n{:.0} s, {} phases, {} connections", time.as_secs_f64(), self.phases.len(), seen.connections);
-        let fates: Vec<_> = Fault::ALL[1..].iter().map(|&fault| format!("{} {}", fixture.proxy.happened(fault), fault.name())).collect();
-        println!("{} cuts: {}", fixture.proxy.cuts(), fates.join(", "));
+        let faults: Vec<_> = Fault::ALL[1..].iter().map(|&fault| format!("{} {}", fixture.proxy.happened(fault), fault.name())).collect();
+        println!("{} cuts: {}", fixture.proxy.cuts(), faults.join(", "));
         println!(
-            "broker: {} restarts, {} crashes, {} with its sessions lost; {} look-ups failed or hung",
+            "broker: {} restarts, {} crashes, {} with sessions lost; {} lookups failed or hung",
             fixture.restarts,
             fixture.crashes,
             fixture.amnesias,
@@ -221,28 +225,28 @@ impl Sums {
         );
         let show = |s: Stretch| format!("{:.2} s ({})", s.time.as_secs_f64(), s.cause);
         println!("longest time without a connection: {}", show(seen.outage));
-        println!("longest time without one from when nothing stood in the direction: {}", show(seen.after));
-        println!("longest time that a dead link was held on to: {}", show(seen.dead));
-        println!("heap at most, in bytes: {} after the first turn, {} at the end", self.heap[0], self.heap[1]);
+        println!("longest time without a connection after the obstruction ended: {}", show(seen.after));
+        println!("longest time until a dead link was given up: {}", show(seen.dead));
+        println!("peak heap, in bytes: {} after the first rotation, {} at the end", self.heap[0], self.heap[1]);
         for (transport, [first, last]) in TRANSPORTS.iter().zip(self.rest) {
-            println!("heap at rest, {}: {first} at first, {last} at last", transport.name());
+            println!("heap at rest, {}: {first} at the start, {last} at the end", transport.name());
         }
-        println!("open files: {} in the first turn, {} at the end", self.files[0], self.files[1]);
+        println!("open files: {} in the first rotation, {} at the end", self.files[0], self.files[1]);
 
         let mut bad = fixture.delivery_log.all_bad();
         bad.extend(seen.unexplained);
         if self.heap[1] > self.heap[0] + HEAP_SLACK {
-            bad.push("the heap's high-water mark rises after the first turn".into());
+            bad.push("peak heap grew after the first rotation".into());
         }
         if self.rest.iter().any(|[first, last]| *last > first + HEAP_SLACK) {
-            bad.push("the heap at rest grows".into());
+            bad.push("heap at rest grew".into());
         }
         if self.files[1] > self.files[0] {
-            bad.push("open files become more".into());
+            bad.push("the number of open files grew".into());
         }
-        // A hundred a minute; the summary of a run that failed early says enough.
+        // At least a hundred per minute; a run that failed early is reported as such.
         if bad.is_empty() && u64::from(fixture.proxy.cuts()) < time.as_secs() * 100 / 60 {
-            bad.push("fewer than a hundred cuts a minute: this was no soak".into());
+            bad.push("fewer than a hundred cuts per minute: not a valid soak test".into());
         }
         bad
     }

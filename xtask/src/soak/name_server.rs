@@ -1,4 +1,5 @@
-//! A name server on loopback that knows one address, 127.0.0.1, and fails or keeps silent when it is told to.
+//! A DNS server on loopback that resolves every name to 127.0.0.1, and fails or stays silent on
+//! request.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -12,19 +13,19 @@ use simple_dns::{CLASS, Packet, RCODE, ResourceRecord};
 
 use super::outages::Outages;
 
-/// What it does with questions.
+/// How it handles queries.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     Answers,
-    /// No such name.
+    /// NXDOMAIN.
     Denies,
-    /// Server failure.
+    /// SERVFAIL.
     Fails,
-    /// Nothing, until it is in another mode: then it answers late.
+    /// No answer until the mode changes; then it answers late.
     Silent,
 }
 
-/// Ends when dropped.
+/// Stops on drop.
 pub struct NameServer {
     pub address: SocketAddr,
     shared: Arc<Shared>,
@@ -51,7 +52,7 @@ impl NameServer {
         *self.shared.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
     }
 
-    /// How many questions had no good answer, or a late one.
+    /// Number of queries with a failed or late answer.
     pub fn failed(&self) -> u32 {
         self.shared.failed.load(Ordering::Relaxed)
     }
@@ -82,7 +83,7 @@ impl Shared {
                 continue;
             }
             for (question, from) in waiting.drain(..) {
-                // Who asked may have gone.
+                // The client may be gone.
                 if let Some(answer) = answer(&question, mode) {
                     let _ = socket.send_to(&answer, from);
                 }

@@ -1,18 +1,19 @@
-//! How long the app is without a connection, and whether that is explained: by what stood in its direction until when, and by the time limits that
-//! it is configured with from then on.
+//! Measures how long the app is without a connection, and whether that is explained: by an
+//! obstruction, and after its end by the app's configured time limits.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// mqtt.reconnect_timeout_max with its tenth, and mqtt.connect_timeout for an attempt that was under direction: see soak/app/mos.yml.
+/// mqtt.reconnect_timeout_max plus its tenth of jitter, and mqtt.connect_timeout for an attempt in
+/// progress: see soak/app/mos.yml.
 const BACK_OFF: Duration = Duration::from_millis(110);
 const CONNECT: Duration = Duration::from_secs(2);
-/// A dead link is noticed within 1.75 times mqtt.keep_alive, which is two seconds.
+/// A dead link is detected within 1.75 times mqtt.keep_alive, which is two seconds.
 const KEEP_ALIVE: Duration = Duration::from_millis(3500);
-/// For a machine that is busy with something else.
+/// Tolerance for a busy machine.
 const GRACE: Duration = Duration::from_secs(4);
 
-/// A stretch of time, and what it is put down to.
+/// A duration and its cause.
 #[derive(Clone, Copy, Default)]
 pub struct Stretch {
     pub time: Duration,
@@ -22,22 +23,22 @@ pub struct Stretch {
 #[derive(Default)]
 struct Inner {
     down: Option<Instant>,
-    /// When something last stood in the app's direction, and what.
+    /// When the app was last obstructed, and by what.
     blocked: Option<(Instant, &'static str)>,
     report: Report,
 }
 
-/// What has been seen.
+/// Summary of the observations.
 #[derive(Clone, Default)]
 pub struct Report {
     pub connections: u32,
     /// The longest time without a connection.
     pub outage: Stretch,
-    /// The longest time that passed from when nothing stood in the direction any more.
+    /// The longest time without a connection after the obstruction ended.
     pub after: Stretch,
-    /// The longest time that a dead link was held on to.
+    /// The longest time until a dead link was given up.
     pub dead: Stretch,
-    /// What is not explained.
+    /// Outages without an explanation.
     pub unexplained: Vec<String>,
 }
 
@@ -49,12 +50,12 @@ impl Outages {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something stands in the app's direction now.
+    /// Something obstructs the app now.
     pub fn blocked(&self, by: &'static str) {
         self.lock().blocked = Some((Instant::now(), by));
     }
 
-    /// The app has given up a link that was dead for so long.
+    /// The app gave up a link that had been dead for this long.
     pub fn given_up(&self, after: Duration, by: &'static str) {
         let mut inner = self.lock();
         inner.blocked = Some((Instant::now(), by));
@@ -62,11 +63,11 @@ impl Outages {
             inner.report.dead = Stretch { time: after, cause: by };
         }
         if after > KEEP_ALIVE.max(CONNECT) + GRACE {
-            inner.report.unexplained.push(format!("a link that was dead ({by}) was held on to for {:.1} s", after.as_secs_f64()));
+            inner.report.unexplained.push(format!("a dead link ({by}) was given up only after {:.1} s", after.as_secs_f64()));
         }
     }
 
-    /// The app is connected.
+    /// The app has connected.
     pub fn up(&self) {
         let mut inner = self.lock();
         inner.report.connections += 1;
@@ -82,12 +83,12 @@ impl Outages {
             inner.report.after = Stretch { time: after, cause };
         }
         if after > BACK_OFF + CONNECT + GRACE {
-            let text = format!("no connection for {:.1} s after the last hindrance ({cause})", after.as_secs_f64());
+            let text = format!("no connection for {:.1} s after the last obstruction ({cause})", after.as_secs_f64());
             inner.report.unexplained.push(text);
         }
     }
 
-    /// The app is not connected any more.
+    /// The app has disconnected.
     pub fn down(&self) {
         self.lock().down = Some(Instant::now());
     }

@@ -1,5 +1,6 @@
-//! The other end: a client of the broker's, over no proxy, that publishes numbered messages for the app and counts those of the app. Its session
-//! outlives the broker's deaths. Not the library under test: the few packets that it takes are written out in packet.rs.
+//! The other end: a client connected directly to the broker that publishes numbered messages for
+//! the app and counts the app's messages. Its session outlives broker crashes. Independent of the
+//! library under test: packet.rs encodes the few packets that it needs.
 
 use std::collections::{HashSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
@@ -15,13 +16,14 @@ use super::packet::{self, Packet};
 /// Between two messages of each QoS.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// Sent and not acknowledged: fewer than the 20 that mosquitto takes.
+/// Unacknowledged messages: fewer than the 20 that mosquitto accepts.
 const AHEAD: usize = 16;
 
-/// At each QoS, published for the app and not there: what the broker is given beyond its max_inflight_messages may overtake each other in it.
+/// Limit per QoS of messages published but not yet received by the app: beyond its
+/// max_inflight_messages the broker may reorder them.
 const BEHIND: u32 = 32;
 
-/// Ends when dropped.
+/// Stops on drop.
 pub struct Peer {
     shared: Arc<Shared>,
 }
@@ -30,17 +32,17 @@ struct Shared {
     delivery_log: Arc<DeliveryLog>,
     stopped: AtomicBool,
     publishing: AtomicBool,
-    /// What the broker has for the app goes with the app's connection.
+    /// The broker drops queued messages for the app when the app disconnects.
     forgets: AtomicBool,
     /// Connected, and subscribed if the session was new.
     ready: AtomicBool,
-    /// Nothing is under direction, in either direction.
+    /// Nothing is in flight in either direction.
     settled: AtomicBool,
     next: [AtomicU32; 3],
-    /// Pings still to be answered, one after the other.
+    /// Outstanding pings, to be sent one at a time.
     pings: AtomicU32,
     mark: Mutex<Option<u32>>,
-    /// Sessions that the broker had lost.
+    /// Sessions lost by the broker.
     lost: AtomicU32,
 }
 
@@ -67,7 +69,7 @@ impl Peer {
         self.shared.publishing.store(publishing, Ordering::Relaxed);
     }
 
-    /// Whether what the broker has for the app goes with the app's connection.
+    /// Tells whether the broker drops queued messages for the app when it disconnects.
     pub fn forgets(&self, forgets: bool) {
         self.shared.forgets.store(forgets, Ordering::Relaxed);
     }
@@ -80,7 +82,7 @@ impl Peer {
         self.is_ready() && self.shared.settled.load(Ordering::Relaxed)
     }
 
-    /// Ask for so many answers of the broker, each after the one before.
+    /// Requests a number of ping round trips, one after another.
     pub fn ping(&self, times: u32) {
         self.shared.pings.store(times, Ordering::Relaxed);
     }
@@ -89,12 +91,12 @@ impl Peer {
         self.shared.pings.load(Ordering::Relaxed) == 0
     }
 
-    /// Publish a mark at QoS 1 and 2, behind all that has been published.
+    /// Publishes a marker at QoS 1 and 2, after everything published so far.
     pub fn mark(&self, serial: u32) {
         *self.shared.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(serial);
     }
 
-    /// The number that comes next.
+    /// The next message number.
     pub fn next(&self, qos: u8) -> u32 {
         self.shared.next[qos as usize].load(Ordering::Relaxed)
     }
@@ -110,27 +112,28 @@ impl Drop for Peer {
     }
 }
 
-/// A message of ours that the broker has not acknowledged.
+/// A message that the broker has not acknowledged.
 struct Unacknowledged {
     id: u16,
     qos: u8,
     text: Vec<u8>,
-    /// PUBREC has come.
+    /// PUBREC was received.
     released: bool,
 }
 
 struct Client<'a> {
     shared: &'a Shared,
     out: VecDeque<Unacknowledged>,
-    /// At QoS 2, taken and not released.
+    /// QoS 2 messages received and not released.
     open: HashSet<u16>,
     last_id: u16,
     last_published: Instant,
-    /// A ping awaits its answer.
+    /// A ping awaits its response.
     pinged: bool,
-    /// How often the app had subscribed,
+    /// Number of subscriptions of the app seen last,
     subscriptions: u32,
-    /// and the numbers that came next then, by QoS. In a session that is not kept nobody waits for those before.
+    /// and the next numbers at that time, by QoS. Without a persistent session, earlier ones are
+    /// not waited for.
     from: [u32; 3],
 }
 
@@ -151,7 +154,7 @@ impl<'a> Client<'a> {
     fn live(&mut self, broker: SocketAddr) {
         while !self.shared.stopped.load(Ordering::Relaxed) {
             if let Ok(stream) = TcpStream::connect(broker) {
-                // However it ends, another follows.
+                // Reconnect, however it ended.
                 let _ = self.connection(stream);
             }
             self.shared.ready.store(false, Ordering::Relaxed);
@@ -192,7 +195,7 @@ impl<'a> Client<'a> {
         match packet {
             Packet::ConnAck { code, session_present } => {
                 if code != 0 {
-                    return self.shared.delivery_log.bad(format!("the broker refuses the peer: {code}"));
+                    return self.shared.delivery_log.bad(format!("the broker refused the peer: {code}"));
                 }
                 self.resume(session_present, answers);
             }
@@ -223,11 +226,11 @@ impl<'a> Client<'a> {
                 answers.extend(packet::ack(packet::PUBREL, id));
             }
             Packet::Ack(_, id) => self.out.retain(|message| message.id != id),
-            Packet::Other(kind) => self.shared.delivery_log.bad(format!("the broker sends the peer a packet of kind {kind}")),
+            Packet::Other(kind) => self.shared.delivery_log.bad(format!("the broker sent the peer a packet of type {kind}")),
         }
     }
 
-    /// CONNACK: go on where the last connection ended.
+    /// On CONNACK, resumes where the last connection ended.
     fn resume(&mut self, session_present: bool, answers: &mut Vec<u8>) {
         if session_present {
             for message in &self.out {
@@ -249,7 +252,7 @@ impl<'a> Client<'a> {
         answers.extend(packet::subscribe("soak/out/+"));
     }
 
-    /// A message of the app's.
+    /// Handles a message from the app.
     fn take(&self, qos: u8, topic: &str, text: &[u8]) {
         let delivery_log = &self.shared.delivery_log;
         let mark = std::str::from_utf8(text).ok().and_then(|text| text.strip_prefix("mark ")?.parse().ok());
@@ -257,7 +260,7 @@ impl<'a> Client<'a> {
         match (mark, number) {
             (Some(serial), _) => delivery_log.mark(Direction::Out, qos, serial),
             (None, Some(number)) if topic == format!("soak/out/{qos}") => delivery_log.arrived(Direction::Out, qos, number),
-            _ => delivery_log.bad(format!("a message on {topic} at QoS {qos} is not as it was sent, {} bytes", text.len())),
+            _ => delivery_log.bad(format!("a message on {topic} at QoS {qos} was altered, {} bytes", text.len())),
         }
     }
 
@@ -284,7 +287,7 @@ impl<'a> Client<'a> {
         for qos in 0..3 {
             let next = &self.shared.next[usize::from(qos)];
             let number = next.load(Ordering::Relaxed);
-            // QoS 0 is kept for nobody.
+            // QoS 0 is never queued.
             if qos > 0 && self.shared.delivery_log.missing(Direction::In, qos, self.from[usize::from(qos)], number) > BEHIND {
                 continue;
             }

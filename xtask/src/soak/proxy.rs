@@ -1,5 +1,5 @@
-//! What stands between the app and its broker: passes bytes on, and does to connections what happens to them in the field. What happens to which is drawn
-//! from a seed. Not here: when it happens (faults.rs).
+//! The proxy between app and broker: forwards bytes and injects faults into connections, chosen
+//! from a seed. Not here: when faults are enabled (faults.rs).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,31 +12,31 @@ use anyhow::{Context, Result};
 
 use super::outages::Outages;
 
-/// What may happen to a connection.
+/// Faults of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// Nothing.
+    /// No fault.
     None,
-    /// It ends in order, in the middle of whatever is under direction.
+    /// Closed in mid-transfer.
     Cut,
-    /// It ends with RST.
+    /// Closed with RST.
     Reset,
-    /// The same two while TLS, WebSocket or MQTT are still to be agreed on.
+    /// The same two during the TLS, WebSocket or MQTT handshake.
     CutInHandshake,
     ResetInHandshake,
-    /// RST as soon as it is there.
+    /// RST immediately after accepting.
     Refused,
-    /// Nothing passes any more, either direction, and nobody is told.
+    /// No data passes either way any more, without notice.
     HalfOpen,
-    /// Nothing passes for a while; later it is cut.
+    /// No data passes for a while; cut later.
     Stall,
-    /// Everything passes late, until it is cut.
+    /// Data is delayed; cut later.
     Delay,
-    /// One byte passes at a time, until it is cut.
+    /// One byte at a time; cut later.
     Bytewise,
 }
 
-/// How often each is drawn, of 100.
+/// Probability of each, in percent.
 const DRAW: [(Fault, u32); 9] = [
     (Fault::Cut, 40),
     (Fault::Reset, 19),
@@ -49,7 +49,7 @@ const DRAW: [(Fault, u32); 9] = [
     (Fault::Bytewise, 5),
 ];
 
-/// Bytes that pass at least on a connection that is not to end in the opening.
+/// Minimum of bytes on a connection that should survive the handshake.
 const SHORTEST: f64 = 60.0;
 
 impl Fault {
@@ -86,9 +86,9 @@ impl Fault {
     }
 }
 
-/// Ends when dropped, and all connections with it.
+/// Stops on drop and closes all connections.
 pub struct Proxy {
-    /// In the order of the broker's.
+    /// In the broker's order.
     pub endpoints: Vec<SocketAddr>,
     shared: Arc<Shared>,
 }
@@ -97,24 +97,24 @@ struct Shared {
     stopped: AtomicBool,
     injecting: AtomicBool,
     frozen: AtomicBool,
-    /// Threads that are about to pass something on, or do.
+    /// Threads that are forwarding or about to.
     passing: AtomicU32,
     random: Mutex<fastrand::Rng>,
     longest: f64,
     happened: [AtomicU32; 10],
     outages: Arc<Outages>,
-    /// Raised to have all connections end.
+    /// Incremented to end all connections.
     age: AtomicU32,
 }
 
-/// One connection, seen from both directions.
+/// One connection, shared by both directions.
 struct Pair {
     fault: Fault,
-    /// Bytes that still pass before it happens.
+    /// Bytes until the fault occurs.
     left: AtomicI64,
-    /// Half-open: since when.
+    /// Half-open since.
     dead: Mutex<Option<Instant>>,
-    /// Stalled: until when.
+    /// Stalled until.
     stalled: Mutex<Option<Instant>>,
     /// The stall is over.
     resumed: AtomicBool,
@@ -123,8 +123,8 @@ struct Pair {
 }
 
 impl Proxy {
-    /// One endpoint for each of the broker's. `handshake_bytes`: about how many bytes pass before MQTT, for each. `longest`: what passes at most on a
-    /// connection that has a fault.
+    /// Opens one endpoint for each of the broker's. `handshake_bytes` is the approximate number of
+    /// bytes before MQTT for each. `longest` is the maximum of bytes on a faulty connection.
     pub fn start(broker: &[(SocketAddr, u32)], longest: u32, seed: u64, outages: Arc<Outages>) -> Result<Proxy> {
         let shared = Arc::new(Shared {
             stopped: false.into(),
@@ -154,21 +154,21 @@ impl Proxy {
         Ok(Proxy { endpoints, shared })
     }
 
-    /// From now on connections have a fault, or have none.
+    /// Enables or disables faults on new connections.
     pub fn inject(&self, on: bool) {
         self.shared.injecting.store(on, Ordering::Relaxed);
     }
 
-    /// Nothing passes, on no connection; or again.
+    /// Blocks or unblocks traffic on all connections.
     pub fn freeze(&self, frozen: bool) {
         self.shared.frozen.store(frozen, Ordering::SeqCst);
-        // What was under direction when it began is to be through when this returns.
+        // Transfers in progress must complete before this returns.
         while frozen && self.shared.passing.load(Ordering::SeqCst) > 0 {
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Cut all that are there.
+    /// Cuts all current connections.
     pub fn cut_all(&self) {
         self.shared.age.fetch_add(1, Ordering::Relaxed);
     }
@@ -177,7 +177,7 @@ impl Proxy {
         self.shared.happened[fault as usize].load(Ordering::Relaxed)
     }
 
-    /// Connections that came to a bad end.
+    /// Connections that ended with a fault.
     pub fn cuts(&self) -> u32 {
         Fault::ALL.iter().filter(|&&fault| fault != Fault::None).map(|&fault| self.happened(fault)).sum()
     }
@@ -186,12 +186,12 @@ impl Proxy {
 impl Drop for Proxy {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
-        // Wakes those who wait for connections.
+        // Wakes the accepting threads.
         self.endpoints.iter().for_each(|endpoint| drop(TcpStream::connect(endpoint)));
     }
 }
 
-/// Held while something is passed on.
+/// Held while data is forwarded.
 struct Turn<'a>(&'a AtomicU32);
 
 impl Drop for Turn<'_> {
@@ -214,7 +214,8 @@ impl Shared {
         });
         let fault = fault.map_or(Fault::Cut, |(fault, _)| *fault);
         let early = matches!(fault, Fault::CutInHandshake | Fault::ResetInHandshake);
-        // As often between one hundred bytes and two as between ten thousand and twenty: what is repeated alone takes some.
+        // Log-uniform: between 100 and 200 bytes as often as between 10,000 and 20,000, since
+        // retransmissions alone need some.
         let late = |random: &mut fastrand::Rng| SHORTEST * (self.longest / SHORTEST).powf(random.f64());
         let after = if early { random.u32(..handshake_bytes + 60) } else { handshake_bytes + late(&mut random) as u32 };
         (fault, after)
@@ -227,7 +228,7 @@ impl Shared {
             return reset(&app);
         }
         let Ok(broker) = TcpStream::connect(to) else {
-            self.outages.blocked("the broker was away");
+            self.outages.blocked("the broker was down");
             return reset(&app);
         };
         let pair = Arc::new(Pair {
@@ -240,7 +241,8 @@ impl Shared {
             age: self.age.load(Ordering::Relaxed),
         });
         for stream in [&app, &broker] {
-            // Without, small packets would wait for each other; and with, the loops below come round.
+            // Otherwise small packets would be delayed; the timeout lets the loops below check for
+            // the end.
             let _ = (stream.set_nodelay(true), stream.set_read_timeout(Some(Duration::from_millis(20))));
         }
         for to_broker in [true, false] {
@@ -265,7 +267,7 @@ impl Shared {
         stalled
     }
 
-    /// The right to pass something on, unless nothing may pass.
+    /// Permission to forward, unless traffic is blocked.
     fn turn(&self, pair: &Pair) -> Option<Turn<'_>> {
         if self.stalled(pair) {
             return None;
@@ -285,7 +287,8 @@ impl Shared {
         pair.ended.load(Ordering::Relaxed) || pair.age != self.age.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
     }
 
-    /// From the app to the broker. The broker learns of the end by reading, as from a network: its writes succeed.
+    /// Forwards from the app to the broker. The broker notices the end by reading, as with a
+    /// network: its writes succeed.
     fn outward(&self, mut app: TcpStream, broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
         while !self.is_over(pair) {
@@ -303,20 +306,20 @@ impl Shared {
         }
         let dead = *pair.dead.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = dead {
-            // The broker is not told: it notices by itself, or when the app is back.
+            // The broker is not told: it notices by itself, or when the app reconnects.
             self.outages.given_up(since.elapsed(), Fault::HalfOpen.name());
             return;
         }
         pair.ended.store(true, Ordering::Relaxed);
         let _ = broker.shutdown(Shutdown::Write);
         if pair.fault.resets() && pair.left.load(Ordering::Relaxed) <= 0 {
-            // Sent when the other direction has let go of it, too.
+            // Sent once the other direction has closed it, too.
             return reset(&app);
         }
         let _ = app.shutdown(Shutdown::Both);
     }
 
-    /// From the broker to the app. What comes when the app is cut off is lost on the direction.
+    /// Forwards from the broker to the app. What arrives after a cut is lost on the way.
     fn inward(&self, app: TcpStream, mut broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
         let mut app = Some(app);
@@ -346,7 +349,7 @@ impl Shared {
         }
     }
 
-    /// Pass on what may still pass; then the connection's fault comes. An error ends it.
+    /// Forwards what may still pass; then injects the fault. An error ends the connection.
     fn pass(&self, bytes: &[u8], mut to: &TcpStream, pair: &Pair) -> io::Result<()> {
         let len = bytes.len() as i64;
         let left = pair.left.fetch_sub(len, Ordering::Relaxed);
@@ -355,7 +358,8 @@ impl Shared {
         for piece in bytes[..allowed].chunks(step) {
             match pair.fault {
                 Fault::Delay => thread::sleep(Duration::from_millis(7)),
-                // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
+                // Gives the receiver time to read before the next byte arrives. If it is late, it
+                // gets two, which does no harm.
                 Fault::Bytewise => thread::sleep(Duration::from_micros(80)),
                 _ => {}
             }
@@ -364,7 +368,7 @@ impl Shared {
         if allowed == bytes.len() {
             return Ok(());
         }
-        // The one who takes the last is the one who counts.
+        // Whoever uses up the budget counts the fault.
         let first = (0..len).contains(&left);
         let ends = Err(ErrorKind::ConnectionAborted.into());
         match pair.fault {
@@ -377,7 +381,8 @@ impl Shared {
             }
             Fault::Stall if !pair.resumed.load(Ordering::Relaxed) => {
                 if first {
-                    // Long enough to be noticed, or not. What waited passes afterwards, and a bit more; then it is cut.
+                    // Sometimes long enough to be noticed. Afterwards the delayed data and a little
+                    // more passes; then it is cut.
                     let time = Duration::from_millis(300 + bytes.len() as u64 % 1000);
                     *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
                     while self.stalled(pair) {}
@@ -404,8 +409,8 @@ fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// End it with RST.
+/// Closes with RST.
 fn reset(stream: &TcpStream) {
-    // Where that is not to be had, it ends in order.
+    // If that is not possible, it closes normally.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

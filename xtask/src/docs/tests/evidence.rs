@@ -1,5 +1,4 @@
-//! docs/security.md and docs/field.md say of each statement what shows it. Here: that all of that
-//! is there.
+//! docs/security.md and docs/field.md name the evidence for each statement. Here: that it exists.
 
 use std::fs;
 use std::path::Path;
@@ -24,7 +23,7 @@ pub fn rust_sources() -> String {
     all
 }
 
-/// What is not there of the things that one cell names.
+/// The names in a cell that do not exist.
 fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
     let mut missing = Vec::new();
     let mut look = |found: bool, what: &str| {
@@ -41,7 +40,7 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
             };
             look(found, span);
         }
-        // Behind the tests of Rust, if there are any.
+        // After the Rust tests, if there are any.
         let rest = part.rsplit_once("`, ").map_or(part, |(_, rest)| rest);
         if rest.contains('`') {
             continue;
@@ -50,7 +49,7 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
         let source = match source_name {
             "interop" => scenarios.to_owned(),
             path if Path::new(path).extension().is_some() => fs::read_to_string(root().join(path)).unwrap_or_default(),
-            // In words: the same as in the row before, a whole suite.
+            // Prose: the same as in the row before, a whole suite.
             _ => continue,
         };
         look(!source.is_empty(), source_name);
@@ -66,7 +65,7 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
     missing
 }
 
-/// The last cell of each row of the tables whose last column says what shows the rest.
+/// The last cell of each row in tables whose last column is "shown by".
 fn shown_by(page: &str) -> Vec<&str> {
     let (mut found, mut in_table) = (Vec::new(), false);
     for line in page.lines() {
@@ -84,14 +83,14 @@ fn shown_by(page: &str) -> Vec<&str> {
 }
 
 #[test]
-fn what_shows_that_a_statement_holds_is_there() {
+fn the_evidence_for_each_statement_exists() {
     let (rust, scenarios) = (rust_sources(), read("xtask/src/interop/scenarios/mod.rs"));
     for name in ["docs/security.md", "docs/field.md"] {
         let page = read(name);
         let cells = shown_by(&page);
         assert!(cells.len() > 15, "{name}: {}", cells.len());
-        let not_there: Vec<String> = cells.iter().flat_map(|cell| missing(cell, &rust, &scenarios)).collect();
-        assert!(not_there.is_empty(), "{name} names what is not there: {not_there:#?}");
+        let absent: Vec<String> = cells.iter().flat_map(|cell| missing(cell, &rust, &scenarios)).collect();
+        assert!(absent.is_empty(), "{name} names missing evidence: {absent:#?}");
     }
 }
 
@@ -101,7 +100,7 @@ fn tests_in(source: &str) -> Vec<&str> {
 }
 
 #[test]
-fn each_test_of_the_field_is_in_its_table() {
+fn field_md_lists_each_field_test() {
     let page = read("docs/field.md");
     let folder = fs::read_dir(root().join("tests/field")).unwrap().flatten();
     let sources: Vec<String> = folder.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
@@ -112,11 +111,11 @@ fn each_test_of_the_field_is_in_its_table() {
 }
 
 #[test]
-fn what_is_not_there_is_missed() {
+fn missing_evidence_is_reported() {
     let scenarios = "name: \"trust\"";
-    let named = "`a_test_that_nobody_has_written_yet_`; fuzz target `nothing`; c_tests/malicious_broker.c: no such script; c_tests/none.c; interop: trust, none";
+    let named = "`a_test_that_does_not_exist_`; fuzz target `nothing`; c_tests/malicious_broker.c: no such script; c_tests/none.c; interop: trust, none";
     assert_eq!(
         missing(named, "", scenarios),
-        ["a_test_that_nobody_has_written_yet_", "nothing", "c_tests/malicious_broker.c: no such script", "c_tests/none.c", "interop: none"]
+        ["a_test_that_does_not_exist_", "nothing", "c_tests/malicious_broker.c: no such script", "c_tests/none.c", "interop: none"]
     );
 }

@@ -1,5 +1,5 @@
-//! Each source file says at its beginning, in two or three lines, what lives in it. Here: that it does, not that it is true.
-//! Files that a command makes say which one instead.
+//! Each source file starts with two or three lines that say what it contains. Here: that they
+//! exist, not that they are true. Generated files name the command that generates them instead.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,8 @@ use crate::project::root;
 
 const ENDINGS: &[&str] = &["rs", "c", "h", "cpp", "js", "py", "awk", "sh"];
 
-/// One line does if it says as much as two short ones.
-const ENOUGH: usize = 60;
+/// A single line suffices if it is this long.
+const MIN_LENGTH: usize = 60;
 
 fn sources() -> Vec<PathBuf> {
     let (mut found, mut left) = (Vec::new(), vec![root()]);
@@ -27,7 +27,7 @@ fn sources() -> Vec<PathBuf> {
     found
 }
 
-/// The words of the comment that a text opens with, line by line.
+/// The leading comment of a file, line by line.
 fn file_header(text: &str) -> Vec<&str> {
     let mut lines = text.lines().skip_while(|line| line.starts_with("#!") || line.trim().is_empty() || *line == "#pragma once").peekable();
     let mut said = Vec::new();
@@ -46,35 +46,35 @@ fn file_header(text: &str) -> Vec<&str> {
     said
 }
 
-/// What is lacking, if anything is.
-fn fault(text: &str) -> Option<&'static str> {
+/// What is missing, if anything.
+fn problem(text: &str) -> Option<&'static str> {
     let said = file_header(text);
     if said.iter().any(|line| line.contains("do not edit, run `cargo xtask ")) {
         return None;
     }
     match said.as_slice() {
-        [] => Some("begins without a comment that says what lives there"),
-        [line] if line.chars().count() < ENOUGH => Some("says too little of what lives there"),
+        [] => Some("starts without a comment that says what it contains"),
+        [line] if line.chars().count() < MIN_LENGTH => Some("has too short a leading comment"),
         _ => None,
     }
 }
 
 #[test]
-fn every_source_file_opens_with_what_lives_in_it() {
+fn every_source_file_starts_by_saying_what_it_contains() {
     let short = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();
-    let faults: Vec<String> = sources()
+    let problems: Vec<String> = sources()
         .iter()
-        .filter_map(|path| fault(&fs::read_to_string(path).unwrap()).map(|what| format!("{} {what}", short(path))))
+        .filter_map(|path| problem(&fs::read_to_string(path).unwrap()).map(|what| format!("{} {what}", short(path))))
         .collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 
 #[test]
-fn file_headers_are_found_in_every_language_and_missed_where_there_are_none() {
+fn file_headers_are_found_in_every_language_and_missing_ones_reported() {
     assert_eq!(file_header("#!/bin/sh\n# One.\n#\n# Two.\nset -e # no\n"), ["One.", "Two."]);
     assert_eq!(file_header("//! One.\n//! Two.\n\n//! Three.\n"), ["One.", "Two."]);
     assert_eq!(file_header("#pragma once\n\n/* One.\n * Two. */\n/* Three. */\n"), ["One.", "Two."]);
-    assert!(fault("#include <stdio.h>\n").is_some() && fault("use std::fs;\n").is_some() && fault("").is_some());
-    assert!(fault("/* Tests. */\n").is_some());
-    assert_eq!(fault("/*\n * Made by a tool: do not edit, run `cargo xtask header`.\n */\n"), None);
+    assert!(problem("#include <stdio.h>\n").is_some() && problem("use std::fs;\n").is_some() && problem("").is_some());
+    assert!(problem("/* Tests. */\n").is_some());
+    assert_eq!(problem("/*\n * Made by a tool: do not edit, run `cargo xtask header`.\n */\n"), None);
 }

@@ -1,5 +1,6 @@
-//! The clouds that devices with Mongoose OS go to, each played by a mosquitto that required what that cloud required. Here: how it is set up for
-//! that. What is said to them is in talks.rs; who may come in with a signed token, decides token_auth.c.
+//! Clouds used with Mongoose OS, each emulated by a mosquitto with that cloud's requirements. Here:
+//! the broker's configuration. The scenarios are in scenarios.rs; token_auth.c checks signed
+//! tokens.
 
 mod scenarios;
 
@@ -18,10 +19,10 @@ use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, installed};
 
-/// For compiling token_auth.c.
+/// To compile token_auth.c.
 pub const PACKAGES: &[Package] = &[installed("mosquitto-dev"), installed("libmosquitto-dev"), installed("libssl-dev")];
 
-/// A cloud. Observers have a endpoint of their own, where nothing is demanded but what its `quirks` say.
+/// An emulated cloud. Observers have an endpoint of their own that imposes only `quirks`.
 struct Cloud {
     name: &'static str,
     retains: bool,
@@ -29,9 +30,9 @@ struct Cloud {
     quirks: &'static str,
     /// Options for the apps' endpoint.
     required: String,
-    /// Who may do what there, as mosquitto's `acl_file` has it.
+    /// Access rules for apps, in mosquitto's `acl_file` syntax.
     rules: String,
-    /// Options of the keeper, if there is one.
+    /// Options of the token_auth plugin; empty for none.
     token_auth: Vec<(&'static str, String)>,
 }
 
@@ -86,17 +87,17 @@ fn written(file: PathBuf, text: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Compile the plugin.
+/// Compiles the plugin.
 fn token_auth(dir: &Path) -> Result<PathBuf> {
     let plugin = dir.join("token_auth.so");
     let mut cc = Command::new("cc");
     cc.args(["-Wall", "-Wextra", "-shared", "-fPIC", "-o"]).arg(&plugin);
     cc.arg(project::root().join("xtask/src/interop/clouds/token_auth.c")).arg("-lcrypto");
-    project::run(&mut cc).context("the plugin that checks tokens does not compile")?;
+    project::run(&mut cc).context("the token_auth plugin does not compile")?;
     Ok(plugin)
 }
 
-/// Have openssl make something in `dir`.
+/// Runs openssl in `dir`.
 fn openssl(dir: &Path, args: &str) -> Result<()> {
     let mut command = Command::new("openssl");
     project::run(command.args(args.split_whitespace()).current_dir(dir).stderr(std::process::Stdio::null()))

@@ -1,4 +1,5 @@
-//! Conversations with the clouds: a device of each, as its library drives the API, and the other side of it, played here.
+//! Scenarios with clouds: the app is a device that uses the API as that cloud's library does; the
+//! cloud's side is played here.
 
 use anyhow::{Context, Result};
 
@@ -10,7 +11,7 @@ use crate::interop::observer::{self, Observer};
 use crate::interop::scenarios::Scenario;
 use crate::interop::transport::Transport;
 
-/// Each is held once, with the broker that plays the cloud.
+/// Each runs once, with the broker that emulates the cloud.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "aws",
@@ -26,19 +27,19 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "azure",
-        about: "Azure IoT Hub: user name and token freed when they are sent",
+        about: "Azure IoT Hub: user name and token freed once they are sent",
         transports: &[Transport::Tls],
         run: azure,
     },
     Scenario {
         name: "watson",
-        about: "IBM Watson: a copied configuration, changed and set at run time",
+        about: "IBM Watson: the configuration is copied, changed and applied at run time",
         transports: &[Transport::Tls],
         run: watson,
     },
     Scenario {
         name: "hivemq",
-        about: "HiveMQ: plain and open, or with user name and password over TLS and WebSocket",
+        about: "HiveMQ: anonymous over TCP, or with user name and password over TLS and WebSocket",
         transports: &[Transport::Tcp, Transport::Tls, Transport::Wss],
         run: hivemq,
     },
@@ -50,10 +51,10 @@ pub const ALL: &[Scenario] = &[
     },
 ];
 
-/// The apps that they use.
+/// The apps that these scenarios use.
 pub const APPS: &[&str] = &["aws", "azure", "gcp", "hivemq", "mosquitto", "watson"];
 
-/// As what it is at the endpoint: the lines in which mosquitto tells of a client that comes.
+/// mosquitto's log lines of connections with this client id.
 fn arrivals(broker: &Running, id: &str) -> Vec<String> {
     let words = format!(" as {id} (");
     broker.log().into_iter().filter(|line| line.contains("New client connected") && line.contains(&words)).collect()
@@ -66,20 +67,20 @@ fn aws(fixture: &Fixture) -> Result<()> {
         retains: false,
         quirks: "max_qos 1",
         required: String::new(),
-        // The name in its certificate says what is its own.
+        // The name in the certificate determines the thing's own topics.
         rules: "pattern readwrite $aws/things/%u/shadow/#\npattern read things/%u/#\n".into(),
         token_auth: Vec::new(),
     };
     let ca = |ending: &str| fixture.files.path(&format!("ca.{ending}")).display().to_string();
-    // As AWS makes them: with an RSA key.
+    // AWS issues certificates with RSA keys.
     openssl(&fixture.dir, &format!("req -newkey rsa:2048 -nodes -keyout thing.key -out thing.csr -subj /CN={THING}"))?;
     let signing = format!("x509 -req -in thing.csr -CA {} -CAkey {} -CAcreateserial -days 2 -out thing.pem", ca("pem"), ca("key"));
     openssl(&fixture.dir, &signing)?;
     let file = |name: &str| fixture.dir.join(name).display().to_string();
 
     let broker = fixture.broker_of(&cloud, "broker", fixture.transport)?;
-    fixture.check(observer::publish(&broker, "x", "x", 2, false).is_err(), "this cloud hangs up on QoS 2")?;
-    fixture.check(observer::publish(&broker, "x", "x", 1, true).is_err(), "this cloud hangs up on who wants a message retained")?;
+    fixture.check(observer::publish(&broker, "x", "x", 2, false).is_err(), "this cloud closes the connection on QoS 2")?;
+    fixture.check(observer::publish(&broker, "x", "x", 1, true).is_err(), "this cloud closes the connection on a retained message")?;
     let mut service = fixture.observer(&broker, &["$aws/things/#"], None)?;
     let settings = [
         ("aws.thing_name", THING),
@@ -97,23 +98,23 @@ fn aws(fixture: &Fixture) -> Result<()> {
     app.finish()?;
     let came = arrivals(&broker, THING);
     let named = came.iter().filter(|line| line.contains(&format!("u'{THING}'"))).count();
-    fixture.check(named == 2, "the broker knows the thing by its certificate, each time")
+    fixture.check(named == 2, "the broker identifies the thing by its certificate, each time")
 }
 
-/// Be the shadow, for one connection of the thing.
+/// Plays the shadow service for one connection of the thing.
 fn shadow(fixture: &Fixture, broker: &Running, service: &mut Observer, thing: &str) -> Result<()> {
     let topic = |rest: &str| format!("$aws/things/{thing}/shadow/{rest}");
     let say = |rest: &str, what: &str| observer::publish(broker, &topic(rest), what, 1, false);
     let get = service.next_on(&topic("get"))?;
-    fixture.check(get.qos == 1, "what the thing publishes at QoS 2 comes at QoS 1, and it stays connected")?;
-    // As large as a shadow may be.
+    fixture.check(get.qos == 1, "messages that the thing publishes at QoS 2 arrive at QoS 1, and it stays connected")?;
+    // The largest possible shadow.
     say("get/accepted", &format!(r#"{{"version":1,"state":{{"reported":{{"notes":"{}"}}}}}}"#, "n".repeat(8000)))?;
     let first = service.next_on(&topic("update"))?;
-    fixture.check(first.payload.contains("\"first\""), "the thing reports")?;
+    fixture.check(first.payload.contains("\"first\""), "the thing reports its state")?;
     say("update/accepted", r#"{"version":2,"state":{"reported":{"light":0}},"clientToken":"first"}"#)?;
     say("update/delta", r#"{"version":3,"state":{"light":1}}"#)?;
     let second = service.next_on(&topic("update"))?;
-    fixture.check(second.payload.contains("\"light\":1"), "the thing does what is wanted of it, and reports")?;
+    fixture.check(second.payload.contains("\"light\":1"), "the thing applies the desired state and reports it")?;
     say("update/accepted", r#"{"version":4,"state":{"reported":{"light":1}},"clientToken":"second"}"#)
 }
 
@@ -153,7 +154,7 @@ fn gcp_with(fixture: &Fixture, kind: &str, private: &str, public: String) -> Res
         ("gcp.registry", "rather-a-large-registry"),
         ("gcp.device", DEVICE),
         ("gcp.key", private),
-        // A second of life, beyond the half minute in which it is renewed.
+        // Valid for a second beyond the half minute before expiry at which it is renewed.
         ("gcp.token_ttl", "31"),
         ("gcp.late", "2"),
     ];
@@ -166,11 +167,11 @@ fn gcp_with(fixture: &Fixture, kind: &str, private: &str, public: String) -> Res
     let lines = app.finish()?;
     let said = |word: &str| broker.log().iter().filter(|line| line.contains(&format!("token_auth: {word} {id}, "))).count();
     fixture.check(
-        said("out of date") == 2 && said("accepted,") == 3,
-        &format!("{kind}: two tokens were out of date, three were good, for an id of {} bytes", id.len()),
+        said("expired") == 2 && said("accepted,") == 3,
+        &format!("{kind}: two tokens were expired, three were valid, for a client id of {} bytes", id.len()),
     )?;
     let refusals = lines.iter().filter(|line| line.contains("MQTT0 CONNACK 5: the client is not authorized")).count();
-    fixture.check(refusals == 2, "the log says why a token is refused, each time")
+    fixture.check(refusals == 2, "the log says why each token is refused")
 }
 
 fn azure(fixture: &Fixture) -> Result<()> {
@@ -179,7 +180,8 @@ fn azure(fixture: &Fixture) -> Result<()> {
     let rules = "pattern write devices/%c/messages/events/#\npattern read devices/%c/messages/devicebound/#\npattern readwrite $iothub/#\n";
     let mut cloud =
         Cloud { name: "azure", retains: true, quirks: "max_qos 1", required: String::new(), rules: rules.into(), token_auth: Vec::new() };
-    // A name that needs no look-up, and is in the certificate. The port is known only when the broker runs: the user name is without it.
+    // A name that needs no lookup and is in the certificate. The port is known only once the broker
+    // runs, so the user name does not contain it.
     let host = "localhost";
     cloud.token_auth = vec![
         ("scheme", "sas".into()),
@@ -196,7 +198,7 @@ fn azure(fixture: &Fixture) -> Result<()> {
     for _ in 0..2 {
         stranger.process.wait_for_text("MQTT0 CONNACK 5: the client is not authorized")?;
     }
-    fixture.check(arrivals(&broker, DEVICE).is_empty(), "with another key nobody comes in")?;
+    fixture.check(arrivals(&broker, DEVICE).is_empty(), "with a wrong key no connection is accepted")?;
     drop(stranger);
 
     let mut service = fixture.observer(&broker, &["$iothub/#", "devices/#"], None)?;
@@ -211,20 +213,20 @@ fn azure(fixture: &Fixture) -> Result<()> {
     app.finish()?;
     let came = arrivals(&broker, DEVICE);
     let named = came.iter().filter(|line| line.contains(&format!("u'{host}/{DEVICE}/?api-version=2021-04-12'"))).count();
-    fixture.check(named == 2, "user name and token are what they were when they were sent, each time")
+    fixture.check(named == 2, "user name and token arrive intact, each time")
 }
 
-/// Be the hub, for one connection of the device.
+/// Plays the hub for one connection of the device.
 fn hub(fixture: &Fixture, broker: &Running, service: &mut Observer, device: &str, times: i32) -> Result<()> {
     let say = |topic: &str, what: &str| observer::publish(broker, topic, what, 1, false);
     service.next_on(&format!("$iothub/twin/GET/?$rid={times}"))?;
     say(&format!("$iothub/twin/res/200/?$rid={times}"), r#"{"desired":{"interval":30},"reported":{}}"#)?;
     say(&format!("$iothub/methods/POST/reboot/?$rid=7{times}"), "{}")?;
     let answer = service.next_on(&format!("$iothub/methods/res/200/?$rid=7{times}"))?;
-    fixture.check(answer.payload == r#"{"done":true}"#, "the answer to a method goes to the topic that names the request")?;
+    fixture.check(answer.payload == r#"{"done":true}"#, "the response to a method goes to the topic of the request")?;
     say(&format!("devices/{device}/messages/devicebound/a"), "hello, device")?;
     let telemetry = service.next_on(&format!("devices/{device}/messages/events/"))?;
-    fixture.check(telemetry.qos == 1, "telemetry for QoS 2 comes at QoS 1")
+    fixture.check(telemetry.qos == 1, "telemetry published at QoS 2 arrives at QoS 1")
 }
 
 fn watson(fixture: &Fixture) -> Result<()> {
@@ -242,7 +244,7 @@ fn watson(fixture: &Fixture) -> Result<()> {
         ("watson.client_id", ID),
         ("watson.token", TOKEN),
         ("watson.ca_cert", ca.as_str()),
-        // For the first connection it is plain.
+        // The first connection is plain.
         ("mqtt.ssl_ca_cert", ""),
     ];
     let mut app = fixture.app_with("watson", &settings)?;
@@ -252,19 +254,19 @@ fn watson(fixture: &Fixture) -> Result<()> {
     app.tells("event 2")?;
     seen_there.wait_for("iot-2/evt/status/fmt/json", r#"{"d":{"connection":1}}"#)?;
     app.kill()?;
-    fixture.check(arrivals(&open, "d:quickstart:sensor:watson-app").len() == 1, "quickstart sees a device without a name to log in by")?;
+    fixture.check(arrivals(&open, "d:quickstart:sensor:watson-app").len() == 1, "quickstart sees a device without a user name")?;
     let came = arrivals(&registered, ID);
     let proper = matches!(&came[..], [line] if line.contains("u'use-token-auth'") && line.contains(" c1,"));
-    fixture.check(proper, "the registered device comes once, with the id, user name and token of its own")?;
+    fixture.check(proper, "the registered device connects once, with its id, user name and token")?;
     let leaked = seen_there.all().iter().any(|message| !message.payload.contains(r#""connection":1"#));
-    fixture.check(!leaked, "nothing that is for the one goes to the other")
+    fixture.check(!leaked, "no message goes to the wrong broker")
 }
 
-/// What a broker required that is not open to everybody.
+/// Credentials for brokers without anonymous access.
 const LOGIN: (&str, &str) = ("device-1", "a long password, with blanks: \"and\" more");
 
 fn hivemq(fixture: &Fixture) -> Result<()> {
-    // The public one is open; those in its cloud are not.
+    // The public broker is open; those in HiveMQ's cloud are not.
     let login = (fixture.transport != Transport::Tcp).then_some(LOGIN);
     let mut broker = fixture.broker("broker", Setup { login, persistent: true, ..Setup::default() })?;
     let (user, password) = login.unwrap_or_default();
@@ -272,10 +274,10 @@ fn hivemq(fixture: &Fixture) -> Result<()> {
     let mut seen = fixture.observer(&broker, &[&topic("state"), &topic("reading")], None)?;
     let mut app = fixture.app("hivemq", &broker, &[("mqtt.user", user), ("mqtt.pass", password)])?;
     let online = seen.next_on(&topic("state"))?;
-    fixture.check(online.payload == "online", "the device says that it is there")?;
+    fixture.check(online.payload == "online", "the device reports that it is online")?;
     fixture.publish(&broker, &topic("ask"), "anna")?;
     let reading = seen.next_on(&topic("reading"))?;
-    fixture.check(reading.qos == 2 && reading.payload == r#"{"for":"anna","celsius":21.5}"#, "a reading comes at QoS 2")?;
+    fixture.check(reading.qos == 2 && reading.payload == r#"{"for":"anna","celsius":21.5}"#, "a reading arrives at QoS 2")?;
     app.tells("read 1")?;
     broker.save()?;
     broker.kill();
@@ -285,12 +287,11 @@ fn hivemq(fixture: &Fixture) -> Result<()> {
     app.kill()?;
     later.wait_for(&topic("state"), "offline")?;
     let after = fixture.observer(&broker, &[&topic("state")], None)?.next("the retained state")?;
-    fixture
-        .check(after.retained && after.payload == "offline", "after a death of the broker and one of the device, its last will is retained")
+    fixture.check(after.retained && after.payload == "offline", "after a crash of the broker and then of the device, its will is retained")
 }
 
 fn counter(fixture: &Fixture) -> Result<()> {
-    // Transport TCP once open to everybody, and once not.
+    // Plain TCP is tried with and without anonymous access.
     let logins: &[_] = if fixture.transport == Transport::Tcp { &[None, Some(LOGIN)] } else { &[Some(LOGIN)] };
     for (i, &login) in logins.iter().enumerate() {
         let mut broker = fixture.broker(&format!("broker{i}"), Setup { login, ..Setup::default() })?;

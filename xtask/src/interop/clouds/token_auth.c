@@ -1,13 +1,13 @@
 /*
- * A plugin for mosquitto that lets in whom a cloud would let in: by a signed token as password.
+ * A plugin for mosquitto that authenticates clients as clouds do: by a signed token as password.
  *
  *   plugin_opt_scheme    jwt: signed with ES256 or RS256; sas: with HMAC-SHA256
  *   plugin_opt_key       jwt: a file with the public key; sas: the device's key in base64
- *   plugin_opt_client    the one client id that may come
- *   plugin_opt_user      sas: its user name
- *   plugin_opt_resource  jwt: the audience; sas: what is asked for, as written in the token
+ *   plugin_opt_client    the only client id that may connect
+ *   plugin_opt_user      sas: the user name
+ *   plugin_opt_resource  jwt: the audience; sas: the resource, as written in the token
  *
- * What it decides, and why, is in mosquitto's log.
+ * Each decision and its reason are in mosquitto's log.
  */
 
 #include <mosquitto.h>
@@ -55,7 +55,7 @@ static int fits(const char *data, size_t len, const unsigned char *sig, size_t s
   return good;
 }
 
-/* NULL if the token is good, else what is wrong with it. */
+/* NULL if the token is valid, else what is wrong with it. */
 static const char *judge_jwt(const char *token) {
   unsigned char header[MAX] = {0}, claims[MAX] = {0}, raw[MAX], *sig = raw;
   char audience[MAX + 16];
@@ -66,7 +66,7 @@ static const char *judge_jwt(const char *token) {
   if (decode(token, dot - token, header) < 0 || decode(dot + 1, second - dot - 1, claims) < 0 || sig_len <= 0) return "no token";
   if (strstr((char *) header, elliptic ? "\"ES256\"" : "\"RS256\"") == NULL) return "another algorithm";
   if (elliptic) {
-    /* The two numbers, one after the other; OpenSSL wants them in DER. */
+    /* JWT concatenates the two numbers; OpenSSL needs them in DER. */
     ECDSA_SIG *pair = ECDSA_SIG_new();
     unsigned char *der = NULL;
     ECDSA_SIG_set0(pair, BN_bin2bn(raw, sig_len / 2, NULL), BN_bin2bn(raw + sig_len / 2, sig_len / 2, NULL));
@@ -80,11 +80,11 @@ static const char *judge_jwt(const char *token) {
   snprintf(audience, sizeof(audience), "\"aud\":\"%s\"", s_resource);
   if (strstr((char *) claims, audience) == NULL) return "for another audience";
   if (number((char *) claims, "\"iat\":") > time(NULL) + 600) return "not valid yet";
-  if (number((char *) claims, "\"exp\":") <= time(NULL)) return "out of date";
+  if (number((char *) claims, "\"exp\":") <= time(NULL)) return "expired";
   return NULL;
 }
 
-/* Undo %XX, in place. */
+/* Decodes %XX in place. */
 static void unescape(char *text) {
   char *to = text;
   unsigned code;
@@ -110,7 +110,7 @@ static const char *judge_sas(const char *token) {
   snprintf(text, sizeof(text), "%s\n%s", resource, until);
   HMAC(EVP_sha256(), key, decode(s_key, strlen(s_key), key), (unsigned char *) text, strlen(text), wanted, &len);
   if (decode(sig, strlen(sig), got) != (int) len || memcmp(wanted, got, len) != 0) return "a wrong signature";
-  if (atoll(until) <= time(NULL)) return "out of date";
+  if (atoll(until) <= time(NULL)) return "expired";
   return NULL;
 }
 
@@ -118,8 +118,8 @@ static int on_connect(int event, void *data, void *arg) {
   struct mosquitto_evt_basic_auth *who = data;
   const char *id = mosquitto_client_id(who->client), *wrong = NULL;
   (void) event, (void) arg;
-  if (id == NULL || strcmp(id, s_client) != 0) wrong = "another client id";
-  if (wrong == NULL && s_user[0] != '\0' && (who->username == NULL || strcmp(who->username, s_user) != 0)) wrong = "another user name";
+  if (id == NULL || strcmp(id, s_client) != 0) wrong = "wrong client id";
+  if (wrong == NULL && s_user[0] != '\0' && (who->username == NULL || strcmp(who->username, s_user) != 0)) wrong = "wrong user name";
   if (wrong == NULL && who->password == NULL) wrong = "no token";
   if (wrong == NULL) wrong = strcmp(s_scheme, "jwt") == 0 ? judge_jwt(who->password) : judge_sas(who->password);
   mosquitto_log_printf(MOSQ_LOG_NOTICE, "token_auth: %s %s, password of %zu bytes", wrong != NULL ? wrong : "accepted,", id,

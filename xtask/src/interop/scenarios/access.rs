@@ -1,5 +1,5 @@
-//! Brokers that do not let everybody do everything: who may log in, who may subscribe to what.
-//! TLS that one side does not trust: opening.rs.
+//! Brokers with access control: who may log in, who may subscribe to what. Untrusted TLS is in
+//! handshake.rs.
 
 use anyhow::Result;
 
@@ -10,17 +10,17 @@ pub fn login(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup { login: Some(("device", "right")), ..Setup::default() })?;
     let wrong = [("mqtt.user", "device"), ("mqtt.pass", "wrong"), ("login.refusals", "3"), ("mqtt.reconnect_timeout_max", "10")];
     let lines = fixture.app("login", &broker, &wrong)?.finish()?;
-    // Brokers differ in which of the two they say.
+    // Brokers differ in which of the two they send.
     let causes = ["MQTT0 CONNACK 4: user name or password are wrong", "MQTT0 CONNACK 5: the client is not authorized"];
     let refusals = lines.iter().filter(|line| causes.iter().any(|cause| line.contains(cause))).count();
-    fixture.check(refusals == 3, "the log says why a connection is refused, each time")?;
+    fixture.check(refusals == 3, "the log says why each connection is refused")?;
     let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse::<u32>().ok();
     let waits: Vec<_> = lines.iter().filter_map(wait).collect();
     let doubled = matches!(waits[..], [first, second, ..] if first < 150 && second > first * 3 / 2);
     fixture.check(doubled, "each wait after a refusal is longer than the one before")?;
 
     fixture.app("subscriptions", &broker, &[("mqtt.user", "device"), ("mqtt.pass", "right")])?.finish()?;
-    fixture.check(true, "with the right password all goes well")
+    fixture.check(true, "with the right password everything works")
 }
 
 pub fn refusal(fixture: &Fixture) -> Result<()> {

@@ -1,4 +1,5 @@
-//! What an app says, seen by a program by other hands: tshark reads the capture that `--pcap` makes. And the lines that `--trace` prints of it.
+//! tshark, as an independent decoder, reads the capture that `--pcap` writes. Also checks the lines
+//! that `--trace` prints.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use crate::interop::broker::Setup;
 use crate::interop::fixture::Fixture;
 
-/// What tshark finds in a file: the given fields of each packet that passes the filter.
+/// The given fields of each packet in a file that matches the filter.
 fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
     let mut command = Command::new("tshark");
     command.arg("-r").arg(file).args(["-Y", filter, "-T", "fields"]);
@@ -26,7 +27,7 @@ pub fn capture(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let file = fixture.dir.join("app.pcap");
     let printed = fixture.app_with_capture("subscriptions", &broker, &file)?.finish()?;
-    // Several packets may come in one portion; then their types stand in one line.
+    // A segment may contain several packets; their types are then on one line.
     let types = tshark(&file, "mqtt", &["mqtt.msgtype"])?.join(",");
     let types: Vec<&str> = types.split(',').collect();
     fixture.check(types.starts_with(&["1", "2", "8"]), &format!("tshark sees CONNECT, CONNACK, SUBSCRIBE (types {types:?})"))?;
@@ -35,7 +36,7 @@ pub fn capture(fixture: &Fixture) -> Result<()> {
     }
     let topics = tshark(&file, "mqtt.msgtype == 3", &["mqtt.topic"])?.join(",");
     fixture.check(topics.split(',').any(|topic| topic == "subs/x"), "tshark sees the topics of messages")?;
-    // Segments that are lost, doubled or out of order; packets that are malformed.
+    // Lost, duplicated or reordered segments; malformed packets.
     let wrong = tshark(&file, "tcp.analysis.flags || _ws.malformed || _ws.expert.severity >= 0x600000", &["frame.number", "_ws.col.Info"])?;
     fixture.check(wrong.is_empty(), &format!("tshark finds nothing wrong {wrong:?}"))?;
     let traced: Vec<&str> = printed.iter().filter(|line| line.starts_with("trace ")).map(String::as_str).collect();
@@ -43,6 +44,6 @@ pub fn capture(fixture: &Fixture) -> Result<()> {
     for what in [" <- CONNACK 0", " -> SUBSCRIBE ", " <- SUBACK ", "\"subs/x\"", " -> UNSUBSCRIBE ", " <- UNSUBACK "] {
         fixture.check(traced.iter().any(|line| line.contains(what)), &format!("the trace shows{what}"))?;
     }
-    let remarked: Vec<_> = traced.iter().filter(|line| line.contains("  ! ") && !line.contains(" closed ")).collect();
-    fixture.check(remarked.is_empty(), &format!("the trace finds nothing unusual {remarked:?}"))
+    let flagged: Vec<_> = traced.iter().filter(|line| line.contains("  ! ") && !line.contains(" closed ")).collect();
+    fixture.check(flagged.is_empty(), &format!("the trace flags no anomalies {flagged:?}"))
 }

@@ -1,5 +1,5 @@
-//! Messages there and back, on a connection that stays up: also too large ones, and byte by byte.
-//! Connections that break: session.rs.
+//! Message delivery over a connection that stays up: all QoS levels, oversized messages, byte by
+//! byte. Broken connections are in session.rs.
 
 use anyhow::{Context, Result};
 
@@ -15,9 +15,9 @@ pub fn qos(fixture: &Fixture) -> Result<()> {
     let settings = [("qos.lowered", &*quirks.downgrades_qos.to_string()), ("qos.kept", wildcard("kept/#", "kept/1"))];
     fixture.app("qos", &broker, &settings)?.finish()?;
     let mut later = fixture.observer(&broker, &[wildcard("kept/#", "kept/3")], None)?;
-    let first = later.next("what is retained")?;
+    let first = later.next("the retained message")?;
     let expected = first.topic == "kept/3" && first.retained && (first.qos == 1 || !quirks.downgrades_qos) && first.payload == "for later";
-    fixture.check(expected, "another client that comes later gets the retained message, marked as such")
+    fixture.check(expected, "a client that subscribes later gets the retained message, flagged as retained")
 }
 
 pub fn subscriptions(fixture: &Fixture) -> Result<()> {
@@ -30,10 +30,10 @@ pub fn bytewise(fixture: &Fixture) -> Result<()> {
     let link = Link::bytewise(broker.endpoint)?;
     let address = link.address.to_string();
     fixture.app("subscriptions", &broker, &[("mqtt.server", &address)])?.finish()?;
-    fixture.check(true, "all of it comes and goes one byte at a time")
+    fixture.check(true, "everything works one byte at a time")
 }
 
-/// In the log for each message that is skipped.
+/// Logged for each skipped message.
 const SKIPPED: &str = "is over mqtt.recv_mbuf_limit, dropped: big/";
 
 pub fn oversized(fixture: &Fixture) -> Result<()> {
@@ -43,7 +43,7 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
         std::fs::write(&file, "x".repeat(size)).with_context(|| format!("cannot write {}", file.display()))?;
         Ok::<_, anyhow::Error>(file)
     };
-    // Transport WebSocket mosquitto takes its time: see docs/interop.md.
+    // Over WebSocket mosquitto sends large messages slowly: see docs/interop.md.
     let (large, huge) = (file("large", 10_000)?, file("huge", if fixture.transport.is_websocket() { 20_000 } else { 1_000_000 })?);
     observer::publish_file(&broker, "big/retained", &large, 1, true)?;
 
@@ -61,9 +61,9 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
     let lines = app.finish()?;
     let count = |text: &str| lines.iter().filter(|line| line.contains(text)).count();
     fixture
-        .check(count(SKIPPED) == 4 && count("CONNACK 0") == 1, "so is one at each QoS, up to a megabyte, on a connection that stays up")?;
+        .check(count(SKIPPED) == 4 && count("CONNACK 0") == 1, "so is one at each QoS, up to a megabyte, while the connection stays up")?;
 
-    // Else the broker sends it again, as it must, when the app subscribes again.
+    // Otherwise the broker rightly sends it again when the app subscribes again.
     observer::publish(&broker, "big/retained", "", 1, true)?;
     fixture.publish(&broker, "big/last", "end")?;
     let lines = fixture.app("oversized", &broker, &[])?.finish()?;

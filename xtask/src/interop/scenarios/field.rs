@@ -1,5 +1,5 @@
-//! What brokers and links do to devices in the field, with a real broker: the rows of docs/field.md that need one.
-//! In virtual time, and with many more brokers: tests/field.rs.
+//! Behaviour of brokers and links in the field, with a real broker: the rows of docs/field.md that
+//! need one. tests/field.rs covers the rest in virtual time.
 
 use anyhow::Result;
 
@@ -17,15 +17,15 @@ pub fn field(fixture: &Fixture) -> Result<()> {
     cut(fixture)
 }
 
-/// How many of these lines have this text in them.
+/// Number of lines that contain this text.
 fn count(lines: &[String], text: &str) -> usize {
     lines.iter().filter(|line| line.contains(text)).count()
 }
 
-/// A log line for each connection.
+/// Logged for each connection.
 const CONNECTED: &str = "MQTT0 CONNACK 0";
 
-/// A message that is larger than the broker takes, with good ones behind it.
+/// A message larger than the broker accepts, followed by valid ones.
 fn hang_up(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("limited", Setup { lines: "max_packet_size 2000\n", ..Setup::default() })?;
     let mut observer = fixture.observer(&broker, &["field/out/#"], None)?;
@@ -40,10 +40,10 @@ fn hang_up(fixture: &Fixture) -> Result<()> {
             numbers.push(number);
         }
     }
-    fixture.check(numbers.iter().copied().eq(0..23), "23 good messages get past the large one, in order")?;
+    fixture.check(numbers.iter().copied().eq(0..23), "23 valid messages behind the large one arrive, in order")?;
     fixture.check(
         !all.iter().any(|message| message.topic == "field/out/large"),
-        "the broker takes no message that is larger than it allows",
+        "the broker does not deliver a message that exceeds its limit",
     )?;
     let named = "the broker hangs up on message 1, set aside: field/out/large (50";
     fixture.check(count(&lines, named) == 1, "the log names it once, with packet ID, topic and size")?;
@@ -56,7 +56,7 @@ fn hang_up(fixture: &Fixture) -> Result<()> {
     )
 }
 
-/// One subscription of three refused by SUBACK 0x80.
+/// One of three subscriptions refused by SUBACK 0x80.
 fn refused(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("refusing", Setup { refused: Some("forbidden/#"), ..Setup::default() })?;
     let mut app = fixture.app("field", &broker, &[("field.part", "refused")])?;
@@ -66,10 +66,10 @@ fn refused(fixture: &Fixture) -> Result<()> {
     let lines = app.finish()?;
     fixture
         .check(count(&lines, "the broker refuses the subscription to forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
-    fixture.check(count(&lines, CONNECTED) == 1, "over one connection")
+    fixture.check(count(&lines, CONNECTED) == 1, "the connection stays up")
 }
 
-/// The same by hanging up, as AWS IoT does it.
+/// The same, refused by hanging up, as AWS IoT does.
 fn policy(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("policy", Setup::default())?;
     let link = Link::forbidding(broker.endpoint, b"forbidden/x")?;
@@ -83,11 +83,13 @@ fn policy(fixture: &Fixture) -> Result<()> {
     fixture.check(named == 1, "the log names the subscription that the broker hangs up on")?;
     let connections = count(&lines, CONNECTED);
     let cuts = link.cuts();
-    fixture
-        .check(connections <= 10 && connections == cuts + 1, &format!("{connections} connections, {cuts} of them ended for it, at most 10"))
+    fixture.check(
+        connections <= 10 && connections == cuts + 1,
+        &format!("{connections} connections, at most 10, {cuts} of them cut by the policy"),
+    )
 }
 
-/// More messages at QoS 2 than may be in flight wait for a session.
+/// More queued QoS 2 messages for a session than may be in flight.
 fn waiting(fixture: &Fixture, name: &str, lines: &'static str) -> Result<()> {
     const MESSAGES: usize = 1000;
     let broker = fixture.broker(name, Setup { lines, ..Setup::default() })?;
@@ -102,7 +104,7 @@ fn waiting(fixture: &Fixture, name: &str, lines: &'static str) -> Result<()> {
     fixture.check(count(&lines, CONNECTED) == 1, &format!("the log has one connection ({name})"))
 }
 
-/// Messages at QoS 2 over links that are cut, with a new session at each connection and with one that is kept.
+/// QoS 2 messages over links that are cut, with clean sessions and with a persistent one.
 fn cut(fixture: &Fixture) -> Result<()> {
     const MESSAGES: usize = 400;
     const CUTS: usize = 40;

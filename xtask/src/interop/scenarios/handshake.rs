@@ -1,4 +1,4 @@
-//! Connections that do not come to MQTT: TLS that one side does not trust, WebSocket that the server does not give.
+//! Connections that fail before MQTT: untrusted TLS, refused WebSocket.
 
 use anyhow::Result;
 
@@ -7,10 +7,11 @@ use crate::interop::fixture::Fixture;
 use crate::interop::transport::Transport;
 use crate::interop::web::{Answer, Server};
 
-/// So many attempts are looked at.
+/// Number of attempts to observe.
 const TIMES: usize = 3;
 
-/// The app tries, `TIMES` times, in vain; each time it is told, and the log has this in it.
+/// The app fails to connect `TIMES` times; each time it gets an event, and the log contains
+/// `cause`.
 fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
     let times = TIMES.to_string();
     let mut all = vec![("mqtt.server", server), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
@@ -24,7 +25,8 @@ fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&s
     fixture.check(longer, &format!("{what}: each wait is longer than the one before"))
 }
 
-/// The app cannot even begin, `TIMES` times; each time the log has this in it. As with the original, no event tells of it.
+/// The app cannot start to connect, `TIMES` times; each time the log contains `cause`. As with the
+/// original, there is no event.
 fn cannot_start(fixture: &Fixture, what: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
     let nowhere = [("mqtt.server", "127.0.0.1:1"), ("mqtt.reconnect_timeout_max", "10")];
     let mut app = fixture.app_with("login", &[&nowhere, settings].concat())?;
@@ -41,18 +43,24 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
     match fixture.transport {
         Transport::Cert => {
             let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
-            fails_to_connect(fixture, "no certificate of ours", &endpoint, &none, "it may want a certificate of ours (ssl_cert, ssl_key)")?;
+            fails_to_connect(fixture, "no client certificate", &endpoint, &none, "it may want a certificate of ours (ssl_cert, ssl_key)")?;
             let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
-            cannot_start(fixture, "a key of another certificate", &unfit, "does not belong to the certificate in")?;
+            cannot_start(fixture, "a key that belongs to another certificate", &unfit, "does not belong to the certificate in")?;
             let keyless = [("mqtt.ssl_key", "")];
             cannot_start(
                 fixture,
-                "no key, neither in a file of its own nor with the certificate",
+                "no key, neither in its own file nor with the certificate",
                 &keyless,
                 "ssl_key, not set, so in ssl_cert: no usable key",
             )?;
             let unknown = [("mqtt.ssl_cert", &*path("stranger.pem")), ("mqtt.ssl_key", &*path("stranger.key"))];
-            fails_to_connect(fixture, "a certificate by nobody", &endpoint, &unknown, "it does not know who issued our certificate")?;
+            fails_to_connect(
+                fixture,
+                "a certificate from an unknown issuer",
+                &endpoint,
+                &unknown,
+                "it does not know who issued our certificate",
+            )?;
         }
         Transport::Psk => {
             let wrong = [("mqtt.ssl_psk_key", "ffffffffffffffffffffffffffffffff")];
@@ -68,21 +76,21 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
         }
         _ => {
             let stranger = [("mqtt.ssl_ca_cert", &*path("stranger.pem"))];
-            // The authority's own certificate, if the broker sends that along.
+            // The CA's own certificate, if the broker sends it along.
             fails_to_connect(
                 fixture,
-                "a CA that is not the broker's",
+                "a CA other than the broker's",
                 &endpoint,
                 &stranger,
                 "unknown CA: the certificate of \"CN=interop ",
             )?;
             let missing = [("mqtt.ssl_ca_cert", "nothing.pem")];
-            cannot_start(fixture, "a CA file that is not there", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
+            cannot_start(fixture, "a missing CA file", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
             let typo = [("mqtt.ssl_cipher_suites", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA265")];
             cannot_start(fixture, "a cipher suite that does not exist", &typo, "is it TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256?")?;
             let other = fixture.broker("other", Setup { wrong_host: true, ..Setup::default() })?;
             fails_to_connect(fixture, "a certificate for another name", &other.endpoint.to_string(), &[], "elsewhere.example")?;
-            // The name is compared where no look-up is needed for it, too, unless that is turned off.
+            // The name is also checked where no lookup is needed, unless that is turned off.
             let by_name = format!("localhost:{}", other.endpoint.port());
             fails_to_connect(
                 fixture,
@@ -94,16 +102,16 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
         }
     }
     fixture.app("subscriptions", &broker, &[])?.finish()?;
-    fixture.check(true, "with the right settings all goes well")
+    fixture.check(true, "with the right settings everything works")
 }
 
 pub fn handshake(fixture: &Fixture) -> Result<()> {
     let no_mqtt = "the server does not speak MQTT over WebSocket; check mqtt.ws_path";
     let servers = [
-        ("a server that says 404", Answer::NotFound, "30", "the server does not agree to WebSocket: 404 Not Found; check mqtt.ws_path"),
-        ("a server that says nothing", Answer::Nothing, "0.5", "no connection within 500 ms (mqtt.connect_timeout), closing"),
-        ("WebSocket without a sub-protocol", Answer::Protocol(""), "30", no_mqtt),
-        ("WebSocket with another sub-protocol", Answer::Protocol("Sec-WebSocket-Protocol: chat\r\n"), "30", no_mqtt),
+        ("a server that answers 404", Answer::NotFound, "30", "the server does not agree to WebSocket: 404 Not Found; check mqtt.ws_path"),
+        ("a server that does not answer", Answer::Nothing, "0.5", "no connection within 500 ms (mqtt.connect_timeout), closing"),
+        ("WebSocket without a subprotocol", Answer::Protocol(""), "30", no_mqtt),
+        ("WebSocket with another subprotocol", Answer::Protocol("Sec-WebSocket-Protocol: chat\r\n"), "30", no_mqtt),
     ];
     for (what, answer, timeout, cause) in servers {
         let server = if fixture.transport == Transport::Wss {

@@ -1,4 +1,5 @@
-//! The conversations: each is a function that sets a fixture and looks at what happens on it. One table lists them all.
+//! The scenarios: each is a function that starts brokers and apps through a fixture and checks what
+//! happens. A table lists them all.
 
 mod access;
 mod capture;
@@ -15,16 +16,16 @@ use super::fixture::Fixture;
 use super::transport::Transport;
 use crate::setup::{Package, program};
 
-/// A conversation with a broker.
+/// A scenario with a broker.
 pub struct Scenario {
     pub name: &'static str,
     pub about: &'static str,
-    /// The kinds of connection that it is held over.
+    /// The transports that it runs with.
     pub transports: &'static [Transport],
     pub run: fn(&Fixture) -> Result<()>,
 }
 
-/// The apps that they use: directories of interop/ or examples/.
+/// The apps of the scenarios: directories of interop/ or examples/.
 pub const APPS: &[&str] = &[
     "backup",
     "cut",
@@ -44,54 +45,49 @@ pub const APPS: &[&str] = &[
     "will",
 ];
 
-/// What has nothing to do with the kind of connection is looked at once.
+/// For scenarios that do not depend on the transport.
 const TCP_ONLY: &[Transport] = &[Transport::Tcp];
 const ALL_TRANSPORTS: &[Transport] = &Transport::ALL;
 
-/// What they take beside a broker.
+/// Needed besides a broker.
 pub const PACKAGES: &[Package] = &[program("tshark", "tshark")];
 
-/// In the order in which they start: those that take longest come first.
+/// In starting order: the longest first.
 pub const ALL: &[Scenario] = &[
     Scenario {
         name: "qos",
-        about: "messages at each QoS, retained, empty and large ones, counted one by one",
+        about: "messages at each QoS, retained, empty and large, each counted",
         transports: ALL_TRANSPORTS,
         run: delivery::qos,
     },
     Scenario {
         name: "direct_calls",
-        about: "a short program compiled with one line of cc against the SDK",
+        about: "a short program compiled against the SDK with a single call of cc",
         transports: TCP_ONLY,
         run: programs::direct_calls,
     },
     Scenario {
         name: "cut",
-        about: "messages both quirks over a connection that is cut again and again",
+        about: "messages both ways over a connection that is cut repeatedly",
         transports: ALL_TRANSPORTS,
         run: session::cut,
     },
     Scenario {
         name: "field",
-        about: "a message or a subscription that the broker hangs up on, 1,000 waiting messages, a cut link at QoS 2",
+        about: "a message or subscription that makes the broker hang up, 1,000 queued messages, QoS 2 over a link that is cut",
         transports: TCP_ONLY,
         run: field::field,
     },
     Scenario {
         name: "session",
-        about: "sessions that outlive the app and the broker, messages both quirks meanwhile",
+        about: "sessions that outlive app and broker, with messages both ways meanwhile",
         transports: ALL_TRANSPORTS,
         run: session::session,
     },
-    Scenario {
-        name: "backup",
-        about: "from the broker to its backup when it dies, and back",
-        transports: ALL_TRANSPORTS,
-        run: servers::backup,
-    },
+    Scenario { name: "backup", about: "failover to the backup broker, and back", transports: ALL_TRANSPORTS, run: servers::backup },
     Scenario {
         name: "reconfigure",
-        about: "disconnect, connect, another broker at run time",
+        about: "disconnect, connect, switch to another broker at run time",
         transports: TCP_ONLY,
         run: servers::reconfigure,
     },
@@ -99,7 +95,7 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "refusal", about: "a subscription that the broker's access rules forbid", transports: TCP_ONLY, run: access::refusal },
     Scenario {
         name: "will",
-        about: "the last will of an app that is killed, or will_on_exit; retained or not",
+        about: "the will of an app that is killed or disconnects; retained or not",
         transports: ALL_TRANSPORTS,
         run: session::will,
     },
@@ -117,7 +113,7 @@ pub const ALL: &[Scenario] = &[
     },
     Scenario {
         name: "multi_connection",
-        about: "three connections at once, to two brokers",
+        about: "three connections to two brokers",
         transports: ALL_TRANSPORTS,
         run: servers::multi_connection,
     },
@@ -125,34 +121,34 @@ pub const ALL: &[Scenario] = &[
     Scenario { name: "two_brokers", about: "examples/two_brokers between two brokers", transports: TCP_ONLY, run: programs::two_brokers },
     Scenario {
         name: "offline_queue",
-        about: "examples/offline_queue while its broker is away",
+        about: "examples/offline_queue while its broker is down",
         transports: TCP_ONLY,
         run: programs::offline_queue,
     },
-    Scenario { name: "tls", about: "examples/tls, with a certificate on either side", transports: &[Transport::Cert], run: programs::tls },
+    Scenario { name: "tls", about: "examples/tls, with certificates on both sides", transports: &[Transport::Cert], run: programs::tls },
     Scenario {
         name: "will_on_exit",
-        about: "examples/telemetry under valgrind, up to its end",
+        about: "examples/telemetry under valgrind until it exits",
         transports: &[Transport::Tcp, Transport::Tls, Transport::Ws],
         run: programs::will_on_exit,
     },
     Scenario {
         name: "trust",
-        about: "TLS that one of both does not trust: certificates and keys that are wrong or missing",
+        about: "untrusted TLS: wrong or missing certificates and keys",
         transports: &[Transport::Tls, Transport::Cert, Transport::Psk, Transport::Wss],
         run: handshake::trust,
     },
     Scenario {
         name: "handshake",
-        about: "a server that does not agree to WebSocket, or does not answer",
+        about: "a server that refuses WebSocket or does not answer",
         transports: &[Transport::Ws, Transport::Wss],
         run: handshake::handshake,
     },
     Scenario {
         name: "capture",
-        about: "what --pcap writes, read by tshark, and what --trace prints",
+        about: "output of --pcap, read by tshark, and of --trace",
         transports: &[Transport::Tcp, Transport::Tls, Transport::Ws],
         run: capture::capture,
     },
-    Scenario { name: "bytewise", about: "a link that passes on one byte at a time", transports: ALL_TRANSPORTS, run: delivery::bytewise },
+    Scenario { name: "bytewise", about: "a link that forwards one byte at a time", transports: ALL_TRANSPORTS, run: delivery::bytewise },
 ];

@@ -1,5 +1,5 @@
-//! Apps that are not made for these tests, or not built by them: examples, a program compiled by hand.
-//! What they show is theirs; here is the other side.
+//! Apps that are not written for these tests, or are built differently: examples, a program
+//! compiled with cc. The apps bring their own checks; this plays the other side.
 
 use std::process::Command;
 
@@ -40,10 +40,10 @@ pub fn two_brokers(fixture: &Fixture) -> Result<()> {
         waiting -= usize::from(line.ends_with("near is connected") || line.ends_with("far is connected"));
         (waiting == 0).then_some(())
     })?;
-    // A message that is retained comes whenever the subscription is in place.
+    // A retained message arrives no matter when the subscription becomes active.
     observer::publish(&near, "sensor/kitchen", "21.5", 1, true)?;
     let up = seen_far.next_on("two_brokers-app/sensor/kitchen")?;
-    fixture.check(up.payload == "21.5", "examples/two_brokers passes a reading on to the far broker")?;
+    fixture.check(up.payload == "21.5", "examples/two_brokers forwards a reading to the far broker")?;
     observer::publish(&far, "two_brokers-app/switch/lamp", "on", 1, true)?;
     let down = seen_near.next_on("switch/lamp")?;
     fixture.check(down.payload == "on", "and a command to the near one")?;
@@ -56,10 +56,10 @@ pub fn offline_queue(fixture: &Fixture) -> Result<()> {
     app.process.wait_for_text("reading 0 has arrived")?;
     broker.kill();
     app.process.wait_for_text("the queue is full: reading ")?;
-    fixture.check(true, "examples/offline_queue tells which reading is given up for a newer one")?;
+    fixture.check(true, "examples/offline_queue reports which reading was dropped for a newer one")?;
     broker.restart()?;
     app.process.wait_for_text("has arrived")?;
-    fixture.check(true, "what is left arrives when the broker is back")?;
+    fixture.check(true, "the rest arrives once the broker is back")?;
     app.kill()
 }
 
@@ -85,18 +85,19 @@ pub fn will_on_exit(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "will_on_exit-app/end", "now")?;
     app.tells("freed")?;
     let status = app.process.wait_for_end()?;
-    fixture.check(status.success(), "valgrind sees no error and nothing lost")?;
+    fixture.check(status.success(), "valgrind reports no errors and no leaks")?;
     let lines = app.process.lines();
     let counted = lines.iter().any(|line| line.contains("HEAP SUMMARY"));
-    fixture.check(counted, "memory was counted at the end")?;
+    fixture.check(counted, "valgrind printed its heap summary")?;
     let kept = lines.windows(4).find(|lines| {
-        // Who asks, asks through malloc() and the like; what the system keeps for others is its own.
+        // Allocations are made through malloc() and similar; those that the system makes on behalf
+        // of others do not count.
         let ours = |line: &str| line.contains("mgos_mqtt::") || line.contains("(mgos_mqtt");
         lines[0].contains("in loss record") && lines[2..].iter().any(|line| ours(line))
     });
     fixture.check(
         kept.is_none(),
-        &format!("after mgos_mqtt_conn_free() the library keeps no memory{}", kept.map_or(String::new(), |at| at.join("\n"))),
+        &format!("after mgos_mqtt_conn_free() the library holds no memory{}", kept.map_or(String::new(), |at| at.join("\n"))),
     )
 }
 
@@ -105,7 +106,7 @@ pub fn direct_calls(fixture: &Fixture) -> Result<()> {
     let output = Command::new(std::env::current_exe()?).arg("sdk").output().context("cannot run this program again")?;
     let said = String::from_utf8_lossy(&output.stdout);
     let line = said.lines().map(str::trim).find(|line| line.starts_with("cc app.c ")).with_context(|| {
-        format!("cargo xtask sdk does not say how to compile an app: {said}{}", String::from_utf8_lossy(&output.stderr))
+        format!("cargo xtask sdk does not print how to compile an app: {said}{}", String::from_utf8_lossy(&output.stderr))
     })?;
     let source = project::root().join("interop/direct_calls/app.c");
     std::fs::copy(&source, fixture.dir.join("app.c")).with_context(|| format!("cannot copy {}", source.display()))?;
@@ -114,7 +115,7 @@ pub fn direct_calls(fixture: &Fixture) -> Result<()> {
     fixture.check(
         compiled.status.success() && messages.is_empty(),
         &format!(
-            "the line of cc that cargo xtask sdk prints compiles an app without a word{}{messages}",
+            "the cc command printed by cargo xtask sdk compiles an app without warnings{}{messages}",
             if messages.is_empty() { "" } else { ": " }
         ),
     )?;

@@ -1,18 +1,18 @@
-//! More than one broker: the backup, another configuration, several connections at once.
+//! More than one broker: failover, reconfiguration, multiple connections.
 
 use anyhow::Result;
 
 use crate::interop::broker::Setup;
 use crate::interop::fixture::Fixture;
 
-/// What the app of `backup` prints when an answer has come to its subscription.
+/// Printed by the `backup` app when a message arrives through its subscription.
 const ANSWERED: &str = "ok ";
 
 pub fn backup(fixture: &Fixture) -> Result<()> {
     let mut primary = fixture.broker("primary", Setup::default())?;
     let mut second = fixture.broker("backup", Setup::default())?;
     let address = second.endpoint.to_string();
-    // It has a configuration of its own, all of it.
+    // The backup has a complete configuration of its own.
     let transport = fixture.transport.settings(fixture.files);
     let transport: Vec<_> = transport.iter().map(|(key, value)| (key.replacen("mqtt.", "mqtt1.", 1), value)).collect();
     let mut settings =
@@ -26,14 +26,14 @@ pub fn backup(fixture: &Fixture) -> Result<()> {
     primary.kill();
     app.process.wait_for_text("MQTT0 switching to mqtt1")?;
     app.tells("connected 2")?;
-    fixture.check(true, "when the broker dies, the app goes to its backup")?;
+    fixture.check(true, "when the broker dies, the app switches to the backup")?;
     fixture.publish(&second, "backup/answer", "well")?;
     app.process.wait_for_text(ANSWERED)?;
     second.kill();
     primary.restart()?;
     app.process.wait_for_text("MQTT0 switching to mqtt")?;
     app.tells("connected 3")?;
-    fixture.check(true, "when the backup dies, the app goes back")?;
+    fixture.check(true, "when the backup dies, the app switches back")?;
     fixture.publish(&primary, "backup/answer", "well")?;
     app.finish().map(drop)
 }
@@ -48,7 +48,7 @@ pub fn reconfigure(fixture: &Fixture) -> Result<()> {
         fixture.publish(broker, "change/end", "end")?;
         observer.next_on("change/end")?;
         let steps: Vec<_> = observer.all().into_iter().map(|message| message.payload).collect();
-        fixture.check(steps.join(" ") == expected, "each message arrives once, at the broker of its time")?;
+        fixture.check(steps.join(" ") == expected, "each message arrives once, at the broker configured at that time")?;
     }
     Ok(())
 }

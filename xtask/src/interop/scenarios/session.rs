@@ -1,5 +1,5 @@
-//! What a broker keeps for an app that is away: its session, what was under way, its last will.
-//! With one broker; several are in servers.rs.
+//! What a broker keeps for an app that is offline: its session, messages in flight, its will. With
+//! one broker; servers.rs has more.
 
 use anyhow::Result;
 
@@ -8,10 +8,10 @@ use crate::interop::fixture::Fixture;
 use crate::interop::link::{self, Link};
 use crate::interop::observer::{self, Message};
 
-/// At each QoS.
+/// Per QoS.
 const MESSAGES: usize = 40;
 
-/// Where apps publish, and their `mqtt.clean_session`.
+/// Topic prefixes of the publishing apps, and their `mqtt.clean_session`.
 const OUT: [(&str, &str); 2] = [("session/out", "false"), ("session/clean", "true")];
 
 pub fn session(fixture: &Fixture) -> Result<()> {
@@ -30,7 +30,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     broker.restart()?;
     fixture.app("session", &broker, &[keeps_order, ("session.messages", &count)])?.finish()?;
 
-    // The one who is to receive has a session too, as nobody can say who comes back first.
+    // The receiver has a session too, as either side may reconnect first.
     let filters = OUT.map(|(out, _)| format!("{out}/+"));
     let filters = [filters[0].as_str(), &filters[1]];
     let observer = fixture.observer(&broker, &filters, Some("receiver"))?;
@@ -49,12 +49,12 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     broker.restart()?;
     apps.into_iter().try_for_each(|app| app.finish().map(drop))?;
     let mut observer = fixture.observer(&broker, &filters, Some("receiver"))?;
-    // Not every broker holds back what is new until it has sent what it kept.
+    // Not every broker sends queued messages before new ones.
     for (out, _) in OUT {
         observer.wait_for_all(&format!("{out}/1"), MESSAGES)?;
         observer.wait_for_all(&format!("{out}/2"), MESSAGES)?;
     }
-    // After all that was published, so that nothing is missed that comes twice.
+    // Published last, so that any duplicate arrives before it.
     fixture.publish(&broker, "session/out/end", "")?;
     observer.next_on("session/out/end")?;
     let all = observer.all();
@@ -68,7 +68,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
             got.sort_by_key(|number| number.parse::<usize>().ok());
         }
         let what =
-            format!("{MESSAGES} messages at QoS {qos} and clean_session {clean}, published while the broker was away, arrive once{order}");
+            format!("{MESSAGES} messages at QoS {qos} and clean_session {clean}, published while the broker was down, arrive once{order}");
         if !got.iter().eq(&lines) {
             eprintln!("{topic}: {got:?}");
         }
@@ -82,8 +82,8 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
     const MESSAGES: usize = 150;
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["cut/out/+", "field/out/clean"], None)?;
-    // The first lets everyone subscribe; the others end within packets of every kind.
-    // What comes before MQTT is cut, too.
+    // The first connection lasts until everyone has subscribed; the others end within packets of
+    // all types, or during the handshake.
     let handshake_bytes = fixture.transport.handshake_bytes();
     let mut budgets = link::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] = 1000 + 2 * handshake_bytes;
@@ -98,7 +98,7 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
         ("cut.once", once),
     ];
     let mut app = fixture.app("cut", &broker, &settings)?;
-    // Beside it, one with a new session at each connection.
+    // In parallel, an app with a clean session.
     let mut budgets = link::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] += handshake_bytes;
     let link_of_clean = Link::start(broker.endpoint, budgets)?;
@@ -143,30 +143,30 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     fixture.app("will", &broker, &[("will.leave", "true")])?.finish()?;
     fixture.publish(&broker, "will/mark", "")?;
     observer.next_on("will/state")?;
-    fixture.check(observer.next("the mark")?.topic == "will/mark", "an app that disconnects will_on_exit no will")?;
+    fixture.check(observer.next("the mark")?.topic == "will/mark", "no will is published after DISCONNECT")?;
 
     let mut app = fixture.app("will", &broker, &[])?;
     app.tells("connected")?;
-    // What it says of itself first has arrived, so that the will comes after it.
+    // Its first message has arrived, so that the will comes after it.
     observer.next_on("will/state")?;
     app.kill()?;
     let will = observer.next("the will")?;
     fixture.check(will.topic == "will/state" && will.payload == "gone", "the will of an app that is killed is published")?;
     let mut later = fixture.observer(&broker, &["will/#"], None)?;
     fixture.publish(&broker, "will/mark", "")?;
-    fixture.check(later.next("the mark")?.topic == "will/mark", "a will is not retained unless that is asked for")?;
+    fixture.check(later.next("the mark")?.topic == "will/mark", "a will is not retained by default")?;
 
     let mut app = fixture.app("will", &broker, &[("mqtt.will_retain", "true")])?;
     app.tells("connected")?;
     observer.next_on("will/state")?;
     app.kill()?;
     observer.wait_for("will/state", "gone")?;
-    // A broker with several threads may pass a message on before it keeps it in place of the one before.
+    // A multi-threaded broker may forward a message before it replaces the retained one.
     let will = loop {
         let message = fixture.observer(&broker, &["will/state"], None)?.next("the retained will")?;
         if message.payload != "here" {
             break message;
         }
     };
-    fixture.check(will.payload == "gone" && will.retained, "a retained will is there for who comes later")
+    fixture.check(will.payload == "gone" && will.retained, "a retained will is available to later subscribers")
 }
