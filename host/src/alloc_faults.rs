@@ -1,17 +1,19 @@
-//! Memory that runs out on demand, for tests: built with the feature `alloc_faults` and linked with `-Wl,--wrap` for malloc(), calloc(),
-//! realloc() and strdup(), a program has its C code and the mqtt library fail to allocate as MGOS_HOST_ALLOC_FAULTS says.
+//! Simulated allocation failures for tests: in a program built with the feature `alloc_faults` and
+//! linked with `-Wl,--wrap` for malloc(), calloc(), realloc() and strdup(), allocations of C code
+//! and the mqtt library fail as MGOS_HOST_ALLOC_FAULTS says.
 //!
-//! Counted is what the main task asks for from the start of the libraries on. The Rust of the host is exempt: it stands for a system that
-//! keeps its own affairs in order, and ends the process without memory. Where a device's system would allocate, [`fails`] is asked.
+//! Counts allocations of the main task, starting with the initialisation of libraries. The host's
+//! own Rust code is exempt: it stands for a system that always has memory for itself, and aborts if
+//! it has none. Where a device's system would allocate, the host calls [`fails`].
 //!
-//! The mqtt library's own calls can be told from all others, by the apps and the system: these are compiled so that they call
-//! `mgos_host_other_malloc()` and so on.
+//! Calls by apps and the system are compiled to `mgos_host_other_malloc()` and so on, which
+//! distinguishes them from those of the mqtt library.
 
-/// Set to N for the Nth allocation to fail, or to N% for so many of a hundred, at random. With `library:` before it, the mqtt library's
-/// own allocations are counted alone, and alone may fail.
+/// N makes the Nth allocation fail; N% makes that percentage fail at random. The prefix `library:`
+/// restricts counting and failing to the mqtt library's allocations.
 const VARIABLE: &str = "MGOS_HOST_ALLOC_FAULTS";
 
-/// Without the feature nothing fails; to ask for it is a mistake.
+/// Without the feature nothing fails; requesting it is an error.
 #[cfg(not(feature = "alloc_faults"))]
 mod never {
     pub(crate) const fn fails() -> bool {
@@ -24,7 +26,7 @@ mod never {
 
     pub(crate) fn begin() -> Result<(), String> {
         match std::env::var_os(super::VARIABLE) {
-            Some(_) => Err(format!("{} takes a host that is built with the feature alloc_faults", super::VARIABLE)),
+            Some(_) => Err(format!("{} needs a host built with the feature alloc_faults", super::VARIABLE)),
             None => Ok(()),
         }
     }
@@ -51,24 +53,24 @@ mod on_demand {
     #[derive(Clone, Copy)]
     enum Plan {
         Never,
-        /// This one, counted from 1.
+        /// The Nth, counted from 1.
         Nth(u64),
-        /// So many of a hundred; and what the next random number is made from.
+        /// A percentage, and the state of the random number generator.
         Percent(u64, u64),
     }
 
     thread_local! {
-        // Of the main task; other threads never get one.
+        // Set in the main task only.
         static PLAN: Cell<Option<Plan>> = const { Cell::new(None) };
         static MADE: Cell<u64> = const { Cell::new(0) };
         static FAILED: Cell<u64> = const { Cell::new(0) };
-        // Whether only the library's own are counted.
+        // Count the library's allocations only.
         static ONLY_LIBRARY: Cell<bool> = const { Cell::new(false) };
-        // How deep we are in the allocator of the host's Rust.
+        // Nesting depth within the allocator of the host's Rust code.
         static OWN: Cell<u32> = const { Cell::new(0) };
     }
 
-    /// Reads what is to fail, and begins to count.
+    /// Reads the configuration and starts counting.
     pub(crate) fn begin() -> Result<(), String> {
         let Ok(whole) = env::var(VARIABLE) else { return Ok(()) };
         let text = whole.strip_prefix("library:").unwrap_or(&whole);
@@ -77,14 +79,14 @@ mod on_demand {
             Some(percent) => percent.parse().ok().filter(|percent| *percent <= 100).map(|percent| Plan::Percent(percent, seed())),
             None => text.parse().ok().map(|n| if n == 0 { Plan::Never } else { Plan::Nth(n) }),
         };
-        let plan = plan.ok_or(format!("{VARIABLE} must be a number, or a percentage as in 1%, perhaps after library:, not {whole:?}"))?;
+        let plan = plan.ok_or(format!("{VARIABLE} must be a number, or a percentage like 1%, optionally after library:, not {whole:?}"))?;
         PLAN.set(Some(plan));
-        // SAFETY: a function without arguments.
+        // SAFETY: `report` takes no arguments.
         unsafe { libc::atexit(report) };
         Ok(())
     }
 
-    /// The same that makes rand() repeatable; never 0.
+    /// The same seed as for rand(); never 0.
     fn seed() -> u64 {
         let seed = env::var("MGOS_HOST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(1u64);
         (seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -94,12 +96,12 @@ mod on_demand {
         eprintln!("alloc faults: {} allocations, {} failed", MADE.get(), FAILED.get());
     }
 
-    /// Whether the allocation that the app or the system is about to make is to fail.
+    /// Whether the next allocation by the app or the system must fail.
     pub(crate) fn fails() -> bool {
         !ONLY_LIBRARY.get() && next_fails()
     }
 
-    /// Whether the next that is counted is to fail.
+    /// Counts an allocation; returns whether it must fail.
     fn next_fails() -> bool {
         let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
         let made = MADE.get() + 1;
@@ -126,18 +128,18 @@ mod on_demand {
         fn __real_strdup(text: *const c_char) -> *mut c_char;
     }
 
-    /// A function that allocates, as the library calls it, and as all others do.
+    /// Defines an allocation function for the library, and its variant for all other code.
     macro_rules! on_demand {
         ($real:ident, $wrap:ident, $other:ident, ($($name:ident: $type:ty),*) -> $result:ty) => {
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $wrap($($name: $type),*) -> $result {
-                // SAFETY: the caller's promise.
+                // SAFETY: upheld by the caller, see `# Safety`.
                 if next_fails() { ptr::null_mut() } else { unsafe { $real($($name),*) } }
             }
 
             #[unsafe(no_mangle)]
             unsafe extern "C" fn $other($($name: $type),*) -> $result {
-                // SAFETY: the caller's promise.
+                // SAFETY: upheld by the caller, see `# Safety`.
                 if fails() { ptr::null_mut() } else { unsafe { $real($($name),*) } }
             }
         };
@@ -148,14 +150,14 @@ mod on_demand {
     on_demand!(__real_realloc, __wrap_realloc, mgos_host_other_realloc, (block: *mut c_void, size: size_t) -> *mut c_void);
     on_demand!(__real_strdup, __wrap_strdup, mgos_host_other_strdup, (text: *const c_char) -> *mut c_char);
 
-    /// The allocator of the host's Rust, which marks what it asks for as its own.
+    /// The global allocator of Rust code, which marks its allocations as exempt.
     struct Own;
 
     #[global_allocator]
     static OWN_HEAP: Own = Own;
 
-    /// What the host's Rust asks for; by itself it need only say so where the standard library goes past the global allocator, as for a
-    /// thread.
+    /// Runs `work` with its allocations exempt. Called explicitly only where the standard library
+    /// bypasses the global allocator, as for threads.
     pub(crate) fn exempt<T>(work: impl FnOnce() -> T) -> T {
         OWN.set(OWN.get() + 1);
         let result = work();
@@ -163,25 +165,25 @@ mod on_demand {
         result
     }
 
-    // SAFETY: all is passed on to the system's allocator.
+    // SAFETY: everything is forwarded to the system's allocator.
     unsafe impl GlobalAlloc for Own {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: upheld by the caller, see `# Safety`.
             exempt(|| unsafe { System.alloc(layout) })
         }
 
         unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-            // SAFETY: the caller's promise.
+            // SAFETY: upheld by the caller, see `# Safety`.
             unsafe { System.dealloc(block, layout) };
         }
 
         unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: upheld by the caller, see `# Safety`.
             exempt(|| unsafe { System.alloc_zeroed(layout) })
         }
 
         unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-            // SAFETY: the caller's promise.
+            // SAFETY: upheld by the caller, see `# Safety`.
             exempt(|| unsafe { System.realloc(block, layout, size) })
         }
     }

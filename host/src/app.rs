@@ -1,6 +1,5 @@
-//! The life of an app on the host: arguments, config, libraries, mgos_app_init(),
-//! the main loop, the end. All that needs symbols of the app's own build is here
-//! and in config/.
+//! The life cycle of an app on the host: arguments, configuration, libraries, mgos_app_init(), main
+//! loop, shutdown. Everything that needs symbols of the app's own build is here and in config/.
 
 use std::{
     ffi::CStr,
@@ -23,7 +22,7 @@ use crate::{
     mgr, name_server, net, system, timers, trace,
 };
 
-/// How long a round waits at most, and so how far apart MG_EV_POLLs are.
+/// Longest wait of a round, and so the longest time between MG_EV_POLLs.
 const ROUND_MS: c_int = 100;
 
 /// `struct mgos_host_lib`
@@ -66,14 +65,14 @@ pub extern "C" fn mgos_sys_ro_vars_get_app() -> *const c_char {
     app_name().as_ptr()
 }
 
-/// What the arguments ask for.
+/// Parsed arguments.
 #[derive(Debug)]
 enum Parsed {
     Run(config::Sources, trace::Options),
     Help,
 }
 
-/// Reads the arguments that follow the program's name.
+/// Parses the arguments after the program's name.
 fn parse(args: impl IntoIterator<Item = String>) -> Result<Parsed, String> {
     let mut sources = config::Sources::default();
     let mut options = trace::Options::default();
@@ -85,7 +84,7 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Parsed, String> {
         };
         let mut value = |what| {
             let value = attached.clone().or_else(|| args.next());
-            value.ok_or(format!("{option} needs {what} after it"))
+            value.ok_or(format!("{option} needs {what}"))
         };
         match option {
             "--help" | "-h" => return Ok(Parsed::Help),
@@ -93,7 +92,7 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Parsed, String> {
             "--set" => sources.settings.push(value("KEY=VALUE")?),
             "--pcap" => options.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
             "--trace" => options.trace = true,
-            _ => return Err(format!("no such option: {arg}; --help lists what there is")),
+            _ => return Err(format!("unknown option: {arg}; see --help")),
         }
     }
     Ok(Parsed::Run(sources, options))
@@ -103,21 +102,21 @@ fn help(program: &str) -> String {
     format!(
         "Runs the Mongoose OS app {:?} on this machine, until SIGINT or SIGTERM.\n\n\
          Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]... [--pcap FILE] [--trace]\n\n\
-         \x20 --conf FILE.json  take config values from a file; a later one wins\n\
+         \x20 --conf FILE.json  read config values from a file; later files win\n\
          \x20 --set KEY=VALUE   set one config value; wins over files\n\
-         \x20 --pcap FILE       write what all connections say, before TLS, for Wireshark\n\
-         \x20 --trace           print a line for each MQTT packet, both ways\n\
+         \x20 --pcap FILE       capture all connections before TLS, for Wireshark\n\
+         \x20 --trace           print a line for each MQTT packet sent or received\n\
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
-         makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 is asked for addresses\n\
-         in place of the system.\n\n\
+         makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 resolves names\n\
+         instead of the system.\n\n\
          Config keys, with their types and defaults:\n{}",
         app_name(),
         config::keys()
     )
 }
 
-/// The first signal ends the main loop, a second one the process.
+/// The first signal stops the main loop, a second one the process.
 fn watch_signals() -> Result<(), String> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| format!("cannot handle signals: {e}"))?;
     let watch = move || {
@@ -132,7 +131,7 @@ fn watch_signals() -> Result<(), String> {
     thread.map(drop).map_err(|e| format!("cannot start a thread for signals: {e}"))
 }
 
-/// Libraries and app, in the order of a device. An error ends the process.
+/// Initialises libraries and app in the order of a device. An error ends the process.
 fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), String> {
     device::init()?;
     name_server::init()?;
@@ -141,11 +140,12 @@ fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), Strin
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;
     mgos_get_mgr();
-    // The system's own memory is there before any can run out: timers have a connection in common.
+    // Allocate the connection that timers share before allocations may fail: a device's system has
+    // its memory from the start.
     timers::mgos_clear_timer(timers::mgos_set_timer(0, 0, None, std::ptr::null_mut()));
     alloc_faults::begin()?;
     log!(Info, "{} on the host's Mongoose OS, process {}", app_name().to_string_lossy(), std::process::id());
-    // SAFETY: this base is NUL-terminated text's; a second claim is only reported.
+    // SAFETY: the name is NUL-terminated; registering a base twice is only logged.
     unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };
     // SAFETY: generated with the app: an array of that many rows.
     let libs = unsafe { std::slice::from_raw_parts(&raw const mgos_host_libs, mgos_host_num_libs as usize) };
@@ -157,7 +157,7 @@ fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), Strin
             return Err(format!("init of library {name:?} failed; the log says why"));
         }
     }
-    // SAFETY: the app's own, without arguments.
+    // SAFETY: the app's own function, without arguments.
     match unsafe { mgos_app_init() } {
         0 => {}
         result => return Err(format!("mgos_app_init() of the app failed with {result}; the log says why")),
@@ -169,22 +169,21 @@ fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), Strin
         system::mgos_get_free_heap_size(),
         system::mgos_get_min_free_heap_size()
     );
-    // SAFETY: this event comes with NULL.
+    // SAFETY: this event carries NULL.
     unsafe { events::trigger(INIT_DONE, std::ptr::null_mut()) };
     Ok(())
 }
 
 /// `mgos_host_main()`
 ///
-/// # Safety
-/// The arguments of main(), and called by it.
+/// # Safety Called by main() with its arguments.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
     crate::clock::uptime_micros();
-    // SAFETY: the app's own, without arguments.
+    // SAFETY: the app's own function, without arguments.
     unsafe { mgos_app_preinit() };
     let args: Vec<String> = (0..argc)
-        // SAFETY: main() gets that many strings.
+        // SAFETY: main() gets this many strings.
         .map(|i| unsafe { CStr::from_ptr(*argv.add(i as usize)) }.to_string_lossy().into_owned())
         .collect();
     let program = args.first().cloned().unwrap_or_default();
@@ -206,11 +205,11 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
     net::start();
     while !STOP.load(Relaxed) {
         global::run_invoked();
-        // SAFETY: this is the thread of the main loop.
+        // SAFETY: this is the main loop's thread.
         unsafe { global::mongoose_poll(ROUND_MS) };
     }
     log!(Info, "Stopping");
-    // SAFETY: no handler is running, this being the main loop.
+    // SAFETY: in the main loop, so no handler is running.
     unsafe {
         mgr::mg_mgr_free(mgos_get_mgr());
         abi::mgos_debug_flush();

@@ -1,6 +1,6 @@
-//! Looking on: what every connection says and hears, before TLS, for `--pcap` and `--trace`. Here: what is asked for,
-//! and each connection's beginning, data and end. The file is written in trace/capture.rs, lines are made in trace/packets.rs, WebSocket is taken
-//! off in trace/ws_unwrap.rs.
+//! Observes what every connection sends and receives, before TLS, for `--pcap` and `--trace`. Here:
+//! the options, and each connection's start, data and end. trace/capture.rs writes the file,
+//! trace/packets.rs makes the lines, trace/ws_unwrap.rs removes WebSocket framing.
 
 mod capture;
 mod format;
@@ -22,36 +22,36 @@ use capture::{Capture, Side, Stream};
 use packets::PacketTrace;
 use ws_unwrap::WsUnwrap;
 
-/// What the arguments ask for.
+/// Requested output.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
-    /// Where to write the capture.
+    /// File for the capture.
     pub(crate) pcap: Option<PathBuf>,
-    /// A line for each packet, on stderr.
+    /// Print a line for each packet on stderr.
     pub(crate) trace: bool,
 }
 
 static CAPTURE: OnceLock<Mutex<Capture>> = OnceLock::new();
-/// Since when lines are printed.
+/// When tracing started.
 static TRACE: OnceLock<Instant> = OnceLock::new();
-/// How many connections have been traced.
+/// Number of traced connections.
 static TRACED: AtomicU32 = AtomicU32::new(0);
 
-/// One connection that is looked at.
+/// An observed connection.
 pub(crate) struct Observed {
     here: Side,
     stream: Stream,
-    /// What is inside WebSocket, as a connection of its own.
+    /// The content of WebSocket frames, as a separate connection.
     unwrapped: Option<Stream>,
-    /// Of client and server.
+    /// Client and server.
     ws: [WsUnwrap; 2],
-    /// Its number, and what its lines are made from.
+    /// Its number, and its packet decoder.
     trace: Option<(u32, PacketTrace)>,
 }
 
-/// To be called once, before there is any connection.
+/// Called once, before there are connections.
 pub(crate) fn begin(options: &Options) -> Result<(), String> {
-    // These are the only calls, so nothing is there.
+    // Called only once, so the cells are empty.
     if let Some(file) = &options.pcap {
         let capture = Capture::create(file).map_err(|e| format!("--pcap: cannot write {}: {e}", file.display()))?;
         let _ = CAPTURE.set(Mutex::new(capture));
@@ -63,18 +63,19 @@ pub(crate) fn begin(options: &Options) -> Result<(), String> {
 }
 
 fn now() -> Duration {
-    // The machine's time: that of the app may be anything.
+    // The machine's time: the app may set its own to anything.
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// One line of the trace. Not to the log: its handlers may call anything, and the connection is in the midst of something.
+/// Prints a line of the trace. Not logged: log handlers may call anything, and the connection is in
+/// the middle of an operation.
 fn print(number: u32, text: &str) {
     if let Some(begin) = TRACE.get() {
         eprintln!("trace {:9.3} #{number} {text}", begin.elapsed().as_secs_f64());
     }
 }
 
-/// The connection is there: both sides can speak.
+/// The connection is established.
 pub(crate) fn opened(conn: Conn) {
     if CAPTURE.get().is_none() && TRACE.get().is_none() {
         return;
@@ -122,26 +123,26 @@ impl Observed {
     }
 }
 
-/// Does something with what is known of the connection. When the file can't be written it is the last time for it.
+/// Accesses the connection's state. If writing the file fails, capturing ends.
 fn with_observed(conn: Conn, what: impl FnOnce(&mut Observed) -> std::io::Result<()>) {
     let failed = conn.state(|s| s.observed.as_mut().and_then(|w| what(w).err()));
     if let (Some(e), Some(capture)) = (failed, CAPTURE.get()) {
-        eprintln!("--pcap: writing failed, and ends here: {e}");
+        eprintln!("--pcap: writing failed, capture stopped: {e}");
         lock(capture).end();
     }
 }
 
-/// Bytes have come in.
+/// Bytes were received.
 pub(crate) fn received(conn: Conn, bytes: &[u8]) {
     with_observed(conn, |w| w.data(w.here.other(), bytes));
 }
 
-/// Bytes have gone out.
+/// Bytes were sent.
 pub(crate) fn sent(conn: Conn, bytes: &[u8]) {
     with_observed(conn, |w| w.data(w.here, bytes));
 }
 
-/// The connection ends.
+/// The connection closed.
 pub(crate) fn closed(conn: Conn) {
     with_observed(conn, Observed::close);
     conn.state(|s| s.observed = None);

@@ -1,5 +1,6 @@
-//! A capture file of plain TCP, as Wireshark and tshark read it: packets are made up around what connections say, whatever was
-//! really around it on the network. Which connections there are, and when they speak, is not known here.
+//! Writes a capture file of plain TCP for Wireshark and tshark: packets are made up around the
+//! observed data, whatever the network carried. Not here: which connections exist, and when they
+//! send.
 
 use std::{fs::File, io, net::SocketAddr, path::Path, time::Duration};
 
@@ -9,7 +10,7 @@ use pcap_file::{
     pcap::{PcapHeader, PcapPacket, PcapWriter},
 };
 
-/// Where Wireshark expects MQTT, and WebSocket: whatever port it is really at, which may say TLS.
+/// Ports where Wireshark expects MQTT and WebSocket, in place of the actual one.
 const MQTT: u16 = 1883;
 const HTTP: u16 = 80;
 
@@ -29,7 +30,7 @@ impl Side {
     }
 }
 
-/// What a packet is for.
+/// Type of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark {
     Syn,
@@ -38,12 +39,12 @@ enum Mark {
     Ack,
 }
 
-/// One connection in the capture.
+/// A connection in the capture.
 pub(super) struct Stream {
     client: SocketAddr,
     server: SocketAddr,
     here: Side,
-    /// What each side sends next: client, server.
+    /// Next sequence numbers of client and server.
     next: [u32; 2],
     begun: bool,
 }
@@ -53,12 +54,12 @@ impl Stream {
         Stream { client, server, here, next: [1000, 5000], begun: false }
     }
 
-    /// One between the same two, for something else that they say.
+    /// Another connection between the same two, for other data.
     pub(super) fn another(&self) -> Stream {
         Stream::new(self.client, self.server, self.here)
     }
 
-    /// One packet, from the IP header on.
+    /// A packet, from the IP header on.
     fn packet(&mut self, from: Side, mark: Mark, data: &[u8]) -> io::Result<Vec<u8>> {
         let (us, them) = if from == Side::Client { (self.client, self.server) } else { (self.server, self.client) };
         let at = from as usize;
@@ -69,7 +70,7 @@ impl Stream {
             _ => PacketBuilder::ipv6(v6(us), v6(them), hops),
         };
         let mut tcp = ip.tcp(us.port(), them.port(), seq, u16::MAX);
-        // All but the first packet of all acknowledges.
+        // All but the very first packet have ACK set.
         if mark != Mark::Syn || from == Side::Server {
             tcp = tcp.ack(ack);
         }
@@ -94,7 +95,7 @@ fn v6(addr: SocketAddr) -> [u8; 16] {
     }
 }
 
-/// The file. Each packet is in it at once, however the program ends.
+/// The file. Each packet is flushed immediately, in case the program crashes.
 pub(super) struct Capture<W: io::Write = File>(Option<PcapWriter<W>>);
 
 impl Capture {
@@ -109,7 +110,7 @@ impl<W: io::Write> Capture<W> {
         Ok(Capture(Some(PcapWriter::with_header(writer, header).map_err(error)?)))
     }
 
-    /// Nothing more is written.
+    /// Stops writing.
     pub(super) fn end(&mut self) {
         self.0 = None;
     }
@@ -121,7 +122,7 @@ impl<W: io::Write> Capture<W> {
         writer.write_packet(&PcapPacket::new(at, len, &packet)).map(drop).map_err(error)
     }
 
-    /// The handshake, before the first data: only they tell at which port it belongs.
+    /// Writes the TCP handshake before the first data, when the port is known.
     fn begin(&mut self, stream: &mut Stream, port: u16, at: Duration) -> io::Result<()> {
         if std::mem::replace(&mut stream.begun, true) {
             return Ok(());
@@ -132,14 +133,14 @@ impl<W: io::Write> Capture<W> {
         self.write(stream, Side::Client, Mark::Ack, &[], at)
     }
 
-    /// One side says something.
+    /// One side sends data.
     pub(super) fn data(&mut self, stream: &mut Stream, from: Side, data: &[u8], at: Duration) -> io::Result<()> {
         self.begin(stream, if data.starts_with(b"GET ") { HTTP } else { MQTT }, at)?;
-        // Small enough for any IP packet.
+        // Fits into any IP packet.
         data.chunks(32_768).try_for_each(|data| self.write(stream, from, Mark::Data, data, at))
     }
 
-    /// Both sides are done.
+    /// Both sides close.
     pub(super) fn close(&mut self, stream: &mut Stream, at: Duration) -> io::Result<()> {
         self.begin(stream, MQTT, at)?;
         let here = stream.here;
@@ -162,7 +163,8 @@ mod tests {
     use etherparse::{NetSlice, SlicedPacket, TransportSlice};
     use pcap_file::pcap::PcapReader;
 
-    /// Source and server port, sequence and acknowledged number, flags as letters, and data of each packet.
+    /// Source and server port, sequence and acknowledgement number, flags as letters, and data of
+    /// each packet.
     fn packets(stream: &mut Stream, play: impl FnOnce(&mut Capture<&mut Vec<u8>>, &mut Stream)) -> Vec<(u16, u32, u32, String, Vec<u8>)> {
         let mut bytes = Vec::new();
         play(&mut Capture::to(&mut bytes).unwrap(), stream);
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_both_directions_go_on_where_the_packet_before_ended() {
+    fn sequence_numbers_continue_in_both_directions() {
         let mut stream = Stream::new(at("10.0.0.1:40000"), at("10.0.0.2:8883"), Side::Client);
         let found = packets(&mut stream, |file, stream| {
             file.data(stream, Side::Client, b"abc", Duration::ZERO).unwrap();
@@ -208,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn websocket_over_ipv6_is_http_at_its_port_and_long_data_several_packets() {
+    fn websocket_over_ipv6_uses_the_http_port_and_long_data_is_segmented() {
         let mut stream = Stream::new(at("[::1]:40000"), at("[::1]:8083"), Side::Server);
         let found = packets(&mut stream, |file, stream| {
             file.data(stream, Side::Client, b"GET /mqtt HTTP/1.1\r\n", Duration::ZERO).unwrap();
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn after_an_end_nothing_is_written() {
+    fn nothing_is_written_after_the_end() {
         let mut stream = Stream::new(at("10.0.0.1:40000"), at("10.0.0.2:1883"), Side::Client);
         let found = packets(&mut stream, |file, stream| {
             file.end();

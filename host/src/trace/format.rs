@@ -1,20 +1,21 @@
-//! MQTT packets in words, for the lines of a trace: each shows what it consists of, and nothing that could break out of the line. What is unusual about a
-//! packet is told by the connection that it is part of (packets.rs), but for SUBACK, which has it in itself.
+//! Formats MQTT packets for the trace: all fields, on a single line whatever they contain.
+//! Anomalies are found by packets.rs, except those of SUBACK, which can be seen in the packet
+//! itself.
 
 use mqtt_proto::{
     QoS, QosPid,
     v3::{Connack, Connect, Publish, Suback, SubscribeReturnCode},
 };
 
-/// So many characters or bytes of a payload are shown.
+/// Characters or bytes of a payload that are shown.
 const SHOWN: usize = 40;
 
 pub(super) fn connect(connect: &Connect) -> String {
     let mut text = format!("CONNECT {:?}, ", connect.client_id.to_string());
-    text += if connect.clean_session { "new session" } else { "kept session" };
+    text += if connect.clean_session { "clean session" } else { "persistent session" };
     text += &format!(", keep-alive {} s", connect.keep_alive);
     if let Some(user) = &connect.username {
-        // What the password is, nobody is to read over a shoulder.
+        // The password is not printed.
         text += &format!(", user {:?}{}", user.to_string(), if connect.password.is_some() { " with a password" } else { "" });
     }
     if let Some(will) = &connect.last_will {
@@ -44,7 +45,7 @@ pub(super) fn publish(publish: &Publish) -> String {
     text + &format!(" {:?} {}", publish.topic_name.to_string(), payload(&publish.payload))
 }
 
-/// How long a payload is, and how it begins. Nothing of it can break out of the line.
+/// Length and start of a payload, safely escaped.
 fn payload(payload: &[u8]) -> String {
     let begin = match std::str::from_utf8(payload) {
         Ok(text) if text.chars().count() > SHOWN => format!("{:?}...", text.chars().take(SHOWN).collect::<String>()),
@@ -66,16 +67,16 @@ pub(super) fn code(code: SubscribeReturnCode) -> String {
     }
 }
 
-/// What is unusual about the answers to these options.
+/// Anomalies in the return codes, compared with the requested QoS.
 pub(super) fn suback_anomalies(suback: &Suback, requested: &[QoS]) -> Vec<String> {
     let mut anomalies = Vec::new();
     if suback.topics.len() != requested.len() && !requested.is_empty() {
-        anomalies.push(format!("{} were requested for", requested.len()));
+        anomalies.push(format!("{} requested", requested.len()));
     }
     for (code, requested) in suback.topics.iter().zip(requested) {
         match *code {
             SubscribeReturnCode::Failure => anomalies.push("refused".to_owned()),
-            given if (given as u8) < *requested as u8 => anomalies.push(format!("QoS {} was requested for", *requested as u8)),
+            given if (given as u8) < *requested as u8 => anomalies.push(format!("QoS {} requested", *requested as u8)),
             _ => {}
         }
     }
@@ -87,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_payloads_and_those_that_are_no_text_are_cut() {
+    fn long_and_binary_payloads_are_truncated() {
         assert_eq!(payload(&[b'x'; 100]), format!("100 bytes {:?}...", "x".repeat(SHOWN)));
         assert_eq!(payload(&[0xff; 3]), "3 bytes ff ff ff");
     }

@@ -1,5 +1,6 @@
-//! What a connection says, a line for each MQTT packet, with a flag on what is unusual. Bytes in, lines out; who it is that says them, and where the
-//! lines go, is not known here. Packets are read by other hands than the library's: it is the library that is looked at. Their wording: format.rs.
+//! Decodes a connection's data: one line for each MQTT packet, with flagged anomalies. Bytes in,
+//! lines out; the connection and the output are up to the caller. Uses a decoder other than the
+//! library's, as that is under observation. Formatting is in format.rs.
 
 use std::collections::BTreeSet;
 
@@ -11,21 +12,21 @@ use mqtt_proto::{
 use super::capture::Side;
 use super::format;
 
-/// One connection: what has been said that later packets are held against.
+/// State of a connection to which later packets are compared.
 pub(super) struct PacketTrace {
     here: Side,
-    /// What has come in part, of client and server.
+    /// Incomplete packets of client and server.
     waiting: [Vec<u8>; 2],
-    /// Nothing more can be read of that side.
+    /// That side can no longer be decoded.
     unreadable: [bool; 2],
-    /// What CONNECT asks for; none before it.
+    /// clean_session of CONNECT; `None` before it.
     clean: Option<bool>,
     accepted: bool,
     disconnect_seen: bool,
     pinged: bool,
-    /// Identifiers of messages whose exchange is not over, by the side that has sent them.
+    /// Packet IDs of incomplete exchanges, by sender.
     open: [BTreeSet<u16>; 2],
-    /// Of SUBSCRIBE and UNSUBSCRIBE, with the QoS requested for.
+    /// Pending SUBSCRIBE and UNSUBSCRIBE, with the requested QoS.
     requested: Vec<(u16, Vec<QoS>)>,
 }
 
@@ -48,7 +49,7 @@ impl PacketTrace {
         if from == self.here { "->" } else { "<-" }
     }
 
-    /// One side says something: a line for each packet that is whole now.
+    /// Data from one side: a line for each complete packet.
     pub(super) fn data(&mut self, from: Side, bytes: &[u8], mut line: impl FnMut(String)) {
         let side = from as usize;
         if self.unreadable[side] {
@@ -62,7 +63,7 @@ impl PacketTrace {
                     Ok(total) if total > waiting.len() => return,
                     Ok(total) => match Packet::decode(&waiting[..total]) {
                         Ok(Some(packet)) => Ok((packet, total)),
-                        Ok(None) => Err("its fields are longer than it is".to_owned()),
+                        Ok(None) => Err("fields exceed the packet".to_owned()),
                         Err(e) => Err(e.to_string()),
                     },
                     Err(e) => Err(e.to_string()),
@@ -80,7 +81,7 @@ impl PacketTrace {
                 }
                 Err(why) => {
                     let first = waiting.first().copied().unwrap_or_default();
-                    line(format!("{arrow} 0x{first:02x}  ! not MQTT 3.1.1: {why:?}; nothing more of this side is read"));
+                    line(format!("{arrow} 0x{first:02x}  ! not MQTT 3.1.1: {why:?}; ignoring further data from this side"));
                     self.unreadable[side] = true;
                     return;
                 }
@@ -88,7 +89,7 @@ impl PacketTrace {
         }
     }
 
-    /// The connection ends.
+    /// The connection closed.
     pub(super) fn close(&self, mut line: impl FnMut(String)) {
         let mut anomalies = Vec::new();
         if self.accepted && !self.disconnect_seen {
@@ -100,13 +101,13 @@ impl PacketTrace {
         for (side, whose) in [(Side::Client, "the client's"), (Side::Server, "the server's")] {
             let open = self.open[side as usize].len();
             if open > 0 {
-                anomalies.push(format!("{open} of {whose} messages under way"));
+                anomalies.push(format!("{open} of {whose} messages in flight"));
             }
         }
         line(if anomalies.is_empty() { "closed".to_owned() } else { format!("closed  ! {}", anomalies.join(", ")) });
     }
 
-    /// A packet in words, and what is unusual about it.
+    /// A formatted packet, and its anomalies.
     fn packet(&mut self, from: Side, packet: &Packet) -> (String, Vec<String>) {
         let mut anomalies = Vec::new();
         let mut flag = |is_so: bool, what: &str| {
@@ -124,41 +125,41 @@ impl PacketTrace {
         let (ours, theirs) = (from as usize, from.other() as usize);
         let text = match packet {
             Packet::Connect(connect) => {
-                flag(self.clean.is_some(), "a second one");
+                flag(self.clean.is_some(), "duplicate");
                 self.clean = Some(connect.clean_session);
                 format::connect(connect)
             }
             Packet::Connack(connack) => {
-                flag(self.clean.is_none(), "to no CONNECT");
-                flag(self.accepted, "a second one");
-                flag(connack.session_present && self.clean == Some(true), "though a new session was requested for");
+                flag(self.clean.is_none(), "without CONNECT");
+                flag(self.accepted, "duplicate");
+                flag(connack.session_present && self.clean == Some(true), "but clean_session was requested");
                 flag(connack.code as u8 != 0, "refused");
                 self.accepted |= connack.code as u8 == 0;
                 format::connack(connack)
             }
             Packet::Publish(publish) => {
-                flag(publish.dup, "sent again");
+                flag(publish.dup, "retransmitted");
                 if let Some(id) = publish.qos_pid.pid() {
                     let again = !self.open[ours].insert(id.value());
-                    flag(again && !publish.dup, "this identifier is in use");
+                    flag(again && !publish.dup, "packet ID in use");
                 }
                 format::publish(publish)
             }
             Packet::Puback(id) => {
-                flag(!self.open[theirs].remove(&id.value()), "to nothing under way");
+                flag(!self.open[theirs].remove(&id.value()), "unknown packet ID");
                 format!("PUBACK {}", id.value())
             }
             Packet::Pubrec(id) => {
-                flag(!self.open[theirs].contains(&id.value()), "to nothing under way");
+                flag(!self.open[theirs].contains(&id.value()), "unknown packet ID");
                 format!("PUBREC {}", id.value())
             }
             Packet::Pubrel(id) => {
-                // After a reconnection it is the first that is heard of the message.
-                flag(self.open[ours].insert(id.value()), "of an earlier connection");
+                // After a reconnect this may be the first packet of the exchange.
+                flag(self.open[ours].insert(id.value()), "from an earlier connection");
                 format!("PUBREL {}", id.value())
             }
             Packet::Pubcomp(id) => {
-                flag(!self.open[theirs].remove(&id.value()), "to nothing under way");
+                flag(!self.open[theirs].remove(&id.value()), "unknown packet ID");
                 format!("PUBCOMP {}", id.value())
             }
             Packet::Subscribe(subscribe) => {
@@ -169,7 +170,7 @@ impl PacketTrace {
             }
             Packet::Suback(suback) => {
                 let requested = self.answered(suback.pid.value());
-                flag(requested.is_none(), "to nothing under way");
+                flag(requested.is_none(), "unknown packet ID");
                 for flag in format::suback_anomalies(suback, &requested.unwrap_or_default()) {
                     anomalies.push(flag);
                 }
@@ -182,15 +183,15 @@ impl PacketTrace {
                 format!("UNSUBSCRIBE {} {}", unsubscribe.pid.value(), topics.join(", "))
             }
             Packet::Unsuback(id) => {
-                flag(self.answered(id.value()).is_none(), "to nothing under way");
+                flag(self.answered(id.value()).is_none(), "unknown packet ID");
                 format!("UNSUBACK {}", id.value())
             }
             Packet::Pingreq => {
-                flag(std::mem::replace(&mut self.pinged, true), "the last one was not answered");
+                flag(std::mem::replace(&mut self.pinged, true), "previous PINGREQ unanswered");
                 "PINGREQ".to_owned()
             }
             Packet::Pingresp => {
-                flag(!std::mem::take(&mut self.pinged), "to no PINGREQ");
+                flag(!std::mem::take(&mut self.pinged), "without PINGREQ");
                 "PINGRESP".to_owned()
             }
             Packet::Disconnect => {
@@ -201,7 +202,8 @@ impl PacketTrace {
         (text, anomalies)
     }
 
-    /// What SUBSCRIBE or UNSUBSCRIBE with this identifier requested for; it is over.
+    /// Removes the pending SUBSCRIBE or UNSUBSCRIBE with this packet ID and returns what it
+    /// requested.
     fn answered(&mut self, id: u16) -> Option<Vec<QoS>> {
         let at = self.requested.iter().position(|(requested, _)| *requested == id)?;
         Some(self.requested.remove(at).1)
@@ -215,11 +217,11 @@ mod tests {
     const CONNECT: &[u8] = b"\x10\x12\0\x04MQTT\x04\xc2\0\x3c\0\0\0\x01u\0\x01p";
     const CONNACK: &[u8] = b"\x20\x02\0\0";
 
-    /// What is traced of a talk: what the client says, what the server says, and so on.
-    fn traced(talk: &[&[u8]]) -> Vec<String> {
+    /// The trace of an exchange, with data from client and server in turn.
+    fn traced(exchange: &[&[u8]]) -> Vec<String> {
         let mut trace = PacketTrace::new(Side::Client);
         let mut lines = Vec::new();
-        for (i, said) in talk.iter().enumerate() {
+        for (i, said) in exchange.iter().enumerate() {
             trace.data(if i % 2 == 0 { Side::Client } else { Side::Server }, said, |line| lines.push(line));
         }
         trace.close(|line| lines.push(line));
@@ -227,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn each_packet_is_a_line_whatever_portions_it_comes_in() {
+    fn each_packet_is_a_line_however_it_is_segmented() {
         let publish = b"\x33\x06\0\x01t\0\x05x";
-        let talk: Vec<&[u8]> = vec![CONNECT, CONNACK, &publish[..3], b"", &publish[3..], b"\x40\x02\0\x05", b"\xe0\0"];
+        let exchange: Vec<&[u8]> = vec![CONNECT, CONNACK, &publish[..3], b"", &publish[3..], b"\x40\x02\0\x05", b"\xe0\0"];
         assert_eq!(
-            traced(&talk),
+            traced(&exchange),
             [
-                "-> CONNECT \"\", new session, keep-alive 60 s, user \"u\" with a password",
+                "-> CONNECT \"\", clean session, keep-alive 60 s, user \"u\" with a password",
                 "<- CONNACK 0",
                 "-> PUBLISH 5 QoS 1 RETAIN \"t\" 1 bytes \"x\"",
                 "<- PUBACK 5",
@@ -244,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unusual_is_remarked_upon() {
+    fn anomalies_are_flagged() {
         let lines = traced(&[
             CONNECT,
             b"\x20\x02\x01\0",
@@ -256,22 +258,22 @@ mod tests {
         assert_eq!(
             lines[1..],
             [
-                "<- CONNACK 0, session present  ! though a new session was requested for",
+                "<- CONNACK 0, session present  ! but clean_session was requested",
                 "-> SUBSCRIBE 1 \"a\" QoS 2",
                 "<- SUBACK 1 0x80  ! refused",
-                "<- PUBACK 9  ! to nothing under way",
-                "-> PUBLISH 2 QoS 1 DUP \"t\" 0 bytes \"\"  ! sent again",
+                "<- PUBACK 9  ! unknown packet ID",
+                "-> PUBLISH 2 QoS 1 DUP \"t\" 0 bytes \"\"  ! retransmitted",
                 "-> PINGREQ",
-                "-> PINGREQ  ! the last one was not answered",
+                "-> PINGREQ  ! previous PINGREQ unanswered",
                 "<- PUBLISH 7 QoS 2 \"t\" 0 bytes \"\"",
-                "<- PUBLISH 7 QoS 2 \"t\" 0 bytes \"\"  ! this identifier is in use",
-                "closed  ! without DISCONNECT, 1 of the client's messages under way, 1 of the server's messages under way",
+                "<- PUBLISH 7 QoS 2 \"t\" 0 bytes \"\"  ! packet ID in use",
+                "closed  ! without DISCONNECT, 1 of the client's messages in flight, 1 of the server's messages in flight",
             ]
         );
     }
 
     #[test]
-    fn what_is_no_mqtt_is_told_once() {
+    fn non_mqtt_data_is_reported_once() {
         let lines = traced(&[CONNECT, b"\x20\x02\0\x05", b"", b"\xf0\0\xf0\0", b"", b"\x20\x02\0\0"]);
         assert_eq!(lines[1], "<- CONNACK 5 NotAuthorized  ! refused");
         assert!(lines[2].starts_with("<- 0xf0  ! not MQTT 3.1.1: "), "{lines:?}");
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn no_text_breaks_out_of_its_line_and_no_password_is_shown() {
+    fn text_stays_on_its_line_and_passwords_are_hidden() {
         let connect = b"\x10\x17\0\x04MQTT\x04\xc2\0\x3c\0\x01\n\0\x02u\x1b\0\x04pass";
         let publish = b"\x30\x08\0\x03a\nb\r\n\x07";
         let lines = traced(&[connect, CONNACK, publish]);

@@ -1,4 +1,5 @@
-//! What one side of a connection says, without what WebSocket puts around it. Knows no MQTT, and nothing of the other side.
+//! Extracts the payload of WebSocket from one side of a connection. Independent of MQTT and of the
+//! other side.
 
 use std::io::Cursor;
 
@@ -7,14 +8,14 @@ use tungstenite::protocol::frame::{
     coding::{Data, OpCode},
 };
 
-/// How far the side has got.
+/// Progress of the side.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// It has not said enough to tell.
+    /// Not enough data to tell.
     New,
-    /// No WebSocket: everything counts.
+    /// Not WebSocket: all data is payload.
     Plain,
-    /// In the head of a request or a reply.
+    /// In the HTTP header.
     Head,
     /// Frames follow.
     Frames,
@@ -23,7 +24,7 @@ enum State {
 /// One side of a connection.
 pub(super) struct WsUnwrap {
     state: State,
-    /// What can't be told yet.
+    /// Data that is not decoded yet.
     waiting: Vec<u8>,
 }
 
@@ -32,12 +33,12 @@ impl WsUnwrap {
         WsUnwrap { state: State::New, waiting: Vec::new() }
     }
 
-    /// True if it has opened with HTTP.
+    /// Whether it started with HTTP.
     pub(super) fn is_websocket(&self) -> bool {
         matches!(self.state, State::Head | State::Frames)
     }
 
-    /// The side says something. Returns what of it, and of what came before, is inside.
+    /// Adds data. Returns the payload that is complete now.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Vec<u8> {
         self.waiting.extend_from_slice(bytes);
         if self.state == State::New {
@@ -60,17 +61,17 @@ impl WsUnwrap {
         }
     }
 
-    /// What is in the whole frames that wait; control frames are left out.
+    /// The payload of complete frames; control frames are skipped.
     fn frames(&mut self) -> Vec<u8> {
-        let mut inside = Vec::new();
+        let mut payload = Vec::new();
         loop {
             let mut cursor = Cursor::new(&self.waiting);
-            let Ok(Some((header, size))) = FrameHeader::parse(&mut cursor) else { return inside };
+            let Ok(Some((header, size))) = FrameHeader::parse(&mut cursor) else { return payload };
             let start = cursor.position() as usize;
-            let Some(end) = start.checked_add(size as usize).filter(|end| *end <= self.waiting.len()) else { return inside };
+            let Some(end) = start.checked_add(size as usize).filter(|end| *end <= self.waiting.len()) else { return payload };
             if matches!(header.opcode, OpCode::Data(Data::Binary | Data::Continue)) {
                 let mask = header.mask.unwrap_or_default();
-                inside.extend(self.waiting[start..end].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+                payload.extend(self.waiting[start..end].iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
             }
             self.waiting.drain(..end);
         }
@@ -86,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn without_websocket_everything_is_inside() {
+    fn without_websocket_all_data_is_payload() {
         let mut ws = WsUnwrap::new();
         assert_eq!(byte_by_byte(&mut ws, b"\x10\x00GET "), b"\x10\x00GET ");
         assert!(!ws.is_websocket());
     }
 
     #[test]
-    fn heads_of_http_and_frames_are_taken_off_and_control_frames_left_out() {
+    fn http_headers_and_frame_headers_are_removed_and_control_frames_skipped() {
         let mut ws = WsUnwrap::new();
         let said = b"GET /mqtt HTTP/1.1\r\nUpgrade: websocket\r\n\r\n\x82\x83\x01\x02\x03\x04abc\x89\x00\x02\x01x\x80\x01y";
         assert_eq!(byte_by_byte(&mut ws, said), [b'a' ^ 1, b'b' ^ 2, b'c' ^ 3, b'x', b'y']);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_portion_may_hold_the_head_and_frames() {
+    fn one_segment_may_contain_header_and_frames() {
         let mut ws = WsUnwrap::new();
         assert_eq!(ws.take(b"HTTP/1.1 101 Switching Protocols\r\n\r\n\x82\x02hi\x82\x05half"), b"hi");
         assert_eq!(ws.take(b"!"), b"half!");

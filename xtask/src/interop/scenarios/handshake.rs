@@ -43,7 +43,13 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
     match fixture.transport {
         Transport::Cert => {
             let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
-            fails_to_connect(fixture, "no client certificate", &endpoint, &none, "it may want a certificate of ours (ssl_cert, ssl_key)")?;
+            fails_to_connect(
+                fixture,
+                "no client certificate",
+                &endpoint,
+                &none,
+                "it may require a client certificate (ssl_cert, ssl_key)",
+            )?;
             let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
             cannot_start(fixture, "a key that belongs to another certificate", &unfit, "does not belong to the certificate in")?;
             let keyless = [("mqtt.ssl_key", "")];
@@ -59,7 +65,7 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
                 "a certificate from an unknown issuer",
                 &endpoint,
                 &unknown,
-                "it does not know who issued our certificate",
+                "it does not know the client certificate's issuer",
             )?;
         }
         Transport::Psk => {
