@@ -176,7 +176,8 @@ fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), Strin
 
 /// `mgos_host_main()`
 ///
-/// # Safety Called by main() with its arguments.
+/// # Safety
+/// Called by main() with its arguments.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
     crate::clock::uptime_micros();

@@ -178,7 +178,8 @@ impl Conn {
 
 /// Calls a handler, or with `None` the connection's own: the protocol's if set, else the app's.
 ///
-/// # Safety `data` is what handlers of `ev` expect.
+/// # Safety
+/// `data` is what handlers of `ev` expect.
 pub(crate) unsafe fn call(conn: Conn, handler: Handler, user_data: *mut c_void, ev: c_int, data: *mut c_void) {
     let nc = conn.ptr();
     // SAFETY: a Conn points to a connection that is not freed. The app registered the handler for

@@ -336,7 +336,8 @@ pub unsafe extern "C" fn mg_add_sock(mgr: *mut MgMgr, sock: c_int, handler: Hand
 
 /// `mg_add_sock_opt()`
 ///
-/// # Safety `mgr` was initialised, `sock` is INVALID_SOCKET or an open socket used only by the
+/// # Safety
+/// `mgr` was initialised, `sock` is INVALID_SOCKET or an open socket used only by the
 /// connection, `error_string` is NULL or valid, and `handler` may be called with `user_data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_add_sock_opt(

@@ -86,7 +86,8 @@ pub extern "C" fn mgos_remove_poll_cb(cb: Callback, cb_arg: *mut c_void) {
 
 /// `mongoose_poll()`
 ///
-/// # Safety Called by the main loop's thread.
+/// # Safety
+/// Called by the main loop's thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mongoose_poll(ms: c_int) -> c_int {
     let callbacks: Vec<_> = lock(&POLL_CALLBACKS).iter().rev().copied().collect();

@@ -101,7 +101,8 @@ impl Tcp {
 
     /// Takes over a socket created by the app.
     ///
-    /// # Safety `fd` is an open socket that nothing else closes.
+    /// # Safety
+    /// `fd` is an open socket that nothing else closes.
     pub(crate) unsafe fn from_fd(fd: RawFd) -> io::Result<Tcp> {
         use std::os::fd::FromRawFd;
         // SAFETY: upheld by the caller, see `# Safety`.

@@ -95,7 +95,8 @@ impl Table {
         }
     }
 
-    /// # Safety The rows' strings are NUL-terminated, their offsets are those of fields of their
+    /// # Safety
+    /// The rows' strings are NUL-terminated, their offsets are those of fields of their
     /// type in the struct at `base`, which outlives the table.
     pub(super) unsafe fn new(rows: &[RawEntry], base: *mut c_void, set_str: SetStr) -> Table {
         let entries = rows.iter().filter_map(|row| {
