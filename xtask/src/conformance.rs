@@ -49,7 +49,7 @@ fn page(statements: &[Statement], root: &Path) -> Result<String> {
     let mut wrong = Vec::new();
     let mut claimed = BTreeSet::new();
     let mut rows = String::new();
-    for Statement { id, asks, also } in statements {
+    for Statement { id, requirement, also } in statements {
         let prefix = format!("mqtt_{}_", id.replace(['.', '-'], "_"));
         let mut tests: Vec<String> = Vec::new();
         for (name, file) in rust.iter().filter(|(name, _)| name.starts_with(&prefix) && number_of(name) == Some(id_of(&prefix))) {
@@ -59,13 +59,13 @@ fn page(statements: &[Statement], root: &Path) -> Result<String> {
         for name in *also {
             match find(name, &rust, root) {
                 Some(found) => tests.push(found),
-                None => wrong.push(format!("{id}: there is no test {name}")),
+                None => wrong.push(format!("{id}: unknown test {name}")),
             }
         }
         if tests.is_empty() {
-            wrong.push(format!("{id}: no test holds it"));
+            wrong.push(format!("{id}: no test covers it"));
         }
-        writeln!(rows, "| {id} | {asks} | {} |", tests.join("<br>"))?;
+        writeln!(rows, "| {id} | {requirement} | {} |", tests.join("<br>"))?;
     }
     let strays = rust.keys().filter(|name| number_of(name).is_some() && !claimed.contains(*name));
     wrong.extend(strays.map(|name| format!("{name}: its statement is not in xtask/src/conformance/statements.rs")));
@@ -79,33 +79,34 @@ const HEAD: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo
 
 # Conformance to MQTT 3.1.1
 
-Every numbered statement of the standard that binds a client, or that a client must check of a server (s), and the tests that
-hold it. The words are ours; the numbers are the standard's: [MQTT-2.3.1-2] is 2.3.1-2 here. The simulation,
-`tests/simulation.rs`, holds most of them all the time, over ten thousand lives of a connection.
+All numbered statements of the standard that apply to a client, or that a client must check on a server
+(s), with the tests that cover them. Wording is ours, numbers are the standard's: [MQTT-2.3.1-2] is
+2.3.1-2 here. The simulation, `tests/simulation.rs`, checks most of them continuously, over ten
+thousand runs of a connection.
 
 ## Deliberate departures
 
 The standard has no answer to a broker that closes the connection on one message, or that never
-answers. By its letter the client would send that message first on each connection, for ever, and
-nothing behind it would arrive. See [field.md](field.md).
+answers. Taken literally, the client would send that message first on each connection, forever, and
+block those behind it. See [field.md](field.md).
 
-- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections
-  in a row, while nothing else was on the way, is set aside. The messages behind it overtake it; it
-  is sent again on later connections, at most once an hour for its own sake, and is given up after
-  ten more such ends between which other messages were acknowledged. Its identifier stays reserved,
-  and the app is told.
+- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections in
+  a row, with nothing else in flight, is set aside. Later messages overtake it; it is retransmitted on
+  later connections, on its own account at most once an hour, and is given up after ten more such
+  disconnects between which other messages were acknowledged. Its packet ID stays reserved, and the
+  app is notified.
 - **[MQTT-4.3.3-1] and [MQTT-4.4.0-1]:** a PUBREL that stays unanswered after three repetitions over
-  two connections is not sent again, and its identifier is free. Some brokers never answer one whose
+  two connections is not sent again, and its packet ID is freed. Some brokers never answer one whose
   message they do not know; the message itself has arrived.
-- **[MQTT-3.2.2-1]:** a broker that reports a kept session, though a new one was asked for, is not
-  disconnected. The session is taken as a new one, with a warning in the log.
+- **[MQTT-3.2.2-1]:** a broker that reports a session although a clean one was requested is not
+  disconnected. The session is treated as new, with a warning in the log.
 
-[MQTT-4.4.0-1] asks for messages to be sent again on reconnection, and does not forbid it before:
-what is overdue is also sent again, with DUP, on the connection that it was sent on.
+[MQTT-4.4.0-1] requires retransmission on reconnect, and does not forbid it before: overdue packets are
+also retransmitted, with DUP, on the connection on which they were sent.
 
 ## Statements
 
-| statement | what it asks | tests |
+| statement | requirement | tests |
 |---|---|---|
 ";
 
