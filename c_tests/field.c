@@ -1,6 +1,6 @@
 /*
- * Brokers and links as they are in the field: that throttle, hang up, cut and forget, over real sockets. The longer stories, with
- * hours in them, are told in virtual time by tests/field.
+ * Behaviour of brokers and links in the field: throttling, hanging up, cutting, forgetting, with
+ * real sockets. tests/field has the longer scenarios, in virtual time.
  */
 
 #include <string.h>
@@ -16,11 +16,11 @@
 
 #define MOST 100
 
-/* ---- What the app is told, apart from the order of everything ---- */
+/* ---- Events of the app, whatever their order ---- */
 
 static struct told {
-  int acks[MOST]; /* for each identifier, PUBACKs and PUBCOMPs */
-  int events, count, first, last; /* of the event that the script is about */
+  int acks[MOST]; /* PUBACKs and PUBCOMPs by packet ID */
+  int events, count, first, last; /* of the event under test */
 } s_told;
 
 static int s_event;
@@ -50,7 +50,7 @@ static void forget_told(void *arg) {
   s_event = *(const int *) arg;
 }
 
-/* From now on acknowledgements count, and this event. */
+/* From here on acknowledgements and this event are counted. */
 static void count_from_now(int event) {
   in_app(forget_told, &event);
 }
@@ -79,7 +79,7 @@ static void expect_acked_once(int first, int last) {
   }
 }
 
-/* One such event has come, and no more. */
+/* Exactly one such event was raised. */
 static void expect_event(int count, int first, int last) {
   int ms;
   struct told t = told();
@@ -93,12 +93,13 @@ static void expect_event(int count, int first, int last) {
   expect_number(t.last, last);
 }
 
-/* ---- A broker that goes on by itself ---- */
+/* ---- An autonomous broker ---- */
 
 enum verdict { ANSWERS, SAYS_NOTHING, HANGS_UP, IS_CUT_OFF };
 
 struct model {
-  /* What becomes of a packet other than CONNECT and PINGREQ; `n` of these came before it on this connection. */
+  /* How to handle a packet other than CONNECT and PINGREQ; `n` such packets preceded it on this
+   * connection. */
   enum verdict (*judge)(const uint8_t *packet, int n);
   bool session_present;
 };
@@ -109,12 +110,12 @@ static uint16_t u16(const uint8_t *p) {
   return (uint16_t) (p[0] << 8 | p[1]);
 }
 
-/* The identifier of a packet with a length of one byte. */
+/* The packet ID of a packet with a one-byte length. */
 static uint16_t id_of(const uint8_t *packet) {
   return packet[0] >> 4 == 3 ? u16(packet + 4 + u16(packet + 2)) : u16(packet + 2);
 }
 
-/* Whether the topic of a PUBLISH, or the filter of a SUBSCRIBE, is this. */
+/* Whether this is the topic of a PUBLISH, or the filter of a SUBSCRIBE. */
 static bool is_about(const uint8_t *packet, const char *topic) {
   const uint8_t *p = packet + (packet[0] >> 4 == 3 ? 2 : 4);
   return u16(p) == strlen(topic) && memcmp(p + 2, topic, strlen(topic)) == 0;
@@ -133,7 +134,7 @@ static void answer(const uint8_t *packet) {
   }
 }
 
-/* Until `done`, whatever comes is dealt with as the model does. */
+/* Handles all packets with the model until `done`. */
 static void serve_until(const struct model *model, bool (*done)(void)) {
   const uint8_t *packet;
   int n = 0, idle = 0;
@@ -154,7 +155,7 @@ static void serve_until(const struct model *model, bool (*done)(void)) {
       } else {
         enum verdict verdict = model->judge(packet, n++);
         if (verdict == ANSWERS) answer(packet);
-        /* Not sooner than an answer could have come. */
+        /* Not sooner than a response could arrive. */
         if (verdict == HANGS_UP) usleep(50000);
         if (verdict >= HANGS_UP) drop();
       }
@@ -267,7 +268,7 @@ static enum verdict not_that_filter(const uint8_t *packet, int n) {
   return ANSWERS;
 }
 
-/* It is the last to be sent. */
+/* It is sent last. */
 static bool has_subscribed_to_a(void) {
   return s_subscribed > 0;
 }
@@ -323,9 +324,9 @@ static void accepted_and_closed(void) {
   check("when the longest is used up the backup server has its turn");
 }
 
-/* ---- Links that are cut ---- */
+/* ---- Cut links ---- */
 
-/* After a few packets, the last of which is answered or not. */
+/* After a few packets, the last of which may be answered. */
 static enum verdict cut_soon(const uint8_t *packet, int n) {
   static unsigned random = 12345;
   static int last;
@@ -396,7 +397,7 @@ static void one_identifier(void) {
   check("the identifier that was returned is the one that is acknowledged, over any number of sessions");
 }
 
-/* ---- Messages for nobody ---- */
+/* ---- Messages without a subscription ---- */
 
 static void not_deaf(void) {
   int i;
@@ -411,7 +412,7 @@ static void not_deaf(void) {
   expect("82 *");
   play("90 03 0001 01");
   expect_events("mine SUBACK 1\n");
-  /* As much as the broker has unanswered at a time. */
+  /* As many as the broker allows unanswered. */
   for (i = 1; i <= 20; i++) play(text("32 08 0003 'old' %04x 'm'", i));
   for (i = 1; i <= 25; i++) {
     expect(text("40 02 %04x", i));
@@ -597,7 +598,7 @@ static void unsubscribed_offline(void) {
   check("and where the session is lost there is nothing to unsubscribe");
 }
 
-/* ---- What is given up or refused ---- */
+/* ---- Messages given up or refused ---- */
 
 static void overflow_offline(void) {
   int i;

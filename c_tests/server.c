@@ -1,5 +1,5 @@
 /*
- * What mqtt.server may be: with a scheme, a port, a path or not; and what is refused.
+ * Valid values of mqtt.server, with and without scheme, port and path; and invalid ones.
  */
 
 /* strcasestr() */
@@ -13,7 +13,7 @@
 #define PATH_IN_REQUEST "GET %s HTTP/1.1\r\n"
 
 #ifndef MQTT_UPSTREAM
-/* The app connects to the broker where mqtt.server is this, with the broker's port for %d. */
+/* The app connects to the broker if mqtt.server is this, with the broker's port for %d. */
 static void expect_taken(const char *fmt) {
   char server[100];
   snprintf(server, sizeof(server), fmt, broker_port(0));
@@ -69,7 +69,7 @@ static void ports(void) {
   check("the port is that of the scheme where none is given");
 }
 
-/* The app asks for WebSocket, with this path and this host, where mqtt.server is this. */
+/* The app requests WebSocket with this path and host if mqtt.server is this. */
 static void expect_request(const char *fmt, const char *path) {
   char server[100], host[40], request[1000];
   size_t n = 0;

@@ -1,4 +1,4 @@
-/* direct_calls: the smallest app there is, compiled with the one line of cc that `cargo xtask sdk` prints. */
+/* direct_calls: a minimal app, compiled with the single call of cc that `cargo xtask sdk` prints. */
 #include "mgos.h"
 #include "mgos_mqtt.h"
 

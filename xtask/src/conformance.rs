@@ -183,11 +183,11 @@ mod tests {
 
     #[test]
     fn statements_without_tests_and_tests_without_statements_are_found() {
-        const LISTED: Statement = Statement { id: "9.1.1-1", asks: "something", also: &[] };
+        const LISTED: Statement = Statement { id: "9.1.1-1", requirement: "something", also: &[] };
         assert_eq!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n"), "");
-        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test holds it"));
+        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test covers it"));
         assert!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_12_is_so() {}\n").contains("mqtt_9_1_1_12_is_so: its statement"));
         let gone = Statement { also: &["c_tests/no.c:test"], ..LISTED };
-        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: there is no test c_tests/no.c:test"));
+        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: unknown test c_tests/no.c:test"));
     }
 }

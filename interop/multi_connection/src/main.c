@@ -1,6 +1,7 @@
 /*
- * multi_connection: the global connection and two more, to two brokers. A message goes round: from the global connection to the first of the others,
- * which is at the same broker, from there to the second, which is at the other one, ROUNDS times.
+ * multi_connection: the global connection and two more, to two brokers. A message circulates ROUNDS
+ * times: from the global connection to the first of the others, at the same broker, from there to
+ * the second, at the other broker.
  */
 
 #include <stdio.h>
@@ -26,7 +27,7 @@ static void begin_round(void) {
   mgos_mqtt_pubf("multi/here", 1, false, "%d", s_rounds);
 }
 
-/* Comes in at the first of the two: goes on at the other broker. */
+/* Arrives at the first of the two: forward it to the other broker. */
 static void on_here(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   if (ev == MG_EV_MQTT_SUBACK && ++s_ready == 2) begin_round();

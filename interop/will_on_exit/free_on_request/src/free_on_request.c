@@ -1,6 +1,6 @@
 /*
- * The end of the app: a message on the topic ID/end has the global connection freed, and the system restart a moment later. On the host
- * a restart ends the process.
+ * Ends the app: a message on the topic ID/end makes it free the global connection and restart the
+ * system a moment later. On the host a restart ends the process.
  */
 
 #include <stdio.h>
