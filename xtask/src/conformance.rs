@@ -164,7 +164,7 @@ mod tests {
     use super::{Statement, number_of, page};
 
     #[test]
-    fn a_tests_number_is_read_from_its_name() {
+    fn a_tests_statement_number_is_parsed_from_its_name() {
         assert_eq!(number_of("mqtt_2_3_1_2_a_new_packet"), Some("2_3_1_2"));
         assert_eq!(number_of("mqtt_2_2_3_a_length"), Some("2_2_3"));
         assert_eq!(number_of("mqtt_is_fine"), None);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_worse_is_let_pass_and_more_is_not() {
+    fn two_percent_worse_passes_and_more_fails() {
         let rows = rows(TEXT, "A").unwrap();
         assert!(problems(&rows, &measured(&[("one", 2040), ("two", 0)])).is_empty());
         assert_eq!(problems(&rows, &measured(&[("one", 2041), ("two", 0)])).len(), 1);
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_is_no_number_is_named_with_its_line() {
+    fn a_cell_that_is_not_a_number_is_reported_with_its_line() {
         let error = rows(&TEXT.replace("1,500", "many"), "A").unwrap_err();
         assert!(error.to_string().contains("line 9"), "{error}");
     }

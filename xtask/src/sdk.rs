@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_of_cc_makes_a_program_of_an_app() {
+    fn a_single_call_of_cc_builds_an_app() {
         run(Args { release: false }).unwrap();
         let sdk = project::target_dir().join("sdk");
         let dir = tempfile::tempdir().unwrap();

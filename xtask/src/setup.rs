@@ -57,7 +57,7 @@ pub fn ensure(packages: &[Package]) -> Result<()> {
         bail!("missing: {list} (names of Debian packages); install them with your package manager");
     }
     let root = is_root();
-    if !root && !sudo_asks_nothing() {
+    if !root && !sudo_does_not_prompt() {
         bail!("missing: {list}; install them with: sudo apt-get update && sudo apt-get install -y {list}");
     }
     eprintln!("installing {list}");
@@ -103,7 +103,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn sudo_asks_nothing() -> bool {
+fn sudo_does_not_prompt() -> bool {
     let sudo = Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
     sudo.is_ok_and(|status| status.success())
 }

@@ -130,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_the_map_only_what_is_placed_in_flash_and_comes_from_the_archive_counts() {
+    fn only_flash_sections_from_the_archive_count_in_the_map() {
         let map = " .text.gone    0x00 0x100 libmgos_mqtt.a(core.o)\n\nLinker script and memory map\n\n\
                    .text           0x8000      0x60\n .text.short    0x8000       0x10 x/libmgos_mqtt.a(core.o)\n\
                    \x20                0x8000                short\n \

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reading_that_nobody_published_is_a_fault() {
+    fn a_reading_that_was_never_published_is_a_fault() {
         let mut delivery_log = DeliveryLog::default();
         delivery_log.arrive(Primary, 3);
         assert_eq!(delivery_log.faults(), ["readings [3] arrived but are not in the app's log"]);

@@ -69,7 +69,7 @@ fn every_example_builds_without_a_warning() {
 }
 
 #[test]
-fn every_example_has_a_manifest_that_a_device_build_takes() {
+fn every_example_has_a_manifest_that_a_device_build_accepts() {
     for dir in examples() {
         let shown = dir.display();
         let text = std::fs::read_to_string(dir.join("mos.yml")).unwrap();

@@ -139,14 +139,14 @@ fn libraries_are_initialised_after_those_that_they_need_or_name() {
 }
 
 #[test]
-fn libraries_that_ask_for_mqtt_bring_it_even_where_they_are_missing_themselves() {
+fn libraries_that_depend_on_mqtt_add_it_even_if_they_are_missing_themselves() {
     let libs = libs_of("libs: [{origin: 'https://github.com/mongoose-os-libs/rpc-mqtt'}, {location: a}, {origin: x/wifi}]\n");
     assert_eq!(names(&libs), ["mqtt", "b", "a"]);
     assert_eq!(libs.lacking, ["rpc-mqtt", "wifi"]);
 }
 
 #[test]
-fn whatever_is_called_mqtt_is_this_projects_library_once() {
+fn the_name_mqtt_always_means_this_projects_library() {
     let libs = libs_of("libs: [{location: a, name: mqtt}, {origin: 'https://github.com/mongoose-os-libs/mqtt'}]\n");
     assert_eq!(names(&libs), ["mqtt"]);
     assert!(libs.found[0].1.sources.iter().any(|source| source == "shim"));

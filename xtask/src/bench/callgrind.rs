@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_call_costs_is_the_callers_only_with_calls() {
+    fn the_cost_of_a_call_is_in_the_callers_inclusive_cost_only() {
         let text = "fn=(1) outer\n10 5\ncfn=(2) inner\ncalls=2 20\n11 40\n12 3\n\nfn=(2)\n20 30\ncfn=(3) least\ncalls=1 1\n* 10\n";
         let cost = |own, inclusive| Cost { own, inclusive };
         assert_eq!(functions(text), [("inner".into(), cost(30, 40)), ("outer".into(), cost(8, 48))]);

@@ -138,7 +138,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn reserved_words_and_names_that_c_refuses_are_refused_with_their_place() {
+fn reserved_words_and_invalid_c_names_are_rejected_with_their_position() {
     assert_eq!(
         problems("- [a.class, i, 1, {}]\n- [a.b-c, i, 1, {}]\n- [9, i, 1, {}]\n- ['', i, 1, {}]"),
         [
@@ -151,7 +151,7 @@ fn reserved_words_and_names_that_c_refuses_are_refused_with_their_place() {
 }
 
 #[test]
-fn defaults_of_a_wrong_type_are_refused_in_entries_and_in_overrides() {
+fn defaults_of_a_wrong_type_are_rejected_in_entries_and_overrides() {
     assert_eq!(
         problems(
             "- [a, i, '1', {}]\n- [b, b, 1, {}]\n- [c, s, 1, {}]\n- [d, ui, -1, {}]\n- [e, i, 3000000000, {}]\n\
@@ -170,7 +170,7 @@ fn defaults_of_a_wrong_type_are_refused_in_entries_and_in_overrides() {
 }
 
 #[test]
-fn entries_of_a_wrong_shape_are_refused() {
+fn malformed_entries_are_rejected() {
     assert_eq!(
         problems(
             "- a\n- [a]\n- [a, s, text]\n- [a, q-q, {}]\n- [a, nosuch, {}]\n- [b, i, 1, {}]\n- [b.c, i, 1, {}]\n\
@@ -191,7 +191,7 @@ fn entries_of_a_wrong_shape_are_refused() {
 }
 
 #[test]
-fn overrides_of_unknown_keys_and_keys_below_an_alias_are_warned_of() {
+fn overrides_of_unknown_keys_and_keys_below_an_alias_cause_warnings() {
     let tree = build(&small("- [a.b, i, 1, {}]\n- [a1, a, {}]\n- [wifi.ap.enable, false]\n- [a1.c, i, 1, {}]")).unwrap();
     assert_eq!(
         tree.warnings,

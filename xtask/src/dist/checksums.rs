@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sums_are_those_of_the_standard_and_a_changed_added_or_missing_file_is_named() {
+    fn checksums_are_correct_and_a_changed_added_or_missing_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = |name: &str| dir.path().join(name);
         std::fs::create_dir(file("lib")).unwrap();

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_through_an_address_become_calls_by_name_where_nothing_else_uses_it() {
+    fn calls_through_an_address_become_calls_by_name_if_nothing_else_uses_it() {
         let text = "\t.literal .LCPI0_0, near\n\t.literal .LCPI0_1, both\n\t.literal .LCPI0_2, 65535\n\
                     f:\n\tl32r\ta8, .LCPI0_0\n\tor\ta2, a12, a12\n\tcallx0\ta8\n\
                     \tl32r\ta8, .LCPI0_1\n\tbeqz\ta2, .L1\n\tcallx0\ta8\n.L1:\n\

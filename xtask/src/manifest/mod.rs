@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_add_to_what_stands_outside_of_them() {
+    fn conditions_add_to_the_unconditional_part() {
         let manifest = read(
             "name: a\nsources: [src]\nbuild_vars: {EXTRA: '1'}\nconds:\n\
              - when: mos.platform == 'ubuntu'\n  apply: {sources: ['src/${mos.platform}']}\n\

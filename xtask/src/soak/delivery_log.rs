@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_message_has_no_number() {
+    fn a_corrupted_message_has_no_number() {
         let mut text = message(49, 1);
         assert_eq!(number(&text, 1), Some(49));
         assert_eq!(number(&text, 2), None);
