@@ -1,5 +1,6 @@
-//! With the feature `headers`: writes the C headers from src/ffi, into the tree or, to compare, where MGOS_MQTT_HEADERS says.
-//! Run it by `cargo xtask header`. Without the feature there is nothing to do.
+//! With the feature `headers`: generates the C headers from src/ffi, into the tree or, for
+//! comparison, into MGOS_MQTT_HEADERS. Run by `cargo xtask header`. Without the feature it does
+//! nothing.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -13,7 +14,7 @@ mod headers {
     use std::fs;
     use std::path::{Path, PathBuf};
 
-    /// Stands at the top of each header, before its own first sentence.
+    /// Starts each header.
     const LICENSE: &str = "/*
  * Copyright the mgos-mqtt contributors. SPDX-License-Identifier: Apache-2.0
  *
@@ -26,11 +27,12 @@ mod headers {
         sources: &'static [&'static str],
         intro: &'static str,
         includes: &'static [&'static str],
-        /// Declarations that can't be made from Rust: those of variadic functions, which stand in the shim.
+        /// Declarations that cannot be generated from Rust: variadic functions, which are in the
+        /// shim.
         variadic: &'static str,
-        /// What of the sources this header leaves out.
+        /// Items that this header omits.
         exclude: &'static [&'static str],
-        /// What no function in it names, and belongs to it all the same.
+        /// Items that no function refers to but that belong to it.
         include: &'static [&'static str],
     }
 
@@ -99,10 +101,10 @@ struct mgos_mqtt_conn;
     /// Declared in one header, used in two.
     const STATS: &str = "mgos_mqtt_stats";
 
-    /// Structures that are declared elsewhere: their names here and in C.
+    /// Structures declared elsewhere: their names in Rust and in C.
     const STRUCTS: [&str; 5] = ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn"];
 
-    /// The numbers of the seam, and of the API: their names here and in C.
+    /// Constants of the shim interface and of the API: their names in Rust and in C.
     const ENUMS: [(&str, &str); 5] = [
         ("Log", "mgos_mqtt_log"),
         ("Number", "mgos_mqtt_number"),
@@ -164,7 +166,8 @@ struct mgos_mqtt_conn;
         header.includes.iter().map(|file| if file.is_empty() { "\n".into() } else { format!("#include {file}\n") }).collect()
     }
 
-    /// Leaves out the `# Safety` sections, which speak to Rust callers, and adds the variadic functions within the `extern "C"` block.
+    /// Removes the `# Safety` sections, which are for Rust callers, and adds the variadic functions
+    /// within the `extern "C"` block.
     fn finish(text: &str, variadic: &str) -> String {
         const END: &str = "#ifdef __cplusplus\n}  // extern \"C\"";
         let mut out = String::new();

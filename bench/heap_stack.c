@@ -1,6 +1,7 @@
 /*
- * What the library takes of heap and stack, on a chip as on this machine: one line for each figure. The Mongoose OS around it is that of
- * qemu/; what that itself takes is not counted, nor are the buffers of Mongoose's connections.
+ * Measures the library's heap and stack use, on a chip or on this machine: one line per figure.
+ * Runs on the minimal Mongoose OS of qemu/, whose own use is not counted, nor are Mongoose's
+ * connection buffers.
  */
 
 #include <string.h>
@@ -16,7 +17,7 @@
 #define PAINT 0x5e
 #define ROUNDS 8
 
-/* The platform's to call, and in no header. */
+/* Called by the platform; in no header. */
 bool mgos_mqtt_init(void);
 
 static unsigned s_faults;
@@ -38,7 +39,7 @@ static void figure(const char *name, size_t value) {
   machine_print("\n");
 }
 
-/* ---- The stack: painted when the library is called, looked at when it returns ---- */
+/* ---- Stack: painted before calling the library, inspected when it returns ---- */
 
 static uint8_t *s_base;
 static size_t s_deepest;
@@ -75,7 +76,7 @@ struct state {
   unsigned blocks;
 };
 
-/* What the library has, without what stands in the buffers of connections. */
+/* What the library has allocated, without the contents of connection buffers. */
 static struct state heap(void) {
   struct state s = {memory_in_use() - port_bytes(), memory_blocks() - port_blocks()};
   struct mg_connection *nc;
@@ -87,7 +88,7 @@ static struct state heap(void) {
 }
 
 static unsigned s_messages;
-/* Whose handler publishes; NULL for none. */
+/* The topic that the handler publishes to; NULL for none. */
 static struct mgos_mqtt_conn *s_answers;
 
 static void on_message(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *arg) {
@@ -102,7 +103,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
   CHECK(mgos_mqtt_conn_pub(s_answers, TOPIC, mg_mk_str("answer"), 1, false) != 0);
 }
 
-/* Room in the buffers, so that they do not grow. */
+/* Reserve buffer space, so that buffers do not grow. */
 static void settle(void) {
   struct mg_connection *nc;
   pass(20);
@@ -112,7 +113,7 @@ static void settle(void) {
   mbuf_resize(&nc->recv_mbuf, 512);
 }
 
-/* The mean over some additions; `beyond`: bytes of each that are the app's own. */
+/* The mean over some additions; `beyond` is the number of bytes of each that belong to the app. */
 static void report(const char *what, struct state before, struct state after, unsigned rounds, size_t beyond) {
   size_t i = 0;
   char name[80];
@@ -177,7 +178,7 @@ static void measure_heap(void) {
   figure("receive QoS 0, allocations", memory_requests() - requests);
 }
 
-/* Everything that goes deep, once. */
+/* Everything with deep calls, once. */
 static void go_deep(bool answer) {
   struct mgos_config_mqtt cfg = *mgos_sys_config_get_mqtt();
   struct mgos_mqtt_conn *c = NULL;

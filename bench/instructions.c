@@ -1,6 +1,7 @@
 /*
- * Whole operations through the C API, for callgrind: it counts only while the library runs, and is told by name when a figure is complete.
- * The Mongoose OS around the library is that of qemu/port.c. What the counts become: xtask/src/bench.rs.
+ * Whole operations through the C API, for callgrind: it counts only while the library runs, and is
+ * told the name of each complete figure. Runs on the Mongoose OS of qemu/port.c. Evaluated by
+ * xtask/src/bench.rs.
  */
 
 #include <stdio.h>
@@ -14,19 +15,20 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
-/* How often an operation is done: once to warm up, and then so many times. */
+/* Rounds per operation: one to warm up, then this many. */
 #define ROUNDS 100
-/* What the buffers are given beforehand, so that their growth is not counted. */
+/* Initial size of the buffers, so that their growth is not counted. */
 #define BUFFER 65536
 #define TOPIC "home/kitchen/temperature"
 #define MOST 1000
 
-/* The platform's to call, and in no header. */
+/* Called by the platform; in no header. */
 bool mgos_mqtt_init(void);
 
 static unsigned s_pairs;
 static bool s_measuring;
-/* Callgrind is told what to count by names of functions: else it does not say in which of them the instructions are spent. */
+/* Callgrind is told what to count by function names: otherwise it does not attribute instructions
+ * to functions. */
 static bool s_by_function;
 static unsigned s_messages;
 
@@ -54,7 +56,7 @@ static struct mg_connection *nc(void) {
 
 /* ---- Measuring ---- */
 
-/* Does an operation `rounds` times under a name, with a number behind it if that is not negative. */
+/* Runs an operation `rounds` times under a name, followed by a number if that is not negative. */
 static void measure(const char *name, int number, unsigned rounds, void (*operation)(void)) {
   char line[96];
   unsigned i;
@@ -102,7 +104,7 @@ static void feed_publish(const char *topic, int qos, unsigned id) {
   feed(packet, at);
 }
 
-/* The bytes that the library has sent since the last call: so many, the first of them `first`. */
+/* Checks the bytes that the library has sent since the last call: their number, and the first one. */
 static void expect_sent(size_t len, unsigned first) {
   struct mbuf *m = &nc()->send_mbuf;
   CHECK(m->len == len);
@@ -185,7 +187,7 @@ static void on_event(struct mg_connection *c, int ev, void *ev_data, void *arg) 
 static char s_filters[MOST][32];
 static int s_num_filters;
 
-/* What has been sent goes to the broker, and its answers come; buffers have room again afterwards. */
+/* Passes sent data to the broker and its responses back; afterwards buffers are empty. */
 static void settle(void) {
   pass(20);
   mbuf_resize(&nc()->send_mbuf, BUFFER);
@@ -219,12 +221,12 @@ static void receive_all(const char *format, const char *topic, const char *name0
   }
 }
 
-/* ---- How cost grows ---- */
+/* ---- Scaling ---- */
 
 static uint16_t s_ids[MOST + ROUNDS + 16];
 static size_t s_oldest, s_newest;
 
-/* One message more, and the oldest acknowledged. */
+/* Publishes a message and acknowledges the oldest. */
 static void publish_and_acknowledge_oldest(void) {
   s_ids[s_newest++] = publish(1);
   feed_ack(0x40, s_ids[s_oldest++]);

@@ -1,6 +1,6 @@
 /*
- * CONNECT, byte by byte, for every setting that goes into it.
- * When it goes out, and what becomes of the answer: reconnect.c.
+ * CONNECT, byte by byte, for every setting that affects it. When it is sent, and the response:
+ * reconnect.c.
  */
 
 #include "suite.h"

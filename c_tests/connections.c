@@ -1,5 +1,5 @@
 /*
- * Several connections at once, each with its own configuration, identifiers and handlers.
+ * Multiple connections, each with its own configuration, packet IDs and handlers.
  */
 
 #include <string.h>

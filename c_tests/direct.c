@@ -1,5 +1,6 @@
 /*
- * Apps that do more themselves: a connect callback, and Mongoose's own calls on the library's connection.
+ * Apps that do more themselves: a connect callback, and Mongoose's functions on the library's
+ * connection.
  */
 
 #include <stdlib.h>
@@ -22,7 +23,7 @@ static void set_callback(void *arg) {
   mgos_mqtt_conn_set_connect_fn(connection(), connect_cb, arg);
 }
 
-/* As apps for cloud services do: names and passwords made on the spot, and freed at once. */
+/* As apps for cloud services do: names and passwords built on the spot and freed immediately. */
 static void connect_with_token(struct mg_connection *nc, const char *client_id, struct mg_send_mqtt_handshake_opts *opts) {
   char *user = strdup("token"), *pass = strdup("secret");
   opts->user_name = user;
@@ -117,7 +118,7 @@ static void handler_of_all(struct mg_connection *nc, int ev, void *ev_data, void
   }
 }
 
-/* The style of many apps: one handler for everything, past the library. */
+/* The style of many apps: one handler for everything, Mongoose's functions called directly. */
 static void past_the_library(void) {
   cfg.clean_session = true;
   create();

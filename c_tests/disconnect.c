@@ -1,6 +1,6 @@
 /*
- * disconnect(): what still goes out, what the app is told, and that it stays so.
- * Connections that end by themselves: reconnect.c, keepalive.c.
+ * disconnect(): what is still sent, which events are raised, and that it lasts. Other disconnects:
+ * reconnect.c, keepalive.c.
  */
 
 #include <string.h>
@@ -101,7 +101,7 @@ static void before_connect(void) {
   expect("e0 00");
   check("before CONNECT: a DISCONNECT alone");
 #else
-  /* There may have been a connection or none. */
+  /* There may have been a connection or not. */
   if (connection_waits(200)) {
     expect_connection();
     expect_close();

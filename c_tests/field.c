@@ -1,6 +1,6 @@
 /*
- * Brokers and links as they are in the field: that throttle, hang up, cut and forget, over real sockets. The longer stories, with
- * hours in them, are told in virtual time by tests/field.
+ * Behaviour of brokers and links in the field: throttling, hanging up, cutting, forgetting, with
+ * real sockets. tests/field has the longer scenarios, in virtual time.
  */
 
 #include <string.h>
@@ -14,11 +14,11 @@
 
 #define MOST 100
 
-/* ---- What the app is told, apart from the order of everything ---- */
+/* ---- Events of the app, whatever their order ---- */
 
 static struct told {
-  int acks[MOST]; /* for each identifier, PUBACKs and PUBCOMPs */
-  int events, count, first, last; /* of the event that the script is about */
+  int acks[MOST]; /* PUBACKs and PUBCOMPs by packet ID */
+  int events, count, first, last; /* of the event under test */
 } s_told;
 
 static int s_event;
@@ -46,7 +46,7 @@ static void forget_told(void *arg) {
   s_event = *(const int *) arg;
 }
 
-/* From now on acknowledgements count, and this event. */
+/* From here on acknowledgements and this event are counted. */
 static void count_from_now(int event) {
   in_app(forget_told, &event);
 }
@@ -83,7 +83,7 @@ static void expect_acked_once(int first, int last) {
   }
 }
 
-/* One such event has come, and no more. */
+/* Exactly one such event was raised. */
 static void expect_event(int count, int first, int last) {
   int ms;
   struct told t = told();
@@ -98,12 +98,13 @@ static void expect_event(int count, int first, int last) {
 }
 #endif
 
-/* ---- A broker that goes on by itself ---- */
+/* ---- An autonomous broker ---- */
 
 enum verdict { ANSWERS, SAYS_NOTHING, HANGS_UP, IS_CUT_OFF };
 
 struct model {
-  /* What becomes of a packet other than CONNECT and PINGREQ; `n` of these came before it on this connection. */
+  /* How to handle a packet other than CONNECT and PINGREQ; `n` such packets preceded it on this
+   * connection. */
   enum verdict (*judge)(const uint8_t *packet, int n);
   bool session_present;
 };
@@ -114,12 +115,12 @@ static uint16_t u16(const uint8_t *p) {
   return (uint16_t) (p[0] << 8 | p[1]);
 }
 
-/* The identifier of a packet with a length of one byte. */
+/* The packet ID of a packet with a one-byte length. */
 static uint16_t id_of(const uint8_t *packet) {
   return packet[0] >> 4 == 3 ? u16(packet + 4 + u16(packet + 2)) : u16(packet + 2);
 }
 
-/* Whether the topic of a PUBLISH, or the filter of a SUBSCRIBE, is this. */
+/* Whether this is the topic of a PUBLISH, or the filter of a SUBSCRIBE. */
 static bool is_about(const uint8_t *packet, const char *topic) {
   const uint8_t *p = packet + (packet[0] >> 4 == 3 ? 2 : 4);
   return u16(p) == strlen(topic) && memcmp(p + 2, topic, strlen(topic)) == 0;
@@ -138,7 +139,7 @@ static void answer(const uint8_t *packet) {
   }
 }
 
-/* Until `done`, whatever comes is dealt with as the model does. */
+/* Handles all packets with the model until `done`. */
 static void serve_until(const struct model *model, bool (*done)(void)) {
   const uint8_t *packet;
   int n = 0, idle = 0;
@@ -159,7 +160,7 @@ static void serve_until(const struct model *model, bool (*done)(void)) {
       } else {
         enum verdict verdict = model->judge(packet, n++);
         if (verdict == ANSWERS) answer(packet);
-        /* Not sooner than an answer could have come. */
+        /* Not sooner than a response could arrive. */
         if (verdict == HANGS_UP) usleep(50000);
         if (verdict >= HANGS_UP) drop();
       }
@@ -279,7 +280,7 @@ static enum verdict not_that_filter(const uint8_t *packet, int n) {
   return ANSWERS;
 }
 
-/* It is the last to be sent. */
+/* It is sent last. */
 static bool has_subscribed_to_a(void) {
   return EITHER(s_subscribed > 0, s_connections == 5);
 }
@@ -349,7 +350,7 @@ static void accepted_and_closed(void) {
 #endif
 }
 
-/* ---- Links that are cut ---- */
+/* ---- Cut links ---- */
 
 #ifndef MQTT_UPSTREAM
 /* After a few packets, the last of which is answered or not. */
@@ -431,7 +432,7 @@ static void one_identifier(void) {
 #endif
 }
 
-/* ---- Messages for nobody ---- */
+/* ---- Messages without a subscription ---- */
 
 static void not_deaf(void) {
   int i;
@@ -446,7 +447,7 @@ static void not_deaf(void) {
   expect("82 *");
   play("90 03 0001 01");
   expect_events("mine SUBACK 1\n");
-  /* As much as the broker has unanswered at a time. */
+  /* As many as the broker allows unanswered. */
   for (i = 1; i <= 20; i++) play(text("32 08 0003 'old' %04x 'm'", i));
   for (i = 1; i <= 25; i++) {
 #ifndef MQTT_UPSTREAM
@@ -644,7 +645,7 @@ static void unsubscribed_offline(void) {
 #endif
 }
 
-/* ---- What is given up or refused ---- */
+/* ---- Messages given up or refused ---- */
 
 static void overflow_offline(void) {
   int i;

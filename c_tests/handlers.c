@@ -1,5 +1,5 @@
 /*
- * The connection's handlers: which events they get, in which order, and what has happened by then.
+ * The connection's handlers: which events they get, in which order, and in which state.
  */
 
 #include <string.h>

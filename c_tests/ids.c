@@ -1,5 +1,5 @@
 /*
- * Packet Identifiers: one counter, around the end of its range, past those in use.
+ * Packet IDs: one counter that wraps around and skips those in use.
  */
 
 #include "suite.h"
@@ -28,7 +28,7 @@ static void look_for(void *arg) {
   }
 }
 
-/* What awaits SUBACK, and what awaits PUBCOMP. */
+/* One awaits SUBACK, one awaits PUBCOMP. */
 static void under_way(void) {
   struct ids ids = {.one = 3, .another = 4};
   app_sub("s", 1, "s");

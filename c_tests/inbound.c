@@ -1,6 +1,6 @@
 /*
- * PUBLISH from the broker: who gets it, and how it is acknowledged.
- * Which filters match a topic is here in pairs; how a handler may answer: reentrancy.c.
+ * PUBLISH from the broker: who gets it, and how it is acknowledged. Includes matching of filters
+ * and topics; responses from handlers are in reentrancy.c.
  */
 
 #include <string.h>
@@ -214,11 +214,11 @@ static void matching(void) {
   connect_up();
   for (i = 0; i < COUNT(s_matches); i++) {
     const char *filter = s_matches[i].filter, *topic = s_matches[i].topic;
-    /* Not a topic that a broker may send here. */
+    /* Not a topic that a broker may send. */
     if (strchr(topic, '#') != NULL) continue;
     app_sub(filter, 0, "s");
     app_sub("!", 0, "last");
-    /* A filter that is refused sends nothing; the next one shows where we are. */
+    /* A rejected filter sends nothing; the next one shows that. */
     const uint8_t *packet;
     do {
       receive_packet(&packet);

@@ -1,6 +1,6 @@
 /*
- * Keep-alive: that there are pings, and what their absence and their answer's absence lead to. How long things take is not
- * looked at, only their order.
+ * Keep-alive: pings, and the effect of missing pings and responses. Checks the order of events, not
+ * their timing.
  */
 
 #include <time.h>
@@ -39,7 +39,7 @@ static void not_answered(void) {
   connect_with(1);
   expect("c0 00");
 #ifndef MQTT_UPSTREAM
-  /* The interval is over before the answer's time is: something has to be sent [MQTT-3.1.2-23]. */
+  /* The interval ends before the response's time limit: something has to be sent [MQTT-3.1.2-23]. */
   if (packet_waits(PATIENCE)) expect("c0 00");
 #endif
   if (has_connection()) expect_close();
@@ -51,7 +51,7 @@ static void not_answered(void) {
   forget_events();
 }
 
-/* Messages all the time, and no answer to anything. */
+/* Constant publishing, and no response to anything. */
 static void dead_but_busy(void) {
   const uint8_t *packet;
   int i, pings = 0;
@@ -81,7 +81,7 @@ static void dead_but_busy(void) {
   forget_events();
 }
 
-/* A broker that talks but answers no ping. */
+/* A broker that sends messages but answers no ping. */
 static void deaf_broker(void) {
   int i;
   connect_with(1);

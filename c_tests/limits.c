@@ -1,6 +1,6 @@
 /*
- * recv_mbuf_limit: what fits, and what becomes of what does not.
- * Packets that are wrong whatever their size: malformed.c.
+ * recv_mbuf_limit: what fits, and what happens to larger packets. Packets that are invalid whatever
+ * their size: malformed.c.
  */
 
 #include <stdlib.h>
@@ -8,7 +8,8 @@
 
 #include "suite.h"
 
-/* Plays a PUBLISH of exactly `total` bytes, with `topic_len` bytes of topic, an identifier at QoS 1 and 2, the rest payload. */
+/* Plays a PUBLISH of exactly `total` bytes, with `topic_len` bytes of topic, a packet ID at QoS 1
+ * and 2, the rest payload. */
 static void play_message(size_t total, size_t topic_len, int qos, int id) {
   uint8_t *packet = (uint8_t *) malloc(total), *p = packet;
   size_t len = total - 2;

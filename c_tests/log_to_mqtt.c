@@ -1,5 +1,5 @@
 /*
- * Lines of the log and of standard output, published: debug.stderr_topic, debug.stdout_topic.
+ * Publishing of the log and of standard output: debug.stderr_topic, debug.stdout_topic.
  */
 
 /* memmem() */
@@ -9,7 +9,7 @@
 
 #include "suite.h"
 
-/* Fourteen bytes: seconds since 1970, with three decimals. */
+/* Fourteen bytes: seconds since 1970 with three decimals. */
 #define TIME "?? ?? ?? ?? ?? ?? ?? ?? ?? ?? '.' ?? ?? ??"
 
 struct setting {
@@ -31,7 +31,7 @@ static void topics(const char *out, const char *err, bool level) {
 
 static void print(void *arg) {
   const char *line = (const char *) arg;
-  /* Not into the lines of the suite. */
+  /* Not into the suite's lines. */
   mgos_debug_suspend_uart();
   mgos_debug_write(1, line, strlen(line));
   mgos_debug_resume_uart();
@@ -59,7 +59,7 @@ static void look_at_topic(void *arg) {
   strncpy((char *) arg, mgos_sys_config_get_debug_stdout_topic(), 20);
 }
 
-/* mos.yml has out/?????? as the topic. */
+/* mos.yml sets the topic to out/??????. */
 static void lines(void) {
   char topic[21] = "", payload[2049];
   const uint8_t *packet;
@@ -109,7 +109,7 @@ static void lines(void) {
   check("each takes an identifier");
   topics(NULL, "err", false);
   in_app(log_line, &hooked);
-  /* Not every port of Mongoose OS tells its hooks of LOG(). */
+  /* Not every port of Mongoose OS passes LOG() to its hooks. */
   if (hooked > 0) {
     size_t len = receive_packet(&packet);
     expect_that(memcmp(packet + 4, "errsuite 7 ", 11) == 0);

@@ -1,5 +1,6 @@
 /*
- * Packets that a broker may not send: here each ends the connection, with the reason in the log; of the original some do.
+ * Packets that a broker must not send: here each ends the connection, with the reason in the log;
+ * in the original some do.
  */
 
 #include <string.h>
@@ -184,7 +185,7 @@ static void suback_codes(void) {
 }
 
 #ifndef MQTT_UPSTREAM
-/* What is owed to the good packets before it: of the original it depends on how they came. */
+/* Responses to valid packets before it: in the original they depend on the segments. */
 static void behind_good_ones(void) {
   create();
   app_sub("a", 2, "a");

@@ -1,6 +1,6 @@
 /*
- * A broker, or someone in between, that means harm: what it can't get at, and what it can't make the app keep. Packets that are only wrong are in malformed.c,
- * packets that are only large in limits.c.
+ * A malicious broker or on-path attacker: what it cannot access, and what it cannot make the app
+ * keep. Merely invalid packets are in malformed.c, merely large ones in limits.c.
  */
 
 #include <pthread.h>
@@ -25,7 +25,7 @@ static void expect_no_credentials(void) {
   }
 }
 
-/* One life of a connection with everything that writes log lines about credentials, or might. */
+/* A whole connection with everything that logs lines about credentials, or might. */
 static void live(void) {
   struct mgos_config_mqtt another;
   create();
@@ -150,14 +150,14 @@ static void never_released(void) {
     expect(text("50 02 %04x", id));
   }
   check("1000 QoS 2 messages with identifiers in a row may be open");
-  /* With those, 64 runs of identifiers. */
+  /* Together with those, 64 runs of packet IDs. */
   for (id = 2002; id < 2002 + 2 * 63; id += 2) {
     play_qos2(id);
     expect(text("50 02 %04x", id));
   }
   play_qos2(1000);
   expect("50 02 03e8");
-  /* One beside another belongs to its run. */
+  /* An adjacent one belongs to the same run. */
   play_qos2(2003);
   expect("50 02 07d3");
   play_qos2(2501);
@@ -168,7 +168,7 @@ static void never_released(void) {
 }
 #endif
 
-/* ---- Floods by someone who does not read ---- */
+/* ---- Floods without reading ---- */
 
 static void quiet(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   (void) nc, (void) ev, (void) ev_data, (void) ud;
@@ -176,7 +176,7 @@ static void quiet(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
 
 static volatile bool s_flooding;
 
-/* Until the connection is gone, or so many bytes have been taken. */
+/* Until the connection is closed, or this many bytes were accepted. */
 static void *flood(void *arg) {
   static uint8_t bytes[56000];
   size_t i, rounds;
@@ -211,7 +211,7 @@ static void answers_unread(void) {
     in_app(look, nc);
   }
   printf("# most bytes waiting to be sent: %lu\n", (unsigned long) s_most);
-  /* Without memory for it the connection stays, and the flood with it. */
+  /* Without memory for it the connection stays, and so does the flood. */
   while (!app_set_config(&cfg)) usleep(10000);
   pthread_join(thread, NULL);
   expect_that(EITHER(s_most < 20000, s_most > 20000));

@@ -1,28 +1,29 @@
 /*
- * Everything goes through in the end, whichever allocation fails on the way: connecting, subscribing, messages at each QoS both ways, a
- * connection that is lost, unsubscribing, disconnecting, and freeing the connection. What is refused for want of memory says so, by
- * what it returns or in the log, and is tried once more by the app. All else the library tries again by itself.
+ * Everything succeeds in the end, whichever allocation fails on the way: connecting, subscribing,
+ * messages at each QoS both ways, a lost connection, unsubscribing, disconnecting, and freeing the
+ * connection. What is refused for lack of memory reports it, by its return value or in the log, and
+ * the app retries it once. The library retries everything else.
  *
- * With all the memory there is, which is how the suite runs it, nothing is refused. `cargo xtask c-test --starve memory` runs it with
- * the first allocation failing, the second, and so on.
+ * With all memory available, which is how the suite runs it, nothing is refused. `cargo xtask
+ * c-test --alloc-faults memory` runs it with the first allocation failing, the second, and so on.
  */
 
 #include <string.h>
 
 #include "suite.h"
 
-/* ---- The broker: answers, and keeps a session ---- */
+/* ---- The broker: responds, and keeps a session ---- */
 
-/* What it keeps of a message on its way to the app. */
+/* A message on its way to the app. */
 enum down { NONE, SENT, RELEASED };
 
 static struct {
   bool silent;          /* no acknowledgements */
   bool session;         /* there has been a connection */
-  unsigned arrived[10]; /* messages by their payload, a digit; at QoS 2 once each */
+  unsigned arrived[10]; /* messages by payload, a digit; at QoS 2 once each */
   unsigned subscribes, unsubscribes;
-  uint16_t unreleased[4]; /* identifiers of messages at QoS 2 that were counted */
-  enum down down[3];      /* by QoS; the identifier is 100 and the QoS */
+  uint16_t unreleased[4]; /* packet IDs of QoS 2 messages that were counted */
+  enum down down[3];      /* by QoS; the packet ID is 100 and the QoS */
 } s_broker;
 
 static void send_down(int qos, bool again) {
@@ -53,7 +54,7 @@ static void on_connect(void) {
   }
 }
 
-/* The identifier's place, or a free one. */
+/* The packet ID's slot, or a free one. */
 static uint16_t *unreleased(const uint8_t *id) {
   uint16_t wanted = (uint16_t) (id[0] << 8 | id[1]);
   size_t i;
@@ -132,7 +133,7 @@ static struct {
   struct mgos_mqtt_conn *conn;
   unsigned connacks, closes, subacks, unsubacks, pubacks, pubcomps;
   unsigned arrived[3];
-} s_app, s_seen; /* s_seen: what the script sees of it */
+} s_app, s_seen; /* s_seen: what the script has seen of it */
 
 static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg) {
   if (ev == MG_EV_MQTT_CONNACK) s_app.connacks++;
@@ -164,7 +165,7 @@ static void subscribe(void *arg) {
 }
 
 static void connect_now(void *arg) {
-  /* False: another attempt follows by itself. */
+  /* False: another attempt follows automatically. */
   mgos_mqtt_conn_connect(s_app.conn);
   (void) arg;
 }
@@ -209,12 +210,12 @@ static void look(void *arg) {
 
 /* ---- The script ---- */
 
-/* What was refused for want of memory, so far. */
+/* Operations refused for lack of memory so far. */
 static unsigned refused(void) {
   return logged("out of memory");
 }
 
-/* Plays the broker until it is so. */
+/* Plays the broker until the condition holds. */
 #define UNTIL(what)                                                                                      \
   do {                                                                                                   \
     int rounds_ = PATIENCE / 20;                                                                         \
@@ -226,7 +227,7 @@ static unsigned refused(void) {
     if (!(what)) fail("line %d: it never comes about: %s", __LINE__, #what);                             \
   } while (0)
 
-/* Has the app do what can only say in the log that it failed; if it did, once more. */
+/* Makes the app do something that reports failure only in the log; if it failed, once more. */
 static void do_in_app(void (*fn)(void *arg)) {
   unsigned before = refused();
   in_app(fn, NULL);
@@ -244,7 +245,7 @@ static void send_up(void (*fn)(void *arg), const char *payload, int qos) {
 static void whatever_fails(void) {
   bool done = false;
   cfg.clean_session = false;
-  /* Where no timer can be set, the one of this must do. */
+  /* Where no timer can be set, this one's must do. */
   cfg.keep_alive = 3;
   in_app(make, NULL);
   if (s_app.conn == NULL) in_app(make, NULL);

@@ -1,7 +1,8 @@
 /*
- * Every function of the library called from every kind of callback there is: each pair on a connection of its own. What is shown is that
- * the call returns, that the connection can be used and freed afterwards, and, under the sanitizers, that no memory is misused. What the calls
- * are to bring about is shown elsewhere, in reentrancy.c and in the areas of the functions.
+ * Calls every function of the library from every kind of callback: each pair on its own connection.
+ * Checks that the call returns, that the connection can be used and freed afterwards, and, with
+ * sanitizers, that no memory is misused. What the calls achieve is tested elsewhere, in
+ * reentrancy.c and in the areas of the functions.
  */
 
 #include <string.h>
@@ -11,8 +12,8 @@
 
 extern uint16_t mgos_mqtt_conn_get_packet_id(struct mgos_mqtt_conn *c);
 
-static struct mgos_mqtt_conn *s_c; /* the pair's connection; NULL once it has been freed */
-static size_t s_act;               /* which function is to be called */
+static struct mgos_mqtt_conn *s_c; /* the pair's connection; NULL once it is freed */
+static size_t s_act;               /* the function to call */
 static volatile bool s_armed, s_done;
 
 /* ---- The functions ---- */
@@ -183,7 +184,7 @@ static void begin_timer(void *arg) {
 static void end(void *arg) {
   if (s_place->where == EVENT) mgos_event_remove_handler(s_place->ev, on_event, NULL);
   s_armed = false;
-  /* It must still be fit for use. */
+  /* It must still be usable. */
   if (s_c != NULL) {
     mgos_mqtt_conn_is_connected(s_c);
     mgos_mqtt_conn_set_connect_fn(s_c, NULL, NULL);
@@ -201,18 +202,19 @@ static void end(void *arg) {
   (void) arg;
 }
 
-/* One pair, seen from the broker. */
+/* A pair, seen from the broker. */
 static void pair(void) {
   int waited = 0;
   in_app(begin, NULL);
   if (connection_waits(s_place->before_connack && s_done ? 50 : PATIENCE)) {
     expect_connection();
     if (!s_place->before_connack) expect("10 *");
-    /* All there is to be told of: CONNACK, SUBACK, a message for the subscription, one for nobody, an acknowledgement. */
+    /* Triggers all events: CONNACK, SUBACK, a message for the subscription, one without, an
+     * acknowledgement. */
     play("20 02 00 00 90 03 0001 01 90 03 0002 01 30 04 0001 'a' 'm' 30 04 0001 'z' 'm' 40 02 0077");
     if (s_place->where == TIMER) in_app(begin_timer, NULL);
     if (s_place->at_end) {
-      /* After CONNACK has been dealt with: only then is the end of a connection told. */
+      /* After CONNACK was processed: only then is a disconnect reported. */
       expect("82 *");
       expect("82 *");
       drop();
@@ -220,7 +222,7 @@ static void pair(void) {
   }
   while (!s_done && waited++ < PATIENCE) usleep(1000);
   if (!s_done) fail("function %u was not called at %s", (unsigned) s_act, s_place->name);
-  /* What follows of it by itself gets some time. */
+  /* Time for delayed effects. */
   usleep(5000);
   in_app(end, NULL);
   drop();

@@ -1,6 +1,5 @@
 /*
- * PUBLISH on a connection that is up: bytes, identifiers, what the functions return.
- * Messages that have to wait: queue.c.
+ * PUBLISH on an established connection: bytes, packet IDs, return values. Queued messages: queue.c.
  */
 
 #include <string.h>
@@ -160,7 +159,7 @@ static void large(void) {
   check("a message may be larger than any buffer");
 }
 
-/* In one call, so that the link takes nothing in between. */
+/* In one call, so that nothing is sent in between. */
 static void many_large(void *arg) {
   static char payload[100000];
   int i, taken = 0;
@@ -246,7 +245,7 @@ static void global_max_qos(void *arg) {
   (void) arg;
 }
 
-/* The original has no such function to link with. */
+/* The original does not define this function. */
 static void set_global_max_qos(void) {
   in_app(global_max_qos, NULL);
   check("mgos_mqtt_set_max_qos() can be called");

@@ -1,5 +1,5 @@
 /*
- * Messages at QoS 1 and 2 that wait: for a connection, or for their acknowledgement.
+ * QoS 1 and 2 messages that wait: for a connection, or for their acknowledgement.
  */
 
 #include <string.h>
@@ -66,7 +66,7 @@ static void overflow(void) {
   check("the oldest are given up");
 }
 
-/* In flight and not acknowledged: at the next connection they go out again. */
+/* In flight and not acknowledged: sent again with the next connection. */
 static void unacknowledged(void) {
   connect_up();
   app_pub("a", "1", 1, false);
@@ -195,7 +195,7 @@ static void burst(void) {
   come_back();
   for (i = 3; i <= 7; i++) {
     expect(text("%s 08 0003 'm/%d' 00%02x 'x'", EITHER("32", "3a"), i, i));
-    /* Here it grows: what goes out ahead of its acknowledgement. */
+    /* Here the window grows: how much is sent ahead of its acknowledgement. */
     if (EITHER(i == 3 || i == 5, true)) {
       expect_silence();
       play(text("40 02 00%02x", EITHER((i + 3) / 2, i)));

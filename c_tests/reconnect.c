@@ -1,5 +1,6 @@
 /*
- * Connecting, and connecting again: what starts it, how long is waited, what becomes of a refusal; the backup server; cloud events.
+ * Connecting and reconnecting: what triggers it, how long it waits, the effect of refusals; the
+ * backup server; cloud events.
  */
 
 #include "suite.h"

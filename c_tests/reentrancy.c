@@ -1,5 +1,6 @@
 /*
- * The library's functions called from within its own callbacks: whatever they do there, the rest goes on as it should.
+ * The library's functions called from within its own callbacks: whatever they do there, everything
+ * else keeps working.
  */
 
 #include <string.h>
@@ -246,7 +247,7 @@ static void use_new_config(void) {
   app_unsub("s");
 }
 
-/* After this the original is not to be used. */
+/* The original must not be used after this. */
 static void changing_config(void) {
   create();
   s_at = MG_EV_MQTT_PUBLISH;

@@ -1,5 +1,5 @@
 /*
- * What mqtt.server may be: with a scheme, a port, a path or not; and what is refused.
+ * Valid values of mqtt.server, with and without scheme, port and path; and invalid ones.
  */
 
 /* strcasestr() */
@@ -78,7 +78,7 @@ static void ports(void) {
   check("the port is that of the scheme where none is given");
 }
 
-/* The app asks for WebSocket, with this path and this host, where mqtt.server is this. */
+/* The app requests WebSocket with this path and host if mqtt.server is this. */
 static void expect_request(const char *fmt, const char *path) {
   char server[100], host[40], request[1000];
   size_t n = 0;

@@ -1,6 +1,6 @@
 /*
- * set_config() at run time, and the system's configuration, which is not copied.
- * What each setting puts into CONNECT: connect_bytes.c.
+ * set_config() at run time, and the system's configuration, which is not copied. The effect of
+ * settings on CONNECT: connect_bytes.c.
  */
 
 #include <stdlib.h>

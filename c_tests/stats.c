@@ -1,5 +1,6 @@
 /*
- * mgos_mqtt_conn_get_stats(): that what happens is counted, once. The original has no such function.
+ * mgos_mqtt_conn_get_stats(): everything is counted, once. The original does not have this
+ * function.
  */
 
 #include <string.h>
@@ -20,21 +21,21 @@ static void get(void *arg) {
   *(bool *) arg = c != NULL ? mgos_mqtt_conn_get_stats(c, &stats) : mgos_mqtt_get_stats(&stats);
 }
 
-/* Has the app look; the script then finds it in `stats`. */
+/* Makes the app read the statistics into `stats`. */
 static void look(void) {
   bool ok = false;
   in_app(get, &ok);
   expect_that(ok);
 }
 
-/* Waits until what the last connection or attempt ended for is this, in the log and in the numbers. */
+/* Waits until the last disconnect has this reason, in the log and in the statistics. */
 static void expect_reason(const char *words, enum mgos_mqtt_reason reason) {
   expect_logged(text("disconnected: %s", words));
   look();
   expect_number(stats.last_reason, reason);
 }
 
-/* Connects, up to CONNECT, whatever is in it. */
+/* Connects, up to CONNECT, whatever it contains. */
 static void begin(void) {
   create();
   app_connect();
@@ -199,7 +200,7 @@ static void pong(void) {
   play("d0 00");
   expect("c0 00");
   look();
-  /* How long exactly is the machine's affair, but less than the broker waited it can't be. */
+  /* The exact time depends on the machine, but it cannot be less than the broker waited. */
   expect_that(stats.ping_ms >= 20 && stats.connected_ms >= stats.ping_ms);
   check("the time that a ping took, and that since CONNACK");
   forget_events();

@@ -1,5 +1,5 @@
 /*
- * SUBSCRIBE: when it goes out, in which order, with which QoS; and whom SUBACK reaches.
+ * SUBSCRIBE: when it is sent, in which order, with which QoS; and who gets SUBACK.
  */
 
 #include <string.h>
@@ -167,7 +167,8 @@ static void look_at_suback(struct mg_connection *nc, int ev, void *ev_data, void
   (void) nc;
 }
 
-/* The original's message keeps the topic of the PUBLISH if both come in one segment, which nobody can be sure of. */
+/* The original's event keeps the topic of the PUBLISH if both arrive in one segment, which is not
+ * certain. */
 static void with_a_message(void) {
   create();
   app_sub_handler("a/1", 1, look_at_suback, "a");

@@ -1,5 +1,6 @@
 /*
- * unsub(): what goes to the broker, which of several goes, and whose the user data are.
+ * unsub(): what is sent to the broker, which of several subscriptions is removed, and who owns the
+ * user data.
  */
 
 #include "suite.h"
@@ -9,7 +10,7 @@ static void on_message(struct mg_connection *nc, const char *topic, int topic_le
   (void) nc;
 }
 
-/* mgos_mqtt_sub() was called in mgos_app_init(): with user data that nobody may free. */
+/* mgos_mqtt_sub() was called in mgos_app_init(), with user data that must not be freed. */
 static void of_plain_handler(void) {
   create_global();
   connect_up();
@@ -101,11 +102,11 @@ static void unsub_self(struct mg_connection *nc, int ev, void *ev_data, void *ud
   record_event(nc, ev, ev_data, ud);
   if (ev != MG_EV_MQTT_PUBLISH) return;
   app_unsub("a/1");
-  /* The message is as it was. */
+  /* The message is unchanged. */
   record("%.*s", (int) m->payload.len, m->payload.p);
 }
 
-/* The original goes on in memory that it has freed. */
+/* The original continues with memory that it has freed. */
 static void itself_in_handler(void) {
   create();
   app_sub("a/#", 1, "other");

@@ -1,5 +1,6 @@
 /*
- * MQTT over WebSocket: the opening handshake, and MQTT packets in frames, both ways. What is in the packets is the other areas' affair.
+ * MQTT over WebSocket: the handshake, and MQTT packets in frames, both ways. The packets themselves
+ * are tested in other areas.
  */
 
 /* strcasestr() */
@@ -16,7 +17,7 @@
 #define LOST "cloud DISCONNECTED\ng CLOSE\n"
 #define CONNECT "10 0d 0004 'MQTT' 04 02 003c 0001 'c'"
 
-/* ---- The server's side of WebSocket, as far as it takes ---- */
+/* ---- The server's side of WebSocket, as far as needed ---- */
 
 static uint32_t rotated(uint32_t x, int n) {
   return x << n | x >> (32 - n);
@@ -97,7 +98,7 @@ static void accept_request(char *request, size_t size) {
   play_bytes(p, strlen(p));
 }
 
-/* The next frame: its first byte, its payload without the mask. Clients must mask. */
+/* The next frame: its first byte, its unmasked payload. Clients must mask. */
 static uint8_t receive_frame(uint8_t *payload, size_t *len, size_t size) {
   uint8_t head[8], mask[4];
   size_t i;
@@ -115,7 +116,7 @@ static uint8_t receive_frame(uint8_t *payload, size_t *len, size_t size) {
   return head[0];
 }
 
-/* The next frame has this first byte and this payload. */
+/* The next frame must have this first byte and payload. */
 static void expect_frame(uint8_t head, const char *pattern) {
   uint8_t payload[2000], want[2000];
   size_t len, want_len = parse_hex(pattern, want, NULL, sizeof(want), NULL);
@@ -249,7 +250,7 @@ static void closed_by_server(void) {
 }
 
 #ifndef MQTT_UPSTREAM
-/* Packets and the frame that closes in one segment: the original drops what stands before it. */
+/* Packets and the close frame in one segment: the original drops what precedes it. */
 static void last_words(void) {
   connect_ws();
   app_sub("a", 0, "a");
@@ -264,7 +265,7 @@ static void last_words(void) {
   forget_events();
 }
 
-/* The original takes no more from such a connection until keep-alive ends it. */
+/* The original accepts nothing more from such a connection until keep-alive ends it. */
 static void large_frame(void) {
   static uint8_t frame[4 + 4000];
   connect_ws();
@@ -280,7 +281,7 @@ static void large_frame(void) {
 
 static volatile bool s_pinging;
 
-/* 40 MB of pings, and nothing is read. */
+/* 40 MB of pings, without reading. */
 static void *ping_on(void *arg) {
   static uint8_t pings[102 * 100];
   size_t i;
@@ -314,7 +315,7 @@ static void pongs_unread(void) {
   forget_events();
 }
 
-/* The reply does not end within mqtt.recv_mbuf_limit. */
+/* The response does not end within mqtt.recv_mbuf_limit. */
 static void long_reply(void) {
   char request[1000];
   char answer[400];

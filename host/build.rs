@@ -1,5 +1,5 @@
-//! Compiles the host's C sources, c/*.c, into the archive. Not c/app/: those need
-//! an app's generated configuration, and are compiled with each app.
+//! Compiles the host's C sources, c/*.c, into the archive. Not c/app/: those need an app's
+//! generated configuration and are compiled with each app.
 
 use std::{env, fs, path::Path};
 
@@ -20,8 +20,9 @@ fn main() {
         println!("cargo:rerun-if-changed={}", source.display());
     }
     let mut build = cc::Build::new();
-    if env::var_os("CARGO_FEATURE_STARVE").is_some() {
-        // So that what the system allocates can be told from what the mqtt library does: see src/starve.rs.
+    if env::var_os("CARGO_FEATURE_ALLOC_FAULTS").is_some() {
+        // Distinguishes the system's allocations from those of the mqtt library: see
+        // src/alloc_faults.rs.
         for name in ["malloc", "calloc", "realloc", "strdup"] {
             build.define(name, &*format!("mgos_host_other_{name}"));
         }

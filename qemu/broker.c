@@ -1,5 +1,6 @@
 /*
- * The broker: takes packets as a server does, answers them, and counts. Its memory is its own, so that it goes on when the heap fails.
+ * The broker: accepts packets as a server does, responds, and counts. It uses its own memory, so it
+ * keeps working when the heap fails.
  */
 
 #include <string.h>
@@ -67,7 +68,7 @@ static void published(struct link *link, unsigned first, const uint8_t *p, size_
 static void subscribed(struct link *link, const uint8_t *p, size_t len) {
   uint8_t packet[5] = {0x90, 3, p[0], p[1], p[len - 1]};
   broker.num_subscribe++;
-  /* One filter in each packet is what the library sends. */
+  /* The library sends one filter per packet. */
   if (number(p + 2) + 5 != len) broker.num_bad++;
   if (!broker.deaf) send_on(link, packet, sizeof(packet));
 }

@@ -1,6 +1,6 @@
 /*
- * This machine in the place of a chip: for running the scenarios under a debugger or with sanitizers.
- * The chips have a folder each.
+ * This machine in place of a chip: to run the scenarios under a debugger or with sanitizers. Each
+ * chip has a directory.
  */
 
 #include <stdio.h>

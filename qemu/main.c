@@ -1,5 +1,6 @@
 /*
- * Runs every scenario, each from a heap without a block of the library's, and says how much heap and stack they took.
+ * Runs every scenario, each starting with no library blocks in the heap, and prints its heap and
+ * stack use.
  */
 
 #include <string.h>
@@ -39,7 +40,7 @@ static void paint(void) {
   if (size > 0) memset(p, PAINT, size);
 }
 
-/* How deep the stack was, counted from here. */
+/* Depth of the stack, counted from here. */
 static size_t touched(void) {
   uint8_t *p;
   size_t size, i;

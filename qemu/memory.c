@@ -1,6 +1,6 @@
 /*
- * The heap: first fit, with blocks that are aligned to 4 bytes and never to 8 on 32-bit machines, as those of umm_malloc may be. What is
- * freed is overwritten; the bytes around each block are watched.
+ * The heap: first fit, with blocks aligned to 4 bytes and never to 8 on 32-bit machines, as those
+ * of umm_malloc may be. Freed memory is overwritten; the bytes around each block are checked.
  */
 
 #include <string.h>
@@ -13,16 +13,17 @@
 #define FREE_MARK 0xa5
 #define TAIL 4
 
-/* Before each block; its size keeps what follows off the multiples of 8 where pointers have 4 bytes. */
+/* Header of each block; its size keeps what follows off the multiples of 8 if pointers have 4
+ * bytes. */
 struct head {
-  uint16_t size; /* of the block with head and tail, in units */
+  uint16_t size; /* of the block with header and tail, in units */
   uint8_t mark;
   uint8_t slack; /* unused bytes before the tail */
 };
 
 #if UINTPTR_MAX > 0xffffffff
 #define UNIT 16
-#define FIRST 12 /* so that blocks are at multiples of 16 */
+#define FIRST 12 /* aligns blocks to 16 */
 #else
 #define UNIT 8
 #define FIRST 8
@@ -144,7 +145,7 @@ void *__wrap_malloc(size_t size) {
     s_in_use += size;
     s_blocks++;
     if (s_in_use > s_peak) s_peak = s_in_use;
-    /* Nobody may take fresh memory for zeros. */
+    /* Fresh memory must not be mistaken for zeros. */
     memset(h + 1, 0xcc, size);
     return h + 1;
   }

@@ -1,6 +1,6 @@
 /*
- * Time, timers, events and Mongoose's connections, as far as the shim asks for them. A connection's bytes go to the broker and come from
- * it within one round.
+ * Time, timers, events and Mongoose's connections, as far as the shim needs them. A connection
+ * exchanges data with the broker within a round.
  */
 
 #include "port.h"
@@ -32,7 +32,7 @@ static unsigned s_blocks;
 
 enum cs_log_level cs_log_level = LL_DEBUG;
 
-/* ---- Memory of our own, told apart from the library's ---- */
+/* ---- Memory of this file, counted separately from the library's ---- */
 
 static void *take_block(size_t size) {
   void *block = malloc(size);
@@ -177,7 +177,7 @@ void cs_log_printf(const char *fmt, ...) {
 }
 
 #ifndef __linux__
-/* Lines are not shown, so they need not be made: it is enough that they end. */
+/* Lines are not shown, so they need not be formatted: only terminated. */
 int snprintf(char *line, size_t size, const char *fmt, ...) {
   (void) fmt;
   if (size > 0) line[0] = '\0';
@@ -202,7 +202,7 @@ void print_number(unsigned long n) {
   machine_print(text + i);
 }
 
-/* What the shim formats: %s, %.*s, %d, %u. */
+/* The conversions that the shim uses: %s, %.*s, %d, %u. */
 static char *format(const char *fmt, va_list ap) {
   char text[160];
   size_t n = 0;
@@ -255,7 +255,7 @@ void mgos_expand_mac_address_placeholders(char *s) {
   (void) s;
 }
 
-/* ---- WebSocket: not here, and no scenario asks for it ---- */
+/* ---- WebSocket: not supported, and no scenario uses it ---- */
 
 void mg_set_protocol_http_websocket(struct mg_connection *nc) {
   CHECK(nc == NULL);
@@ -330,7 +330,7 @@ static void end(struct mg_connection *nc) {
   give_block(nc, sizeof(*nc));
 }
 
-/* Reads as much as there is room for; the rest waits in the link, as it does in a socket. */
+/* Reads as much as fits; the rest waits in the link, as in a socket. */
 static bool take(struct mg_connection *nc, struct link *link) {
   struct mbuf *m = &nc->recv_mbuf;
   size_t n = link->to_client_len;
@@ -367,7 +367,7 @@ static bool give(struct mg_connection *nc, struct link *link) {
   return true;
 }
 
-/* One round for one connection; true if something has moved. */
+/* A round of one connection; true if something was transferred. */
 static bool serve(struct mg_connection *nc) {
   struct link *link = (struct link *) nc->mgr_data;
   bool moved = false;

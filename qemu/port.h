@@ -1,6 +1,6 @@
 /*
- * A Mongoose OS in memory, small enough for a bare chip: the least that the library's shim needs, with a clock that moves only when it is
- * told to, a heap whose allocations fail on demand, and a broker at the other end of each connection.
+ * A minimal Mongoose OS for a bare chip: the least that the library's shim needs, with a simulated
+ * clock, a heap whose allocations fail on demand, and a broker at the other end of each connection.
  */
 
 #ifndef PORT_H
@@ -12,12 +12,12 @@
 
 struct mg_connection;
 
-/* ---- The machine: one file for each, in a directory of its own; host.c for this one ---- */
+/* ---- The machine: one file each, in its own directory; host.c for this one ---- */
 
 void machine_print(const char *text);
 void machine_exit(int status);
-/* The stack that is free: its lowest address, and how much it is up to STACK_MARGIN bytes below the caller's frame. Size 0 where it
- * cannot be measured. */
+/* The free stack: its lowest address, and its size up to STACK_MARGIN bytes below the caller's
+ * frame. Size 0 if it cannot be measured. */
 #define STACK_MARGIN 128
 void machine_stack(uint8_t **lowest, size_t *size);
 
@@ -30,15 +30,15 @@ bool memory_has_failed(void);
 size_t memory_in_use(void);
 size_t memory_peak(void);
 void memory_forget_peak(void);
-/* Free bytes and blocks are what they were when they were given back. */
+/* Free bytes and blocks are as they were when recorded. */
 bool memory_is_sound(void);
-/* Blocks that are in use; and all that were ever asked for. */
+/* Blocks in use; and all that were ever allocated. */
 unsigned memory_blocks(void);
 unsigned memory_requests(void);
 
 /* ---- Time and events: port.c ---- */
 
-/* So many milliseconds pass; whatever is due happens. */
+/* Advances the clock by this many milliseconds; everything due happens. */
 void pass(unsigned ms);
 /* For machine_print. */
 void print_number(unsigned long n);
@@ -48,10 +48,10 @@ unsigned errors_logged(void);
 void net_up(void);
 /* An event of a connection, as Mongoose raises it. */
 void raise_event(struct mg_connection *nc, int ev, void *ev_data);
-/* Bytes and blocks that this file itself has taken from the heap: for timers, events, connections. */
+/* Bytes and blocks that this file itself has allocated: for timers, events, connections. */
 size_t port_bytes(void);
 unsigned port_blocks(void);
-/* Each program's own: called before and after the library is. */
+/* Defined by each program: called before and after the library. */
 void library_begins(void);
 void library_ends(void);
 
@@ -61,14 +61,14 @@ struct link {
   bool used;
   bool refused;       /* the connection fails */
   bool hung_up;       /* the broker has closed */
-  const char *server; /* as the library named it */
+  const char *server; /* as named by the library */
   uint8_t from_client[2048];
   size_t from_client_len;
   uint8_t to_client[8192];
   size_t to_client_len;
 };
 
-/* What the broker does, and what it has seen. */
+/* The broker's behaviour, and what it has seen. */
 struct broker {
   const char *down;      /* connections to this server are refused */
   bool deaf;             /* answers nothing */
@@ -79,13 +79,13 @@ struct broker {
   unsigned num_bad; /* packets that a client must not send */
   char topic[64], payload[64];
   unsigned qos, id;
-  struct link *link; /* the newest connection that is open */
+  struct link *link; /* the newest open connection */
 };
 extern struct broker broker;
 
 void broker_reset(void);
 struct link *broker_accept(const char *server);
-/* Takes what the client has sent. */
+/* Processes data from the client. */
 void broker_read(struct link *link);
 /* Sends bytes, or a message, on the open connection. */
 void broker_send(const void *bytes, size_t len);

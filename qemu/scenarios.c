@@ -1,5 +1,5 @@
 /*
- * What the library is put through on the chip: each scenario begins with no connection and ends with none.
+ * The scenarios that the library runs on the chip: each starts and ends without a connection.
  */
 
 #include <string.h>
@@ -160,7 +160,7 @@ static void comes_back(void) {
   broker_publish("down", "again", 0, 0);
   pass(10);
   CHECK(app.messages == 1);
-  /* The broker goes silent: the link is given up, and a new one made. */
+  /* The broker goes silent: the link is given up, and a new one opened. */
   broker.deaf = true;
   pass(200000);
   CHECK(broker.num_ping > 0 && app.closes >= 2);
@@ -235,13 +235,13 @@ static void closes_on_malformed_packets(void) {
       {5, {0xd0, 0xff, 0xff, 0xff, 0xff}},             /* length of five bytes */
       {6, {0x36, 0x04, 0x00, 0x00, 0x00, 0x01}},       /* QoS 3 */
       {5, {0x30, 0x03, 0x00, 0x09, 'a'}},              /* a topic longer than its packet */
-      {7, {0x32, 0x05, 0x00, 0x01, 'a', 0x00, 0x00}},  /* Packet Identifier 0 */
+      {7, {0x32, 0x05, 0x00, 0x01, 'a', 0x00, 0x00}},  /* packet ID 0 */
       {5, {0x30, 0x03, 0x00, 0x01, '#'}},              /* a wildcard in a topic name */
       {6, {0x30, 0x04, 0x00, 0x02, 0xc3, 0x28}},       /* not UTF-8 */
-      {3, {0x40, 0x01, 0x00}},                         /* half an identifier */
+      {3, {0x40, 0x01, 0x00}},                         /* half a packet ID */
       {4, {0x41, 0x02, 0x00, 0x01}},                   /* reserved flags */
       {4, {0x20, 0x02, 0x00, 0x00}},                   /* a second CONNACK */
-      {5, {0x90, 0x03, 0x00, 0x01, 0x03}},             /* a SUBACK code that there is not */
+      {5, {0x90, 0x03, 0x00, 0x01, 0x03}},             /* an invalid SUBACK code */
   };
   size_t i;
   struct mgos_mqtt_conn *c = online();
@@ -269,7 +269,7 @@ static void keeps_to_the_queue(void) {
     payload[8] = (char) ('0' + i);
     CHECK(publish(c, payload, 1) != 0);
   }
-  /* One line for the first, and one for all of them together. */
+  /* One line for the first, and one for all together. */
   CHECK(errors_logged() == 1);
   pass(2000);
   CHECK(errors_logged() == 1);
@@ -281,13 +281,13 @@ static void keeps_to_the_queue(void) {
 
 /* ---- Memory ---- */
 
-/* Whatever comes next succeeds, with all the memory there is. */
+/* From here on all memory is available. */
 static void must_work(struct mgos_mqtt_conn *c) {
   unsigned before;
   if (!mgos_mqtt_conn_is_connected(c)) mgos_mqtt_conn_connect(c);
   pass(300000);
   CHECK(mgos_mqtt_conn_is_connected(c));
-  /* A subscription has no way to say that it failed but the log. */
+  /* A subscription can report failure only in the log. */
   mgos_mqtt_conn_sub(c, "down", 2, on_message, NULL);
   pass(1000);
   before = app.messages;
@@ -300,10 +300,10 @@ static void must_work(struct mgos_mqtt_conn *c) {
   CHECK(broker.num_pubrel > before && is(broker.payload, "works"));
 }
 
-/* Whether an allocation of the last life did fail. */
+/* Whether an allocation of the last run did fail. */
 static bool s_life_failed;
 
-/* A whole life, of which some allocations fail. What fails says so, and nothing else is wrong. */
+/* A whole run in which some allocations fail. What fails reports it, and nothing else is wrong. */
 static void life(unsigned nth, unsigned count) {
   struct mgos_mqtt_conn *c;
   bool failed;
@@ -322,7 +322,7 @@ static void life(unsigned nth, unsigned count) {
     CHECK(c != NULL);
     if (c == NULL) return;
   }
-  /* These two can say it in the log only: adding the handler, and subscribing. */
+  /* These two can report failure only in the log: adding the handler, and subscribing. */
   CHECK(!memory_has_failed() || errors_logged() > 0);
   failed = memory_has_failed();
   mgos_mqtt_conn_sub(c, "down", 2, on_message, NULL);
@@ -336,7 +336,7 @@ static void life(unsigned nth, unsigned count) {
   failed = memory_has_failed();
   id = publish(c, "then", 2);
   CHECK(id != 0 || memory_has_failed());
-  /* Nothing failed, so it must have gone through. */
+  /* Nothing failed, so it must have succeeded. */
   pass(100);
   if (!failed && !memory_has_failed()) CHECK(app.messages == 1 && app.pubacks == 1 && app.pubcomps == 1);
   broker_hang_up();
@@ -358,7 +358,7 @@ static void allocations_fail(unsigned count) {
     life(n, count);
     CHECK(memory_in_use() == before);
     CHECK(memory_is_sound());
-    /* Until a life is over before its turn comes. */
+    /* Until a run ends before the allocation that should fail. */
   } while (s_life_failed && n < 1000);
   CHECK(n > 20 && n < 1000);
 }

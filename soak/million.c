@@ -1,7 +1,8 @@
 /*
- * As many messages as it is told, one there and one back at a time, at QoS 0, 1 and 2 in turn, on one connection: numbered, and in order both
- * ways. For callgrind, which counts only while the library runs, in a slice after the first 30,000 and in one at the end; the heap is
- * looked at there, too. The Mongoose OS around the library, its heap and the broker are those of qemu/. Who judges: xtask/src/soak/million.rs.
+ * Sends and receives the given number of messages one at a time, at QoS 0, 1 and 2 in turn, on one
+ * connection: numbered, and in order both ways. For callgrind, which counts only while the library
+ * runs, in a slice after the first 30,000 and in one at the end; the heap is measured there, too.
+ * Uses the Mongoose OS, heap and broker of qemu/. Evaluated by xtask/src/soak/million.rs.
  */
 
 #include <stdio.h>
@@ -15,7 +16,7 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
-/* Messages to begin with, and those of a slice; as many of each QoS. */
+/* Messages before the first slice, and in a slice; equally many of each QoS. */
 #define FIRST 30000
 #define SLICE 999
 
@@ -53,7 +54,7 @@ static void one(unsigned number) {
   char text[16];
   unsigned qos = number % 3;
   uint16_t id;
-  /* As long at the end as at the beginning. */
+  /* Padded to the same length at the start and at the end. */
   size_t len = (size_t) snprintf(text, sizeof(text), "%010u", number);
   library_begins();
   id = mgos_mqtt_pub("up", text, len, (int) qos, false);
@@ -101,7 +102,7 @@ int main(int argc, char **argv) {
   pass(100);
   CHECK(mgos_mqtt_global_is_connected());
   mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(mgos_mqtt_get_global_conn()), "down", 2, on_message, NULL);
-  /* For the first five minutes the library watches whether the connection lasts. */
+  /* In the first five minutes the library watches whether the connection lasts. */
   pass(310000);
   n = run(0, FIRST);
   n = slice("first", n);

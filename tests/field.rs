@@ -1,9 +1,8 @@
-//! The field: what real brokers, clouds and links do, each as a small named model, and what the
-//! device
-//! makes of it, as numbers.
+//! Behaviour in the field: small named models of real brokers, clouds and links, and assertions on
+//! how the device responds.
 //!
-//! Virtual time, no chance: the same on every machine. docs/field.md has the table. To see every
-//! packet of a test:
+//! Virtual time and no randomness: the same on every machine. docs/field.md has the table. To see
+//! every packet of a test:
 //!     MGOS_MQTT_FIELD_TRACE=1 cargo test --test field a_forbidden -- --nocapture
 
 mod reference;

@@ -1,7 +1,10 @@
-//! Ten years of a device in the field, in virtual time: the millisecond clock goes round 73 times, the Packet Identifiers 80 times.
+//! Ten years of a device in the field, in virtual time: the millisecond clock wraps around 73
+//! times, packet IDs 80 times.
 //!
-//! The client, broker and tap of the simulation, without its chaos: an app publishes each minute, gets a message each hour, and loses its network for some time
-//! each day. What a single life of the simulation is too short for is looked at here; what breaks connections in a rough world is not.
+//! Uses the client, broker and tap of the simulation, without its chaos: an app publishes each
+//! minute, receives a message each hour, and loses its network for some time each day. Checks what
+//! a single run of the simulation is too short for; what breaks connections under stress is not
+//! tested here.
 
 mod malloc;
 mod reference;
@@ -25,7 +28,7 @@ const WAITS: Waits = Waits { min: 2000, max: 60_000 };
 const CONNECT_TIMEOUT: u32 = 30_000;
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1500, stall_one_in: 0, stall: 0 };
 
-/// One test at a time: what is allocated is counted for the whole process.
+/// One test at a time: allocations are counted for the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +39,7 @@ struct Device {
     broker: Broker,
     rng: Rng,
     now: u64,
-    /// The wait that back-off is to come to next; 0 for whatever it is.
+    /// The expected next wait of the back-off; 0 for any.
     wait: u64,
     attempts: u64,
     longest_offline: u64,
@@ -60,7 +63,7 @@ impl Device {
         Device { client, broker: Broker::new(habits), rng: Rng::new(2), now: 0, wait: 0, attempts: 0, longest_offline: 0 }
     }
 
-    /// Carries what has been written from one to the other, until nobody has anything more to say.
+    /// Exchanges data until neither side has anything to send.
     fn talk(&mut self) {
         loop {
             let Some(link) = self.client.link.as_mut().filter(|l| l.opening == Opening::Done) else { return };
@@ -79,7 +82,7 @@ impl Device {
         }
     }
 
-    /// The connection, or the attempt, is over. The wait that follows is twice the last, with a tenth either way.
+    /// The connection or attempt has ended. The next wait is twice the last, plus or minus a tenth.
     fn lost(&mut self) {
         self.broker.closed();
         self.client.closed(self.now);
@@ -90,7 +93,7 @@ impl Device {
         self.attempts += 1;
     }
 
-    /// Goes through all that happens before `end`: attempts and timers, each at its time to the millisecond.
+    /// Processes everything before `end`: attempts and timers, each at its exact time.
     fn run_until(&mut self, end: u64) {
         let mut bypass_room = 0;
         loop {
@@ -129,7 +132,8 @@ impl Device {
                     self.wait = 0;
                 }
             } else {
-                // A timer has something to do when it fires, or has been put off by what happened meanwhile.
+                // A timer has something to do when it fires, or was postponed by what happened
+                // meanwhile.
                 let before = (self.client.tap.seen.pings, self.client.conn.deadline());
                 self.client.wake(next);
                 self.client.pump(next);
@@ -140,7 +144,7 @@ impl Device {
         self.now = end;
     }
 
-    /// The network is gone for so long. The app goes on publishing.
+    /// The network is down for this long. The app keeps publishing.
     fn outage(&mut self, minutes: u64, number: &mut u32) {
         self.client.unreachable = true;
         if self.client.link.is_some() {
@@ -154,11 +158,12 @@ impl Device {
         while !self.client.conn.session.is_up() {
             self.run_until(self.now + SECOND);
         }
-        // For each attempt its time limit, and before the next the longest wait and a tenth; one may have been under way.
+        // For each attempt its time limit, and before the next one the longest wait and a tenth;
+        // one may have been in progress.
         let limit = (self.attempts - attempts + 1) * (CONNECT_TIMEOUT as u64 + WAITS.max as u64 * 11 / 10);
         assert!(self.now - end <= limit, "back after {} ms", self.now - end);
         self.longest_offline = self.longest_offline.max(self.now - end);
-        // To the full minute again.
+        // Up to the next full minute.
         self.run_until(self.now.next_multiple_of(MINUTE));
     }
 
@@ -177,7 +182,7 @@ impl Device {
         self.run_until(self.now + MINUTE);
     }
 
-    /// All that was published and taken in since the last reckoning has arrived as its QoS promises.
+    /// Everything published and accepted since the last check has arrived as its QoS requires.
     fn reckon(&mut self) {
         assert!(self.client.conn.session.is_settled() && self.broker.is_idle(false), "something is left over");
         self.client.tap.check_end();
@@ -190,7 +195,7 @@ impl Device {
 }
 
 #[test]
-fn ten_years_with_an_outage_each_day_lose_nothing_and_leave_nothing_behind() {
+fn ten_years_with_daily_outages_lose_and_leak_nothing() {
     let _alone = alone();
     let mut d = Device::new();
     let mut number = 0;
@@ -211,7 +216,8 @@ fn ten_years_with_an_outage_each_day_lose_nothing_and_leave_nothing_behind() {
         while d.now < outage_at {
             d.minute(&mut number);
         }
-        // With a message each minute, answered at once, there is one ping a minute, 55 s after it: neither early nor late.
+        // With a message each minute, answered immediately, there is one ping a minute, 55 s after
+        // it: neither early nor late.
         assert_eq!(d.client.tap.seen.pings - pings, (outage_at - quiet) / MINUTE, "pings on day {day}");
         online_minutes += (outage_at - quiet) / MINUTE;
         let minutes = d.rng.between(1, 180);
@@ -222,7 +228,7 @@ fn ten_years_with_an_outage_each_day_lose_nothing_and_leave_nothing_behind() {
         published += d.client.taken.len();
         commands += d.client.delivered.len();
         d.reckon();
-        // By then malloc's store of small blocks for each thread, which counts as allocated, is full.
+        // By then malloc's per-thread cache of small blocks, which counts as allocated, is full.
         if day == 3 * 365 {
             before = allocated();
         }
@@ -262,7 +268,7 @@ fn an_outage_of_ten_years_ends_with_the_same_wait_as_one_of_ten_minutes() {
         assert_eq!(c.wake((now + wait as u64 - 1) as u32), Wake::Nothing);
         now += wait as u64;
         assert_eq!(c.wake(now as u32), Wake::Connect);
-        c.rest();
+        c.cancel_wait();
         attempts += 1;
     }
     println!("{attempts} attempts");
@@ -300,7 +306,7 @@ fn however_long_a_device_has_been_disconnected_its_next_connection_is_like_the_f
 }
 
 impl Device {
-    /// After DISCONNECT: what is left is written, and then the connection is gone. No other follows.
+    /// After DISCONNECT: the rest is sent, and then the connection is gone. No other follows.
     fn talk_to_the_end(&mut self) {
         let link = self.client.link.as_mut().expect("a connection");
         let bytes = link.up.take(self.now, &mut self.rng, AT_ONCE);

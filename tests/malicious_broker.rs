@@ -1,6 +1,8 @@
-//! What a broker can make a session keep by sending: bounded, whatever it sends and however often. Counted by what is left over, and by malloc.
+//! What a broker can make a session keep by sending: bounded, whatever it sends and however often.
+//! Measured by what remains, and by malloc.
 //!
-//! What it can make the app's connection keep, and what gets into the log, is in c_tests/malicious_broker.c; bytes that are no packets are the fuzz targets'.
+//! What it can make the app's connection keep, and what gets into the log, is tested in
+//! c_tests/malicious_broker.c; invalid bytes are up to the fuzz targets.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod malloc;
@@ -27,8 +29,9 @@ fn id(n: u32) -> PacketId {
     PacketId::new((n % 65_535) as u16 + 1).unwrap()
 }
 
-/// Floods a session; bytes that it has taken for that, at most. What the test runner's other thread allocates meanwhile counts as
-/// well, so it is the least of three floods: what a session keeps, it keeps each time.
+/// Floods a session; returns the maximum of bytes that it allocated. Allocations of the test
+/// runner's other thread are counted as well, so it takes the least of three floods: what a session
+/// keeps, it keeps each time.
 fn most(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), String>) {
     (0..3).map(|_| flood(&mut next)).min_by_key(|(kept, _)| *kept).expect("three floods")
 }
@@ -51,9 +54,9 @@ fn flood(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), S
     (most - before, Ok(()))
 }
 
-// One test, so that nothing else allocates meanwhile.
+// A single test, so that nothing else allocates meanwhile.
 #[test]
-fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
+fn no_flood_of_packets_exceeds_the_bounds_of_a_session() {
     let message = |first, id| InPacket { topic: b"t", ..packet(first, id, b"") };
     for (what, (kept, end)) in [
         ("PUBACK", most(|n| packet(0x40, Some(id(n)), b""))),
@@ -68,8 +71,8 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     ] {
         assert_eq!((kept, end), (0, Ok(())), "{what}");
     }
-    // What is not released has to be remembered. In a row, as brokers number them, it is one block, and
-    // all the identifiers that there are are one.
+    // What is not released has to be remembered. Consecutive IDs, as brokers use them, are one
+    // block, up to all that exist.
     let mut s = connected();
     let before = allocated();
     for n in 0..FLOOD {
@@ -99,7 +102,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     assert!(kept <= 64 * 48, "{kept}");
     drop(s);
 
-    // A packet over the limit, of any length that can be said, costs nothing but its way through.
+    // A packet over the limit, of any valid length, costs nothing but its transfer.
     let mut s = connected();
     let before = allocated();
     for header in [&[0x34, 0xff, 0xff, 0xff, 0x7f][..], &[0x90, 0xff, 0xff, 0x7f], &[0x30, 0x80, 0x80, 0x01]] {
@@ -124,7 +127,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
             }
             assert!(rounds < 268_435_455 / 32, "no end");
             if rounds > 100_000 {
-                // Enough of it: the connection ends, and the next begins with nothing of this.
+                // Enough: the connection ends, and the next starts with nothing of this.
                 s.disconnected(false, 0);
                 s.connect_sent(false, 60, 0);
                 s.receive(packet(0x20, None, &[1, 0]), false, 0).unwrap();

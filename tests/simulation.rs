@@ -1,10 +1,11 @@
-//! Whole lives of a connection in virtual time: the library's `Conn` and a model broker, joined by a link that delays, splits, stalls
-//! and breaks off at any byte, with allocations that fail and identifiers that go round.
+//! Whole runs of a connection in virtual time: the library's `Conn` and a model broker, joined by a
+//! link that delays, splits, stalls and breaks off at any byte, with failing allocations and packet
+//! IDs that wrap around.
 //!
-//! Each seed is one life. A failing one is printed; to see it again, with every packet:
+//! Each seed is one run. A failing one is printed; to see it again, with every packet:
 //!     MGOS_MQTT_SIM_SEED=1234 cargo test --test simulation lives -- --nocapture
-//! MGOS_MQTT_SIM_SEEDS=100000 goes through more of them, MGOS_MQTT_SIM_FROM says from where, MGOS_MQTT_SIM_FAILURES=100 at how many that fail it
-//! stops.
+//! MGOS_MQTT_SIM_SEEDS=100000 runs more of them, MGOS_MQTT_SIM_FROM is the first one,
+//! MGOS_MQTT_SIM_FAILURES=100 the number of failures at which it stops.
 
 mod reference;
 mod sim;
@@ -35,7 +36,7 @@ fn add(a: &mut Summary, b: Summary) {
 }
 
 #[test]
-fn ten_thousand_lives_lose_nothing_and_repeat_nothing() {
+fn ten_thousand_runs_lose_and_duplicate_nothing() {
     if let Some(seed) = variable("MGOS_MQTT_SIM_SEED") {
         println!("{:?}", live(seed, true));
         return;

@@ -1,5 +1,5 @@
 /*
- * mqtt.enable is false at start, as it is by default: what the functions do until set_config() says otherwise.
+ * mqtt.enable is false at start, as by default: what the functions do before set_config().
  */
 
 #include "suite.h"
@@ -88,7 +88,7 @@ static void get_packet_id(void *arg) {
   (void) arg;
 }
 
-/* The original's call ends the program. */
+/* The original crashes here. */
 static void packet_id(void) {
   in_app(get_packet_id, NULL);
   expect_events("an identifier\n");

@@ -1,6 +1,6 @@
 /*
- * An mqtt section with fields of other people's, in front of the library's and behind them: they change nothing, and are copied
- * with the rest.
+ * An mqtt section with fields of other libraries before and after the library's: they change
+ * nothing, and are copied along.
  */
 
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
- * The app's side of a script: the connection it has, and the way of a call from the script's thread into the main task, where
- * alone the library may be used. What the app gets told is recorded in record.c.
+ * The app's side of a script: its connection, and calls from the script's thread into the main
+ * task, the only place where the library may be used. Events are recorded in record.c.
  */
 
 #include <pthread.h>
@@ -77,7 +77,8 @@ static void forget_connection(void *arg) {
   struct mgos_config_mqtt off = s_defaults;
   off.enable = false;
   if (s_conn != NULL) mgos_mqtt_conn_set_config(s_conn, &off);
-  /* The original must not be used any more when its configuration was changed on a live connection; log lines do that. */
+  /* The original must not be used after its configuration was changed on a live connection; log
+   * lines do that. */
   if (s_global && app_is_connected()) {
     mgos_mqtt_global_disconnect();
   } else if (s_global) {
@@ -93,7 +94,7 @@ void app_end(void) {
   }
 }
 
-/* ---- Making the connection ---- */
+/* ---- Connecting ---- */
 
 static void create_conn(void *arg) {
   static int id = 1;
@@ -271,7 +272,7 @@ static void do_sub(void *arg) {
 }
 
 void app_sub_handler(const char *topic, int qos, mg_event_handler_t handler, const char *tag) {
-  /* The original frees user data when the subscription is removed; here they are the app's. */
+  /* The original frees user data when the subscription is removed; here they belong to the app. */
   struct args a = {.topic = topic, .qos = qos, .handler = handler, .user_data = EITHER((void *) tag, strdup(tag))};
   in_app(do_sub, &a);
 }

@@ -1,6 +1,6 @@
 /*
- * The broker: sockets, and what a script expects to come out of them. It knows where packets end and nothing else of MQTT; what to
- * answer is the script's business.
+ * The broker: sockets, and what a script expects from them. It knows packet boundaries and nothing
+ * else of MQTT; the responses are up to the script.
  */
 
 #include <arpa/inet.h>
@@ -21,7 +21,7 @@
 struct broker {
   int listener, socket, port;
   uint8_t *buf;
-  size_t start, len, size; /* what was read and not handed out yet: len bytes from start on */
+  size_t start, len, size; /* unprocessed data: len bytes from start on */
 };
 
 static struct broker s_brokers[2] = {{.listener = -1, .socket = -1}, {.listener = -1, .socket = -1}};
@@ -111,7 +111,7 @@ void expect_no_connection(int ms) {
   if (connection_waits(ms)) fail("the app has connected");
 }
 
-/* Bytes of the packet at the front of the buffer; 0 if it is not there yet. */
+/* Length of the packet at the front of the buffer; 0 if it is incomplete. */
 static size_t packet_len(void) {
   const uint8_t *p;
   size_t i, len = 0;
@@ -139,7 +139,7 @@ static bool read_more(void) {
   do {
     n = read(b->socket, b->buf + b->len, b->size - b->len);
   } while (n < 0 && errno == EINTR);
-  /* A reset is an end as well: the app's side may have had unread bytes. */
+  /* A reset counts as end as well: the app may have had unread bytes. */
   if (n <= 0) return false;
   b->len += (size_t) n;
   return true;
@@ -222,7 +222,7 @@ void play_bytes(const void *bytes, size_t len) {
   while (len > 0) {
     ssize_t n = send(b->socket, p, len, MSG_NOSIGNAL);
     if (n < 0 && errno == EINTR) continue;
-    /* Not an error: the app may close in the middle of it, and then something else is expected. */
+    /* Not an error: the app may close meanwhile, and then something else is expected. */
     if (n <= 0) return;
     p += n;
     len -= (size_t) n;

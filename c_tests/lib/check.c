@@ -1,5 +1,5 @@
 /*
- * Scripts and checks: the order of things, the lines that are printed, the exit status. What a script can expect is elsewhere.
+ * Scripts and checks: their order, the output, the exit status. Expectations are elsewhere.
  */
 
 #include <pthread.h>
@@ -43,7 +43,7 @@ void fail(const char *fmt, ...) {
   va_end(ap);
   printf("\n");
   fflush(stdout);
-  /* A mistake in a script: expectations have no place in handlers. */
+  /* A mistake in a script: expectations do not belong in handlers. */
   if (!pthread_equal(pthread_self(), s_thread)) abort();
   show_log();
   longjmp(s_end_of_script, 1);
@@ -70,7 +70,7 @@ static void run_script(const struct script *script) {
     broker_begin();
     app_begin();
     script->run();
-    /* What nobody expected is an error, too. */
+    /* Anything unexpected is an error, too. */
     expect_no_more_events();
   }
   app_end();
@@ -87,7 +87,7 @@ static void afterwards(void) {
   play("20 02 00 00");
   while (!app_is_connected() && waited++ < PATIENCE) usleep(1000);
   app_pub("t", "m", 1, false);
-  /* A script that was cut short may have left handlers that publish and record, too. */
+  /* An aborted script may have left handlers that publish and record. */
   do {
     receive_packet(&packet);
   } while (packet[0] != 0x32);
@@ -104,7 +104,8 @@ static void *run_scripts(void *arg) {
   int failed;
   s_thread = pthread_self();
   for (i = 0; i < s_num_scripts; i++) run_script(&s_scripts[i]);
-  /* Whatever has failed for want of memory, the library works. The one allocation that fails may be here; then not in the second try. */
+  /* Whatever failed for lack of memory, the library must work. The failing allocation may occur
+   * here; then the second attempt succeeds. */
   if (getenv("SUITE_AFTERWARDS") != NULL) {
     unsetenv("SUITE_PATIENCE");
     failed = s_failed;

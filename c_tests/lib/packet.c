@@ -1,5 +1,6 @@
 /*
- * Packets as text: from a script's hexadecimal to bytes, and from bytes to words for the reader of a failure. No sockets here.
+ * Packets as text: from a script's hexadecimal to bytes, and from bytes to a description for
+ * failure messages. No sockets.
  */
 
 #include <ctype.h>

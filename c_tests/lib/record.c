@@ -1,5 +1,5 @@
 /*
- * What the app got told: events and log lines, recorded in the main task, looked at by the script.
+ * The app's events and log lines: recorded in the main task, checked by the script.
  */
 
 #include <ctype.h>
@@ -21,7 +21,7 @@ static pthread_mutex_t s_lock = PTHREAD_MUTEX_INITIALIZER;
 static char s_events[ROOM];
 static unsigned s_polls;
 
-/* The log goes into a file, which any Mongoose OS can do. Where the script's part of it begins. */
+/* The log goes into a file, which any Mongoose OS supports. Offset of the script's part. */
 static FILE *s_log_file;
 static off_t s_log_start;
 
@@ -55,7 +55,7 @@ static const char *ack_name(int ev) {
   }
 }
 
-/* Strings from packets have no end, and may hold anything. */
+/* Strings of packets are not terminated, and may contain anything. */
 static void print_str(char *out, size_t size, struct mg_str s) {
   size_t i, n = 0;
   out[0] = '\0';
@@ -176,7 +176,7 @@ static void a_moment(void) {
   nanosleep(&pause, NULL);
 }
 
-/* Copies what has been recorded, and forgets as much of it as is expected. */
+/* Copies the recorded lines, and removes the expected number of them. */
 static void take_events(char *got, const char *lines) {
   size_t want = strlen(lines);
   pthread_mutex_lock(&s_lock);
@@ -189,7 +189,7 @@ void expect_events(const char *lines) {
   static char got[ROOM];
   size_t want = strlen(lines);
   int ms;
-  /* What a call has caused so far is there after another. */
+  /* The effects of earlier calls are complete after another call. */
   in_app(nothing, NULL);
   for (ms = 0; ms < PATIENCE; ms++) {
     take_events(got, lines);
@@ -203,11 +203,11 @@ void expect_no_more_events(void) {
   static char got[ROOM];
   in_app(nothing, NULL);
   take_events(got, "");
-  /* The next attempt may have begun. */
+  /* The next attempt may have started. */
   if (got[0] != '\0' && strcmp(got, "cloud CONNECTING\n") != 0) fail("nobody has expected these events:\n%s", got);
 }
 
-/* What has been logged since the script began, and after all calls so far. */
+/* Log lines since the script started, after all calls so far. */
 static const char *read_log(void) {
   static char log[LOG_ROOM];
   ssize_t len;

@@ -1,9 +1,10 @@
 /*
- * What the apps of the compatibility suite are made of. An app is a list of scripts. A script runs in a thread of its own, where it is the
- * broker: it says what bytes must come and what bytes to answer. Through the app_* functions it also has the app, in the main
- * task, call the library; and it says which events the app must have got, in which order.
+ * Framework of the compatibility suite's apps. An app is a list of scripts. A script runs in its
+ * own thread and plays the broker: it says which bytes must arrive and which to send. Through the
+ * app_* functions it makes the app call the library in the main task; and it says which events the
+ * app must have got, in which order.
  *
- * A script ends at the first expectation that fails; the next begins with a connection and a port of its own.
+ * A script ends at the first failed expectation; the next starts with a new connection and port.
  */
 
 #ifndef SUITE_H
@@ -18,8 +19,8 @@
 #include "mgos_mqtt_conn.h"
 
 /*
- * What is expected: here, and of the original library. Each use is a difference that docs/differences.md lists. Built with
- * -DMQTT_UPSTREAM, the suite is to be linked with the original.
+ * Expected values: for this library, and for the original. Each use is a difference listed in
+ * docs/differences.md. Built with -DMQTT_UPSTREAM, the suite is to be linked with the original.
  */
 #ifdef MQTT_UPSTREAM
 #define EITHER(here, original) original
@@ -46,13 +47,13 @@ struct script {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* To be called at the end of mgos_app_init(): runs the scripts, prints the count, leaves through exit(). */
+/* Called at the end of mgos_app_init(): runs the scripts, prints the totals, calls exit(). */
 enum mgos_app_init_result suite_start(const struct script *scripts, size_t num);
 
-/* The name of the script that runs: for hooks, which stay if their script is cut short. */
+/* The name of the running script: for hooks, which stay installed if their script is aborted. */
 const char *script_name(void);
 
-/* What the script has expected since the last check has come true: prints a line. */
+/* The script's expectations since the last check were met: prints a line. */
 void check(const char *what);
 
 /* Prints which part of the script is left out, and why. */
@@ -61,7 +62,7 @@ void left_out(const char *what, const char *why);
 /* Says what is wrong and ends the script. */
 void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
-/* Ends the script if it is not so. */
+/* Ends the script unless the condition holds. */
 #define expect_that(what) \
   if (!(what)) fail("line %d: not so: %s", __LINE__, #what)
 #define expect_number(number, expected)                                                       \
@@ -70,59 +71,61 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
     if (got_ != want_) fail("line %d: %s is %ld, not %ld", __LINE__, #number, got_, want_);   \
   } while (0)
 
-/* How long is waited for what must come, ms; SUITE_PATIENCE in the environment says otherwise. */
+/* Time limit for expected events in ms; SUITE_PATIENCE in the environment overrides it. */
 #define PATIENCE patience()
 int patience(void);
 
 /* ---- The broker: broker.c ---- */
 
 /*
- * Packets and patterns are written in hexadecimal; 'text' in single quotes stands for its bytes. In patterns ?? stands for any byte, and
- * a * at the end for any bytes that follow. Blanks count for nothing.
+ * Packets and patterns are written in hexadecimal; 'text' in single quotes stands for its bytes. In
+ * patterns ?? matches any byte, and * at the end any further bytes. Blanks are ignored.
  */
 
-/* There are two brokers, each with its port: 0 is in use unless the script says otherwise. */
+/* There are two brokers with different ports: 0 is used unless the script says otherwise. */
 void use_broker(int which);
 int broker_port(int which);
 
 /* Waits for the app to connect. */
 void expect_connection(void);
-/* The app does not connect for so many milliseconds. */
+/* The app does not connect for this many milliseconds. */
 void expect_no_connection(int ms);
-/* True if it does. */
+/* Whether it does. */
 bool connection_waits(int ms);
-/* The next packet is this. */
+/* The next packet must match. */
 void expect(const char *pattern);
-/* Connects and sends CONNECT as configured by default. */
+/* Connects and sends the default CONNECT. */
 void expect_connect(void);
-/* The app sends nothing more: what comes next is a ping that the script has the app send. */
+/* The app sends nothing more: the next packet must be a ping that the script makes the app send. */
 void expect_silence(void);
-/* The app closes the connection, having sent nothing more. */
+/* The app closes the connection without sending anything more. */
 void expect_close(void);
-/* The next packet: its length is returned, and the packet itself in *packet until the next call. */
+/* Returns the length of the next packet, and the packet itself in *packet until the next call. */
 size_t receive_packet(const uint8_t **packet);
-/* Whether a packet is there within so many milliseconds. Not, too, where there is no connection, or its end comes. */
+/* Whether a packet arrives within this many milliseconds. False also without a connection or at its
+ * end. */
 bool packet_waits(int ms);
 bool has_connection(void);
-/* So many bytes, whatever they are. */
+/* Reads this many bytes, whatever they are. */
 void receive_bytes(uint8_t *bytes, size_t len);
 
-/* Sends bytes, all at once. */
+/* Sends bytes in one segment. */
 void play(const char *hex);
 void play_bytes(const void *bytes, size_t len);
-/* Sends them one by one, each in a segment of its own. */
+/* Sends them one by one, each in its own segment. */
 void play_slowly(const char *hex);
 /* Closes the connection. */
 void drop(void);
-/* Closes the door: connections are refused from now on. */
+/* Refuses connections from now on. */
 void stop_listening(void);
 void listen_again(void);
 
-/* Hexadecimal and text to bytes; `any` gets true for ??, may be NULL. Returns how many; *open: a * at the end. */
+/* Hexadecimal and text to bytes; `any` becomes true for ??, may be NULL. Returns their number;
+ * *open: a * at the end. */
 size_t parse_hex(const char *hex, uint8_t *bytes, bool *any, size_t size, bool *open);
-/* A packet in words and hexadecimal. */
+/* A description of a packet, with hexadecimal. */
 const char *show_packet(const uint8_t *packet, size_t len);
-/* Formats a string that lives for some calls. */
+/* Formats a string that stays valid for some calls. */
 const char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* For check.c. */
@@ -131,26 +134,27 @@ void broker_end(void);
 
 /* ---- The app: app.c ---- */
 
-/* Configuration of the connection that the script is going to make: reset before each script, to be changed by it. */
+/* Configuration of the next connection: reset before each script, and changed by it. */
 extern struct mgos_config_mqtt cfg;
 extern struct mgos_config_mqtt cfg_backup;
 
-/* Makes a connection with `cfg`, and adds a handler "g" to it, which records its events. */
+/* Creates a connection with `cfg`, and adds a handler "g" that records its events. */
 void create(void);
-/* The same with the global connection: in one script of an app only. */
+/* The same with the global connection: in one script per app only. */
 void create_global(void);
 /* With a backup server. */
 void create_with_backup(void);
-/* create(), if that was not done yet, and on to CONNACK; the events of that are taken for granted. */
+/* Creates the connection if necessary, and connects up to CONNACK; the events of that are implied. */
 void connect_up(void);
-/* Connects again after the end of a connection, up to CONNACK, likewise. */
+/* Reconnects up to CONNACK after a disconnect; the events of that are implied. */
 void come_back(void);
 struct mgos_mqtt_conn *connection(void);
 
-/* Has the app call a function and waits for its end. In the app's own thread, as in a handler, it is just called. */
+/* Makes the app call a function and waits until it returns. In the app's own thread, as in a
+ * handler, calls it directly. */
 void in_app(void (*fn)(void *arg), void *arg);
 
-/* The library's functions, on the script's connection, in the app. */
+/* The library's functions, called by the app on the script's connection. */
 bool app_connect(void);
 void app_disconnect(void);
 bool app_is_connected(void);
@@ -169,32 +173,33 @@ struct mg_connection *app_nc(void);
 /* The network has come up (again). */
 void app_ip_acquired(void);
 
-/* A handler that records what it gets under the name that is its user data. */
+/* A handler that records its events under the name in its user data. */
 void record_event(struct mg_connection *nc, int ev, void *ev_data, void *user_data);
 /* Records a line. */
 void record(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /*
- * The next lines recorded are these, each ending with \n; for "", there are none. What follows is for the next call to see, and what is
- * left at the end of a script is a failure. For each event: the handler's name, the event, and of
- *   MG_EV_MQTT_PUBLISH   TOPIC=PAYLOAD, or "N bytes" in place of a long payload, and " qosN idN" from QoS 1 up
- *   other MG_EV_MQTT_*   the message's id; for CONNACK nothing
+ * The next recorded lines must be these, each ending with \n; "" means that there are none. Further
+ * lines are left to the next call; lines left at the end of a script are a failure. Each event has
+ * the handler's name, the event, and for
+ *   MG_EV_MQTT_PUBLISH   TOPIC=PAYLOAD, or "N bytes" for a long payload, and " qosN idN" above QoS 0
+ *   other MG_EV_MQTT_*   the packet ID; for CONNACK nothing
  *   MG_EV_CLOSE          "with nc" if that is not NULL
  * MG_EV_POLL is only counted.
  */
 void expect_events(const char *lines);
 void expect_no_more_events(void);
-/* What was recorded does not matter, as it depends on how long things took; the script ends here. */
+/* Discards recorded lines, as they depend on timing; the script ends here. */
 void forget_events(void);
 unsigned polls_seen(void);
-/* How many lines with this text have been logged since the script began. */
+/* Number of lines with this text logged since the script started. */
 unsigned logged(const char *text);
-/* The number behind this text where it was logged for the nth time, counted from 0; waits for it. */
+/* The number after this text where it was logged for the nth time, counted from 0; waits for it. */
 long logged_number(const char *text, unsigned nth);
 /* Waits for such a line. */
 void expect_logged(const char *text);
 
-/* Whether the log is recorded. Where it is, log hooks get nothing of it. */
+/* Whether the log is recorded. If so, log hooks do not get it. */
 void record_log(bool on);
 /* Whether LOG() raises MGOS_EVENT_LOG. On some ports of Mongoose OS it does not. */
 bool log_raises_event(void);

@@ -1,4 +1,4 @@
-//! Any bytes into the decoder: it must not panic, and must judge as the plain reading of the standard does.
+//! Feeds any bytes to the decoder: it must not panic, and must agree with the reference decoder.
 #![no_main]
 
 #[path = "../../tests/reference/mod.rs"]
@@ -16,7 +16,8 @@ fuzz_target!(|data: &[u8]| {
             None => drop(decode(h, body)),
             Some(body) => {
                 let ours = decode(h, body).ok().map(|packet| reference::parsed(&packet));
-                // The plain reader knows the packets of a client, too; the header has refused those.
+                // The reference decoder also accepts client packets, which the header check has
+                // rejected.
                 assert_eq!(ours, reference::parse(&data[..h.total()]), "{:02x?}", &data[..h.total()]);
             }
         }

@@ -1,4 +1,5 @@
-//! A filter and a name, split at the first line feed: validity and matching against the plain rules.
+//! A filter and a name, split at the first line feed: validity and matching compared with the
+//! reference implementation.
 #![no_main]
 
 #[path = "../../tests/reference/mod.rs"]

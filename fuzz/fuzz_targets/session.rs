@@ -1,5 +1,6 @@
-//! A whole connection under a hostile broker and a restless app: bytes in random pieces, time, calls and failing allocations in between.
-//! Whatever comes in, what goes out must be right: the simulation's tap reads it.
+//! A whole connection with a malicious broker and an erratic app: bytes in random pieces, time,
+//! calls and failing allocations. Whatever is received, what is sent must be valid: the
+//! simulation's tap checks it.
 #![no_main]
 
 #[path = "../../tests/reference/mod.rs"]
@@ -15,7 +16,7 @@ use sim::client::{Client, Config};
 use sim::link::{Manner, Opening};
 use sim::rng::Rng;
 
-/// What is left of the input.
+/// The rest of the input.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
@@ -32,7 +33,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// A packet as a broker sends it, with a few choices left to the input: so that it need not find out all by itself.
+/// A broker's packet with some choices left to the input, so that it need not find valid packets by
+/// itself.
 fn packet(input: &mut Input<'_>) -> Vec<u8> {
     let (kind, id) = (input.byte(), input.byte());
     match kind % 10 {
@@ -83,7 +85,7 @@ fuzz_target!(|data: &[u8]| {
             }
             2..=4 if client.link.as_ref().is_some_and(|l| l.opening == Opening::Done) => {
                 let packet = packet(&mut input);
-                // In two pieces, wherever that is.
+                // Split in two at any position.
                 let at = input.byte() as usize % (packet.len() + 1);
                 client.arrived(&packet[..at], now);
                 if client.link.is_some() {
@@ -115,7 +117,7 @@ fuzz_target!(|data: &[u8]| {
                 client.poll(now);
             }
         }
-        // The network does its part at once.
+        // The network responds immediately.
         if let Some(link) = &mut client.link {
             if link.opening != Opening::Done {
                 link.opening = Opening::Done;

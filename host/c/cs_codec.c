@@ -1,6 +1,5 @@
 /*
- * Hex and base64 (common/cs_hex.h, common/cs_base64.h). The JSON library has
- * its own uses for them and comes here too.
+ * Hex and base64 (common/cs_hex.h, common/cs_base64.h), also used by the JSON library.
  */
 #include "common/cs_base64.h"
 #include "common/cs_hex.h"
@@ -27,7 +26,7 @@ int cs_hex_decode(const char *s, int len, unsigned char *dst, int *dst_len) {
 static const char s_b64[] =
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-/* One group of 1 ... 3 bytes as four characters. */
+/* A group of 1 to 3 bytes as four characters. */
 static void put_group(const unsigned char *p, int n, char out[4]) {
   unsigned bits = (unsigned) p[0] << 16;
   if (n > 1) bits |= (unsigned) p[1] << 8;
@@ -84,7 +83,7 @@ void cs_fprint_base64(FILE *f, const unsigned char *src, int src_len) {
   }
 }
 
-/* 0 ... 63, 64 for the padding, -1 for anything else. */
+/* 0 to 63, 64 for padding, -1 for anything else. */
 static int b64_value(int c) {
   const char *p;
   if (c == '=') return 64;

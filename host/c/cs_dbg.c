@@ -1,7 +1,6 @@
 /*
- * The LOG macro's two halves: whether a line is wanted, and the line itself,
- * put together and handed to mgos_debug_write in one piece. Where it goes from
- * there is mgos_debug.c's business.
+ * The two halves of the LOG macro: whether a line is enabled, and formatting it for a single call
+ * of mgos_debug_write. Its destination is up to mgos_debug.c.
  */
 #include "common/cs_dbg.h"
 
@@ -10,8 +9,8 @@
 #include "common/str_util.h"
 #include "mgos_debug.h"
 
-/* The arguments of a LOG call may log as well, between the two halves of the
- * outer one, so begun lines form a stack. Deeper ones share the last place. */
+/* The arguments of a LOG call may log as well, between the two halves of the outer call, so lines
+ * in progress form a stack. Deeper ones share the last slot. */
 #define MAX_BEGUN_LINES 8
 
 struct begun_line {
@@ -54,8 +53,8 @@ void cs_log_set_file(FILE *file) {
   s_log_file = file;
 }
 
-/* "file.c:123" with blanks to CS_LOG_PREFIX_LEN, at least one of them; a long
- * file name loses its end. Returns the length without the blanks. */
+/* "file.c:123" padded with blanks to CS_LOG_PREFIX_LEN, at least one; a long file name is
+ * truncated. Returns the length without the blanks. */
 static size_t make_prefix(char *out, const char *fname, int line) {
   const char *base = fname + strlen(fname);
   char num[16];
@@ -70,7 +69,7 @@ static size_t make_prefix(char *out, const char *fname, int line) {
   return (size_t) (name_len + num_len);
 }
 
-/* What cs_log_set_file_level's list says about a line, else the common level. */
+/* The level that cs_log_set_file_level's list has for a line, else the global level. */
 static int level_for(struct mg_str prefix) {
   struct mg_str list = mg_mk_str(s_file_level), name, level;
   while ((list = mg_next_comma_list_entry_n(list, &name, &level)).p != NULL) {
@@ -131,14 +130,14 @@ void cs_log_printf(const char *fmt, ...) {
     if (line != NULL) {
       memcpy(line, l.prefix, l.len);
       vsnprintf(line + l.len, (size_t) text_len + 1, fmt, again);
-    } else { /* better the beginning than nothing */
+    } else { /* better the start than nothing */
       line = small;
       text_len = (int) (sizeof(small) - l.len - 1);
     }
   }
   va_end(again);
   va_end(ap);
-  line[l.len + (size_t) text_len] = '\n'; /* in place of the NUL */
+  line[l.len + (size_t) text_len] = '\n'; /* replaces the NUL */
   cs_log_cur_msg_level = l.level;
   put_line(line, l.len + (size_t) text_len + 1);
   if (line != small) free(line);

@@ -1,6 +1,6 @@
 /*
- * Whole files and calendar time (common/cs_file.h, common/cs_time.h). The
- * clock itself belongs to the event loop: cs_time only asks for it.
+ * Whole files and calendar time (common/cs_file.h, common/cs_time.h). The clock belongs to the
+ * event loop: cs_time only asks for it.
  */
 #include "common/cs_file.h"
 #include "common/cs_time.h"
@@ -53,7 +53,7 @@ double cs_time(void) {
 }
 
 double cs_timegm(const struct tm *tm) {
-  struct tm copy = *tm; /* timegm puts its argument in order */
+  struct tm copy = *tm; /* timegm normalises its argument */
   time_t t = timegm(&copy);
   return t < 0 ? -1 : (double) t;
 }

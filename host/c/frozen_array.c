@@ -1,6 +1,6 @@
 /*
- * json_printf_array of frozen.h: a C array for json_printf's %M. What an
- * element is, its format and its size must tell.
+ * json_printf_array of frozen.h: a C array for json_printf's %M. The element's type follows from
+ * its format and size.
  */
 #include "common/mg_str.h"
 #include "frozen.h"
@@ -25,8 +25,7 @@ static int64_t elem_value(const void *p, size_t size, bool is_signed) {
   return i64;
 }
 
-/* One element. Its type follows from the first conversion of the format and
- * from its size. */
+/* Prints an element. Its type follows from the first conversion of the format and from its size. */
 static int put_elem(struct json_out *out, const char *fmt, const void *p,
                     size_t size) {
   const char *conv = fmt + strcspn(fmt, "%");

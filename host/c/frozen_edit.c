@@ -1,6 +1,6 @@
 /*
- * What prints JSON text anew: json_setf (one value changed, the rest left as
- * it stands), json_prettify, and reading files for them.
+ * Rewrites JSON text: json_setf (changes one value, leaves the rest as is), json_prettify, and
+ * reading files for them.
  */
 #include "common/cs_file.h"
 #include "common/json_utils.h"
@@ -16,19 +16,19 @@ static void put(struct json_out *out, const char *s, int len) {
 /* Offsets into the text; -1 while unknown. */
 struct edit {
   const char *base;
-  const char *path; /* of the value to be changed */
-  int begin, end;   /* the value, if it is there */
+  const char *path; /* of the value to change */
+  int begin, end;   /* the value, if it exists */
   int before;       /* where the value in front of it ends, then ... */
   bool want_parent; /* ... checked against where its parent begins */
   int last_end;     /* where the latest value ended */
   size_t matched;   /* length of the path of the innermost container ... */
   int tail;         /* ... that exists, and the end of its last value */
   bool tail_is_first; /* it is empty: no comma */
-  bool blocked;       /* what the path would lead through is no container */
+  bool blocked;       /* the path leads through something that is not a container */
 };
 
-/* How the path `full` goes on from its beginning `path`: '.', '[', or '\0' if
- * that is not its beginning. */
+/* The separator at which the path `full` continues after its prefix `path`: '.', '[', or '\0' if it
+ * is not a prefix. */
 static char step_after(const char *path, const char *full) {
   size_t n = strlen(path);
   if (strncmp(path, full, n) != 0) return '\0';
@@ -48,7 +48,7 @@ static void edit_cb(void *data, const char *name, size_t name_len,
   }
   begin = (int) (t->ptr - e->base);
   end = begin + t->len;
-  if (t->type == JSON_TYPE_STRING) { /* with its quotes */
+  if (t->type == JSON_TYPE_STRING) { /* including its quotes */
     begin--;
     end++;
   }
@@ -68,7 +68,7 @@ static void edit_cb(void *data, const char *name, size_t name_len,
       e->want_parent = false;
     }
     if ((object && step == '.') || (array && step == '[')) {
-      /* The innermost has the longest path, and ends first. */
+      /* The innermost container has the longest path and ends first. */
       if (e->tail < 0) {
         e->matched = strlen(path);
         e->tail_is_first = e->last_end <= begin;
@@ -88,7 +88,7 @@ static void print_without(const struct edit *e, int len,
                                  e->base[e->before - 1] == '[');
   if (e->path[0] == '\0') return; /* all of it goes */
   put(out, e->base, e->before);
-  if (first) { /* then the comma to go with it is the one behind */
+  if (first) { /* then the comma to remove is the one behind */
     int i = end;
     while (i < len && isspace((unsigned char) e->base[i])) i++;
     if (i < len && e->base[i] == ',') end = i + 1;
@@ -96,8 +96,8 @@ static void print_without(const struct edit *e, int len,
   put(out, e->base + end, len - end);
 }
 
-/* Prints the part of the path that does not exist yet, `missing`, around the
- * new value. The container that gets it is there, and is entered. */
+/* Prints the missing part of the path around the new value. The container that gets it exists and
+ * is being processed. */
 static void print_added(const char *missing, struct json_out *out,
                         const char *fmt, va_list ap) {
   char closing[JSON_MAX_PATH_LEN];
@@ -142,7 +142,7 @@ int json_vsetf(const char *s, int len, struct json_out *out,
     }
     return 1;
   }
-  /* Nothing to remove, or nothing to add to. */
+  /* Nothing to remove, or nowhere to add. */
   if (json_fmt == NULL || e.blocked || e.tail < 0) {
     put(out, s, len);
     return 0;
@@ -170,7 +170,7 @@ struct pretty {
   struct json_out *out;
   int level;
   bool in_array[JSON_MAX_DEPTH + 1]; /* by level */
-  bool first;                        /* nothing yet in this container */
+  bool first;                        /* nothing in this container yet */
 };
 
 static void new_line(struct pretty *p) {

@@ -1,7 +1,6 @@
 /*
- * Finding values in JSON text without converting them: json_scanf_array_elem,
- * json_next_key, json_next_elem of frozen.h. Each call walks the text from its
- * beginning.
+ * Finds values in JSON text without converting them: json_scanf_array_elem, json_next_key,
+ * json_next_elem of frozen.h. Each call parses the text from its start.
  */
 #include "frozen.h"
 
@@ -38,7 +37,7 @@ int json_scanf_array_elem(const char *s, int len, const char *path, int index,
 }
 
 struct next_search {
-  const void *after; /* where the value handed out last began, or NULL */
+  const void *after; /* where the last returned value starts, or NULL */
   const char *path;
   size_t path_len;
   struct json_token key, *val;
@@ -51,10 +50,9 @@ static void next_cb(void *data, const char *name, size_t name_len,
   struct next_search *ns = (struct next_search *) data;
   const char *child = path + ns->path_len;
   if (ns->found || strncmp(path, ns->path, ns->path_len) != 0) return;
-  /* Direct children only. A key with a dot or bracket looks like a deeper
-   * value and is passed over. */
+  /* Direct children only. A key with a dot or bracket looks like a nested value and is skipped. */
   if ((child[0] != '.' && child[0] != '[') || strpbrk(child + 1, ".[")) return;
-  if (name != NULL) { /* an END has none: the START's stays */
+  if (name != NULL) { /* an END has none: keep that of START */
     memset(&ns->key, 0, sizeof(ns->key));
     ns->idx = -1;
     if (child[0] == '[') {

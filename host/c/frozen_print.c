@@ -1,7 +1,6 @@
 /*
- * The JSON printer of frozen.h: json_printf and its kin, escaping, and the
- * printers for buffers and files. The C library formats what is no JSON;
- * C arrays are in frozen_array.c.
+ * The JSON printer of frozen.h: json_printf and related functions, escaping, and printing to
+ * buffers and files. The C library formats what is not JSON; C arrays are in frozen_array.c.
  */
 #include "common/cs_base64.h"
 #include "common/mbuf.h"
@@ -18,7 +17,7 @@ int json_printer_buf(struct json_out *out, const char *s, size_t len) {
   if (n > 0) memcpy(out->u.buf.buf + out->u.buf.len, s, n);
   out->u.buf.len += n;
   if (out->u.buf.size > 0) {
-    /* When full, the NUL takes the place of the last byte. */
+    /* When full, the NUL replaces the last byte. */
     out->u.buf.buf[MIN(out->u.buf.len, out->u.buf.size - 1)] = '\0';
   }
   return (int) len;
@@ -37,7 +36,7 @@ int json_escape(struct json_out *out, const char *str, size_t str_len) {
     unsigned char c = (unsigned char) str[i];
     const char *special = c == '\0' ? NULL : strchr(specials, c);
     char esc[8];
-    /* From 0x80 up it is UTF-8, which JSON takes as it is. */
+    /* From 0x80 on it is UTF-8, which JSON accepts as is. */
     if (special == NULL && c >= ' ' && c != 0x7f) continue;
     if (i > plain) n += put(out, str + plain, i - plain);
     plain = i + 1;
@@ -78,12 +77,12 @@ static int put_base64(struct json_out *out, const unsigned char *p, int len) {
   return n + put(out, "\"", 1);
 }
 
-/* One conversion of the format, taken apart. */
+/* A parsed conversion of the format. */
 struct conversion {
   char spec[48];   /* for the C library, numbers in place of '*' */
   char length[3];  /* "", "h", "hh", "l", "ll", "j", "z", "t", "L" */
   char type;       /* the letter at the end, '\0' if there is none */
-  bool plain;      /* nothing between % and length */
+  bool plain;      /* flags between % and length */
   int precision;   /* -1 if not given */
   size_t consumed; /* length in the format */
 };
@@ -114,7 +113,7 @@ static void parse_conversion(const char *fmt, va_list *ap,
   memcpy(flags, p, MIN(n, sizeof(flags) - 1));
   p += n;
   if (*p == '*' || (*p >= '1' && *p <= '9')) {
-    /* A negative width turns into the flag '-' and the width. */
+    /* A negative width becomes the flag '-' and the width. */
     snprintf(num, sizeof(num), "%d", parse_number(&p, ap));
   }
   if (*p == '.') {
@@ -136,7 +135,7 @@ static void parse_conversion(const char *fmt, va_list *ap,
            c->length, c->type);
 }
 
-/* Hands one conversion to the C library, with its argument by its type. */
+/* Passes a conversion to the C library, with an argument of its type. */
 static int put_printf(struct json_out *out, const struct conversion *c,
                       va_list *ap) {
   char small[64], *text = small;
@@ -197,7 +196,7 @@ static int put_printf(struct json_out *out, const struct conversion *c,
     case 'p':
       n = mg_asprintf(&text, size, spec, va_arg(*ap, void *));
       break;
-    default: /* no conversion we know: no argument either */
+    default: /* unknown conversion: no argument either */
       break;
   }
   n = n > 0 ? put(out, text, (size_t) n) : 0;
@@ -239,9 +238,8 @@ static int put_conversion(struct json_out *out, const char **fmt,
     default:
       n = put_printf(out, &c, ap);
   }
-  /* frozen takes letters that might belong to a conversion as part of it, so
-   * that they get no quotes: "%ds" prints 5s. "%lld", "%llu" and "%zu" it
-   * knows as they stand. */
+  /* frozen treats letters that might belong to a conversion as part of it, so that they are not
+   * quoted: "%ds" prints 5s. It knows "%lld", "%llu" and "%zu" as they are. */
   if ((c.plain && strcmp(c.length, "ll") == 0) ||
       (c.plain && strcmp(c.spec, "%zu") == 0)) {
     return n;
@@ -262,7 +260,7 @@ int json_vprintf(struct json_out *out, const char *fmt, va_list xap) {
       n += put_conversion(out, &fmt, &ap);
       continue;
     }
-    /* A name: begins with a letter or '_', digits may follow. */
+    /* A name: a letter or '_', then also digits. */
     if (isalpha((unsigned char) *fmt) || *fmt == '_') {
       while (isalnum((unsigned char) fmt[len]) || fmt[len] == '_') len++;
       n += put(out, "\"", 1);

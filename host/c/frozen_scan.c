@@ -1,7 +1,6 @@
 /*
- * json_scanf and json_unescape of frozen.h: from the text of a value to a C
- * variable. Each conversion of the format walks the whole text once, looking
- * for values at the conversion's path.
+ * json_scanf and json_unescape of frozen.h: converts JSON values to C variables. Each conversion of
+ * the format parses the whole text once, looking for values at its path.
  */
 #include "common/cs_base64.h"
 #include "common/str_util.h"
@@ -18,7 +17,7 @@ int json_unescape(const char *src, int slen, char *dst, int dlen) {
       if (++i >= slen) return JSON_STRING_INCOMPLETE;
       if (src[i] == 'u') {
         if (slen - i < 5) return JSON_STRING_INCOMPLETE;
-        /* One byte as it is; larger ones would need an encoding. */
+        /* A single byte; larger code points would need an encoding. */
         if (src[i + 1] != '0' || src[i + 2] != '0') return JSON_STRING_INVALID;
         {
           char byte[2];
@@ -37,15 +36,15 @@ int json_unescape(const char *src, int slen, char *dst, int dlen) {
   return n;
 }
 
-/* One conversion of the format. */
+/* A conversion of the format. */
 struct scan {
-  const char *path; /* of the values that are wanted */
-  char type;        /* the letter behind '%'; for numbers `fmt` counts */
+  const char *path; /* of the values to convert */
+  char type;        /* letter after '%'; numbers use `fmt` */
   const char *fmt;  /* for sscanf, from '%' on */
   void *target;
   void *target2; /* %H, %V, %M have two */
   int num_conversions;
-  char *allocated; /* by an earlier value at the same path */
+  char *allocated; /* by an earlier value with the same path */
 };
 
 static bool scan_quoted(struct scan *sc, const struct json_token *t) {
@@ -118,7 +117,7 @@ static void scan_cb(void *data, const char *name, size_t name_len,
   bool done = true;
   (void) name;
   (void) name_len;
-  /* An object's or array's text comes with its end. */
+  /* The text of an object or array comes with its end. */
   if (t->ptr == NULL || strcmp(path, sc->path) != 0) return;
   switch (sc->type) {
     case 'B':
@@ -146,8 +145,7 @@ static void scan_cb(void *data, const char *name, size_t name_len,
   if (done) sc->num_conversions++;
 }
 
-/* The path that the format has come to. Fails when it gets too long; then no
- * value can be there. */
+/* The path at this point of the format. Fails if it gets too long, as no value can match. */
 struct path {
   char text[JSON_MAX_PATH_LEN];
   bool too_long;
@@ -163,7 +161,7 @@ static void path_append(struct path *p, const char *s, size_t n) {
   p->text[len + n] = '\0';
 }
 
-/* Cuts the path at its last dot; keeps the dot if `keep`. */
+/* Truncates the path at its last dot; keeps the dot if `keep`. */
 static void path_cut(struct path *p, bool keep) {
   char *dot = strrchr(p->text, '.');
   if (dot != NULL) dot[keep ? 1 : 0] = '\0';
@@ -191,14 +189,13 @@ int json_vscanf(const char *s, int len, const char *fmt, va_list ap) {
       if (sc.type == '\0') break;
       if (strchr("MVH", sc.type) != NULL) sc.target2 = va_arg(ap, void *);
       if (strchr("MVHBQT", sc.type) == NULL) {
-        /* The conversion ends where the next thing in the format begins. */
+        /* The conversion ends where the next item in the format starts. */
         static const char ends[] = ", \t\r\n]}";
         n = 1 + strcspn(fmt + 1, ", \t\r\n]}%");
         snprintf(conv, sizeof(conv), "%.*s", (int) n, fmt);
         sc.fmt = conv;
         sc.type = '\0';
-        /* As frozen does it: white space or a comma here hides closing
-         * braces behind it. */
+        /* As in frozen: white space or a comma here hides the closing braces behind it. */
         if (fmt[n] != '}') n += strspn(fmt + n, ends);
       }
       if (!path.too_long) json_walk(s, len, scan_cb, &sc);

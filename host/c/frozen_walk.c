@@ -1,9 +1,9 @@
 /*
- * The JSON parser of frozen.h: json_walk. All that reads JSON is built on it;
- * see frozen_lookup.c, frozen_scan.c, frozen_edit.c.
+ * The JSON parser of frozen.h: json_walk. All reading of JSON is based on it; see frozen_lookup.c,
+ * frozen_scan.c, frozen_edit.c.
  *
- * Guarantees: no byte at or behind the given end is read; recursion goes no
- * deeper than JSON_MAX_DEPTH; the path is cut, never overrun.
+ * Guarantees: no byte at or behind the given end is read; recursion is limited to JSON_MAX_DEPTH;
+ * the path is truncated, never overrun.
  */
 #include "frozen.h"
 
@@ -12,7 +12,7 @@ struct walker {
   json_walk_callback_t callback;
   void *callback_data;
   int depth_left;
-  const char *name; /* of the value that comes next */
+  const char *name; /* of the next value */
   size_t name_len;
   size_t path_len;
   char path[JSON_MAX_PATH_LEN];
@@ -45,14 +45,14 @@ static int here(const struct walker *w) {
   return w->cur < w->end ? (unsigned char) *w->cur : END_OF_TEXT;
 }
 
-/* The byte at the cursor once white space is passed. */
+/* The byte at the cursor after skipping white space. */
 static int next_token(struct walker *w) {
   int c;
   while ((c = here(w)) == ' ' || c == '\t' || c == '\r' || c == '\n') w->cur++;
   return c;
 }
 
-/* The error for a byte that does not belong here. */
+/* The error for an unexpected byte. */
 static int unexpected(int c) {
   return c == END_OF_TEXT ? JSON_STRING_INCOMPLETE : JSON_STRING_INVALID;
 }
@@ -81,14 +81,14 @@ static void report(struct walker *w, enum json_token_type type,
   w->name_len = 0;
 }
 
-/* Bytes of the character that begins with `c`; UTF-8 is not checked further. */
+/* Length of the character that starts with `c`; UTF-8 is not validated further. */
 static int utf8_len(int c) {
   if (c < 0x80) return 1;
   if (c >= 0xf0) return 4;
   return c >= 0xe0 ? 3 : 2;
 }
 
-/* Passes what follows a backslash. */
+/* Skips what follows a backslash. */
 static int parse_escape(struct walker *w) {
   int i, c = here(w);
   if (c == END_OF_TEXT) return JSON_STRING_INCOMPLETE;
@@ -103,10 +103,10 @@ static int parse_escape(struct walker *w) {
   return 0;
 }
 
-/* Passes a string up to its closing quote and stores where it began. */
+/* Skips a string up to its closing quote and stores its start. */
 static int parse_string(struct walker *w, const char **start) {
   int c;
-  *start = ++w->cur; /* the opening quote is there */
+  *start = ++w->cur; /* the opening quote was checked */
   while ((c = here(w)) != '"') {
     if (c == END_OF_TEXT) return JSON_STRING_INCOMPLETE;
     if (c < ' ') return JSON_STRING_INVALID;

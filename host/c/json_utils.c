@@ -1,6 +1,6 @@
 /*
- * JSON (frozen.h) into a growing buffer (mbuf.h): what common/json_utils.h declares.
- * The parser and the printer are in frozen_*.c.
+ * JSON (frozen.h) into a growing buffer (mbuf.h), as declared in common/json_utils.h. Parser and
+ * printer are in frozen_*.c.
  */
 #include "common/json_utils.h"
 

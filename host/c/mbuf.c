@@ -1,7 +1,6 @@
 /*
- * The growing byte buffer of common/mbuf.h. An mbuf that was handed a block by
- * its owner (mbuf_append_and_free, mbuf_move) frees it with free(), so all
- * memory here is malloc's.
+ * The growing byte buffer of common/mbuf.h. Blocks handed over by their owner
+ * (mbuf_append_and_free, mbuf_move) are freed with free(), so all memory here comes from malloc.
  */
 #include "common/mbuf.h"
 
@@ -35,7 +34,7 @@ void mbuf_trim(struct mbuf *mb) {
   mbuf_resize(mb, mb->len);
 }
 
-/* The size that a buffer which must hold `need` bytes asks for first. */
+/* The size to request first for a buffer that must hold `need` bytes. */
 static size_t generous_size(size_t need) {
   size_t more = (size_t) ((double) need * (MBUF_SIZE_MULTIPLIER - 1));
   if (more > MBUF_SIZE_MAX_HEADROOM) more = MBUF_SIZE_MAX_HEADROOM;

@@ -1,28 +1,27 @@
 /*
- * Mongoose's MQTT client calls on a bare connection: sending packets, and a
- * protocol handler that cuts what arrives into packets and keeps the
- * connection alive. Sessions, queues and reconnecting are the mqtt library's.
+ * Mongoose's MQTT client functions on a plain connection: sending packets, and a protocol handler
+ * that splits received data into packets and implements keep-alive. Sessions, queues and
+ * reconnecting are up to the mqtt library.
  *
- * As in Mongoose 6.18, but nothing is read beyond the packet, each packet's
- * event starts from a clean message, and a text that does not fit its
- * length field is refused.
+ * As in Mongoose 6.18, except that nothing is read beyond the packet, each packet's event starts
+ * with a clean message, and a text that does not fit its length field is rejected.
  */
 #include "common/cs_dbg.h"
 #include "common/mg_mem.h"
 #include "mongoose.h"
 
-/* A PINGREQ was sent and not answered yet. */
+/* A PINGREQ is unanswered. */
 #define PING_PENDING MG_F_PROTO_1
 
-/* Clock differences beyond this mean that the clock was set just now. */
+/* A larger difference between two readings means that the clock was set. */
 #define NOT_A_DELAY 1500000000
 
 /* ---- Receiving ---- */
 
 enum parse_result { PARSE_OK, PARSE_INCOMPLETE, PARSE_MALFORMED };
 
-/* What is left of the packet being parsed. `ok` turns false at the first read
- * beyond its end and stays so; reads then give zeros. */
+/* The unparsed rest of the packet. `ok` becomes false at the first read beyond its end and stays
+ * so; such reads return zeros. */
 struct reader {
   const char *p;
   size_t left;
@@ -71,7 +70,7 @@ static void parse_connect(struct reader *r, struct mg_mqtt_message *mm) {
   if (r->left > 0) r->ok = false;
 }
 
-/* Takes apart the packet at the start of the buffer. */
+/* Parses the packet at the start of the buffer. */
 static enum parse_result parse_packet(const struct mbuf *io,
                                       struct mg_mqtt_message *mm) {
   struct reader r;
@@ -80,7 +79,7 @@ static enum parse_result parse_packet(const struct mbuf *io,
   uint8_t byte;
   memset(mm, 0, sizeof(*mm));
   if (io->len < 2) return PARSE_INCOMPLETE;
-  /* Mongoose takes up to five bytes of length, one more than the standard. */
+  /* Mongoose accepts up to five length bytes, one more than the standard. */
   do {
     if (n > 5) return PARSE_MALFORMED;
     if (n == io->len) return PARSE_INCOMPLETE;
@@ -120,7 +119,7 @@ static enum parse_result parse_packet(const struct mbuf *io,
       mm->message_id = take_u16(&r);
       mm->payload = mg_mk_str_n(r.p, r.left); /* mg_mqtt_next_subscribe_topic */
       break;
-    default: /* all others go to the handler as they are */
+    default: /* passed to the handler unparsed */
       break;
   }
   return r.ok ? PARSE_OK : PARSE_MALFORMED;
@@ -144,7 +143,7 @@ static void on_recv(struct mg_connection *nc, void *user_data) {
     nc->flags |= MG_F_CLOSE_IMMEDIATELY;
   } else if (nc->recv_mbuf_limit > 0 &&
              nc->recv_mbuf.len >= nc->recv_mbuf_limit) {
-    /* The rest can never arrive. */
+    /* The rest would never fit. */
     LOG(LL_ERROR, ("%p packet is larger than the receive limit of %lu bytes, "
                    "closing",
                    (void *) nc, (unsigned long) nc->recv_mbuf_limit));
@@ -152,8 +151,8 @@ static void on_recv(struct mg_connection *nc, void *user_data) {
   }
 }
 
-/* Keep-alive: a ping when nothing was sent for that long, and an end when it
- * is not answered within as much again. */
+/* Keep-alive: sends a ping after that long without sending, and closes if it stays unanswered for
+ * as long again. */
 static void on_poll(struct mg_connection *nc) {
   struct mg_mqtt_proto_data *pd = (struct mg_mqtt_proto_data *) nc->proto_data;
   double now, idle;
@@ -162,7 +161,7 @@ static void on_poll(struct mg_connection *nc) {
   idle = now - pd->last_control_time;
   if (idle <= pd->keep_alive) return;
   if (idle >= NOT_A_DELAY) {
-    /* How long it really was is unknown; the standard's limit is at 1.5. */
+    /* The actual time is unknown; the standard's limit is 1.5 times. */
     pd->last_control_time = now - pd->keep_alive * 0.6;
   } else if (nc->flags & PING_PENDING) {
     LOG(LL_DEBUG, ("%p ping was not answered in time, closing", (void *) nc));
@@ -197,8 +196,8 @@ static void free_proto_data(void *proto_data) {
 }
 
 void mg_set_protocol_mqtt(struct mg_connection *nc) {
-  /* Apps do this twice to one connection. Start afresh, but without losing
-   * the memory. Someone else's proto_data is left to them. */
+  /* Apps may call this twice on a connection. Restart, but reuse the memory. Leave other protocols'
+   * proto_data alone. */
   if (nc->proto_data != NULL && nc->proto_data_destructor == free_proto_data) {
     memset(nc->proto_data, 0, sizeof(struct mg_mqtt_proto_data));
   } else {
@@ -227,8 +226,8 @@ int mg_mqtt_next_subscribe_topic(struct mg_mqtt_message *msg,
 
 /* ---- Topic filters ---- */
 
-/* Cuts the first level off. Behind the last one come empty levels without
- * end; so "a" and "a/" are the same, in filters and in topics. */
+/* Cuts off the first level. After the last one there are endless empty levels, so "a" and "a/" are
+ * equal, in filters and in topics. */
 static struct mg_str take_level(struct mg_str *s) {
   const char *slash = mg_strchr(*s, '/');
   struct mg_str level = *s;

@@ -1,7 +1,6 @@
 /*
- * The sending half of Mongoose's MQTT calls: each puts one packet together out
- * of mg_send()s and notes the time, for keep-alive. What can be sent when is
- * the caller's business. Receiving is in mg_mqtt.c.
+ * Sending half of Mongoose's MQTT functions: each builds one packet with mg_send() and records the
+ * time, for keep-alive. What may be sent when is up to the caller. Receiving is in mg_mqtt.c.
  */
 #include "common/cs_dbg.h"
 #include "common/str_util.h"
@@ -24,14 +23,14 @@ static void put_u16(struct mg_connection *nc, uint16_t v) {
   put(nc, bytes, sizeof(bytes));
 }
 
-/* A text and its two bytes of length. NULL is an empty text. */
+/* A text and its two-byte length. NULL is an empty text. */
 static void put_str(struct mg_connection *nc, const char *s) {
   size_t n = s == NULL ? 0 : strlen(s);
   put_u16(nc, (uint16_t) n);
   put(nc, s, n);
 }
 
-/* How many bytes put_str() takes; refuses what it cannot send. */
+/* Number of bytes that put_str() writes; rejects what cannot be sent. */
 static bool add_str(size_t *total, const char *s, const char *what) {
   size_t n = s == NULL ? 0 : strlen(s);
   if (n > UINT16_MAX) {
@@ -81,7 +80,7 @@ void mg_send_mqtt_handshake_opt(struct mg_connection *nc, const char *client_id,
   if (opts.password != NULL) opts.flags |= MG_MQTT_HAS_PASSWORD;
   if (opts.will_topic != NULL && opts.will_message != NULL) {
     opts.flags |= MG_MQTT_HAS_WILL;
-  } else { /* one without the other counts for nothing */
+  } else { /* each is ignored without the other */
     opts.will_topic = opts.will_message = NULL;
   }
   if (opts.keep_alive == 0) opts.keep_alive = 60;
@@ -117,7 +116,7 @@ void mg_mqtt_publish(struct mg_connection *nc, const char *topic,
   bool has_id = MG_MQTT_GET_QOS(flags) > 0;
   size_t head = has_id ? 2 : 0;
   if (!add_str(&head, topic, "topic")) return;
-  if (len > MAX_REMAINING_LEN) head = 0; /* put_header will say no */
+  if (len > MAX_REMAINING_LEN) head = 0; /* put_header will fail */
   if (!put_header(nc, MG_MQTT_CMD_PUBLISH, flags, head + len)) return;
   put_str(nc, topic);
   if (has_id) put_u16(nc, message_id);
@@ -157,7 +156,7 @@ void mg_mqtt_connack(struct mg_connection *nc, uint8_t return_code) {
   put_u8(nc, return_code);
 }
 
-/* The flags of a SUBACK are zero, as the standard has it; Mongoose sends 2. */
+/* The flags of SUBACK are zero, as the standard requires; Mongoose sends 2. */
 void mg_mqtt_suback(struct mg_connection *nc, uint8_t *qoss, size_t qoss_len,
                     uint16_t message_id) {
   if (!put_header(nc, MG_MQTT_CMD_SUBACK, 0, 2 + qoss_len)) return;
@@ -165,7 +164,7 @@ void mg_mqtt_suback(struct mg_connection *nc, uint8_t *qoss, size_t qoss_len,
   put(nc, qoss, qoss_len);
 }
 
-/* A packet that consists of its id. */
+/* A packet with just a packet ID. */
 static void put_id_packet(struct mg_connection *nc, int cmd, int flags,
                           uint16_t message_id) {
   put_header(nc, cmd, flags, 2);

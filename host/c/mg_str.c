@@ -1,6 +1,5 @@
 /*
- * Strings with a length, common/mg_str.h. All calls take {NULL, 0} for an
- * empty string.
+ * Strings with a length, common/mg_str.h. All functions accept {NULL, 0} as empty string.
  */
 #include "common/mg_str.h"
 
@@ -18,7 +17,7 @@ struct mg_str mg_mk_str_n(const char *s, size_t len) {
   return r;
 }
 
-/* What a comparison says when the common part is equal. */
+/* The result of a comparison when the common part is equal. */
 static int by_length(size_t a, size_t b) {
   if (a == b) return 0;
   if (a > b) return a - b > INT_MAX ? INT_MAX : (int) (a - b);
@@ -37,7 +36,7 @@ int mg_vcasecmp(const struct mg_str *str, const char *cstr) {
   return r != 0 ? r : by_length(str->len, n);
 }
 
-/* Bytes compare as `char`, signed or not as the platform has it. */
+/* Bytes compare as `char`, signed or not depending on the platform. */
 static int compare(struct mg_str a, struct mg_str b, bool fold) {
   size_t i, common = MIN(a.len, b.len);
   for (i = 0; i < common; i++) {

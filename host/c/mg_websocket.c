@@ -1,6 +1,5 @@
 /*
- * The one WebSocket call that takes a format. All the others are in
- * src/websocket.rs.
+ * The only WebSocket function with a format argument. All others are in src/websocket.rs.
  */
 #include "common/str_util.h"
 #include "mongoose.h"

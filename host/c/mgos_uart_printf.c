@@ -1,6 +1,6 @@
 /*
- * mgos_uart_printf(): formatting, with the rest of the UARTs in Rust (src/uart.rs),
- * which cannot define functions of a variable number of arguments.
+ * mgos_uart_printf(): formats and calls the UART functions in Rust (src/uart.rs), which cannot
+ * define variadic functions.
  */
 
 #include "mgos_uart.h"

@@ -1,6 +1,5 @@
 /*
- * The text helpers of common/str_util.h. The C library's printf family does
- * the formatting.
+ * The text helpers of common/str_util.h, based on the C library's printf family.
  */
 #include "common/str_util.h"
 
@@ -23,7 +22,7 @@ int c_snprintf(char *buf, size_t buf_size, const char *format, ...) {
 }
 
 const char *c_strnstr(const char *s, const char *find, size_t slen) {
-  /* In no bytes nothing is found, not even "". */
+  /* Without bytes nothing is found, not even "". */
   return slen == 0 ? NULL : mg_strstr(mg_mk_str_n(s, slen), mg_mk_str(find));
 }
 
@@ -93,7 +92,7 @@ int mg_asprintf(char **buf, size_t size, const char *fmt, ...) {
   return len;
 }
 
-/* One "key" or "key=value" up to `separator`; returns what is behind it. */
+/* A "key" or "key=value" up to `separator`; returns what follows it. */
 static struct mg_str next_entry(struct mg_str list, char separator,
                                 struct mg_str *val, struct mg_str *eq_val) {
   const char *sep, *eq;
@@ -127,8 +126,8 @@ struct mg_str mg_next_query_string_entry_n(struct mg_str list,
   return next_entry(list, '&', val, eq_val);
 }
 
-/* One pattern without alternatives. Returns the bytes matched; a pattern that
- * outlasts the string does not match, not even with a mere star. */
+/* A pattern without alternatives. Returns the number of bytes matched; a pattern longer than the
+ * string does not match, not even with a trailing star. */
 static size_t match_one(struct mg_str pat, struct mg_str str) {
   size_t i, run;
   for (i = 0; i < pat.len && i < str.len && pat.p[i] != '*'; i++) {
@@ -147,7 +146,7 @@ static size_t match_one(struct mg_str pat, struct mg_str str) {
       run = slash == NULL ? str.len - i : (size_t) (slash - str.p) - i;
     }
     if (rest.len == 0 || mg_vcmp(&rest, "$") == 0) return i + run;
-    /* The longest run that lets the rest match. */
+    /* The longest run for which the rest matches. */
     for (;; run--) {
       size_t n = match_one(
           rest, mg_mk_str_n(str.p + i + run, str.len - i - run));

@@ -1,6 +1,6 @@
-//! The C structures of include/mongoose.h and its neighbours, field by field, and
-//! the C functions that the Rust side calls. No behaviour. abi_layout.c holds the
-//! compiler's view of the same layouts, for the test below.
+//! The C structures of include/mongoose.h and related headers, field by field, and the C functions
+//! that Rust calls. No behaviour. abi_layout.c has the compiler's view of the same layouts, for the
+//! test below.
 #![allow(missing_docs, reason = "the C header documents every name here")]
 
 use libc::{c_char, c_double, c_int, c_uchar, c_uint, c_ulong, c_void, size_t, time_t};

@@ -1,6 +1,6 @@
 /*
- * The layouts of the structures that C and Rust share, as the C compiler sees
- * them. abi.rs has a test that its own agree. The order is that of the test.
+ * Layouts of the structures shared by C and Rust, as the C compiler sees them, in the order of the
+ * test in abi.rs that compares them.
  */
 
 #include <stddef.h>

@@ -1,5 +1,5 @@
-//! Addresses: reading `[tcp://]HOST:PORT` as Mongoose does, going to and from
-//! `union socket_address`, and printing that.
+//! Addresses: parsing `[tcp://]HOST:PORT` as Mongoose does, converting from and to `union
+//! socket_address`, printing.
 
 use std::{
     ffi::CStr,
@@ -12,14 +12,14 @@ use libc::{c_char, c_int, size_t};
 use crate::abi::{MgConnection, SocketAddress};
 use crate::conn::Conn;
 
-/// Longer host names are refused, as by Mongoose.
+/// Longer host names are rejected, as by Mongoose.
 const MAX_HOST_LEN: usize = 199;
 
 const STRINGIFY_IP: c_int = 1;
 const STRINGIFY_PORT: c_int = 2;
 const STRINGIFY_REMOTE: c_int = 4;
 
-/// Where to connect to, or to listen.
+/// An address to connect to or listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
     pub(crate) host: Host,
@@ -30,7 +30,7 @@ pub(crate) struct Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Host {
     Ip(IpAddr),
-    /// To be looked up.
+    /// A name to be resolved.
     Name(String),
 }
 
@@ -43,8 +43,8 @@ impl fmt::Display for Host {
     }
 }
 
-/// Reads an address: `[tcp://|udp://]HOST:PORT`, `:PORT` or `PORT`. What follows
-/// a blank or comma is not looked at.
+/// Parses `[tcp://|udp://]HOST:PORT`, `:PORT` or `PORT`. Anything after a blank or comma is
+/// ignored.
 pub(crate) fn parse(text: &str) -> Option<Target> {
     let (udp, text) = match (text.strip_prefix("udp://"), text.strip_prefix("tcp://")) {
         (Some(rest), _) => (true, rest),
@@ -68,7 +68,7 @@ pub(crate) fn parse(text: &str) -> Option<Target> {
             },
         }
     };
-    // parse() alone would take "+1883", too.
+    // parse() alone would accept "+1883", too.
     if !port.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
@@ -76,7 +76,7 @@ pub(crate) fn parse(text: &str) -> Option<Target> {
     Some(Target { host, port, udp })
 }
 
-/// As C sees it. The system's own conversion has the layout right.
+/// The C representation, made by the system's own conversion.
 pub(crate) fn to_c(addr: SocketAddr) -> SocketAddress {
     // SAFETY: all zero is a valid value of every member.
     let mut sa: SocketAddress = unsafe { std::mem::zeroed() };
@@ -104,7 +104,7 @@ pub(crate) fn to_c(addr: SocketAddr) -> SocketAddress {
 
 /// `None` for a family that is neither IPv4 nor IPv6.
 pub(crate) fn from_c(sa: &SocketAddress) -> Option<SocketAddr> {
-    // SAFETY: every member is plain numbers, and the family is at the same place in each.
+    // SAFETY: every member is plain old data, and the family is at the same offset in each.
     unsafe {
         match c_int::from(sa.sa.sa_family) {
             libc::AF_INET => {
@@ -132,7 +132,7 @@ fn print(addr: Option<SocketAddr>, flags: c_int) -> String {
     }
 }
 
-/// Copies text to a C buffer, cut to fit, NUL-terminated; returns its length there.
+/// Copies text to a C buffer, truncated and NUL-terminated; returns the length written.
 ///
 /// # Safety
 /// `buf` has room for `len` bytes.
@@ -155,7 +155,7 @@ pub(crate) unsafe fn to_buf(text: &str, buf: *mut c_char, len: size_t) -> c_int 
 /// `sa` is NULL or valid, `buf` has room for `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_sock_addr_to_str(sa: *const SocketAddress, buf: *mut c_char, len: size_t, flags: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { to_buf(&print(sa.as_ref().and_then(from_c), flags), buf, len) }
 }
 
@@ -165,17 +165,17 @@ pub unsafe extern "C" fn mg_sock_addr_to_str(sa: *const SocketAddress, buf: *mut
 /// `nc` is a live connection, `buf` has room for `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_conn_addr_to_str(nc: *mut MgConnection, buf: *mut c_char, len: size_t, flags: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return 0 };
     let addr = match flags & STRINGIFY_REMOTE != 0 {
         true => from_c(&conn.peer()),
         false => conn.local_addr(),
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { to_buf(&print(addr, flags), buf, len) }
 }
 
-/// A C string as Rust's, if it is one.
+/// A C string as `&str`, if it is UTF-8.
 ///
 /// # Safety
 /// `s` is NULL or NUL-terminated and outlives `'a`.
@@ -183,7 +183,7 @@ pub(crate) unsafe fn text<'a>(s: *const c_char) -> Option<&'a str> {
     if s.is_null() {
         return None;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { CStr::from_ptr(s) }.to_str().ok()
 }
 
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn every_documented_form_is_read() {
+    fn every_documented_form_is_parsed() {
         assert_eq!(parse("1.2.3.4:1883"), ip("1.2.3.4", 1883));
         assert_eq!(parse("tcp://1.2.3.4:1883"), ip("1.2.3.4", 1883));
         assert_eq!(parse("[::1]:80"), ip("::1", 80));
@@ -213,12 +213,12 @@ mod tests {
         assert_eq!(parse("8000"), ip("0.0.0.0", 8000));
         assert_eq!(parse("a:1,b:2"), name("a", 1));
         assert!(parse("udp://1.2.3.4:53").unwrap().udp);
-        // No IPv4 address, so a name, if an odd one.
+        // Not an IPv4 address, so an (odd) name.
         assert_eq!(parse("1.2.3:7"), name("1.2.3", 7));
     }
 
     #[test]
-    fn what_is_no_address_is_refused() {
+    fn invalid_addresses_are_rejected() {
         let long = format!("{}:1", "x".repeat(200));
         for text in [
             "",
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_survive_the_way_to_c_and_back() {
+    fn addresses_round_trip_through_c() {
         for text in ["1.2.3.4:5", "[2001:db8::1]:443"] {
             let addr: SocketAddr = text.parse().unwrap();
             assert_eq!(from_c(&to_c(addr)), Some(addr));
@@ -254,7 +254,7 @@ mod tests {
         let sa = to_c("10.20.30.40:5060".parse().unwrap());
         let mut buf: [c_char; 32] = [0; 32];
         let mut show = |len, flags| {
-            // SAFETY: len is at most the buffer's.
+            // SAFETY: len does not exceed the buffer.
             let n = unsafe { mg_sock_addr_to_str(&sa, buf.as_mut_ptr(), len, flags) };
             // SAFETY: just written, with its NUL.
             let text = unsafe { CStr::from_ptr(buf.as_ptr()) }.to_str().unwrap().to_owned();

@@ -1,6 +1,5 @@
-//! The life of an app on the host: arguments, config, libraries, mgos_app_init(),
-//! the main loop, the end. All that needs symbols of the app's own build is here
-//! and in config/.
+//! The life cycle of an app on the host: arguments, configuration, libraries, mgos_app_init(), main
+//! loop, shutdown. Everything that needs symbols of the app's own build is here and in config/.
 
 use std::{
     ffi::CStr,
@@ -16,14 +15,14 @@ use signal_hook::{
 };
 
 use crate::{
-    abi, config, device,
+    abi, alloc_faults, config, device,
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, name_server, net, starve, system, timers, watch,
+    mgr, name_server, net, system, timers, trace,
 };
 
-/// How long a round waits at most, and so how far apart MG_EV_POLLs are.
+/// Longest wait of a round, and so the longest time between MG_EV_POLLs.
 const ROUND_MS: c_int = 100;
 
 /// `struct mgos_host_lib`
@@ -66,17 +65,17 @@ pub extern "C" fn mgos_sys_ro_vars_get_app() -> *const c_char {
     app_name().as_ptr()
 }
 
-/// What the arguments ask for.
+/// Parsed arguments.
 #[derive(Debug)]
-enum Wish {
-    Run(config::Sources, watch::Wishes),
+enum Parsed {
+    Run(config::Sources, trace::Options),
     Help,
 }
 
-/// Reads the arguments that follow the program's name.
-fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
+/// Parses the arguments after the program's name.
+fn parse(args: impl IntoIterator<Item = String>) -> Result<Parsed, String> {
     let mut sources = config::Sources::default();
-    let mut wishes = watch::Wishes::default();
+    let mut options = trace::Options::default();
     let mut args = args.into_iter();
     while let Some(arg) = args.next() {
         let (option, attached) = match arg.split_once('=') {
@@ -85,39 +84,39 @@ fn parse(args: impl IntoIterator<Item = String>) -> Result<Wish, String> {
         };
         let mut value = |what| {
             let value = attached.clone().or_else(|| args.next());
-            value.ok_or(format!("{option} needs {what} after it"))
+            value.ok_or(format!("{option} needs {what}"))
         };
         match option {
-            "--help" | "-h" => return Ok(Wish::Help),
+            "--help" | "-h" => return Ok(Parsed::Help),
             "--conf" => sources.files.push(PathBuf::from(value("the name of a JSON file")?)),
             "--set" => sources.settings.push(value("KEY=VALUE")?),
-            "--pcap" => wishes.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
-            "--trace" => wishes.trace = true,
-            _ => return Err(format!("no such option: {arg}; --help lists what there is")),
+            "--pcap" => options.pcap = Some(PathBuf::from(value("the name of a file to write")?)),
+            "--trace" => options.trace = true,
+            _ => return Err(format!("unknown option: {arg}; see --help")),
         }
     }
-    Ok(Wish::Run(sources, wishes))
+    Ok(Parsed::Run(sources, options))
 }
 
 fn help(program: &str) -> String {
     format!(
         "Runs the Mongoose OS app {:?} on this machine, until SIGINT or SIGTERM.\n\n\
          Usage: {program} [--conf FILE.json]... [--set KEY=VALUE]... [--pcap FILE] [--trace]\n\n\
-         \x20 --conf FILE.json  take config values from a file; a later one wins\n\
+         \x20 --conf FILE.json  read config values from a file; later files win\n\
          \x20 --set KEY=VALUE   set one config value; wins over files\n\
-         \x20 --pcap FILE       write what all connections say, before TLS, for Wireshark\n\
-         \x20 --trace           print a line for each MQTT packet, both ways\n\
+         \x20 --pcap FILE       capture all connections before TLS, for Wireshark\n\
+         \x20 --trace           print a line for each MQTT packet sent or received\n\
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
-         makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 is asked for addresses\n\
-         in place of the system.\n\n\
+         makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 resolves names\n\
+         instead of the system.\n\n\
          Config keys, with their types and defaults:\n{}",
         app_name(),
         config::keys()
     )
 }
 
-/// The first signal ends the main loop, a second one the process.
+/// The first signal stops the main loop, a second one the process.
 fn watch_signals() -> Result<(), String> {
     let mut signals = Signals::new([SIGINT, SIGTERM]).map_err(|e| format!("cannot handle signals: {e}"))?;
     let watch = move || {
@@ -132,20 +131,21 @@ fn watch_signals() -> Result<(), String> {
     thread.map(drop).map_err(|e| format!("cannot start a thread for signals: {e}"))
 }
 
-/// Libraries and app, in the order of a device. An error ends the process.
-fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String> {
+/// Initialises libraries and app in the order of a device. An error ends the process.
+fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), String> {
     device::init()?;
     name_server::init()?;
     system::seed_random()?;
-    watch::begin(wishes)?;
+    trace::begin(options)?;
     config::load(sources).map_err(|problems| problems.to_string())?;
     watch_signals()?;
     mgos_get_mgr();
-    // The system's own memory is there before any can run out: timers have a connection in common.
+    // Allocate the connection that timers share before allocations may fail: a device's system has
+    // its memory from the start.
     timers::mgos_clear_timer(timers::mgos_set_timer(0, 0, None, std::ptr::null_mut()));
-    starve::begin()?;
+    alloc_faults::begin()?;
     log!(Info, "{} on the host's Mongoose OS, process {}", app_name().to_string_lossy(), std::process::id());
-    // SAFETY: this base is NUL-terminated text's; a second claim is only reported.
+    // SAFETY: the name is NUL-terminated; registering a base twice is only logged.
     unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };
     // SAFETY: generated with the app: an array of that many rows.
     let libs = unsafe { std::slice::from_raw_parts(&raw const mgos_host_libs, mgos_host_num_libs as usize) };
@@ -157,7 +157,7 @@ fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String>
             return Err(format!("init of library {name:?} failed; the log says why"));
         }
     }
-    // SAFETY: the app's own, without arguments.
+    // SAFETY: the app's own function, without arguments.
     match unsafe { mgos_app_init() } {
         0 => {}
         result => return Err(format!("mgos_app_init() of the app failed with {result}; the log says why")),
@@ -169,7 +169,7 @@ fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String>
         system::mgos_get_free_heap_size(),
         system::mgos_get_min_free_heap_size()
     );
-    // SAFETY: this event comes with NULL.
+    // SAFETY: this event carries NULL.
     unsafe { events::trigger(INIT_DONE, std::ptr::null_mut()) };
     Ok(())
 }
@@ -177,20 +177,20 @@ fn init(sources: &config::Sources, wishes: &watch::Wishes) -> Result<(), String>
 /// `mgos_host_main()`
 ///
 /// # Safety
-/// The arguments of main(), and called by it.
+/// Called by main() with its arguments.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> c_int {
     crate::clock::uptime_micros();
-    // SAFETY: the app's own, without arguments.
+    // SAFETY: the app's own function, without arguments.
     unsafe { mgos_app_preinit() };
     let args: Vec<String> = (0..argc)
-        // SAFETY: main() gets that many strings.
+        // SAFETY: main() gets this many strings.
         .map(|i| unsafe { CStr::from_ptr(*argv.add(i as usize)) }.to_string_lossy().into_owned())
         .collect();
     let program = args.first().cloned().unwrap_or_default();
-    let (sources, wishes) = match parse(args.into_iter().skip(1)) {
-        Ok(Wish::Run(sources, wishes)) => (sources, wishes),
-        Ok(Wish::Help) => {
+    let (sources, options) = match parse(args.into_iter().skip(1)) {
+        Ok(Parsed::Run(sources, options)) => (sources, options),
+        Ok(Parsed::Help) => {
             print!("{}", help(&program));
             return 0;
         }
@@ -199,18 +199,18 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
             return 2;
         }
     };
-    if let Err(problem) = init(&sources, &wishes) {
+    if let Err(problem) = init(&sources, &options) {
         eprintln!("{program}: {problem}");
         return 1;
     }
     net::start();
     while !STOP.load(Relaxed) {
         global::run_invoked();
-        // SAFETY: this is the thread of the main loop.
+        // SAFETY: this is the main loop's thread.
         unsafe { global::mongoose_poll(ROUND_MS) };
     }
     log!(Info, "Stopping");
-    // SAFETY: no handler is running, this being the main loop.
+    // SAFETY: in the main loop, so no handler is running.
     unsafe {
         mgr::mg_mgr_free(mgos_get_mgr());
         abi::mgos_debug_flush();
@@ -222,18 +222,18 @@ pub unsafe extern "C" fn mgos_host_main(argc: c_int, argv: *mut *mut c_char) -> 
 mod tests {
     use super::*;
 
-    fn run(args: &[&str]) -> Result<Wish, String> {
+    fn run(args: &[&str]) -> Result<Parsed, String> {
         parse(args.iter().map(|a| (*a).to_string()))
     }
 
     #[test]
     fn options_may_be_repeated_and_attached() {
-        let wish = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3", "--pcap", "c.pcap"]);
-        let Ok(Wish::Run(sources, wishes)) = wish else { panic!("{wish:?}") };
+        let parsed = run(&["--conf", "a.json", "--set", "x.y=1", "--conf=b.json", "--set=z=2=3", "--pcap", "c.pcap"]);
+        let Ok(Parsed::Run(sources, options)) = parsed else { panic!("{parsed:?}") };
         assert_eq!(sources.files, [PathBuf::from("a.json"), PathBuf::from("b.json")]);
         assert_eq!(sources.settings, ["x.y=1", "z=2=3"]);
-        assert_eq!(wishes.pcap, Some(PathBuf::from("c.pcap")));
-        assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Wish::Help)));
+        assert_eq!(options.pcap, Some(PathBuf::from("c.pcap")));
+        assert!(matches!(run(&["--set", "a=1", "--help"]), Ok(Parsed::Help)));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Uptime and wall time, and setting the latter: for this process only, as an
-//! offset to the machine's clock, which is never touched.
+//! Uptime and wall-clock time. Setting the time affects this process only, as an offset to the
+//! machine's clock.
 
 use std::{
     sync::{
@@ -13,9 +13,9 @@ use libc::{c_char, c_double, c_int, c_void};
 
 use crate::events;
 
-/// How far the app has moved its wall time from the machine's, microseconds.
+/// Offset of the app's wall-clock time from the machine's, in microseconds.
 static WALL_OFFSET: AtomicI64 = AtomicI64::new(0);
-/// How far a test has let both clocks jump ahead, microseconds.
+/// Time that a test has skipped on both clocks, in microseconds.
 static SKIPPED: AtomicI64 = AtomicI64::new(0);
 
 /// Microseconds since the first call of this function.
@@ -25,7 +25,7 @@ pub(crate) fn uptime_micros() -> i64 {
     i64::try_from(running).unwrap_or(i64::MAX) + SKIPPED.load(Relaxed)
 }
 
-/// Microseconds since 1970, as far as the app is concerned.
+/// Microseconds since 1970, by the app's clock.
 pub(crate) fn wall_micros() -> i64 {
     let machine = match SystemTime::now().duration_since(UNIX_EPOCH) {
         Ok(since) => since.as_micros() as i64,
@@ -34,7 +34,7 @@ pub(crate) fn wall_micros() -> i64 {
     machine + WALL_OFFSET.load(Relaxed) + SKIPPED.load(Relaxed)
 }
 
-/// Seconds since 1970, as far as the app is concerned.
+/// Seconds since 1970, by the app's clock.
 pub(crate) fn wall() -> f64 {
     wall_micros() as f64 / 1e6
 }
@@ -87,7 +87,7 @@ pub extern "C" fn mgos_host_time_skip(micros: i64) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_strftime(s: *mut c_char, size: c_int, fmt: *const c_char, time: c_int) -> c_int {
     let time = libc::time_t::from(time);
-    // SAFETY: all zero is a valid `tm`; the rest is the caller's promise.
+    // SAFETY: all zero is a valid `tm`; the rest is upheld by the caller.
     unsafe {
         let mut tm: libc::tm = std::mem::zeroed();
         if libc::localtime_r(&time, &mut tm).is_null() {

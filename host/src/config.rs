@@ -1,8 +1,8 @@
-//! The loader: saved values, `--conf` files and `--set` options laid over the app's defaults, by the flat table that the
-//! app's build generates.
+//! Loads the configuration: saved values, `--conf` files and `--set` options over the app's
+//! defaults, using the table generated with the app.
 //!
-//! Guarantee: nothing unknown and nothing of a wrong type gets in unnoticed; all that is wrong is reported at once.
-//! Not here: what the values do once they are loaded (c/app/mgos_sys_config.c).
+//! Guarantee: unknown keys and values of a wrong type are always detected, and all errors are
+//! reported together. Not here: applying the values (c/app/mgos_sys_config.c).
 
 mod overlay;
 mod table;
@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use overlay::Overlay;
 use table::Table;
 
-/// Where `mgos_sys_config_save()` puts values, in the working directory.
+/// File in the working directory to which `mgos_sys_config_save()` writes.
 const SAVED: &str = "conf9.json";
 
-/// What is laid over the defaults, in this order; later values win.
+/// Sources in order; later ones take precedence.
 #[derive(Debug, Default)]
 pub struct Sources {
     /// JSON files, from `--conf`.
@@ -28,7 +28,7 @@ pub struct Sources {
     pub settings: Vec<String>,
 }
 
-/// Everything that was wrong with the sources; one line each, naming key, source and what was expected.
+/// All errors in the sources, one per line, with key, source and what was expected.
 #[derive(Debug)]
 pub struct Problems(Vec<String>);
 
@@ -45,20 +45,22 @@ unsafe extern "C" {
     fn mgos_host_conf_loaded();
 }
 
-/// Fill `mgos_sys_config`, and let it take effect: device id, log levels. To be called once, before any library's init.
+/// Fills `mgos_sys_config` and applies it: device id, log levels. Called once, before any library's
+/// init.
 pub fn load(sources: &Sources) -> Result<(), Problems> {
-    // SAFETY: generated for this app; it only writes mgos_sys_config, which nobody else uses yet.
+    // SAFETY: generated for this app; it only writes mgos_sys_config, which nothing else uses yet.
     unsafe { mgos_host_conf_set_defaults() };
     let table = Table::of_app();
 
-    // What the app saved itself may come from an older version of it, so it is no reason not to start.
+    // Saved values may come from an older version of the app, so errors in them do not prevent the
+    // start.
     let mut saved = Overlay::new(&table);
     if Path::new(SAVED).exists() {
         saved.file(Path::new(SAVED));
     }
     let (values, problems) = saved.finish();
     for problem in problems {
-        eprintln!("warning: left out: {problem}");
+        eprintln!("warning: ignored: {problem}");
     }
     values.iter().for_each(|(entry, value)| table.store(entry, value));
 
@@ -76,7 +78,7 @@ pub fn load(sources: &Sources) -> Result<(), Problems> {
     Ok(())
 }
 
-/// Every key of this app with its type and default, one a line, for `--help`.
+/// All keys of this app with type and default, one per line, for `--help`.
 pub fn keys() -> String {
     let mut out = String::new();
     for entry in Table::of_app().entries() {

@@ -1,9 +1,8 @@
-//! One connection: the handle through which the Rust side touches a
-//! `struct mg_connection`, delivering events to it, and its end. Moving data is in
-//! io.rs, coming to be in connect.rs, rounds in mgr.rs.
+//! A connection: Rust's handle of a `struct mg_connection`, delivering events to it, and closing
+//! it. Moving data is in io.rs, opening in connect.rs, rounds in mgr.rs.
 //!
-//! C callbacks may do anything, so no reference to a connection lives across one:
-//! all access goes through `Conn`, a pointer that is followed afresh each time.
+//! C callbacks may do anything, so no reference to a connection lives across one: all access goes
+//! through `Conn`, a pointer that is dereferenced anew each time.
 
 use std::{collections::VecDeque, net::SocketAddr, ptr};
 
@@ -11,45 +10,44 @@ use libc::{c_double, c_int, c_ulong, c_void, time_t};
 
 use crate::{
     abi::*,
-    addr, clock,
+    addr, alloc_faults, clock,
     io::{self, Received},
     log::log,
     mgr::Mgr,
-    starve,
     stream::Stream,
     tls::Tls,
-    watch::{self, Watched},
+    trace::{self, Observed},
 };
 
-/// What a handler may change of `flags`; its other changes are undone.
+/// Flags that a handler may change; other changes are undone.
 const HANDLER_FLAGS: c_ulong = F_USER_ALL | F_PROTO_1 | F_PROTO_2 | F_IS_WEBSOCKET | F_SEND_AND_CLOSE | F_CLOSE_IMMEDIATELY;
 
-/// What `mg_connect_opt()` and its like take of the flags they are given.
+/// Flags that `mg_connect_opt()` and similar functions accept.
 pub(crate) const OPTION_FLAGS: c_ulong = F_USER_ALL | F_PROTO_1 | F_ENABLE_BROADCAST;
 
-/// The manager's own part of a connection, behind `mgr_data`.
+/// The manager's data of a connection, in `mgr_data`.
 pub(crate) struct State {
     pub(crate) stream: Option<Box<dyn Stream>>,
-    /// For connections that want TLS, until it is put over the stream.
+    /// For TLS connections, until it is wrapped around the stream.
     pub(crate) tls: Option<Tls>,
-    /// Names the connection towards the poller and name look-ups.
+    /// Identifies the connection to the poller and to name lookups.
     pub(crate) key: usize,
-    /// What the poller watches for: read, write. `None` while it does not know the socket.
+    /// Registered interest of the poller: read, write. `None` while the socket is not registered.
     pub(crate) watched: Option<(bool, bool)>,
-    /// What a WebSocket handshake asked with, until the next one.
+    /// The key of the last WebSocket handshake request.
     pub(crate) websocket_key: Option<String>,
-    /// Addresses not yet tried.
+    /// Addresses not tried yet.
     pub(crate) addrs: VecDeque<SocketAddr>,
-    /// Uptime in microseconds when the next address gets its turn.
+    /// Uptime in microseconds when the next address is tried.
     pub(crate) give_up_at: i64,
-    /// What `--pcap` knows of it, while it is open.
-    pub(crate) looked_at: Option<Box<Watched>>,
-    /// MG_EV_CLOSE is out: the memory waits to be freed.
+    /// State of `--pcap` and `--trace` while it is open.
+    pub(crate) observed: Option<Box<Observed>>,
+    /// MG_EV_CLOSE was delivered: the memory will be freed.
     pub(crate) closed: bool,
 }
 
-/// A connection that is not freed yet. The holder sees to that: only [`destroy`]
-/// frees, and where a callback may have led there, `closed()` tells.
+/// A connection that is not freed yet. The holder ensures that: only [`destroy`] frees, and after a
+/// callback that may have led there, `closed()` tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Conn(*mut MgConnection);
 
@@ -67,12 +65,12 @@ macro_rules! field {
 }
 
 impl Conn {
-    /// `None` for NULL and for what no manager has made.
+    /// `None` for NULL and for connections that no manager has created.
     ///
     /// # Safety
     /// `nc` is NULL or a connection that is not freed.
     pub(crate) unsafe fn new(nc: *mut MgConnection) -> Option<Conn> {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         (!nc.is_null() && unsafe { !(*nc).mgr_data.is_null() }).then_some(Conn(nc))
     }
 
@@ -126,16 +124,16 @@ impl Conn {
         unsafe { (*self.send_mbuf()).len }
     }
 
-    /// The manager that it belongs to, which outlives it.
+    /// The manager that owns it and outlives it.
     pub(crate) fn mgr(self) -> Mgr {
         // SAFETY: `mgr` is set at creation and never NULL, and the manager is freed last.
         unsafe { Mgr::of((*self.0).mgr) }
     }
 
-    /// Looks at, or changes, the manager's own part. `f` must not call back to C.
+    /// Accesses the manager's data. `f` must not call into C.
     pub(crate) fn state<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
-        // SAFETY: mgr_data is a Box<State> from `create` to `destroy`, and as `f` neither
-        // calls C nor this, the reference is the only one.
+        // SAFETY: mgr_data is a Box<State> from `create` to `destroy`, and as `f` calls neither C
+        // nor this function, the reference is unique.
         f(unsafe { &mut *(*self.0).mgr_data.cast::<State>() })
     }
 
@@ -143,7 +141,7 @@ impl Conn {
         self.state(|s| s.closed)
     }
 
-    /// Data has moved.
+    /// Records that data was transferred.
     pub(crate) fn touch(self) {
         // SAFETY: as in the fields above.
         unsafe { (*self.0).last_io_time = clock::wall() as time_t };
@@ -158,19 +156,19 @@ impl Conn {
         addr::from_c(&self.peer()).map_or_else(|| "?".to_owned(), |a| a.to_string())
     }
 
-    /// Delivers an event to whatever handler the connection has.
+    /// Delivers an event to the connection's current handler.
     pub(crate) fn event<T>(self, ev: c_int, data: &mut T) {
         // SAFETY: callers pass the type that belongs to `ev`.
         unsafe { call(self, None, self.user_data(), ev, ptr::from_mut(data).cast()) }
     }
 
-    /// Gives it a stream that is connected, connecting or listening.
+    /// Attaches a connected, connecting or listening stream.
     pub(crate) fn adopt(self, stream: Box<dyn Stream>) {
         self.set_sock(stream.fd());
         self.state(|s| s.stream = Some(stream));
     }
 
-    /// Closes the socket, if there is one.
+    /// Closes the socket, if any.
     pub(crate) fn drop_stream(self) {
         self.mgr().unwatch(self);
         self.state(|s| s.stream = None);
@@ -178,16 +176,15 @@ impl Conn {
     }
 }
 
-/// Calls a handler, or for `None` the connection's own: the protocol's if it has
-/// one, else the app's.
+/// Calls a handler, or with `None` the connection's own: the protocol's if set, else the app's.
 ///
 /// # Safety
 /// `data` is what handlers of `ev` expect.
 pub(crate) unsafe fn call(conn: Conn, handler: Handler, user_data: *mut c_void, ev: c_int, data: *mut c_void) {
     let nc = conn.ptr();
-    // SAFETY: a Conn points to a connection that is not freed. The handlers are the app's,
-    // which promised that they may be called so. Should the handler close the connection, in
-    // a round of its own, the memory stays until this round is over.
+    // SAFETY: a Conn points to a connection that is not freed. The app registered the handler for
+    // such calls. If the handler closes the connection in a nested round, its memory stays until
+    // this round is over.
     unsafe {
         if let Some(f) = handler.or((*nc).proto_handler).or((*nc).handler) {
             let before = (*nc).flags;
@@ -209,7 +206,7 @@ pub(crate) unsafe fn call(conn: Conn, handler: Handler, user_data: *mut c_void, 
 /// `nc` is a live connection, `ev_data` what handlers of `ev` expect.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_call(nc: *mut MgConnection, handler: Handler, user_data: *mut c_void, ev: c_int, ev_data: *mut c_void) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         if let Some(conn) = Conn::new(nc) {
             call(conn, handler, user_data, ev, ev_data);
@@ -217,13 +214,13 @@ pub unsafe extern "C" fn mg_call(nc: *mut MgConnection, handler: Handler, user_d
     }
 }
 
-/// A new connection, in no list yet. `None` without memory.
+/// Creates a connection that is in no list yet. `None` without memory.
 pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: c_ulong) -> Option<Conn> {
-    if starve::fails() {
+    if alloc_faults::fails() {
         return None;
     }
-    // SAFETY: no arguments to get wrong; the result is checked.
-    let nc = starve::spared(|| unsafe { libc::calloc(1, size_of::<MgConnection>()) }).cast::<MgConnection>();
+    // SAFETY: calloc() has no preconditions; the result is checked.
+    let nc = alloc_faults::exempt(|| unsafe { libc::calloc(1, size_of::<MgConnection>()) }).cast::<MgConnection>();
     if nc.is_null() {
         return None;
     }
@@ -235,7 +232,7 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
         watched: None,
         addrs: VecDeque::new(),
         give_up_at: i64::MAX,
-        looked_at: None,
+        observed: None,
         closed: false,
     });
     // SAFETY: just allocated, and all zero is a valid connection.
@@ -254,9 +251,8 @@ pub(crate) fn create(mgr: Mgr, handler: Handler, user_data: *mut c_void, flags: 
     Some(conn)
 }
 
-/// Ends a connection that is in the manager's list: the last events, then the
-/// memory. Unless something that has arrived cannot be delivered for now; then it
-/// stays, marked, until the app has made room.
+/// Closes a connection in the manager's list: last events, then the memory. If received data cannot
+/// be delivered yet, the connection stays, marked, until the app has made room.
 pub(crate) fn close(conn: Conn) {
     if conn.sock() != INVALID_SOCKET && io::receive(conn) == Received::Throttled {
         conn.set(F_RECV_AND_CLOSE);
@@ -269,28 +265,27 @@ pub(crate) fn close(conn: Conn) {
     finish(conn);
 }
 
-/// The end of a connection that is in no list (any more): MG_EV_CLOSE, memory.
+/// Closes a connection that is in no list (any more): MG_EV_CLOSE, then the memory.
 pub(crate) fn finish(conn: Conn) {
-    // Connections that are but a timer come and go unnoticed.
+    // Timer-only connections come and go without log lines.
     if conn.sock() != INVALID_SOCKET {
         log!(Debug, "{:?} {} closed", conn.ptr(), conn.peer_text());
     }
-    watch::closed(conn);
+    trace::closed(conn);
     conn.set(F_CLOSE_IMMEDIATELY);
     conn.state(|s| s.closed = true);
     conn.drop_stream();
-    // SAFETY: MG_EV_CLOSE comes with NULL.
+    // SAFETY: MG_EV_CLOSE carries NULL.
     unsafe { call(conn, None, conn.user_data(), EV_CLOSE, ptr::null_mut()) };
     destroy(conn);
 }
 
-/// Frees a connection with no event, or has that done once nobody up the stack can
-/// look at it any more.
+/// Frees a connection without an event, or defers that until no caller up the stack can access it.
 pub(crate) fn destroy(conn: Conn) {
     conn.state(|s| s.closed = true);
     conn.drop_stream();
-    // SAFETY: a Conn points to a connection that is not freed; its destructor is the app's,
-    // which promised that it may be called so, once.
+    // SAFETY: a Conn points to a connection that is not freed; the app registered its destructor to
+    // be called once.
     unsafe {
         let nc = conn.ptr();
         let data = std::mem::replace(&mut (*nc).proto_data, ptr::null_mut());
@@ -303,10 +298,10 @@ pub(crate) fn destroy(conn: Conn) {
     }
 }
 
-/// Frees the memory. Nothing may use `conn` from here on.
+/// Frees the memory. Nothing may use `conn` afterwards.
 pub(crate) fn free(conn: Conn) {
-    // SAFETY: `create` made both allocations, and `destroy` comes here once for each. The mbufs
-    // are freed here, not before: a handler up the stack may have sent something after the end.
+    // SAFETY: `create` made both allocations, and `destroy` gets here once for each. The mbufs are
+    // freed only here, as a handler up the stack may have sent something after the close.
     unsafe {
         let nc = conn.ptr();
         mbuf_free(conn.recv_mbuf());
@@ -323,7 +318,7 @@ pub(crate) fn free(conn: Conn) {
 /// `c` is a live connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_set_timer(c: *mut MgConnection, timestamp: c_double) -> c_double {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     match unsafe { Conn::new(c) } {
         Some(conn) => {
             let old = conn.timer();

@@ -1,5 +1,5 @@
-//! How connections come to be: mg_connect*, mg_bind*, mg_add_sock*, accepting, and
-//! trying a host's addresses in turn. Name look-ups are in resolve.rs.
+//! Opening connections: mg_connect*, mg_bind*, mg_add_sock*, accepting, and trying a host's
+//! addresses in turn. Name lookups are in resolve.rs.
 
 use std::{
     ffi::{CStr, CString},
@@ -22,13 +22,13 @@ use crate::{
     stream::{StreamError, Tcp},
     sync::lock,
     tls::{Settings, Tls},
-    watch,
+    trace,
 };
 
-/// While a host has further addresses, each gets this long.
+/// Time limit for each address while a host has more.
 const ATTEMPT_MICROS: i64 = 5_000_000;
 
-/// The status of MG_EV_CONNECT when the name was not found.
+/// Status of MG_EV_CONNECT if the name was not found.
 const NO_SUCH_NAME: c_int = -1;
 
 const NOT_INITIALISED: &CStr = c"event manager is not initialised, or closing";
@@ -40,11 +40,10 @@ const NO_LOOK_UP: &CStr = c"cannot schedule DNS lookup";
 const NO_LISTENER: &CStr = c"failed to open listener";
 const NOT_A_SOCKET: &CStr = c"not a socket";
 
-/// Where connections without a handler send their events.
+/// Default handler.
 unsafe extern "C" fn ignore(_: *mut MgConnection, _: c_int, _: *mut c_void, _: *mut c_void) {}
 
-/// Gives the caller's `error_string` the reason, or for callers without one the log; the result
-/// is NULL.
+/// Reports the reason in the caller's `error_string`, or in the log if that is NULL; returns NULL.
 ///
 /// # Safety
 /// `error_string` is NULL or valid.
@@ -52,20 +51,20 @@ unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut 
     if error_string.is_null() {
         log!(Error, "cannot connect or listen: {}", reason.to_string_lossy());
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { *error_string = reason.as_ptr() };
     }
     ptr::null_mut()
 }
 
-/// Keeps an error's text for `error_string`: until the next error.
+/// Keeps an error's text for `error_string` until the next error.
 fn keep(text: String) -> &'static CStr {
     static LAST: Mutex<Option<&'static CStr>> = Mutex::new(None);
     let text = CString::new(text.replace('\0', "?")).unwrap_or_default();
     let kept: &'static CStr = Box::leak(text.into_boxed_c_str());
     if let Some(old) = lock(&LAST).replace(kept) {
-        // SAFETY: leaked above, and given back once, as it is no longer the last. Apps were told
-        // that error strings of this kind live until the next one.
+        // SAFETY: leaked above, and freed once, when it is no longer the latest. Such error strings
+        // are documented to live until the next one.
         drop(unsafe { Box::from_raw(ptr::from_ref(old).cast_mut()) });
     }
     kept
@@ -76,7 +75,7 @@ fn keep(text: String) -> &'static CStr {
 /// # Safety
 /// The strings are NULL or NUL-terminated, and outlive the result.
 unsafe fn tls_settings<'a>(opts: &MgConnectOpts) -> Settings<'a> {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let text = |p: *const c_char| (!p.is_null()).then(|| unsafe { CStr::from_ptr(p) });
     Settings {
         cert: text(opts.ssl_cert),
@@ -89,12 +88,12 @@ unsafe fn tls_settings<'a>(opts: &MgConnectOpts) -> Settings<'a> {
     }
 }
 
-/// A manager that takes new connections.
+/// The manager, if it can have new connections.
 ///
 /// # Safety
 /// `mgr` is NULL, or valid and initialised or all zero.
 unsafe fn open(mgr: *mut MgMgr) -> Result<Mgr, &'static CStr> {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     match unsafe { Mgr::new(mgr) } {
         Some(mgr) if !mgr.state(|m| m.closing) => Ok(mgr),
         _ => Err(NOT_INITIALISED),
@@ -104,7 +103,7 @@ unsafe fn open(mgr: *mut MgMgr) -> Result<Mgr, &'static CStr> {
 /// # Safety
 /// `address` is NULL or NUL-terminated.
 unsafe fn parse(address: *const c_char) -> Result<Target, &'static CStr> {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let text = unsafe { addr::text(address) };
     let target = text.and_then(addr::parse).ok_or(CANNOT_PARSE)?;
     if target.udp { Err(NO_UDP) } else { Ok(target) }
@@ -121,7 +120,7 @@ pub unsafe extern "C" fn mg_connect(
     handler: Handler,
     user_data: *mut c_void,
 ) -> *mut MgConnection {
-    // SAFETY: all zero means no options; the rest is the caller's promise.
+    // SAFETY: all zero means no options; the rest is upheld by the caller.
     unsafe { mg_connect_opt(mgr, address, handler, user_data, std::mem::zeroed()) }
 }
 
@@ -138,10 +137,10 @@ pub unsafe extern "C" fn mg_connect_opt(
     user_data: *mut c_void,
     opts: MgConnectOpts,
 ) -> *mut MgConnection {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let settings = unsafe { tls_settings(&opts) };
     let attempt = || {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
         let tls = settings.wanted().then(|| Tls::client(&settings, &target.host.to_string())).transpose().map_err(keep)?;
         let handler = handler.or(Some(ignore));
@@ -156,7 +155,7 @@ pub unsafe extern "C" fn mg_connect_opt(
             Host::Name(name) => {
                 let (key, (answers, poller)) = (conn.state(|s| s.key), mgr.state(|m| (m.answers.clone(), m.poller.clone())));
                 if let Err(e) = resolve::begin(name, target.port, key, answers, poller) {
-                    log!(Error, "no thread for a name look-up: {e}");
+                    log!(Error, "cannot start a thread for a name lookup: {e}");
                     conn::destroy(conn);
                     return Err(NO_LOOK_UP);
                 }
@@ -166,12 +165,11 @@ pub unsafe extern "C" fn mg_connect_opt(
         }
         Ok(conn.ptr())
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
 }
 
-/// Begins to connect to the first of the addresses that can be begun with; how it
-/// goes is told in later rounds.
+/// Starts to connect to the first address that permits it; later rounds report the result.
 pub(crate) fn begin(conn: Conn, addrs: Vec<SocketAddr>) {
     conn.clear(F_RESOLVING);
     conn.set(F_CONNECTING);
@@ -182,8 +180,7 @@ pub(crate) fn begin(conn: Conn, addrs: Vec<SocketAddr>) {
     conn.mgr().link(conn);
 }
 
-/// Goes to the next address that can be begun with; the last one's errno if there is
-/// none.
+/// Switches to the next address that can be tried; the last one's errno if there is none.
 fn next_address(conn: Conn) -> Result<(), c_int> {
     conn.drop_stream();
     let mut errno = libc::ECONNREFUSED;
@@ -204,7 +201,7 @@ fn next_address(conn: Conn) -> Result<(), c_int> {
     Err(errno)
 }
 
-/// One round of a connection that is connecting; `ready` if its socket is.
+/// One round of a connecting connection; `ready` if its socket is.
 pub(crate) fn progress(conn: Conn, ready: bool) {
     let mut status = if ready {
         conn.state(|s| s.stream.as_mut().map_or(libc::ENOTCONN, |t| t.connect_result()))
@@ -235,13 +232,13 @@ pub(crate) fn progress(conn: Conn, ready: bool) {
         io::handshake(conn);
     } else {
         if status == 0 {
-            watch::opened(conn);
+            trace::opened(conn);
         }
         conn.event(EV_CONNECT, &mut status);
     }
 }
 
-/// Ends a connection whose host was not found.
+/// Closes a connection whose host was not found.
 pub(crate) fn look_up_failed(conn: Conn) {
     conn.clear(F_RESOLVING);
     let mut status = NO_SUCH_NAME;
@@ -255,7 +252,7 @@ pub(crate) fn look_up_failed(conn: Conn) {
 /// As for [`mg_bind_opt`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_bind(mgr: *mut MgMgr, address: *const c_char, handler: Handler, user_data: *mut c_void) -> *mut MgConnection {
-    // SAFETY: all zero means no options; the rest is the caller's promise.
+    // SAFETY: all zero means no options; the rest is upheld by the caller.
     unsafe { mg_bind_opt(mgr, address, handler, user_data, std::mem::zeroed()) }
 }
 
@@ -274,14 +271,14 @@ pub unsafe extern "C" fn mg_bind_opt(
 ) -> *mut MgConnection {
     let wants_tls = !opts.ssl_cert.is_null() || !opts.ssl_ca_cert.is_null();
     let attempt = || {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
         if wants_tls {
             return Err(NO_TLS_SERVER);
         }
         let Host::Ip(ip) = target.host else { return Err(CANNOT_PARSE) };
         let tcp = Tcp::listen(SocketAddr::new(ip, target.port)).map_err(|e| {
-            log!(Error, "cannot listen at {ip}, port {}: {e}", target.port);
+            log!(Error, "cannot listen on {ip}, port {}: {e}", target.port);
             NO_LISTENER
         })?;
         let handler = handler.or(Some(ignore));
@@ -294,11 +291,11 @@ pub unsafe extern "C" fn mg_bind_opt(
         mgr.link(conn);
         Ok(conn.ptr())
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
 }
 
-/// Takes one client of a listening connection.
+/// Accepts a client of a listening connection.
 pub(crate) fn accept(listener: Conn) {
     let Some(result) = listener.state(|s| s.stream.as_mut().map(|t| t.accept())) else { return };
     let (stream, from) = match result {
@@ -312,7 +309,7 @@ pub(crate) fn accept(listener: Conn) {
     let Some(conn) = conn::create(listener.mgr(), handler, listener.user_data(), 0) else {
         return log!(Error, "no memory for a connection from {from}");
     };
-    // SAFETY: as above, just made.
+    // SAFETY: as above, just created.
     unsafe {
         (*conn.ptr()).listener = lc;
         (*conn.ptr()).proto_handler = proto_handler;
@@ -323,7 +320,7 @@ pub(crate) fn accept(listener: Conn) {
     conn.adopt(stream);
     conn.mgr().link(conn);
     log!(Debug, "{:?} accepted from {from}", conn.ptr());
-    watch::opened(conn);
+    trace::opened(conn);
     conn.event(EV_ACCEPT, &mut peer);
 }
 
@@ -333,16 +330,15 @@ pub(crate) fn accept(listener: Conn) {
 /// As for [`mg_add_sock_opt`].
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_add_sock(mgr: *mut MgMgr, sock: c_int, handler: Handler, user_data: *mut c_void) -> *mut MgConnection {
-    // SAFETY: all zero means no options; the rest is the caller's promise.
+    // SAFETY: all zero means no options; the rest is upheld by the caller.
     unsafe { mg_add_sock_opt(mgr, sock, handler, user_data, std::mem::zeroed()) }
 }
 
 /// `mg_add_sock_opt()`
 ///
 /// # Safety
-/// `mgr` was initialised, `sock` is INVALID_SOCKET or an open socket of which only
-/// the connection makes use, `error_string` is NULL or valid, and `handler` may be
-/// called with `user_data`.
+/// `mgr` was initialised, `sock` is INVALID_SOCKET or an open socket used only by the
+/// connection, `error_string` is NULL or valid, and `handler` may be called with `user_data`.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_add_sock_opt(
     mgr: *mut MgMgr,
@@ -352,11 +348,11 @@ pub unsafe extern "C" fn mg_add_sock_opt(
     opts: MgAddSockOpts,
 ) -> *mut MgConnection {
     let attempt = || {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         let mgr = unsafe { open(mgr)? };
         let tcp = match sock {
             INVALID_SOCKET => None,
-            // SAFETY: the caller's promise.
+            // SAFETY: upheld by the caller, see `# Safety`.
             fd => Some(unsafe { Tcp::from_fd(fd) }.map_err(|_| NOT_A_SOCKET)?),
         };
         let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
@@ -366,6 +362,6 @@ pub unsafe extern "C" fn mg_add_sock_opt(
         mgr.link(conn);
         Ok(conn.ptr())
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     attempt().unwrap_or_else(|reason| unsafe { fail(opts.error_string, reason) })
 }

@@ -1,5 +1,4 @@
-//! What tells this device from others: its MAC address, and the read-only facts of
-//! mgos_ro_vars.h.
+//! The device's identity: its MAC address, and the constants of mgos_ro_vars.h.
 
 use std::{ffi::CString, sync::Mutex};
 
@@ -7,7 +6,7 @@ use libc::c_char;
 
 use crate::sync::lock;
 
-/// Locally administered, so that it is nobody's.
+/// Locally administered, so that it collides with no real one.
 const DEFAULT_MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 
 /// Overrides the address.
@@ -15,10 +14,10 @@ const MAC_VARIABLE: &str = "MGOS_HOST_MAC";
 
 static MAC: Mutex<[u8; 6]> = Mutex::new(DEFAULT_MAC);
 
-/// What mgos_sys_ro_vars_get_mac_address() has handed out: it stays valid.
+/// Returned by mgos_sys_ro_vars_get_mac_address(), so it must stay valid.
 static TEXTS: Mutex<Vec<CString>> = Mutex::new(Vec::new());
 
-/// Twelve hexadecimal digits, with colons or hyphens between bytes or without.
+/// Parses twelve hexadecimal digits, with or without colons or hyphens between bytes.
 fn parse_mac(text: &str) -> Option<[u8; 6]> {
     let digits: String = text.chars().filter(|c| !matches!(c, ':' | '-')).collect();
     if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -31,7 +30,7 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     Some(mac)
 }
 
-/// Takes the address from the environment.
+/// Reads the address from the environment.
 pub(crate) fn init() -> Result<(), String> {
     let Some(text) = std::env::var_os(MAC_VARIABLE) else { return Ok(()) };
     let mac = text.to_str().and_then(parse_mac);
@@ -53,7 +52,7 @@ fn digits() -> String {
 /// `mac_out` has room for 6 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn device_get_mac_address(mac_out: *mut u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { mac_out.cast::<[u8; 6]>().write(mac()) };
 }
 
@@ -63,12 +62,12 @@ pub unsafe extern "C" fn device_get_mac_address(mac_out: *mut u8) {
 /// `mac` points to 6 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn device_set_mac_address(mac: *const u8) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let bytes = unsafe { mac.cast::<[u8; 6]>().read() };
     *lock(&MAC) = bytes;
 }
 
-/// Replaces each `?` by a digit, the last by the last, if there is an even number.
+/// Replaces each `?` by a digit of the address, aligned at the end, if their number is even.
 fn expand(text: &mut [u8], digits: &str) {
     let marks = text.iter().filter(|c| **c == b'?').count();
     if marks % 2 == 0 {
@@ -84,7 +83,7 @@ fn expand(text: &mut [u8], digits: &str) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_expand_mac_address_placeholders(str: *mut c_char) {
     if !str.is_null() {
-        // SAFETY: the caller's promise; the NUL is left alone.
+        // SAFETY: upheld by the caller; the NUL stays.
         let text = unsafe { std::slice::from_raw_parts_mut(str.cast(), libc::strlen(str)) };
         expand(text, &digits());
     }
@@ -104,7 +103,7 @@ pub extern "C" fn mgos_sys_ro_vars_get_mac_address() -> *const c_char {
 
 macro_rules! ro_vars {
     ($($name:ident = $value:expr;)*) => {$(
-        /// A read-only fact, see mgos_ro_vars.h.
+        /// A constant, see mgos_ro_vars.h.
         #[unsafe(no_mangle)]
         pub extern "C" fn $name() -> *const c_char { $value.as_ptr() }
     )*};

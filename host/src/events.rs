@@ -1,5 +1,5 @@
-//! System-wide events: mgos_event_*. Which events there are is said in
-//! include/mgos_event.h; nothing here knows any but the few the host itself raises.
+//! System-wide events: mgos_event_*. The events are listed in include/mgos_event.h; this code knows
+//! only the few that the host itself raises.
 
 use std::{
     ffi::{CStr, CString},
@@ -9,12 +9,12 @@ use std::{
 use libc::{c_char, c_int, c_void};
 
 use crate::{
+    alloc_faults,
     log::log,
-    starve,
     sync::{SendPtr, lock},
 };
 
-/// MGOS_EVENT_SYS, and the host's own among its events.
+/// MGOS_EVENT_SYS, and those of its events that the host raises.
 pub(crate) const SYS: c_int = (b'M' as c_int) << 24 | (b'O' as c_int) << 16 | (b'S' as c_int) << 8;
 pub(crate) const INIT_DONE: c_int = SYS;
 pub(crate) const LOG: c_int = SYS + 1;
@@ -38,7 +38,7 @@ impl Entry {
     }
 }
 
-/// In the order of adding. An entry's own Arc tells whether it is still in the list.
+/// In order of registration. An entry's Arc tells whether it is still in the list.
 static HANDLERS: Mutex<Vec<Arc<Entry>>> = Mutex::new(Vec::new());
 static BASES: Mutex<Vec<(c_int, CString)>> = Mutex::new(Vec::new());
 
@@ -51,7 +51,7 @@ pub unsafe extern "C" fn mgos_event_register_base(base: c_int, name: *const c_ch
     let name = if name.is_null() {
         CString::default()
     } else {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { CStr::from_ptr(name) }.to_owned()
     };
     let taken = {
@@ -64,7 +64,7 @@ pub unsafe extern "C" fn mgos_event_register_base(base: c_int, name: *const c_ch
             }
         }
     };
-    log!(Error, "event base {} wanted by {:?} is taken by {:?}", label(base), name, taken);
+    log!(Error, "event base {} of {:?} is already used by {:?}", label(base), name, taken);
     false
 }
 
@@ -74,7 +74,7 @@ pub unsafe extern "C" fn mgos_event_register_base(base: c_int, name: *const c_ch
 /// `ev_data` is what handlers of `ev` expect.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_event_trigger(ev: c_int, ev_data: *mut c_void) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { trigger(ev, ev_data) }
 }
 
@@ -89,21 +89,22 @@ pub(crate) unsafe fn trigger(ev: c_int, ev_data: *mut c_void) -> c_int {
     };
     let mut called = 0;
     for entry in now {
-        // A handler called earlier in this round may have removed this one.
+        // An earlier handler in this round may have removed this one.
         if lock(&HANDLERS).iter().any(|h| Arc::ptr_eq(h, &entry)) {
-            // SAFETY: whoever added the handler promised that it may be called so.
+            // SAFETY: the app registered the handler to be called with this event's data and its
+            // own userdata.
             unsafe { (entry.cb)(ev, ev_data, entry.userdata.0) };
             called += 1;
         }
     }
-    // A log line about a log line would never end.
+    // Logging a log event would recurse forever.
     if ev != LOG {
         log!(Debug, "ev {} triggered {} handlers", label(ev), called);
     }
     called
 }
 
-/// An event's number as apps know it, e.g. `MOS0`.
+/// An event's number as apps write it, for example `MOS0`.
 fn label(ev: c_int) -> String {
     let [a, b, c, n] = ev.to_be_bytes();
     format!("{}{}{}{}", a.escape_ascii(), b.escape_ascii(), c.escape_ascii(), n)
@@ -126,8 +127,8 @@ fn remove(ev: c_int, group: bool, cb: EventHandler, userdata: *mut c_void) -> bo
 /// `mgos_event_add_handler()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_event_add_handler(ev: c_int, cb: EventHandler, userdata: *mut c_void) -> bool {
-    // A device's list of handlers has a block of memory for each.
-    !starve::fails() && add(ev, false, cb, userdata)
+    // A device allocates a block for each handler.
+    !alloc_faults::fails() && add(ev, false, cb, userdata)
 }
 
 /// `mgos_event_add_group_handler()`
@@ -179,7 +180,7 @@ mod tests {
     }
 
     fn fire(ev: c_int) -> c_int {
-        // SAFETY: the handlers of this module take any data.
+        // SAFETY: the handlers of this module accept any data.
         unsafe { mgos_event_trigger(ev, ptr::null_mut()) }
     }
 

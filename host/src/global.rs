@@ -1,5 +1,5 @@
-//! The global event manager, and what the main loop does with it: poll callbacks,
-//! and calls that mgos_invoke_cb() has put off. The loop itself is in app.rs.
+//! The global event manager and its use by the main loop: poll callbacks, and calls deferred by
+//! mgos_invoke_cb(). The loop itself is in app.rs.
 
 use std::{
     cell::UnsafeCell,
@@ -23,7 +23,7 @@ use crate::{
 };
 
 struct Global(UnsafeCell<MaybeUninit<MgMgr>>);
-// SAFETY: used by the thread that runs the main loop alone; others only see its address.
+// SAFETY: used only by the main loop's thread; others see only its address.
 unsafe impl Sync for Global {}
 
 static MGR: Global = Global(UnsafeCell::new(MaybeUninit::zeroed()));
@@ -35,7 +35,7 @@ static POLLER: OnceLock<Arc<Poller>> = OnceLock::new();
 pub extern "C" fn mgos_get_mgr() -> *mut MgMgr {
     let mgr = MGR.0.get().cast();
     INIT.call_once(|| {
-        // SAFETY: `mgr` is valid, and nobody uses it before this is done.
+        // SAFETY: `mgr` is valid, and nothing uses it before this is done.
         unsafe {
             mgr::mg_mgr_init(mgr, ptr::null_mut());
             if let Some(m) = Mgr::new(mgr) {
@@ -50,7 +50,7 @@ pub extern "C" fn mgos_get_mgr() -> *mut MgMgr {
 #[unsafe(no_mangle)]
 pub extern "C" fn mongoose_schedule_poll(_from_isr: bool) {
     if let Some(poller) = POLLER.get() {
-        // If this fails the round ends by its time limit.
+        // If this fails, the round ends by its time limit.
         let _ = poller.notify();
     }
 }
@@ -87,14 +87,14 @@ pub extern "C" fn mgos_remove_poll_cb(cb: Callback, cb_arg: *mut c_void) {
 /// `mongoose_poll()`
 ///
 /// # Safety
-/// Called by the thread that runs the main loop.
+/// Called by the main loop's thread.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mongoose_poll(ms: c_int) -> c_int {
     let callbacks: Vec<_> = lock(&POLL_CALLBACKS).iter().rev().copied().collect();
     for c in callbacks {
-        // One that was called before it may have removed this one.
+        // An earlier callback may have removed this one.
         if lock(&POLL_CALLBACKS).iter().any(|now| now.is(Some(c.cb), c.arg.0)) {
-            // SAFETY: whoever added the callback promised that it may be called so.
+            // SAFETY: the app registered the callback to be called with this argument.
             unsafe { (c.cb)(c.arg.0) };
         }
     }
@@ -105,7 +105,7 @@ pub unsafe extern "C" fn mongoose_poll(ms: c_int) -> c_int {
     events
 }
 
-/// Reporting of new lows of the free heap.
+/// Reporting of new minimums of the free heap.
 pub(crate) static HEAP_REPORTS: AtomicBool = AtomicBool::new(false);
 
 /// `mgos_set_enable_min_heap_free_reporting()`
@@ -116,10 +116,10 @@ pub extern "C" fn mgos_set_enable_min_heap_free_reporting(enable: bool) {
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// To be called by the main loop, first in first out.
+/// Calls for the main loop, first in first out.
 static QUEUE: Mutex<VecDeque<Job>> = Mutex::new(VecDeque::new());
 
-/// Has the main loop call `job` in its next round. From any thread.
+/// Makes the main loop call `job` in its next round. Can be called from any thread.
 pub(crate) fn invoke(job: impl FnOnce() + Send + 'static) {
     lock(&QUEUE).push_back(Box::new(job));
     mongoose_schedule_poll(false);
@@ -132,13 +132,13 @@ pub extern "C" fn mgos_invoke_cb(cb: Callback, arg: *mut c_void, _flags: u32) ->
     let arg = SendPtr(arg);
     invoke(move || {
         let arg = arg;
-        // SAFETY: whoever asked for the call promised that it may be made.
+        // SAFETY: the app requested this call.
         unsafe { cb(arg.0) }
     });
     true
 }
 
-/// Calls what has been put off; what these calls put off comes in the next round.
+/// Runs deferred calls; those that they defer in turn run in the next round.
 pub(crate) fn run_invoked() {
     let jobs = std::mem::take(&mut *lock(&QUEUE));
     jobs.into_iter().for_each(|job| job());
@@ -185,7 +185,7 @@ mod tests {
             mgos_add_poll_cb(Some(note), tag(n));
         }
         mgos_add_poll_cb(Some(note_and_remove_1), tag(3));
-        // SAFETY: the only thread that polls, by `serial`.
+        // SAFETY: the only thread that polls, ensured by `serial`.
         unsafe { mongoose_poll(0) };
         assert_eq!(CALLS.take(), [3, 2]);
         mgos_remove_poll_cb(Some(note), tag(2));
@@ -212,9 +212,9 @@ mod tests {
         let _alone = serial();
         mgos_get_mgr();
         let other = thread::spawn(|| mgos_invoke_cb(Some(note), tag(5), 0));
-        // Waits for a minute, and so fails by its length, if nothing wakes it.
+        // Waits for a minute unless woken, which would fail the test.
         let begun = std::time::Instant::now();
-        // SAFETY: the only thread that polls, by `serial`.
+        // SAFETY: the only thread that polls, ensured by `serial`.
         unsafe { mongoose_poll(60_000) };
         assert!(begun.elapsed().as_secs() < 50);
         assert!(other.join().unwrap());

@@ -1,5 +1,5 @@
-//! Pins in memory: mgos_gpio_*, and mgos_host_gpio_set() for what is wired to them.
-//! Interrupts, buttons with debouncing and blinking are in gpio/handlers.rs.
+//! Simulated pins: mgos_gpio_*, and mgos_host_gpio_set() to drive them from outside. Interrupts,
+//! debounced buttons and blinking are in gpio/handlers.rs.
 
 pub mod handlers;
 #[cfg(test)]
@@ -29,7 +29,7 @@ pub(crate) struct Pin {
     mode: c_int,
     pull: c_int,
     out: bool,
-    /// What drives the pin from outside, if anything does.
+    /// External level, if driven.
     outside: Option<bool>,
     pub(crate) handlers: Handlers,
 }
@@ -41,7 +41,7 @@ impl Pin {
     pub(crate) fn level(&self) -> bool {
         match self.mode {
             OUTPUT => self.out,
-            // Open drain: whoever pulls down wins.
+            // Open drain: pulling down wins.
             OUTPUT_OD => self.out && self.outside.unwrap_or(true),
             _ => self.outside.unwrap_or(self.pull == PULL_UP),
         }
@@ -50,13 +50,12 @@ impl Pin {
 
 static BANK: Mutex<[Pin; PINS]> = Mutex::new([Pin::NEW; PINS]);
 
-/// Looks at, or changes, a pin; `None` if there is no such pin. `f` must call nothing
-/// of this module.
+/// Accesses a pin; `None` if it does not exist. `f` must not call functions of this module.
 pub(crate) fn with<R>(pin: c_int, f: impl FnOnce(&mut Pin) -> R) -> Option<R> {
     lock(&BANK).get_mut(usize::try_from(pin).ok()?).map(f)
 }
 
-/// Changes a pin, and tells its interrupt handler if the level at it has changed.
+/// Changes a pin, and notifies its interrupt handler if the level changed.
 fn change(pin: c_int, f: impl FnOnce(&mut Pin)) -> bool {
     let levels = with(pin, |p| {
         let before = p.level();
@@ -137,7 +136,7 @@ pub extern "C" fn mgos_host_gpio_set(pin: c_int, level: bool) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_gpio_str(pin: c_int, buf: *mut c_char) -> *const c_char {
     let text = if pin < 0 { "-".to_owned() } else { pin.to_string() };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { addr::to_buf(&text, buf, 8) };
     buf
 }

@@ -1,5 +1,5 @@
-//! Moving data between a connection's buffers and its stream, with the events
-//! that tell of it, in Mongoose's order and portions.
+//! Moves data between a connection's buffers and its stream, with the events in Mongoose's order
+//! and portions.
 
 use libc::{c_int, c_void, time_t};
 
@@ -9,30 +9,30 @@ use crate::{
     connect,
     log::log,
     stream::StreamError,
-    watch,
+    trace,
 };
 
-/// How much is read or written at a time.
+/// Bytes per read or write.
 const IO_SIZE: usize = 1460;
 
 /// How [`receive`] ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Received {
-    /// The connection is in no state to receive.
+    /// The connection cannot receive in this state.
     No,
     /// recv_mbuf is at its limit.
     Throttled,
-    /// All there was; or the end, or a failure, which the flags tell.
+    /// Everything was read; or the end or a failure, as the flags tell.
     All,
 }
 
-/// How much recv_mbuf may grow now.
+/// Bytes by which recv_mbuf may grow.
 fn room(conn: Conn) -> usize {
     conn.limit().saturating_sub(conn.recv_len()).min(IO_SIZE)
 }
 
-/// Reads what there is, MG_EV_RECV for each portion, until there is no more, or
-/// recv_mbuf is full, or the connection is to be closed.
+/// Reads available data, with MG_EV_RECV for each portion, until there is none, recv_mbuf is full,
+/// or the connection must close.
 pub(crate) fn receive(conn: Conn) -> Received {
     if conn.closed() || conn.has(F_CLOSE_IMMEDIATELY | F_CONNECTING | F_LISTENING) {
         return Received::No;
@@ -47,7 +47,7 @@ pub(crate) fn receive(conn: Conn) -> Received {
             return Received::Throttled;
         }
         let Some(more) = receive_portion(conn, room) else {
-            // No memory to read into; what there is stays with the system.
+            // No memory for the buffer; the data stays in the socket.
             return Received::Throttled;
         };
         if !more || conn.closed() || conn.has(F_CLOSE_IMMEDIATELY) {
@@ -56,11 +56,11 @@ pub(crate) fn receive(conn: Conn) -> Received {
     }
 }
 
-/// Reads once. Whether there may be more; `None` without memory.
+/// Reads once. Returns whether there may be more; `None` without memory.
 fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
     let mbuf = conn.recv_mbuf();
-    // SAFETY: the mbuf is the connection's own, and stays while nothing calls back. Its memory
-    // holds `size` bytes, of which `room` after `len` become the slice, initialised before.
+    // SAFETY: the connection owns the mbuf, and it stays while nothing calls back. Its memory has
+    // `size` bytes, of which `room` after `len` become the slice, initialised before.
     let result = unsafe {
         if (*mbuf).size < (*mbuf).len + room {
             mbuf_resize(mbuf, (*mbuf).len + room);
@@ -75,17 +75,17 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
     };
     let mut n: c_int = 0;
     match result? {
-        // Over TLS the end is the end.
+        // With TLS, the end of the stream closes the connection.
         Ok(0) if conn.has(F_SSL) => conn.set(F_CLOSE_IMMEDIATELY),
-        // The peer has said all. What we have for it still goes out.
+        // The peer has finished sending. Our pending data is still sent.
         Ok(0) => conn.set(F_SEND_AND_CLOSE),
         Ok(got) => n = got as c_int,
         Err(e) => note(conn, e),
     }
     if n > 0 {
-        // SAFETY: as above; `n` bytes have just been written there.
+        // SAFETY: as above; `n` bytes were just written there.
         unsafe {
-            watch::received(conn, std::slice::from_raw_parts((*mbuf).buf.add((*mbuf).len).cast::<u8>(), n as usize));
+            trace::received(conn, std::slice::from_raw_parts((*mbuf).buf.add((*mbuf).len).cast::<u8>(), n as usize));
             (*mbuf).len += n as usize;
             mbuf_trim(mbuf);
         }
@@ -94,13 +94,13 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
         conn.event(EV_RECV, &mut n);
     }
     if !conn.closed() {
-        // SAFETY: the connection, and so its mbuf, is still there.
+        // SAFETY: the connection, and so its mbuf, still exists.
         unsafe { mbuf_trim(mbuf) };
     }
     Some(n > 0)
 }
 
-/// What an error of the stream means for the connection.
+/// What a stream's error means for the connection.
 fn note(conn: Conn, e: StreamError) {
     if let StreamError::Tls(code) = e {
         conn.set_err(code);
@@ -116,7 +116,7 @@ fn note(conn: Conn, e: StreamError) {
     }
 }
 
-/// Writes one portion of send_mbuf, and tells so with MG_EV_SEND.
+/// Writes one portion of send_mbuf and raises MG_EV_SEND.
 pub(crate) fn send(conn: Conn) {
     if conn.closed() || conn.has(F_CLOSE_IMMEDIATELY | F_CONNECTING | F_LISTENING) {
         return;
@@ -126,12 +126,12 @@ pub(crate) fn send(conn: Conn) {
     }
     let len = conn.send_len().min(IO_SIZE);
     if len == 0 {
-        // The app has taken back what TLS was waiting with; waiting on would go round without end.
+        // The app removed the data that TLS was about to retry; waiting further would loop forever.
         return conn.clear(F_WANT_WRITE);
     }
     let mbuf = conn.send_mbuf();
-    // SAFETY: the mbuf is the connection's own and holds at least `len` bytes; nothing changes
-    // it while the stream reads them.
+    // SAFETY: the connection owns the mbuf, which has at least `len` bytes; nothing changes it
+    // while the stream reads them.
     let result = unsafe {
         let data = std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), len);
         conn.state(|s| s.stream.as_mut().map(|t| t.write(data)))
@@ -152,7 +152,7 @@ pub(crate) fn send(conn: Conn) {
         conn.touch();
         // SAFETY: as above.
         unsafe {
-            watch::sent(conn, std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), n as usize));
+            trace::sent(conn, std::slice::from_raw_parts((*mbuf).buf.cast::<u8>(), n as usize));
             mbuf_remove(mbuf, n as usize);
             mbuf_trim(mbuf);
         }
@@ -162,7 +162,7 @@ pub(crate) fn send(conn: Conn) {
     }
 }
 
-/// Goes on with the TLS handshake; at its end MG_EV_CONNECT, or MG_EV_ACCEPT.
+/// Continues the TLS handshake; raises MG_EV_CONNECT or MG_EV_ACCEPT at its end.
 pub(crate) fn handshake(conn: Conn) {
     // SAFETY: a Conn points to a connection that is not freed.
     let is_server = unsafe { !(*conn.ptr()).listener.is_null() };
@@ -174,7 +174,7 @@ pub(crate) fn handshake(conn: Conn) {
             if let Some(agreed) = conn.state(|s| s.stream.as_ref().map(|t| t.summary())) {
                 log!(Debug, "{:?} {}: {agreed}", conn.ptr(), conn.peer_text());
             }
-            watch::opened(conn);
+            trace::opened(conn);
             if is_server {
                 let mut peer = conn.peer();
                 conn.event(EV_ACCEPT, &mut peer);
@@ -193,8 +193,8 @@ pub(crate) fn handshake(conn: Conn) {
     }
 }
 
-/// One connection's part of a round: close it if that is due, else its timer, POLL,
-/// and what its socket is ready for.
+/// A connection's part of a round: close it if due, else timer, POLL, and I/O as the socket is
+/// ready.
 pub(crate) fn round(conn: Conn, (readable, writable): (bool, bool), now: f64) {
     if closes(conn) {
         if conn.has(F_SEND_AND_CLOSE) {
@@ -227,21 +227,21 @@ pub(crate) fn round(conn: Conn, (readable, writable): (bool, bool), now: f64) {
     }
 }
 
-/// Whether the connection is to be closed in its next round.
+/// Whether the connection closes in its next round.
 pub(crate) fn closes(conn: Conn) -> bool {
     let sent = conn.has(F_SEND_AND_CLOSE) && conn.send_len() == 0;
     let taken = conn.has(F_RECV_AND_CLOSE) && !conn.has(F_SEND_AND_CLOSE);
     conn.has(F_CLOSE_IMMEDIATELY) || sent || taken
 }
 
-/// Takes what a layer above TCP has read ahead: no readiness of the socket tells of it.
+/// Reads data that a layer above TCP has buffered: the socket's readiness does not show it.
 fn drain_layer(conn: Conn) {
     if conn.has(F_SSL_HANDSHAKE_DONE) && !conn.has(F_CONNECTING | F_WANT_READ | F_WANT_WRITE) {
         receive(conn);
     }
 }
 
-/// MG_EV_TIMER, if its time has come.
+/// MG_EV_TIMER, if it is due.
 pub(crate) fn fire_timer(conn: Conn, now: f64) {
     let mut due = conn.timer();
     if !conn.closed() && due > 0.0 && now >= due {
@@ -250,10 +250,10 @@ pub(crate) fn fire_timer(conn: Conn, now: f64) {
     }
 }
 
-/// Puts something behind what is to be sent. Without memory nothing.
+/// Appends to the send buffer. Does nothing without memory.
 pub(crate) fn append(conn: Conn, data: &[u8]) {
     conn.touch();
-    // SAFETY: the mbuf is the connection's own, the data has this length.
+    // SAFETY: the connection owns the mbuf, and the data has this length.
     unsafe { mbuf_append(conn.send_mbuf(), data.as_ptr().cast(), data.len()) };
 }
 
@@ -263,10 +263,10 @@ pub(crate) fn append(conn: Conn, data: &[u8]) {
 /// `nc` is a live connection, `buf` holds `len` bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_send(nc: *mut MgConnection, buf: *const c_void, len: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
     conn.touch();
     let Ok(len @ 1..) = usize::try_from(len) else { return };
-    // SAFETY: the caller's promise. Without memory mbuf_append() leaves all as it was.
+    // SAFETY: upheld by the caller. Without memory mbuf_append() changes nothing.
     unsafe { mbuf_append(conn.send_mbuf(), buf, len) };
 }

@@ -1,15 +1,16 @@
-//! A Mongoose OS for a workstation: what apps written in C for Mongoose OS call, on
-//! Linux. This crate is the event manager, timers, events, network, pins and the
-//! rest of the system; strings, buffers, JSON, logging and MQTT packets are C, in
-//! c/. Linked into one archive, with the mqtt library.
+//! Mongoose OS for a workstation: the functions that C apps for Mongoose OS call, on Linux. This
+//! crate has the event manager, timers, events, network, pins and the rest of the system; strings,
+//! buffers, JSON, logging and MQTT packets are C, in c/. Linked into one archive with the mqtt
+//! library.
 //!
-//! The functions that apps call are documented in the headers in include/.
+//! The functions for apps are documented in the headers in include/.
 
-// For the archive: nothing here calls it, the app does.
+// Linked for the archive: the app calls it, nothing here does.
 use mgos_mqtt as _;
 
 pub mod abi;
 pub mod addr;
+mod alloc_faults;
 pub mod app;
 pub mod clock;
 pub mod config;
@@ -25,14 +26,13 @@ pub mod mgr;
 mod name_server;
 pub mod net;
 mod resolve;
-mod starve;
 mod stream;
 mod sync;
 pub mod system;
 pub mod timers;
 mod tls;
+mod trace;
 pub mod uart;
-mod watch;
 pub mod websocket;
 
 #[cfg(test)]

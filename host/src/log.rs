@@ -1,8 +1,7 @@
-//! The Rust side's lines in the app's log. The log itself, levels and all, is C:
-//! c/cs_dbg.c.
+//! Log lines from Rust code. The log itself, with its levels, is C: c/cs_dbg.c.
 //!
-//! A log line raises MGOS_EVENT_LOG, whose handlers may call anything: no lock may
-//! be held, and no reference to a connection be alive, where one is written.
+//! A log line raises MGOS_EVENT_LOG, whose handlers may call anything: no lock may be held and no
+//! reference to a connection may be alive when logging.
 
 use std::{ffi::CString, fmt};
 
@@ -16,12 +15,12 @@ pub(crate) enum Level {
     Debug = 3,
 }
 
-/// Writes one line if the log takes lines of this level. `file` ends in NUL.
+/// Logs a line if the level is enabled. `file` ends in NUL.
 pub(crate) fn line(level: Level, file: &'static str, line: u32, text: fmt::Arguments<'_>) {
     debug_assert!(file.ends_with('\0'));
     #[cfg(test)]
     crate::testing::logged(text);
-    // SAFETY: `file` is a NUL-terminated string that lives for ever.
+    // SAFETY: `file` is a NUL-terminated string with static lifetime.
     let wanted = unsafe { abi::cs_log_print_prefix(level as i32, file.as_ptr().cast(), line as i32) };
     if wanted == 0 {
         return;

@@ -1,5 +1,5 @@
-//! The event manager: its connections, its rounds, waiting for sockets. One
-//! connection's part of a round is in io.rs.
+//! The event manager: its connections, its rounds, waiting for sockets. A connection's part of a
+//! round is in io.rs.
 
 use std::{
     collections::HashMap,
@@ -21,18 +21,18 @@ use crate::{
     resolve::{self, Answers},
 };
 
-/// The Rust side of a manager, behind its interface's `data`.
+/// Rust's data of a manager, in its interface's `data`.
 pub(crate) struct State {
     pub(crate) poller: Arc<Poller>,
     pub(crate) answers: Answers,
-    /// Connections whose name is being looked up. They are not in the manager's list yet.
+    /// Connections whose name is being resolved. They are not in the manager's list yet.
     pub(crate) resolving: Vec<Conn>,
     last_key: usize,
-    /// Rounds under way: more than one if a handler has called mg_mgr_poll().
+    /// Nested rounds: more than one if a handler has called mg_mgr_poll().
     depth: u32,
-    /// Ended in an inner round, to be freed when no outer one can look at them.
+    /// Closed in an inner round, to be freed when no outer one can access them.
     graveyard: Vec<Conn>,
-    /// No new connections any more.
+    /// No new connections are accepted.
     pub(crate) closing: bool,
 }
 
@@ -42,7 +42,7 @@ impl State {
         self.last_key
     }
 
-    /// Whether an ended connection may be freed at once; if not it is kept for later.
+    /// Whether a closed connection may be freed immediately; if not, it is kept for later.
     pub(crate) fn bury(&mut self, conn: Conn) -> bool {
         let at_once = self.depth <= 1;
         if !at_once {
@@ -52,17 +52,17 @@ impl State {
     }
 }
 
-/// A manager between its init and its free.
+/// An initialised manager.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mgr(*mut MgMgr);
 
 impl Mgr {
-    /// `None` for NULL, and for one that was not initialised, or freed.
+    /// `None` for NULL and for one that is not initialised or already freed.
     ///
     /// # Safety
     /// `mgr` is NULL, or valid and initialised or all zero.
     pub(crate) unsafe fn new(mgr: *mut MgMgr) -> Option<Mgr> {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         (!mgr.is_null() && unsafe { !(*mgr).ifaces.is_null() }).then_some(Mgr(mgr))
     }
 
@@ -81,10 +81,10 @@ impl Mgr {
         unsafe { *(*self.0).ifaces }
     }
 
-    /// Looks at, or changes, the Rust side. `f` must not call back to C.
+    /// Accesses Rust's data. `f` must not call into C.
     pub(crate) fn state<R>(self, f: impl FnOnce(&mut State) -> R) -> R {
-        // SAFETY: data is a Box<State> from init to free, and as `f` neither calls C nor
-        // this, the reference is the only one.
+        // SAFETY: data is a Box<State> from init to free, and as `f` calls neither C nor this
+        // function, the reference is unique.
         f(unsafe { &mut *(*self.iface()).data.cast::<State>() })
     }
 
@@ -110,7 +110,7 @@ impl Mgr {
         all
     }
 
-    /// Puts a connection at the head of the list.
+    /// Inserts a connection at the head of the list.
     pub(crate) fn link(self, conn: Conn) {
         let first = self.first();
         conn.set_next(first);
@@ -122,9 +122,9 @@ impl Mgr {
         self.set_first(conn.ptr());
     }
 
-    /// Takes a connection out of the list.
+    /// Removes a connection from the list.
     pub(crate) fn unlink(self, conn: Conn) {
-        // SAFETY: neighbours in the list are connections that are not freed.
+        // SAFETY: adjacent connections in the list are not freed.
         let (prev, next) = unsafe { (Conn::new(conn.prev()), Conn::new(conn.next())) };
         match prev {
             Some(prev) => prev.set_next(conn.next()),
@@ -138,7 +138,7 @@ impl Mgr {
         conn.set_prev(ptr::null_mut());
     }
 
-    /// Has the poller watch for what the connection waits for now.
+    /// Registers with the poller what the connection waits for now.
     fn watch(self, conn: Conn) {
         if conn.sock() == INVALID_SOCKET {
             return;
@@ -154,12 +154,12 @@ impl Mgr {
         }
         let poller = self.state(|m| m.poller.clone());
         let event = Event::new(key, read, write);
-        // SAFETY: the socket is open, as the stream has it, and `unwatch` comes before its end.
+        // SAFETY: the socket is open, as the stream owns it, and `unwatch` precedes closing it.
         let fd = unsafe { BorrowedFd::borrow_raw(conn.sock()) };
         let done = match (before, wanted) {
             // SAFETY: as above.
             (None, _) => unsafe { poller.add_with_mode(&fd, event, PollMode::Level) },
-            // Left in with nothing to wait for, it would still wake us on a hang-up.
+            // If registered without interest, it would still wake the loop on a hang-up.
             (Some(_), None) => poller.delete(fd),
             (Some(_), Some(_)) => poller.modify_with_mode(fd, event, PollMode::Level),
         };
@@ -172,7 +172,7 @@ impl Mgr {
         }
     }
 
-    /// Has the poller forget the connection's socket, before that is closed.
+    /// Removes the connection's socket from the poller before it is closed.
     pub(crate) fn unwatch(self, conn: Conn) {
         if conn.state(|s| s.watched.take()).is_some() {
             // SAFETY: the socket is still open.
@@ -184,7 +184,7 @@ impl Mgr {
         }
     }
 
-    /// How long a round may wait, if the app allows `millis`.
+    /// Time limit of a round, if the app allows `millis`.
     fn timeout(self, millis: c_int) -> Duration {
         let (now, uptime) = (clock::wall(), clock::uptime_micros());
         let mut micros = i64::from(millis.max(0)) * 1000;
@@ -206,7 +206,7 @@ impl Mgr {
         Duration::from_micros(micros.max(0) as u64)
     }
 
-    /// Waits for sockets; which are ready for reading and for writing, by key.
+    /// Waits for sockets; returns readiness for reading and writing, by key.
     fn wait(self, millis: c_int) -> HashMap<usize, (bool, bool)> {
         for conn in self.connections() {
             self.watch(conn);
@@ -225,8 +225,8 @@ impl Mgr {
         resolve::deliver(self);
         let now = clock::wall();
         for conn in self.connections() {
-            // An earlier one's handler may have run a round of its own, and so ended this one;
-            // its memory is in the graveyard then.
+            // An earlier connection's handler may have run a nested round that closed this one; its
+            // memory is then in the graveyard.
             if !conn.closed() {
                 let key = conn.state(|s| s.key);
                 io::round(conn, ready.get(&key).copied().unwrap_or_default(), now);
@@ -246,7 +246,7 @@ impl Mgr {
 /// `mgr` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_mgr_init(mgr: *mut MgMgr, user_data: *mut c_void) {
-    // SAFETY: ignoring a signal has no handler to get wrong; all zero is a valid manager.
+    // SAFETY: SIG_IGN is a valid disposition; all zero is a valid manager.
     unsafe {
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         ptr::write_bytes(mgr, 0, 1);
@@ -254,7 +254,7 @@ pub unsafe extern "C" fn mg_mgr_init(mgr: *mut MgMgr, user_data: *mut c_void) {
     }
     let poller = match Poller::new() {
         Ok(poller) => Arc::new(poller),
-        Err(e) => return log!(Error, "no event manager: {e}"),
+        Err(e) => return log!(Error, "cannot create the event manager: {e}"),
     };
     let state = Box::new(State {
         poller,
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn mg_mgr_init(mgr: *mut MgMgr, user_data: *mut c_void) {
         closing: false,
     });
     let iface = Box::new(MgIface { mgr, data: Box::into_raw(state).cast(), vtable: ptr::null() });
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         (*mgr).num_ifaces = 1;
         (*mgr).ifaces = Box::into_raw(Box::new(Box::into_raw(iface)));
@@ -279,15 +279,15 @@ pub unsafe extern "C" fn mg_mgr_init(mgr: *mut MgMgr, user_data: *mut c_void) {
 /// `mgr` is NULL or was initialised; none of its handlers is running.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_mgr_free(mgr: *mut MgMgr) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(m) = (unsafe { Mgr::new(mgr) }) else { return };
     if m.state(|s| s.depth) > 0 {
         return log!(Error, "mg_mgr_free() called by a handler: ignored");
     }
     m.round(0);
     m.state(|s| s.closing = true);
-    // One at a time: a handler may run a round, which closes others.
-    // SAFETY: the list holds connections that are not freed.
+    // One at a time: a handler may run a round, which closes others. SAFETY: the list has
+    // connections that are not freed.
     while let Some(conn) = unsafe { Conn::new(m.first()) } {
         conn.set(F_CLOSE_IMMEDIATELY);
         conn::close(conn);
@@ -295,7 +295,7 @@ pub unsafe extern "C" fn mg_mgr_free(mgr: *mut MgMgr) {
     while let Some(conn) = m.state(|s| s.resolving.pop()) {
         connect::look_up_failed(conn);
     }
-    // SAFETY: mg_mgr_init() made these, and no connection is left to use them.
+    // SAFETY: mg_mgr_init() made these, and no connection is left that uses them.
     unsafe {
         let ifaces = Box::from_raw((*mgr).ifaces);
         let iface = Box::from_raw(*ifaces);
@@ -310,7 +310,7 @@ pub unsafe extern "C" fn mg_mgr_free(mgr: *mut MgMgr) {
 /// `mgr` is NULL or was initialised.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_mgr_poll(mgr: *mut MgMgr, milli: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(m) = (unsafe { Mgr::new(mgr) }) else { return 0 };
     // SAFETY: a Mgr points to an initialised manager.
     let calls = || unsafe { (*m.ptr()).num_calls };
@@ -325,7 +325,7 @@ pub unsafe extern "C" fn mg_mgr_poll(mgr: *mut MgMgr, milli: c_int) -> c_int {
 /// `mgr` was initialised, `c` is NULL or one of its connections.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_next(mgr: *mut MgMgr, c: *mut MgConnection) -> *mut MgConnection {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         match Conn::new(c) {
             Some(conn) => conn.next(),

@@ -1,5 +1,5 @@
-//! Asking a name server of one's own choice, over UDP, in place of the system's way: for tests that play one.
-//! Not here: the thread that a look-up blocks (resolve.rs).
+//! Resolves names by asking a given DNS server over UDP instead of the system: for tests with their
+//! own server. Not here: the lookup thread (resolve.rs).
 
 use std::{
     io,
@@ -10,16 +10,16 @@ use std::{
 
 use simple_dns::{CLASS, Name, Packet, PacketFlag, Question, RCODE, TYPE, rdata::RData};
 
-/// Names the server.
+/// Selects the server.
 const VARIABLE: &str = "MGOS_HOST_NAME_SERVER";
 
-/// As often as Mongoose asks, and as long as it waits each time.
+/// Retries and timeout as in Mongoose.
 const TRIES: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 static SERVER: OnceLock<SocketAddr> = OnceLock::new();
 
-/// Takes the server from the environment.
+/// Reads the server from the environment.
 pub(crate) fn init() -> Result<(), String> {
     let Some(text) = std::env::var_os(VARIABLE) else { return Ok(()) };
     let server = text.to_str().and_then(|text| text.parse().ok());
@@ -28,12 +28,12 @@ pub(crate) fn init() -> Result<(), String> {
     Ok(())
 }
 
-/// The server to be asked, if there is one.
+/// The configured server, if any.
 pub(crate) fn chosen() -> Option<SocketAddr> {
     SERVER.get().copied()
 }
 
-/// The addresses of `host`: IPv4, all that Mongoose asks for. Empty if it has none.
+/// The IPv4 addresses of `host`, as Mongoose asks for no others. Empty if it has none.
 pub(crate) fn ask(server: SocketAddr, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
     ask_patiently(server, host, port, PATIENCE)
 }
@@ -59,7 +59,7 @@ fn ask_patiently(server: SocketAddr, host: &str, port: u16, patience: Duration) 
             socket.set_read_timeout(Some(left))?;
             match socket.recv(&mut buffer) {
                 Ok(n) => {
-                    // What is no answer to this question may be one to somebody else's.
+                    // Ignores datagrams that do not answer this query.
                     if let Ok(answer) = Packet::parse(&buffer[..n])
                         && answer.id() == id
                         && answer.has_flags(PacketFlag::RESPONSE)
@@ -77,7 +77,7 @@ fn ask_patiently(server: SocketAddr, host: &str, port: u16, patience: Duration) 
 
 fn addresses(answer: &Packet, port: u16) -> io::Result<Vec<SocketAddr>> {
     if answer.rcode() != RCODE::NoError {
-        return Err(io::Error::other(format!("the name server says {:?}", answer.rcode())));
+        return Err(io::Error::other(format!("the name server returned {:?}", answer.rcode())));
     }
     let address = |rdata: &RData| if let RData::A(a) = rdata { Some((Ipv4Addr::from(a.address), port).into()) } else { None };
     Ok(answer.answers.iter().filter_map(|record| address(&record.rdata)).collect())
@@ -93,7 +93,7 @@ mod tests {
     use simple_dns::{ResourceRecord, rdata::A};
     use std::thread;
 
-    /// Asks a server that answers the first question so.
+    /// A server that answers the first query with this.
     fn asked(answer: impl FnOnce(Packet) -> Option<Packet> + Send + 'static) -> io::Result<Vec<SocketAddr>> {
         let server = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = server.local_addr().unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_are_those_that_the_server_tells() {
+    fn the_servers_addresses_are_returned() {
         let found = asked(|query| {
             let question = query.questions[0].clone();
             assert_eq!(question.qname.to_string(), "broker.example");
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_that_does_not_answer_is_given_up() {
+    fn a_server_that_does_not_answer_times_out() {
         assert_eq!(asked(|_| None).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -1,5 +1,5 @@
-//! The network as the app sees it: one interface that is up from the start, its
-//! addresses, and the events of mgos_net.h.
+//! The network as the app sees it: a single interface that is up from the start, its addresses, and
+//! the events of mgos_net.h.
 
 use std::{
     ffi::CStr,
@@ -40,7 +40,7 @@ pub struct IpInfo {
 pub struct EventData {
     if_type: c_int,
     if_instance: c_int,
-    /// Where it is IP_ACQUIRED.
+    /// Its position is that of IP_ACQUIRED.
     pub ip_info: IpInfo,
 }
 
@@ -50,7 +50,7 @@ fn sockaddr(ip: Ipv4Addr) -> sockaddr_in {
     unsafe { sa.sin }
 }
 
-/// Address and mask: the first network's, else those of the loopback.
+/// Address and mask of the first network, else of loopback.
 fn own_address() -> (Ipv4Addr, Ipv4Addr) {
     let interfaces = if_addrs::get_if_addrs().unwrap_or_default();
     let v4 = |i: &if_addrs::Interface| match &i.addr {
@@ -67,7 +67,7 @@ fn default_gateway(routes: &str) -> Option<Ipv4Addr> {
         let mut fields = line.split_whitespace().skip(1);
         let (to, via) = (fields.next()?, fields.next()?);
         let via = u32::from_str_radix(via, 16).ok()?;
-        // The kernel prints the number as it lies in memory.
+        // The kernel prints the number in memory order.
         (to == "00000000" && via != 0).then(|| Ipv4Addr::from(via.to_ne_bytes()))
     })
 }
@@ -98,7 +98,7 @@ fn ip_info() -> IpInfo {
 pub unsafe extern "C" fn mgos_net_get_ip_info(if_type: c_int, instance: c_int, info: *mut IpInfo) -> bool {
     let exists = (if_type, instance) == (ETHERNET, 0);
     if exists {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { info.write(ip_info()) };
     }
     exists
@@ -134,7 +134,7 @@ pub extern "C" fn mgos_net_dev_event_cb(if_type: c_int, if_instance: c_int, ev: 
     });
 }
 
-/// Brings the network up, from the next round of the loop on.
+/// Brings the network up in the next round of the loop.
 pub(crate) fn start() {
     for ev in [CONNECTING, CONNECTED, IP_ACQUIRED] {
         mgos_net_dev_event_cb(ETHERNET, 0, ev);
@@ -147,7 +147,7 @@ pub(crate) fn start() {
 /// `sin` is valid, `out` has room for 16 bytes.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_net_ip_to_str(sin: *const sockaddr_in, out: *mut c_char) -> *mut c_char {
-    // SAFETY: the caller's promise; an IPv4 address has 15 characters at most.
+    // SAFETY: upheld by the caller; an IPv4 address has at most 15 characters.
     unsafe {
         let ip = Ipv4Addr::from((*sin).sin_addr.s_addr.to_ne_bytes());
         addr::to_buf(&ip.to_string(), out, 16);
@@ -159,7 +159,7 @@ pub unsafe extern "C" fn mgos_net_ip_to_str(sin: *const sockaddr_in, out: *mut c
 /// `sin` is valid for writing.
 unsafe fn str_to_ip(text: &[u8], sin: *mut sockaddr_in) -> bool {
     let Some(ip) = str::from_utf8(text).ok().and_then(|t| t.parse().ok()) else { return false };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { sin.write(sockaddr(ip)) };
     true
 }
@@ -170,7 +170,7 @@ unsafe fn str_to_ip(text: &[u8], sin: *mut sockaddr_in) -> bool {
 /// `ips` is NULL or NUL-terminated, `sin` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_net_str_to_ip(ips: *const c_char, sin: *mut sockaddr_in) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     !ips.is_null() && unsafe { str_to_ip(CStr::from_ptr(ips).to_bytes(), sin) }
 }
 
@@ -180,11 +180,11 @@ pub unsafe extern "C" fn mgos_net_str_to_ip(ips: *const c_char, sin: *mut sockad
 /// `ips` points to its length in bytes, `sin` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_net_str_to_ip_n(ips: MgStr, sin: *mut sockaddr_in) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     !ips.p.is_null() && unsafe { str_to_ip(std::slice::from_raw_parts(ips.p.cast(), ips.len), sin) }
 }
 
-/// Whether it is an address at all.
+/// Whether it is an address.
 #[cfg(test)]
 fn is_set(sa: &sockaddr_in) -> bool {
     sa.sin_addr.s_addr != 0
@@ -197,12 +197,12 @@ mod tests {
     use libc::c_void;
 
     #[test]
-    fn addresses_are_printed_and_read() {
+    fn addresses_are_printed_and_parsed() {
         let mut out: [c_char; 16] = [0; 16];
         let mut sin = sockaddr(Ipv4Addr::UNSPECIFIED);
         let padded = c"192.168.255.254:80".to_bytes();
         let part = MgStr { p: padded.as_ptr().cast(), len: 15 };
-        // SAFETY: buffers of the sizes asked for, strings with a NUL, or with their length.
+        // SAFETY: buffers of the required sizes, strings with a NUL or with their length.
         unsafe {
             assert!(mgos_net_str_to_ip_n(part, &mut sin));
             assert_eq!(mgos_net_ip_to_str(&sin, out.as_mut_ptr()), out.as_mut_ptr());
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn the_systems_files_are_understood() {
+    fn the_systems_files_are_parsed() {
         let routes = "Iface\tDestination\tGateway \tFlags\n\
                       eth0\t000011AC\t00000000\t0001\n\
                       eth0\t00000000\t010011AC\t0003\n";

@@ -1,5 +1,5 @@
-//! Host names to addresses: each look-up blocks a thread of its own, and its answer
-//! is picked up in the next round, which it wakes.
+//! Resolves host names: each lookup blocks a thread of its own, wakes the loop when it is done, and
+//! is processed in the next round.
 
 use std::{
     io,
@@ -10,12 +10,12 @@ use std::{
 
 use polling::Poller;
 
-use crate::{abi::*, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, name_server, starve, sync::lock};
+use crate::{abi::*, alloc_faults, clock, conn, connect, io as conn_io, log::log, mgr::Mgr, name_server, sync::lock};
 
-/// Answers not yet picked up, with the key of the connection that asked.
+/// Results not processed yet, with the key of the requesting connection.
 pub(crate) type Answers = Arc<Mutex<Vec<(usize, io::Result<Vec<SocketAddr>>)>>>;
 
-/// Begins a look-up.
+/// Starts a lookup.
 pub(crate) fn begin(host: String, port: u16, key: usize, answers: Answers, poller: Arc<Poller>) -> io::Result<()> {
     let look_up = move || {
         let found = match name_server::chosen() {
@@ -23,13 +23,13 @@ pub(crate) fn begin(host: String, port: u16, key: usize, answers: Answers, polle
             None => (host.as_str(), port).to_socket_addrs().map(Iterator::collect),
         };
         lock(&answers).push((key, found));
-        // If this fails the answer waits for the round's time limit.
+        // If this fails, the result waits for the round's time limit.
         let _ = poller.notify();
     };
-    starve::spared(|| thread::Builder::new().name("look-up".to_owned()).spawn(look_up).map(drop))
+    alloc_faults::exempt(|| thread::Builder::new().name("look-up".to_owned()).spawn(look_up).map(drop))
 }
 
-/// Goes on with the connections whose name has been looked up, or who gave up waiting.
+/// Continues connections whose lookup is complete or timed out.
 pub(crate) fn deliver(mgr: Mgr) {
     let answers = mgr.state(|m| std::mem::take(&mut *lock(&m.answers)));
     for (key, answer) in answers {
@@ -37,7 +37,7 @@ pub(crate) fn deliver(mgr: Mgr) {
             let at = m.resolving.iter().position(|c| c.state(|s| s.key) == key)?;
             Some(m.resolving.remove(at))
         });
-        // None if it was closed meanwhile.
+        // `None` if it was closed meanwhile.
         let Some(conn) = asked else { continue };
         match answer {
             Ok(addrs) if !addrs.is_empty() => connect::begin(conn, addrs),
@@ -57,7 +57,7 @@ pub(crate) fn deliver(mgr: Mgr) {
         if !late && !conn_io::closes(conn) {
             continue;
         }
-        // A handler may have run a round, which has dealt with it.
+        // A handler may have run a round that processed it already.
         let ours = mgr.state(|m| {
             let at = m.resolving.iter().position(|c| *c == conn)?;
             Some(m.resolving.remove(at))

@@ -1,21 +1,21 @@
-//! What a connection reads from and writes to: plain TCP here, TLS as a further
-//! layer over it. Never blocks, never calls back, knows no connection and no event.
+//! What a connection reads from and writes to: plain TCP here, TLS as a layer over it. Never
+//! blocks, never calls back, knows nothing of connections and events.
 
 use std::{fmt, io, mem::MaybeUninit, net::SocketAddr, os::fd::RawFd};
 
 use embedded_io::{ErrorKind, ErrorType, Read, Write};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// Why a stream could not go on.
+/// Why a stream could not continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StreamError {
-    /// Not now: wait until the socket can be read.
+    /// Would block until the socket is readable.
     WantRead,
-    /// Not now: wait until the socket can be written.
+    /// Would block until the socket is writable.
     WantWrite,
-    /// Broken, with the system's `errno`.
+    /// Failed with the system's `errno`.
     Os(i32),
-    /// Broken, with mbedTLS's number. `Stream::explain` has the words.
+    /// Failed with mbedTLS's error number. `Stream::explain` describes it.
     Tls(i32),
 }
 
@@ -38,38 +38,38 @@ impl embedded_io::Error for StreamError {
     }
 }
 
-/// A non-blocking byte stream over one socket. `read` gives `Ok(0)` at its end;
-/// what would have to wait is an error, `WantRead` or `WantWrite`.
+/// A non-blocking byte stream over a socket. `read` returns `Ok(0)` at its end; an operation that
+/// would block returns `WantRead` or `WantWrite`.
 pub(crate) trait Stream: Read + Write + ErrorType<Error = StreamError> {
     /// The socket, for readiness.
     fn fd(&self) -> RawFd;
 
-    /// Once after `connect()`: 0, or the `errno` that it ended with.
+    /// After `connect()`, once: 0 or the resulting `errno`.
     fn connect_result(&mut self) -> i32;
 
-    /// Goes on with the handshake of a layer above TCP; `Ok` when it is done.
-    /// Called for connections with MG_F_SSL only.
+    /// Continues the handshake of a layer above TCP; `Ok` once it is complete. Called for
+    /// connections with MG_F_SSL only.
     fn handshake(&mut self) -> Result<(), StreamError> {
         Ok(())
     }
 
-    /// Why it failed, for the log, after an error that is no "not now".
+    /// Why it failed, for the log, after an error other than would-block.
     fn explain(&self, e: StreamError) -> String {
         e.to_string()
     }
 
-    /// What the handshake agreed on, for the log.
+    /// The negotiated parameters, for the log.
     fn summary(&self) -> String {
         String::new()
     }
 
-    /// Says goodbye, where the protocol has a word for it. The socket is closed next.
+    /// Closes the protocol, if it has a message for that. The socket is closed next.
     fn close_notify(&mut self) {}
 
-    /// On a listening socket: the next client.
+    /// On a listening socket: accepts the next client.
     fn accept(&mut self) -> Result<(Box<dyn Stream>, SocketAddr), StreamError>;
 
-    /// The address at this end.
+    /// The local address.
     fn local_addr(&self) -> Option<SocketAddr>;
 }
 
@@ -77,11 +77,11 @@ pub(crate) trait Stream: Read + Write + ErrorType<Error = StreamError> {
 pub(crate) struct Tcp(Socket);
 
 impl Tcp {
-    /// Begins to connect. An error is one that came at once.
+    /// Starts to connect. An error is one that occurred immediately.
     pub(crate) fn connect(to: SocketAddr) -> io::Result<Tcp> {
         let socket = Socket::new(Domain::for_address(to), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
-        // Small packets go out at once; without it each waits for an earlier one's ACK.
+        // Sends small packets immediately; otherwise each would wait for an earlier one's ACK.
         socket.set_tcp_nodelay(true)?;
         match socket.connect(&SockAddr::from(to)) {
             Err(e) if e.raw_os_error() != Some(libc::EINPROGRESS) => Err(e),
@@ -99,13 +99,13 @@ impl Tcp {
         Ok(Tcp(socket))
     }
 
-    /// Takes over a socket that the app has made.
+    /// Takes over a socket created by the app.
     ///
     /// # Safety
     /// `fd` is an open socket that nothing else closes.
     pub(crate) unsafe fn from_fd(fd: RawFd) -> io::Result<Tcp> {
         use std::os::fd::FromRawFd;
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         let socket = unsafe { Socket::from_raw_fd(fd) };
         match socket.set_nonblocking(true) {
             Ok(()) => Ok(Tcp(socket)),
@@ -131,8 +131,8 @@ impl ErrorType for Tcp {
 
 impl Read for Tcp {
     fn read(&mut self, buf: &mut [u8]) -> Result<usize, StreamError> {
-        // SAFETY: initialised bytes may be seen as maybe uninitialised, as recv() writes
-        // nothing but initialised ones.
+        // SAFETY: initialised bytes may be viewed as MaybeUninit, as recv() writes only initialised
+        // ones.
         let buf = unsafe { &mut *(std::ptr::from_mut(buf) as *mut [MaybeUninit<u8>]) };
         self.0.recv(buf).map_err(|e| match waits(&e) {
             true => StreamError::WantRead,
@@ -143,7 +143,7 @@ impl Read for Tcp {
 
 impl Write for Tcp {
     fn write(&mut self, buf: &[u8]) -> Result<usize, StreamError> {
-        // Without a signal when the peer is gone.
+        // No SIGPIPE if the peer is gone.
         self.0.send_with_flags(buf, libc::MSG_NOSIGNAL).map_err(|e| match waits(&e) {
             true => StreamError::WantWrite,
             false => StreamError::Os(errno(&e)),

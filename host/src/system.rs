@@ -1,5 +1,5 @@
-//! The imagined device that the app runs on: memory, restart, delays, locks, random
-//! numbers. What a workstation has no counterpart for does nothing.
+//! The simulated device: memory, restart, delays, locks, random numbers. Functions without a
+//! counterpart on a workstation do nothing.
 
 use std::{
     process,
@@ -49,18 +49,18 @@ fn heap_in_use() -> usize {
     info.uordblks + info.hblkhd
 }
 
-/// Other C libraries do not tell.
+/// Other C libraries do not provide this.
 #[cfg(not(target_env = "gnu"))]
 fn heap_in_use() -> usize {
     HEAP / 2
 }
 
-/// Logs a new low of the free heap, if that is asked for.
+/// Logs a new minimum of the free heap, if requested.
 pub(crate) fn report_low_heap() {
     if HEAP_REPORTS.load(Relaxed) {
         let before = LEAST_FREE.load(Relaxed);
         let now = mgos_get_min_free_heap_size();
-        // Unlike a device's, this heap moves all the time: small steps say nothing.
+        // Unlike a device's, this heap changes constantly: small steps mean nothing.
         if now + (64 << 10) < before {
             log!(Info, "New heap free LWM: {now}");
         }
@@ -70,10 +70,10 @@ pub(crate) fn report_low_heap() {
 /// `mgos_system_restart()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_system_restart() -> ! {
-    // SAFETY: this event comes with NULL.
+    // SAFETY: this event carries NULL.
     unsafe { events::trigger(events::REBOOT, std::ptr::null_mut()) };
-    log!(Info, "Restarting: on the host, that ends the process");
-    // SAFETY: no arguments to get wrong.
+    log!(Info, "Restarting: on the host this ends the process");
+    // SAFETY: takes no arguments.
     unsafe { abi::mgos_debug_flush() };
     process::exit(0)
 }
@@ -98,19 +98,19 @@ pub extern "C" fn mgos_system_restart_after(delay_ms: c_int) {
 /// `mgos_rand_range()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_rand_range(from: c_float, to: c_float) -> c_float {
-    // By rand(), so that an app's srand() makes it repeatable, as on a device.
-    // SAFETY: no arguments to get wrong.
+    // Uses rand(), so that an app's srand() makes it repeatable, as on a device. SAFETY: rand() has
+    // no preconditions.
     let drawn = f64::from(unsafe { libc::rand() }) / f64::from(libc::RAND_MAX);
     (f64::from(from) + (f64::from(to) - f64::from(from)) * drawn) as c_float
 }
 
-/// Seeds rand(): from MGOS_HOST_SEED where a run is to be repeatable.
+/// Seeds rand(), from MGOS_HOST_SEED for repeatable runs.
 pub(crate) fn seed_random() -> Result<(), String> {
     let seed: c_uint = match std::env::var("MGOS_HOST_SEED") {
         Ok(text) => text.parse().map_err(|_| format!("MGOS_HOST_SEED must be a number from 0 to 4294967295, not {text:?}"))?,
         Err(_) => clock::wall_micros() as c_uint ^ process::id(),
     };
-    // SAFETY: no arguments to get wrong.
+    // SAFETY: srand() has no preconditions.
     unsafe { libc::srand(seed) };
     Ok(())
 }
@@ -144,7 +144,7 @@ pub extern "C" fn mgos_get_cpu_freq() -> u32 {
 /// `mgos_rlock_create()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_rlock_create() -> *mut libc::pthread_mutex_t {
-    // SAFETY: both objects are initialised before they are used, and the mutex does not move.
+    // SAFETY: both objects are initialised before use, and the mutex does not move.
     unsafe {
         let mut attr = std::mem::zeroed();
         libc::pthread_mutexattr_init(&mut attr);
@@ -163,7 +163,7 @@ pub extern "C" fn mgos_rlock_create() -> *mut libc::pthread_mutex_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_rlock(l: *mut libc::pthread_mutex_t) {
     if !l.is_null() {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { libc::pthread_mutex_lock(l) };
     }
 }
@@ -175,7 +175,7 @@ pub unsafe extern "C" fn mgos_rlock(l: *mut libc::pthread_mutex_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_runlock(l: *mut libc::pthread_mutex_t) {
     if !l.is_null() {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { libc::pthread_mutex_unlock(l) };
     }
 }
@@ -187,7 +187,7 @@ pub unsafe extern "C" fn mgos_runlock(l: *mut libc::pthread_mutex_t) {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_rlock_destroy(l: *mut libc::pthread_mutex_t) {
     if !l.is_null() {
-        // SAFETY: the caller's promise; made by `mgos_rlock_create`.
+        // SAFETY: upheld by the caller, see `# Safety`.; made by `mgos_rlock_create`.
         unsafe {
             libc::pthread_mutex_destroy(l);
             drop(Box::from_raw(l));
@@ -213,7 +213,7 @@ pub unsafe extern "C" fn mgos_utoa(mut value: c_uint, out: *mut c_char, base: c_
         }
     }
     let digits = &digits[at..];
-    // SAFETY: the caller's promise; the last byte is the NUL.
+    // SAFETY: upheld by the caller, see `# Safety`.; the last byte is the NUL.
     unsafe { digits.as_ptr().copy_to(out.cast(), digits.len()) };
     digits.len() as c_int - 1
 }
@@ -224,7 +224,7 @@ pub unsafe extern "C" fn mgos_utoa(mut value: c_uint, out: *mut c_char, base: c_
 /// `out` has room for the digits, a sign and a NUL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_itoa(value: c_int, out: *mut c_char, base: c_int) -> c_int {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         if base == 10 && value < 0 {
             *out = b'-' as c_char;
@@ -240,7 +240,7 @@ pub unsafe extern "C" fn mgos_itoa(value: c_int, out: *mut c_char, base: c_int) 
 /// The strings are NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_log(file: *const c_char, line: c_int, level: c_int, msg: *const c_char) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         if abi::cs_log_print_prefix(level, file, line) != 0 {
             abi::cs_log_printf(c"%s".as_ptr(), msg);
@@ -250,7 +250,7 @@ pub unsafe extern "C" fn mgos_log(file: *const c_char, line: c_int, level: c_int
 
 macro_rules! no_counterpart {
     ($($name:ident($($arg:ident: $type:ty)?) $(-> $result:ty = $value:expr)?;)*) => {$(
-        /// Has no counterpart on a workstation.
+        /// No counterpart on a workstation.
         #[unsafe(no_mangle)]
         pub extern "C" fn $name($($arg: $type)?) $(-> $result)? { $($value)? }
     )*};

@@ -1,5 +1,5 @@
-//! For this crate's tests: taking turns on what is global, and stand-ins for the
-//! symbols that come from an app's build.
+//! Helpers for this crate's tests: exclusive access to global state, and stand-ins for symbols of
+//! an app's build.
 
 use std::{
     ffi::{c_char, c_int, c_void},
@@ -11,7 +11,7 @@ use crate::sync::lock;
 
 static TURN: Mutex<()> = Mutex::new(());
 
-/// Whoever holds it has clock, timers, events, pins and main loop to itself.
+/// The holder has exclusive use of clock, timers, events, pins and main loop.
 pub(crate) fn serial() -> MutexGuard<'static, ()> {
     lock(&TURN)
 }
@@ -46,12 +46,12 @@ thread_local! {
     static LINES: std::cell::RefCell<Vec<String>> = const { std::cell::RefCell::new(Vec::new()) };
 }
 
-/// Called for each line that the Rust side logs.
+/// Called for each line that Rust code logs.
 pub(crate) fn logged(text: std::fmt::Arguments<'_>) {
     LINES.with_borrow_mut(|lines| lines.push(text.to_string()));
 }
 
-/// What this thread has logged since the last call.
+/// Lines logged by this thread since the last call.
 pub(crate) fn log_lines() -> String {
     LINES.with_borrow_mut(|lines| std::mem::take(lines).join("\n"))
 }

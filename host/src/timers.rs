@@ -1,5 +1,5 @@
-//! Software timers: mgos_set_timer() and its like. As on a device they ride on the
-//! MG_EV_TIMER of a connection without a socket, one timer a round.
+//! Software timers: mgos_set_timer() and related functions. As on a device they use MG_EV_TIMER of
+//! a connection without a socket, one timer per round.
 
 use std::{ffi::c_void, ptr, sync::Mutex};
 
@@ -7,9 +7,8 @@ use libc::{c_int, uintptr_t};
 
 use crate::{
     abi::*,
-    clock, connect,
+    alloc_faults, clock, connect,
     global::{mgos_get_mgr, mongoose_schedule_poll},
-    starve,
     sync::{SendPtr, lock},
 };
 
@@ -24,9 +23,9 @@ pub struct TimerInfo {
     pub interval_ms: c_int,
     /// Milliseconds until it fires.
     pub msecs_left: c_int,
-    /// What is called.
+    /// The callback.
     pub cb: Callback,
-    /// With this argument.
+    /// Its argument.
     pub cb_arg: *mut c_void,
 }
 
@@ -36,7 +35,7 @@ struct Timer {
     interval: Option<i64>,
     /// Uptime, microseconds.
     next: i64,
-    /// The interval as it was asked for.
+    /// The requested interval.
     interval_ms: c_int,
     cb: Callback,
     arg: SendPtr,
@@ -46,24 +45,24 @@ struct Timers {
     /// Newest last.
     list: Vec<Timer>,
     last_id: usize,
-    /// What delivers MG_EV_TIMER; NULL before the first timer, and when the manager is gone.
+    /// Delivers MG_EV_TIMER; NULL before the first timer, and after the manager is freed.
     conn: *mut MgConnection,
-    /// The manager is gone: no new connection.
+    /// The manager is freed: no new connection.
     over: bool,
 }
 
-// SAFETY: `conn` is used by the thread that runs the main loop alone.
+// SAFETY: `conn` is used only by the main loop's thread.
 unsafe impl Send for Timers {}
 
 static TIMERS: Mutex<Timers> = Mutex::new(Timers { list: Vec::new(), last_id: 0, conn: ptr::null_mut(), over: false });
 
 impl Timers {
-    /// The timer to fire next; of several for the same time the newest.
+    /// The timer to fire next; the newest of those due at the same time.
     fn first(&self) -> Option<&Timer> {
         self.list.iter().rev().min_by_key(|t| t.next)
     }
 
-    /// Sets the connection's time for the first timer.
+    /// Sets the connection's timer to the first one's time.
     fn arm(&self) {
         if self.conn.is_null() {
             return;
@@ -93,7 +92,7 @@ unsafe extern "C" fn on_event(_: *mut MgConnection, ev: c_int, _: *mut c_void, _
     }
 }
 
-/// Calls the first timer, if its time has come.
+/// Calls the first timer, if it is due.
 fn fire() {
     let now = clock::uptime_micros();
     let due = {
@@ -105,7 +104,7 @@ fn fire() {
                 Some(interval) => {
                     timer.next += interval;
                     if timer.next < now {
-                        // Late by more than an interval: what was missed is not made up for.
+                        // Late by more than an interval: missed calls are skipped.
                         timer.next = now + interval;
                     }
                 }
@@ -116,12 +115,12 @@ fn fire() {
         due
     };
     if let Some((_, Some(cb), arg)) = due {
-        // SAFETY: whoever set the timer promised that it may be called so.
+        // SAFETY: the app registered the timer's callback to be called with this argument.
         unsafe { cb(arg.0) };
     }
 }
 
-/// Brings MG_EV_TIMER's time, which is wall time, in line with the timers', which is uptime.
+/// Converts the timers' uptime to MG_EV_TIMER's wall-clock time.
 pub(crate) fn reschedule() {
     lock(&TIMERS).arm();
 }
@@ -133,8 +132,7 @@ fn set(micros: i64, interval_ms: c_int, flags: c_int, cb: Callback, arg: *mut c_
         timers.conn.is_null() && !timers.over
     };
     if needs_conn {
-        // SAFETY: the global manager is initialised, and without a socket there is nothing to
-        // get wrong.
+        // SAFETY: the global manager is initialised; without a socket nothing can be wrong with it.
         let conn = unsafe { connect::mg_add_sock(mgr, INVALID_SOCKET, Some(on_event), ptr::null_mut()) };
         lock(&TIMERS).conn = conn;
     }
@@ -162,8 +160,8 @@ fn set(micros: i64, interval_ms: c_int, flags: c_int, cb: Callback, arg: *mut c_
 /// `mgos_set_timer()`
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_set_timer(msecs: c_int, flags: c_int, cb: Callback, arg: *mut c_void) -> uintptr_t {
-    // A device's timer is a block of memory.
-    if starve::fails() { 0 } else { set(i64::from(msecs) * 1000, msecs, flags, cb, arg) }
+    // A device allocates a block for each timer.
+    if alloc_faults::fails() { 0 } else { set(i64::from(msecs) * 1000, msecs, flags, cb, arg) }
 }
 
 /// `mgos_set_hw_timer()`
@@ -197,7 +195,7 @@ pub unsafe extern "C" fn mgos_get_timer_info(id: uintptr_t, info: *mut TimerInfo
         cb: timer.cb,
         cb_arg: timer.arg.0,
     };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { info.write(found) };
     true
 }
@@ -233,11 +231,11 @@ mod tests {
         ptr::without_provenance_mut(n)
     }
 
-    /// Lets time pass, and the loop run long enough for every timer that is due.
+    /// Lets time pass, with enough rounds for every timer that is due.
     fn pass(ms: i64) -> Vec<usize> {
         mgos_host_time_skip(ms * 1000);
         for _ in 0..20 {
-            // SAFETY: the only thread that polls, by `serial`.
+            // SAFETY: the only thread that polls, ensured by `serial`.
             unsafe { mongoose_poll(0) };
         }
         CALLS.take()

@@ -1,6 +1,6 @@
-//! TLS, client side, as a stream over another: what the `ssl_*` options of
-//! `mg_connect_opt()` ask for, and the words for what goes wrong. mbedTLS does the
-//! work, behind tls/ffi.rs. Logs nothing itself: its callers hold a connection.
+//! TLS clients as a stream over another: implements the `ssl_*` options of `mg_connect_opt()`, and
+//! describes failures. mbedTLS does the work, behind tls/ffi.rs. Does not log: its callers hold a
+//! connection.
 
 mod explain;
 mod ffi;
@@ -20,7 +20,7 @@ use crate::stream::{Stream, StreamError};
 use ffi::{Authority, Chain, Key, Parameters, Session};
 use verify::Name;
 
-/// What a device offers when `ssl_cipher_suites` is not set, in its order.
+/// A device's cipher suites if `ssl_cipher_suites` is not set, in its order.
 const DEFAULT_SUITES: [c_int; 15] = [
     mbed::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
     mbed::TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256,
@@ -51,28 +51,28 @@ pub(crate) struct Settings<'a> {
     pub(crate) psk_key: Option<&'a CStr>,
 }
 
-/// What the words for a failure need to know of the settings.
+/// Settings that failure messages refer to.
 struct Told {
-    /// The server that the certificate must be for.
+    /// The server name that the certificate must match.
     server: Option<String>,
     ca_file: Option<String>,
     has_cert: bool,
     has_psk: bool,
 }
 
-/// A TLS connection, or one that is going to be.
+/// A TLS connection, before or after its handshake.
 pub(crate) struct Tls {
     session: Session,
     told: Told,
-    /// After a write that had to wait: how much it was, as the next one must be as much.
+    /// Length of a write that would block, as the retry must have the same.
     pending: usize,
-    /// The alert that the server hung up with, where mbedTLS has not seen it.
+    /// The alert with which the server closed, if mbedTLS has not seen it.
     alert: Option<u8>,
     pub(crate) warnings: Vec<String>,
 }
 
 impl Settings<'_> {
-    /// Whether they ask for TLS.
+    /// Whether TLS is requested.
     pub(crate) fn wanted(&self) -> bool {
         self.cert.is_some() || self.ca_cert.is_some() || self.psk_identity.is_some()
     }
@@ -82,12 +82,12 @@ fn show(text: &CStr) -> String {
     text.to_string_lossy().into_owned()
 }
 
-/// mbedTLS's number, as its documentation and everybody else writes it.
+/// mbedTLS's error number in its usual form.
 fn code_text(code: c_int) -> String {
     format!("mbedTLS -0x{:04x}", -code)
 }
 
-/// A file that a setting names.
+/// Reads a file named by a setting.
 fn read(setting: &str, path: &CStr) -> Result<Vec<u8>, String> {
     fs::read(OsStr::from_bytes(path.to_bytes())).map_err(|e| format!("{setting}: cannot read \"{}\": {e}", show(path)))
 }
@@ -95,22 +95,22 @@ fn read(setting: &str, path: &CStr) -> Result<Vec<u8>, String> {
 fn certificates(setting: &str, path: &CStr, warnings: &mut Vec<String>) -> Result<Chain, String> {
     let (chain, unread) = Chain::parse(read(setting, path)?).map_err(|code| {
         let (file, why) = (show(path), ffi::describe(code));
-        format!("{setting}: \"{file}\" is no certificate in PEM or DER form: {why} ({})", code_text(code))
+        format!("{setting}: \"{file}\" is not a certificate in PEM or DER form: {why} ({})", code_text(code))
     })?;
     if unread > 0 {
-        warnings.push(format!("{setting}: {unread} of the certificates in \"{}\" cannot be read, going on without", show(path)));
+        warnings.push(format!("{setting}: {unread} of the certificates in \"{}\" cannot be read and are ignored", show(path)));
     }
     Ok(chain)
 }
 
-/// Our own certificate and its key.
+/// The client's certificate and key.
 fn own(cert: &CStr, key: Option<&CStr>, warnings: &mut Vec<String>) -> Result<Option<(Chain, Key)>, String> {
     let (setting, file) = key.map_or(("ssl_key, not set, so in ssl_cert", cert), |key| ("ssl_key", key));
     if cert.is_empty() || file.is_empty() {
         return Ok(None);
     }
     if file.to_bytes().starts_with(b"ATCA:") {
-        return Err(format!("ssl_key: \"{}\" is a key in a crypto chip, of which the host has none; give a file", show(file)));
+        return Err(format!("ssl_key: \"{}\" is a key in a crypto chip, which the host does not have; use a file", show(file)));
     }
     let chain = certificates("ssl_cert", cert, warnings)?;
     let key = Key::parse(read(setting, file)?).map_err(|code| {
@@ -140,7 +140,7 @@ fn suites(list: Option<&CStr>) -> Result<Vec<c_int>, String> {
     list.split(':').map(number).collect()
 }
 
-/// Identity and key, both or none.
+/// Identity and key, both or neither.
 fn psk(identity: Option<&CStr>, key: Option<&CStr>) -> Result<Option<(std::ffi::CString, Vec<u8>)>, String> {
     let (identity, key) = match (identity, key) {
         (None, None) => return Ok(None),
@@ -157,7 +157,7 @@ fn psk(identity: Option<&CStr>, key: Option<&CStr>) -> Result<Option<(std::ffi::
     Ok(Some((identity.to_owned(), bytes)))
 }
 
-/// The server's name, which the certificate must be for; `None` if any will do.
+/// The server's name, which the certificate must match; `None` to accept any.
 fn server(settings: &Settings<'_>, host: &str) -> Option<Name> {
     settings.ca_cert?;
     match settings.server_name {
@@ -169,7 +169,7 @@ fn server(settings: &Settings<'_>, host: &str) -> Option<Name> {
 
 impl Tls {
     /// Reads the files and checks the settings; an error is a sentence for the user. `host` is
-    /// what the app wants to connect to.
+    /// where the app connects.
     pub(crate) fn client(settings: &Settings<'_>, host: &str) -> Result<Tls, String> {
         let mut warnings = Vec::new();
         let own = match settings.cert {
@@ -179,7 +179,7 @@ impl Tls {
         let authority = match settings.ca_cert {
             None => Authority::Unset,
             Some(any) if any == c"*" => {
-                warnings.push(format!("ssl_ca_cert is \"*\": encrypting, but {host} may be anybody"));
+                warnings.push(format!("ssl_ca_cert is \"*\": encrypted, but the identity of {host} is not verified"));
                 Authority::Anybody
             }
             Some(file) => Authority::These(certificates("ssl_ca_cert", file, &mut warnings)?),
@@ -202,13 +202,13 @@ impl Tls {
         Ok(Tls { session, told, pending: 0, alert: None, warnings })
     }
 
-    /// Puts it over a connected stream.
+    /// Wraps a connected stream.
     pub(crate) fn over(mut self, stream: Box<dyn Stream>) -> Box<dyn Stream> {
         self.session.set_stream(stream);
         Box::new(self)
     }
 
-    /// The alert in what the server has sent before it hung up.
+    /// Looks for an alert in what the server sent before it closed.
     fn last_words(&mut self) -> Option<u8> {
         let mut words = Vec::new();
         let mut portion = [0; 512];
@@ -265,7 +265,8 @@ impl Stream for Tls {
     fn handshake(&mut self) -> Result<(), StreamError> {
         let result = self.session.handshake();
         if result == Err(mbed::ERR_NET_SEND_FAILED) {
-            // A server that refuses hangs up while we are still sending, so that its reason would go unread.
+            // A server that refuses closes while we are still sending, so its alert would not be
+            // read otherwise.
             self.alert = self.last_words();
             if self.alert.is_some() {
                 return Err(StreamError::Tls(mbed::ERR_SSL_FATAL_ALERT_MESSAGE));

@@ -1,5 +1,5 @@
-//! UARTs: 0 writes to standard output, 1 to standard error; what arrives comes from
-//! mgos_host_uart_feed(). mgos_uart_printf() is C: c/mgos_uart_printf.c.
+//! UARTs: 0 writes to standard output, 1 to standard error; mgos_host_uart_feed() provides input.
+//! mgos_uart_printf() is C: c/mgos_uart_printf.c.
 
 use std::{
     collections::VecDeque,
@@ -25,12 +25,12 @@ pub struct Config {
     num_data_bits: c_int,
     parity: c_int,
     stop_bits: c_int,
-    /// Bytes kept until they are read.
+    /// Received bytes, until they are read.
     pub rx_buf_size: c_int,
     rx_fc_type: c_int,
     rx_linger_micros: c_int,
     tx_buf_size: c_int,
-    /// Kept, without effect.
+    /// Stored, without effect.
     pub tx_fc_type: c_int,
 }
 
@@ -78,7 +78,7 @@ fn with<R>(uart_no: c_int, f: impl FnOnce(&mut Uart) -> R) -> Option<R> {
 /// `config` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_uart_config_set_defaults(_uart_no: c_int, config: *mut Config) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { config.write(DEFAULTS) };
 }
 
@@ -88,7 +88,7 @@ pub unsafe extern "C" fn mgos_uart_config_set_defaults(_uart_no: c_int, config: 
 /// `config` is valid.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_uart_configure(uart_no: c_int, config: *const Config) -> bool {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let config = unsafe { *config };
     with(uart_no, |u| u.config = Some(config)).is_some()
 }
@@ -100,7 +100,7 @@ pub unsafe extern "C" fn mgos_uart_configure(uart_no: c_int, config: *const Conf
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_uart_config_get(uart_no: c_int, config: *mut Config) -> bool {
     let Some(Some(kept)) = with(uart_no, |u| u.config) else { return false };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { config.write(kept) };
     true
 }
@@ -116,7 +116,7 @@ pub extern "C" fn mgos_uart_set_dispatcher(uart_no: c_int, cb: Dispatcher, arg: 
 pub extern "C" fn mgos_uart_schedule_dispatcher(uart_no: c_int, _from_isr: bool) {
     invoke(move || {
         if let Some((Some(cb), arg)) = with(uart_no, |u| (u.dispatcher, u.arg)) {
-            // SAFETY: whoever set the dispatcher promised that it may be called so.
+            // SAFETY: the app registered the dispatcher to be called with this argument.
             unsafe { cb(uart_no, arg.0) };
         }
     });
@@ -131,9 +131,9 @@ pub unsafe extern "C" fn mgos_uart_write(uart_no: c_int, buf: *const c_void, len
     if len == 0 || buf.is_null() {
         return 0;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let data = unsafe { std::slice::from_raw_parts(buf.cast::<u8>(), len) };
-    // Like a wire: nobody learns that nobody listens.
+    // As on a wire, the sender does not notice that nobody listens.
     let _ = match uart_no {
         0 => io::stdout().write_all(data).and_then(|()| io::stdout().flush()),
         1 => io::stderr().write_all(data),
@@ -156,7 +156,7 @@ pub extern "C" fn mgos_uart_write_avail(uart_no: c_int) -> size_t {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_uart_read(uart_no: c_int, buf: *mut c_void, len: size_t) -> size_t {
     let data = with(uart_no, |u| u.take(len)).unwrap_or_default();
-    // SAFETY: the caller's promise; no more than `len` bytes were taken.
+    // SAFETY: upheld by the caller; no more than `len` bytes were taken.
     unsafe { data.as_ptr().copy_to(buf.cast(), data.len()) };
     data.len()
 }
@@ -171,7 +171,7 @@ pub unsafe extern "C" fn mgos_uart_read_mbuf(uart_no: c_int, mb: *mut Mbuf, len:
     if data.is_empty() {
         return 0;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { abi::mbuf_append(mb, data.as_ptr().cast(), data.len()) }
 }
 
@@ -206,7 +206,7 @@ pub unsafe extern "C" fn mgos_host_uart_feed(uart_no: c_int, data: *const c_void
     if len == 0 || data.is_null() {
         return 0;
     }
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let data = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), len) };
     let taken = with(uart_no, |u| {
         let size = usize::try_from(u.config.unwrap_or(DEFAULTS).rx_buf_size).unwrap_or(0);
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_fed_reaches_the_dispatcher_as_far_as_the_buffer_holds_it() {
+    fn fed_data_reaches_the_dispatcher_up_to_the_buffer_size() {
         let _alone = serial();
         // SAFETY: buffers of the sizes given, a config that is written before it is read.
         unsafe {

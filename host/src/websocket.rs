@@ -1,6 +1,6 @@
-//! WebSocket clients as Mongoose has them: mg_set_protocol_http_websocket(), the
-//! handshake calls, frames in and out, and the events that tell of them. HTTP goes no
-//! further here than the reply to a handshake. mg_printf_websocket_frame() is C.
+//! WebSocket clients as in Mongoose: mg_set_protocol_http_websocket(), the handshake functions,
+//! frames in and out, and their events. HTTP is limited to the handshake.
+//! mg_printf_websocket_frame() is C.
 
 mod frames;
 mod handshake;
@@ -22,14 +22,14 @@ use crate::{
 use frames::Step;
 use handshake::{Request, Verdict};
 
-/// Connections that have been silent this long are sent a ping, seconds.
+/// Seconds of silence after which a ping is sent.
 const PING_AFTER: time_t = 5;
-/// The close frame's number for a peer that broke the rules.
+/// Close code of a protocol error.
 const PROTOCOL_ERROR: [u8; 2] = 1002_u16.to_be_bytes();
 
-/// Behind proto_data, from the reply on.
+/// In proto_data, from the handshake response on.
 struct ProtoData {
-    /// How much of recv_mbuf is a fragmented message, put together so far.
+    /// Bytes of a fragmented message reassembled in recv_mbuf so far.
     joined: usize,
 }
 
@@ -38,11 +38,11 @@ unsafe extern "C" fn free_proto_data(data: *mut c_void) {
     drop(unsafe { Box::from_raw(data.cast::<ProtoData>()) });
 }
 
-/// Makes proto_data ours, whatever it was.
+/// Replaces proto_data by ours.
 fn new_proto_data(conn: Conn) {
     let nc = conn.ptr();
-    // SAFETY: a Conn points to a connection that is not freed; a destructor is called with what
-    // it was set for, once.
+    // SAFETY: a Conn points to a connection that is not freed; a destructor is called once, with
+    // what it was set for.
     unsafe {
         let old = std::mem::replace(&mut (*nc).proto_data, std::ptr::null_mut());
         if let (false, Some(free)) = (old.is_null(), (*nc).proto_data_destructor) {
@@ -53,10 +53,10 @@ fn new_proto_data(conn: Conn) {
     }
 }
 
-/// Looks at proto_data. `None` if something else has taken its place. `f` must not call back to C.
+/// Accesses proto_data. `None` if something else has replaced it. `f` must not call into C.
 fn proto_data<R>(conn: Conn, f: impl FnOnce(&mut ProtoData) -> R) -> Option<R> {
     let nc = conn.ptr();
-    // SAFETY: as above; the destructor tells whose it is, and `f` has the only reference.
+    // SAFETY: as above; the destructor identifies the owner, and `f` has the only reference.
     unsafe {
         let is_ours = (*nc).proto_data_destructor.is_some_and(|d| std::ptr::fn_addr_eq(d, free_proto_data as unsafe extern "C" fn(_)));
         if is_ours { (*nc).proto_data.cast::<ProtoData>().as_mut().map(f) } else { None }
@@ -69,9 +69,9 @@ fn tell<T>(conn: Conn, ev: c_int, data: *mut T) {
     unsafe { conn::call(conn, (*conn.ptr()).handler, conn.user_data(), ev, data.cast()) }
 }
 
-/// Sends one frame, masked as those of clients must be.
+/// Sends a frame, masked as required of clients.
 fn send<'a>(conn: Conn, op: c_int, parts: impl Iterator<Item = &'a [u8]> + Clone) {
-    // SAFETY: a Conn points to a connection that is not freed; rand() takes no arguments.
+    // SAFETY: a Conn points to a connection that is not freed; rand() has no preconditions.
     let mask = unsafe { (*conn.ptr()).listener.is_null().then(|| libc::rand().to_ne_bytes()) };
     io::append(conn, &frames::frame(op, parts, mask));
     if op == WEBSOCKET_OP_CLOSE {
@@ -79,7 +79,7 @@ fn send<'a>(conn: Conn, op: c_int, parts: impl Iterator<Item = &'a [u8]> + Clone
     }
 }
 
-/// Deals with one frame in recv_mbuf, if a whole one is there. Whether there may be more.
+/// Processes a frame in recv_mbuf, if it is complete. Returns whether there may be more.
 fn deliver(conn: Conn) -> bool {
     let mbuf = conn.recv_mbuf();
     if conn.closed() || conn.recv_len() == 0 {
@@ -123,7 +123,7 @@ fn deliver(conn: Conn) -> bool {
     };
     let ev = if frames::control(flags).is_some() { EV_WEBSOCKET_CONTROL_FRAME } else { EV_WEBSOCKET_FRAME };
     tell(conn, ev, &raw mut message);
-    // SAFETY: as above; the handler may have taken bytes itself.
+    // SAFETY: as above; the handler may have removed bytes itself.
     unsafe {
         if (*mbuf).len >= remove.end {
             let buf = slice::from_raw_parts_mut((*mbuf).buf.cast::<u8>(), (*mbuf).len);
@@ -134,14 +134,14 @@ fn deliver(conn: Conn) -> bool {
     true
 }
 
-/// The protocol handler once the server has said yes.
+/// The protocol handler after the handshake.
 unsafe extern "C" fn websocket_handler(nc: *mut MgConnection, ev: c_int, data: *mut c_void, _: *mut c_void) {
     // SAFETY: handlers are called with live connections.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
     tell(conn, ev, data);
     match ev {
         EV_RECV => while deliver(conn) {},
-        // SAFETY: MG_EV_POLL comes with the time, or from some protocols with NULL.
+        // SAFETY: MG_EV_POLL carries the time, or NULL from some protocols.
         EV_POLL if conn.has(F_IS_WEBSOCKET) && !conn.closed() => unsafe {
             if data.cast::<time_t>().as_ref().is_some_and(|now| *now > (*nc).last_io_time + PING_AFTER) {
                 send(conn, WEBSOCKET_OP_PING, std::iter::empty());
@@ -151,7 +151,7 @@ unsafe extern "C" fn websocket_handler(nc: *mut MgConnection, ev: c_int, data: *
     }
 }
 
-/// The protocol handler until then.
+/// The protocol handler during the handshake.
 unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c_void, user_data: *mut c_void) {
     // SAFETY: handlers are called with live connections.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
@@ -160,23 +160,23 @@ unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c
         return;
     }
     let mbuf = conn.recv_mbuf();
-    // SAFETY: an mbuf holds `len` bytes, which stay where they are until the reply is dealt with.
+    // SAFETY: an mbuf has `len` bytes, which do not move until the response is processed.
     let bytes = unsafe { slice::from_raw_parts((*mbuf).buf.cast::<u8>(), (*mbuf).len) };
     let reply = conn.state(|s| handshake::reply(bytes, s.websocket_key.as_deref()));
     let mut reply = match reply {
         Ok(Some(reply)) => reply,
         Ok(None) => return,
         Err(why) => {
-            log!(Error, "{nc:?} {}: the answer to the WebSocket handshake is not HTTP: {why}", conn.peer_text());
+            log!(Error, "{nc:?} {}: invalid response to the WebSocket handshake: {why}", conn.peer_text());
             return conn.set(F_CLOSE_IMMEDIATELY);
         }
     };
     new_proto_data(conn);
     match reply.verdict {
         Verdict::Accepted => {}
-        Verdict::Refused => log!(Debug, "{nc:?} {}: no WebSocket here, the answer was {}", conn.peer_text(), reply.message.resp_code),
+        Verdict::Refused => log!(Debug, "{nc:?} {}: WebSocket refused, HTTP status {}", conn.peer_text(), reply.message.resp_code),
         Verdict::WrongKey => {
-            log!(Error, "{nc:?} {}: the answer to the WebSocket handshake is not for our key", conn.peer_text());
+            log!(Error, "{nc:?} {}: wrong Sec-WebSocket-Accept in the handshake response", conn.peer_text());
             return conn.set(F_CLOSE_IMMEDIATELY);
         }
     }
@@ -184,7 +184,7 @@ unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c
     if conn.closed() {
         return;
     }
-    // SAFETY: as above; the handler may have taken bytes itself.
+    // SAFETY: as above; the handler may have removed bytes itself.
     unsafe {
         if (*mbuf).len >= reply.len {
             mbuf_remove(mbuf, reply.len);
@@ -205,7 +205,7 @@ unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c
 /// `nc` is a live connection.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_set_protocol_http_websocket(nc: *mut MgConnection) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         if Conn::new(nc).is_some() {
             (*nc).proto_handler = Some(http_handler);
@@ -216,7 +216,7 @@ pub unsafe extern "C" fn mg_set_protocol_http_websocket(nc: *mut MgConnection) {
 /// # Safety
 /// `text` is NULL or NUL-terminated, and outlives `'a`.
 unsafe fn bytes<'a>(text: *const c_char) -> &'a [u8] {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     if text.is_null() { &[] } else { unsafe { CStr::from_ptr(text) }.to_bytes() }
 }
 
@@ -234,9 +234,9 @@ pub unsafe extern "C" fn mg_send_websocket_handshake3(
     user: *const c_char,
     pass: *const c_char,
 ) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let request = unsafe {
         Request {
             path: bytes(path),
@@ -266,7 +266,7 @@ pub unsafe extern "C" fn mg_send_websocket_handshake2(
     extra_headers: *const c_char,
 ) {
     let none = std::ptr::null();
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { mg_send_websocket_handshake3(nc, path, host, protocol, extra_headers, none, none) }
 }
 
@@ -277,7 +277,7 @@ pub unsafe extern "C" fn mg_send_websocket_handshake2(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_send_websocket_handshake(nc: *mut MgConnection, path: *const c_char, extra_headers: *const c_char) {
     let none = std::ptr::null();
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { mg_send_websocket_handshake2(nc, path, none, none, extra_headers) }
 }
 
@@ -288,7 +288,7 @@ pub unsafe extern "C" fn mg_send_websocket_handshake(nc: *mut MgConnection, path
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_send_websocket_frame(nc: *mut MgConnection, op: c_int, data: *const c_void, len: size_t) {
     let part = MgStr { p: data.cast(), len };
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { mg_send_websocket_framev(nc, op, &part, 1) }
 }
 
@@ -298,14 +298,14 @@ pub unsafe extern "C" fn mg_send_websocket_frame(nc: *mut MgConnection, op: c_in
 /// `nc` is a live connection, `strv` holds `strvcnt` strings.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_send_websocket_framev(nc: *mut MgConnection, op: c_int, strv: *const MgStr, strvcnt: c_int) {
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
     let parts: &[MgStr] = match usize::try_from(strvcnt) {
-        // SAFETY: the caller's promise.
+        // SAFETY: upheld by the caller, see `# Safety`.
         Ok(count @ 1..) => unsafe { slice::from_raw_parts(strv, count) },
         _ => &[],
     };
-    // SAFETY: the caller's promise. Empty strings may be NULL.
+    // SAFETY: upheld by the caller. Empty strings may be NULL.
     let parts = parts.iter().filter(|part| part.len > 0).map(|part| unsafe { slice::from_raw_parts(part.p.cast::<u8>(), part.len) });
     send(conn, op, parts);
 }
@@ -316,7 +316,7 @@ pub unsafe extern "C" fn mg_send_websocket_framev(nc: *mut MgConnection, op: c_i
 /// `hm` is valid, `name` NUL-terminated.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mg_get_http_header(hm: *mut HttpMessage, name: *const c_char) -> *mut MgStr {
-    // SAFETY: the caller's promise; the strings of a message are valid as long as it is.
+    // SAFETY: upheld by the caller; the strings of a message are valid as long as the message.
     unsafe {
         let (hm, name) = (&mut *hm, bytes(name));
         let known = hm.header_names.iter().take_while(|header| header.len > 0);

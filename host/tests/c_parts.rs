@@ -1,9 +1,8 @@
-//! Compiles and runs the C tests of the host's C parts (tests_c/), three times over:
-//! plain, with the address and undefined-behaviour sanitizers, and under valgrind.
-//! What the C parts do is said there; here is only how it is run.
+//! Compiles and runs the tests of the host's C code (tests_c/) three times: plain, with address and
+//! undefined-behaviour sanitizers, and under valgrind.
 //!
-//! The sources are compiled anew, not taken from the archive: the sanitizers must see
-//! them, and stand-ins take the place of what the event loop provides.
+//! Compiles the sources instead of using the archive: the sanitizers must instrument them, and
+//! stubs replace the event loop's functions.
 
 use std::{
     fs,
@@ -12,7 +11,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// Headers that the C parts come with; each must stand on its own.
+/// Public headers of the C code; each must be self-contained.
 const HEADERS: &[&str] = &[
     "common/cs_base64.h",
     "common/cs_dbg.h",
@@ -31,7 +30,7 @@ const HEADERS: &[&str] = &[
     "mgos_debug.h",
 ];
 
-/// The sources under test, of all in c/.
+/// The tested sources of those in c/.
 const SOURCES: &[&str] = &[
     "cs_codec",
     "cs_dbg",
@@ -96,7 +95,7 @@ fn compile(name: &str, flags: &[&str]) -> PathBuf {
     tests.sort();
     cmd.args(tests);
     cmd.args(SOURCES.iter().map(|s| host_dir().join("c").join(s).with_extension("c")));
-    // The stand-ins make allocations fail.
+    // The stubs make allocations fail.
     cmd.args(["-Wl,--wrap=malloc,--wrap=realloc,--wrap=calloc", "-lm", "-o"]).arg(&exe);
     expect_success("compiling the C tests", &cmd.output().expect("a C compiler"));
     exe
@@ -112,7 +111,7 @@ fn sanitized() -> &'static Path {
     EXE.get_or_init(|| compile("c_parts_sanitized", SANITIZE))
 }
 
-/// Runs one group of C tests, plain and sanitized. Returns the plain run's output.
+/// Runs a group of C tests, plain and sanitized. Returns the plain run's output.
 fn run(group: &str) -> Output {
     for exe in [sanitized(), plain()] {
         let output = Command::new(exe).arg(group).output().expect("the C tests start");
@@ -210,7 +209,8 @@ fn valgrind_finds_no_error_and_no_leak() {
     expect_success("valgrind", &output);
 }
 
-/// Each header on its own, as strict C99 and C++11, and for bare-metal ARM where that compiler is installed.
+/// Each header alone, as strict C99 and C++11, and for bare-metal ARM if that compiler is
+/// installed.
 #[test]
 fn each_header_compiles_alone_as_c99_cpp11_and_for_bare_metal() {
     let source = |ext: &str, header: &str| {

@@ -1,6 +1,6 @@
 /*
- * Compiled only, as C++11 with all warnings as errors: apps may be C++, and
- * then macros must work with classes and initialisers must be C++ ones.
+ * Compile-only test, as C++11 with warnings as errors: apps may be C++, where macros must work with
+ * classes and initialisers must be valid C++.
  */
 #include "common/cs_base64.h"
 #include "common/cs_dbg.h"

@@ -1,6 +1,6 @@
 /*
- * Runs one group of tests: `c_parts NAME`, or all of them without a name. Exits
- * with 1 if a check failed. Here are the checks and the stand-ins of test.h, too.
+ * Runs a group of tests: `c_parts NAME`, or all of them without a name. Exits with 1 if a check
+ * failed. Also defines the checks and stubs of test.h.
  */
 #include "test.h"
 
@@ -85,7 +85,7 @@ int main(int argc, char **argv) {
   return found && s_failures == 0 ? 0 : 1;
 }
 
-/* ---- Stand-ins ---- */
+/* ---- Stubs ---- */
 
 double fake_time = 1000;
 struct mbuf fake_sent;
@@ -135,7 +135,7 @@ char *exact_copy(const char *s, size_t len) {
   return p;
 }
 
-/* The linker's --wrap sends all allocations here. */
+/* The linker's --wrap redirects all allocations here. */
 void *__real_malloc(size_t size);
 void *__real_realloc(void *p, size_t size);
 void *__real_calloc(size_t n, size_t size);

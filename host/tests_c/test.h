@@ -1,6 +1,6 @@
 /*
- * The little that these tests need: checks that count failures and say where,
- * and stand-ins for what the event loop (Rust) provides to the C parts.
+ * Minimal test support: checks that count failures and print their location, and stubs for what the
+ * event loop (Rust) provides to C code.
  */
 #ifndef HOST_TESTS_C_TEST_H_
 #define HOST_TESTS_C_TEST_H_
@@ -10,7 +10,7 @@
 #include "common/platform.h"
 #include "mgos_debug.h"
 
-/* Each group of tests is one function, run by its name: see main.c. */
+/* Each group of tests is a function, run by its name: see main.c. */
 void test_mbuf(void);
 void test_str(void);
 void test_text(void);
@@ -44,7 +44,7 @@ void check_mgstr(struct mg_str got, const char *want, const char *what,
   check_str((got), (want), #got, __FILE__, __LINE__)
 #define CHECK_MEM(got, got_len, want, want_len) \
   check_mem((got), (got_len), (want), (want_len), #got, __FILE__, __LINE__)
-/* A struct mg_str against a literal. */
+/* Compares a struct mg_str with a literal. */
 #define CHECK_MGSTR(got, want) \
   check_mgstr((got), (want), #got, __FILE__, __LINE__)
 
@@ -54,18 +54,18 @@ void check_mgstr(struct mg_str got, const char *want, const char *what,
 #define CHECK_ROW_STR(what, got, want) \
   check_str((got), (want), (what), __FILE__, __LINE__)
 
-/* ---- Stand-ins ---- */
+/* ---- Stubs ---- */
 
-/* The n-th allocation from now fails, and all after it; -1: none does. */
+/* The n-th allocation from now on fails, and all after it; -1: none does. */
 extern int fake_malloc_countdown;
 
-/* What mg_time() says. */
+/* The result of mg_time(). */
 extern double fake_time;
 
-/* What mg_send() was given, on whatever connection. */
+/* Data passed to mg_send(), on any connection. */
 extern struct mbuf fake_sent;
 
-/* MGOS_EVENT_LOG: the latest text, fd and level, and how many there were. */
+/* MGOS_EVENT_LOG: the latest text, fd and level, and the number of events. */
 struct fake_log {
   char text[2048];
   size_t len;
@@ -82,7 +82,7 @@ struct fake_conf {
 extern struct fake_conf fake_conf;
 extern bool fake_conf_loaded;
 
-/* A copy that has nothing readable behind it (valgrind, ASAN): free it. */
+/* A copy without readable memory behind it (for valgrind and ASAN); to be freed. */
 char *exact_copy(const char *s, size_t len);
 
 #endif /* HOST_TESTS_C_TEST_H_ */

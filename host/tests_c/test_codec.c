@@ -1,6 +1,6 @@
 /*
- * What goes from one form to another: hex, base64, files, calendar time.
- * Of the headers common/cs_*.h; cs_dbg.h is in test_log.c.
+ * Conversions: hex, base64, files, calendar time, of the headers common/cs_*.h; cs_dbg.h is in
+ * test_log.c.
  */
 #include "common/cs_base64.h"
 #include "common/cs_file.h"
@@ -66,7 +66,7 @@ static void base64(void) {
     CHECK_INT(out[n], 0);
     free(s);
   }
-  /* Stops where it makes no sense any more. */
+  /* Stops at the first invalid character. */
   CHECK_INT(cs_base64_decode((const unsigned char *) "YWJj!WJj", 8, out, &n), 4);
   CHECK_STR(out, "abc");
   CHECK_INT(cs_base64_decode((const unsigned char *) "YWJjYW", 6, out, &n), 4);

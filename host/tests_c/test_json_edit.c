@@ -1,6 +1,6 @@
 /*
- * JSON texts changed: json_setf puts a value in or takes it out, json_prettify lays it out anew.
- * Making JSON from nothing: test_json_print.c.
+ * Changing JSON text: json_setf inserts or removes a value, json_prettify reformats. Printing JSON
+ * is in test_json_print.c.
  */
 #include "frozen.h"
 #include "test.h"
@@ -40,7 +40,7 @@ static void setting(void) {
       {"[]", "[]", "%d", 0, "[7]"},
       {"{\"a\":{}}", ".a.b", "%d", 0, "{\"a\":{\"b\":7}}"},
       {"{\"a\":[]}", ".a[]", "%d", 0, "{\"a\":[7]}"},
-      /* Where there is no way, nothing changes. */
+      /* With an impossible path, nothing changes. */
       {"{\"a\":1}", ".a.b", "%d", 0, "{\"a\":1}"},
       {"{\"a\":{}}", ".a[]", "%d", 0, "{\"a\":{}}"},
       {"{\"a\":1}", ".b", NULL, 0, "{\"a\":1}"},

@@ -1,13 +1,13 @@
 /*
- * JSON made from formats: json_printf and its kin, into buffers, strings and files.
- * Changing what is there: test_json_edit.c.
+ * Printing JSON: json_printf and related functions, into buffers, strings and files. Changing JSON
+ * is in test_json_edit.c.
  */
 #include "common/cs_file.h"
 #include "common/json_utils.h"
 #include "frozen.h"
 #include "test.h"
 
-/* What a format prints, and that the length is right. */
+/* Checks the printed text and its length. */
 #define PRINTS(want, ...)                                     \
   do {                                                        \
     char print_buf[512];                                      \
@@ -66,7 +66,7 @@ static void printf_conversions(void) {
   PRINTS("foo:ba", "%s:%.*s", "foo", 2, "bar");
   PRINTS("ab|ab   |   ab", "%c%c|%-5s|%5s", 'a', 'b', "ab", "ab");
   PRINTS("100%", "100%%");
-  PRINTS("5s", "%ds", 5); /* letters of conversions stay bare behind one */
+  PRINTS("5s", "%ds", 5); /* letters of conversions after one stay unquoted */
   PRINTS("5\"ms\"", "%dms", 5);
   PRINTS("\"1.2.3.4\"", "\"%d.%d.%d.%d\"", 1, 2, 3, 4);
   PRINTS("5\"k\"", "%lldk", 5LL);
@@ -122,7 +122,7 @@ static void escaping(void) {
       {"\0\x01\x0b\x10\x1f\x7f", 6, "\\u0000\\u0001\\u000b\\u0010\\u001f\\u007f"},
       {"\xd0\x96\xe2\x82\xac\xf0\x9f\x98\x80", 9,
        "\xd0\x96\xe2\x82\xac\xf0\x9f\x98\x80"},
-      {"a\xd0", 2, "a\xd0"}, /* a character cut in two: not read beyond */
+      {"a\xd0", 2, "a\xd0"}, /* a truncated character: no read beyond it */
       {"\xd0\"", 2, "\xd0\\\""},
       {"", 0, ""},
   };
@@ -143,7 +143,7 @@ static void destinations(void) {
   struct json_out to_mbuf = JSON_OUT_MBUF(&mb);
   int fd;
   CHECK_INT(json_printf(&small, "[%d,%d,%d]", 1, 2, 3), 7);
-  CHECK_MEM(buf, 8, "[1,2\0##", 8); /* cut, but with its NUL */
+  CHECK_MEM(buf, 8, "[1,2\0##", 8); /* truncated, but NUL-terminated */
   CHECK_INT(json_printf(&none, "{a:%d}", 1), 7); /* only measured */
   s = json_asprintf("{a:%Q,b:%B}", "x", 1);
   CHECK_STR(s, "{\"a\":\"x\",\"b\":true}");

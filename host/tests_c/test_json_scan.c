@@ -1,11 +1,11 @@
 /*
- * Values taken out of JSON by formats: json_scanf, and json_unescape.
- * The parser below it: test_json_walk.c.
+ * Reading JSON values by format: json_scanf and json_unescape. The parser is tested in
+ * test_json_walk.c.
  */
 #include "frozen.h"
 #include "test.h"
 
-/* One int by a format. -99 stays when nothing was found. */
+/* Reads an int by a format. Stays -99 if nothing was found. */
 static void ints(void) {
   static const struct {
     const char *json, *fmt;
@@ -28,7 +28,7 @@ static void ints(void) {
       {"{abc_d1:3}", "{abc_d1:%d}", 1, 3},
       {"{\"\xd0\x96\":4}", "{\xd0\x96:%d}", 1, 4},
       {"5", "%d", 1, 5},
-      {"{a:1, b", "{a:%d}", 1, 1}, /* what came before the end counts */
+      {"{a:1, b", "{a:%d}", 1, 1}, /* values before the end count */
       {"", "{a:%d}", 0, -99},
       {"{a:123456789012345678901234567890123}", "{a:%d}", 0, -99},
       {"{a:4294967295}", "{a:%u}", 1, -1},
@@ -73,7 +73,7 @@ static void other_types(void) {
   CHECK_INT(json_scanf(s, len, "{t:%B, z:%B}", &t, &z), 2);
   CHECK(t && !z);
   t = true;
-  CHECK_INT(json_scanf(s, len, "{n:%B}", &t), 1); /* anything but true */
+  CHECK_INT(json_scanf(s, len, "{n:%B}", &t), 1); /* anything except true */
   CHECK(!t);
   CHECK_INT(json_scanf(s, len, "{q:%Q}", &q), 1);
   CHECK_STR(q, "a\nb\"");
@@ -89,7 +89,7 @@ static void other_types(void) {
   CHECK_INT(json_scanf("{a:\"x\",a:\"y\"}", 13, "{a:%Q}", &q), 2);
   CHECK_STR(q, "y"); /* the first one was freed */
   free(q);
-  CHECK_INT(json_scanf(s, len, "{i:%Q}", &q), 1); /* its text, whatever it is */
+  CHECK_INT(json_scanf(s, len, "{i:%Q}", &q), 1); /* its text, whatever its type */
   CHECK_STR(q, "-3");
   free(q);
   CHECK_INT(json_scanf(s, len, "{h:%H}", &n, &str), 1);
@@ -140,7 +140,7 @@ static void formats(void) {
   CHECK_INT(json_scanf(s, len, "{args: {n: %d }, id: %d}", &n, &id), 1);
   CHECK(n == 7 && id == 0);
   CHECK_INT(json_scanf(s, len, "{args: {n: %d}, id: %d}", &n, &id), 2);
-  /* Conversions may stand side by side; a lone % is no reason to fall over. */
+  /* Adjacent conversions are allowed; a lone % must not crash. */
   CHECK_INT(json_scanf("5", 1, "%d%d", &n, &id), 2);
   CHECK(n == 5 && id == 5);
   CHECK_INT(json_scanf("5", 1, "%d%", &n, &id), 1);

@@ -1,6 +1,6 @@
 /*
- * The parser: events, lengths, errors, limits, and looking values up.
- * Taking values by a format: test_json_scan.c.
+ * The parser: events, lengths, errors, limits, and lookups. Reading values by format is in
+ * test_json_scan.c.
  */
 #include "frozen.h"
 #include "test.h"
@@ -19,7 +19,7 @@ static void record(void *data, const char *name, size_t name_len,
   mbuf_append(&s_events, line, (size_t) n);
 }
 
-/* Walks a copy that ends where it ends. */
+/* Parses a copy that ends exactly at its end. */
 static int walk(const char *s, size_t len) {
   char *copy = exact_copy(s, len);
   int n;
@@ -50,7 +50,7 @@ static void events(void) {
       {"\"a\\\"\\u00e9\\n\"", 13, "s(,)a\\\"\\u00e9\\n "},
       {"[\"\",\"\xd0\x96\"]", 9,
        "[(,) s(0,[0]) s(1,[1])\xd0\x96 ](,)[\"\",\"\xd0\x96\"] "},
-      /* Lenient: commas may be missing, or one too many. */
+      /* Lenient: commas may be missing or redundant. */
       {"[1 2,]", 6, "[(,) n(0,[0])1 n(1,[1])2 ](,)[1 2,] "},
       {"{a:1 b:2,}", 10, "{(,) n(a,.a)1 n(b,.b)2 }(,){a:1 b:2,} "},
       {"-0x1F", 5, "n(,)-0x1F "},
@@ -91,7 +91,7 @@ static void errors(void) {
   CHECK_INT(json_walk(NULL, 0, NULL, NULL), JSON_STRING_INVALID);
   CHECK_INT(json_walk("1", -1, NULL, NULL), JSON_STRING_INVALID);
   CHECK_INT(json_walk("[1,{a:2}]", 9, NULL, NULL), 9);
-  /* Every beginning of a text is incomplete, and none is read beyond. */
+  /* Every prefix of a text is incomplete, and is not read beyond. */
   {
     static const char json[] =
         "{\"a\":[1.5e3,\"x\\u0041\",true,false,null,{b:0x12}],\"c\":\"d\"}";
@@ -123,7 +123,7 @@ static void limits(void) {
   CHECK_INT(json_walk_args("[{a:[]}]", 8, &args), JSON_DEPTH_LIMIT);
   args.limit = 0;
   CHECK_INT(json_walk_args("[{a:[]}]", 8, &args), 8);
-  /* A path that is too long is cut; the walk goes on. */
+  /* A path that is too long is truncated; parsing continues. */
   i = (size_t) snprintf(name, sizeof(name), "{\"");
   memset(name + i, 'k', 400);
   i += 400;
@@ -167,7 +167,7 @@ static void lookup(void) {
     snprintf(got + n, sizeof(got) - n, "%.*s;", key.len, key.ptr);
   }
   CHECK_STR(got, "a;b;e;f;ab;");
-  /* ".a" is not the beginning of ".ab". */
+  /* ".a" is not a prefix path of ".ab". */
   CHECK((h = json_next_key(s, len, NULL, ".ab", &key, &val)) != NULL);
   CHECK(json_next_key(s, len, h, ".ab", NULL, NULL) == NULL);
   CHECK(json_next_elem(s, len, NULL, ".e", NULL, NULL) == NULL);

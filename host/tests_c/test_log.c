@@ -1,6 +1,6 @@
 /*
- * LOG, its levels and prefix, and MGOS_EVENT_LOG.
- * Where lines go on the host is Rust's, src/log.rs.
+ * LOG, its levels and prefix, and MGOS_EVENT_LOG. Where lines go on the host is up to Rust,
+ * src/log.rs.
  */
 #include "common/cs_dbg.h"
 #include "test.h"
@@ -49,17 +49,17 @@ static void levels(void) {
 
   cs_log_set_file_level("mg_a.c=4,main.c:12=0,b.c=,q=-1,x=1");
   cs_log_set_level(LL_INFO);
-  /* The event is for INFO and more serious, so look at the decision itself. */
+  /* The event is for INFO and above, so check the decision itself. */
   CHECK(cs_log_print_prefix(LL_VERBOSE_DEBUG, "src/mg_a.c", 9));
   cs_log_printf("to stderr only");
   CHECK(!log_at(LL_WARN, "main.c", 12, "x"));
-  CHECK(!log_at(LL_WARN, "main.c", 123, "x")); /* a beginning is enough */
-  CHECK(log_at(LL_INFO, "main.c", 99, "x"));   /* the common level */
+  CHECK(!log_at(LL_WARN, "main.c", 123, "x")); /* a prefix is enough */
+  CHECK(log_at(LL_INFO, "main.c", 99, "x"));   /* the global level */
   CHECK(log_at(LL_INFO, "b.c", 1, "x"));       /* an entry without a level */
   CHECK(!log_at(LL_ERROR, "q.c", 1, "x"));
   CHECK(log_at(LL_WARN, "xyz.c", 1, "x"));
   CHECK(!log_at(LL_INFO, "xyz.c", 1, "x"));
-  cs_log_set_file_level("a.c=0,=2"); /* an empty name fits all */
+  cs_log_set_file_level("a.c=0,=2"); /* an empty name matches all */
   cs_log_set_level(LL_NONE);
   CHECK(!log_at(LL_INFO, "a.c", 1, "x"));
   CHECK(log_at(LL_INFO, "z.c", 1, "x"));
@@ -82,7 +82,7 @@ static void macros(void) {
   CHECK_INT(fake_log.count, before + 1); /* one line, one event */
   DBG(("not at this level"));
   CHECK_INT(fake_log.count, before + 1);
-  /* A line that is logged while another one is being put together. */
+  /* A line logged while another one is being formatted. */
   LOG(LL_INFO, ("outer %d", logging_argument()));
   CHECK_INT(fake_log.count, before + 3);
   CHECK_STR(fake_log.text + CS_LOG_PREFIX_LEN, "outer 5\n");
@@ -129,14 +129,14 @@ static void events(void) {
   mgos_debug_write(2, "abc", 3);
   fake_log.handler = NULL;
   CHECK_INT(cs_log_level, LL_DEBUG);
-  /* debug.event_level counts as it stands; before there is a config, none. */
+  /* The current debug.event_level applies; before there is a config, none. */
   before = fake_log.count;
   CHECK(!log_at(LL_DEBUG, "a.c", 1, "x"));
   fake_conf.event_level = LL_DEBUG;
   CHECK(log_at(LL_DEBUG, "a.c", 1, "x"));
   fake_conf.event_level = LL_NONE;
   CHECK(!log_at(LL_ERROR, "a.c", 1, "x"));
-  mgos_debug_write(1, "x", 1); /* no LOG line, so below any limit */
+  mgos_debug_write(1, "x", 1); /* not a LOG line, so below any limit */
   CHECK_INT(fake_log.count, before + 2);
   fake_conf.event_level = LL_INFO;
   fake_conf_loaded = false;

@@ -1,6 +1,6 @@
 /*
- * The growing buffer: contents, growth, taking over of blocks.
- * What becomes of it without memory: test_no_memory.c.
+ * The growing buffer: contents, growth, taking over blocks. Failing allocations are in
+ * test_no_memory.c.
  */
 #include "test.h"
 

@@ -1,6 +1,5 @@
 /*
- * What Mongoose's MQTT protocol handler makes of bytes that arrive, and its
- * keep-alive. Sending is in test_mqtt_send.c.
+ * Mongoose's MQTT protocol handler: received bytes, and keep-alive. Sending is in test_mqtt_send.c.
  */
 #include "mongoose.h"
 #include "test.h"
@@ -81,7 +80,7 @@ static void packets(void) {
       {ROW("length beyond all", "\x30\xff\xff\xff\xff\x7f"), "", 6, false},
       {ROW("several, the last cut",
            "\x30\x05\x00\x01tab\x90\x03\x00\x07\x01\x40\x02\x01"),
-       "3:0:t:ab 9:7:: ", 3, false}, /* nothing of one shows in the next */
+       "3:0:t:ab 9:7:: ", 3, false}, /* fields do not leak into the next */
   };
   size_t i, n;
   for (i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -95,7 +94,7 @@ static void packets(void) {
     CHECK_ROW_INT(rows[i].what, (nc.flags & MG_F_CLOSE_IMMEDIATELY) != 0,
                   rows[i].closed);
     close_conn(&nc);
-    /* Byte by byte comes to the same. */
+    /* Byte by byte gives the same events. */
     open_conn(&nc);
     for (n = 0; n < rows[i].len; n++) {
       mbuf_append(&nc.recv_mbuf, rows[i].bytes + n, 1);
@@ -131,7 +130,7 @@ static void fields(void) {
   CHECK_INT(s_last.protocol_version, 4);
   CHECK(nc.recv_mbuf.len == 0 && !(nc.flags & MG_F_CLOSE_IMMEDIATELY));
   close_conn(&nc);
-  /* Cut anywhere, and said to be whole: malformed, and not read beyond. */
+  /* Truncated anywhere, but claiming to be complete: malformed, and not read beyond. */
   for (len = 2; len < sizeof(connect) - 1; len++) {
     char *copy = exact_copy(connect, len);
     open_conn(&nc);
@@ -148,7 +147,7 @@ static void receive_limit(void) {
   struct mg_connection nc;
   open_conn(&nc);
   nc.recv_mbuf_limit = 8;
-  mbuf_append(&nc.recv_mbuf, "\x30\x06\x00\x01tabc", 8); /* just fits */
+  mbuf_append(&nc.recv_mbuf, "\x30\x06\x00\x01tabc", 8); /* fits exactly */
   event(&nc, MG_EV_RECV);
   CHECK_STR(s_events, "3:0:t:abc ");
   CHECK(!(nc.flags & MG_F_CLOSE_IMMEDIATELY));
@@ -189,7 +188,7 @@ static void keep_alive(void) {
   event(&nc, MG_EV_POLL);
   CHECK(nc.flags & MG_F_CLOSE_IMMEDIATELY); /* not answered */
   nc.flags = 0;
-  /* The clock jumps from 1970 to now: no ping for that. */
+  /* The clock jumps from 1970 to now: no ping because of that. */
   pd->last_control_time = 5;
   event(&nc, MG_EV_POLL);
   CHECK_INT(fake_sent.len, 4);
@@ -204,7 +203,7 @@ static void protocol_twice(void) {
   first = nc.proto_data;
   mg_send_mqtt_handshake(&nc, "id");
   mg_set_protocol_mqtt(&nc);
-  CHECK(nc.proto_data == first); /* reused, and fresh again */
+  CHECK(nc.proto_data == first); /* reused, and reset */
   CHECK_INT(((struct mg_mqtt_proto_data *) first)->keep_alive, 0);
   close_conn(&nc);
 }

@@ -1,6 +1,6 @@
 /*
- * The bytes that each of Mongoose's MQTT calls sends, what is refused, topic
- * filters, and text on a connection.
+ * The bytes sent by each of Mongoose's MQTT functions, rejected arguments, topic filters, and text
+ * on a connection.
  */
 #include "mongoose.h"
 #include "test.h"
@@ -97,7 +97,7 @@ static void others(void) {
   mg_mqtt_puback(&nc, 1);
   CHECK(((struct mg_mqtt_proto_data *) nc.proto_data)->last_control_time == 77);
   close_conn(&nc);
-  nc.proto_data = NULL; /* a connection without the protocol: sent all the same */
+  nc.proto_data = NULL; /* a connection without the protocol: sent anyway */
   mbuf_clear(&fake_sent);
   mg_mqtt_ping(&nc);
   CHECK_STR(sent(), "c000");
@@ -122,7 +122,7 @@ static void lengths(void) {
     fake_sent.len = n;
     CHECK_STR(sent(), rows[i].head);
   }
-  /* What does not fit is not sent at all, and said in the log. */
+  /* What does not fit is not sent at all, and logged. */
   mg_mqtt_publish(&nc, "t", 0, 0, big, 268435455);
   CHECK_INT(fake_sent.len, 0);
   memset(topic, 't', 65536);

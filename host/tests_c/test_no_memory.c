@@ -1,6 +1,6 @@
 /*
- * Every allocation fails in turn: calls report it, what was there stays whole,
- * and nothing leaks (valgrind and ASAN see to that).
+ * Every allocation fails in turn: functions report it, existing data stays intact, and nothing
+ * leaks (valgrind and ASAN check that).
  */
 #include "common/json_utils.h"
 #include "common/str_util.h"
@@ -36,7 +36,7 @@ static void text(void) {
   CHECK(p == NULL);
   s = mg_strdup(mg_mk_str("abc"));
   CHECK(s.p == NULL && s.len == 0);
-  LOG(LL_ERROR, ("%600d", 1)); /* cut, not lost */
+  LOG(LL_ERROR, ("%600d", 1)); /* truncated, not lost */
   fake_malloc_countdown = -1;
   CHECK_INT(fake_log.len, 512);
   CHECK_INT(fake_log.text[511], '\n');

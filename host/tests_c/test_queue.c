@@ -1,6 +1,6 @@
 /*
- * The list and queue macros: each kind goes through the same story, and its
- * contents are compared as text, forwards and, where it can, backwards.
+ * The list and queue macros: each kind goes through the same steps, and its contents are compared
+ * as text, forwards and, where possible, backwards.
  */
 #include "common/queue.h"
 #include "test.h"

@@ -1,6 +1,6 @@
 /*
- * Strings with a length, mg_str.h: comparing, searching, copying.
- * Other helpers for text: test_text.c.
+ * Strings with a length, mg_str.h: comparing, searching, copying. Other text helpers are in
+ * test_text.c.
  */
 #include "common/mg_str.h"
 #include "test.h"

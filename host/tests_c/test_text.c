@@ -1,6 +1,6 @@
 /*
- * The text helpers of str_util.h: growing printf, comma lists, glob patterns, hex.
- * Strings with a length: test_str.c.
+ * The text helpers of str_util.h: growing printf, comma lists, glob patterns, hex. Strings with a
+ * length are in test_str.c.
  */
 #include "common/str_util.h"
 #include "test.h"

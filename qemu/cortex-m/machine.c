@@ -1,4 +1,5 @@
-/* QEMU's mps2-an386, a Cortex-M4 with FPU, and mps2-an385, a Cortex-M3. Output and the end go through semihosting. */
+/* QEMU's mps2-an386, a Cortex-M4 with FPU, and mps2-an385, a Cortex-M3. Output and exit use
+ * semihosting. */
 
 #include <string.h>
 
@@ -39,7 +40,8 @@ static void fault(void) {
 }
 
 static void reset(void) {
-  /* Coprocessors 10 and 11, the FPU, where there is one; and let a division by zero or an unaligned LDM be a fault. */
+  /* Enable coprocessors 10 and 11, the FPU, if present; make division by zero and an unaligned LDM
+   * fault. */
   *(volatile uint32_t *) 0xe000ed88 |= 0xf << 20;
   *(volatile uint32_t *) 0xe000ed14 |= 1 << 4;
   __asm__ volatile("dsb\n isb");

@@ -1,5 +1,5 @@
-/* QEMU's sim with the core of the ESP8266. Output and the end go through simcalls. The compiler's package has no C library, so what the
- * library and the scenarios need of it is here. */
+/* QEMU's sim with the core of the ESP8266. Output and exit use simcalls. The compiler's package has
+ * no C library, so the functions needed by the library and the scenarios are here. */
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +51,8 @@ __attribute__((used)) void fault(void) {
   machine_exit(2);
 }
 
-/* At the reset vector: the address of the vectors, the stack, and off. The vectors for exceptions lead to fault(). */
+/* At the reset vector: set the address of the vectors and the stack, and start. The exception
+ * vectors lead to fault(). */
 __asm__(
     ".section .reset, \"ax\"\n"
     ".global start\n"
@@ -84,7 +85,7 @@ __asm__(
     "  jx a0\n"
     ".text\n");
 
-/* Loops that the compiler must not turn into calls of the functions they are in. */
+/* Loops that the compiler must not replace by calls of the functions that contain them. */
 #define PLAIN __attribute__((optimize("no-tree-loop-distribute-patterns")))
 
 PLAIN void *memcpy(void *to, const void *from, size_t n) {

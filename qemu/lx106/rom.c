@@ -1,6 +1,6 @@
 /*
- * Arithmetic that the ESP8266 has in its ROM, and that its compiler's library leaves out for that reason. Floating-point numbers keep 32
- * bits of their fraction, which is more than the scenarios need.
+ * Arithmetic that the ESP8266 has in its ROM and its compiler's library therefore omits.
+ * Floating-point numbers keep 32 bits of their fraction, which is more than the scenarios need.
  */
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* QEMU's virt with a core of 32 bits. Output goes to its UART, the end through its test device. */
+/* QEMU's virt with a 32-bit core. Output uses its UART, exit its test device. */
 
 #include <string.h>
 

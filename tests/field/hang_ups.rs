@@ -1,5 +1,5 @@
-//! Brokers that hang up: for what a message or a subscription is, for what the app writes, or for
-//! nothing at all.
+//! Brokers that hang up: on a message or a subscription, on what the app sends itself, or for no
+//! reason.
 
 use crate::brokers::*;
 use crate::reference::Parsed;
@@ -16,7 +16,7 @@ fn assert_nobody_blamed(w: &mut World) {
     assert!(blamed.is_empty(), "{blamed:?}");
 }
 
-/// The numbers of the messages that have arrived, each once, in the order of their first arrival.
+/// The numbers of the messages that arrived, each once, in the order of their first arrival.
 fn arrivals(w: &mut World) -> Vec<u32> {
     let mut numbers = Vec::new();
     for number in &w.broker().arrived {
@@ -27,7 +27,8 @@ fn arrivals(w: &mut World) -> Vec<u32> {
     numbers
 }
 
-/// Row 2: one message of 5,000 bytes in front of three good ones, for a broker that hangs up on more than 2,000.
+/// Row 2: one message of 5,000 bytes followed by three valid ones, with a broker that hangs up
+/// above 2,000.
 fn good_ones_get_past_a_long_one(broker: Broker, qos: QoS) {
     let mut w = World::new(defaults(), broker);
     w.publish(b"out/large", 5000, qos);
@@ -54,21 +55,21 @@ fn good_ones_get_past_a_long_one(broker: Broker, qos: QoS) {
 }
 
 #[test]
-fn a_message_longer_than_the_broker_takes_does_not_hold_up_those_behind_it() {
+fn an_oversized_message_does_not_block_those_behind_it() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         good_ones_get_past_a_long_one(hangs_up_on_packets_over(2000), qos);
     }
 }
 
 #[test]
-fn a_reset_that_loses_the_answers_before_it_holds_up_no_more_than_a_hang_up() {
+fn a_reset_that_loses_acknowledgements_blocks_no_more_than_a_hang_up() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         good_ones_get_past_a_long_one(resets_on_packets_over(2000), qos);
     }
 }
 
 #[test]
-fn a_reset_behind_good_messages_loses_their_answers_and_none_of_them() {
+fn a_reset_behind_valid_messages_loses_their_acknowledgements_but_no_message() {
     let mut w = World::new(defaults(), resets_on_packets_over(2000));
     for _ in 0..3 {
         w.publish(b"out/a", 100, QoS::AtLeastOnce);
@@ -85,15 +86,15 @@ fn a_reset_behind_good_messages_loses_their_answers_and_none_of_them() {
     assert!(attempts <= 10, "{attempts} connections in the first five minutes");
 }
 
-/// How often the message with this number has been written.
+/// How often the message with this number was sent.
 fn writings(w: &mut World, number: u32) -> usize {
     let is = |p: &Parsed| matches!(p, Parsed::Publish { payload, .. } if *payload == number.to_be_bytes());
     w.device().client.app.wrote.iter().filter(|(_, p)| is(p)).count()
 }
 
-/// The rule behind row 2.
+/// The principle behind row 2.
 #[test]
-fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_acknowledged() {
+fn a_message_set_aside_is_given_up_after_ten_disconnects_between_which_others_were_acknowledged() {
     let mut w = World::new(defaults(), hangs_up_on_topic(FORBIDDEN));
     let forbidden = w.publish(FORBIDDEN, 50, QoS::AtLeastOnce);
     let id = w.device().published[0].id.unwrap();
@@ -125,7 +126,7 @@ fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_
 }
 
 #[test]
-fn a_message_that_is_aside_is_kept_as_long_as_no_other_shows_that_it_is_not_the_broker() {
+fn a_message_set_aside_is_kept_while_no_other_message_gets_through() {
     let mut w = World::new(defaults(), hangs_up_on_topic_until(FORBIDDEN, 48 * HOUR));
     let forbidden = w.publish(FORBIDDEN, 50, QoS::AtLeastOnce);
     w.connect();
@@ -138,15 +139,15 @@ fn a_message_that_is_aside_is_kept_as_long_as_no_other_shows_that_it_is_not_the_
     assert_eq!(w.device().told(), 1);
 }
 
-/// The rule behind row 2.
+/// The principle behind row 2.
 #[test]
-fn a_smaller_message_to_the_topic_of_one_that_is_aside_goes_and_one_as_large_does_not() {
+fn a_smaller_message_to_the_topic_of_one_set_aside_is_sent_and_one_as_large_is_not() {
     let mut w = World::new(defaults(), hangs_up_on_packets_over(2000));
     let first = w.publish(b"out/a", 5000, QoS::AtLeastOnce);
     w.connect();
     w.run_until(5 * MINUTE, |w| w.devices[0].client.conn.session.set_aside() == 1);
     assert_eq!(w.device().client.conn.session.set_aside(), 1);
-    // Behind it, while it waits for the next hour.
+    // After it, while it waits for the next hour.
     w.run(2 * MINUTE);
     let attempts = w.device().attempts().len();
     let smaller = w.publish(b"out/a", 1000, QoS::AtLeastOnce);
@@ -164,7 +165,7 @@ fn a_smaller_message_to_the_topic_of_one_that_is_aside_goes_and_one_as_large_doe
 
 /// Row 3.
 #[test]
-fn a_forbidden_topic_among_good_messages_costs_few_of_them() {
+fn a_forbidden_topic_costs_few_of_the_allowed_messages() {
     // Together, or five seconds apart.
     for apart in [0, 5 * SECOND] {
         let mut w = World::new(defaults(), hangs_up_on_topic(FORBIDDEN));
@@ -189,7 +190,7 @@ fn a_forbidden_topic_among_good_messages_costs_few_of_them() {
     }
 }
 
-/// Row 4: `greetings` are what the broker hangs up on, for two hours.
+/// Row 4: the broker hangs up on `greetings`, for two hours.
 fn hung_up_on_for(greetings: Vec<Greeting>) {
     let mut w = World::new(defaults(), hangs_up_on_topic_until(FORBIDDEN, 2 * HOUR));
     w.device().client.app.greetings = greetings;
@@ -208,12 +209,12 @@ fn hung_up_on_for(greetings: Vec<Greeting>) {
 }
 
 #[test]
-fn a_hang_up_on_a_message_at_qos_0_is_blamed_on_nothing_that_is_queued() {
+fn a_hang_up_on_a_message_at_qos_0_is_blamed_on_nothing_queued() {
     hung_up_on_for(vec![Greeting::Publish(FORBIDDEN.to_vec())]);
 }
 
 #[test]
-fn a_hang_up_on_a_message_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+fn a_hang_up_on_a_message_that_the_app_sends_itself_is_blamed_on_nothing_queued() {
     let mut packet = vec![0x30, 2 + FORBIDDEN.len() as u8 + 4, 0, FORBIDDEN.len() as u8];
     packet.extend(FORBIDDEN);
     packet.extend([0; 4]);
@@ -221,7 +222,7 @@ fn a_hang_up_on_a_message_that_the_app_writes_itself_is_blamed_on_nothing_that_i
 }
 
 #[test]
-fn a_hang_up_on_a_subscription_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+fn a_hang_up_on_a_subscription_that_the_app_sends_itself_is_blamed_on_nothing_queued() {
     let mut packet = vec![0x82, 2 + 2 + FORBIDDEN.len() as u8 + 1, 0x9c, 0x40, 0, FORBIDDEN.len() as u8];
     packet.extend(FORBIDDEN);
     packet.push(1);
@@ -229,11 +230,11 @@ fn a_hang_up_on_a_subscription_that_the_app_writes_itself_is_blamed_on_nothing_t
 }
 
 #[test]
-fn a_hang_up_on_a_message_at_qos_1_that_the_app_writes_itself_is_blamed_on_nothing_that_is_queued() {
+fn a_hang_up_on_a_message_at_qos_1_that_the_app_sends_itself_is_blamed_on_nothing_queued() {
     hung_up_on_for(vec![Greeting::OwnPublish(FORBIDDEN.to_vec())]);
 }
 
-/// Row 5: five messages wait for a broker that is sick for six hours.
+/// Row 5: five messages wait for a broker that is broken for six hours.
 fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
     let mut w = World::new(defaults(), sick_until(6 * HOUR));
     let kept: Vec<u32> = topics.iter().map(|topic| w.publish(topic, 100, QoS::AtLeastOnce)).collect();
@@ -241,7 +242,7 @@ fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
     w.run(6 * HOUR);
     let an_hour = most_an_hour(&w.device().attempts());
     assert!(an_hour <= 75, "{an_hour} attempts in an hour");
-    // What is aside is tried again once an hour.
+    // Messages that are set aside are retried once an hour.
     w.run(2 * HOUR);
     assert_eq!(arrivals(&mut w), kept);
     assert_eq!(w.device().told(), 5);
@@ -250,22 +251,22 @@ fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
 }
 
 #[test]
-fn a_sick_broker_gets_what_is_queued_for_a_topic_in_its_order_when_it_has_healed() {
+fn a_broken_broker_gets_the_queue_of_a_topic_in_order_when_it_recovers() {
     heals_with_a_queue_of([b"out/a"; 5]);
 }
 
 #[test]
-fn a_sick_broker_gets_what_is_queued_for_several_topics_in_its_order_when_it_has_healed() {
+fn a_broken_broker_gets_the_queue_of_several_topics_in_order_when_it_recovers() {
     heals_with_a_queue_of([b"out/a", b"out/b", b"out/c", b"out/d", b"out/e"]);
 }
 
 #[test]
-fn a_sick_broker_costs_a_publishing_app_no_more_than_its_queue_cannot_hold() {
+fn a_broken_broker_costs_an_app_only_messages_that_exceed_the_queue() {
     let mut w = World::new(defaults(), sick_until(6 * HOUR));
     w.connect();
     let mut numbers = Vec::new();
     w.every(MINUTE, 6 * HOUR, |w| {
-        // Good messages at QoS 0 all the while, and one at QoS 1 every ten minutes.
+        // Valid QoS 0 messages all the time, and a QoS 1 message every ten minutes.
         w.publish(b"out/0", 20, QoS::AtMostOnce);
         if numbers.len() as u64 * 10 * MINUTE <= w.now {
             numbers.push(w.publish(b"out/a", 100, QoS::AtLeastOnce));
@@ -280,8 +281,8 @@ fn a_sick_broker_costs_a_publishing_app_no_more_than_its_queue_cannot_hold() {
 
 /// Row 7.
 #[test]
-fn one_forbidden_subscription_does_not_keep_the_others_from_working() {
-    // The forbidden one goes out as the first, the second and the last.
+fn one_forbidden_subscription_does_not_block_the_others() {
+    // The forbidden one is sent first, second and last.
     for place in 0..3 {
         let mut w = World::new(defaults(), hangs_up_on_topic(b"in/forbidden"));
         let mut filters = vec![b"in/a".to_vec(), b"in/b".to_vec()];
@@ -319,7 +320,7 @@ fn one_forbidden_subscription_does_not_keep_the_others_from_working() {
     }
 }
 
-/// The first gaps between attempts are the back-off's, each varied by a tenth.
+/// The first gaps between attempts are the back-off's, each with a tenth of jitter.
 fn assert_waits_grow(w: &mut World) {
     let attempts = w.device().attempts();
     let gaps = attempts.windows(2).map(|pair| pair[1] - pair[0]);
@@ -333,7 +334,7 @@ fn assert_waits_grow(w: &mut World) {
 
 /// Row 9.
 #[test]
-fn a_broker_that_accepts_and_hangs_up_is_asked_as_rarely_as_one_that_refuses() {
+fn a_broker_that_accepts_and_hangs_up_is_tried_as_rarely_as_one_that_refuses() {
     for broker in [accepts_and_hangs_up(), refuses(3)] {
         let mut w = World::new(defaults(), broker);
         w.connect();
@@ -361,7 +362,7 @@ fn a_broker_that_accepts_and_hangs_up_gives_the_backup_its_turn() {
     assert!(w.device().attempts_of(Slot::Primary) <= 6);
 }
 
-/// Row 10: two devices with one client identifier. Most attempts an hour, of either.
+/// Row 10: two devices with one client identifier. The larger number of attempts in an hour.
 fn rivals(publishing: bool) -> usize {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.add_device(defaults());
@@ -380,13 +381,13 @@ fn rivals(publishing: bool) -> usize {
 }
 
 #[test]
-fn two_devices_with_one_client_identifier_throw_each_other_off_ever_more_rarely() {
+fn two_devices_with_one_client_id_disconnect_each_other_ever_more_rarely() {
     let an_hour = rivals(false);
     assert!(an_hour <= 150, "{an_hour} connections in an hour");
 }
 
 #[test]
-fn two_publishing_devices_with_one_client_identifier_throw_each_other_off_ever_more_rarely() {
+fn two_publishing_devices_with_one_client_id_disconnect_each_other_ever_more_rarely() {
     let an_hour = rivals(true);
     assert!(an_hour <= 500, "{an_hour} connections in an hour");
 }

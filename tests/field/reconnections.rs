@@ -1,4 +1,4 @@
-//! Links that break, sessions that are lost or kept too well, and networks that come back.
+//! Links that break, sessions that are lost or unexpectedly kept, and networks that come back.
 
 use crate::brokers::*;
 use crate::links::{Link, WIFI};
@@ -28,7 +28,7 @@ fn a_link_that_lives_for_15_seconds_is_used_most_of_the_time() {
     assert_eq!(w.device().attempts_of(Slot::Backup), 0);
 }
 
-/// Row 12: 400 messages at QoS 2 over a link that is cut again and again. Returns how often.
+/// Row 12: 400 QoS 2 messages over a link that is cut repeatedly. Returns the number of cuts.
 fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Broker, passes_on_at_release: bool) -> u32 {
     let mut config = defaults();
     (config.clean_session, config.max_queue) = (clean_session, 400);
@@ -57,7 +57,7 @@ fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Bro
     cuts
 }
 
-/// A third to a tenth of what a connection lives for, so that most of them carry little or nothing.
+/// A third to a tenth of a connection's lifetime, so that most of them carry little or nothing.
 const ROUND_TRIPS: [u64; 3] = [50, 100, 150];
 
 fn over_links_that_are_cut(clean_session: bool, broker: impl Fn() -> Broker) {
@@ -76,20 +76,20 @@ fn messages_at_qos_2_survive_a_link_that_is_cut_with_a_new_session_each_time() {
 }
 
 #[test]
-fn messages_at_qos_2_survive_a_broker_that_forgets_the_session_it_was_to_keep() {
+fn messages_at_qos_2_survive_a_broker_that_loses_its_sessions() {
     over_links_that_are_cut(false, forgets_sessions);
 }
 
 #[test]
-fn messages_at_qos_2_arrive_once_over_a_link_that_is_cut_if_the_session_is_kept() {
+fn messages_at_qos_2_arrive_exactly_once_over_a_link_that_is_cut_if_the_session_is_kept() {
     over_links_that_are_cut(false, as_the_standard_says);
 }
 
 #[test]
-fn messages_at_qos_2_survive_the_backup_taking_over() {
+fn messages_at_qos_2_survive_failover_to_the_backup() {
     let mut config = defaults();
     (config.clean_session, config.max_queue) = (false, 100);
-    // It passes nothing on, and goes away for good.
+    // It delivers nothing and disappears for good.
     let mut w = World::new(config, never_answers(&[6]));
     w.broker().passes_on_at_release = true;
     w.add_backup(as_the_standard_says());
@@ -108,7 +108,7 @@ fn messages_at_qos_2_survive_the_backup_taking_over() {
 
 /// Row 13.
 #[test]
-fn a_network_that_comes_back_with_a_dead_socket_is_noticed_within_seconds() {
+fn a_dead_socket_after_a_network_outage_is_noticed_within_seconds() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.connect();
     w.run(10 * MINUTE);
@@ -141,7 +141,7 @@ fn a_network_that_comes_back_with_a_dead_socket_is_noticed_within_seconds() {
 
 /// Row 18.
 #[test]
-fn a_thousand_waiting_messages_at_qos_2_come_over_one_connection_each_once() {
+fn a_thousand_queued_messages_at_qos_2_arrive_once_over_one_connection() {
     for broker in [mosquitto_2_0(), mosquitto_without_a_limit()] {
         let mut config = defaults();
         config.clean_session = false;
@@ -160,7 +160,7 @@ fn a_thousand_waiting_messages_at_qos_2_come_over_one_connection_each_once() {
 
 /// Row 20.
 #[test]
-fn a_session_that_was_not_asked_for_is_taken_as_a_new_one_with_one_warning() {
+fn an_unrequested_session_is_treated_as_new_with_one_warning() {
     let mut w = World::new(defaults(), claims_a_session());
     w.subscribe(b"in/a", QoS::AtLeastOnce);
     w.connect();

@@ -1,5 +1,5 @@
-//! Brokers that withhold answers, and apps that do: what waits behind goes on, and what was not
-//! answered is sent again.
+//! Brokers that withhold responses, and apps that do: other packets make progress, and unanswered
+//! ones are retransmitted.
 
 use crate::brokers::*;
 use crate::reference::Parsed;
@@ -7,14 +7,14 @@ use crate::sim::app::Line;
 use crate::world::*;
 use mgos_mqtt::wire::QoS;
 
-/// How many packets the device has written of which `which` is true.
+/// Number of packets sent by the device for which `which` is true.
 fn written(w: &mut World, which: impl Fn(&Parsed) -> bool) -> usize {
     w.device().client.app.wrote.iter().filter(|(_, p)| which(p)).count()
 }
 
 /// Row 1.
 #[test]
-fn a_broker_that_drops_what_is_beyond_its_rate_gets_everything_in_the_end() {
+fn a_broker_that_drops_messages_above_its_rate_limit_gets_everything_in_the_end() {
     let mut config = defaults();
     config.max_queue = 300;
     let mut w = World::new(config, drops_beyond(100));
@@ -45,11 +45,11 @@ fn a_subscription_that_is_never_answered_is_sent_twice_and_named_in_the_log() {
     assert_eq!(written(&mut w, |p| matches!(p, Parsed::Subscribe(..))), 2);
     assert!(named(&mut w) >= 1, "the log does not name it");
     assert!(named(&mut w) <= 2, "the log says it {} times", named(&mut w));
-    // What waits behind it is not held up.
+    // What waits behind it is not blocked.
     w.publish(b"out/a", 20, QoS::AtLeastOnce);
     w.run(SECOND);
     assert_eq!((w.device().told(), w.device().attempts().len()), (1, 1));
-    // The next connection begins anew.
+    // The next connection starts over.
     w.cut();
     w.run(2 * HOUR);
     assert_eq!(written(&mut w, |p| matches!(p, Parsed::Subscribe(..))), 4);
@@ -57,7 +57,7 @@ fn a_subscription_that_is_never_answered_is_sent_twice_and_named_in_the_log() {
 }
 
 #[test]
-fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
+fn an_unsubscribe_that_is_never_answered_is_sent_twice_on_each_connection() {
     let mut config = defaults();
     config.clean_session = false;
     let mut w = World::new(config, never_answers(&[10]));
@@ -75,7 +75,7 @@ fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     w.run(2 * HOUR);
     assert_eq!((unsubscribed(&mut w), log(&mut w)), (2, vec![Line::SubscribeOverdue]));
     assert_eq!(w.device().attempts().len(), 1);
-    // It is owed to the session: the next connection begins anew.
+    // It is pending in the session: the next connection starts over.
     w.cut();
     w.run(2 * HOUR);
     assert_eq!((unsubscribed(&mut w), log(&mut w)), (4, vec![Line::SubscribeOverdue; 2]));
@@ -85,9 +85,9 @@ fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
 
-/// The rule behind row 8: nothing that can make progress waits for what does not.
+/// The principle behind row 8: nothing that can make progress waits for what cannot.
 #[test]
-fn a_subscription_that_is_never_answered_holds_up_no_message_on_a_link_that_lives_for_15_seconds() {
+fn a_subscription_that_is_never_answered_blocks_no_message_on_a_link_that_lives_for_15_seconds() {
     let mut w = World::new(defaults(), never_answers(&[8]));
     w.subscribe(b"in/a", QoS::AtLeastOnce);
     w.connect();
@@ -107,9 +107,10 @@ fn a_subscription_that_is_never_answered_holds_up_no_message_on_a_link_that_live
     assert_eq!(w.device().told(), 120);
 }
 
-/// The rule behind row 1: a broker may say nothing at all to one message, and the others go on.
+/// The principle behind row 1: a broker may never respond to one message, and the others make
+/// progress.
 #[test]
-fn a_message_that_is_never_answered_holds_up_no_message_to_another_topic() {
+fn a_message_that_is_never_answered_blocks_no_message_to_another_topic() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let mut config = defaults();
         config.max_queue = 20;
@@ -129,9 +130,10 @@ fn a_message_that_is_never_answered_holds_up_no_message_to_another_topic() {
     }
 }
 
-/// What is unsubscribed and subscribed again is subscribed, whatever the broker leaves unanswered.
+/// A filter that is unsubscribed and subscribed again is subscribed, whatever the broker leaves
+/// unanswered.
 #[test]
-fn a_filter_that_is_subscribed_again_stays_so_though_its_unsubscription_is_not_answered() {
+fn a_filter_that_is_subscribed_again_stays_subscribed_though_its_unsubscribe_is_not_answered() {
     let mut config = defaults();
     config.clean_session = false;
     let mut w = World::new(config, never_answers(&[10]));
@@ -151,7 +153,7 @@ fn a_filter_that_is_subscribed_again_stays_so_though_its_unsubscription_is_not_a
 }
 
 #[test]
-fn an_unsubscription_made_offline_goes_out_with_the_next_connection() {
+fn an_offline_unsubscribe_is_sent_with_the_next_connection() {
     let mut config = defaults();
     config.clean_session = false;
     let mut w = World::new(config, as_the_standard_says());
@@ -167,7 +169,7 @@ fn an_unsubscription_made_offline_goes_out_with_the_next_connection() {
 }
 
 #[test]
-fn a_release_that_is_never_answered_frees_its_slot_after_three_repetitions() {
+fn a_pubrel_that_is_never_answered_frees_its_slot_after_three_repetitions() {
     let mut config = defaults();
     config.clean_session = false;
     config.max_queue = 30;
@@ -190,7 +192,7 @@ fn a_release_that_is_never_answered_frees_its_slot_after_three_repetitions() {
 
 /// Row 19.
 #[test]
-fn messages_that_an_app_leaves_unacknowledged_do_not_make_the_device_deaf() {
+fn messages_left_unacknowledged_by_the_app_do_not_block_others() {
     let mut config = defaults();
     config.clean_session = false;
     config.others = true;

@@ -1,5 +1,5 @@
-//! Links that are slow, brokers that do not read, and an app that does not let the event loop run:
-//! nothing of that is an end.
+//! Slow links, brokers that do not read, and an app that blocks the event loop: none of them ends
+//! the connection.
 
 use crate::brokers::*;
 use crate::links::*;
@@ -8,8 +8,8 @@ use crate::sim::app::Line;
 use crate::world::*;
 use mgos_mqtt::wire::QoS;
 
-/// Row 14: the connection over `link` stays when the network says that it is up, with `upload`
-/// bytes under way.
+/// Row 14: the connection over `link` stays when the network reports that it is up, with `upload`
+/// bytes in flight.
 fn stays(link: Link, upload: usize, lost_before: bool) {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.device().link = link;
@@ -33,24 +33,24 @@ fn stays(link: Link, upload: usize, lost_before: bool) {
 }
 
 #[test]
-fn a_renewed_lease_leaves_a_connection_with_a_long_round_trip_alone() {
+fn a_renewed_lease_keeps_a_connection_with_a_long_round_trip() {
     stays(SIX_SECOND_ROUND_TRIP, 0, false);
 }
 
 #[test]
-fn a_second_interface_leaves_a_connection_with_a_long_round_trip_alone() {
+fn a_second_interface_keeps_a_connection_with_a_long_round_trip() {
     stays(SIX_SECOND_ROUND_TRIP, 0, true);
 }
 
 #[test]
-fn a_renewed_lease_leaves_a_long_upload_alone() {
+fn a_renewed_lease_does_not_interrupt_a_long_upload() {
     stays(FIVE_KB_A_SECOND, 60_000, false);
     stays(FIVE_KB_A_SECOND_BEHIND_A_DEEP_BUFFER, 60_000, false);
 }
 
 /// Row 15.
 #[test]
-fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_silence() {
+fn a_broker_that_does_not_read_neither_fills_the_heap_nor_loses_messages_silently() {
     let mut w = World::new(defaults(), does_not_read(2 * SECOND..60 * SECOND));
     w.connect();
     w.run(SECOND);
@@ -59,8 +59,7 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
         w.publish(b"out/a", 10_000, QoS::clamped(i % 3));
         i += 1;
     });
-    // A third of the free heap, and the message that went beyond it; what is kept is five messages
-    // at most.
+    // A third of the free heap, and the message that exceeded it; at most five messages are kept.
     let most = w.device().most_unsent;
     assert!(most <= 100_000 / 3 + 10_100, "{most} bytes waited");
     assert!(w.device().client.conn.session.payload_bytes() <= 60_000);
@@ -73,14 +72,14 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
     assert_eq!(asked, told + given_up as usize, "{told} acknowledged, {given_up} given up");
 }
 
-/// The device's event loop goes round once a second: the two seconds are over after three at the latest.
+/// The device's event loop runs once a second: the two seconds are over after three at the latest.
 #[test]
-fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages() {
+fn a_link_that_stalls_for_two_seconds_accepts_no_more_messages() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.connect();
     w.run(MINUTE);
     w.kill();
-    // More than the socket takes.
+    // More than the socket accepts.
     w.publish(b"out/a", 10_000, QoS::AtMostOnce);
     w.run(1900);
     let early = w.publish(b"out/a", 20, QoS::AtMostOnce);
@@ -92,7 +91,7 @@ fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages() {
     assert_eq!(taken, [true, true, false, true, true]);
     let wrote: Vec<u32> = w.device().client.app.wrote.iter().filter_map(|(_, p)| number_of(p)).collect();
     assert_eq!(wrote, [1, early], "what is kept waits");
-    // The ping, and with the next connection what was kept.
+    // The ping, and with the next connection what was queued.
     w.run(5 * MINUTE);
     assert_eq!(w.arrived(|m| kept.contains(&m.number)), 2);
     assert_eq!(w.device().told(), 2);
@@ -103,7 +102,7 @@ fn number_of(packet: &Parsed) -> Option<u32> {
 }
 
 #[test]
-fn a_stall_of_ten_seconds_costs_messages_at_qos_0_and_nothing_else() {
+fn a_stall_of_ten_seconds_costs_only_messages_at_qos_0() {
     let mut w = World::new(defaults(), does_not_read(MINUTE..70 * SECOND));
     w.connect();
     w.run(MINUTE);
@@ -127,7 +126,7 @@ fn a_stall_of_ten_seconds_costs_messages_at_qos_0_and_nothing_else() {
 }
 
 #[test]
-fn a_burst_from_one_handler_goes_out_whole_on_a_healthy_link() {
+fn a_burst_from_one_handler_is_sent_completely_on_a_healthy_link() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.device().client.app.heap = 250_000;
     w.connect();
@@ -141,7 +140,7 @@ fn a_burst_from_one_handler_goes_out_whole_on_a_healthy_link() {
 
 /// Row 16.
 #[test]
-fn a_late_answer_to_a_ping_is_no_end_while_messages_come_in() {
+fn a_late_ping_response_does_not_end_the_connection_while_messages_arrive() {
     let mut config = defaults();
     config.keep_alive = 10;
     let mut w = World::new(config, answers_late(&[12], 6 * SECOND));
@@ -155,7 +154,7 @@ fn a_late_answer_to_a_ping_is_no_end_while_messages_come_in() {
 }
 
 #[test]
-fn answers_that_all_take_three_seconds_are_no_end_with_a_keep_alive_of_five() {
+fn responses_that_take_three_seconds_do_not_end_a_connection_with_a_keep_alive_of_five() {
     let mut config = defaults();
     config.keep_alive = 5;
     let mut w = World::new(config, answers_late(&[3, 6, 8, 12], 3 * SECOND));
@@ -170,7 +169,7 @@ fn answers_that_all_take_three_seconds_are_no_end_with_a_keep_alive_of_five() {
 }
 
 #[test]
-fn an_app_that_blocks_after_a_ping_was_written_is_no_end() {
+fn an_app_that_blocks_after_a_ping_does_not_end_the_connection() {
     let mut config = defaults();
     config.keep_alive = 5;
     let mut w = World::new(config, as_the_standard_says());
@@ -198,9 +197,9 @@ fn a_message_of_600_kb_that_takes_two_minutes_is_skipped_and_acknowledged() {
     assert_eq!(w.device().client.delivered.last().map(|d| d.number), Some(small));
 }
 
-/// The rule behind row 1: what TCP still holds is not overdue.
+/// The principle behind row 1: what TCP still holds is not overdue.
 #[test]
-fn what_waits_in_the_buffer_of_the_socket_is_not_sent_again() {
+fn messages_in_the_sockets_buffer_are_not_retransmitted() {
     let mut config = defaults();
     config.max_queue = 100;
     let mut w = World::new(config, as_the_standard_says());
@@ -219,7 +218,7 @@ fn what_waits_in_the_buffer_of_the_socket_is_not_sent_again() {
 
 /// The same with a broker that acknowledges messages a little later than it answers pings.
 #[test]
-fn what_has_waited_for_long_in_the_send_buffer_is_not_overdue_as_soon_as_it_has_left() {
+fn a_long_wait_in_the_send_buffer_does_not_make_a_message_overdue() {
     let mut config = defaults();
     (config.max_queue, config.keep_alive) = (100, 20);
     let mut w = World::new(config, answers_messages_late_and_pings_at_once(300));

@@ -1,22 +1,21 @@
-//! The app on the simulated device: what it does of its own accord, and what it and the log were
-//! told.
+//! The app on the simulated device: its actions, and what it and the log were told.
 
 use super::super::reference::Parsed;
 use super::link::Opening;
 use mgos_mqtt::conn::{Slot, Waits};
 
-/// Something that the app writes from its CONNACK handler.
+/// What the app sends from its CONNACK handler.
 #[derive(Clone, Debug)]
 pub enum Greeting {
-    /// A message at QoS 0, published through the library.
+    /// A QoS 0 message, published through the library.
     Publish(Vec<u8>),
-    /// A packet written to the connection, past the library.
+    /// A packet sent directly on the connection.
     Packet(Vec<u8>),
-    /// A message at QoS 1 written past the library, under an identifier that the library was asked for.
+    /// A QoS 1 message sent directly, with a packet ID from the library.
     OwnPublish(Vec<u8>),
 }
 
-/// A line in the log that concerns what the library could not do.
+/// A log line about something that the library could not do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
     Overdue(u16),
@@ -28,7 +27,7 @@ pub enum Line {
     SubscriptionSetAside(Vec<u8>),
     SubscribeUnanswered(Vec<u8>),
     SubscribeOverdue,
-    /// A message that has left the queue, and won't be sent.
+    /// A message that has left the queue and will not be sent.
     GivenUpAside {
         id: u16,
         topic: Vec<u8>,
@@ -37,57 +36,57 @@ pub enum Line {
         id: u16,
         topic: Vec<u8>,
     },
-    /// What the app is told of messages that are neither acknowledged nor kept.
+    /// Reports of messages that are neither acknowledged nor kept.
     GivenUp {
         count: u16,
         first: u16,
         last: u16,
     },
     SessionPresent,
-    /// The other side has ended the connection early for the third time in a row.
+    /// The peer has ended the connection early for the third time in a row.
     EndedEarlyAgain,
 }
 
 #[derive(Default)]
 pub struct App {
-    /// How long TCP and TLS take to come up or to be refused; a random time where there is none.
+    /// How long TCP and TLS take to connect or to be refused; random if there is no entry.
     pub handshake: Option<u64>,
     /// The waits of the backup server, if there is one.
     pub backup: Option<Waits>,
     pub greetings: Vec<Greeting>,
-    /// The handlers of the connection leave messages that nobody has subscribed to unacknowledged.
+    /// The connection's handlers leave messages without a subscription unacknowledged.
     pub ignores_strays: bool,
     /// One of them has acknowledged a message.
     pub acknowledges: bool,
-    /// Free heap, bytes, with nothing waiting to be sent.
+    /// Free heap in bytes, with nothing waiting to be sent.
     pub heap: usize,
-    // What was seen, with the time.
+    // Observations, with their time.
     pub attempts: Vec<(u64, Slot)>,
     pub accepted: Vec<(u64, Slot)>,
     pub ends: Vec<u64>,
-    /// PUBACK and PUBCOMP, as the handlers of the connection get them.
+    /// PUBACK and PUBCOMP, as the connection's handlers get them.
     pub acknowledged: Vec<(u64, u16)>,
-    /// Answers of which handlers were told: packet type and identifier.
+    /// Responses reported to handlers: packet type and packet ID.
     pub answers: Vec<(u8, u16)>,
-    /// Packets written, their payloads cut to the number in front.
+    /// Packets sent, their payloads truncated to the leading number.
     pub wrote: Vec<(u64, Parsed)>,
     pub log: Vec<(u64, Line)>,
 }
 
 impl App {
-    /// A connection is attempted. How it goes, if that is not left to chance.
+    /// A connection is attempted. Returns its outcome unless that is random.
     pub fn attempt(&mut self, slot: Slot, unreachable: bool, now: u64) -> Option<Opening> {
         let at = now + self.handshake?;
         self.attempts.push((now, slot));
         Some(if unreachable { Opening::FailsAt(at) } else { Opening::At(at) })
     }
 
-    /// Random lives are checked by the tap, and some of them are ten years long.
+    /// Random runs are checked by the tap, and some of them are ten years long.
     fn records(&self) -> bool {
         self.handshake.is_some()
     }
 
-    /// CONNACK 0 came.
+    /// CONNACK 0 was received.
     pub fn accepted(&mut self, slot: Slot, now: u64) {
         if self.records() {
             self.accepted.push((now, slot));
@@ -101,14 +100,14 @@ impl App {
         }
     }
 
-    /// An acknowledgement reaches the handlers of the connection.
+    /// An acknowledgement reaches the connection's handlers.
     pub fn acknowledged(&mut self, id: u16, now: u64) {
         if self.records() {
             self.acknowledged.push((now, id));
         }
     }
 
-    /// An answer reaches a handler.
+    /// A response reaches a handler.
     pub fn answered(&mut self, kind: u8, id: u16) {
         if self.records() {
             self.answers.push((kind, id));
@@ -131,8 +130,7 @@ impl App {
         self.wrote.push((now, packet));
     }
 
-    /// What stands for the broker behind this configuration. One set at run time is the primary
-    /// again.
+    /// The broker of this configuration. One set at run time is the primary again.
     pub fn key(slot: Slot) -> u32 {
         if slot == Slot::Backup { 2 } else { 1 }
     }

@@ -1,6 +1,6 @@
-//! The client: `Conn` and the smallest driver that does with it what src/ffi does, in the same order.
+//! The client: `Conn` and a minimal driver that uses it as src/ffi does, in the same order.
 //!
-//! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
+//! Memory for a packet can fail as there; the app's handlers only record.
 
 use super::super::reference::parsed;
 use super::app::{App, Greeting, Line};
@@ -11,7 +11,7 @@ use mgos_mqtt::conn::{Conn, End, Next, Slot, Waits, Wake};
 use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, kind, size};
 
-/// What the client is configured with.
+/// The client's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub clean_session: bool,
@@ -21,13 +21,13 @@ pub struct Config {
     pub receive_limit: usize,
     pub waits: Waits,
     pub connect_timeout: u32,
-    /// The uptime at which the simulation begins.
+    /// The uptime at the start of the simulation.
     pub clock: u32,
-    /// There are handlers for messages that nobody has subscribed to.
+    /// There are handlers for messages without a subscription.
     pub others: bool,
 }
 
-/// A message that has reached the app.
+/// A message delivered to the app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivered {
     pub number: u32,
@@ -35,14 +35,14 @@ pub struct Delivered {
     pub qos: QoS,
 }
 
-/// A message that the library has taken from the app to be kept until it is acknowledged.
+/// A message accepted from the app, to be kept until it is acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     pub number: u32,
     pub qos: QoS,
 }
 
-/// Why nothing was written: no memory.
+/// Nothing was sent because of lacking memory.
 pub struct NoMemory;
 
 pub struct Client {
@@ -52,10 +52,10 @@ pub struct Client {
     pub manner: Manner,
     pub tap: Tap,
     pub rng: Rng,
-    /// One allocation in so many fails; 0 for none.
+    /// Allocations fail with probability 1/n; 0 for never.
     pub oom_one_in: u64,
     received: Vec<u8>,
-    /// Why the connection is going to end, if we end it.
+    /// Why the connection is about to end, if we end it.
     ends: Option<End>,
     handed_in: bool,
     pub delivered: Vec<Delivered>,
@@ -64,7 +64,7 @@ pub struct Client {
     pub oversized: u64,
     pub timeouts: u64,
     pub violation: Option<ProtocolError>,
-    /// The network does not carry connections: refused or without any answer.
+    /// The network carries no connections: they are refused or time out.
     pub unreachable: bool,
     /// Publish from the CONNACK handler: the number to use.
     pub on_connack: Option<u32>,
@@ -107,7 +107,7 @@ impl Client {
         }
     }
 
-    /// The library's clock: 32 bits that wrap.
+    /// The library's clock: 32 bits that wrap around.
     pub fn clock(&self, now: u64) -> u32 {
         (self.config.clock as u64 + now) as u32
     }
@@ -118,7 +118,7 @@ impl Client {
         }
     }
 
-    // What src/ffi/lifecycle.rs does.
+    // As in src/ffi/lifecycle.rs.
 
     pub fn connect(&mut self, now: u64) {
         self.conn.want();
@@ -174,7 +174,7 @@ impl Client {
         }
     }
 
-    /// Takes another configuration, which is the same one here.
+    /// Applies another configuration, which is the same one here.
     pub fn reconfigure(&mut self, now: u64) {
         self.note(now, || "reconfigures".into());
         let live = self.link.is_some();
@@ -184,7 +184,7 @@ impl Client {
         }
     }
 
-    // What src/ffi/pump.rs does.
+    // As in src/ffi/pump.rs.
 
     fn write(&mut self, bytes: &[u8], now: u64, app: bool) -> Result<(), NoMemory> {
         if self.rng.one_in(self.oom_one_in) {
@@ -223,7 +223,7 @@ impl Client {
         self.tell_notices(now);
     }
 
-    /// How many bytes wait to leave.
+    /// Bytes waiting to leave.
     fn unsent(&self) -> usize {
         self.link.as_ref().map_or(0, |link| link.up.len())
     }
@@ -233,7 +233,7 @@ impl Client {
         unsent == 0 || self.conn.session.has_room(unsent, size, self.app.free_heap(unsent))
     }
 
-    /// Logs what the session has to say, and tells the app of what was given up.
+    /// Logs the session's reports, and tells the app what was given up.
     fn tell_notices(&mut self, now: u64) {
         while let Some(notice) = self.conn.session.notice() {
             let line = match notice {
@@ -266,7 +266,7 @@ impl Client {
         }
     }
 
-    /// Closes when what was written before has gone out, if it does so soon.
+    /// Closes once earlier data is sent, if that happens soon.
     fn close_after(&mut self, end: End, now: u64) {
         self.ends = self.ends.or(Some(end));
         let clock = self.clock(now);
@@ -310,7 +310,7 @@ impl Client {
         }
     }
 
-    // What src/ffi/events.rs does.
+    // As in src/ffi/events.rs.
 
     /// MG_EV_CLOSE.
     pub fn closed(&mut self, now: u64) {
@@ -337,7 +337,7 @@ impl Client {
         self.receive(now, false);
     }
 
-    /// MG_EV_SEND: the socket has taken so many bytes.
+    /// MG_EV_SEND: the socket has accepted this many bytes.
     pub fn left(&mut self, bytes: usize, now: u64) {
         let clock = self.clock(now);
         self.conn.session.left(bytes, self.unsent(), clock);
@@ -364,12 +364,12 @@ impl Client {
         }
     }
 
-    /// How many bytes lie in the receive buffer.
+    /// Bytes in the receive buffer.
     pub fn buffered(&self) -> usize {
         self.received.len()
     }
 
-    /// The app writes a packet to the connection, past the library.
+    /// The app sends a packet directly on the connection.
     pub fn write_past(&mut self, packet: &[u8], now: u64) {
         if self.link.is_some() && self.write(packet, now, true).is_ok() {
             let clock = self.clock(now);
@@ -384,7 +384,7 @@ impl Client {
     }
 
     fn receive(&mut self, now: u64, fresh: bool) {
-        // Without bytes, too: the answer to a packet that was dropped to its end may be due.
+        // Without bytes, too: the response to a skipped packet may be due.
         while self.link.is_some() {
             if !self.conn.session.may_send() {
                 self.received.clear();
@@ -423,7 +423,7 @@ impl Client {
                     }))
                 }
             };
-            // A handler may have closed the connection, and with it what was received.
+            // A handler may have closed the connection, which discards what was received.
             self.received = buf;
             match step {
                 Ok(Some(n)) => drop(self.received.drain(..n)),
@@ -510,7 +510,7 @@ impl Client {
                     self.write_past(&encode(&ack), now);
                     self.app.acknowledges = true;
                 }
-                // Where no handler has ever acknowledged one, none will.
+                // If no handler has ever acknowledged one, none will.
                 if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.acknowledges, packet.qos(), packet.id) {
                     self.answer(AckKind::PubAck, id, now);
                 }
@@ -529,9 +529,9 @@ impl Client {
         self.delivered.push(Delivered { number: number(message.payload), topic: message.topic.to_vec(), qos: message.qos() });
     }
 
-    // What src/ffi/conn_api.rs does.
+    // As in src/ffi/conn_api.rs.
 
-    /// Returns what the app gets: the identifier, or nothing if the message was neither sent nor kept.
+    /// Returns the app's result: the packet ID, or `None` if the message was neither sent nor kept.
     pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) -> Option<u16> {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');

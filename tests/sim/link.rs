@@ -1,18 +1,19 @@
-//! The link between client and broker: two byte streams that delay, split and stall, and break off at any byte.
+//! The link between client and broker: two byte streams that delay, split and stall, and break off
+//! at any byte.
 
 use super::rng::Rng;
 use std::collections::VecDeque;
 
-/// How a link behaves.
+/// Behaviour of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
-    /// Longest delay of a piece, milliseconds.
+    /// Longest delay of a piece in milliseconds.
     pub delay: u64,
-    /// Longest piece, bytes.
+    /// Longest piece in bytes.
     pub piece: u64,
-    /// One piece in so many is held up, 0 for none,
+    /// Probability 1/n that a piece is delayed, 0 for never,
     pub stall_one_in: u64,
-    /// for so many milliseconds at most.
+    /// by at most this many milliseconds.
     pub stall: u64,
 }
 
@@ -73,7 +74,7 @@ impl Pipe {
     }
 }
 
-/// How far an attempt to connect has got.
+/// State of an attempt to connect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opening {
     /// It succeeds then,
@@ -82,22 +83,22 @@ pub enum Opening {
     FailsAt(u64),
     /// or never ends.
     Never,
-    /// It is up.
+    /// It is established.
     Done,
 }
 
-/// One connection, from the beginning of the attempt to the client's notice of its end.
+/// A connection, from the start of the attempt until the client notices its end.
 pub struct Link {
     pub opening: Opening,
     /// Client to broker.
     pub up: Pipe,
     /// Broker to client.
     pub down: Pipe,
-    /// The client has closed it and is told then.
+    /// The client has closed it and gets the event then.
     pub closed_at: Option<u64>,
-    /// The client closes it when all is sent.
+    /// The client closes it once everything is sent.
     pub flushing: bool,
-    /// The broker has closed it: the client is told when it has read all.
+    /// The broker has closed it: the client gets the event once it has read everything.
     pub broker_closed: bool,
 }
 

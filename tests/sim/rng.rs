@@ -1,4 +1,5 @@
-//! Random numbers from a seed, the same on every machine, so that a simulation can be repeated to the bit.
+//! Random numbers from a seed, the same on every machine, so that a simulation is exactly
+//! repeatable.
 
 /// A small generator (splitmix64).
 pub struct Rng(u64);
@@ -20,12 +21,12 @@ impl Rng {
         self.number() % n.max(1)
     }
 
-    /// `from` to `to`, both included.
+    /// `from` to `to`, inclusive.
     pub fn between(&mut self, from: u64, to: u64) -> u64 {
         from + self.below(to - from + 1)
     }
 
-    /// True once in `n` times; never for 0.
+    /// True with probability 1/n; never for 0.
     pub fn one_in(&mut self, n: u64) -> bool {
         n > 0 && self.below(n) == 0
     }

@@ -1,11 +1,12 @@
 /*
- * The types of the C API, as firmware relies on them: each function is assigned to a pointer of the type that the original declares.
- * Compiled, as C99 and as C++11, by `cargo xtask header --check`; never linked.
+ * The types of the C API as firmware relies on them: each function is assigned to a pointer of the
+ * type that the original declares. `cargo xtask header --check` compiles this as C99 and C++11;
+ * nothing links it.
  */
 
 #include "mgos_mqtt.h"
 
-/* The headers stand on their own, and can be included in any order, twice. */
+/* The headers are self-contained and can be included in any order, more than once. */
 #include "mgos_mqtt_conn.h"
 
 #include "mgos_mqtt.h"
@@ -48,7 +49,7 @@ bool (*get_stats)(struct mgos_mqtt_stats *) = mgos_mqtt_get_stats;
 int (*get_stat)(int) = mgos_mqtt_get_stat;
 bool (*set_config)(const struct mgos_config_mqtt *) = mgos_mqtt_set_config;
 
-/* The callbacks. */
+/* Callbacks. */
 static void on_message(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
   (void) nc, (void) topic, (void) topic_len, (void) msg, (void) msg_len, (void) ud;
 }

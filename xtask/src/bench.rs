@@ -1,5 +1,6 @@
-//! `cargo xtask bench`: what the library's operations cost, beside the original's figures: instructions, counted by callgrind on this machine
-//! while the library runs (bench/instructions.c), heap and stack (bench/heap_stack.c), growth and throughput. The tables: figures.
+//! `cargo xtask bench`: cost of the library's operations compared with the original: instructions,
+//! counted by callgrind on this machine while the library runs (bench/instructions.c); heap and
+//! stack (bench/heap_stack.c); scaling; throughput. The tables are in figures.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,27 +21,28 @@ mod throughput;
 pub struct Args {
     #[command(flatten)]
     options: Options,
-    /// How the cost of an operation grows with the number of subscriptions or of queued messages, and nothing else
+    /// Only show how costs scale with the number of subscriptions and queued messages
     #[arg(long)]
     growth: bool,
-    /// Instructions when compiled for speed instead of size, and nothing else
+    /// Only count instructions of a build optimised for speed instead of size
     #[arg(long)]
     speed: bool,
-    /// Print the functions in which an operation's instructions are spent, for each whose name contains this, and nothing else
+    /// Only print where instructions are spent, by function, for operations whose name contains
+    /// this
     #[arg(long, value_name = "OPERATION")]
     profile: Option<String>,
-    /// Messages per second on this machine, beside libmosquitto and paho-mqtt-c, and nothing else
+    /// Only measure messages per second on this machine, compared with libmosquitto and paho-mqtt-c
     #[arg(long)]
     throughput: bool,
-    /// How many messages, for each client at each QoS
+    /// Messages per client and QoS
     #[arg(long, requires = "throughput", default_value_t = 10_000)]
     messages: u32,
-    /// With the host as it is built for tests: to see that it works, not how fast
+    /// Use the host's test build: checks that the benchmark works, not how fast it is
     #[arg(long, requires = "throughput")]
     unoptimised: bool,
 }
 
-/// The headings of the committed tables.
+/// Headings of the committed tables.
 pub const INSTRUCTIONS: &str = "Instructions";
 pub const GROWTH: &str = "Growth";
 pub const MEMORY: &str = "Heap and stack";
@@ -67,25 +69,25 @@ pub fn run(args: Args) -> Result<()> {
     figures::report(&[(INSTRUCTIONS, instructions), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
 }
 
-/// Where the benchmark enters the library.
+/// Entry point of the benchmark into the library.
 const ENTRIES: [&str; 3] = ["mgos_mqtt_pub", "mgos_mqtt_ev", "mgos_mqtt_core_timer"];
 
-/// What callgrind has counted.
+/// Results of callgrind.
 struct Counted {
-    /// In the order of measuring, each for one operation.
+    /// One figure per operation, in the order of measuring.
     figures: Vec<Measured>,
-    /// Callgrind's own file for each.
+    /// callgrind's output file for each operation.
     files: BTreeMap<String, PathBuf>,
-    /// How many operations are in each.
+    /// How often each operation ran.
     rounds: BTreeMap<String, u64>,
 }
 
-/// Runs a part of bench/instructions.c.
+/// Runs part of bench/instructions.c.
 fn instructions(target: &Target, part: &str) -> Result<Counted> {
     count(target, part, false)
 }
 
-/// The same, and callgrind's files say in which functions the instructions are spent; the sums are a little off then.
+/// As above, with per-function data; the totals are slightly off in this mode.
 fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     let sources = &["bench/instructions.c"];
     let program = Harness { name: "instructions", machine: None, sources, own_heap: false, names: true }.build(target)?;
@@ -104,14 +106,14 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     }
     let listing = output(&mut valgrind)?;
     let dumps = callgrind::dumps(&dir)?;
-    // Beginning and ending the count costs a few instructions, too.
+    // Starting and stopping the count costs a few instructions itself.
     let mut price = 0;
     let mut counted = Counted { figures: Vec::new(), files: BTreeMap::new(), rounds: BTreeMap::new() };
     for line in listing.lines() {
         let words: Vec<_> = line.split('\t').collect();
         let [name, rounds, pairs] = words[..] else { continue };
         let (rounds, pairs): (u64, u64) = (rounds.parse()?, pairs.parse()?);
-        let (file, total) = dumps.get(name).with_context(|| format!("callgrind has written nothing about {name:?}"))?;
+        let (file, total) = dumps.get(name).with_context(|| format!("callgrind wrote nothing about {name:?}"))?;
         if name == "nothing" {
             price = total / pairs;
             continue;
@@ -120,7 +122,7 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
         counted.rounds.insert(name.into(), rounds);
         counted.files.insert(name.into(), file.clone());
     }
-    ensure!((price > 0 || by_function) && !counted.figures.is_empty(), "{} has counted nothing", project::shown(&valgrind));
+    ensure!((price > 0 || by_function) && !counted.figures.is_empty(), "{} counted nothing", project::shown(&valgrind));
     Ok(counted)
 }
 
@@ -130,18 +132,18 @@ fn memory() -> Result<Vec<Measured>> {
     for (target, name) in [(&CORTEX_M4F, "Cortex-M4"), (&UBUNTU, "x86-64")] {
         let text = qemu::printed(target, "heap_stack", &["bench/heap_stack.c"])?;
         for (what, value) in text.lines().filter_map(|line| line.split_once('\t')) {
-            let value = value.trim().parse().with_context(|| format!("{what}: {value:?} is no number"))?;
+            let value = value.trim().parse().with_context(|| format!("{what}: {value:?} is not a number"))?;
             measured.push(Measured { name: format!("{name}, {what}"), value });
         }
     }
     Ok(measured)
 }
 
-/// One table for each thing that is measured: its name, and what it grows with, stand before and after the last commas.
+/// One table per quantity: a name reads "what, number", split at the last comma.
 fn growth() -> Result<()> {
     let mut last = String::new();
     for Measured { name, value } in instructions(&UBUNTU, "growth")?.figures {
-        let (what, number) = name.rsplit_once(", ").context("a number stands behind each name")?;
+        let (what, number) = name.rsplit_once(", ").context("each name ends in a number")?;
         if what != last {
             println!("\n{what}:");
             last = what.to_string();
@@ -158,7 +160,7 @@ fn profile(operation: &str) -> Result<()> {
         for Measured { name, value } in counted.figures.iter().filter(|figure| figure.name.contains(operation)) {
             found = true;
             println!("== {name}: {} instructions each", figures::grouped(*value));
-            println!("{:>9} {:>9}", "with calls", "alone");
+            println!("{:>9} {:>9}", "inclusive", "own");
             let rounds = counted.rounds[name];
             for (function, cost) in callgrind::functions(&std::fs::read_to_string(&counted.files[name])?) {
                 println!("{:>10} {:>9}  {function}", cost.inclusive / rounds, cost.own / rounds);

@@ -1,4 +1,5 @@
-//! `cargo xtask ci`: everything that must hold before a change lands, in an order that fails early. .ci/run calls this and nothing else.
+//! `cargo xtask ci`: everything that must pass before a change lands, ordered to fail early.
+//! .ci/run calls only this.
 
 use std::time::Instant;
 
@@ -9,7 +10,7 @@ use crate::{project, setup};
 #[derive(clap::Args)]
 pub struct Args {}
 
-/// What is run, each a cargo command.
+/// Name and cargo command of each step.
 pub const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
@@ -18,22 +19,22 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("conformance table", &["xtask", "conformance", "--check"]),
     ("dependencies", &["xtask", "deny"]),
     ("documentation", &["rustdoc", "--package", "mgos-mqtt", "--lib", "--quiet", "--", "-D", "warnings"]),
-    ("the packed crate", &["package", "--package", "mgos-mqtt", "--quiet", "--allow-dirty"]),
+    ("crate package", &["package", "--package", "mgos-mqtt", "--quiet", "--allow-dirty"]),
     ("size", &["xtask", "size"]),
-    ("cost of operations", &["xtask", "bench"]),
-    ("clients for throughput", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
+    ("operation costs", &["xtask", "bench"]),
+    ("throughput clients", &["xtask", "bench", "--throughput", "--unoptimised", "--messages", "500"]),
     ("tests", &["xtask", "test"]),
-    ("what documents show", &["xtask", "docs"]),
-    ("apps and RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
+    ("commands in documents", &["xtask", "docs"]),
+    ("end-to-end with RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("C suite, sanitized", &["xtask", "c-test", "--sanitize"]),
-    ("C suite, starved", &["xtask", "c-test", "--starve", "memory"]),
-    ("C suite, samples", &["xtask", "c-test", "--starve", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
+    ("C suite, failing allocations", &["xtask", "c-test", "--alloc-faults", "memory"]),
+    ("C suite, samples", &["xtask", "c-test", "--alloc-faults", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
     ("archives", &["xtask", "dist", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("demo", &["xtask", "demo"]),
     ("soak", &["xtask", "soak", "--minutes", "2"]),
-    ("neighbours", &["xtask", "soak", "--neighbours"]),
+    ("connection isolation", &["xtask", "soak", "--isolation"]),
     ("a million messages", &["xtask", "soak", "--million"]),
 ];
 
@@ -47,7 +48,7 @@ pub fn run(_: Args) -> Result<()> {
         project::run(project::cargo().args(step)).with_context(|| format!("{name} failed"))?;
         times.push((name, start.elapsed()));
     }
-    println!("\nAll is well:");
+    println!("\nall steps passed:");
     for (name, time) in times {
         println!("  {name:<20} {:>5} s", time.as_secs());
     }

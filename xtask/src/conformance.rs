@@ -1,7 +1,9 @@
-//! `cargo xtask conformance`: docs/conformance.md, the statements of MQTT 3.1.1 that bind a client and the tests that hold each.
+//! `cargo xtask conformance`: generates docs/conformance.md, the MQTT 3.1.1 statements that apply
+//! to clients and the tests that cover each.
 //!
-//! A test belongs to a statement by its name: mqtt_2_3_1_2_... holds [MQTT-2.3.1-2]. Others are named in the list, statements.rs.
-//! With --check nothing is written: a statement without a test, a test that is gone or of a statement not listed, an old page are errors.
+//! A test covers a statement by its name: mqtt_2_3_1_2_... covers [MQTT-2.3.1-2]. Others are named
+//! in statements.rs. With --check nothing is written; a statement without a test, an unknown test
+//! or statement, or a stale page is an error.
 
 mod statements;
 
@@ -17,14 +19,14 @@ use statements::{STATEMENTS, Statement};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write nothing; fail if the page is not as it should be
+    /// Write nothing; fail if the page is stale
     #[arg(long)]
     check: bool,
 }
 
 const PAGE: &str = "docs/conformance.md";
 
-/// Where tests in Rust are looked for.
+/// Where Rust tests are searched.
 const RUST: [&str; 3] = ["src", "tests", "host/src"];
 
 pub fn run(args: Args) -> Result<()> {
@@ -35,19 +37,19 @@ pub fn run(args: Args) -> Result<()> {
         return write_if_changed(&path, &text);
     }
     if fs::read_to_string(&path).unwrap_or_default() != text {
-        bail!("{PAGE} is not what the tests say: write it anew with cargo xtask conformance");
+        bail!("{PAGE} is stale: run cargo xtask conformance");
     }
-    println!("{} statements, each held by a test", STATEMENTS.len());
+    println!("{} statements, each covered by a test", STATEMENTS.len());
     Ok(())
 }
 
-/// The whole page; an error that names all that is wrong.
+/// Renders the page, or fails with all problems found.
 fn page(statements: &[Statement], root: &Path) -> Result<String> {
     let rust = rust_tests(root)?;
     let mut wrong = Vec::new();
     let mut claimed = BTreeSet::new();
     let mut rows = String::new();
-    for Statement { id, asks, also } in statements {
+    for Statement { id, requirement, also } in statements {
         let prefix = format!("mqtt_{}_", id.replace(['.', '-'], "_"));
         let mut tests: Vec<String> = Vec::new();
         for (name, file) in rust.iter().filter(|(name, _)| name.starts_with(&prefix) && number_of(name) == Some(id_of(&prefix))) {
@@ -57,13 +59,13 @@ fn page(statements: &[Statement], root: &Path) -> Result<String> {
         for name in *also {
             match find(name, &rust, root) {
                 Some(found) => tests.push(found),
-                None => wrong.push(format!("{id}: there is no test {name}")),
+                None => wrong.push(format!("{id}: unknown test {name}")),
             }
         }
         if tests.is_empty() {
-            wrong.push(format!("{id}: no test holds it"));
+            wrong.push(format!("{id}: no test covers it"));
         }
-        writeln!(rows, "| {id} | {asks} | {} |", tests.join("<br>"))?;
+        writeln!(rows, "| {id} | {requirement} | {} |", tests.join("<br>"))?;
     }
     let strays = rust.keys().filter(|name| number_of(name).is_some() && !claimed.contains(*name));
     wrong.extend(strays.map(|name| format!("{name}: its statement is not in xtask/src/conformance/statements.rs")));
@@ -77,33 +79,34 @@ const HEAD: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo
 
 # Conformance to MQTT 3.1.1
 
-Every numbered statement of the standard that binds a client, or that a client must check of a server (s), and the tests that
-hold it. The words are ours; the numbers are the standard's: [MQTT-2.3.1-2] is 2.3.1-2 here. The simulation,
-`tests/simulation.rs`, holds most of them all the time, over ten thousand lives of a connection.
+All numbered statements of the standard that apply to a client, or that a client must check on a server
+(s), with the tests that cover them. Wording is ours, numbers are the standard's: [MQTT-2.3.1-2] is
+2.3.1-2 here. The simulation, `tests/simulation.rs`, checks most of them continuously, over ten
+thousand runs of a connection.
 
 ## Deliberate departures
 
 The standard has no answer to a broker that closes the connection on one message, or that never
-answers. By its letter the client would send that message first on each connection, for ever, and
-nothing behind it would arrive. See [field.md](field.md).
+answers. Taken literally, the client would send that message first on each connection, forever, and
+block those behind it. See [field.md](field.md).
 
-- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections
-  in a row, while nothing else was on the way, is set aside. The messages behind it overtake it; it
-  is sent again on later connections, at most once an hour for its own sake, and is given up after
-  ten more such ends between which other messages were acknowledged. Its identifier stays reserved,
-  and the app is told.
+- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections in
+  a row, with nothing else in flight, is set aside. Later messages overtake it; it is retransmitted on
+  later connections, on its own account at most once an hour, and is given up after ten more such
+  disconnects between which other messages were acknowledged. Its packet ID stays reserved, and the
+  app is notified.
 - **[MQTT-4.3.3-1] and [MQTT-4.4.0-1]:** a PUBREL that stays unanswered after three repetitions over
-  two connections is not sent again, and its identifier is free. Some brokers never answer one whose
+  two connections is not sent again, and its packet ID is freed. Some brokers never answer one whose
   message they do not know; the message itself has arrived.
-- **[MQTT-3.2.2-1]:** a broker that reports a kept session, though a new one was asked for, is not
-  disconnected. The session is taken as a new one, with a warning in the log.
+- **[MQTT-3.2.2-1]:** a broker that reports a session although a clean one was requested is not
+  disconnected. The session is treated as new, with a warning in the log.
 
-[MQTT-4.4.0-1] asks for messages to be sent again on reconnection, and does not forbid it before:
-what is overdue is also sent again, with DUP, on the connection that it was sent on.
+[MQTT-4.4.0-1] requires retransmission on reconnect, and does not forbid it before: overdue packets are
+also retransmitted, with DUP, on the connection on which they were sent.
 
 ## Statements
 
-| statement | what it asks | tests |
+| statement | requirement | tests |
 |---|---|---|
 ";
 
@@ -115,7 +118,7 @@ fn id_of(prefix: &str) -> &str {
     prefix.trim_start_matches("mqtt_").trim_end_matches('_')
 }
 
-/// The number in a test's name, `2_3_1_2`, if it has one.
+/// The statement's number in a test's name, `2_3_1_2`, if any.
 fn number_of(name: &str) -> Option<&str> {
     let rest = name.strip_prefix("mqtt_")?;
     let end = rest.char_indices().find(|(_, c)| !c.is_ascii_digit() && *c != '_').map_or(rest.len(), |(i, _)| i);
@@ -123,7 +126,7 @@ fn number_of(name: &str) -> Option<&str> {
     (number.matches('_').count() >= 2).then_some(number)
 }
 
-/// A test by its name, or as `c_tests/file.c:function`.
+/// Finds a test by its name or as `c_tests/file.c:function`.
 fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<String> {
     let Some((file, function)) = name.split_once(':') else {
         return rust.get(name).map(|file| link(name, file));
@@ -132,7 +135,7 @@ fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<Stri
     text.contains(&format!(" {function}(void) {{")).then(|| link(name, file))
 }
 
-/// All tests in Rust, and the files they are in.
+/// All Rust tests, with their files.
 fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
     let mut tests = BTreeMap::new();
     let mut left: Vec<_> = RUST.iter().map(|dir| root.join(dir)).collect();
@@ -161,14 +164,14 @@ mod tests {
     use super::{Statement, number_of, page};
 
     #[test]
-    fn a_tests_number_is_read_from_its_name() {
+    fn a_tests_statement_number_is_parsed_from_its_name() {
         assert_eq!(number_of("mqtt_2_3_1_2_a_new_packet"), Some("2_3_1_2"));
         assert_eq!(number_of("mqtt_2_2_3_a_length"), Some("2_2_3"));
         assert_eq!(number_of("mqtt_is_fine"), None);
         assert_eq!(number_of("other"), None);
     }
 
-    /// What is wrong with a page of one statement over one file of tests.
+    /// Renders a page of one statement and one test file.
     fn wrong(statement: Statement, source: &str) -> String {
         let root = tempfile::tempdir().unwrap();
         for dir in super::RUST {
@@ -180,11 +183,11 @@ mod tests {
 
     #[test]
     fn statements_without_tests_and_tests_without_statements_are_found() {
-        const LISTED: Statement = Statement { id: "9.1.1-1", asks: "something", also: &[] };
+        const LISTED: Statement = Statement { id: "9.1.1-1", requirement: "something", also: &[] };
         assert_eq!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n"), "");
-        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test holds it"));
+        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test covers it"));
         assert!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_12_is_so() {}\n").contains("mqtt_9_1_1_12_is_so: its statement"));
         let gone = Statement { also: &["c_tests/no.c:test"], ..LISTED };
-        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: there is no test c_tests/no.c:test"));
+        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: unknown test c_tests/no.c:test"));
     }
 }

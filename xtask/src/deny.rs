@@ -1,6 +1,8 @@
-//! `cargo xtask deny`: licences, sources and doubles of all dependencies, by cargo-deny and deny.toml; and that the firmware's are the few that it may have.
+//! `cargo xtask deny`: checks licences, sources and duplicate versions of all dependencies with
+//! cargo-deny and deny.toml, and that firmware has only the allowed ones.
 //!
-//! Advisories are looked at only where asked for: their database is a git repository, which cargo-deny fetches.
+//! Advisories are checked only on request: their database is a git repository that cargo-deny
+//! fetches.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -12,38 +14,37 @@ use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Advisories as well; fetches their database
+    /// Check advisories as well; fetches their database
     #[arg(long)]
     advisories: bool,
 }
 
-/// What firmware may carry: heapless and embedded-io, and what they bring with them. Each further one costs flash.
+/// Allowed in firmware: heapless and embedded-io with their dependencies. Each additional one costs
+/// flash.
 const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
 
-/// Of the versions there are, one that is known to take deny.toml.
+/// A version that is known to accept deny.toml.
 const VERSION: &str = "0.20.2";
 
 pub fn run(args: Args) -> Result<()> {
     firmware()?;
     let deny = program()?;
     let mut command = Command::new(&deny);
-    // Doubles are in tools only, and many: shown in full by `cargo deny check bans`.
+    // Only tools have duplicates, and many of them: `cargo deny check bans` shows them in full.
     command.current_dir(project::root()).args(["--workspace", "--log-level", "error", "check"]);
-    project::run(command.args(["licenses", "bans", "sources"])).context("the dependencies break a rule of deny.toml")?;
+    project::run(command.args(["licenses", "bans", "sources"])).context("dependencies violate deny.toml")?;
     if args.advisories {
         let mut command = Command::new(&deny);
         command.current_dir(project::root()).args(["--workspace", "check", "advisories"]);
         project::run(&mut command).context("there are advisories, or their database could not be fetched")?;
-        println!("licences, sources, doubles and advisories: well");
+        println!("licences, sources, duplicates and advisories: ok");
     } else {
-        println!(
-            "licences, sources and doubles: well. Advisories were NOT looked at: `cargo xtask deny --advisories`, where their database can be fetched"
-        );
+        println!("licences, sources and duplicates: ok. Advisories NOT checked: run `cargo xtask deny --advisories` with network access");
     }
     Ok(())
 }
 
-/// The dependencies of the firmware's library are those listed above.
+/// The firmware library depends on nothing but the list above.
 fn firmware() -> Result<()> {
     let mut tree = project::cargo();
     tree.args(["tree", "--package", "mgos-mqtt", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--quiet"]);
@@ -55,9 +56,12 @@ fn firmware() -> Result<()> {
     let found: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let strangers = strangers(&found);
     if !strangers.is_empty() {
-        bail!("firmware would carry {}: each dependency costs flash; if it must be, list it in xtask/src/deny.rs", strangers.join(", "));
+        bail!(
+            "firmware would include {}: each dependency costs flash; if it is needed, list it in xtask/src/deny.rs",
+            strangers.join(", ")
+        );
     }
-    println!("firmware carries {}", found.into_iter().collect::<Vec<_>>().join(", "));
+    println!("firmware includes {}", found.into_iter().collect::<Vec<_>>().join(", "));
     Ok(())
 }
 
@@ -65,7 +69,7 @@ fn strangers<'a>(found: &BTreeSet<&'a str>) -> Vec<&'a str> {
     found.iter().copied().filter(|name| !FIRMWARE.contains(name)).collect()
 }
 
-/// cargo-deny: the one in the path, else one of our own in the target directory.
+/// cargo-deny from the path, else one built in the target directory.
 fn program() -> Result<PathBuf> {
     if project::has_program("cargo-deny") {
         return Ok("cargo-deny".into());
@@ -74,7 +78,7 @@ fn program() -> Result<PathBuf> {
     let program = tools.join("bin").join("cargo-deny");
     if !program.exists() {
         println!("cargo-deny is missing; building it into {}", tools.display());
-        // Not optimised: it has little to do, and is built in half the time.
+        // Unoptimised builds in half the time, and it has little to do.
         let mut install = project::cargo();
         install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet", "--root"]).arg(&tools);
         project::run(&mut install).context("cargo-deny is missing; install it with: cargo install cargo-deny --locked")?;

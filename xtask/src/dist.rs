@@ -1,8 +1,9 @@
-//! `cargo xtask dist`: the library as `mos build` takes it, with an archive for every platform of Mongoose OS, in target/dist/mqtt.
-//! What must hold for each archive: check. The sums of a release: sums. How one is made: firmware.
+//! `cargo xtask dist`: the library as `mos build` takes it, with an archive for every platform of
+//! Mongoose OS, in target/dist/mqtt. Elsewhere: check (requirements on each archive), checksums
+//! (SHA256SUMS of a release), firmware (building an archive).
 
 mod check;
-mod sums;
+mod checksums;
 
 use std::path::{Path, PathBuf};
 
@@ -13,19 +14,19 @@ use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this platform; more than once for several
+    /// Only this platform; can be repeated
     #[arg(long, value_name = "NAME")]
     platform: Vec<String>,
-    /// Check what is in the archives, and that the shim compiles without a warning
+    /// Check the contents of the archives, and that the shim compiles without warnings
     #[arg(long)]
     check: bool,
 }
 
-/// A platform of Mongoose OS, or some of its boards.
+/// A Mongoose OS platform, or some of its boards.
 pub struct Platform {
     /// Mongoose OS' name, `mos.platform`.
     pub name: &'static str,
-    /// Where its archive lies, below lib/: mos.yml and mos_stm32.yml name the same.
+    /// The archive's directory below lib/, as in mos.yml and mos_stm32.yml.
     pub dir: &'static str,
     pub target: &'static Target,
 }
@@ -51,7 +52,7 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(unknown) = args.platform.iter().find(|name| PLATFORMS.iter().all(|platform| platform.name != **name)) {
         let mut names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name).collect();
         names.dedup();
-        bail!("there is no platform {unknown}; there are {}", names.join(", "));
+        bail!("unknown platform {unknown}; platforms: {}", names.join(", "));
     }
     let dist = project::target_dir().join("dist/mqtt");
     clear(&dist)?;
@@ -76,9 +77,9 @@ pub fn run(args: Args) -> Result<()> {
         built.push((platform.target.name, archive));
     }
     copy_sources(&dist)?;
-    sums::write(&dist)?;
+    checksums::write(&dist)?;
     if args.check {
-        sums::check(&dist)?;
+        checksums::check(&dist)?;
     }
     println!("{}", dist.display());
     if args.check { check::report(&rows) } else { Ok(()) }
@@ -91,7 +92,7 @@ fn clear(dist: &Path) -> Result<()> {
     std::fs::create_dir_all(dist).with_context(|| format!("cannot create {}", dist.display()))
 }
 
-/// Everything but the archives.
+/// Everything except the archives.
 fn copy_sources(dist: &Path) -> Result<()> {
     for file in ["mos.yml", "mos_stm32.yml", "LICENSE"] {
         std::fs::copy(project::root().join(file), dist.join(file)).with_context(|| format!("cannot copy {file}"))?;

@@ -1,5 +1,5 @@
-//! `cargo xtask exports`: that the library defines every symbol of the original, and its archive shows none but those of
-//! shim/exports.txt.
+//! `cargo xtask exports`: checks that the library defines every symbol of the original, and that
+//! the archive exports only those of shim/exports.txt.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,8 @@ use crate::project;
 #[derive(clap::Args)]
 pub struct Args {}
 
-/// What the original's objects define beyond its headers: firmware and libraries may refer to it.
+/// Symbols that the original's objects define beyond its headers; firmware and libraries may
+/// reference them.
 const BEYOND_HEADERS: [&str; 7] = [
     "mgos_mqtt_init",
     "mgos_mqtt_ev",
@@ -22,7 +23,7 @@ const BEYOND_HEADERS: [&str; 7] = [
     "mgos_mqtt_conn_reconnect",
 ];
 
-/// What the shim needs of the archive that belongs to it, and of no other.
+/// Symbols that tie the shim to the archive of the same version.
 pub const VERSIONED: &str = "mgos_mqtt_archive_missing_or_version_mismatch_";
 
 pub fn run(_: Args) -> Result<()> {
@@ -35,15 +36,15 @@ pub fn run(_: Args) -> Result<()> {
     let missing: Vec<_> = expected.difference(&shown).collect();
     let extra: Vec<_> = shown.difference(&expected).collect();
     ensure!(missing.is_empty() && extra.is_empty(), "shim/exports.txt and the archive differ: missing {missing:?}, not listed {extra:?}");
-    // The rest of the API stands in the shim.
+    // The rest of the API is in the shim.
     let defined: BTreeSet<String> = shown.into_iter().chain(shim_definitions()?).collect();
     let lacking: Vec<_> = public_api()?.into_iter().filter(|name| !defined.contains(name)).collect();
-    ensure!(lacking.is_empty(), "neither the archive nor the shim defines {lacking:?}");
+    ensure!(lacking.is_empty(), "defined by neither archive nor shim: {lacking:?}");
     println!("{} symbols in the archive, as listed; all {} of the original are defined", expected.len(), public_api()?.len());
     Ok(())
 }
 
-/// That the symbol by which the linker tells a wrong archive has the version that the manifests have.
+/// The symbol that makes the linker detect a wrong archive carries the version of the manifests.
 fn check_version(exports: &BTreeSet<String>) -> Result<()> {
     for (manifest, key) in [("Cargo.toml", "version = "), ("mos.yml", "version: ")] {
         let text = read(manifest)?;
@@ -57,7 +58,8 @@ fn check_version(exports: &BTreeSet<String>) -> Result<()> {
     Ok(())
 }
 
-/// Every function of the API: what the headers declare, and what the original defines beyond them.
+/// All functions of the API: those that the headers declare, and those that the original defines
+/// beyond them.
 pub fn public_api() -> Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> = BEYOND_HEADERS.map(String::from).into();
     for header in ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h"] {
@@ -69,7 +71,7 @@ pub fn public_api() -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// The functions that the shim defines, by their names at the beginning of a definition.
+/// The functions that the shim defines, taken from the start of each definition.
 fn shim_definitions() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c", "mgos_mqtt_server.c"] {
@@ -81,7 +83,7 @@ fn shim_definitions() -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// Names of ours that are followed by an opening parenthesis.
+/// The API names that are followed by an opening parenthesis.
 fn functions(code: &str) -> impl Iterator<Item = String> + '_ {
     let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
     words.filter(move |word| word.starts_with("mgos_mqtt_")).map(String::from)

@@ -1,5 +1,5 @@
-//! docs/figures.md: the committed figures, each beside the original's and the target. Here: reading the tables, holding what was
-//! measured against them, and writing them anew. What is measured, and how: size, bench.
+//! docs/figures.md: the committed figures, next to the original's and the targets. Here: reading
+//! the tables, comparing measurements with them, and updating them. Measuring is in size and bench.
 
 use std::path::PathBuf;
 
@@ -7,39 +7,40 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::project;
 
-/// What a command that measures takes.
+/// Options of a command that measures.
 #[derive(clap::Args)]
 pub struct Options {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-    /// Write what was measured into docs/figures.md
+    /// Write the measurements into docs/figures.md
     #[arg(long)]
     accept: bool,
 }
 
-/// A figure, by the name that it has in the first column. Less is better for all of them.
+/// A figure, by its name in the first column. Lower is better for all of them.
 pub struct Measured {
     pub name: String,
     pub value: u64,
 }
 
-/// A figure may be worse than the committed one by so many percent: compilers and C libraries differ a little from machine to machine.
+/// Percentage by which a figure may exceed the committed one: compilers and C libraries differ
+/// slightly between machines.
 const TOLERANCE: u64 = 2;
 
-/// A row of a table whose columns are: figure, original, target, now.
+/// A row of a table with the columns figure, original, target, now.
 #[derive(Debug, PartialEq)]
 struct Row {
     name: String,
     original: Option<u64>,
     target: Option<u64>,
     now: Option<u64>,
-    /// Where it stands.
+    /// Line number.
     line: usize,
 }
 
-/// Prints what was measured, each list beside its section's table. An error if a figure is worse than the committed one, or if table and
-/// measurement do not have the same figures.
+/// Prints the measurements next to their section's table. Fails if a figure is worse than the
+/// committed one, or if table and measurements name different figures.
 pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<()> {
     let path = path();
     let mut text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -64,7 +65,7 @@ pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<(
     }
     if !found.is_empty() {
         bail!(
-            "docs/figures.md is not kept to:\n  {}\nIf it has to be so: the same command with --accept writes the table, and a row in the history says why.",
+            "differs from docs/figures.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to the history that says why.",
             found.join("\n  ")
         );
     }
@@ -126,7 +127,7 @@ fn problems(rows: &[Row], measured: &[Measured]) -> Vec<String> {
     problems
 }
 
-/// The text with what was measured in the last column.
+/// The text with the measurements in the last column.
 fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> {
     let rows = rows(text, section)?;
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
@@ -200,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn two_percent_worse_is_let_pass_and_more_is_not() {
+    fn two_percent_worse_passes_and_more_fails() {
         let rows = rows(TEXT, "A").unwrap();
         assert!(problems(&rows, &measured(&[("one", 2040), ("two", 0)])).is_empty());
         assert_eq!(problems(&rows, &measured(&[("one", 2041), ("two", 0)])).len(), 1);
@@ -223,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cell_that_is_no_number_is_named_with_its_line() {
+    fn a_cell_that_is_not_a_number_is_reported_with_its_line() {
         let error = rows(&TEXT.replace("1,500", "many"), "A").unwrap_err();
         assert!(error.to_string().contains("line 9"), "{error}");
     }

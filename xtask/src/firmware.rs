@@ -1,5 +1,6 @@
-//! The library as firmware takes it: an archive for one target, made from the same sources as the host's, with one object of our code
-//! that shows nothing but the symbols of shim/exports.txt. Here: how it is made and what may be in it. Who asks for it: size, exports.
+//! The library for firmware: an archive for one target, built from the same sources as the host's,
+//! with a single object that exports only the symbols of shim/exports.txt. Here: how it is built
+//! and what it may contain. Used by size, exports and others.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,31 +17,32 @@ mod targets;
 
 pub use targets::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, UBUNTU, UBUNTU_FAST};
 
-/// What a build for some kind of device takes.
+/// Build settings for one kind of device.
 pub struct Target {
-    /// Ours, for people and for directories.
+    /// Our name, for output and directories.
     pub name: &'static str,
-    /// Rust's.
+    /// Rust's target triple.
     pub triple: &'static str,
-    /// What the C tools' names begin with.
+    /// Prefix of the C tools' names.
     prefix: &'static str,
     pub cflags: &'static [&'static str],
-    /// For the linker when it joins objects: it does not ask them what they are for.
+    /// Linker flags for joining objects: the linker does not read the target from them.
     ldflags: &'static [&'static str],
     packages: &'static [Package],
     pub layout: Layout,
     assembler: Option<Assembler>,
-    /// For speed instead of size: for comparison only.
+    /// Optimised for speed instead of size: for comparison only.
     fast: bool,
-    /// Whether there is a C compiler for it among the packages.
+    /// Whether a C compiler is packaged for it.
     pub has_compiler: bool,
 }
 
-/// Rust's Xtensa back end misplaces literals in objects. Where its text is made into objects by another program, and how.
+/// Rust's Xtensa back end misplaces literals in objects. Set where an external assembler makes the
+/// objects from its assembly, and how.
 pub struct Assembler {
-    /// The target's description, in xtask/xtensa.
+    /// The target specification, in xtask/xtensa.
     json: &'static str,
-    /// What the text goes through before, one after the other; in xtask/xtensa as well.
+    /// Filters for the assembly, applied in order; in xtask/xtensa as well.
     filters: &'static [&'static str],
     command: &'static [&'static str],
 }
@@ -54,18 +56,18 @@ pub enum Layout {
     Ti,
 }
 
-/// What of the shim is compiled.
+/// Variants of the shim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shim {
     Whole,
-    /// As in firmware without log lines.
+    /// Without log lines.
     WithoutLogs,
-    /// That, and without MQTT over WebSocket.
+    /// Without log lines and MQTT over WebSocket.
     Least,
 }
 
 impl Target {
-    /// Sees to it that the C tools are there.
+    /// Makes sure that the C tools are installed.
     pub fn ensure(&self) -> Result<()> {
         setup::ensure(self.packages)
     }
@@ -98,12 +100,12 @@ impl Target {
             ld.args(exports.iter().flat_map(|name| ["-u", name]));
             project::run(&mut ld)?;
         } else {
-            // A linker for another processor had better not look into it.
+            // A linker for another processor must not inspect it.
             std::fs::copy(&core, &object)?;
         }
         let mut objcopy = self.tool("objcopy");
         objcopy.args(exports.iter().map(|name| format!("--keep-global-symbol={name}")));
-        // Nothing unwinds, and nothing is debugged by these.
+        // Nothing unwinds, and these sections are only for debugging.
         objcopy.args(UNPLACED.iter().map(|section| format!("--remove-section={section}")));
         objcopy.args(UNPLACED.iter().flat_map(|section| [".rel", ".rela"].map(|rel| format!("--remove-section={rel}{section}"))));
         if self.layout == Layout::Ti {
@@ -123,12 +125,13 @@ impl Target {
         Ok(archive)
     }
 
-    /// The object that `archive` has made the archive's from, with the names of what is not exported.
+    /// The object that `archive` is made from, still with the names of symbols that are not
+    /// exported.
     pub fn object_with_names(&self) -> Result<PathBuf> {
         Ok(self.dir()?.join("rust.o"))
     }
 
-    /// Compiles the shim as firmware does, each warning an error. Returns the objects.
+    /// Compiles the shim as firmware does, with warnings as errors. Returns the objects.
     pub fn compile_shim(&self, standard: &[&str], part: Shim) -> Result<Vec<PathBuf>> {
         let plan = app::plan("firmware", None)?;
         let shim = project::root().join("shim");
@@ -144,7 +147,8 @@ impl Target {
             if part == Shim::Least {
                 cc.arg("-DMGOS_MQTT_ENABLE_WS=0");
             }
-            // Compiled where it stands, so that log lines name the file and not its path, as Mongoose OS has it.
+            // Compiled in its own directory, so that log lines contain the file name without a
+            // path, as in Mongoose OS.
             cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name).current_dir(&shim);
             project::run(cc.arg("-o").arg(&object))?;
             objects.push(object);
@@ -152,8 +156,8 @@ impl Target {
         Ok(objects)
     }
 
-    /// Links archive and shim with what is reachable from `roots`, and returns the program. What the platform provides stays
-    /// undefined.
+    /// Links archive and shim with what is reachable from `roots`, and returns the program. Symbols
+    /// of the platform stay undefined.
     pub fn link(&self, archive: &Path, roots: &BTreeSet<String>, shim: Shim) -> Result<PathBuf> {
         let objects = self.compile_shim(&["-std=gnu99"], shim)?;
         let program = self.dir()?.join("linked.elf");
@@ -177,7 +181,7 @@ impl Target {
             .collect())
     }
 
-    /// Symbols of an object or archive, with the letter that nm gives them.
+    /// Symbols of an object or archive, with nm's type letter.
     pub fn symbols(&self, object: &Path) -> Result<Vec<(char, String)>> {
         let listing = output(self.tool("nm").arg(object))?;
         Ok(listing
@@ -194,26 +198,27 @@ impl Target {
 /// Sections that are left out of the archive.
 const UNPLACED: [&str; 5] = [".ARM.exidx*", ".ARM.extab*", ".eh_frame", ".comment", ".note.GNU-stack"];
 
-/// Symbols that would mean a panic, formatting or allocation by Rust's own means: none of them belongs into firmware.
+/// Symbols that indicate panics, formatting or Rust's own allocation, none of which firmware may
+/// contain.
 pub fn forbidden(symbols: &[(char, String)]) -> Vec<&str> {
-    // Names are mangled: a crate's or module's name is preceded by its length.
+    // In mangled names a crate's or module's name is preceded by its length.
     const PARTS: [&str; 5] = ["9panicking", "4core3fmt", "core9panic", "5alloc", "rust_begin_unwind"];
     let bad = symbols.iter().filter(|(_, name)| PARTS.iter().any(|part| name.contains(part)) || name.starts_with("__rust_"));
     bad.map(|(_, name)| name.as_str()).collect()
 }
 
-/// The symbols that the archive shows.
+/// The symbols that the archive exports.
 pub fn exports() -> Result<BTreeSet<String>> {
     names("shim/exports.txt")
 }
 
-/// A list of names in the repository, one a line.
+/// Reads a list in the repository, one name per line.
 pub fn names(path: &str) -> Result<BTreeSet<String>> {
     let text = std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"))?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }
 
-/// What a command prints.
+/// Runs a command and returns its output.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;
     if !output.status.success() {

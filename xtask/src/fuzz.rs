@@ -1,6 +1,7 @@
-//! `cargo xtask fuzz`: all fuzz targets, one after the other, for so many seconds each.
+//! `cargo xtask fuzz`: runs all fuzz targets, one after another, for a number of seconds each.
 //!
-//! What is found lies in fuzz/artifacts; the corpus that grows, in the target directory. The seeds are in fuzz/corpus.
+//! Findings are in fuzz/artifacts, the growing corpus in the target directory, the seeds in
+//! fuzz/corpus.
 
 use std::process::Stdio;
 
@@ -10,10 +11,10 @@ use crate::project::{cargo, nightly, run, target_dir};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// How long each target runs
+    /// Run time per target
     #[arg(long, default_value_t = 60)]
     seconds: u32,
-    /// These targets only
+    /// Targets to run [default: all]
     targets: Vec<String>,
 }
 
@@ -22,25 +23,25 @@ const TARGETS: [&str; 3] = ["decode", "matching", "session"];
 pub fn run_all(args: Args) -> Result<()> {
     for wanted in &args.targets {
         if !TARGETS.contains(&wanted.as_str()) {
-            bail!("there is no fuzz target {wanted:?}; there are {}", TARGETS.join(", "));
+            bail!("unknown fuzz target {wanted:?}; targets: {}", TARGETS.join(", "));
         }
     }
     install()?;
     for target in TARGETS.iter().filter(|t| args.targets.is_empty() || args.targets.iter().any(|wanted| wanted == *t)) {
         let corpus = target_dir().join("fuzz").join("corpus").join(target);
-        std::fs::create_dir_all(&corpus).with_context(|| format!("cannot make {}", corpus.display()))?;
+        std::fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
         let mut command = nightly()?;
-        // Without its dead code the library needs none of the functions that a firmware provides.
+        // With dead code removed, the library needs none of the functions that firmware provides.
         command.args(["fuzz", "run", "--strip-dead-code=true", target]).arg(corpus).arg(format!("fuzz/corpus/{target}"));
         command.env("CARGO_TARGET_DIR", target_dir().join("fuzz"));
         command.args(["--", "-max_len=4096", "-print_final_stats=1"]).arg(format!("-max_total_time={}", args.seconds));
         println!("fuzzing {target} for {} s", args.seconds);
-        run(&mut command).with_context(|| format!("fuzz target {target}: the input that fails lies in fuzz/artifacts/{target}"))?;
+        run(&mut command).with_context(|| format!("fuzz target {target}: the failing input is in fuzz/artifacts/{target}"))?;
     }
     Ok(())
 }
 
-/// Sees to it that cargo-fuzz is there.
+/// Makes sure that cargo-fuzz is installed.
 fn install() -> Result<()> {
     let found = nightly()?.args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     if found.context("cannot start cargo")?.success() {

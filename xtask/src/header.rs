@@ -1,5 +1,5 @@
-//! `cargo xtask header`: the C headers, made anew from src/ffi by cbindgen; or, with --check, that they are as they would be made, that
-//! C and C++ compilers take them, and that they declare what firmware relies on.
+//! `cargo xtask header`: generates the C headers from src/ffi with cbindgen. With --check: checks
+//! that they are up to date, compile as C and C++, and declare what firmware relies on.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::{app, log_lines, project, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Change nothing; fail where a header is stale
+    /// Write nothing; fail if a header is stale
     #[arg(long)]
     pub check: bool,
 }
@@ -32,14 +32,14 @@ pub fn run(args: Args) -> Result<()> {
         }
         compile()?;
         compare_javascript()?;
-        println!("{} headers are fresh, compile as C99 and C++11, and declare what the original's do", HEADERS.len());
+        println!("{} headers are up to date, compile as C99 and C++11, and declare what the original's do", HEADERS.len());
     } else {
         project::write_if_changed(&project::root().join(log_lines::TABLE), &table)?;
     }
     Ok(())
 }
 
-/// Compiles the headers, and what firmware expects of them, in both languages.
+/// Compiles the headers and the expected types as C and C++.
 fn compile() -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     let plan = app::plan("headers", None)?;
@@ -53,14 +53,15 @@ fn compile() -> Result<()> {
     Ok(())
 }
 
-/// The functions that the JavaScript API calls are declared, with as many arguments as it gives them.
+/// Checks that the functions called by the JavaScript API are declared with as many arguments as it
+/// passes.
 fn compare_javascript() -> Result<()> {
     let read = |path: &str| std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"));
     let (script, header) = (read("mjs_fs/api_mqtt.js")?, read("include/mgos_mqtt.h")?);
     // Comments mention functions, too.
     let header = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/'])).collect::<Vec<_>>().join("\n");
     let calls: Vec<_> = script.split("ffi('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
-    ensure!(!calls.is_empty(), "mjs_fs/api_mqtt.js calls nothing");
+    ensure!(!calls.is_empty(), "found no calls in mjs_fs/api_mqtt.js");
     for call in calls {
         let name = call.split('(').next().and_then(|before| before.split_whitespace().last()).context("a function has a name")?;
         let declared = header
@@ -68,18 +69,19 @@ fn compare_javascript() -> Result<()> {
             .nth(1)
             .with_context(|| format!("api_mqtt.js calls {name}, which mgos_mqtt.h does not declare"))?;
         let expected = arguments(declared.split(';').next().unwrap_or_default());
-        // A callback counts as one, whatever it takes.
+        // A callback counts as one argument.
         let given = arguments(&call[call.find('(').map_or(0, |at| at + 1)..]);
-        ensure!(expected == given, "api_mqtt.js gives {name} {given} arguments, mgos_mqtt.h declares {expected}");
+        ensure!(expected == given, "api_mqtt.js passes {given} arguments to {name}, mgos_mqtt.h declares {expected}");
     }
     compare_stats(&script, &read("include/mgos_mqtt_conn.h")?)
 }
 
-/// The names that MQTT.stats() gives its numbers are those of the C structure, in its order; and so are the reasons.
+/// Checks that the names in MQTT.stats() match the C structure in its order, and that the reasons
+/// match.
 fn compare_stats(script: &str, header: &str) -> Result<()> {
     let part = |text: &str, from: &str, to: &str| {
         let rest = text.split_once(from).map(|(_, rest)| rest.to_string());
-        rest.and_then(|rest| rest.split_once(to).map(|(part, _)| part.to_string())).with_context(|| format!("{from} is not there"))
+        rest.and_then(|rest| rest.split_once(to).map(|(part, _)| part.to_string())).with_context(|| format!("{from} not found"))
     };
     let code =
         |text: String| text.lines().map(str::trim).filter(|line| !line.starts_with(['*', '/'])).map(String::from).collect::<Vec<_>>();
@@ -95,7 +97,7 @@ fn compare_stats(script: &str, header: &str) -> Result<()> {
     Ok(())
 }
 
-/// How many arguments a list has, from behind its opening parenthesis.
+/// Counts the arguments of a list, starting behind its opening parenthesis.
 fn arguments(list: &str) -> usize {
     let (mut depth, mut commas, mut empty) = (0, 0, true);
     for c in list.chars() {

@@ -1,7 +1,8 @@
-//! The project's one runner. `cargo xtask help` lists its commands; CI and people use nothing else.
+//! The project's task runner. `cargo xtask help` lists its commands; CI and developers use only
+//! these.
 //!
-//! Here: the list of commands and nothing more. Each has a module of its own, whose `Args` says what it takes
-//! and whose `run` does it.
+//! Here: the list of commands. Each has its own module with its options in `Args` and a function
+//! that runs it.
 
 mod app;
 mod bench;
@@ -46,43 +47,43 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// The main job: an app keeps its readings through the death of its broker
+    /// Run the failover demo: one app, two brokers, one of them killed
     Demo(demo::Args),
-    /// Build a Mongoose OS app in C for this machine and run it
+    /// Build a Mongoose OS app for this machine and run it
     Run(run::Args),
-    /// The compatibility suite: plain C apps against a scripted broker
+    /// Run the compatibility suite: C apps against a scripted broker
     CTest(c_test::Args),
-    /// Everything that must hold before a change lands
+    /// Run everything that must pass before a change lands
     Ci(ci::Args),
-    /// All tests: of the parts, of compatibility, and with real brokers
+    /// Run all tests: unit tests, the compatibility suite, end-to-end tests
     Test(test::Args),
-    /// Run the commands that the documents show, as they stand there
+    /// Run the commands shown in the documents
     Docs(docs::Args),
-    /// Put headers and libraries for compiling an app by hand into target/sdk
+    /// Put headers and libraries for building an app without cargo into target/sdk
     Sdk(sdk::Args),
-    /// Let apps and real brokers talk to each other, and count what arrives
+    /// End-to-end tests against real brokers
     Interop(interop::Args),
-    /// Make the C headers from src/ffi
+    /// Generate the C headers from src/ffi
     Header(header::Args),
     /// Check the symbols of the firmware archive
     Exports(exports::Args),
-    /// Make the library as mos build takes it, with an archive for each platform
+    /// Build the library for mos build, with an archive for each platform
     Dist(dist::Args),
     /// Run the archives on emulated chips
     Qemu(qemu::Args),
-    /// Write docs/conformance.md: the statements of MQTT 3.1.1 and their tests
+    /// Generate docs/conformance.md: MQTT 3.1.1 statements and their tests
     Conformance(conformance::Args),
-    /// Check the licences and sources of all dependencies, and which of them firmware carries
+    /// Check licences and sources of all dependencies, and which of them firmware has
     Deny(deny::Args),
     /// Run the library's tests under Miri
     Miri(miri::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
-    /// Let everything go wrong between an app and its broker, and count what arrives
+    /// Soak test with fault injection
     Soak(soak::Args),
-    /// Hold the flash that the library takes against docs/figures.md
+    /// Measure flash use and compare it with docs/figures.md
     Size(size::Args),
-    /// Hold what operations cost, in instructions and memory, against docs/figures.md
+    /// Measure instructions and memory per operation and compare them with docs/figures.md
     Bench(bench::Args),
 }
 

@@ -1,4 +1,5 @@
-//! A program under test or beside it: its lines are kept, can be waited for, and it does not outlive the run (mgos-child).
+//! A process under test or next to it. Its output is recorded and can be waited for, and it does
+//! not outlive the run (mgos-child).
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,11 +14,11 @@ use mgos_child::Child;
 
 use crate::project;
 
-/// What a program has printed, on either stream.
+/// Output of a process, from both streams.
 #[derive(Default)]
 struct Printed {
     lines: Vec<String>,
-    /// Streams that have not ended.
+    /// Streams that are still open.
     open: usize,
 }
 
@@ -33,19 +34,19 @@ impl Shared {
     }
 }
 
-/// A running program.
+/// A running process.
 pub struct Process {
     name: String,
     log: PathBuf,
     child: Child,
     shared: Arc<Shared>,
-    /// Up to which line `wait_for` has read.
+    /// The line up to which `wait_for` has read.
     read: usize,
     end: Instant,
 }
 
 impl Process {
-    /// Start a program. What it prints goes to `log` as well. Nothing waits for it beyond `end`.
+    /// Starts a process whose output also goes to `log`. No wait lasts beyond `end`.
     pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", project::shown(command)))?;
@@ -62,7 +63,7 @@ impl Process {
         Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
     }
 
-    /// Wait for a line, from where the last wait has left off, that `wanted` makes something of. `what` completes "waiting for".
+    /// Waits for the next line for which `wanted` returns a value. `what` completes "waiting for".
     pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
         let mut printed = self.shared.lock();
         loop {
@@ -73,52 +74,52 @@ impl Process {
                 }
             }
             if printed.open == 0 {
-                bail!("{} has ended; still waiting for {what}; see {}", self.name, self.log.display());
+                bail!("{} exited while waiting for {what}; see {}", self.name, self.log.display());
             }
             let left = self.end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                bail!("out of time, waiting for {what} of {}; see {}", self.name, self.log.display());
+                bail!("timed out waiting for {what} of {}; see {}", self.name, self.log.display());
             }
             printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
-    /// Wait for a line that has this text in it.
+    /// Waits for a line that contains this text.
     pub fn wait_for_text(&mut self, text: &str) -> Result<()> {
         self.wait_for(&format!("{text:?}"), |line| line.contains(text).then_some(()))
     }
 
-    /// Let the next wait begin at the first line again.
+    /// Makes the next wait start at the first line again.
     pub fn read_again(&mut self) {
         self.read = 0;
     }
 
-    /// All that it has printed so far.
+    /// All output so far.
     pub fn lines(&self) -> Vec<String> {
         self.shared.lock().lines.clone()
     }
 
-    /// Wait until it ends by itself, and all that it printed has been read.
+    /// Waits until the process exits and all of its output is read.
     pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
         // The streams end first, then the process.
         let mut printed = self.shared.lock();
         while printed.open > 0 {
             let left = self.end.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                bail!("out of time: {} does not end; see {}", self.name, self.log.display());
+                bail!("timed out: {} does not exit; see {}", self.name, self.log.display());
             }
             printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
         drop(printed);
         let status = self.child.wait_until(self.end)?;
-        status.with_context(|| format!("out of time: {} has closed its output, but does not end", self.name))
+        status.with_context(|| format!("timed out: {} has closed its output but does not exit", self.name))
     }
 
-    /// Wait until it takes connections at this address: for brokers.
+    /// Waits until the process accepts connections at this address: for brokers.
     pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
         while TcpStream::connect(address).is_err() {
             if let Some(status) = self.exit_status()? {
-                bail!("{} has ended at once ({status}); see {}", self.name, self.log.display());
+                bail!("{} exited immediately ({status}); see {}", self.name, self.log.display());
             }
             if Instant::now() > self.end {
                 bail!("{} does not listen on {address}; see {}", self.name, self.log.display());
@@ -128,17 +129,17 @@ impl Process {
         Ok(())
     }
 
-    /// None while it runs.
+    /// The exit status, or `None` while it runs.
     pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.exit_status()
     }
 
-    /// At once, with SIGKILL.
+    /// Kills it with SIGKILL.
     pub fn kill(&mut self) {
         self.child.kill();
     }
 
-    /// Send it a signal.
+    /// Sends a signal.
     pub fn signal(&mut self, signal: libc::c_int) {
         self.child.signal(signal);
     }
@@ -151,7 +152,7 @@ fn boxed(stream: impl Read + Send + 'static) -> Box<dyn Read + Send> {
 fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line).into_owned();
-        // The copy is for reading afterwards; the test does without.
+        // The copy is for reading afterwards; the test works without it.
         let _ = writeln!(copy, "{line}");
         shared.lock().lines.push(line);
         shared.changed.notify_all();

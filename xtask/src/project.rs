@@ -1,5 +1,4 @@
-//! Where things are, and how other programs are called.
-//! Not here: what is built from them (app, sdk).
+//! Paths of the project, and helpers to call other programs. Not here: building (app, sdk).
 
 use std::env;
 use std::ffi::OsStr;
@@ -10,16 +9,16 @@ use anyhow::{Context, Result, bail};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
-    // Two variables, since a built xtask may be started without cargo.
+    // Both variables, as a built xtask may be started without cargo.
     let manifest_dir = env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
     let xtask = PathBuf::from(manifest_dir);
     xtask.parent().map_or(xtask.clone(), Path::to_path_buf)
 }
 
-/// Where cargo puts what it builds; ours goes beside it.
+/// Cargo's target directory; our own output goes next to cargo's.
 pub fn target_dir() -> PathBuf {
     match env::var_os("CARGO_TARGET_DIR") {
-        // Relative to where cargo was called, which is where we are.
+        // Relative to where cargo was called, which is the current directory.
         Some(dir) => std::path::absolute(&dir).unwrap_or(dir.into()),
         None => root().join("target"),
     }
@@ -32,11 +31,11 @@ pub fn cargo() -> Command {
     command
 }
 
-/// cargo of the nightly toolchain, which alone has the compiler's sanitizers.
+/// cargo of the nightly toolchain, the only one with sanitizers.
 pub fn nightly() -> Result<Command> {
     let command = || {
         let mut command = Command::new("cargo");
-        // Set by the cargo that started us, and meant for its own toolchain.
+        // Set by the cargo that started us, for its own toolchain.
         command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
         command.current_dir(root()).arg("+nightly");
         command
@@ -48,7 +47,7 @@ pub fn nightly() -> Result<Command> {
     Ok(command())
 }
 
-/// Run a program to its end; an exit status other than 0 is an error that shows the command.
+/// Runs a program to its end; fails with the command on a non-zero exit status.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
     if !status.success() {
@@ -57,7 +56,7 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// A command as one would type it.
+/// A command as typed in a shell.
 pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(quoted).collect::<Vec<_>>().join(" ")
@@ -72,13 +71,14 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// Whether a program of this name is in the path (or in the directories where administration programs live).
+/// Whether a program is in the path, or in the directories of administration programs.
 pub fn has_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).any(|dir| dir.join(name).is_file())
 }
 
-/// Write a file only when that changes it, so that what depends on it by its time stays valid.
+/// Writes a file only if its content changes, so that whatever depends on its modification time
+/// stays valid.
 pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());

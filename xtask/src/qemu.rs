@@ -1,5 +1,6 @@
-//! `cargo xtask qemu`: the shipped archives, linked by the platforms' own compilers with a Mongoose OS in memory (qemu/), run on emulated
-//! chips and on this machine. What they are put through: qemu/scenarios.c.
+//! `cargo xtask qemu`: runs the shipped archives, linked by the platforms' own compilers with the
+//! minimal Mongoose OS in qemu/, on emulated chips and on this machine. The scenarios are in
+//! qemu/scenarios.c.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,21 +15,21 @@ use crate::setup::{self, Package};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this machine; more than once for several
+    /// Only this machine; can be repeated
     #[arg(long, value_name = "NAME")]
     machine: Vec<String>,
 }
 
 struct Machine {
     target: &'static Target,
-    /// In qemu/, with the start-up code and the linker script; none for this machine.
+    /// Directory in qemu/ with start-up code and linker script; `None` for this machine.
     dir: Option<&'static str>,
-    /// The emulator and its arguments, to which the program is added.
+    /// The emulator with its arguments, to which the program is appended.
     emulator: &'static [&'static str],
     packages: &'static [Package],
 }
 
-/// Cortex-M with FPU, and without.
+/// Cortex-M with and without FPU.
 const AN386: &[&str] = &["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 const AN385: &[&str] = &["qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 const VIRT: &[&str] = &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"];
@@ -47,50 +48,49 @@ const MACHINES: [Machine; 7] = [
     Machine { target: &LX106, dir: Some("lx106"), emulator: SIM, packages: OTHERS },
 ];
 
-/// For all scenarios on one machine.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// Time limit for all scenarios on one machine.
+const TIME_LIMIT: Duration = Duration::from_secs(180);
 
 pub fn run(args: Args) -> Result<()> {
     let wanted = |machine: &&Machine| args.machine.is_empty() || args.machine.iter().any(|name| name == machine.target.name);
     ensure!(
         args.machine.iter().all(|name| MACHINES.iter().any(|machine| machine.target.name == name)),
-        "the machines are {}",
+        "unknown machine; machines: {}",
         MACHINES.map(|machine| machine.target.name).join(", ")
     );
     let mut failed = Vec::new();
     for machine in MACHINES.iter().filter(wanted) {
         ensure_emulator(machine)?;
-        let program = machine.build().with_context(|| format!("{}: no program", machine.target.name))?;
+        let program = machine.build().with_context(|| format!("cannot build the program for {}", machine.target.name))?;
         println!("{}:", machine.target.name);
         if let Err(error) = machine.run(&program) {
             println!("  {error:#}");
             failed.push(machine.target.name);
         }
     }
-    ensure!(failed.is_empty(), "not as it should be on {}", failed.join(", "));
+    ensure!(failed.is_empty(), "failed on {}", failed.join(", "));
     Ok(())
 }
 
-/// Debian's emulators cannot be installed beside qemu-utils from its backports.
+/// Debian's emulators conflict with qemu-utils from backports.
 fn ensure_emulator(machine: &Machine) -> Result<()> {
     let missing = machine.emulator.first().is_some_and(|emulator| !project::has_program(emulator));
     let version = Command::new("dpkg-query").args(["-W", "-f=${Version}", "qemu-utils"]).output();
     if missing && version.is_ok_and(|version| String::from_utf8_lossy(&version.stdout).contains("~bpo")) {
-        // To apt-get, a minus behind the name means that it is to go.
+        // For apt-get, a trailing minus means removal.
         let gone = setup::installed("qemu-utils-");
-        return setup::ensure(&[machine.packages, &[gone]].concat())
-            .context("qemu-utils from backports stands in the way of the emulators");
+        return setup::ensure(&[machine.packages, &[gone]].concat()).context("qemu-utils from backports conflicts with the emulators");
     }
     setup::ensure(machine.packages)
 }
 
-/// What a program of these sources prints, on the machine for `target`.
+/// Runs a program of these sources on the machine for `target` and returns its output.
 pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> {
     let machine = MACHINES.iter().find(|machine| machine.target.name == target.name).context("there is a machine for the target")?;
     ensure_emulator(machine)?;
     let program = Harness { name, machine: machine.dir, sources, own_heap: true, names: false }.build(target)?;
     let output = machine.command(&program).stdin(Stdio::null()).output().context("cannot start the machine")?;
-    // Semihosting writes to the one or the other.
+    // Semihosting writes to either stream.
     let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
     ensure!(output.status.success(), "{name} on {}: {}\n{text}", target.name, output.status);
     Ok(text)
@@ -113,7 +113,7 @@ impl Machine {
         }
     }
 
-    /// Runs the program; what it prints is shown as it comes.
+    /// Runs the program and shows its output as it comes.
     fn run(&self, program: &Path) -> Result<()> {
         let mut command = self.command(program);
         let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
@@ -122,10 +122,10 @@ impl Machine {
             if let Some(status) = child.try_wait()? {
                 break status;
             }
-            if start.elapsed() > PATIENCE {
+            if start.elapsed() > TIME_LIMIT {
                 child.kill()?;
                 child.wait()?;
-                bail!("no end after {} s", PATIENCE.as_secs());
+                bail!("still running after {} s", TIME_LIMIT.as_secs());
             }
             std::thread::sleep(Duration::from_millis(20));
         };

@@ -1,4 +1,5 @@
-//! `cargo xtask run`: build a Mongoose OS app and become it. Building is app's; what the app takes for options is the host's.
+//! `cargo xtask run`: builds a Mongoose OS app and replaces itself with it. Building is in app; the
+//! host parses the app's options.
 
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,15 +11,16 @@ use crate::{app, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Build the host and the library optimised
+    /// Build host and library with optimisation
     #[arg(long)]
     release: bool,
-    /// Build only
+    /// Only build; print the program's path
     #[arg(long)]
     build_only: bool,
-    /// The app's directory, where its mos.yml is
+    /// The app's directory, with its mos.yml
     app_dir: PathBuf,
-    /// For the app: --conf FILE.json and --set KEY=VALUE, any number of times, --pcap FILE, --trace; -- before them may be left out
+    /// Options of the app: --conf FILE.json and --set KEY=VALUE (both can be repeated), --pcap
+    /// FILE, --trace; the -- before them is optional
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     app_args: Vec<String>,
 }
@@ -33,15 +35,15 @@ pub fn run(args: Args) -> Result<()> {
     eprintln!("running {} in {}", built.program.display(), built.files.display());
     let mut command = Command::new(&built.program);
     command.args(app_args(&args.app_args)?).current_dir(&built.files);
-    // The app takes this process's place, so that signals and the exit status are its own.
+    // exec, so that signals and the exit status are the app's own.
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start {}", built.program.display()))
 }
 
-/// Options that a file's name follows.
+/// Options that take a file name.
 const FILES: [&str; 2] = ["--conf", "--pcap"];
 
-/// What the app is given: without any `--`, and with files found from where the user is.
+/// The app's arguments: without `--`, and with file names made absolute.
 fn app_args(args: &[String]) -> Result<Vec<String>> {
     let mut out = Vec::new();
     let mut args = args.iter().filter(|arg| *arg != "--");
@@ -63,7 +65,7 @@ fn app_args(args: &[String]) -> Result<Vec<String>> {
 
 fn absolute(option: &str, file: &str) -> Result<String> {
     let path = std::path::absolute(Path::new(file)).with_context(|| format!("{option} {file:?}"))?;
-    path.into_os_string().into_string().ok().with_context(|| format!("{option} {file}: the name is not in UTF-8"))
+    path.into_os_string().into_string().ok().with_context(|| format!("{option} {file}: the name is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn files_are_found_from_where_the_user_is_and_dashes_between_options_are_dropped() {
+    fn file_names_become_absolute_and_dashes_between_options_are_dropped() {
         let given = ["--", "--conf", "/a.json", "--", "--set", "mqtt.server=b:1", "--conf=/c.json"];
         let args = app_args(&given.map(String::from)).unwrap();
         assert_eq!(args, ["--conf", "/a.json", "--set", "mqtt.server=b:1", "--conf=/c.json"]);

@@ -1,4 +1,4 @@
-//! `cargo xtask sdk`: headers and libraries for compiling an app by hand, with one line of cc.
+//! `cargo xtask sdk`: headers and libraries to build an app with a single call of cc.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use crate::{project, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Build the host and the library optimised
+    /// Build host and library with optimisation
     #[arg(long)]
     release: bool,
 }
@@ -23,36 +23,37 @@ pub fn run(args: Args) -> Result<()> {
 
     let sdk = project::target_dir().join("sdk");
     let (include, lib) = (sdk.join("include"), sdk.join("lib"));
-    // From scratch, so that a header that is gone is gone here too.
+    // Start from scratch, so that removed headers disappear here too.
     for dir in [&include, &lib] {
         if dir.exists() {
             std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
         std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     }
-    // The last to be searched is copied first, so that the order stays what it is in a build.
+    // Copy the last in search order first, so that earlier ones overwrite it.
     for dir in plan.includes.iter().rev() {
         copy_headers(dir, &include)?;
     }
     copy_headers(&host.tls.join("include"), &include)?;
-    // That of mbedTLS itself describes another build of it.
+    // mbedTLS' own config.h describes a different build.
     std::fs::copy(host.tls.join("config.h"), include.join("mbedtls/config.h")).context("cannot copy mbedTLS's config.h")?;
     std::fs::copy(&host.archive, lib.join("libmgos_host.a")).context("cannot copy libmgos_host.a")?;
 
-    // One object of everything that libmgos_host.a asks of an app: the linker then takes it whole when it looks for
-    // main, and whatever the host needs of it later is there. That is what makes the short command line work.
+    // A single object references everything that libmgos_host.a needs of an app: the linker pulls
+    // it in when it resolves main, and with it all that the host needs later. This keeps the
+    // command line short.
     let whole = plan.dir.join("mgos_mqtt.o");
     project::run(Command::new("cc").args(["-r", "-nostdlib", "-o"]).arg(&whole).args(&objects))?;
     let archive = lib.join("libmgos_mqtt.a");
     project::run(Command::new("ar").arg("rcs").arg(&archive).arg(&whole))?;
 
     let sdk = sdk.display();
-    println!("{sdk}: the headers in include, the libraries in lib. An app that defines mgos_app_init():");
+    println!("{sdk}: headers are in include, libraries in lib. To build an app that defines mgos_app_init():");
     println!("  cc app.c -I{sdk}/include -L{sdk}/lib -lmgos_mqtt -lmgos_host -lpthread -ldl -lm -o app");
     Ok(())
 }
 
-/// Copy a directory's headers, and those below it.
+/// Copies a directory's headers recursively.
 fn copy_headers(from: &Path, to: &Path) -> Result<()> {
     let entries = std::fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
     std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_of_cc_makes_a_program_of_an_app() {
+    fn a_single_call_of_cc_builds_an_app() {
         run(Args { release: false }).unwrap();
         let sdk = project::target_dir().join("sdk");
         let dir = tempfile::tempdir().unwrap();

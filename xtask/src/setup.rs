@@ -1,4 +1,4 @@
-//! Other programs that commands need: looked for, and installed when missing, as far as that is possible here.
+//! External programs that commands need: checked, and installed if missing where possible.
 
 use std::{
     env, fs,
@@ -10,42 +10,43 @@ use anyhow::{Result, bail};
 
 use crate::project;
 
-/// A Debian package, and how to see that it is there.
+/// A Debian package, and how to tell that it is installed.
 #[derive(Clone, Copy)]
 pub struct Package {
     pub name: &'static str,
     pub sign: Sign,
 }
 
-/// What a package's presence is known by.
+/// How to detect a package.
 #[derive(Clone, Copy)]
 pub enum Sign {
-    /// A program in the path.
+    /// By a program in the path.
     Program(&'static str),
-    /// Nothing but the package manager's word: for libraries.
+    /// By asking the package manager: for libraries.
     Installed,
-    /// The library for reading C headers, wherever a system puts it.
+    /// libclang, wherever the system has it.
     LibClang,
 }
 
-/// A package that is known by a program.
+/// A package detected by a program.
 pub const fn program(name: &'static str, program: &'static str) -> Package {
     Package { name, sign: Sign::Program(program) }
 }
 
-/// A package that is known by nothing but the package manager.
+/// A package detected by the package manager.
 pub const fn installed(name: &'static str) -> Package {
     Package { name, sign: Sign::Installed }
 }
 
-/// What building an app takes beside Rust: the host's TLS library is built with CMake, and its headers are read by libclang.
+/// What building an app needs besides Rust: the host's TLS library is built with CMake, and its
+/// headers are parsed by libclang.
 pub const COMPILERS: &[Package] =
     &[program("gcc", "cc"), program("g++", "c++"), program("cmake", "cmake"), Package { name: "libclang-dev", sign: Sign::LibClang }];
 
-/// What the host's tests take beside that.
+/// What the host's tests need in addition.
 pub const TEST_TOOLS: &[Package] = &[program("openssl", "openssl"), program("valgrind", "valgrind"), program("nodejs", "node")];
 
-/// Make sure that the packages are there; install what is missing, or say how.
+/// Makes sure that the packages are installed; installs missing ones, or says how.
 pub fn ensure(packages: &[Package]) -> Result<()> {
     let missing: Vec<&str> = packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
     if missing.is_empty() {
@@ -53,10 +54,10 @@ pub fn ensure(packages: &[Package]) -> Result<()> {
     }
     let list = missing.join(" ");
     if !project::has_program("apt-get") {
-        bail!("missing: {list} (names of Debian packages); install them with this system's package manager");
+        bail!("missing: {list} (names of Debian packages); install them with your package manager");
     }
     let root = is_root();
-    if !root && !sudo_asks_nothing() {
+    if !root && !sudo_does_not_prompt() {
         bail!("missing: {list}; install them with: sudo apt-get update && sudo apt-get install -y {list}");
     }
     eprintln!("installing {list}");
@@ -79,7 +80,7 @@ impl Package {
     }
 }
 
-/// Where libraries are: those of the system, and of each LLVM that is installed beside them.
+/// Library directories: the system's, and those of each LLVM installed next to it.
 fn lib_folders() -> impl Iterator<Item = PathBuf> {
     let inside = |folder: &str, tail: &'static str| {
         let entries = fs::read_dir(folder).into_iter().flatten().flatten();
@@ -94,7 +95,7 @@ fn apt_get(root: bool, args: &[&str]) -> Result<()> {
     if !root {
         command.args(["-n", "apt-get"]);
     }
-    // Its output would drown what the user waits for; errors still show.
+    // Hides the package manager's progress; errors are still shown.
     project::run(command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null()))
 }
 
@@ -102,7 +103,7 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
-fn sudo_asks_nothing() -> bool {
+fn sudo_does_not_prompt() -> bool {
     let sudo = Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
     sudo.is_ok_and(|status| status.success())
 }

@@ -1,5 +1,6 @@
-//! `cargo xtask size`: how much flash the library takes, beside the original's figures; and that nothing is in it that must not be.
-//! Counted are text and read-only data of the archive and the shim, linked with --gc-sections; not the app, nor what the platform provides.
+//! `cargo xtask size`: measures the library's flash use, compares it with the original's, and
+//! checks that nothing unwanted is included. Counts text and read-only data of archive and shim,
+//! linked with --gc-sections, without the app and the platform.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -19,7 +20,7 @@ pub struct Args {
     symbols: bool,
 }
 
-/// The heading of the committed table.
+/// Heading of the committed table.
 pub const SECTION: &str = "Flash";
 
 /// The functions that a typical app calls.
@@ -33,7 +34,7 @@ const TYPICAL: [&str; 7] = [
     "mgos_mqtt_ev",
 ];
 
-/// What is measured for each target.
+/// What is measured per target.
 const VARIANTS: [(&str, bool, Shim); 5] = [
     ("whole public API", false, Shim::Whole),
     ("whole public API, no log", false, Shim::WithoutLogs),
@@ -50,7 +51,7 @@ pub fn run(args: Args) -> Result<()> {
         let bad = target.symbols(&archive)?;
         let bad = forbidden(&bad);
         if !bad.is_empty() {
-            bail!("the archive for {} holds what firmware must not: {}", target.name, bad.join(", "));
+            bail!("the archive for {} contains symbols that firmware must not have: {}", target.name, bad.join(", "));
         }
         let mut most_ram = 0;
         for (what, typical, shim) in VARIANTS {
@@ -67,12 +68,12 @@ pub fn run(args: Args) -> Result<()> {
     if args.symbols {
         largest(&CORTEX_M4F, &public_api()?)?;
     }
-    // Only JSON goes where JSON is asked for.
+    // With --json, stdout has only JSON.
     eprint!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
     figures::report(&[(SECTION, measured)], &args.options)
 }
 
-/// Flash and RAM of what is linked.
+/// Flash and RAM of the linked program.
 fn sum(target: &Target, program: &Path) -> Result<(u64, u64)> {
     let (mut flash, mut ram) = (0, 0);
     for (name, size) in target.sections(program)? {
@@ -85,16 +86,16 @@ fn sum(target: &Target, program: &Path) -> Result<(u64, u64)> {
     Ok((flash, ram))
 }
 
-/// Bytes of flash that came from the archive, by the linker's map.
+/// Bytes of flash that come from the archive, by the linker's map.
 fn core_part(map: &str) -> Result<u64> {
-    // What was thrown away is listed before.
+    // Discarded sections are listed first.
     let placed = map.split_once("Linker script and memory map").map_or("", |(_, placed)| placed);
     let mut sum = 0;
     let mut section = "";
     for line in placed.lines() {
         let indented = line.starts_with(' ');
         let mut words = line.split_whitespace();
-        // A long name has a line of its own before that with address, size and file.
+        // A long name has its own line; address, size and file follow on the next.
         if indented && line.trim_start().starts_with('.') {
             section = words.next().unwrap_or_default();
         } else if !line.starts_with("                0x") {
@@ -110,7 +111,8 @@ fn core_part(map: &str) -> Result<u64> {
     Ok(sum)
 }
 
-/// Prints the largest symbols of what is linked. The archive itself has no names for what is not exported.
+/// Prints the largest symbols of the linked program. The archive has no names for symbols that are
+/// not exported.
 fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
     let program = target.link(&target.object_with_names()?, roots, Shim::Whole)?;
     let listing =
@@ -128,7 +130,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_the_map_only_what_is_placed_in_flash_and_comes_from_the_archive_counts() {
+    fn only_flash_sections_from_the_archive_count_in_the_map() {
         let map = " .text.gone    0x00 0x100 libmgos_mqtt.a(core.o)\n\nLinker script and memory map\n\n\
                    .text           0x8000      0x60\n .text.short    0x8000       0x10 x/libmgos_mqtt.a(core.o)\n\
                    \x20                0x8000                short\n \

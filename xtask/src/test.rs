@@ -1,4 +1,4 @@
-//! `cargo xtask test`: all tests, those that fail soonest first. What each step tests is its own to say.
+//! `cargo xtask test`: runs all tests, ordered to fail early. Each step is a cargo command.
 
 use std::time::Instant;
 
@@ -9,19 +9,20 @@ use crate::{project, setup};
 #[derive(clap::Args)]
 pub struct Args {}
 
-/// CI has the other one, too.
-const LIGHT: &[&str] = &["xtask", "interop", "--broker", "mosquitto", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"];
+/// CI also runs RabbitMQ.
+const FAST_BROKERS: &[&str] =
+    &["xtask", "interop", "--broker", "mosquitto", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"];
 
-/// What is run, each a cargo command.
+/// Description and cargo command of each step.
 pub const STEPS: [(&str, &[&str]); 4] = [
-    ("unit tests, simulations, tests of the host and of xtask", &["test", "--workspace"]),
+    ("unit tests and simulations, including host and xtask", &["test", "--workspace"]),
     ("breaking the rule of src/ffi does not compile", &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"]),
-    ("compatibility with the original, against a scripted broker", &["xtask", "c-test"]),
-    ("whole apps against real brokers, but for RabbitMQ, which takes long to start", LIGHT),
+    ("compatibility suite against a scripted broker", &["xtask", "c-test"]),
+    ("end-to-end tests against real brokers, without RabbitMQ, which is slow to start", FAST_BROKERS),
 ];
 
 pub fn run(_: Args) -> Result<()> {
-    // Tests of the host compile C, and play TLS servers.
+    // The host's tests compile C and run TLS servers.
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     let mut times = Vec::new();

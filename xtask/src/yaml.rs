@@ -1,4 +1,4 @@
-//! YAML as a plain tree that knows its line numbers. The only place that knows the YAML crate.
+//! YAML as a plain tree with line numbers. The only module that uses the YAML crate.
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -6,7 +6,7 @@ use std::rc::Rc;
 use anyhow::{Context, Result, anyhow};
 use saphyr::{LoadableYamlNode, MarkedYamlOwned, ScalarOwned, YamlDataOwned};
 
-/// Where in which file something was written, for messages.
+/// File and line of a value, for messages.
 #[derive(Clone, Debug)]
 pub struct Place {
     file: Rc<PathBuf>,
@@ -19,7 +19,7 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// A value and where it stands.
+/// A value and its position.
 #[derive(Clone, Debug)]
 pub struct Node {
     pub place: Place,
@@ -37,7 +37,7 @@ pub enum Value {
     Map(Vec<(String, Node)>),
 }
 
-// Two values are the same wherever they stand.
+// Equality ignores the position.
 impl PartialEq for Node {
     fn eq(&self, other: &Self) -> bool {
         self.value == other.value
@@ -45,7 +45,7 @@ impl PartialEq for Node {
 }
 
 impl Value {
-    /// What kind of thing this is, for messages.
+    /// The kind of the value, for messages.
     pub fn kind(&self) -> &'static str {
         match self {
             Value::Null => "nothing",
@@ -67,7 +67,7 @@ impl Node {
         }
     }
 
-    /// A scalar as text, as a build variable or a macro takes it.
+    /// A scalar as text, for build variables and macros.
     pub fn text(&self) -> Option<String> {
         match &self.value {
             Value::Str(s) => Some(s.clone()),
@@ -86,7 +86,7 @@ pub fn load(path: &Path) -> Result<Node> {
     parse(&text, path)
 }
 
-/// The first document of a YAML text; `name` stands for the file in messages.
+/// The first document of a YAML text; `name` is the file name in messages.
 pub fn parse(text: &str, name: &Path) -> Result<Node> {
     let file = Rc::new(name.to_path_buf());
     let documents = MarkedYamlOwned::load_from_str(text).map_err(|e| anyhow!("{}: {e}", name.display()))?;

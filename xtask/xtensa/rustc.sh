@@ -1,6 +1,6 @@
 #!/bin/sh
-# Stands between cargo and rustc: without these two settings compiler_builtins leaves out its functions for numbers of 16 and 128 bits,
-# which the Xtensa back end cannot compile. Nothing uses them.
+# Wraps rustc for cargo: these two settings make compiler_builtins omit its 16-bit and 128-bit
+# functions, which the Xtensa back end cannot compile and nothing uses.
 compiler=$1
 shift
 for word; do

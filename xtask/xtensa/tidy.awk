@@ -1,9 +1,11 @@
-# Says shorter what LLVM-Xtensa says at length.
+# Shortens verbose LLVM-Xtensa assembly.
 #
-# Calls: functions are called by name where their address is loaded and then called. The assembler makes the same of it (--longcalls), but tells the linker, which
-# then calls directly whatever is near enough. An address that is used otherwise as well, or past a branch, is left alone.
+# Calls: where a function's address is loaded and then called, call it by name. The assembler
+# expands that again (--longcalls), but tells the linker, which relaxes calls to near functions. An
+# address that is also used otherwise, or past a branch, is left alone.
 #
-# The stack pointer: where a function begins and before it returns, nothing is in a8, by way of which it is moved.
+# The stack pointer: at function entry and before a return a8 holds nothing of value, and it is the
+# register through which the stack pointer is moved.
 { line[NR] = $0 }
 $1 == ".literal" { name = $2; sub(/,$/, "", name); value[name] = $3; place[name] = NR }
 $1 == "l32r" { used[$3]++ }
@@ -13,7 +15,7 @@ END {
     if (word[1] != "l32r" || value[word[3]] !~ /^[A-Za-z_]/) continue
     register = word[2]
     sub(/,$/, "", register)
-    # The others outlive a call.
+    # The other registers survive a call.
     if (register !~ /^a([2-9]|10|11)$/) continue
     for (j = i + 1; j <= NR; j++) {
       split(line[j], next_word)

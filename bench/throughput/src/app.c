@@ -1,4 +1,5 @@
-/* Our client: an app, which takes broker, QoS and number of messages from its configuration. What it does is in echo.h. */
+/* Our client: an app that takes broker, QoS and number of messages from its configuration. See
+ * echo.h. */
 
 #include "mgos.h"
 #include "mgos_mqtt.h"

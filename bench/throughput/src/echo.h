@@ -1,6 +1,6 @@
 /*
- * What the three clients have in common: each subscribes to the topic that it publishes to, keeps a few messages on their way, and is done
- * when all have come back.
+ * Common part of the three clients: each subscribes to the topic that it publishes to, keeps a few
+ * messages in flight, and stops when all have come back.
  */
 
 #ifndef ECHO_H
@@ -28,7 +28,7 @@ static double echo_now(void) {
   return (double) t.tv_sec + (double) t.tv_nsec / 1e9;
 }
 
-/* To be called at first: publishes what may be on its way. */
+/* Called first: publishes as many messages as may be in flight. */
 static void echo_begin(bool (*publish)(void)) {
   echo.begun = echo_now();
   while (echo.published < AT_ONCE && echo.published < echo.messages) {
@@ -37,7 +37,8 @@ static void echo_begin(bool (*publish)(void)) {
   }
 }
 
-/* To be called with each message that has come back; true if it was the last. Prints messages per second and the most memory, KiB. */
+/* Called for each message that has come back; true if it was the last. Prints messages per second
+ * and peak memory in KiB. */
 static bool echo_received(bool (*publish)(void)) {
   struct rusage usage;
   if (++echo.received < echo.messages) {

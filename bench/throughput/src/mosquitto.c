@@ -1,4 +1,4 @@
-/* The client with libmosquitto. Arguments: port, QoS, messages. What it does is in echo.h. */
+/* The client using libmosquitto. Arguments: port, QoS, messages. See echo.h. */
 
 #include <mosquitto.h>
 

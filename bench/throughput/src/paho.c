@@ -1,4 +1,5 @@
-/* The client with paho-mqtt-c. Arguments: port, QoS, messages. Callbacks come from threads of the library's, one after the other. */
+/* The client using paho-mqtt-c. Arguments: port, QoS, messages. The library calls back from its own
+ * threads, one at a time. */
 
 #include <MQTTAsync.h>
 #include <netinet/in.h>
@@ -11,8 +12,8 @@
 
 static MQTTAsync s_client;
 
-/* Called by the library. It has no option to send without delay, which the other two clients have on: with the delay an exchange of
- * acknowledgements takes 40 ms. */
+/* Called by the library. It has no option for TCP_NODELAY, which the other two clients use: without
+ * it an acknowledgement takes 40 ms. */
 int socket(int domain, int type, int protocol) {
   int fd = (int) syscall(SYS_socket, domain, type, protocol), on = 1;
   if (fd >= 0) setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
@@ -45,7 +46,7 @@ static int on_message(void *arg, char *topic, int topic_len, MQTTAsync_message *
   (void) arg, (void) topic_len;
   MQTTAsync_freeMessage(&message);
   MQTTAsync_free(topic);
-  /* Other threads are at work still. */
+  /* Other threads are still running. */
   if (echo_received(publish)) _exit(0);
   return 1;
 }

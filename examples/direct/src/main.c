@@ -1,9 +1,10 @@
 /*
- * direct: the style of many older apps. One handler on the library's connection gets every MQTT event; subscribing,
- * publishing and acknowledging are Mongoose's own calls on that connection, past the library.
+ * direct: the style of many older apps, which call Mongoose's MQTT functions directly. One handler
+ * on the library's connection gets every MQTT event; subscribing, publishing and acknowledging use
+ * Mongoose's functions on that connection.
  *
- * Such an app has duties that the library otherwise has: it subscribes again after each CONNACK, and it acknowledges
- * what it receives. What it publishes while there is no connection is lost.
+ * Such an app must do itself what the library otherwise does: subscribe again after each CONNACK,
+ * and acknowledge received messages. Messages published without a connection are lost.
  *
  *   mqtt.sub   in    {"gpio": {"pin": 2, "state": 1}} sets a pin, {"gpio": {"pin": 2}} reads it
  *   mqtt.pub   out   {"pin": 2, "state": 1}, or {"error": "..."}

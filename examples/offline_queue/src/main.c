@@ -1,18 +1,19 @@
 /*
  * offline_queue: a reading at QoS 1 every readings.interval milliseconds, connected or not.
  *
- * While there is no broker the library keeps the newest mqtt.max_queue_length messages, in memory: a reboot loses them. A
- * further one takes the place of the oldest, so an app that must know which are lost counts along, as this one does:
- * it notes the packet id of each reading until the broker has acknowledged it.
+ * While the broker is down the library keeps the newest mqtt.max_queue_length messages, in memory:
+ * a reboot loses them. A further one displaces the oldest, so an app that must know which ones are
+ * lost has to keep track, as this one does: it records the packet ID of each reading until the
+ * broker has acknowledged it.
  *
  * On this machine: cargo xtask run examples/offline_queue -- --set mqtt.server=localhost:1883
- * Stop the broker for 15 seconds: the queue fills, readings are given up. Start it: those that are left arrive.
+ * Stop the broker for 15 seconds: the queue fills, readings are dropped. Start it: the rest arrives.
  */
 
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
-/* The readings on their way, the oldest first: as many as the library keeps. */
+/* Unacknowledged readings, the oldest first: as many as the library keeps. */
 static struct on_way {
   uint16_t id;
   unsigned int seq;
@@ -34,7 +35,7 @@ static void publish_reading(void *arg) {
   free(topic);
   (void) arg;
   if (id == 0) {
-    /* Neither sent nor kept: no memory, say. The log has the reason. */
+    /* Neither sent nor queued, for example without memory. The log has the reason. */
     LOG(LL_ERROR, ("reading %u is lost", seq));
     return;
   }

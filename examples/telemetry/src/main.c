@@ -6,9 +6,9 @@
  *   ID/command   in    {"cmd": "status", "id": 3}; also "pause", "resume", and "interval" with "ms"
  *   ID/answer    out   {"id": 3, "ok": true, "active": true, "interval": 1000, "next": 8}; QoS 1
  *
- * One reading follows another every telemetry.interval milliseconds, connected or not. What is taken while no
- * broker can be reached is kept at QoS 1 and 2, up to mqtt.max_queue_length, and lost at QoS 0. Which broker it is,
- * mqtt or its backup mqtt1, makes no difference here: the library goes from one to the other by itself.
+ * Takes a reading every telemetry.interval milliseconds, connected or not. Without a broker,
+ * readings are queued at QoS 1 and 2, up to mqtt.max_queue_length, and lost at QoS 0. The app does
+ * not care which broker it is, mqtt or its backup mqtt1: the library switches between them.
  *
  * On a device: mos build --platform esp32, with this project's mqtt in libs.
  * On this machine: cargo xtask run examples/telemetry -- --set mqtt.server=localhost:1883
@@ -22,14 +22,14 @@
 static mgos_timer_id s_timer = MGOS_INVALID_TIMER_ID;
 static unsigned int s_seq = 0; /* of the next reading */
 
-/* ID/what, to be free()d. */
+/* ID/what, to be freed with free(). */
 static char *topic_of(const char *what) {
   char *topic = NULL;
   mg_asprintf(&topic, 0, "%s/%s", mgos_sys_config_get_device_id(), what);
   return topic;
 }
 
-/* Stands for a sensor: a slow wave around 21 degrees. */
+/* Simulates a sensor: a slow wave around 21 degrees. */
 static double read_temperature(void) {
   return 21.0 + 2.5 * sin(mgos_uptime() / 20.0);
 }
@@ -40,7 +40,7 @@ static void publish_reading(void *arg) {
   double temp = read_temperature();
   char *topic = topic_of("reading");
   uint16_t id = mgos_mqtt_pubf(topic, qos, false /* retain */, "{seq: %u, qos: %d, temp: %.2lf}", seq, qos, temp);
-  /* 0: neither sent nor kept. At QoS 1 and 2 that means a full queue, or no memory. */
+  /* 0: neither sent nor queued. At QoS 1 and 2 that means a full queue, or no memory. */
   LOG(LL_INFO, ("reading %u at QoS %d: %.2f%s", seq, qos, temp, (id == 0 ? ", dropped" : "")));
   free(topic);
   (void) arg;

@@ -1,10 +1,11 @@
 /*
- * tls: both sides show a certificate. All of it is configuration, see mos.yml; the code is that of any app.
+ * tls: TLS with certificates on both sides. That is only configuration, see mos.yml; the code is
+ * that of any app.
  *
- * One message, ID/hello, after each connection. What goes wrong in the handshake stands in the log, with its cause: a
- * certificate of another authority, another name, or out of date.
+ * Publishes one message, ID/hello, after each connection. The log says why a handshake failed: a
+ * certificate from another CA, for another name, or expired.
  *
- * How to make certificates for a try, and how to run it: README.md.
+ * README.md explains how to make test certificates, and how to run it.
  */
 
 #include "mgos.h"

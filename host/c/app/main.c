@@ -1,6 +1,6 @@
 /*
- * main() of every app on the host, and the two functions that an app may leave
- * out. Compiled with the app, so that the app's own take their place.
+ * main() of every app on the host, and defaults for the two functions that an app may omit.
+ * Compiled with the app, so that the app's own definitions win.
  */
 
 #include "mgos_app.h"

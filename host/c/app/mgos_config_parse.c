@@ -1,6 +1,6 @@
 /*
- * Laying JSON over a config struct, by its schema table.
- * Not here: the way back, and everything else that walks a table (mgos_config_util.c).
+ * Parses JSON into a config struct by its schema table. Not here: the reverse, and other functions
+ * on schema tables (mgos_config_util.c).
  */
 
 #include "mgos_config_util.h"
@@ -21,7 +21,7 @@ struct parse_state {
   const struct mgos_conf_entry *schema;
   const char *acl;
   char *cfg;
-  char *problem; /* of the first value that cannot be taken; from malloc */
+  char *problem; /* the first invalid value; from malloc */
 };
 
 /* Numbers end where the token does; 0x is allowed, as on a device. */
@@ -120,7 +120,7 @@ static void on_value(void *arg, const char *name, size_t name_len, const char *p
 bool mgos_conf_parse_sub_msg(const struct mg_str json, const struct mgos_conf_entry *sub_schema, const char *acl,
                              void *cfg, char **msg) {
   struct parse_state st;
-  /* The JSON may change the very string that `acl` is. */
+  /* The JSON may change the string that `acl` points to. */
   char *acl_copy = (acl != NULL ? strdup(acl) : NULL);
   int len;
   memset(&st, 0, sizeof(st));

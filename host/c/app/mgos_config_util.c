@@ -1,6 +1,7 @@
 /*
- * What can be done with a config struct by its schema table: copying, freeing, writing as JSON, single values.
- * Not here: reading JSON (mgos_config_parse.c), the running config and its file (mgos_sys_config.c).
+ * Operations on a config struct by its schema table: copying, freeing, writing as JSON, single
+ * values. Not here: reading JSON (mgos_config_parse.c), the running config and its file
+ * (mgos_sys_config.c).
  */
 
 #include "mgos_config_util.h"
@@ -75,7 +76,7 @@ bool mgos_conf_copy_str(const char *s, const char **copy) {
 void mgos_conf_set_str(const char **vp, const char *v) {
   const char *copy = NULL;
   if (*vp == v) return;
-  /* `v` may be inside the old string. */
+  /* `v` may point into the old string. */
   mgos_conf_copy_str(v, &copy);
   mgos_conf_free_str(vp);
   *vp = copy;
@@ -103,7 +104,7 @@ bool mgos_conf_copy(const struct mgos_conf_entry *schema, const void *src, void 
         memcpy(to, from, sizeof(double));
         break;
       case CONF_TYPE_STRING:
-        /* What is in dst is not ours to free: it may never have been set. */
+        /* Do not free what is in dst: it may be uninitialised. */
         *(const char **) to = NULL;
         ok = mgos_conf_copy_str(*(const char *const *) from, (const char **) to) && ok;
         break;
@@ -127,7 +128,7 @@ void mgos_conf_free(const struct mgos_conf_entry *schema, void *cfg) {
 struct emit_state {
   const char *cfg;
   const char *base;
-  size_t origin; /* of cfg and base, among the table's offsets */
+  size_t origin; /* of cfg and base, relative to the table's offsets */
   bool pretty;
   struct mbuf *out;
   mgos_conf_emit_cb_t cb;
@@ -240,7 +241,7 @@ static void to_file(struct mbuf *data, void *param) {
 
 bool mgos_conf_emit_f(const void *cfg, const void *base, const struct mgos_conf_entry *schema, bool pretty,
                       const char *fname) {
-  /* First beside it, then in its place: a full disk leaves the old file as it was. */
+  /* Write a new file, then rename it: a full disk leaves the old file intact. */
   char *tmp = NULL;
   bool ok = false;
   if (mg_asprintf(&tmp, 0, "%s.tmp", fname) > 0) {

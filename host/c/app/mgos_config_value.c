@@ -1,5 +1,5 @@
 /*
- * Single config values by their row or their path, and the '?' in strings.
+ * Single config values by row or path, and the '?' placeholders in strings.
  */
 
 #include "mgos_config_util.h"
@@ -71,7 +71,7 @@ bool mgos_config_get(const struct mg_str key, struct mg_str *value, const void *
       struct mbuf out;
       mbuf_init(&out, 0);
       mgos_conf_emit_cb(at(cfg, e), NULL, e, false, &out, NULL, NULL);
-      /* A NUL behind it that is not counted, as the others have. */
+      /* With a NUL that is not counted, as in the other cases. */
       mbuf_append(&out, "", 1);
       text = out.buf;
       len = (int) out.len - 1;
@@ -135,7 +135,7 @@ bool mgos_config_set(const struct mg_str key, const struct mg_str value, void *c
 void mgos_expand_placeholders(const struct mg_str src, struct mg_str *str) {
   size_t marks = 0, from = src.len;
   for (size_t i = 0; i < str->len; i++) marks += (str->p[i] == '?');
-  /* Bytes of an address are two digits each: an odd number of marks is something else. */
+  /* Bytes of an address are two digits each: an odd number of '?' is not a placeholder. */
   if (marks % 2 != 0) return;
   for (size_t i = str->len; i > 0 && from > 0; i--) {
     if (str->p[i - 1] == '?') ((char *) str->p)[i - 1] = src.p[--from];

@@ -1,6 +1,6 @@
 /*
- * The running configuration: taking effect after loading, changing at run time, saving to conf9.json.
- * Not here: reading --conf files and --set, which is the host's loader.
+ * The running configuration: applying it after loading, changing it at run time, saving to
+ * conf9.json. Not here: --conf files and --set, which the host's loader reads.
  */
 
 #include "mgos_sys_config.h"

@@ -1,5 +1,5 @@
-//! JSON files and KEY=VALUE settings, checked against the table and turned into values.
-//! Safe and without side effects but for reading the files.
+//! Reads JSON files and KEY=VALUE settings, validates them against the table and converts them to
+//! values. Safe code, no side effects besides reading files.
 
 use std::ffi::CString;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde_json::Value as Json;
 
 use super::table::{Entry, Kind, Table, Value};
 
-/// Collects values, and what is wrong.
+/// Collects values and errors.
 pub(super) struct Overlay<'a> {
     table: &'a Table,
     values: Vec<(&'a Entry, Value)>,
@@ -20,24 +20,24 @@ impl<'a> Overlay<'a> {
         Overlay { table, values: Vec::new(), problems: Vec::new() }
     }
 
-    /// The values in the order in which they were met, and the problems.
+    /// The values in order of appearance, and the errors.
     pub(super) fn finish(self) -> (Vec<(&'a Entry, Value)>, Vec<String>) {
         (self.values, self.problems)
     }
 
-    /// A file with a JSON object, nested as the keys are.
+    /// A file with a JSON object, nested like the keys.
     pub(super) fn file(&mut self, path: &Path) {
         let source = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => self.json(&source, &text),
-            Err(error) => self.problems.push(format!("{source}: cannot be read: {error}")),
+            Err(error) => self.problems.push(format!("{source}: cannot read: {error}")),
         }
     }
 
     fn json(&mut self, source: &str, text: &str) {
         match serde_json::from_str(text) {
             Ok(json @ Json::Object(_)) => self.object(source, "", json),
-            Ok(other) => self.problems.push(format!("{source}: must be a JSON object, and is {}", kind_of(&other))),
+            Ok(other) => self.problems.push(format!("{source}: expected a JSON object, got {}", kind_of(&other))),
             Err(error) => self.problems.push(format!("{source}: not valid JSON: {error}")),
         }
     }
@@ -61,7 +61,7 @@ impl<'a> Overlay<'a> {
         }
     }
 
-    /// `KEY=VALUE`: the value is text, read as the key's type asks.
+    /// `KEY=VALUE`: the text is converted to the key's type.
     pub(super) fn setting(&mut self, setting: &str) {
         let Some((key, text)) = setting.split_once('=') else {
             self.problems.push(format!("--set {setting}: expected KEY=VALUE"));
@@ -84,7 +84,7 @@ impl<'a> Overlay<'a> {
     }
 }
 
-/// What a kind expects, for messages.
+/// What a type expects, for messages.
 fn expected(kind: Kind) -> &'static str {
     match kind {
         Kind::Int => "an integer of 32 bits",
@@ -144,7 +144,7 @@ fn kind_of(json: &Json) -> &'static str {
     }
 }
 
-/// The key that a mistyped one was probably meant to be.
+/// The key that a misspelt one was probably meant to be.
 fn nearest<'a>(table: &'a Table, key: &str) -> Option<&'a str> {
     let likeness = |entry: &Entry| strsim::normalized_damerau_levenshtein(&entry.key, key);
     let best = table.entries().iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;

@@ -1,11 +1,11 @@
-//! The app's flat config table, and writing values into the C struct that it describes.
-//! The only unsafe part of the loader.
+//! The app's flat configuration table, and writing values into the C struct that it describes. The
+//! only unsafe part of the loader.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint, c_void};
 use std::fmt;
 use std::slice;
 
-/// A row as C declares it: struct mgos_host_conf_entry.
+/// A row in C: struct mgos_host_conf_entry.
 #[repr(C)]
 pub(super) struct RawEntry {
     pub key: *const c_char,
@@ -14,7 +14,7 @@ pub(super) struct RawEntry {
     pub default: *const c_char,
 }
 
-/// The type of a key, by the numbers of enum mgos_conf_type.
+/// The type of a key, numbered as in enum mgos_conf_type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Int,
@@ -46,7 +46,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// A value that fits its key.
+/// A value of the key's type.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Int(c_int),
@@ -57,24 +57,24 @@ pub(super) enum Value {
     Str(CString),
 }
 
-/// One key or section.
+/// A key or section.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub key: String,
     pub kind: Kind,
     offset: usize,
-    /// As text; None for a section.
+    /// As text; `None` for a section.
     pub default: Option<String>,
 }
 
-/// All keys of an app, and the struct that they are in.
+/// All keys of an app, and the struct that has their values.
 pub(super) struct Table {
     entries: Vec<Entry>,
     base: *mut c_void,
     set_str: SetStr,
 }
 
-/// mgos_conf_set_str(): it alone knows which strings may be freed.
+/// mgos_conf_set_str(): only it knows which strings must be freed.
 pub(super) type SetStr = unsafe extern "C" fn(*mut *const c_char, *const c_char);
 
 unsafe extern "C" {
@@ -87,8 +87,8 @@ unsafe extern "C" {
 impl Table {
     /// The table that this program was linked with.
     pub(super) fn of_app() -> Table {
-        // SAFETY: generated along with the app: an array of that many rows, whose strings are literals, and the struct
-        // that they describe.
+        // SAFETY: generated with the app: an array of this many rows, whose strings are literals,
+        // and the struct that they describe.
         unsafe {
             let rows = slice::from_raw_parts(&raw const mgos_host_conf_entries, mgos_host_conf_num_entries as usize);
             Table::new(rows, mgos_host_conf_base, mgos_conf_set_str)
@@ -96,11 +96,11 @@ impl Table {
     }
 
     /// # Safety
-    /// The rows' strings end in NUL, their offsets are those of fields of their type in the struct at `base`, which
-    /// outlives the table.
+    /// The rows' strings are NUL-terminated, their offsets are those of fields of their
+    /// type in the struct at `base`, which outlives the table.
     pub(super) unsafe fn new(rows: &[RawEntry], base: *mut c_void, set_str: SetStr) -> Table {
         let entries = rows.iter().filter_map(|row| {
-            // SAFETY: promised by the caller.
+            // SAFETY: the caller of `new` guarantees an array of rows with NUL-terminated strings.
             let text = |s: *const c_char| unsafe { CStr::from_ptr(s) }.to_string_lossy().into_owned();
             Some(Entry {
                 key: text(row.key),
@@ -120,9 +120,10 @@ impl Table {
         self.entries.iter().find(|entry| entry.key == key)
     }
 
-    /// Write a value into the struct. One of a type other than the key's is left out; `Entry::read*` makes none.
+    /// Writes a value into the struct. A value of the wrong type is ignored; `Entry::read*` makes
+    /// none.
     pub(super) fn store(&self, entry: &Entry, value: &Value) {
-        // SAFETY: by the contract of `new`, the field at this offset has the type that the entry's kind stands for.
+        // SAFETY: `new` requires that the field at this offset has the type of the entry's kind.
         unsafe {
             let field = self.base.cast::<u8>().add(entry.offset);
             match (entry.kind, value) {

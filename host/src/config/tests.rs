@@ -1,5 +1,5 @@
-//! The loader against a table and a struct as an app's build makes them.
-//! That builds do make them so: xtask/src/confgen.
+//! Tests the loader with a table and a struct like those of an app's build. Generating them is
+//! tested in xtask/src/confgen.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::mem::offset_of;
@@ -20,7 +20,7 @@ struct Config {
     gain: f32,
 }
 
-/// As mgos_conf_set_str(), but it forgets old strings.
+/// Like mgos_conf_set_str(), but leaks old strings.
 unsafe extern "C" fn set_str(field: *mut *const c_char, text: *const c_char) {
     // SAFETY: called by the table, with a field of the struct and a string that ends in NUL.
     unsafe { field.write(if *text == 0 { ptr::null() } else { CStr::from_ptr(text).to_owned().into_raw() }) };
@@ -37,7 +37,7 @@ const KEYS: [(&CStr, i32, usize, Option<&CStr>); 8] = [
     (c"gain", 6, offset_of!(Config, gain), Some(c"0.0")),
 ];
 
-/// Lay files and settings over an empty config. Ok(config), or the problems.
+/// Loads files and settings over an empty configuration. Returns the configuration, or the errors.
 fn load(files: &[&str], settings: &[&str]) -> Result<Config, Vec<String>> {
     let mut config = Config { id: ptr::null(), enable: 0, min: 0.0, keep_alive: 0, limit: 0, gain: 0.0 };
     let rows = KEYS.map(|(key, kind, offset, default)| RawEntry {
@@ -65,7 +65,7 @@ fn load(files: &[&str], settings: &[&str]) -> Result<Config, Vec<String>> {
 }
 
 fn id(config: &Config) -> Option<String> {
-    // SAFETY: NULL, or made by set_str, which gave it away.
+    // SAFETY: NULL, or allocated by set_str, which passed on the ownership.
     (!config.id.is_null()).then(|| unsafe { CString::from_raw(config.id.cast_mut()) }.into_string().unwrap())
 }
 
@@ -127,10 +127,10 @@ fn every_problem_is_reported_with_key_source_and_expected_type() {
 #[test]
 fn a_file_that_is_missing_or_not_a_json_object_is_reported_by_name() {
     assert_eq!(load(&["{\n  \"a\": }"], &[]).unwrap_err(), ["0.json: not valid JSON: expected value at line 2 column 8"]);
-    assert_eq!(load(&["[]"], &[]).unwrap_err(), ["0.json: must be a JSON object, and is an array"]);
-    // SAFETY: no rows, and nothing is stored.
+    assert_eq!(load(&["[]"], &[]).unwrap_err(), ["0.json: expected a JSON object, got an array"]);
+    // SAFETY: no rows, so nothing is stored.
     let table = unsafe { Table::new(&[], ptr::null_mut(), set_str) };
     let mut overlay = Overlay::new(&table);
     overlay.file(&PathBuf::from("/nonexistent/a.json"));
-    assert_eq!(overlay.finish().1, ["/nonexistent/a.json: cannot be read: No such file or directory (os error 2)"]);
+    assert_eq!(overlay.finish().1, ["/nonexistent/a.json: cannot read: No such file or directory (os error 2)"]);
 }

@@ -1,5 +1,5 @@
-//! What happens when the level at a pin changes: interrupt handlers, buttons with
-//! their debouncing; and what makes one change, blinking. No levels live here.
+//! Reactions to level changes: interrupt handlers, debounced buttons; and blinking, which changes
+//! levels. The levels themselves are in gpio.rs.
 
 use libc::{c_int, c_void, uintptr_t};
 
@@ -30,17 +30,17 @@ pub type IntHandler = Option<unsafe extern "C" fn(c_int, *mut c_void)>;
 pub(crate) struct Handlers {
     mode: c_int,
     enabled: bool,
-    /// Called from inside the change, not from the main loop.
+    /// Called immediately at the change, not from the main loop.
     isr: bool,
     cb: IntHandler,
     arg: SendPtr,
-    /// Changes that the handler was not called for yet.
+    /// Changes not reported to the handler yet.
     pending: u32,
     /// Milliseconds; 0 for a plain interrupt.
     debounce_ms: c_int,
-    /// Waiting whether a button stays as it is now.
+    /// Waiting for the button to settle.
     debouncing: uintptr_t,
-    /// The last level that a button's handler was called for.
+    /// The last level reported to a button's handler.
     reported: bool,
     blink: Option<Blink>,
 }
@@ -79,7 +79,7 @@ impl Handlers {
 
 fn call(pin: c_int, cb: IntHandler, arg: SendPtr) {
     if let Some(cb) = cb {
-        // SAFETY: whoever set the handler promised that it may be called so.
+        // SAFETY: the app registered the handler to be called with this argument.
         unsafe { cb(pin, arg.0) };
     }
 }
@@ -92,7 +92,7 @@ fn as_arg(pin: c_int) -> *mut c_void {
     std::ptr::without_provenance_mut(pin as usize)
 }
 
-/// The level at `pin` is another than before.
+/// The level at `pin` has changed.
 pub(crate) fn level_changed(pin: c_int, level: bool) {
     enum Then {
         Nothing,
@@ -117,7 +117,7 @@ pub(crate) fn level_changed(pin: c_int, level: bool) {
     }
 }
 
-/// Calls a handler for each change there was, or waits for a button to settle.
+/// Calls a handler for each pending change, or waits for a button to settle.
 fn in_main_loop(pin: c_int) {
     let debounce = with(pin, |p| p.handlers.debounce_ms).unwrap_or(0);
     if debounce > 0 {
@@ -128,7 +128,7 @@ fn in_main_loop(pin: c_int) {
         }
         return;
     }
-    // One at a time: the handler may clear the rest, or remove itself.
+    // One at a time: the handler may clear the rest or remove itself.
     while let Some(Some((cb, arg))) = with(pin, |p| {
         let h = &mut p.handlers;
         h.pending = h.pending.checked_sub(1)?;
@@ -138,7 +138,7 @@ fn in_main_loop(pin: c_int) {
     }
 }
 
-/// A button has had its time: if it is still as it should be, that counts.
+/// A button has settled: report its level if it has changed.
 unsafe extern "C" fn settled(arg: *mut c_void) {
     let pin = pin_of(arg);
     let counts = with(pin, |p| {
@@ -161,7 +161,7 @@ unsafe extern "C" fn settled(arg: *mut c_void) {
     }
 }
 
-/// Installs a handler, not enabled yet unless one was.
+/// Installs a handler, keeping the enabled state of an earlier one.
 fn install(pin: c_int, mode: c_int, cb: IntHandler, arg: *mut c_void, isr: bool) -> bool {
     if !(INT_NONE..=LEVEL_LO).contains(&mode) {
         return false;
@@ -223,7 +223,7 @@ pub unsafe extern "C" fn mgos_gpio_remove_int_handler(pin: c_int, old_cb: *mut I
     });
     let (cb, arg, timer) = old.unwrap_or((None, std::ptr::null_mut(), 0));
     mgos_clear_timer(timer);
-    // SAFETY: the caller's promise.
+    // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         if !old_cb.is_null() {
             old_cb.write(cb);
@@ -261,7 +261,7 @@ pub extern "C" fn mgos_gpio_set_button_handler(
 unsafe extern "C" fn blink(arg: *mut c_void) {
     let pin = pin_of(arg);
     let on = mgos_gpio_toggle(pin);
-    // With equal times the timer repeats by itself.
+    // With equal times a repeating timer suffices.
     if let Some(Some(b)) = with(pin, |p| p.handlers.blink)
         && b.on_ms != b.off_ms
     {

@@ -1,5 +1,5 @@
-//! Pins, their handlers, buttons and blinking: what an app sees of them.
-//! The pins are driven by the hooks for tests, mgos_host_hooks.h.
+//! Tests of pins, their handlers, buttons and blinking as an app sees them, driven by
+//! mgos_host_hooks.h.
 
 use std::{cell::RefCell, ffi::CStr, ptr};
 
@@ -31,7 +31,7 @@ fn tag(n: usize) -> *mut c_void {
     ptr::without_provenance_mut(n)
 }
 
-/// Lets the main loop run after so many milliseconds; what was called, and with what.
+/// Runs the main loop after this many milliseconds; returns the calls and their arguments.
 fn pass(ms: i64) -> Vec<(c_int, usize)> {
     mgos_host_time_skip(ms * 1000);
     for _ in 0..5 {

@@ -1,5 +1,5 @@
-//! The event manager against real sockets on the loopback: which events come, in
-//! which order, with what. The bench that they run on is in tests/bench.rs.
+//! Tests of the event manager with real sockets on loopback: events, their order and data. The test
+//! bench is in tests/bench.rs.
 
 mod bench;
 mod life;
@@ -17,7 +17,7 @@ use bench::{Bench, Seen, free_port, peer};
 use crate::abi::*;
 
 #[test]
-fn a_connection_is_polled_while_connecting_then_tells_what_happens_in_order() {
+fn a_connection_is_polled_while_connecting_then_reports_events_in_order() {
     let mut bench = Bench::new();
     let (addr, server) = peer(|mut s| {
         let mut got = [0; 5];
@@ -58,7 +58,7 @@ fn a_refused_connection_gets_the_errno_and_then_close() {
 #[test]
 fn an_unknown_host_gets_minus_one_and_close_and_is_never_polled() {
     let mut bench = Bench::new();
-    // A label of more than 63 characters is no name: this needs no name server.
+    // A label of more than 63 characters is invalid: no name server is needed.
     let nc = bench.connect(&format!("{}.invalid:1883", "x".repeat(64)));
     assert!(bench.flags(nc) & F_RESOLVING != 0);
     assert!(bench.connections().is_empty(), "not in the list while resolving");
@@ -67,7 +67,7 @@ fn an_unknown_host_gets_minus_one_and_close_and_is_never_polled() {
 }
 
 #[test]
-fn a_name_is_looked_up_and_then_connected_to() {
+fn a_name_is_resolved_and_then_connected_to() {
     let mut bench = Bench::new();
     let (addr, server) = peer(drop);
     let port = addr.rsplit_once(':').unwrap().1;
@@ -78,7 +78,7 @@ fn a_name_is_looked_up_and_then_connected_to() {
 }
 
 #[test]
-fn a_timer_ends_a_look_up_as_a_timeout() {
+fn a_timer_ends_a_lookup_as_a_timeout() {
     let mut bench = Bench::new();
     let nc = bench.unresolved();
     bench.set_timer(nc, crate::clock::wall() - 1.0);
@@ -87,7 +87,7 @@ fn a_timer_ends_a_look_up_as_a_timeout() {
 }
 
 #[test]
-fn closing_during_a_look_up_gives_close_alone() {
+fn closing_during_a_lookup_gives_only_close() {
     let mut bench = Bench::new();
     let nc = bench.unresolved();
     bench.set_flags(nc, F_CLOSE_IMMEDIATELY);
@@ -96,7 +96,7 @@ fn closing_during_a_look_up_gives_close_alone() {
 }
 
 #[test]
-fn the_next_address_is_tried_before_an_error_is_told() {
+fn the_next_address_is_tried_before_an_error_is_reported() {
     let mut bench = Bench::new();
     let (addr, server) = peer(drop);
     let nobody = format!("127.0.0.1:{}", free_port());
@@ -107,7 +107,7 @@ fn the_next_address_is_tried_before_an_error_is_told() {
 }
 
 #[test]
-fn after_the_last_address_one_error_is_told() {
+fn after_the_last_address_one_error_is_reported() {
     let mut bench = Bench::new();
     let nobody = format!("127.0.0.1:{}", free_port());
     bench.begin(&[&nobody, &nobody]);
@@ -116,7 +116,7 @@ fn after_the_last_address_one_error_is_told() {
 }
 
 #[test]
-fn an_address_that_does_not_answer_makes_room_for_the_next() {
+fn an_address_that_does_not_answer_is_followed_by_the_next() {
     let mut bench = Bench::new();
     let (addr, server) = peer(drop);
     let silent = bench::Silent::new();
@@ -195,7 +195,7 @@ fn send_and_close_sends_everything_first() {
 }
 
 #[test]
-fn close_immediately_closes_in_the_next_round_and_drops_what_was_to_be_sent() {
+fn close_immediately_closes_in_the_next_round_and_drops_unsent_data() {
     let mut bench = Bench::new();
     let (addr, server) = peer(|mut s| {
         let mut all = Vec::new();
@@ -217,7 +217,7 @@ fn a_peer_that_resets_the_connection_closes_it() {
     let mut bench = Bench::new();
     let (addr, server) = peer(|mut s| {
         s.read_exact(&mut [0; 1]).unwrap();
-        // With no time to linger, closing resets.
+        // Closing without lingering resets the connection.
         let linger = Some(std::time::Duration::ZERO);
         socket2::SockRef::from(&s).set_linger(linger).unwrap();
     });
@@ -229,7 +229,7 @@ fn a_peer_that_resets_the_connection_closes_it() {
 }
 
 #[test]
-fn a_listener_accepts_and_the_accepted_tell_their_listener() {
+fn accepted_connections_know_their_listener() {
     let mut bench = Bench::new();
     let (lc, addr) = bench.listen("127.0.0.1:0");
     bench.echo = true;
@@ -247,7 +247,7 @@ fn a_listener_accepts_and_the_accepted_tell_their_listener() {
 }
 
 #[test]
-fn the_loopback_of_ipv6_works_where_there_is_one() {
+fn ipv6_loopback_works_where_available() {
     let Ok(listener) = TcpListener::bind("[::1]:0") else {
         return eprintln!("this machine has no IPv6 loopback");
     };

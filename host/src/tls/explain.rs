@@ -1,5 +1,5 @@
-//! Words for a TLS connection that failed: what was being done, why it ended, and
-//! what to do about it. Words for settings that are wrong are in ../tls.rs.
+//! Describes why a TLS connection failed: what was being done, the cause, and what to do about it.
+//! Wrong settings are described in ../tls.rs.
 
 use std::ffi::c_int;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{clock, stream::StreamError};
 
-/// Earlier times are not of this world: nobody has set the clock.
+/// Earlier times mean that the clock was not set.
 const CLOCK_IS_SET: i64 = 1_500_000_000;
 
 /// The handshake's steps, by mbedTLS's numbers.
@@ -33,36 +33,36 @@ const STEPS: [&str; 14] = [
     "waiting for the server's end of the handshake",
 ];
 
-/// A step after those, where a server's first words about a wrong key arrive.
+/// A step after those, during which a server's response to a wrong key arrives.
 const TICKET: c_int = mbed::SSL_SERVER_NEW_SESSION_TICKET as c_int;
 
-/// Alerts by their numbers in the standards, with what each may come of.
+/// Alerts by their standard numbers, with possible causes.
 const ALERTS: [(u8, &str, &str); 22] = [
     (0, "close_notify", ""),
     (10, "unexpected_message", ""),
     (20, "bad_record_mac", ""),
     (22, "record_overflow", ""),
     (40, "handshake_failure", ""),
-    (42, "bad_certificate", "it does not like our certificate, see ssl_cert"),
-    (43, "unsupported_certificate", "it cannot use our certificate, see ssl_cert"),
-    (44, "certificate_revoked", "our certificate, see ssl_cert, was revoked"),
-    (45, "certificate_expired", "our certificate, see ssl_cert, has expired"),
-    (46, "certificate_unknown", "it does not like our certificate, see ssl_cert"),
+    (42, "bad_certificate", "it rejects the client certificate, see ssl_cert"),
+    (43, "unsupported_certificate", "it does not support the client certificate, see ssl_cert"),
+    (44, "certificate_revoked", "the client certificate (ssl_cert) was revoked"),
+    (45, "certificate_expired", "the client certificate (ssl_cert) has expired"),
+    (46, "certificate_unknown", "it rejects the client certificate, see ssl_cert"),
     (47, "illegal_parameter", ""),
-    (48, "unknown_ca", "it does not know who issued our certificate, see ssl_cert"),
-    (49, "access_denied", "our certificate is good, but not allowed in"),
+    (48, "unknown_ca", "it does not know the client certificate's issuer, see ssl_cert"),
+    (49, "access_denied", "the client certificate is valid but not authorized"),
     (50, "decode_error", ""),
     (51, "decrypt_error", ""),
     (70, "protocol_version", "it does not speak TLS 1.2"),
-    (71, "insufficient_security", "it wants stronger cipher suites, see ssl_cipher_suites"),
+    (71, "insufficient_security", "it requires stronger cipher suites, see ssl_cipher_suites"),
     (80, "internal_error", "see its log"),
     (90, "user_canceled", ""),
     (112, "unrecognized_name", "it does not serve this name, see ssl_server_name"),
-    (115, "unknown_psk_identity", "it does not know our ssl_psk_identity"),
-    (116, "certificate_required", "it wants a certificate of ours, set ssl_cert and ssl_key"),
+    (115, "unknown_psk_identity", "it does not know ssl_psk_identity"),
+    (116, "certificate_required", "it requires a client certificate, set ssl_cert and ssl_key"),
 ];
 
-/// The sentence for an error of the handshake, or of a connection that stood.
+/// The sentence for an error of the handshake or of an established connection.
 pub(super) fn failure(session: &Session, told: &Told, code: c_int, alert: u8) -> String {
     let when = match usize::try_from(session.step()).ok().and_then(|step| STEPS.get(step)) {
         Some(step) => format!("TLS handshake failed, {step}"),
@@ -78,19 +78,19 @@ fn reason(session: &Session, told: &Told, code: c_int, alert: u8) -> String {
             let now = clock::wall_micros() / 1_000_000;
             let reasons: Vec<String> = session.findings().iter().flat_map(|finding| complaints(finding, told, now)).collect();
             match reasons.is_empty() {
-                true => "the server's certificate does not pass".to_owned(),
+                true => "the server's certificate failed verification".to_owned(),
                 false => reasons.join("; "),
             }
         }
         mbed::ERR_SSL_FATAL_ALERT_MESSAGE => refusal(alert, told),
         mbed::ERR_SSL_CONN_EOF => "the server hung up".to_owned(),
-        mbed::ERR_SSL_PEER_CLOSE_NOTIFY => "the server said goodbye".to_owned(),
+        mbed::ERR_SSL_PEER_CLOSE_NOTIFY => "the server closed the connection".to_owned(),
         mbed::ERR_NET_RECV_FAILED | mbed::ERR_NET_SEND_FAILED => {
             session.socket_error().as_ref().map_or_else(|| ffi::describe(code), StreamError::to_string)
         }
-        mbed::ERR_SSL_INVALID_RECORD => "what the server sent is not TLS; is it the right port?".to_owned(),
+        mbed::ERR_SSL_INVALID_RECORD => "the server does not speak TLS; is it the right port?".to_owned(),
         mbed::ERR_SSL_CA_CHAIN_REQUIRED => {
-            "nothing to check the server's certificate with; set ssl_ca_cert to its CA's file, or to * to check nothing".to_owned()
+            "cannot verify the server's certificate; set ssl_ca_cert to its CA's file, or to * to skip verification".to_owned()
         }
         code => ffi::describe(code),
     }
@@ -101,10 +101,10 @@ fn refusal(number: u8, told: &Told) -> String {
     let (name, hint) = known.map_or(("unknown", ""), |(_, name, hint)| (*name, *hint));
     let hint = match (number, told.has_psk) {
         (40, _) if !told.has_cert && !told.has_psk => {
-            "it may want a certificate of ours (ssl_cert, ssl_key), or other cipher suites (ssl_cipher_suites)"
+            "it may require a client certificate (ssl_cert, ssl_key), or other cipher suites (ssl_cipher_suites)"
         }
-        (40, true) => "it may want other cipher suites (ssl_cipher_suites), or not know our key",
-        (40, false) => "it may want other cipher suites (ssl_cipher_suites), or another certificate of ours (ssl_cert)",
+        (40, true) => "it may require other cipher suites (ssl_cipher_suites), or not know the key",
+        (40, false) => "it may require other cipher suites (ssl_cipher_suites) or another client certificate (ssl_cert)",
         (20 | 47 | 51, true) => "is ssl_psk_key right?",
         _ => hint,
     };
@@ -112,7 +112,7 @@ fn refusal(number: u8, told: &Told) -> String {
     format!("the server refused with the alert {name} ({number}){hint}")
 }
 
-/// The number of the last alert in records that are not encrypted.
+/// The number of the last alert in unencrypted records.
 pub(super) fn alert_in(mut records: &[u8]) -> Option<u8> {
     const ALERT: u8 = 21;
     let mut found = None;
@@ -126,7 +126,7 @@ pub(super) fn alert_in(mut records: &[u8]) -> Option<u8> {
     found
 }
 
-/// All that is wrong with one certificate.
+/// Everything that is wrong with a certificate.
 fn complaints(finding: &Finding, told: &Told, now: i64) -> Vec<String> {
     let Finding { flags, subject, issuer, from, to, names, about } = finding;
     let clock = match now < CLOCK_IS_SET {
@@ -165,7 +165,7 @@ mod tests {
     use super::alert_in;
 
     #[test]
-    fn an_alert_is_found_among_whole_records_and_nowhere_else() {
+    fn an_alert_is_found_only_in_complete_records() {
         let alert = [21, 3, 3, 0, 2, 2, 48];
         let other = [22, 3, 3, 0, 2, 2, 40];
         assert_eq!(alert_in(&alert), Some(48));

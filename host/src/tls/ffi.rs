@@ -1,6 +1,5 @@
-//! The only place that calls mbedTLS: its certificates, keys and sessions as safe
-//! types that free what they hold. What the settings mean is in ../tls.rs, what a
-//! failure means in explain.rs.
+//! The only code that calls mbedTLS: certificates, keys and sessions as safe types that free what
+//! they own. Settings are interpreted in ../tls.rs, failures in explain.rs.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uchar, c_void},
@@ -17,17 +16,17 @@ use crate::{
     stream::{Stream, StreamError},
 };
 
-/// An object of mbedTLS: at one address from its init function to its free function.
+/// An mbedTLS object, pinned from its init function to its free function.
 struct Owned<T> {
     at: *mut T,
     free: unsafe extern "C" fn(*mut T),
 }
 
 impl<T> Owned<T> {
-    /// `init` and `free` are the two that mbedTLS has for a `T`.
+    /// `init` and `free` are mbedTLS's functions for a `T`.
     fn new(init: unsafe extern "C" fn(*mut T), free: unsafe extern "C" fn(*mut T)) -> Owned<T> {
         let at = Box::into_raw(Box::new(MaybeUninit::<T>::zeroed())).cast::<T>();
-        // SAFETY: init functions want nothing but memory.
+        // SAFETY: init functions only need valid memory.
         unsafe { init(at) };
         Owned { at, free }
     }
@@ -35,7 +34,7 @@ impl<T> Owned<T> {
 
 impl<T> Drop for Owned<T> {
     fn drop(&mut self) {
-        // SAFETY: made in `new`, initialised, and freed here alone.
+        // SAFETY: created and initialised in `new`, and freed only here.
         unsafe {
             (self.free)(self.at);
             drop(Box::from_raw(self.at.cast::<MaybeUninit<T>>()));
@@ -43,7 +42,7 @@ impl<T> Drop for Owned<T> {
     }
 }
 
-/// mbedTLS tells PEM from DER by the NUL that it wants counted after PEM.
+/// mbedTLS recognises PEM by its trailing NUL, which must be counted.
 fn for_parser(mut data: Vec<u8>) -> (Vec<u8>, usize) {
     let is_pem = data.windows(11).any(|w| w == b"-----BEGIN ");
     data.push(0);
@@ -55,7 +54,7 @@ fn for_parser(mut data: Vec<u8>) -> (Vec<u8>, usize) {
 pub(super) struct Chain(Owned<mbed::x509_crt>);
 
 impl Chain {
-    /// The certificates in a file's content, and how many of them could not be read.
+    /// The certificates in a file's content, and the number of unreadable ones.
     pub(super) fn parse(data: Vec<u8>) -> Result<(Chain, c_int), c_int> {
         let chain = Chain(Owned::new(mbed::x509_crt_init, mbed::x509_crt_free));
         let (data, len) = for_parser(data);
@@ -88,38 +87,38 @@ impl Key {
     }
 }
 
-/// Who vouches for the server.
+/// How the server is authenticated.
 pub(super) enum Authority {
-    /// Nobody was named: only a pre-shared key will do.
+    /// No CA given: only a pre-shared key is accepted.
     Unset,
-    /// Anybody: the certificate is not looked at.
+    /// The certificate is not checked.
     Anybody,
     These(Chain),
 }
 
-/// What a session is made of.
+/// Parameters of a session.
 pub(super) struct Parameters {
     pub(super) authority: Authority,
     pub(super) own: Option<(Chain, Key)>,
-    /// By number, best first.
+    /// By number, in order of preference.
     pub(super) suites: Vec<c_int>,
     /// Identity and key.
     pub(super) psk: Option<(CString, Vec<u8>)>,
-    /// What the server's certificate must be for; `None`: for whatever it likes.
+    /// The name that the server's certificate must match; `None` to accept any.
     pub(super) name: Option<Name>,
 }
 
-/// What the callbacks of a session use.
+/// Data of a session's callbacks.
 struct Shared {
     stream: Option<Box<dyn Stream>>,
-    /// Why the stream failed, if it did.
+    /// The stream's error, if it failed.
     error: Option<StreamError>,
-    /// The address that the certificate must be for. Names are mbedTLS's to check.
+    /// The address that the certificate must match. mbedTLS checks names itself.
     address: Option<IpAddr>,
     findings: Vec<Finding>,
 }
 
-/// One TLS connection, client side. Fields are freed in this order: users first.
+/// A TLS client connection. Fields are dropped in this order: users first.
 pub(super) struct Session {
     ssl: Owned<mbed::ssl_context>,
     conf: Owned<mbed::ssl_config>,
@@ -131,7 +130,7 @@ pub(super) struct Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        // SAFETY: made in `new`; no function of mbedTLS is running, and freeing a session calls
+        // SAFETY: created in `new`; no function of mbedTLS is running, and freeing a session calls
         // no callback.
         drop(unsafe { Box::from_raw(self.shared) });
     }
@@ -142,7 +141,7 @@ fn check(code: c_int) -> Result<(), c_int> {
 }
 
 impl Session {
-    /// A session that has no socket yet.
+    /// A session without a socket.
     pub(super) fn new(mut with: Parameters) -> Result<Session, c_int> {
         let address = with.name.as_ref().and_then(Name::address);
         let shared = Box::new(Shared { stream: None, error: None, address, findings: Vec::new() });
@@ -158,12 +157,12 @@ impl Session {
         let (ssl, conf, shared) = (session.ssl.at, session.conf.at, session.shared.cast::<c_void>());
         let host = match &with.name {
             Some(Name::Host(host)) => host.as_ptr(),
-            // Addresses are no names to ask for, and `verified` checks them.
+            // Addresses cannot be sent as server name; `verified` checks them.
             _ => ptr::null(),
         };
-        // SAFETY: all objects are initialised and live as long as the session, at one address;
-        // the callbacks have the types wanted and get the pointer that they cast back. Name and
-        // pre-shared key are copied. The list of suites ends in 0.
+        // SAFETY: all objects are initialised and pinned for the life of the session; the callbacks
+        // have the required types and get the pointer that they cast back. Name and pre-shared key
+        // are copied. The list of suites ends in 0.
         unsafe {
             let (client, tcp, preset) = (mbed::SSL_IS_CLIENT, mbed::SSL_TRANSPORT_STREAM, mbed::SSL_PRESET_DEFAULT);
             check(mbed::ssl_config_defaults(conf, client, tcp, preset))?;
@@ -193,9 +192,9 @@ impl Session {
         Ok(session)
     }
 
-    /// What the callbacks use. `f` must not call mbedTLS.
+    /// Accesses the callbacks' data. `f` must not call mbedTLS.
     fn shared<R>(&self, f: impl FnOnce(&mut Shared) -> R) -> R {
-        // SAFETY: lives as long as the session; only callbacks use it otherwise, which run inside
+        // SAFETY: lives as long as the session; otherwise only callbacks use it, which run inside
         // the functions below and not while `f` does.
         f(unsafe { &mut *self.shared })
     }
@@ -204,7 +203,7 @@ impl Session {
         self.shared(|s| s.stream = Some(stream));
     }
 
-    /// Looks at the stream below; `None` if there is none yet.
+    /// Accesses the underlying stream; `None` if there is none yet.
     pub(super) fn stream<R>(&self, f: impl FnOnce(&mut dyn Stream) -> R) -> Option<R> {
         self.shared(|s| s.stream.as_mut().map(|stream| f(stream.as_mut())))
     }
@@ -214,14 +213,14 @@ impl Session {
         check(unsafe { mbed::ssl_handshake(self.ssl.at) })
     }
 
-    /// At most `buf.len()` bytes; 0 at the end.
+    /// Reads at most `buf.len()` bytes; 0 at the end.
     pub(super) fn read(&mut self, buf: &mut [u8]) -> Result<usize, c_int> {
         // SAFETY: set up in `new`; the buffer has this length.
         let n = unsafe { mbed::ssl_read(self.ssl.at, buf.as_mut_ptr(), buf.len()) };
         usize::try_from(n).map_err(|_| n)
     }
 
-    /// How many of the bytes were taken. After "want" errors the next call must offer the same.
+    /// Number of bytes written. After a would-block error, the next call must pass the same bytes.
     pub(super) fn write(&mut self, buf: &[u8]) -> Result<usize, c_int> {
         // SAFETY: set up in `new`; the buffer has this length.
         let n = unsafe { mbed::ssl_write(self.ssl.at, buf.as_ptr(), buf.len()) };
@@ -229,36 +228,37 @@ impl Session {
     }
 
     pub(super) fn close_notify(&mut self) {
-        // SAFETY: set up in `new`. If it cannot be sent now, the socket's end has to tell.
+        // SAFETY: set up in `new`. If close_notify cannot be sent now, closing the socket has to
+        // do.
         let _ = unsafe { mbed::ssl_close_notify(self.ssl.at) };
     }
 
-    /// The number of the alert that the peer sent, after the error that says so.
+    /// The number of the alert that the peer sent, after the corresponding error.
     pub(super) fn alert(&self) -> u8 {
-        // SAFETY: set up in `new`, so the buffer of the message in hand is there; an alert that was
-        // accepted has two bytes, the second of which says which.
+        // SAFETY: set up in `new`, so the buffer of the current message exists; an accepted alert
+        // has two bytes, the second of which is its number.
         unsafe { *(*self.ssl.at).in_msg.add(1) }
     }
 
-    /// The step that the handshake has come to, a number of mbedTLS's.
+    /// The current step of the handshake, by mbedTLS's number.
     pub(super) fn step(&self) -> c_int {
         // SAFETY: set up in `new`.
         unsafe { (*self.ssl.at).state }
     }
 
-    /// What was wrong with the peer's certificates, from the CA's side to its own.
+    /// What was wrong with the peer's certificates, starting from the CA.
     pub(super) fn findings(&self) -> Vec<Finding> {
         self.shared(|s| s.findings.clone())
     }
 
-    /// The error of the stream below that ended it all, if that is what did.
+    /// The underlying stream's error, if that ended the session.
     pub(super) fn socket_error(&self) -> Option<StreamError> {
         self.shared(|s| s.error)
     }
 
     /// For the log: version and cipher suite.
     pub(super) fn summary(&self) -> String {
-        // SAFETY: set up in `new`; both give literals, the second NULL before the handshake.
+        // SAFETY: set up in `new`; both return literals, the second NULL before the handshake.
         unsafe {
             let suite = mbed::ssl_get_ciphersuite(self.ssl.at);
             let suite = if suite.is_null() { c"no cipher suite" } else { CStr::from_ptr(suite) };
@@ -268,13 +268,13 @@ impl Session {
     }
 }
 
-/// What mbedTLS draws keys from. Under this name apps have it on a device as well, for signing.
+/// mbedTLS's source of random numbers. Apps use it for signing under this name, as on a device.
 ///
 /// # Safety
 /// `to` points to `len` writable bytes.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn mg_ssl_if_mbed_random(_: *mut c_void, to: *mut c_uchar, len: usize) -> c_int {
-    // SAFETY: mbedTLS gives a buffer of this length; it is initialised before it becomes a slice.
+    // SAFETY: mbedTLS passes a buffer of this length; it is initialised before it becomes a slice.
     let buf = unsafe {
         to.write_bytes(0, len);
         slice::from_raw_parts_mut(to, len)
@@ -285,7 +285,7 @@ unsafe extern "C" fn mg_ssl_if_mbed_random(_: *mut c_void, to: *mut c_uchar, len
     }
 }
 
-/// What a callback of the transport gives mbedTLS for what the stream gave.
+/// Converts a stream's result to that of a transport callback.
 fn moved(shared: &mut Shared, result: Option<Result<usize, StreamError>>, broken: c_int) -> c_int {
     match result {
         Some(Ok(n)) => c_int::try_from(n).unwrap_or(c_int::MAX),
@@ -300,24 +300,24 @@ fn moved(shared: &mut Shared, result: Option<Result<usize, StreamError>>, broken
 }
 
 unsafe extern "C" fn send(shared: *mut c_void, data: *const c_uchar, len: usize) -> c_int {
-    // SAFETY: the pointer that `new` gave, with nobody else using what it points to while a
-    // function of mbedTLS runs; the data has this length.
+    // SAFETY: the pointer from `new`; nothing else uses its target while a function of mbedTLS
+    // runs; the data has this length.
     let (shared, data) = unsafe { (&mut *shared.cast::<Shared>(), slice::from_raw_parts(data, len)) };
     let result = shared.stream.as_mut().map(|s| s.write(data));
     moved(shared, result, mbed::ERR_NET_SEND_FAILED)
 }
 
 unsafe extern "C" fn receive(shared: *mut c_void, to: *mut c_uchar, len: usize) -> c_int {
-    // SAFETY: as in `send`; the buffer is part of mbedTLS's own, which is zeroed when made.
+    // SAFETY: as in `send`; the buffer belongs to mbedTLS, which zeroes it on creation.
     let (shared, buf) = unsafe { (&mut *shared.cast::<Shared>(), slice::from_raw_parts_mut(to, len)) };
     let result = shared.stream.as_mut().map(|s| s.read(buf));
     moved(shared, result, mbed::ERR_NET_RECV_FAILED)
 }
 
 /// Called for each certificate of the server's chain, its own last: checks what mbedTLS cannot
-/// (addresses) or does by another clock than the app's (dates), and notes what is wrong.
+/// (addresses) or checks by a clock other than the app's (dates), and records errors.
 unsafe extern "C" fn verified(shared: *mut c_void, crt: *mut mbed::x509_crt, depth: c_int, flags: *mut u32) -> c_int {
-    // SAFETY: the pointer that `new` gave, as in `send`; a parsed certificate; valid flags.
+    // SAFETY: the pointer from `new`, as in `send`; a parsed certificate; valid flags.
     let (shared, crt, flags) = unsafe { (&mut *shared.cast::<Shared>(), &*crt, &mut *flags) };
     let mut finding = Finding {
         flags: 0,
@@ -347,12 +347,12 @@ unsafe extern "C" fn verified(shared: *mut c_void, crt: *mut mbed::x509_crt, dep
     0
 }
 
-/// A text that a function of mbedTLS writes into a buffer.
+/// Text that a function of mbedTLS writes into a buffer.
 fn text(write: impl FnOnce(*mut c_char, usize)) -> String {
     let mut buf = [0 as c_char; 512];
-    // The last byte stays 0 whatever the function does with its room.
+    // The last byte stays 0 whatever the function writes.
     write(buf.as_mut_ptr(), buf.len() - 1);
-    // SAFETY: NUL-terminated, as just said.
+    // SAFETY: NUL-terminated, see above.
     unsafe { CStr::from_ptr(buf.as_ptr()) }.to_string_lossy().into_owned()
 }
 
@@ -367,7 +367,7 @@ fn verify_info(flags: u32) -> String {
     lines.trim().replace('\n', "; ")
 }
 
-/// mbedTLS's own words for an error.
+/// mbedTLS's description of an error.
 pub(super) fn describe(code: c_int) -> String {
     // SAFETY: the buffer has this size.
     text(|buf, size| unsafe { mbed::strerror(code, buf, size) })
@@ -377,11 +377,11 @@ fn moment(t: &mbed::x509_time) -> Moment {
     Moment { year: t.year, month: t.mon, day: t.day, hour: t.hour, minute: t.min, second: t.sec }
 }
 
-/// What a certificate is for: its alternative names, or without any its common name.
+/// The subject of a certificate: its alternative names, or its common name without any.
 fn names(crt: &mbed::x509_crt) -> Vec<Name> {
     let bytes = |buf: &mbed::asn1_buf| match buf.p.is_null() {
         true => Vec::new(),
-        // SAFETY: the buffers of a parsed certificate are parts of its own memory.
+        // SAFETY: the buffers of a parsed certificate point into its own memory.
         false => unsafe { slice::from_raw_parts(buf.p, buf.len) }.to_vec(),
     };
     let mut found = Vec::new();
@@ -405,7 +405,7 @@ fn names(crt: &mbed::x509_crt) -> Vec<Name> {
     found
 }
 
-/// The number of a cipher suite, if mbedTLS has it.
+/// The number of a cipher suite, if mbedTLS supports it.
 pub(super) fn suite(name: &str) -> Option<c_int> {
     let name = CString::new(name).ok()?;
     // SAFETY: the name ends in NUL.
@@ -415,7 +415,7 @@ pub(super) fn suite(name: &str) -> Option<c_int> {
     }
 }
 
-/// The names of all cipher suites that mbedTLS has.
+/// The names of all cipher suites that mbedTLS supports.
 pub(super) fn suite_names() -> Vec<String> {
     let mut names = Vec::new();
     // SAFETY: a constant list of mbedTLS's, ended by 0, and names that are literals.

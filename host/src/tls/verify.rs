@@ -1,10 +1,9 @@
-//! What is noted about a server's certificate that does not pass: names, dates,
-//! complaints. Plain data and comparisons; nothing here knows mbedTLS but by its
-//! numbers for the kinds of names.
+//! What is recorded about a server's certificate that fails verification: names, dates, errors.
+//! Plain data and comparisons, independent of mbedTLS except for its numbers of name types.
 
 use std::{ffi::CString, fmt, net::IpAddr};
 
-/// A point in time, UTC, as certificates have it.
+/// A time in UTC, as in certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Moment {
     pub(super) year: i32,
@@ -18,7 +17,7 @@ pub(super) struct Moment {
 impl Moment {
     /// Seconds since 1970.
     pub(super) fn seconds(self) -> i64 {
-        // Years that begin in March have their leap day last, which makes days countable.
+        // Years that start in March have the leap day last, which simplifies counting.
         let year = i64::from(self.year) - i64::from(self.month <= 2);
         let month = (i64::from(self.month) + 9) % 12;
         let day_of_year = (153 * month + 2) / 5 + i64::from(self.day) - 1;
@@ -51,19 +50,19 @@ impl fmt::Display for Moment {
     }
 }
 
-/// Who a certificate is for, or who is being connected to.
+/// The subject of a certificate, or the peer's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Name {
     Host(CString),
     Address(IpAddr),
 }
 
-/// The kinds of alternative names that are names of servers: ASN.1 context tags.
+/// Types of alternative names that name servers: ASN.1 context tags.
 const DNS_NAME: i32 = 2;
 const IP_ADDRESS: i32 = 7;
 
 impl Name {
-    /// A name as a person writes it. `None` with a NUL inside.
+    /// A printable name. `None` with a NUL inside.
     pub(super) fn written(text: &str) -> Option<Name> {
         match text.parse() {
             Ok(address) => Some(Name::Address(address)),
@@ -76,7 +75,7 @@ impl Name {
         CString::new(text).ok().map(Name::Host)
     }
 
-    /// One of a certificate's alternative names; `None` for e-mail addresses and the like.
+    /// An alternative name of a certificate; `None` for e-mail addresses and similar.
     pub(super) fn of_certificate(tag: i32, value: Vec<u8>) -> Option<Name> {
         match (tag & 0x1f, value.len()) {
             (DNS_NAME, 1..) => Name::of_host(value),
@@ -100,22 +99,22 @@ impl fmt::Display for Name {
     }
 }
 
-/// A certificate that something is wrong with.
+/// A certificate that failed verification.
 #[derive(Clone, Debug)]
 pub(super) struct Finding {
-    /// What: mbedTLS's X509_BADCERT_* bits.
+    /// mbedTLS's X509_BADCERT_* bits.
     pub(super) flags: i32,
     pub(super) subject: String,
     pub(super) issuer: String,
     pub(super) from: Moment,
     pub(super) to: Moment,
     pub(super) names: Vec<Name>,
-    /// What is wrong, in mbedTLS's words.
+    /// What is wrong, as described by mbedTLS.
     pub(super) about: String,
 }
 
 impl Finding {
-    /// Whether it is for a server at this address. Some have the address written as a name.
+    /// Whether it matches this address. Some certificates have the address as a name.
     pub(super) fn is_for(&self, address: IpAddr) -> bool {
         self.names.iter().any(|name| match name {
             Name::Address(a) => *a == address,
@@ -129,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn moments_count_days_as_the_calendar_does() {
+    fn moments_count_calendar_days() {
         for (seconds, text) in [
             (0, "1970-01-01 00:00:00 UTC"),
             (951_782_399, "2000-02-28 23:59:59 UTC"),
@@ -144,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_in_certificates_are_read_in_both_sizes_and_other_kinds_left_out() {
+    fn ipv4_and_ipv6_addresses_in_certificates_are_read_and_other_kinds_skipped() {
         assert_eq!(Name::of_certificate(0x87, vec![127, 0, 0, 1]), Name::written("127.0.0.1"));
         let one = [vec![0; 15], vec![1]].concat();
         assert_eq!(Name::of_certificate(0x87, one), Name::written("::1"));

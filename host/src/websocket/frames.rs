@@ -1,7 +1,6 @@
-//! WebSocket frames in a connection's buffers, laid out as Mongoose does: what is
-//! put together of a fragmented message lies at the front of the receive buffer, an
-//! opcode and then the data; after it, what has not been looked at. Plain bytes in
-//! and out: knows no connection.
+//! WebSocket frames in a connection's buffers, laid out as in Mongoose: a reassembled message at
+//! the front of the receive buffer, as opcode and data; unprocessed data after it. Plain bytes in
+//! and out, independent of connections.
 
 use std::{io::Cursor, ops::Range};
 
@@ -10,7 +9,7 @@ use tungstenite::protocol::frame::{
     coding::{Control, OpCode},
 };
 
-/// In the first byte of a frame: it is its message's last.
+/// Bit in the first byte of a frame: last of its message.
 const FIN: u8 = 0x80;
 const OPCODE: u8 = 0x0f;
 const CONTROL: u8 = 0x08;
@@ -18,19 +17,19 @@ const CONTROL: u8 = 0x08;
 /// What is at the front of the receive buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Step {
-    /// Not enough yet.
+    /// Incomplete.
     Wait,
-    /// What no peer may send.
+    /// Invalid.
     Illegal(&'static str),
-    /// Part of a message, put to its other parts.
+    /// Part of a message, joined with the earlier ones.
     Part,
-    /// A message, or a control frame; these bytes go when it has been handled.
+    /// A message or a control frame; its bytes are removed once it is handled.
     Deliver { flags: u8, data: Range<usize>, remove: Range<usize> },
 }
 
-/// Looks at one frame. `joined` is how much of the buffer is a message put together so far,
-/// 0 for none. Returns also how much of the buffer is left in use. Without `join` each
-/// fragment is delivered on its own.
+/// Processes a frame. `joined` is the length of the reassembled message so far, 0 for none. Also
+/// returns how much of the buffer remains in use. Without `join` each fragment is delivered
+/// separately.
 pub(super) fn step(buf: &mut [u8], joined: &mut usize, join: bool) -> (Step, usize) {
     let len = buf.len();
     let start = (*joined).min(len);
@@ -67,7 +66,7 @@ pub(super) fn step(buf: &mut [u8], joined: &mut usize, join: bool) -> (Step, usi
     if !is_part || !join {
         return (Step::Deliver { flags, data: data_at..end, remove: start..end }, len);
     }
-    // The first part leaves its opcode in front of its data.
+    // The first part keeps its opcode in front of its data.
     let keep = if continues { start } else { start + 1 };
     buf.copy_within(data_at.., keep);
     let left = len - (data_at - keep);
@@ -83,14 +82,14 @@ fn apply(mask: [u8; 4], data: &mut [u8]) {
     data.iter_mut().zip(mask.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 
-/// A frame as it goes out. `op` is WEBSOCKET_OP_*, with WEBSOCKET_DONT_FIN for all fragments
-/// but the last.
+/// An outgoing frame. `op` is WEBSOCKET_OP_*, with WEBSOCKET_DONT_FIN for all fragments but the
+/// last.
 pub(super) fn frame<'a>(op: i32, parts: impl Iterator<Item = &'a [u8]> + Clone, mask: Option<[u8; 4]>) -> Vec<u8> {
     const DONT_FIN: i32 = 0x100;
     let size: usize = parts.clone().map(<[u8]>::len).sum();
     let header = FrameHeader { is_final: op & DONT_FIN == 0, opcode: OpCode::from(op as u8 & OPCODE), mask, ..FrameHeader::default() };
     let mut out = Vec::with_capacity(header.len(size as u64) + size);
-    // Writing to a vector does not fail.
+    // Writing to a vector cannot fail.
     let _ = header.format(size as u64, &mut out);
     let data_at = out.len();
     parts.for_each(|part| out.extend_from_slice(part));
@@ -100,7 +99,7 @@ pub(super) fn frame<'a>(op: i32, parts: impl Iterator<Item = &'a [u8]> + Clone, 
     out
 }
 
-/// The opcode that a frame's first byte holds, if it is that of a control frame.
+/// The opcode in a frame's first byte, if it is a control frame's.
 pub(super) fn control(flags: u8) -> Option<Control> {
     if let OpCode::Control(control) = OpCode::from(flags & OPCODE) { Some(control) } else { None }
 }
@@ -119,7 +118,7 @@ mod tests {
         frame(op, std::iter::once(data), None)
     }
 
-    /// All that comes out when the bytes arrive in portions of this size.
+    /// Everything delivered if the bytes arrive in portions of this size.
     fn receive(bytes: &[u8], portion: usize) -> Vec<(u8, Vec<u8>)> {
         let (mut buf, mut joined, mut out) = (Vec::new(), 0, Vec::new());
         for portion in bytes.chunks(portion) {
@@ -143,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_come_out_as_they_went_in_however_they_are_cut() {
+    fn frames_round_trip_however_they_are_segmented() {
         for size in [0, 1, 125, 126, 127, 65_535, 65_536] {
             let data: Vec<u8> = (0..size).map(|i| i as u8).collect();
             for mask in [None, Some([1, 2, 3, 4])] {
@@ -158,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_are_put_together_with_control_frames_between_them_delivered_at_once() {
+    fn fragments_are_joined_and_control_frames_between_them_delivered_immediately() {
         let sent = [
             one(TEXT | DONT_FIN, b"abc"),
             one(PING, b"p"),
@@ -176,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_peer_may_send_is_told() {
+    fn invalid_frames_are_reported() {
         let last_step = |sent: &[Vec<u8>]| {
             let (mut buf, mut joined) = (sent.concat(), 0);
             let (mut last, left) = step(&mut buf, &mut joined, true);
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_are_delivered_one_by_one_where_that_is_asked_for() {
+    fn fragments_are_delivered_separately_if_requested() {
         let mut buf = one(TEXT | DONT_FIN, b"abc");
         let mut joined = 0;
         let (step, left) = step(&mut buf, &mut joined, false);

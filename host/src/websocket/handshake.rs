@@ -1,5 +1,5 @@
-//! The HTTP of a WebSocket client: the request that asks for it, and the reply,
-//! read into `struct http_message`. Knows no connection.
+//! HTTP of a WebSocket client: the handshake request, and its response as `struct http_message`.
+//! Independent of connections.
 
 use std::{ffi::c_int, ptr};
 
@@ -9,10 +9,10 @@ use tungstenite::handshake::derive_accept_key;
 
 use crate::abi::{HTTP_HEADERS, HttpMessage, MgStr};
 
-/// Longer replies are none.
+/// Maximum length of a response.
 const MAX_REPLY: usize = 8192;
 
-/// What goes into a request beside what always does. Empty is "not there".
+/// The variable parts of a request. Empty means absent.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Request<'a> {
     pub(super) path: &'a [u8],
@@ -46,13 +46,13 @@ impl Request<'_> {
     }
 }
 
-/// A reply that has come.
+/// A response.
 pub(super) struct Reply {
     /// Points into the bytes that were read.
     pub(super) message: HttpMessage,
-    /// How many bytes it has, without a body.
+    /// Its length, without a body.
     pub(super) len: usize,
-    /// Whether it says yes, with the answer that belongs to the key.
+    /// Whether it accepts, with the hash of the key.
     pub(super) verdict: Verdict,
 }
 
@@ -60,18 +60,18 @@ pub(super) struct Reply {
 pub(super) enum Verdict {
     Accepted,
     Refused,
-    /// It says yes, but not to us.
+    /// It accepts, but with a wrong hash.
     WrongKey,
 }
 
-/// Reads a reply; `None` until all of it is there. `key` is what the request had.
+/// Parses a response; `None` while it is incomplete. `key` is the request's.
 pub(super) fn reply(bytes: &[u8], key: Option<&str>) -> Result<Option<Reply>, String> {
     let mut headers = [EMPTY_HEADER; 128];
     let mut parsed = Response::new(&mut headers);
     let len = match parsed.parse(bytes) {
         Ok(Status::Complete(len)) => len,
         Ok(Status::Partial) if bytes.len() < MAX_REPLY => return Ok(None),
-        Ok(Status::Partial) => return Err(format!("it has more than {MAX_REPLY} bytes")),
+        Ok(Status::Partial) => return Err(format!("it exceeds {MAX_REPLY} bytes")),
         Err(e) => return Err(format!("{e}")),
     };
     let header = |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
@@ -84,7 +84,7 @@ pub(super) fn reply(bytes: &[u8], key: Option<&str>) -> Result<Option<Reply>, St
         _ => Verdict::Refused,
     };
     let content_length = header("Content-Length").and_then(|v| str::from_utf8(v).ok()?.parse().ok());
-    // "HTTP/1.1" is where the reply begins, past empty lines that may come first.
+    // The response starts at "HTTP/1.1", possibly after empty lines.
     let begin = bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
     let mut message = HttpMessage {
         message: MgStr { p: bytes.as_ptr().cast(), len: content_length.map_or(usize::MAX, |n: usize| n.saturating_add(len)) },
@@ -99,8 +99,8 @@ pub(super) fn reply(bytes: &[u8], key: Option<&str>) -> Result<Option<Reply>, St
         header_values: [EMPTY; HTTP_HEADERS],
         content_length: content_length.unwrap_or(usize::MAX),
     };
-    // As in Mongoose headers without a value are left out, and the last place stays empty, to
-    // end the list.
+    // As in Mongoose, headers without a value are skipped, and the last slot stays empty to end the
+    // list.
     let told = parsed.headers.iter().filter(|h| !h.value.is_empty()).take(HTTP_HEADERS - 1);
     for (i, header) in told.enumerate() {
         message.header_names[i] = string(header.name.as_bytes());
@@ -123,7 +123,7 @@ mod tests {
     use crate::websocket::mg_get_http_header;
 
     #[test]
-    fn a_request_has_what_was_given_and_no_empty_lines_for_what_was_not() {
+    fn a_request_has_the_given_headers_and_no_empty_lines() {
         let all = Request {
             path: b"/mqtt?x=1",
             host: b"broker:8083",
@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answer_that_belongs_to_our_key_is_a_yes() {
+    fn only_a_response_with_the_hash_of_our_key_accepts() {
         // The example of RFC 6455.
         let key = "dGhlIHNhbXBsZSBub25jZQ==";
         let yes =
@@ -163,14 +163,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_reply_or_never_ends_is_refused() {
+    fn invalid_and_endless_responses_are_rejected() {
         assert!(reply(b"220 mail.example ESMTP\r\n\r\n", None).is_err());
         let long = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[b'a'; MAX_REPLY]].concat();
         assert!(reply(&long, None).is_err());
     }
 
     #[test]
-    fn headers_of_a_reply_are_found_by_name_in_any_case() {
+    fn response_headers_are_found_ignoring_case() {
         let bytes = b"HTTP/1.1 401 Unauthorized\r\nEmpty:\r\nWWW-Authenticate: Basic \r\nContent-Length: 12\r\n\r\n";
         let mut message = reply(bytes, None).unwrap().unwrap().message;
         let show = |text: MgStr| {

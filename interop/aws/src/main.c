@@ -1,11 +1,12 @@
 /*
  * aws: a thing of AWS IoT, and its shadow.
  *
- * As the shadow library does it: one handler for all that happens on the connection. At CONNACK it subscribes to five topics in one packet,
- * at the answer to that packet it knows that the shadow is there, in the next round of the loop it asks for its state, and it acknowledges
- * messages itself. An app's own subscription goes beside it.
+ * As in the shadow library: one handler for all events of the connection. At CONNACK it subscribes
+ * to five topics in one packet; the response to that packet shows that the shadow is available; in
+ * the next round of the loop it requests the state, and it acknowledges messages itself. The app
+ * also has a subscription of its own.
  *
- *   $aws/things/THING/shadow/...   get, update; with /accepted, /rejected, /delta behind them what the shadow says
+ *   $aws/things/THING/shadow/...   get, update; responses have /accepted, /rejected, /delta appended
  *   things/THING/orders            the app's own
  */
 
@@ -46,14 +47,14 @@ static void subscribe(struct mg_connection *nc) {
   for (size_t i = 0; i < TOPICS; i++) free((char *) topics[i].topic);
 }
 
-/* Asked for at QoS 2, which AWS does not take: mqtt.max_qos is in the way. */
+/* Published at QoS 2, which AWS does not accept: mqtt.max_qos reduces it. */
 static void publish(const char *rest, const char *what) {
   char *topic = shadow_topic(rest);
   check(mgos_mqtt_pub(topic, what, strlen(what), 2, false) > 0, "%s: %s", rest, what);
   free(topic);
 }
 
-/* What stands behind .../shadow/ in a topic. */
+/* The part of a topic after .../shadow/. */
 static struct mg_str rest_of(const struct mg_str topic) {
   char *prefix = shadow_topic("");
   size_t len = strlen(prefix);

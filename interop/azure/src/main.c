@@ -1,9 +1,9 @@
 /*
  * azure: a device of Azure IoT Hub.
  *
- * The connection is made in a callback: user name and password are put together there, and freed right after they were sent. The
- * device's twin is asked for, a method is called, a message comes from the cloud, and telemetry goes there: asked for at QoS 2, which the
- * hub does not take, and sent at QoS 1, as mqtt.max_qos says.
+ * A callback sends CONNECT: it builds user name and password and frees them right after sending.
+ * The app requests the device's twin, handles a method call and a message from the cloud, and
+ * publishes telemetry at QoS 2, which the hub does not accept and mqtt.max_qos reduces to QoS 1.
  */
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@
 #include "mgos_mqtt.h"
 #include "sas.h"
 
-/* Of the connection string. */
+/* From the connection string. */
 static char *s_host, *s_device, *s_key;
 static int s_attempts, s_answered, s_connected;
 static uint16_t s_last;
@@ -29,7 +29,7 @@ static void on_connect(struct mg_connection *nc, const char *client_id, struct m
   opts->user_name = user;
   opts->password = token;
   mg_send_mqtt_handshake_opt(nc, s_device, *opts);
-  /* Who still needs them finds rubbish. */
+  /* Overwrite, so that a later use would be noticed. */
   memset(user, 'x', strlen(user));
   memset(token, 'x', strlen(token));
   free(user);
@@ -38,7 +38,7 @@ static void on_connect(struct mg_connection *nc, const char *client_id, struct m
   (void) arg;
 }
 
-/* The number of the request that a topic ends with: ...?$rid=7 */
+/* The request number at the end of a topic: ...?$rid=7 */
 static int request_of(const struct mg_str topic) {
   const char *id = mg_strstr(topic, mg_mk_str("$rid="));
   int n = 0;
@@ -114,7 +114,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
   (void) arg;
 }
 
-/* The part of the connection string with this name, in memory of its own. */
+/* The part of the connection string with this name, allocated. */
 static char *part(const char *cs, const char *name) {
   const char *at = cs != NULL ? strstr(cs, name) : NULL;
   if (at == NULL) return NULL;
@@ -136,7 +136,7 @@ enum mgos_app_init_result mgos_app_init(void) {
     LOG(LL_ERROR, ("azure.cs is no connection string"));
     return MGOS_APP_INIT_ERROR;
   }
-  /* Tokens and user names go without the port. */
+  /* Tokens and user names do not contain the port. */
   server = strdup(s_host);
   s_host[strcspn(s_host, ":")] = '\0';
   cfg.enable = true;

@@ -1,6 +1,6 @@
 /*
- * Making of signatures: what sas.h declares.
- * The token is the resource, the signature of it and its end, each as in a URL.
+ * Creates signatures, see sas.h. The token consists of the resource, its signature and the expiry,
+ * each URL-encoded.
  */
 
 #include "sas.h"
@@ -14,7 +14,7 @@
 
 #define MAX_KEY 128
 
-/* As in the query of a URL. To be freed. */
+/* URL-encoded. To be freed. */
 static char *escape(const char *text) {
   static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.~";
   char *to = (char *) malloc(3 * strlen(text) + 1), *p = to;
@@ -30,7 +30,7 @@ static char *escape(const char *text) {
   return to;
 }
 
-/* Of `text`, in base64 and escaped. To be freed. */
+/* The signature of `text`, base64 and escaped. To be freed. */
 static char *sign(const char *text, const char *key) {
   char raw_key[MAX_KEY], printed[48];
   unsigned char mac[32];

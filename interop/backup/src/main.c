@@ -1,5 +1,5 @@
 /*
- * backup: says hello at each connection, to whichever broker it is; three times, then it is content.
+ * backup: says hello with each connection, to whichever broker it is; stops after three.
  */
 
 #include <stdio.h>

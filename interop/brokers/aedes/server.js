@@ -1,6 +1,7 @@
 /*
- * Aedes as a program: node server.js CONFIG.json, written by xtask/src/interop/aedes.rs. Aedes is a library; a listener, a password and a
- * database are what its user puts around it. What conversations ask of a broker is in CONFIG.json, nothing of them is here.
+ * Aedes as a program: node server.js CONFIG.json, written by xtask/src/interop/aedes.rs. Aedes is a
+ * library; this adds listeners, a password and a database. Everything specific to a scenario is in
+ * CONFIG.json.
  */
 
 import { readFileSync } from 'node:fs'
@@ -20,12 +21,12 @@ if (config.data) options.persistence = persistence(new ClassicLevel(config.data)
 if (config.login) {
   options.authenticate = (client, user, password, done) => {
     if (user === config.login.user && String(password) === config.login.password) return done(null, true)
-    // 5 of CONNACK
+    // CONNACK code 5.
     done(Object.assign(new Error('not authorized'), { returnCode: 5 }), false)
   }
 }
 if (config.refused) {
-  // No subscription instead of one: 0x80 of SUBACK.
+  // Null instead of a subscription: SUBACK code 0x80.
   options.authorizeSubscribe = (client, subscription, done) => done(null, subscription.topic.startsWith(config.refused) ? null : subscription)
 }
 const broker = await Aedes.createBroker(options)

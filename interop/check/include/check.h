@@ -1,6 +1,6 @@
 /*
- * Reporting of checks, for the apps of the interop tests: lines on standard output, in the form that is known as TAP.
- * What reads them is not here (xtask/src/interop).
+ * Reports checks of the interop apps on standard output, in TAP format. xtask/src/interop parses
+ * them.
  */
 
 #pragma once
@@ -17,22 +17,23 @@ extern "C" {
 #define CHECK_PRINTF(fmt, first)
 #endif
 
-/* Prints "ok N - what it shows", or "not ok N - ..." when it does not hold. The app goes on either way. */
+/* Prints "ok N - what it shows", or "not ok N - ..." if it does not hold. The app continues either
+ * way. */
 void check(bool holds, const char *fmt, ...) CHECK_PRINTF(2, 3);
 
 /*
- * What the app is waiting for now, in words that complete "waiting for". Unless the next call comes within check.patience
- * seconds, the app says that it waited in vain, and ends.
+ * What the app is waiting for, completing "waiting for". Unless called again within check.patience
+ * seconds, the app reports the timeout and exits.
  */
 void check_wait(const char *what);
 
-/* Prints "> ..." for the other side of the test, which acts on it. */
+/* Prints "> ..." as a signal for the other side of the test. */
 void check_tell(const char *fmt, ...) CHECK_PRINTF(1, 2);
 
-/* This QoS, or the highest that the broker knows. */
+/* The given QoS, or the highest that the broker supports. */
 int check_qos(int qos);
 
-/* Ends the app: exit status 0 if every check held, else 1. */
+/* Exits with status 0 if every check held, else 1. */
 void check_done(void);
 
 #ifdef __cplusplus

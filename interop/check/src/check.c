@@ -1,6 +1,5 @@
 /*
- * Counting and printing of checks: what check.h declares.
- * Who reads the lines: xtask/src/interop/stage.rs.
+ * Counts and prints checks, see check.h. xtask/src/interop/fixture.rs parses the lines.
  */
 
 #include "check.h"
@@ -18,7 +17,7 @@ static mgos_timer_id s_timer = MGOS_INVALID_TIMER_ID;
 static void print(const char *fmt, va_list ap) {
   vprintf(fmt, ap);
   putchar('\n');
-  /* The reader waits for this very line. */
+  /* The reader waits for exactly this line. */
   fflush(stdout);
 }
 

@@ -1,10 +1,11 @@
 /*
- * cut: messages both ways over a connection that somebody breaks again and again.
+ * cut: messages both ways over a connection that is cut repeatedly.
  *
- *   cut/in/1, cut/in/2     the numbers 0, 1, ... at QoS 1 and 2: at QoS 1 each is to come, at QoS 2 each is to come once
+ *   cut/in/1, cut/in/2     the numbers 0, 1, ... at QoS 1 and 2: each must arrive, at QoS 2 exactly once
  *   cut/out/1, cut/out/2   the same from here
  *
- * When all of that has come and been acknowledged the app says so, and ends at the word "end" on cut/in/2.
+ * Once everything has arrived and is acknowledged, the app reports that, and exits on the message
+ * "end" on cut/in/2.
  */
 
 #include <stdio.h>
@@ -19,7 +20,7 @@
 
 static int s_connected, s_subscribed, s_published;
 static int s_acknowledged[3];
-static unsigned char s_came[3][MOST]; /* by QoS and number: how often */
+static unsigned char s_came[3][MOST]; /* arrivals by QoS and number */
 
 static int count(int qos, int least, int most) {
   int n = 0;
@@ -78,7 +79,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       if (++s_connected > 1) break;
       mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "cut/in/1", 1, on_message, (void *) 1);
       mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "cut/in/2", 2, on_message, (void *) 2);
-      /* While connected and while not. */
+      /* Connected or not. */
       mgos_set_timer(10, MGOS_TIMER_REPEAT, publish_next, NULL);
       break;
     case MG_EV_MQTT_PUBACK:

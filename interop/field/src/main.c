@@ -1,10 +1,10 @@
 /*
- * field: what brokers and links do to devices in the field. field.part says which of it:
+ * field: behaviour of brokers and links in the field. field.part selects the part:
  *
- *   hang_up   a message of 5,000 bytes on which the broker hangs up, and three good ones behind it
+ *   hang_up   a message of 5,000 bytes on which the broker hangs up, followed by three valid ones
  *   refused   three subscriptions, one of which the broker refuses, by SUBACK or by hanging up
- *   waiting   field.messages messages at QoS 2 that wait for the session of this app
- *   cut       field.messages messages at QoS 2 from here, over a link that is cut; on field/out/clean, or with
+ *   waiting   field.messages QoS 2 messages queued for this app's session
+ *   cut       field.messages QoS 2 messages from the app, over a link that is cut; on field/out/clean, or with
  *             mqtt.clean_session false on field/out/kept
  *
  * Messages are numbers: 0, 1, ...
@@ -25,9 +25,9 @@
 
 static int s_connected, s_published, s_acknowledged, s_stray;
 static uint16_t s_large;          /* packet ID of the large message */
-static uint8_t s_expected[65536]; /* by packet ID: acknowledgements still to come */
+static uint8_t s_expected[65536]; /* outstanding acknowledgements by packet ID */
 static int s_next, s_wrong, s_released;
-static int s_set_aside, s_refused, s_given_up; /* as the library's events say */
+static int s_set_aside, s_refused, s_given_up; /* as reported by the library's events */
 static int s_subscribed, s_came;
 
 static bool is_part(const char *part) {
@@ -111,7 +111,7 @@ static void on_forbidden(struct mg_connection *nc, int ev, void *ev_data, void *
 
 static void check_waiting(void) {
   int all = mgos_sys_config_get_field_messages();
-  /* Not before the broker has released all: it would send the last ones again. */
+  /* Wait until the broker has released all, or it would send the last ones again. */
   if (all == 0 || s_released < all) return;
   check(s_next == all && s_wrong == 0, "%d waiting messages at QoS 2 arrive once and in order", all);
   check(s_connected == 1, "over one connection");
@@ -152,7 +152,7 @@ static void check_cut(void) {
   static bool s_ending = false;
   if (s_acknowledged < all || s_ending) return;
   s_ending = true;
-  /* For what should not come. */
+  /* Time for anything unexpected to arrive. */
   mgos_set_timer(500, 0, end_cut, NULL);
 }
 
@@ -163,7 +163,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       check_wait("the next connection, or the end");
       if (++s_connected > 1) break;
       if (is_part("cut")) mgos_set_timer(10, MGOS_TIMER_REPEAT, publish_cut, NULL);
-      /* In time for what the session holds: it comes after CONNACK. */
+      /* Before CONNACK, after which the session's messages arrive. */
       if (is_part("waiting")) mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "field/in/waiting", 2, on_waiting, NULL);
       break;
     case MG_EV_MQTT_PUBACK:

@@ -1,5 +1,6 @@
 /*
- * Making of tokens: see jwt.h. The header and the claims, each JSON in base64url, with a dot between; another dot and the signature.
+ * Creates tokens, see jwt.h: header and claims, each JSON in base64url, separated by a dot; another
+ * dot and the signature.
  */
 
 #include "jwt.h"
@@ -15,10 +16,10 @@
 #include "common/cs_base64.h"
 #include "common/json_utils.h"
 
-/* The longest signature, of RSA with 4096 bits. */
+/* The longest signature, RSA with 4096 bits. */
 #define MAX_SIGNATURE 512
 
-/* Random numbers for mbedTLS, of the platform. */
+/* The platform's random numbers for mbedTLS. */
 extern int mg_ssl_if_mbed_random(void *ctx, unsigned char *buf, size_t len);
 
 static mbedtls_pk_context s_key;
@@ -31,7 +32,7 @@ bool jwt_use_key(const char *file) {
   return code == 0;
 }
 
-/* One character: base64url has others for two of them, and no padding. */
+/* Base64url replaces two characters and has no padding. */
 static void put_char(char c, void *to) {
   if (c == '=') return;
   if (c == '+') c = '-';
@@ -47,7 +48,8 @@ static void put(struct mbuf *to, const void *data, size_t len) {
   cs_base64_finish(&ctx);
 }
 
-/* ECDSA gives a sequence of two numbers in DER; a token wants them one after the other, each as long as the key. */
+/* ECDSA gives a DER sequence of two numbers; a token needs them concatenated, each as long as the
+ * key. */
 static bool unpack(unsigned char *sig, size_t *len) {
   unsigned char raw[MAX_SIGNATURE], *p = sig;
   size_t size = mbedtls_pk_get_len(&s_key), n;
@@ -65,7 +67,7 @@ static bool unpack(unsigned char *sig, size_t *len) {
   return true;
 }
 
-/* Over all that the token has so far. */
+/* Over the token so far. */
 static bool sign(struct mbuf *token) {
   unsigned char hash[32], sig[MAX_SIGNATURE];
   size_t len = sizeof(sig);

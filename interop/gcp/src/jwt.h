@@ -1,4 +1,4 @@
-/* JSON web tokens, as Google IoT Core takes them for a password. Their use is in main.c. */
+/* JSON web tokens, which Google IoT Core accepts as password. Used in main.c. */
 
 #pragma once
 
@@ -8,5 +8,6 @@
 /* Reads the private key, EC or RSA, from a file. */
 bool jwt_use_key(const char *file);
 
-/* A token for `audience`, valid for the given seconds since 1970. To be freed; NULL if it can't be signed. */
+/* A token for `audience`, valid for the given seconds since 1970. To be freed; NULL if signing
+ * fails. */
 char *jwt_make(const char *audience, int64_t from, int64_t until);

@@ -1,13 +1,13 @@
 /*
- * gcp: a device of Google IoT Core, or of one of its successors that kept its ways.
+ * gcp: a device of Google IoT Core, or of a compatible successor.
  *
- * The connection is made in a callback: the client id is a path of more than a hundred characters, the user name does not matter, the password
- * is a token that is signed for this one connection. Half a minute before the token's end the connection is dropped, and the next
- * one comes with a new token.
+ * A callback sends CONNECT: the client id is a path of more than a hundred characters, the user
+ * name does not matter, the password is a token signed for this connection. Half a minute before
+ * the token expires the app closes the connection, and the next one uses a new token.
  *
  *   /devices/DEVICE/config       the device's configuration, retained
- *   /devices/DEVICE/commands/#   what it is to do
- *   /devices/DEVICE/events       what it reports
+ *   /devices/DEVICE/commands/#   commands
+ *   /devices/DEVICE/events       reports
  */
 
 #include <stdlib.h>
@@ -17,7 +17,7 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
-/* The last one stays, for what is to come through it. */
+/* The last connection stays up for the command. */
 #define CONNECTIONS 3
 
 static int s_attempts, s_connected, s_answered;
@@ -48,7 +48,7 @@ static void renew(void *arg) {
 
 static void on_connect(struct mg_connection *nc, const char *client_id, struct mg_send_mqtt_handshake_opts *opts, void *arg) {
   int ttl = mgos_sys_config_get_gcp_token_ttl();
-  /* A token that comes too late is one that was made earlier. */
+  /* An expired token is one that was made earlier. */
   int64_t now = (int64_t) mg_time() - (s_attempts < mgos_sys_config_get_gcp_late() ? 2 * ttl : 0);
   char *id = NULL, *token = jwt_make(mgos_sys_config_get_gcp_project(), now, now + ttl);
   s_attempts++;
@@ -56,7 +56,7 @@ static void on_connect(struct mg_connection *nc, const char *client_id, struct m
     nc->flags |= MG_F_CLOSE_IMMEDIATELY;
     return;
   }
-  /* Two that are late may be signed in the same second, and RSA signs the same alike. */
+  /* Two expired tokens may be signed in the same second, and RSA signatures are deterministic. */
   if (s_attempts > mgos_sys_config_get_gcp_late()) {
     check(s_token == NULL || strcmp(token, s_token) != 0, "attempt %d has a token of its own", s_attempts);
   }
@@ -70,7 +70,7 @@ static void on_connect(struct mg_connection *nc, const char *client_id, struct m
   opts->user_name = "unused";
   opts->password = token;
   mg_send_mqtt_handshake_opt(nc, id, *opts);
-  /* Nobody may need them from here on. */
+  /* They must not be needed from here on. */
   memset(token, 'x', strlen(token));
   memset(id, 'x', strlen(id));
   free(token);

@@ -1,9 +1,10 @@
 /*
- * hivemq: a device at a broker of HiveMQ's: the public one, or one in its cloud, which wants TLS, user name and password.
+ * hivemq: a device at a HiveMQ broker: the public one, or one in its cloud, which requires TLS,
+ * user name and password.
  *
- *   devices/ID/state    retained: "online", or "offline" by its last will
- *   devices/ID/ask      whoever wants a reading publishes here
- *   devices/ID/reading  and has it from here, at QoS 2
+ *   devices/ID/state    retained: "online", or "offline" by its will
+ *   devices/ID/ask      requests a reading
+ *   devices/ID/reading  the reading, at QoS 2
  */
 
 #include <stdlib.h>
@@ -52,7 +53,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
 
 enum mgos_app_init_result mgos_app_init(void) {
   char *state = topic("state"), *ask = topic("ask");
-  /* Only here is the name known that is in the topic. */
+  /* The name in the topic is known only here. */
   mgos_sys_config_set_mqtt_will_topic(state);
   mgos_sys_config_set_mqtt_will_message("offline");
   mgos_sys_config_set_mqtt_will_retain(true);

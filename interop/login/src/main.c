@@ -1,8 +1,9 @@
 /*
- * login: a broker that does not let everybody do everything.
+ * login: a broker with access control.
  *
- * With login.refusals at 0 it is to accept the connection, and of three subscriptions the one to secret/a is to be refused, without harm
- * to the others. Else the connection is to be refused so many times, and each time the app is to be told.
+ * With login.refusals 0 the broker must accept the connection and refuse one of three
+ * subscriptions, to secret/a, without affecting the others. Otherwise it must refuse the connection
+ * that many times, and the app must get an event each time.
  */
 
 #include "check.h"

@@ -1,8 +1,9 @@
 /*
- * mosquitto: what most first apps do. A timer publishes a counter whenever there is a connection, a subscription sets it.
+ * mosquitto: a typical first app. A timer publishes a counter whenever there is a connection, a
+ * subscription sets it.
  *
  *   counter/is    its value
- *   counter/set   what it is to be; "end" ends the app
+ *   counter/set   its new value; "end" ends the app
  */
 
 #include <stdio.h>

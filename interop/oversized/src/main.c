@@ -1,5 +1,6 @@
 /*
- * oversized: of all messages on big/#, those within mqtt.recv_mbuf_limit come, on one and the same connection; the rest does not.
+ * oversized: of all messages on big/#, those within mqtt.recv_mbuf_limit arrive, on a single
+ * connection; the others do not.
  */
 
 #include "check.h"
@@ -14,7 +15,7 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   if (ev == MG_EV_MQTT_SUBACK) check_tell("subscribed");
   if (ev != MG_EV_MQTT_PUBLISH) return;
   check(msg->len <= mgos_sys_config_get_mqtt_recv_mbuf_limit() && msg->payload.len < 100, "a message of %d bytes comes", msg->len);
-  /* Not before its acknowledgement is out. */
+  /* After its acknowledgement is sent. */
   if (mg_vcmp(&msg->payload, "end") == 0) {
     s_leaving = true;
     mgos_mqtt_global_disconnect();

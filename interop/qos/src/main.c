@@ -1,8 +1,9 @@
 /*
- * qos: messages there and back, through subscriptions at QoS 0, 1 and 2, published at QoS 0, 1 and 2.
+ * qos: messages published at QoS 0, 1 and 2, received through subscriptions at QoS 0, 1 and 2.
  *
- * First each of the nine pairs gets MESSAGES messages, all published in one go, which is more than a broker takes ahead: each has to come
- * back exactly once, in order, at the lower of the two QoS. Then retained messages, an empty payload, and one of LARGE bytes.
+ * First, each of the nine combinations gets MESSAGES messages in one burst, which exceeds what a
+ * broker accepts ahead: each must come back exactly once, in order, at the lower of the two QoS.
+ * Then retained messages, an empty payload, and one of LARGE bytes.
  */
 
 #include <stdio.h>
@@ -18,13 +19,13 @@
 
 static struct mgos_mqtt_conn *s_conn;
 static int s_subscribed;
-static int s_next[3][3]; /* by QoS of subscription and of message: the number that comes next */
-static int s_wrong;      /* out of order, doubled, or at another QoS than they should be */
+static int s_next[3][3]; /* next number, by QoS of subscription and of message */
+static int s_wrong;      /* out of order, duplicated, or at a wrong QoS */
 static int s_acknowledged[3];
-static int s_large_qos; /* at which the large message is published */
+static int s_large_qos; /* QoS of the large message */
 static bool s_draining;
 static uint16_t s_retained_id, s_cleared_id;
-static int s_retained; /* messages that the subscription for retained ones has seen */
+static int s_retained; /* messages seen by the subscription for retained ones */
 
 static void publish(const char *topic, const char *msg, int qos, bool retain, uint16_t *id) {
   uint16_t taken = mgos_mqtt_pub(topic, msg, strlen(msg), qos, retain);
@@ -38,7 +39,7 @@ static int number_in(struct mg_str s) {
   return atoi(text);
 }
 
-/* At which QoS a message comes. */
+/* The QoS at which a message must arrive. */
 static bool as_expected(int qos, int sub, int pub) {
   sub = check_qos(sub), pub = check_qos(pub);
   return qos == (sub < pub ? sub : pub) || (!mgos_sys_config_get_qos_lowered() && (qos == sub || qos == pub));
@@ -65,12 +66,12 @@ static void on_large(struct mg_mqtt_message *msg) {
     publish_large(1);
     return;
   }
-  /* For whoever looks at the broker afterwards. */
+  /* For observers that connect later. */
   publish("kept/3", "for later", 1, true, &s_cleared_id);
   check_wait("the last acknowledgement");
 }
 
-/* The second subscription for retained messages: there is none left for it. */
+/* The second subscription for retained messages: nothing is left for it. */
 static void on_cleared(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   if (ev == MG_EV_MQTT_SUBACK) publish("kept/2", "not retained", 1, false, NULL);
@@ -106,13 +107,13 @@ static void publish_all(void) {
       char topic[20], text[12];
       snprintf(topic, sizeof(topic), "qos/%d/from/%d", pair / 3, pair % 3);
       snprintf(text, sizeof(text), "%d", i);
-      /* At QoS 2 even where the broker has no more than 1: then PUBACK answers. */
+      /* At QoS 2 even if the broker is limited to 1: then PUBACK is the response. */
       publish(topic, text, pair % 3, false, NULL);
     }
   }
 }
 
-/* So many are published at this QoS. */
+/* Number of messages at this QoS. */
 static int messages_at(int qos) {
   int n = 0;
   for (int asked = 0; asked < 3; asked++) n += (check_qos(asked) == qos ? 3 * MESSAGES : 0);

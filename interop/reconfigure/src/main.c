@@ -1,7 +1,8 @@
 /*
- * reconfigure: disconnects and connects, then goes to another broker at run time, with messages kept all the while.
+ * reconfigure: disconnects and connects, then switches to another broker at run time, with messages
+ * queued meanwhile.
  *
- *   change/step   what each broker is to see: the numbers of the steps
+ *   change/step   the step numbers that each broker must see
  */
 
 #include <stdio.h>
@@ -20,7 +21,7 @@ static void step(int n) {
 }
 
 static void go_to_the_other(void) {
-  /* As apps do it: a copy on the stack, with a literal in it. */
+  /* As apps do it: a copy on the stack with a literal in it. */
   struct mgos_config_mqtt cfg = *mgos_sys_config_get_mqtt();
   cfg.server = mgos_sys_config_get_other_server();
   cfg.client_id = "reconfigured";
@@ -53,7 +54,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       if (s_connected == 3) check_done();
       break;
     case MG_EV_CLOSE:
-      /* Longer than any wait before a reconnection would be. */
+      /* Longer than any wait before a reconnect. */
       if (++s_closed == 1) mgos_set_timer(800, 0, connect_again, NULL);
       break;
   }

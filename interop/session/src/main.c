@@ -1,8 +1,8 @@
 /*
- * session: a session that outlives connections, with messages in both directions while there is none.
+ * session: a session that outlives connections, with messages both ways while there is none.
  *
- *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each is to come exactly once
- *   session/out/1, session/out/2   the same from here, published when the connection has gone; session.out names others
+ *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each must arrive exactly once
+ *   session/out/1, session/out/2   the same from the app, published while offline; session.out changes the prefix
  */
 
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "mgos_mqtt_conn.h"
 
 static int s_subscribed, s_connected, s_acknowledged[3];
-static int s_next[3]; /* by QoS: the number that comes next, as there are as many before it */
+static int s_next[3]; /* next number, by QoS; as many arrived before it */
 static bool s_came[3][100];
 static bool s_leaving;
 static uint16_t s_farewell;
@@ -28,8 +28,9 @@ static int number_in(struct mg_str s) {
 }
 
 /*
- * Not before the broker knows that the last message has come: it would send it again in the next connection. It does at QoS 2 when it has
- * released all; else when it acknowledges a message that goes out after our acknowledgements.
+ * Wait until the broker knows that the last message has arrived, or it would send it again in the
+ * next connection. At QoS 2 that is when it has released all; else when it acknowledges a message
+ * sent after our acknowledgements.
  */
 static void leave_if_all_is_settled(void) {
   if (s_ended < 2 || s_leaving) return;
@@ -47,7 +48,7 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   int qos = (int) (intptr_t) ud, expected = mgos_sys_config_get_session_messages(), number;
   if (ev == MG_EV_MQTT_SUBACK && ++s_subscribed == 2) check_tell("subscribed");
   if (ev != MG_EV_MQTT_PUBLISH) return;
-  /* Below QoS 2 a broker that was killed may have forgotten what we acknowledged. */
+  /* Below QoS 2 a broker that was killed may have forgotten our acknowledgements. */
   if (expected == 0 && check_qos(2) < 2) return;
   if (mg_vcmp(&msg->payload, "end") != 0) {
     number = number_in(msg->payload);
@@ -55,13 +56,13 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
       s_wrong++;
     } else {
       s_came[qos][number] = true;
-      if (mgos_sys_config_get_session_in_order() && number != s_next[qos]) s_wrong++;
+      if (mgos_sys_config_get_session_keeps_order() && number != s_next[qos]) s_wrong++;
     }
     s_next[qos]++;
     return;
   }
   check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was away, come once%s", expected, qos,
-        mgos_sys_config_get_session_in_order() ? " and in order" : "");
+        mgos_sys_config_get_session_keeps_order() ? " and in order" : "");
   s_ended++;
   leave_if_all_is_settled();
   (void) nc;
@@ -102,7 +103,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
     case MG_EV_MQTT_CONNACK:
       check_wait("the end of the conversation");
       if (++s_connected > 1) break;
-      /* In time for what the session holds: it comes after CONNACK. */
+      /* Before CONNACK, after which the session's messages arrive. */
       mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "session/in/1", 1, on_message, (void *) 1);
       mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "session/in/2", 2, on_message, (void *) 2);
       break;

@@ -1,13 +1,13 @@
 /*
- * subscriptions: two of them to one filter, taken away one after the other. What has been sent is known to have gone by when a message on
- * subs/mark, published after it, has come back.
+ * subscriptions: two of them to one filter, removed one after the other. A message on subs/mark,
+ * published afterwards, shows when everything earlier has arrived.
  */
 
 #include "check.h"
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
-static int s_older, s_newer; /* messages that each handler has seen */
+static int s_older, s_newer; /* messages seen by each handler */
 static int s_unsubacks;
 static int s_step;
 
@@ -22,13 +22,13 @@ static void on_older(struct mg_connection *nc, const char *topic, int topic_len,
 
 static void on_newer(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
   s_newer++;
-  /* In its own handler, which is a thing that apps do. */
+  /* In its own handler, as apps do. */
   if (s_newer == 2) check(mgos_mqtt_unsub("subs/+"), "a handler removes its own subscription");
   (void) nc, (void) topic, (void) topic_len, (void) msg, (void) msg_len, (void) ud;
 }
 
 static void on_mark(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
-  /* Not every broker keeps the order between subscriptions. */
+  /* Not every broker preserves the order across subscriptions. */
   static const int expected[] = {2, 4, 5, 5, 6};
   static int again = 0;
   check_wait("the next step");

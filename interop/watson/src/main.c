@@ -1,11 +1,12 @@
 /*
- * watson: a device of IBM's IoT platform, or of one of its successors that kept its ways.
+ * watson: a device of IBM's IoT platform, or of a compatible successor.
  *
- * It begins at the open door for everybody's first tries, with a client id and nothing else. Once it has sent an event there, it becomes a
- * registered device at run time: a copy of the configuration is changed and set, and nothing of what it was made from outlives the call.
+ * It starts with the open quickstart service, with only a client id. Once it has sent an event
+ * there, it becomes a registered device at run time: a copy of the configuration is changed and
+ * applied, and none of its strings outlive the call.
  *
- *   iot-2/evt/EVENT/fmt/json       what it reports
- *   iot-2/cmd/COMMAND/fmt/json     what it is told
+ *   iot-2/evt/EVENT/fmt/json       reports
+ *   iot-2/cmd/COMMAND/fmt/json     commands
  */
 
 #include <stdlib.h>
@@ -17,7 +18,7 @@
 static int s_connected;
 static uint16_t s_last;
 
-/* A setting in memory of its own, or NULL. */
+/* An allocated copy of a setting, or NULL. */
 static char *copy(const char *setting) {
   return setting != NULL ? strdup(setting) : NULL;
 }

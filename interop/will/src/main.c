@@ -1,5 +1,6 @@
 /*
- * will: tells when it is connected, and then waits to be killed; or leaves in order, with DISCONNECT, when will.leave is set.
+ * will: reports when it is connected, and waits to be killed; or disconnects with DISCONNECT if
+ * will.leave is set.
  */
 
 #include "check.h"

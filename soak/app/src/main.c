@@ -1,18 +1,19 @@
 /*
- * soak: publishes numbered messages at each QoS on soak/out/Q, takes those of soak/in/Q, and tells of all that on
- * standard output. It counts next to nothing itself: whoever reads that does (xtask/src/soak).
+ * soak: publishes numbered messages at each QoS on soak/out/Q, receives those of soak/in/Q, and
+ * reports on standard output. It counts almost nothing itself: xtask/src/soak does.
  *
- * A message is "NUMBER PADDING", and number and QoS say what the padding is. What is told, one line each:
- *   up MS | down MS RELEASED        CONNACK came; the connection has gone, with so many PUBRECs lacking their PUBCOMP
+ * A message is "NUMBER PADDING"; number and QoS determine the padding. Output, one line each:
+ *   up MS | down MS RELEASED        CONNACK; disconnected, with this many PUBRECs without PUBCOMP
  *   sub                             all three subscriptions have their SUBACK
- *   given_up N                      as the library's event says: so many messages at QoS 1 and 2
- *   in Q NUMBER | mark Q K          a message has come
- *   bad TEXT                        something that must not be
- *   state SERIAL READY N0 N1 N2 UNSENT USED MOST    ten times a second: whether it is connected and subscribed, numbers to
- *                                   come next, bytes unsent, bytes of heap in use now and at most
+ *   given_up N                      QoS 1 and 2 messages given up, as reported by the library's event
+ *   in Q NUMBER | mark Q K          a message or marker was received
+ *   bad TEXT                        a violation
+ *   state SERIAL READY N0 N1 N2 UNSENT USED MOST    ten times a second: whether it is connected and
+ *                                   subscribed, next numbers, unsent bytes, heap bytes now and peak
  *
- * What to do is in the file soak.control, "SERIAL MODE WAY PORT SESSION": run, flood (publish whatever is unsent), rest, mark
- * (a message "mark SERIAL" at QoS 1 and 2, once); tcp, tls or ws, to localhost at that port; a session that is kept, or a clean one.
+ * Orders are in the file soak.control, "SERIAL MODE TRANSPORT PORT SESSION": run, flood (publish
+ * regardless of unsent data), rest, mark (a message "mark SERIAL" at QoS 1 and 2, once); tcp, tls
+ * or ws, to localhost at that port; session kept or clean.
  */
 
 #include <stdio.h>
@@ -41,7 +42,7 @@ static void tell(const char *fmt, ...) {
   putchar('\n');
 }
 
-/* Now and then a long one: it goes in several segments. */
+/* Some are long, so that they take several segments. */
 static size_t fill(char *to, unsigned int number, int qos) {
   size_t n = snprintf(to, 16, "%u ", number);
   size_t padding = (number % 50 == 49 ? 2500 : number * 37 % 200);
@@ -56,10 +57,10 @@ static const char *topic(const char *dir, int qos) {
 }
 
 static void refused(const char *what, int qos) {
-  if (!mgos_sys_config_get_soak_starved()) tell("bad %s at QoS %d refused", what, qos);
+  if (!mgos_sys_config_get_soak_alloc_faults()) tell("bad %s at QoS %d refused", what, qos);
 }
 
-/* Neither static nor from the heap: the heap is watched. */
+/* Not from the heap, which is measured. */
 static bool publish(int qos) {
   char text[LONGEST];
   size_t n = fill(text, s_next[qos], qos);
@@ -108,7 +109,7 @@ static int released(void) {
   return n;
 }
 
-/* Once is enough, if there is memory for it; nobody says whether there was, but for SUBACK. */
+/* Once is enough if there is memory; only SUBACK tells whether there was. */
 static void subscribe(struct mgos_mqtt_conn *c) {
   for (intptr_t qos = 0; qos < 3; qos++) {
     if (s_subscribed[qos]) continue;
@@ -149,7 +150,7 @@ static void on_given_up(int ev, void *ev_data, void *ud) {
   (void) ud;
 }
 
-/* Links that are cut are no reason. */
+/* Cut links are no reason to set a message aside. */
 static void on_set_aside(int ev, void *ev_data, void *ud) {
   tell("bad message %u set aside", ((const struct mgos_mqtt_event_arg *) ev_data)->first_id);
   (void) ev;
@@ -166,7 +167,7 @@ static bool go(const char *way, int port, const char *session) {
   cfg.clean_session = (strcmp(session, "clean") == 0);
   cfg.ws_enable = (strcmp(way, "ws") == 0);
   if (!mgos_mqtt_set_config(&cfg)) return false;
-  /* The first configuration connects when the network comes up, which may have been. */
+  /* The first configuration connects when the network comes up, which may have happened already. */
   mgos_mqtt_global_connect();
   return true;
 }
@@ -180,7 +181,7 @@ static void look_at_control(void) {
   fclose(fp);
   if (serial == s_serial) return;
   s_serial = serial;
-  /* All was settled before a run begins: what has no PUBCOMP now will never have one. */
+  /* Everything was settled before a run starts: what has no PUBCOMP now will never have one. */
   if (strcmp(mode, "run") == 0 && strcmp(s_mode, "mark") == 0) memset(s_released, 0, sizeof(s_released));
   strcpy(s_mode, mode);
   if (strcmp(mode, "mark") == 0) publish_marks();
@@ -188,11 +189,11 @@ static void look_at_control(void) {
   strcpy(s_way, way);
   strcpy(s_session, session);
   s_port = port;
-  /* Until the next connection's: this one is still there for a moment. */
+  /* Counts from the next connection on: the current one exists for another moment. */
   s_subacks = 0;
   if (go(way, port, session)) return;
-  /* Again, the next time. */
-  if (!mgos_sys_config_get_soak_starved()) tell("bad configuration: %s", way);
+  /* Try again next time. */
+  if (!mgos_sys_config_get_soak_alloc_faults()) tell("bad configuration: %s", way);
   s_serial--;
   s_port = 0;
 }
@@ -215,7 +216,7 @@ static void on_tick(void *arg) {
 }
 
 enum mgos_app_init_result mgos_app_init(void) {
-  /* A buffer of our own: the heap is watched. */
+  /* A static buffer: the heap is measured. */
   static char s_buffer[4096];
   setvbuf(stdout, s_buffer, _IOLBF, sizeof(s_buffer));
   mgos_mqtt_add_global_handler(on_event, NULL);

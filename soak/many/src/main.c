@@ -1,9 +1,10 @@
 /*
- * many: connections side by side, each with its own user, topics and session. Each publishes the numbers 0, 1, ... at QoS 1
- * and 2 on many/USER/1 and many/USER/2, and gets them back by its own subscriptions. The first one is cut all the time.
+ * many: parallel connections, each with its own user, topics and session. Each publishes the
+ * numbers 0, 1, ... at QoS 1 and 2 on many/USER/1 and many/USER/2, and receives them through its
+ * own subscriptions. The first connection is cut repeatedly.
  *
- *   neighbours       all but the first have got all
- *   conn N USER CONNECTED CLOSED then for QoS 1 and 2: GOT TWICE DISORDERED STRAY     for each, when the first has, too
+ *   isolation        all except the first have received everything
+ *   conn N USER CONNECTED CLOSED then for QoS 1 and 2: GOT DUPLICATED REORDERED STRAY     for each, once the first has, too
  *   done
  */
 
@@ -17,7 +18,7 @@
 
 struct flow {
   int next; /* to be published */
-  int got, twice, disordered, stray;
+  int got, duplicated, reordered, stray;
 };
 
 struct one {
@@ -28,7 +29,7 @@ struct one {
 };
 
 static struct one *s_ones;
-static int s_left; /* have not got all; but for the first */
+static int s_left; /* connections except the first that are incomplete */
 static bool s_told;
 
 static void tell_all(void) {
@@ -37,7 +38,7 @@ static void tell_all(void) {
     printf("conn %d %s %d %d", i, o->user, o->connected, o->closed);
     for (int q = 0; q < 2; q++) {
       const struct flow *f = &o->flows[q];
-      printf(" %d %d %d %d", f->got, f->twice, f->disordered, f->stray);
+      printf(" %d %d %d %d", f->got, f->duplicated, f->reordered, f->stray);
     }
     printf("\n");
   }
@@ -65,15 +66,15 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   if (mg_vcmp(&msg->topic, topic) != 0) {
     f->stray++;
   } else if (number < f->got) {
-    f->twice++;
+    f->duplicated++;
   } else {
-    if (number != f->got) f->disordered++;
+    if (number != f->got) f->reordered++;
     f->got = number + 1;
     if (o->number > 0 && has_all(o) && f->got == mgos_sys_config_get_many_messages()) s_left--;
   }
   if (s_left == 0 && !s_told) {
     s_told = true;
-    printf("neighbours\n");
+    printf("isolation\n");
     fflush(stdout);
   }
   (void) nc;
@@ -98,12 +99,12 @@ static void publish(struct one *o, int qos) {
 static void on_tick(void *arg) {
   for (int i = 0; i < mgos_sys_config_get_many_connections(); i++) {
     struct one *o = &s_ones[i];
-    /* Some bytes each: no queue is full. */
+    /* Only a few bytes each, so that no queue is full. */
     if (mgos_mqtt_conn_num_unsent_bytes(o->conn) > 60) continue;
     publish(o, 1);
     publish(o, 2);
   }
-  /* The one that is cut has the same to do. */
+  /* The cut connection has to complete as well. */
   if (s_told && has_all(&s_ones[0])) tell_all();
   (void) arg;
 }
@@ -116,7 +117,7 @@ static void add(struct one *o, int number) {
   snprintf(pass, sizeof(pass), "p%d", number);
   cfg.enable = true;
   cfg.server = number == 0 ? mgos_sys_config_get_many_cut() : mgos_sys_config_get_many_server();
-  /* The one that is cut needs its session; to the others it makes no difference. */
+  /* The cut connection needs a persistent session; for the others it makes no difference. */
   cfg.clean_session = number % 2 == 1;
   cfg.client_id = cfg.user = o->user;
   cfg.pass = pass;

@@ -1,49 +1,51 @@
-//! A process that does not outlive the one that started it, however that ends: for brokers and apps of tests and the demo.
-//! A crate of its own, as the runner and the demo have no other in common. Not here: what a process prints, which is their matter.
+//! A child process that never outlives its parent, however the parent ends: brokers and apps under
+//! test or in the demo. A crate of its own because xtask and the demo share no other. Not here:
+//! reading the child's output.
 
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// Killed when dropped, and by the kernel when the thread that started it is gone: start it from one that lasts.
+/// Killed on drop, and by the kernel when the thread that spawned it exits: spawn it from a thread
+/// that lives long enough.
 #[derive(Debug)]
 pub struct Child(std::process::Child);
 
 impl Child {
-    /// Start it, without an input.
+    /// Spawns the command with stdin closed.
     pub fn spawn(command: &mut Command) -> io::Result<Child> {
-        // SAFETY: what runs between fork and exec is a single system call, which is allowed there.
+        // SAFETY: only one async-signal-safe system call runs between fork and exec.
         unsafe { command.pre_exec(die_with_parent) };
         command.stdin(Stdio::null()).spawn().map(Child)
     }
 
-    /// Its standard output, if it is piped and was not asked for before.
+    /// The child's stdout, if it is piped and was not taken before.
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.0.stdout.take()
     }
 
-    /// Its standard error, likewise.
+    /// The child's stderr, if it is piped and was not taken before.
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.0.stderr.take()
     }
 
-    /// Its process id.
+    /// The process id.
     pub fn id(&self) -> u32 {
         self.0.id()
     }
 
-    /// None while it runs.
+    /// The exit status, or `None` while the child runs.
     pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
         self.0.try_wait()
     }
 
-    /// Wait until it ends by itself.
+    /// Waits for the child to exit.
     pub fn wait(&mut self) -> io::Result<ExitStatus> {
         self.0.wait()
     }
 
-    /// Wait until it ends by itself. None if it has not by then.
+    /// Waits for the child to exit until `end`. Returns `None` on timeout.
     pub fn wait_until(&mut self, end: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
             let status = self.exit_status()?;
@@ -54,23 +56,24 @@ impl Child {
         }
     }
 
-    /// At once, with SIGKILL.
+    /// Kills the child with SIGKILL and reaps it.
     pub fn kill(&mut self) {
-        // It may have ended by itself, which is as good.
+        // An error means that the child has already exited.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 
-    /// Send it a signal. Nothing happens if its end has been seen.
+    /// Sends a signal. Does nothing once the child has been reaped.
     pub fn signal(&mut self, signal: libc::c_int) {
-        // Once it has been waited for, its number may be another's.
+        // After reaping, the process id may belong to another process.
         if let (Ok(None), Ok(id)) = (self.0.try_wait(), libc::pid_t::try_from(self.0.id())) {
-            // SAFETY: a plain system call; the child has not been waited for, so the number is still its own.
+            // SAFETY: a plain system call; the child has not been reaped, so the process id is
+            // still valid.
             unsafe { libc::kill(id, signal) };
         }
     }
 
-    /// Ask it to end, with SIGTERM.
+    /// Asks the child to exit, with SIGTERM.
     pub fn terminate(&mut self) {
         self.signal(libc::SIGTERM);
     }
@@ -82,7 +85,7 @@ impl Drop for Child {
     }
 }
 
-/// Between fork and exec: have the kernel end the child with the thread that starts it.
+/// Runs between fork and exec: the kernel kills the child when the spawning thread exits.
 #[cfg(target_os = "linux")]
 fn die_with_parent() -> io::Result<()> {
     // SAFETY: a plain system call with constant arguments.
@@ -120,7 +123,7 @@ mod tests {
         assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
     }
 
-    /// A process that is there; one that waits for its parent to look at its end counts as gone.
+    /// Whether the process exists; a zombie counts as gone.
     #[cfg(target_os = "linux")]
     fn lives(id: u32) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
@@ -135,7 +138,7 @@ mod tests {
         assert!(lives(id));
         drop(child);
         assert!(!lives(id));
-        // Without a drop: as if the process had been killed.
+        // Leak the child, as if this process had been killed.
         let id = std::thread::spawn(|| std::mem::ManuallyDrop::new(sleeper()).id()).join().unwrap();
         let end = soon();
         while lives(id) {

@@ -1,8 +1,9 @@
-//! A broker on loopback: rumqttd in a process of its own.
+//! A broker on loopback: rumqttd in its own process.
 //!
-//! Its QoS 2 is sound for what the demo does with it, one connection per client and no repeated packet in it. It is not
-//! beyond that (as of 0.20): what it holds between PUBREC and PUBREL goes with the connection, and it takes a repeated
-//! PUBLISH for a new one. Tests of reconnecting to one and the same broker need another.
+//! Its QoS 2 suffices for the demo, with one connection per client and no retransmissions. Beyond
+//! that (as of 0.20) it does not: it drops messages between PUBREC and PUBREL with the connection,
+//! and takes a retransmitted PUBLISH for a new one. Tests that reconnect to the same broker need
+//! another.
 
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -39,11 +40,11 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Start one on a free port, and wait until it answers.
+    /// Starts a broker on a free port and waits until it answers.
     pub fn start(role: Role, logs: &Path) -> Result<Broker> {
         let program = std::env::current_exe().context("cannot find this program itself")?;
-        let mut trouble = anyhow!("no port tried");
-        // Between finding a free port and the broker's taking it, another program may take it.
+        let mut last_error = anyhow!("no port tried");
+        // Another program may take the port between probing it and the broker's bind.
         for _ in 0..3 {
             let address = free_address()?;
             let log = logs.join(format!("{}.log", role.name()));
@@ -53,13 +54,13 @@ impl Broker {
             let mut process = Child::spawn(&mut command).context("cannot start a broker")?;
             match wait_for(address, &mut process) {
                 Ok(()) => return Ok(Broker { address, process }),
-                Err(error) => trouble = error.context(format!("see {}", log.display())),
+                Err(error) => last_error = error.context(format!("see {}", log.display())),
             }
         }
-        Err(trouble.context(format!("the {} broker does not start", role.name())))
+        Err(last_error.context(format!("cannot start the {} broker", role.name())))
     }
 
-    /// As the kernel or a power cut would do it.
+    /// Kills it with SIGKILL, as a crash or power cut would.
     pub fn kill(&mut self) {
         self.process.kill();
     }
@@ -74,7 +75,7 @@ fn wait_for(address: SocketAddr, process: &mut Child) -> Result<()> {
     let end = Instant::now() + Duration::from_secs(10);
     while Instant::now() < end {
         if let Some(status) = process.exit_status()? {
-            bail!("it ended at once ({status})");
+            bail!("it exited immediately ({status})");
         }
         if TcpStream::connect_timeout(&address, Duration::from_millis(200)).is_ok() {
             return Ok(());
@@ -84,7 +85,7 @@ fn wait_for(address: SocketAddr, process: &mut Child) -> Result<()> {
     bail!("it does not answer on {address}")
 }
 
-/// Be a broker, until killed.
+/// Runs a broker in this process until killed.
 pub fn serve(address: SocketAddr) -> Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).with_ansi(false).init();
     let config = json!({

@@ -1,15 +1,15 @@
-//! The demo: an app keeps its readings through the death of its broker.
+//! The failover demo: an app keeps its readings when its broker dies.
 //!
-//! `cargo xtask demo` builds everything and calls this program. Here: its two faces, the story that it plays (`run`)
-//! and the brokers that it starts as processes of their own (`broker`), so that one can be killed.
+//! `cargo xtask demo` builds everything and starts this program. It has two modes: the scenario
+//! (`run`), and the brokers (`broker`), which run as separate processes so that they can be killed.
 
 mod app;
 mod broker;
-mod ledger;
+mod delivery_log;
 mod observer;
-mod picture;
-mod stage;
-mod story;
+mod scenario;
+mod state;
+mod svg;
 mod timeline;
 
 use std::path::PathBuf;
@@ -28,17 +28,17 @@ fn main() -> ExitCode {
     }
 }
 
-/// True if all went as it must.
+/// Returns true if the demo succeeded.
 fn run(args: &[String]) -> Result<bool> {
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         ["broker", address] => broker::serve(address.parse()?).map(|()| true),
-        ["run", program, files, logs, picture @ ..] if picture.len() <= 1 => story::play(&story::Places {
+        ["run", program, files, logs, svg @ ..] if svg.len() <= 1 => scenario::run(&scenario::Paths {
             program: PathBuf::from(program),
             files: PathBuf::from(files),
             logs: PathBuf::from(logs),
-            picture: picture.first().map(PathBuf::from),
+            svg: svg.first().map(PathBuf::from),
         }),
-        _ => bail!("this program is for cargo xtask demo; it takes: run PROGRAM FILES LOGS [PICTURE], or: broker ADDRESS"),
+        _ => bail!("this program is run by cargo xtask demo; usage: run PROGRAM FILES LOGS [SVG], or: broker ADDRESS"),
     }
 }

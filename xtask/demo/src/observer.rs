@@ -1,5 +1,5 @@
-//! The observer: an MQTT client of another make on each broker, subscribed to all the app's topics at QoS 2.
-//! It also sends the commands.
+//! The observer: an independent MQTT client on each broker, subscribed to all the app's topics at
+//! QoS 2. It also sends the commands.
 
 use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
@@ -10,7 +10,7 @@ use rumqttc::{Client, Event as MqttEvent, Incoming, MqttOptions, QoS};
 use serde_json::Value;
 
 use crate::broker::Role;
-use crate::stage::Event;
+use crate::state::Event;
 
 /// The observer's connection to one broker.
 pub struct Observer {
@@ -18,7 +18,7 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Connect and subscribe; the stage hears of it when that is done, and of everything that arrives.
+    /// Connects and subscribes; the subscription and all received messages are reported as events.
     pub fn start(role: Role, address: SocketAddr, device: &str, events: Sender<Event>) -> Result<Observer> {
         let mut options = MqttOptions::new(format!("observer-{}", role.name()), address.ip().to_string(), address.port());
         options.set_keep_alive(Duration::from_secs(30));
@@ -37,7 +37,8 @@ impl Observer {
                         }
                     }
                     Ok(_) => continue,
-                    // Not to be tried again: a broker that is gone stays gone, and a second session would spoil the count.
+                    // No reconnect: a killed broker stays down, and a second session would distort
+                    // the counts.
                     Err(_) => {
                         let _ = events.send(Event::ObserverLost(role));
                         return;

@@ -1,40 +1,41 @@
-//! What the user sees: one line for each thing that happens, and below them a line that shows that time passes.
+//! The demo's output: one line per event, and a progress line below.
 
 use std::io::{IsTerminal, Write, stdout};
 use std::time::{Duration, Instant};
 
-use crate::picture::Line;
+use crate::svg::Line;
 
-/// Prints with the time since its beginning.
+/// Prints lines with the time since the start.
 pub struct Timeline {
     start: Instant,
     terminal: bool,
     /// A progress line is on the screen.
     open: bool,
     last_progress: Instant,
-    /// All that was said.
-    pub said: Vec<Line>,
+    /// All lines printed.
+    pub lines: Vec<Line>,
 }
 
 impl Timeline {
     pub fn new() -> Timeline {
         let now = Instant::now();
-        Timeline { start: now, terminal: stdout().is_terminal(), open: false, last_progress: now, said: Vec::new() }
+        Timeline { start: now, terminal: stdout().is_terminal(), open: false, last_progress: now, lines: Vec::new() }
     }
 
-    pub fn say(&mut self, who: &str, what: &str) {
+    pub fn print(&mut self, who: &str, what: &str) {
         self.close();
         let at = self.seconds();
         println!("{at:7.2}  {who:<9} {what}");
-        self.said.push((at, who.to_owned(), what.to_owned()));
+        self.lines.push((at, who.to_owned(), what.to_owned()));
         self.last_progress = Instant::now();
     }
 
-    /// On a terminal the line renews itself; elsewhere it is written every few seconds of silence.
+    /// On a terminal the line updates itself; elsewhere it is printed after a few seconds without
+    /// output.
     pub fn progress(&mut self, what: &str) {
         if self.terminal {
             print!("\r\x1b[2K{:7.2}  {:<9} {what}", self.seconds(), "...");
-            // Nobody is there to read it then.
+            // Nobody reads it if this fails.
             let _ = stdout().flush();
             self.open = true;
         } else if self.last_progress.elapsed() >= Duration::from_secs(2) {
@@ -43,7 +44,7 @@ impl Timeline {
         }
     }
 
-    /// Away with the progress line.
+    /// Clears the progress line.
     pub fn close(&mut self) {
         if self.open {
             print!("\r\x1b[2K");

@@ -1,4 +1,5 @@
-//! Running the compilers: an object is made again only when its source, one of its headers, or its command changed.
+//! Runs the compilers. An object is rebuilt only when its source, one of its headers or its command
+//! changed.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ pub enum Language {
 }
 
 impl Language {
-    /// By the file's ending; None for what is not compiled.
+    /// The language by file extension; `None` for files that are not compiled.
     pub fn of(file: &Path) -> Option<Language> {
         match file.extension()?.to_str()? {
             "c" => Some(Language::C),
@@ -38,13 +39,13 @@ impl Language {
 
 /// Compiles the sources of one program.
 pub struct Compiler {
-    /// Instead of the usual compiler for C.
+    /// Overrides the default C compiler.
     cc: Option<OsString>,
     objects: PathBuf,
     common: Vec<OsString>,
     c: Vec<OsString>,
     cpp: Vec<OsString>,
-    /// For C outside the mqtt library.
+    /// Flags for C outside the mqtt library.
     outside: Vec<OsString>,
 }
 
@@ -67,19 +68,20 @@ impl Compiler {
         Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp, outside: Vec::new() }
     }
 
-    /// C is compiled by this program.
+    /// Sets the C compiler.
     pub fn with_cc(mut self, program: &str) -> Compiler {
         self.cc = Some(program.into());
         self
     }
 
-    /// C that is not the mqtt library's is compiled with these flags.
+    /// Adds flags for C that does not belong to the mqtt library.
     pub fn outside_mqtt(mut self, flags: &[&str]) -> Compiler {
         self.outside = flags.iter().map(Into::into).collect();
         self
     }
 
-    /// Compile what needs it, on as many processors as there are. Objects come in the order of the sources.
+    /// Compiles what is out of date, on all processors. Objects are returned in the order of the
+    /// sources.
     pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
         std::fs::create_dir_all(&self.objects).with_context(|| format!("cannot create {}", self.objects.display()))?;
         let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
@@ -103,7 +105,7 @@ impl Compiler {
         Ok(objects)
     }
 
-    /// Two sources of one name, from two directories, must not share an object.
+    /// Two sources with the same name in different directories need different objects.
     fn object_of(&self, part: &str, source: &Path) -> PathBuf {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let dir = source.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
@@ -131,7 +133,7 @@ impl Compiler {
     }
 }
 
-/// Make a program from objects and the host's library.
+/// Links objects and the host library into a program.
 pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path) -> Result<()> {
     let cpp = plan.sources.iter().any(|(_, source)| Language::of(source) == Some(Language::Cpp));
     let mut command = Command::new(if cpp { Language::Cpp } else { Language::C }.compiler());
@@ -147,14 +149,14 @@ pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path
     let messages = String::from_utf8_lossy(&output.stderr);
     eprint!("{messages}");
     if !output.status.success() {
-        // The one mistake that the linker's own words do not lead to.
+        // The one common mistake that the linker's message does not explain.
         let hint = if messages.contains("`mgos_mqtt_") { "; does mos.yml list the mqtt library under libs?" } else { "" };
         bail!("linking {} failed{hint}", program.display());
     }
     remember(program, &command)
 }
 
-/// Extra flags, as make takes them.
+/// Extra flags from the environment, as make takes them.
 fn from_environment(variable: &str) -> Vec<OsString> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
 }
@@ -165,19 +167,21 @@ fn signature_of(output: &Path) -> PathBuf {
     name.into()
 }
 
-/// Before the output is written: what an interrupted compiler leaves of it must not pass for the whole.
+/// Called before the output is written, so that a partial output of an interrupted compiler is not
+/// taken for complete.
 fn forget(output: &Path) -> Result<()> {
     match std::fs::remove_file(signature_of(output)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the note of the command"),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the recorded command"),
         _ => Ok(()),
     }
 }
 
 fn remember(output: &Path, command: &Command) -> Result<()> {
-    std::fs::write(signature_of(output), project::shown(command)).context("cannot note the command")
+    std::fs::write(signature_of(output), project::shown(command)).context("cannot record the command")
 }
 
-/// Whether the output was made by this very command, after the last change to its inputs. No inputs: not known, so no.
+/// Whether the output was made by this exact command after the last change to its inputs. Without
+/// known inputs the answer is no.
 fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
     let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
     let Some(made) = time(output) else { return false };
@@ -185,11 +189,11 @@ fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
     same && !inputs.is_empty() && inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made))
 }
 
-/// What the compiler said an object was made from.
+/// The inputs of an object, from the compiler's dependency file.
 fn dependencies(object: &Path) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
     let Some((_, list)) = text.split_once(':') else { return Vec::new() };
-    // The first rule alone; -MP adds an empty one for each header.
+    // Only the first rule; -MP adds an empty one for each header.
     let mut files = vec![String::new()];
     let mut chars = list.chars().peekable();
     while let Some(c) = chars.next() {

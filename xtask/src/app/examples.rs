@@ -1,5 +1,5 @@
-//! The examples: each builds here with all warnings, has a manifest that `mos build` takes, and JavaScript that fits our API.
-//! Not here: what they do with a broker (interop).
+//! Tests of the examples: each builds without warnings, has a manifest that `mos build` accepts,
+//! and its JavaScript fits the API. Not here: running them against a broker (interop).
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -8,12 +8,13 @@ use super::{Libs, build_manifest};
 use crate::manifest::Manifest;
 use crate::project;
 
-/// Runs init.js with the devices' own functions played, and MQTT from mjs_fs/api_mqtt.js; every handler is called once.
+/// Runs init.js with stubs for the device's functions and the real mjs_fs/api_mqtt.js; calls each
+/// handler once.
 const PLAYER: &str = r#"
 const fs = require('fs'), vm = require('vm');
 const [init, api] = process.argv.slice(-2);
 const calls = [], later = [];
-// Like mJS: a fault where something is asked for that there is not.
+// Like mJS, fails on access to an undefined name.
 const played = (name) => new Proxy({}, { get: (_, key) => {
   if (typeof key === 'string' && key === key.toUpperCase() && key !== 'JSON') return 1;
   return (...args) => { later.push(...args.filter((arg) => typeof arg === 'function')); return name === 'Cfg' ? 'device' : 1; };
@@ -42,7 +43,7 @@ const context = vm.createContext({
     context[name] = played(name);
   },
 });
-// `MQTT` gives an error for what it does not have, where plain JavaScript gives undefined.
+// `MQTT` throws for a missing member, where plain JavaScript would return undefined.
 const strict = (text) => text + `
 MQTT.__proto__ = new Proxy({}, { get: (_, key) => { throw new Error('MQTT.' + String(key) + ' does not exist'); } });`;
 vm.runInContext(fs.readFileSync(init, 'utf8'), context);
@@ -68,7 +69,7 @@ fn every_example_builds_without_a_warning() {
 }
 
 #[test]
-fn every_example_has_a_manifest_that_a_device_build_takes() {
+fn every_example_has_a_manifest_that_a_device_build_accepts() {
     for dir in examples() {
         let shown = dir.display();
         let text = std::fs::read_to_string(dir.join("mos.yml")).unwrap();
@@ -77,7 +78,8 @@ fn every_example_has_a_manifest_that_a_device_build_takes() {
         }
         let manifest = Manifest::load(&dir).unwrap();
         assert_eq!(manifest.name.as_deref(), dir.file_name().unwrap().to_str(), "{shown}");
-        // Every library stands where a device build finds it, the one for a network included.
+        // Each library has a location that a device build can resolve, including one for the
+        // network.
         let locations: Vec<_> = manifest.libs.iter().map(|lib| lib.location.as_str()).collect();
         for name in ["core", "mqtt", "wifi"] {
             assert!(
@@ -97,7 +99,7 @@ fn every_example_has_a_manifest_that_a_device_build_takes() {
 fn the_javascript_example_calls_what_api_mqtt_js_has() {
     let init = project::root().join("examples/javascript/fs/init.js");
     let text = std::fs::read_to_string(&init).unwrap();
-    // What JavaScript has and mJS has not.
+    // Features that JavaScript has and mJS lacks.
     for word in ["var ", "const ", "=>", "`", "new ", "class ", "try "] {
         let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).any(|line| line.contains(word));
         assert!(!code, "mJS has no {word:?}");

@@ -1,5 +1,5 @@
-//! Which libraries an app has on the host: this project's mqtt, those in directories of the app's own, and what
-//! the host stands in for or lacks.
+//! Resolves an app's libraries on the host: this project's mqtt, libraries in the app's own
+//! directories, and those that the host replaces or lacks.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,28 +9,29 @@ use anyhow::{Result, bail};
 use crate::manifest::{LibRef, Manifest};
 use crate::project;
 
-/// Libraries whose work the host does itself, headers included.
+/// Libraries that the host implements itself, headers included.
 const REPLACED: &[&str] =
     &["boards", "core", "ethernet", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
 
-/// Libraries that the host lacks, but whose manifests ask for mqtt: apps with one of these do not name it.
+/// Libraries that the host lacks but whose manifests depend on mqtt: apps that use one do not list
+/// mqtt themselves.
 const BRING_MQTT: &[&str] = &["aws", "azure", "gcp", "rpc-mqtt", "watson"];
 
 /// The libraries of one app.
 #[derive(Debug, Default)]
 pub struct Libs {
-    /// In the order in which they are initialised, each by its name.
+    /// In initialisation order, with their names.
     pub found: Vec<(String, Manifest)>,
-    /// Named by the app or one of its libraries, and not on the host.
+    /// Requested by the app or one of its libraries, but not available on the host.
     pub lacking: Vec<String>,
-    /// Names met so far, whatever became of them.
+    /// All names seen so far, whatever they resolved to.
     met: BTreeSet<String>,
 }
 
 impl Libs {
     pub fn of(app: &Manifest) -> Result<Libs> {
         let mut libs = Libs::default();
-        // The first with a name wins, and what stands in the app itself comes first.
+        // The first library with a given name wins; the app's own entries come first.
         libs.add_all(&app.libs, &app.dir)?;
         libs.sort_by_init()?;
         Ok(libs)
@@ -51,7 +52,7 @@ impl Libs {
             if lib.name == "mqtt" {
                 self.add("mqtt", Manifest::load(&project::root())?)?;
             } else if REPLACED.contains(&lib.name.as_str()) {
-                // Nothing to build, and nothing to tell.
+                // Nothing to build or to report.
             } else if path.join("mos.yml").is_file() {
                 self.add(&lib.name, Manifest::load(&path)?)?;
             } else {
@@ -64,14 +65,14 @@ impl Libs {
         Ok(())
     }
 
-    /// A library after the libraries that it needs.
+    /// Orders each library after its dependencies.
     fn add(&mut self, name: &str, manifest: Manifest) -> Result<()> {
         self.add_all(&manifest.libs.clone(), &manifest.dir.clone())?;
         self.found.push((name.to_owned(), manifest));
         Ok(())
     }
 
-    /// Mind `init_after` on top of who needs whom.
+    /// Applies `init_after` in addition to the dependencies.
     fn sort_by_init(&mut self) -> Result<()> {
         let mut left = std::mem::take(&mut self.found);
         while !left.is_empty() {
@@ -81,14 +82,14 @@ impl Libs {
             });
             let Some(ready) = ready else {
                 let names: Vec<_> = left.iter().map(|(name, _)| name.as_str()).collect();
-                bail!("these libraries each want to be initialised after another of them: {}", names.join(", "));
+                bail!("circular init_after between these libraries: {}", names.join(", "));
             };
             self.found.push(left.remove(ready));
         }
         Ok(())
     }
 
-    /// The macros by which C code learns what it is built with.
+    /// Macros that tell C code which libraries it is built with.
     pub fn defines(&self, app_name: &str) -> Vec<(String, String)> {
         let mut defines = vec![("MGOS_APP".to_owned(), format!("\"{app_name}\""))];
         let names = self.found.iter().map(|(name, _)| name.as_str()).chain(["core", "mongoose"]);
@@ -99,7 +100,7 @@ impl Libs {
     }
 }
 
-/// Names in `init_after` may end in a star.
+/// A name in `init_after` may end in `*`.
 fn matches(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),

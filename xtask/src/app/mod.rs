@@ -1,6 +1,6 @@
-//! From an app's directory to a program for this machine.
-//! Here: which sources, headers and config an app consists of, and where its build goes. The rest:
-//! libs (which libraries it has), compile (running the compilers), sanitized (programs that watch themselves).
+//! Builds an app for this machine. Here: which sources, headers and configuration an app consists
+//! of, and where the build goes. Elsewhere: libs (library resolution), compile (running compilers),
+//! sanitized (builds with sanitizers).
 
 mod compile;
 mod libs;
@@ -23,28 +23,28 @@ use crate::{project, yaml};
 pub use compile::{Compiler, Language};
 use libs::Libs;
 
-/// A program that has been built, and the directory that it sees as its file system.
+/// A built program and the directory that it uses as its file system.
 pub struct Built {
     pub program: PathBuf,
     pub files: PathBuf,
 }
 
-/// What goes into a program, with the generated part written out.
+/// All inputs of a program, including generated files.
 pub struct Plan {
-    /// Everything below is put here.
+    /// The build directory.
     pub dir: PathBuf,
-    /// C and C++ files, each with what it belongs to: part of its object's name.
+    /// C and C++ files, each with the part it belongs to, which becomes part of the object's name.
     pub sources: Vec<(String, PathBuf)>,
-    /// Searched in this order.
+    /// Include directories in search order.
     pub includes: Vec<PathBuf>,
     pub defines: Vec<(String, String)>,
     pub cflags: Vec<String>,
     pub cxxflags: Vec<String>,
-    /// Directories with files for the app.
+    /// Directories with files for the app's file system.
     filesystem: Vec<PathBuf>,
 }
 
-/// Build the app in `dir`.
+/// Builds the app in `dir`.
 pub fn build(dir: &Path, release: bool) -> Result<Built> {
     build_manifest(Manifest::load(&std::path::absolute(dir)?)?, release)
 }
@@ -62,20 +62,20 @@ fn build_manifest(manifest: Manifest, release: bool) -> Result<Built> {
     Ok(Built { program, files })
 }
 
-/// The app's name is also that of its directory and program.
+/// The app's name is also that of its directory and its program.
 fn name(manifest: &Manifest) -> Result<String> {
     let name = match &manifest.name {
         Some(name) => name.clone(),
         None => manifest.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
     };
-    // Not one of the names in its own build directory either.
+    // Reserved names within the build directory.
     if name.is_empty() || name.starts_with('.') || name.contains('/') || ["fs", "gen", "obj"].contains(&name.as_str()) {
-        bail!("{}/mos.yml: the app cannot be named {name:?}, choose another name", manifest.dir.display());
+        bail!("{}/mos.yml: {name:?} is a reserved name, choose another one", manifest.dir.display());
     }
     Ok(name)
 }
 
-/// Collect what an app consists of; without an app, what all apps with the mqtt library have in common.
+/// Collects the inputs of an app; without an app, those that all apps with the mqtt library share.
 pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
     let root = project::root();
     let kind = if app.is_some() { "apps" } else { "parts" };
@@ -88,7 +88,7 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
         None => Libs::only_mqtt()?,
     };
     if !libs.lacking.is_empty() {
-        eprintln!("note: not on the host, left out: {}", libs.lacking.join(", "));
+        eprintln!("note: libraries not available on the host, skipped: {}", libs.lacking.join(", "));
     }
     let inits = libs.found.iter().map(|(name, lib)| {
         let init = (!lib.sources.is_empty()).then(|| format!("mgos_{}_init", name.replace('-', "_")));
@@ -111,7 +111,7 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
     for source in sources_in(&root.join("host/c/app"))? {
         plan.sources.push(("host".into(), source));
     }
-    // The app's headers come before those of libraries, as its config does after theirs.
+    // The app's headers precede those of libraries, as its configuration follows theirs.
     let parts = app.iter().map(|app| ("app", app)).chain(libs.found.iter().map(|(name, lib)| (name.as_str(), lib)));
     for (part, manifest) in parts {
         plan.add(part, manifest)?;
@@ -121,7 +121,7 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
 }
 
 impl Plan {
-    /// Let the app's C see mbedTLS, as on a device: libraries of clouds sign with it.
+    /// Expose mbedTLS to the app's C, as on a device: cloud libraries use it for signing.
     fn add_tls(&mut self, host: &Host) {
         self.includes.push(host.tls.join("include"));
         self.defines.push(("MBEDTLS_CONFIG_FILE".into(), format!("\"{}\"", host.tls.join("config.h").display())));
@@ -143,7 +143,7 @@ impl Plan {
     }
 }
 
-/// Write the generated C of an app.
+/// Writes the generated C of an app.
 fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: &[Lib]) -> Result<()> {
     let mut schema = Schema::default();
     let base = yaml::load(&project::root().join("host/mos.yml"))?;
@@ -155,7 +155,7 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
     }
     let tree = match confgen::build(&schema) {
         Ok(tree) => tree,
-        Err(problems) => bail!("the config schema cannot be used\n  {}", problems.join("\n  ")),
+        Err(problems) => bail!("invalid config schema\n  {}", problems.join("\n  ")),
     };
     for warning in &tree.warnings {
         eprintln!("warning: {warning}");
@@ -165,15 +165,15 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
     project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, inits))
 }
 
-/// What is linked to every app.
+/// The library that every app links.
 pub struct Host {
-    /// libmgos_host.a: the host and the Rust half of the mqtt library.
+    /// libmgos_host.a: the host and the Rust part of the mqtt library.
     pub archive: PathBuf,
-    /// Where mbedTLS, which is in it too, has its headers (include) and its configuration (config.h).
+    /// Where the bundled mbedTLS has its headers (include) and its configuration (config.h).
     pub tls: PathBuf,
 }
 
-/// Build it.
+/// Builds libmgos_host.a.
 pub fn host_library(release: bool) -> Result<Host> {
     let mut cargo = project::cargo();
     cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
@@ -185,12 +185,12 @@ pub fn host_library(release: bool) -> Result<Host> {
         bail!("{} failed ({})", project::shown(&cargo), output.status);
     }
     let said = String::from_utf8_lossy(&output.stdout);
-    let tls = said.lines().find_map(tls_dir).context("cargo does not tell where mbedTLS was built")?;
+    let tls = said.lines().find_map(tls_dir).context("cargo's output does not say where mbedTLS was built")?;
     let archive = project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a");
     Ok(Host { archive, tls })
 }
 
-/// From a message of cargo's: one JSON object a line, and only one of them is of interest.
+/// Parses one of cargo's JSON messages, one object a line; only one kind matters here.
 fn tls_dir(message: &str) -> Option<PathBuf> {
     if !message.contains(r#""reason":"build-script-executed""#) || !message.contains("#mbedtls-sys-auto@") {
         return None;
@@ -199,7 +199,7 @@ fn tls_dir(message: &str) -> Option<PathBuf> {
     Some(dir.split_once('"')?.0.into())
 }
 
-/// A source as a manifest gives it: a directory (its files, not those below), a file, or a name with a star.
+/// Expands a manifest source: a directory (its files, not recursively), a file, or a name with `*`.
 fn expand_source(source: &Path) -> Result<Vec<PathBuf>> {
     if source.is_dir() {
         return sources_in(source);
@@ -228,7 +228,8 @@ fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copy each directory's files into the app's file system. What the app wrote there itself stays.
+/// Copies each directory's files into the app's file system. Files that the app wrote there are
+/// kept.
 fn copy_files(from: &[PathBuf], to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for dir in from {

@@ -1,5 +1,6 @@
-//! Programs that watch themselves: C by clang with its address and undefined-behaviour sanitizers, Rust by the nightly compiler with the
-//! address sanitizer. Here: the compilers, their flags and the host's library made so. Not here: what is run (c_test).
+//! Builds with sanitizers: C by clang with address and undefined-behaviour sanitizers, Rust by the
+//! nightly compiler with the address sanitizer. Here: compilers, flags and the host library. Not
+//! here: what is run (c_test).
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,15 +12,16 @@ use crate::manifest::Manifest;
 use crate::project;
 use crate::setup;
 
-/// The sanitizers' part of the C compiler is a package of its own, which clang only recommends.
+/// clang's sanitizer runtime is a separate package that clang only recommends.
 const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
 
 pub const CC: &str = "clang";
 const SANITIZE: &str = "-fsanitize=address,undefined";
-/// What programs are linked with; it takes the sanitizers, and the host's own allocation functions (its feature `starve`).
+/// Linker flags: the sanitizers, and the host's allocation wrappers (feature `alloc_faults`).
 pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
-/// For all C but the library's own: its allocations are counted apart (host/src/starve.rs).
+/// For all C outside the mqtt library, so that the library's allocations are counted separately
+/// (host/src/alloc_faults.rs).
 pub const OTHERS: [&str; 4] = [
     "-Dmalloc=mgos_host_other_malloc",
     "-Dcalloc=mgos_host_other_calloc",
@@ -27,7 +29,7 @@ pub const OTHERS: [&str; 4] = [
     "-Dstrdup=mgos_host_other_strdup",
 ];
 
-/// Build the app in `dir`.
+/// Builds the app in `dir` with sanitizers.
 pub fn build(dir: &Path) -> Result<Built> {
     let host = host_library()?;
     let mut manifest = Manifest::load(&std::path::absolute(dir)?)?;
@@ -44,23 +46,24 @@ pub fn build(dir: &Path) -> Result<Built> {
     Ok(Built { program, files })
 }
 
-/// Build libmgos_host.a, with the C in it and the Rust. In a directory of its own, as other flags would have everything else built anew.
+/// Builds libmgos_host.a with sanitizers in C and Rust. Uses its own target directory, as different
+/// flags would rebuild everything else.
 pub fn host_library() -> Result<PathBuf> {
     setup::ensure(PACKAGES)?;
     let dir = project::target_dir().join("sanitize");
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let variable = target.replace('-', "_");
     let mut cargo = project::nightly()?;
-    // With a target given, programs that the build itself runs are made as ever.
+    // With an explicit target, build scripts and proc macros are built without these flags.
     cargo
-        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "starve", "--target", &target])
+        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "alloc_faults", "--target", &target])
         .env("CARGO_TARGET_DIR", &dir);
     cargo.env(format!("CC_{variable}"), CC).env(format!("CFLAGS_{variable}"), CFLAGS.join(" "));
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable.to_uppercase());
     cargo.env_remove("RUSTFLAGS").env(flags, "-Zsanitizer=address -Cforce-frame-pointers=yes -Cdebug-assertions -Coverflow-checks");
     project::run(&mut cargo)?;
     let archive = dir.join(&target).join("debug/libmgos_host.a");
-    // Flags that do not arrive would go unnoticed: nothing would ever be reported.
+    // If the flags got lost, nothing would ever be reported.
     for (part, call) in [("mgos_mqtt-", "__asan_report_"), ("mgos_host-", "__asan_report_"), ("mbuf.o", "__ubsan_handle_")] {
         if !calls(&archive, part, call)? {
             bail!("{}: {part}* has no call of {call}*; it was built without the sanitizers", archive.display());
@@ -69,7 +72,8 @@ pub fn host_library() -> Result<PathBuf> {
     Ok(archive)
 }
 
-/// Whether some object of the archive that has `part` in its name refers to a symbol that begins with `call`.
+/// Whether an object in the archive whose name contains `part` references a symbol that starts with
+/// `call`.
 fn calls(archive: &PathBuf, part: &str, call: &str) -> Result<bool> {
     let output = Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(archive).output().context("cannot start nm")?;
     let text = String::from_utf8_lossy(&output.stdout);

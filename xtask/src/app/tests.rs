@@ -1,5 +1,5 @@
-//! Whole apps, from mos.yml to what the program prints.
-//! Those of examples/ are in examples.rs.
+//! Tests of whole apps, from mos.yml to what the program prints. Those of examples/ are in
+//! examples.rs.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,8 @@ fn write(dir: &Path, files: &[(&str, &str)]) {
     }
 }
 
-/// An app in C and C++ with a library of its own, a file in its file system, and no mqtt. It prints and ends.
+/// An app in C and C++ with its own library and a file in its file system, without mqtt. It prints
+/// and exits.
 const APP: &[(&str, &str)] = &[
     (
         "mos.yml",
@@ -74,18 +75,19 @@ fn an_app_is_built_run_configured_and_rebuilt_only_where_it_changed() {
     let output = run(&built, &["--conf", conf, "--set", "test.n=2"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hi xtask-test 3 conf 5 x from a file\n");
 
-    // What an app saved counts, below what is given; a key that is gone is no reason not to start.
+    // Saved configuration applies below the command line; an unknown saved key does not prevent the
+    // start.
     fs::write(built.files.join("conf9.json"), r#"{"test": {"n": 3, "gone": 1}, "device": {"id": "saved"}}"#).unwrap();
     let output = run(&built, &["--set", "test.n=2"]);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "hi xtask-test 3 changed 5 saved from a file\n");
     let messages = String::from_utf8_lossy(&output.stderr);
-    assert!(messages.contains("left out: conf9.json: test.gone: no such key"), "{messages}");
+    assert!(messages.contains("ignored: conf9.json: test.gone: no such key"), "{messages}");
     fs::remove_file(built.files.join("conf9.json")).unwrap();
 
     let output = run(&built, &["--set", "test.n=x", "--set", "test.m=1", "--conf", "/nonexistent.json"]);
     assert_eq!(output.status.code(), Some(1));
     let messages = String::from_utf8_lossy(&output.stderr);
-    for part in ["/nonexistent.json: cannot be read", "test.n: expected an integer", "test.m: no such key"] {
+    for part in ["/nonexistent.json: cannot read", "test.n: expected an integer", "test.m: no such key"] {
         assert!(messages.contains(part), "{messages}");
     }
 
@@ -109,12 +111,12 @@ fn a_broken_app_is_refused_with_the_reason() {
         write(dir.path(), files);
         format!("{:#}", build(dir.path(), false).err().unwrap()).replace(dir.path().to_str().unwrap(), "APP")
     };
-    assert_eq!(refusal(&[]), "APP has no mos.yml: give the directory of a Mongoose OS app");
-    assert_eq!(refusal(&[("mos.yml", "name: fs\n")]), "APP/mos.yml: the app cannot be named \"fs\", choose another name");
+    assert_eq!(refusal(&[]), "APP has no mos.yml: pass the directory of a Mongoose OS app");
+    assert_eq!(refusal(&[("mos.yml", "name: fs\n")]), "APP/mos.yml: \"fs\" is a reserved name, choose another one");
     assert_eq!(refusal(&[("mos.yml", "name: broken\nsources: [nosuch]\n")]), "sources of app: APP/nosuch does not exist");
     assert_eq!(
         refusal(&[("mos.yml", "name: broken\nsources: [src]\nconfig_schema:\n- [a.if, i, 1, {}]\n"), ("src/a.c", "")]),
-        "the config schema cannot be used\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key, it is a reserved word of C or C++"
+        "invalid config schema\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key, it is a reserved word of C or C++"
     );
 }
 
@@ -137,14 +139,14 @@ fn libraries_are_initialised_after_those_that_they_need_or_name() {
 }
 
 #[test]
-fn libraries_that_ask_for_mqtt_bring_it_even_where_they_are_missing_themselves() {
+fn libraries_that_depend_on_mqtt_add_it_even_if_they_are_missing_themselves() {
     let libs = libs_of("libs: [{origin: 'https://github.com/mongoose-os-libs/rpc-mqtt'}, {location: a}, {origin: x/wifi}]\n");
     assert_eq!(names(&libs), ["mqtt", "b", "a"]);
     assert_eq!(libs.lacking, ["rpc-mqtt", "wifi"]);
 }
 
 #[test]
-fn whatever_is_called_mqtt_is_this_projects_library_once() {
+fn the_name_mqtt_always_means_this_projects_library() {
     let libs = libs_of("libs: [{location: a, name: mqtt}, {origin: 'https://github.com/mongoose-os-libs/mqtt'}]\n");
     assert_eq!(names(&libs), ["mqtt"]);
     assert!(libs.found[0].1.sources.iter().any(|source| source == "shim"));

@@ -1,11 +1,12 @@
-//! Callgrind's files: the sum of instructions in each, and how they are spread over functions. Who has them written: bench.
+//! Reads callgrind's files: total instructions, and how they are spread over functions. Running
+//! callgrind is up to bench.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-/// The files in a directory, by the name that the program has given, with the instructions.
+/// The files in a directory, by the name that the program gave each, with total instructions.
 pub fn dumps(dir: &Path) -> Result<BTreeMap<String, (PathBuf, u64)>> {
     let mut dumps = BTreeMap::new();
     for entry in std::fs::read_dir(dir)? {
@@ -13,21 +14,22 @@ pub fn dumps(dir: &Path) -> Result<BTreeMap<String, (PathBuf, u64)>> {
         let text = std::fs::read_to_string(&path)?;
         let after = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
         if let (Some(name), Some(total)) = (after("desc: Trigger: Client Request:"), after("summary:").or(after("totals:"))) {
-            let total = total.parse().with_context(|| format!("{}: {total:?} is no sum", path.display()))?;
+            let total = total.parse().with_context(|| format!("{}: {total:?} is not a total", path.display()))?;
             dumps.insert(name.to_string(), (path.clone(), total));
         }
     }
     Ok(dumps)
 }
 
-/// Instructions in a function: its own, and with those of what it calls.
+/// Instructions of a function: its own, and including callees.
 #[derive(Debug, Default, PartialEq)]
 pub struct Cost {
     pub own: u64,
     pub inclusive: u64,
 }
 
-/// The functions in a file, the dearest by themselves first. A function that calls itself has some of its instructions counted twice.
+/// The functions in a file, by own cost in descending order. Recursive functions are counted twice
+/// in part.
 pub fn functions(text: &str) -> Vec<(String, Cost)> {
     let mut names: BTreeMap<&str, &str> = BTreeMap::new();
     let mut costs: BTreeMap<&str, Cost> = BTreeMap::new();
@@ -35,7 +37,7 @@ pub fn functions(text: &str) -> Vec<(String, Cost)> {
     let mut called = false;
     for line in text.lines() {
         if let Some(function) = line.strip_prefix("fn=").or_else(|| line.strip_prefix("cfn=")) {
-            // A name is written out once: "(17) name", then "(17)".
+            // Names are abbreviated: "(17) name" once, then "(17)".
             let (id, name) = function.split_once(' ').unwrap_or((function, ""));
             if !name.is_empty() {
                 names.insert(id, name);
@@ -49,7 +51,7 @@ pub fn functions(text: &str) -> Vec<(String, Cost)> {
             let Some(cost) = line.split_whitespace().nth(1).and_then(|cost| cost.parse::<u64>().ok()) else { continue };
             let sum = costs.entry(current).or_default();
             sum.inclusive += cost;
-            // The line behind a call is what was spent in there.
+            // The line after a call gives the callee's inclusive cost.
             if !std::mem::take(&mut called) {
                 sum.own += cost;
             }
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_call_costs_is_the_callers_only_with_calls() {
+    fn the_cost_of_a_call_is_in_the_callers_inclusive_cost_only() {
         let text = "fn=(1) outer\n10 5\ncfn=(2) inner\ncalls=2 20\n11 40\n12 3\n\nfn=(2)\n20 30\ncfn=(3) least\ncalls=1 1\n* 10\n";
         let cost = |own, inclusive| Cost { own, inclusive };
         assert_eq!(functions(text), [("inner".into(), cost(30, 40)), ("outer".into(), cost(8, 48))]);

@@ -1,5 +1,6 @@
-//! `cargo xtask bench --throughput`: messages per second to a broker and back, of this library on the host and of two others, one after the
-//! other with one mosquitto; and the memory they take. The three clients: bench/throughput.
+//! `cargo xtask bench --throughput`: messages per second to a broker and back, and memory use, of
+//! this library on the host and of two other clients, one after another against the same mosquitto.
+//! The clients are in bench/throughput.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use crate::process::Process;
 use crate::setup::{self, installed, program};
 use crate::{app, figures, project};
 
-/// For one client at one QoS.
+/// The result of one client at one QoS.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// How often each is run.
+/// Runs per client.
 const ROUNDS: u32 = 3;
 
-/// A client.
+/// A client under test.
 struct Client {
     name: &'static str,
     program: PathBuf,
@@ -38,7 +39,8 @@ pub fn run(messages: u32, release: bool) -> Result<()> {
     ];
     let (_broker, port) = broker(&dir)?;
     println!("{:<14} {:>12} {:>12} {:>12} {:>12}", "messages/s", "QoS 0", "QoS 1", "QoS 2", "memory, KiB");
-    // By turns and several times, of which the best counts: other programs on the machine only ever slow one down.
+    // Take turns and keep the best of several runs: other programs on the machine only slow a run
+    // down.
     let mut results = [[(0, 0); 3]; 3];
     for _ in 0..ROUNDS {
         for (client, results) in clients.iter().zip(&mut results) {
@@ -75,7 +77,7 @@ fn compile(source: &Path, dir: &Path, name: &str, library: &str) -> Result<PathB
     Ok(program)
 }
 
-/// A mosquitto that holds nothing back, and its port.
+/// A mosquitto without queue limits, and its port.
 fn broker(dir: &Path) -> Result<(Process, u16)> {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?.port();
     let file = dir.join("mosquitto.conf");
@@ -84,7 +86,7 @@ fn broker(dir: &Path) -> Result<(Process, u16)> {
          log_dest stderr\nlog_type notice\nlog_type information\n"
     );
     std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
-    // Debian puts it where only administrators' paths lead.
+    // Debian installs it outside a normal user's path.
     let path = if Path::new("/usr/sbin/mosquitto").is_file() { "/usr/sbin/mosquitto" } else { "mosquitto" };
     let end = Instant::now() + 10 * PATIENCE;
     let mut process = Process::start("mosquitto", Command::new(path).arg("-c").arg(&file), &dir.join("mosquitto.log"), end)?;
@@ -114,7 +116,7 @@ impl Client {
         let line = process.wait_for("the end", |line| line.strip_prefix("done ").map(String::from))?;
         let status = process.wait_for_end()?;
         ensure!(status.success(), "{}: {status}; see {}", self.name, log.display());
-        let (rate, memory) = line.split_once(' ').with_context(|| format!("{}: {line:?} is no result", self.name))?;
+        let (rate, memory) = line.split_once(' ').with_context(|| format!("{}: {line:?} is not a result", self.name))?;
         Ok((rate.parse()?, memory.trim().parse()?))
     }
 }

@@ -1,4 +1,4 @@
-//! Building the apps of the suite. How an app is built in general is app's to know.
+//! Builds the apps of the suite. Building apps in general is in `app`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::app::{self, Compiler, sanitized};
 use crate::manifest::Manifest;
 use crate::project;
 
-/// Build all apps. Those of one manifest have everything but their own source in common.
+/// Builds all apps. Those with the same manifest share everything except their own source.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
     let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)?.archive };
     let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
@@ -23,7 +23,8 @@ pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
     Ok(areas)
 }
 
-/// Build an app of each source with the manifest in `dir`; without any, the one app that the manifest describes.
+/// Builds one app per source with the manifest in `dir`; without sources, the single app that the
+/// manifest describes.
 fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Result<Vec<Area>> {
     let mut manifest = Manifest::load(dir)?;
     if !sources.is_empty() {
@@ -34,7 +35,7 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
     if sanitize {
         manifest.cflags.extend(sanitized::CFLAGS.map(String::from));
     }
-    // valgrind runs the programs of the plain mode.
+    // valgrind runs the plain builds.
     let flavour = format!("{}{}", name_of(dir), if sanitize { "-sanitize" } else { "" });
     let plan = app::plan(&flavour, Some(manifest))?;
     let compiler = Compiler::for_plan(&plan);

@@ -1,10 +1,10 @@
-//! `cargo xtask c-test`: the compatibility suite, plain C apps in c_tests against a scripted broker.
-//! Here: which there are, in which ways they are run, and adding up. What they check is theirs to know. The rest: build, program (running
-//! one of them), starve (running them without enough memory).
+//! `cargo xtask c-test`: the compatibility suite, plain C apps in c_tests against a scripted
+//! broker. Here: finding the apps, selecting modes, adding up results. Elsewhere: build, program
+//! (running one app), alloc_faults (running with failing allocations).
 
+mod alloc_faults;
 mod build;
 mod program;
-mod starve;
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -21,29 +21,32 @@ const VALGRIND: setup::Package = setup::Package { name: "valgrind", sign: setup:
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Under valgrind: no leak, no invalid access
+    /// Run under valgrind: no leaks, no invalid accesses
     #[arg(long)]
     valgrind: bool,
-    /// With address and undefined-behaviour sanitizers, C by clang and Rust by its nightly compiler
+    /// Build with address and undefined-behaviour sanitizers (C with clang, Rust with the nightly
+    /// compiler)
     #[arg(long)]
     sanitize: bool,
-    /// Plain, under valgrind and with sanitizers
+    /// Run plain, under valgrind and with sanitizers
     #[arg(long)]
     all: bool,
-    /// With allocations of the mqtt library failing: the first of an app, the second, and so on, one in each run; then, at random, one in
-    /// a hundred. Areas must come to an orderly end, without a leak. `memory` must pass whoever's allocation fails
+    /// Let allocations of the mqtt library fail: one per run, from the first to the last, then 1 %
+    /// at random. Areas must exit cleanly, without leaks; `memory` must pass, whosever allocation
+    /// fails
     #[arg(long, conflicts_with_all = ["all", "valgrind", "sanitize"])]
-    starve: bool,
-    /// How many runs of each area have allocations fail at random
-    #[arg(long, default_value_t = 20, requires = "starve")]
+    alloc_faults: bool,
+    /// Number of runs per area with random failures
+    #[arg(long, default_value_t = 20, requires = "alloc_faults")]
     seeds: u32,
-    /// No more runs of each area than this with one allocation failing: those between are left out, and the count says so
-    #[arg(long, default_value_t = u64::MAX, hide_default_value = true, requires = "starve", value_name = "RUNS")]
+    /// Upper limit of runs per area with a single failure; the others are skipped and the summary
+    /// says so
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true, requires = "alloc_faults", value_name = "RUNS")]
     at_most: u64,
-    /// Show the apps' logs, not only those of apps that fail
+    /// Show the logs of all apps, not only of those that fail
     #[arg(long)]
     log: bool,
-    /// Areas to test: names of files in c_tests without .c, or of directories; all when none is named
+    /// Areas to test: names of files in c_tests without .c, or of directories [default: all]
     areas: Vec<String>,
 }
 
@@ -60,8 +63,8 @@ pub fn run(args: Args) -> Result<()> {
         setup::ensure(&[VALGRIND])?;
     }
     let sources = sources(&args.areas)?;
-    if args.starve {
-        return starve::run(&build(&sources, Mode::Sanitize)?, args.seeds, args.at_most);
+    if args.alloc_faults {
+        return alloc_faults::run(&build(&sources, Mode::Sanitize)?, args.seeds, args.at_most);
     }
     let mut total = Outcome::default();
     let mut bad = Vec::new();
@@ -71,8 +74,8 @@ pub fn run(args: Args) -> Result<()> {
         for (area, outcome) in areas.iter().zip(run_all(&areas, mode, args.log)?) {
             total.passed += outcome.passed;
             total.failed += outcome.failed;
-            if outcome.failed > 0 || outcome.trouble.is_some() {
-                let why = outcome.trouble.unwrap_or_else(|| format!("{} failed", outcome.failed));
+            if outcome.failed > 0 || outcome.problem.is_some() {
+                let why = outcome.problem.unwrap_or_else(|| format!("{} failed", outcome.failed));
                 bad.push(format!("{} ({}): {why}", area.name, mode.name()));
             }
         }
@@ -80,12 +83,12 @@ pub fn run(args: Args) -> Result<()> {
     }
     println!("{} checks passed, {} failed", total.passed, total.failed);
     if !bad.is_empty() {
-        bail!("the compatibility suite fails\n  {}", bad.join("\n  "));
+        bail!("the compatibility suite failed\n  {}", bad.join("\n  "));
     }
     Ok(())
 }
 
-/// The apps: a source beside c_tests/mos.yml each, and the directories there that have a mos.yml of their own.
+/// The apps: each source next to c_tests/mos.yml, and each subdirectory with its own mos.yml.
 fn sources(areas: &[String]) -> Result<Vec<PathBuf>> {
     let dir = project::root().join("c_tests");
     let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
@@ -94,7 +97,7 @@ fn sources(areas: &[String]) -> Result<Vec<PathBuf>> {
     all.sort();
     if let Some(unknown) = areas.iter().find(|area| !all.iter().any(|path| name_of(path) == **area)) {
         let known: Vec<_> = all.iter().map(|path| name_of(path)).collect();
-        bail!("there is no area {unknown:?} in c_tests; there are: {}", known.join(", "));
+        bail!("unknown area {unknown:?}; areas: {}", known.join(", "));
     }
     all.retain(|path| areas.is_empty() || areas.contains(&name_of(path)));
     Ok(all)
@@ -109,12 +112,12 @@ fn run_all(areas: &[Area], mode: Mode, log: bool) -> Result<Vec<Outcome>> {
     two_at_a_time(areas.len(), |i| run_one(&areas[i], mode, log, &screen)).into_iter().collect()
 }
 
-/// Do something for each number below `count`, two at a time; the results come in order.
+/// Runs `work` for each index below `count`, two at a time; results are in order.
 fn two_at_a_time<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     some_at_a_time(2, count, work)
 }
 
-/// The same, with `threads` at a time.
+/// Runs `work` for each index below `count`, `threads` at a time; results are in order.
 fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
@@ -141,8 +144,8 @@ fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) ->
 mod tests {
     use super::*;
 
-    /// In the last column: AREA: the beginning of a check's words; more of the same area, or of another,
-    /// after a semicolon. In backticks are Rust tests, which xtask/src/docs looks for.
+    /// Last column: "AREA: start of a check's description", separated by semicolons; the area
+    /// carries over. Names in backticks are Rust tests, which xtask/src/docs looks for.
     #[test]
     fn the_checks_that_the_list_of_differences_names_are_there() {
         let root = project::root();

@@ -1,4 +1,4 @@
-//! An app of the suite that has been built: running it in one of several ways, with a time limit, and reading what it says.
+//! Runs a built app of the suite in one of the modes, with a time limit, and evaluates its output.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -10,10 +10,10 @@ use anyhow::{Context, Result};
 
 use crate::project;
 
-/// The status of a program that valgrind or a sanitizer has something to say about.
+/// Exit status of a program for which valgrind or a sanitizer reports errors.
 pub const REPORTED: i32 = 99;
 
-/// A way to build and run the apps.
+/// How the apps are built and run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     Plain,
@@ -30,7 +30,7 @@ impl Mode {
         }
     }
 
-    /// The time in which an app must be done. Hanging is a failure, too.
+    /// Time limit of an app; a hang counts as a failure.
     pub fn limit(self) -> Duration {
         Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
     }
@@ -43,7 +43,7 @@ impl Mode {
             return command;
         }
         let mut command = Command::new("valgrind");
-        // What is still reachable when the app calls exit() is in use: connections live as long as the app.
+        // Memory that is still reachable at exit() is in use: connections live as long as the app.
         command.arg(format!("--error-exitcode={REPORTED}"));
         command.args(["--quiet", "--leak-check=full", "--errors-for-leak-kinds=definite,indirect"]);
         command.arg("--fair-sched=try").arg(program);
@@ -57,25 +57,25 @@ pub struct Area {
     pub files: PathBuf,
 }
 
-/// What an app has left when it is over.
-pub struct Remains {
-    /// None if it had to be stopped.
+/// Result of a finished app.
+pub struct Finished {
+    /// `None` if it was killed after the time limit.
     pub status: Option<ExitStatus>,
     pub out: String,
     pub err: String,
 }
 
-/// How an app has done.
+/// Checks of an app, counted.
 #[derive(Default)]
 pub struct Outcome {
     pub passed: usize,
     pub failed: usize,
-    /// What is wrong beside failed checks.
-    pub trouble: Option<String>,
+    /// A problem other than failed checks.
+    pub problem: Option<String>,
 }
 
-/// Run an app to its end.
-pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Remains> {
+/// Runs an app to its end.
+pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Result<Finished> {
     let mut command = mode.command(&area.program);
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // On this host the log goes where it can be seen.
@@ -85,7 +85,7 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     let reader = |stream: Option<Box<dyn Read + Send>>| {
         std::thread::spawn(move || {
             let mut bytes = Vec::new();
-            // What was read before an error is still worth showing.
+            // Output read before an error is still worth showing.
             let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
             String::from_utf8_lossy(&bytes).into_owned()
         })
@@ -104,42 +104,42 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
         }
         std::thread::sleep(Duration::from_millis(10));
     };
-    Ok(Remains { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
+    Ok(Finished { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
 }
 
-/// Run an app to its end and print what it says.
+/// Runs an app to its end and prints its output.
 pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result<Outcome> {
     let started = Instant::now();
-    let Remains { status, out, err } = run_to_end(area, mode, &[])?;
+    let Finished { status, out, err } = run_to_end(area, mode, &[])?;
     let took = started.elapsed().as_secs_f32();
     let mut outcome = judge(&out);
     match status {
-        None => outcome.trouble = Some(format!("not done after {} s", mode.limit().as_secs())),
+        None => outcome.problem = Some(format!("timed out after {} s", mode.limit().as_secs())),
         Some(status) if !status.success() && (outcome.failed == 0 || status.code() != Some(1)) => {
-            outcome.trouble = Some(format!("{status}"))
+            outcome.problem = Some(format!("{status}"))
         }
-        Some(_) if outcome.passed == 0 => outcome.trouble = Some("no check was made".into()),
+        Some(_) if outcome.passed == 0 => outcome.problem = Some("it made no checks".into()),
         Some(_) => {}
     }
     let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     println!("== {} ({}, {took:.1} s)", area.name, mode.name());
     print!("{out}");
-    if log || outcome.failed > 0 || outcome.trouble.is_some() {
+    if log || outcome.failed > 0 || outcome.problem.is_some() {
         eprint!("{err}");
     }
-    if let Some(trouble) = &outcome.trouble {
-        println!("trouble: {trouble}");
+    if let Some(problem) = &outcome.problem {
+        println!("problem: {problem}");
     }
     Ok(outcome)
 }
 
-/// Count an app's lines. Its own count must agree: else it came to an untimely end.
+/// Counts the checks in an app's output. The app's own total must match, or it ended early.
 pub fn judge(out: &str) -> Outcome {
     let count = |start: &str| out.lines().filter(|line| line.starts_with(start)).count();
     let (passed, failed) = (count("ok "), count("not ok "));
     let closing = format!("{passed} passed, {failed} failed");
-    let trouble = (out.lines().last() != Some(closing.as_str())).then(|| "it did not come to its end".to_string());
-    Outcome { passed, failed, trouble }
+    let problem = (out.lines().last() != Some(closing.as_str())).then(|| "it ended early".to_string());
+    Outcome { passed, failed, problem }
 }
 
 #[cfg(test)]
@@ -147,11 +147,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_app_that_ends_early_is_in_trouble_whatever_it_has_passed() {
+    fn an_app_that_ends_early_has_a_problem_whatever_it_has_passed() {
         let whole = judge("ok 1 - a\nnot ok 2 - b\n# why\n1 passed, 1 failed\n");
-        assert_eq!((whole.passed, whole.failed, whole.trouble), (1, 1, None));
+        assert_eq!((whole.passed, whole.failed, whole.problem), (1, 1, None));
         let cut = judge("ok 1 - a\n");
         assert_eq!(cut.passed, 1);
-        assert!(cut.trouble.is_some());
+        assert!(cut.problem.is_some());
     }
 }

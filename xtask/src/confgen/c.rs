@@ -1,17 +1,17 @@
-//! How the tree is spelled in C: type names, literals, the order of struct definitions.
+//! Spells the tree in C: type names, literals, the order of struct definitions.
 
 use super::schema::{Scalar, Type};
 use super::tree::{Field, FieldNode, Section};
 
-/// A section with the name that its functions carry: empty for the whole config.
+/// A section with the name used in its functions: empty for the whole configuration.
 pub struct Named<'a> {
-    /// "" or e.g. "_mqtt".
+    /// "" or, for example, "_mqtt".
     pub suffix: String,
     pub path: &'a str,
     pub section: &'a Section,
 }
 
-/// Every section, inner ones first, the whole config last.
+/// All sections, inner ones first, the whole configuration last.
 pub fn sections(root: &Section) -> Vec<Named<'_>> {
     fn walk<'a>(fields: &'a [Field], out: &mut Vec<Named<'a>>) {
         for field in fields {
@@ -27,7 +27,7 @@ pub fn sections(root: &Section) -> Vec<Named<'_>> {
     out
 }
 
-/// Every field below the root but those of templates, outer ones first.
+/// All fields except those of templates, outer ones first.
 pub fn fields(root: &Section) -> Vec<&Field> {
     fn walk<'a>(fields: &'a [Field], out: &mut Vec<&'a Field>) {
         for field in fields.iter().filter(|field| !field.is_template()) {
@@ -52,14 +52,14 @@ impl Section {
         }
     }
 
-    /// Its fields as members of the struct.
+    /// The struct's members.
     pub fn members(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter().filter(|field| !field.is_template())
     }
 }
 
 impl FieldNode {
-    /// The type, with a space behind it unless it ends in a star.
+    /// The type, followed by a space unless it ends in `*`.
     pub fn c_type(&self) -> String {
         match self {
             FieldNode::Value(ty, _) => match ty {
@@ -89,7 +89,8 @@ impl FieldNode {
     }
 }
 
-/// The default strings of a config, each once: a string in a struct is a default when it is one of these by address.
+/// The default strings, each once: a string in a struct is a default if its address is one of
+/// these.
 pub struct Strings(Vec<String>);
 
 impl Strings {
@@ -125,7 +126,7 @@ impl Strings {
     pub fn value(&self, value: &Scalar) -> String {
         match value {
             Scalar::Bool(b) => b.to_string(),
-            // The smallest int has no literal of its own.
+            // The smallest int has no literal.
             Scalar::Int(i) if *i == i64::from(i32::MIN) => format!("({} - 1)", i + 1),
             Scalar::Int(i) if *i > i64::from(i32::MAX) => format!("{i}U"),
             Scalar::Int(i) => i.to_string(),
@@ -138,7 +139,7 @@ impl Strings {
     }
 }
 
-/// A string in quotes, in characters that every compiler reads alike, and with no trigraph in it.
+/// A quoted string, using characters that all compilers read alike, without trigraphs.
 pub fn string_literal(text: &str) -> String {
     let mut out = String::from("\"");
     for byte in text.bytes() {
@@ -148,7 +149,7 @@ pub fn string_literal(text: &str) -> String {
             b'\n' => out += "\\n",
             b'?' => out += "\\?",
             b' '..=b'~' => out.push(char::from(byte)),
-            // Always three digits, so that a digit after it stays outside.
+            // Always three digits, so that a following digit is not included.
             _ => out += &format!("\\{byte:03o}"),
         }
     }

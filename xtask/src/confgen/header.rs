@@ -1,5 +1,5 @@
-//! mgos_config.h: structs, accessors, and the functions of each section.
-//! Their bodies: source.rs.
+//! mgos_config.h: structs, accessors, and the functions of each section. Their bodies are in
+//! source.rs.
 
 use std::collections::BTreeSet;
 

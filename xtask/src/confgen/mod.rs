@@ -1,8 +1,8 @@
-//! The config generator: config_schema lists in, C out.
+//! The configuration generator: config_schema lists in, C out.
 //!
-//! What it makes has the API of the generator in Mongoose OS, so that apps and the shim compile unchanged:
-//! struct mgos_config, mgos_sys_config_get_*() and set, `mgos_config_<section>_copy()`, schema tables. On top of that a
-//! flat table for the host's loader.
+//! The output has the API of Mongoose OS' generator, so that apps and the shim compile unchanged:
+//! struct mgos_config, mgos_sys_config_get_*() and set, `mgos_config_<section>_copy()`, schema
+//! tables. In addition, a flat table for the host's loader.
 
 mod c;
 mod header;
@@ -37,7 +37,7 @@ pub fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
     tables::tables(tree, app_name, libs)
 }
 
-/// Every key with the name of its type and its default as text.
+/// All keys with the name of their type and their default as text.
 #[cfg(test)]
 pub fn flat(tree: &Tree) -> Vec<(String, (String, String))> {
     fn walk(section: &tree::Section, at: &str, all: &mut Vec<(String, (String, String))>) {

@@ -1,9 +1,9 @@
-//! config_schema lists, as they stand in mos.yml files, collected into one schema.
-//! Not here: what the schema amounts to as a whole, with overrides and aliases worked in (tree).
+//! Collects the config_schema lists of mos.yml files into one schema. Applying overrides and
+//! aliases is in tree.
 
 use crate::yaml::{Node, Place, Value};
 
-/// Words that C or C++ keeps for itself: a key becomes the name of a struct member.
+/// C and C++ keywords: a key becomes the name of a struct member.
 const RESERVED: &str = "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t \
     char32_t class compl const const_cast constexpr continue decltype default delete do double dynamic_cast else \
     enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not \
@@ -35,7 +35,7 @@ impl Type {
         })
     }
 
-    /// The value of a key that is declared without one.
+    /// The default of a key that is declared without one.
     pub fn zero(self) -> Scalar {
         match self {
             Type::Bool => Scalar::Bool(false),
@@ -45,11 +45,11 @@ impl Type {
         }
     }
 
-    /// A YAML value as a value of this type.
+    /// Converts a YAML value to this type.
     pub fn read(self, value: &Value) -> Result<Scalar, String> {
         let expected = match (self, value) {
             (Type::Bool, Value::Bool(b)) => return Ok(Scalar::Bool(*b)),
-            // YAML 1.1 booleans, which `mos` takes.
+            // YAML 1.1 booleans, which `mos` accepts.
             (Type::Bool, Value::Str(s)) if matches!(s.as_str(), "yes" | "on" | "Yes" | "On" | "YES" | "ON") => {
                 return Ok(Scalar::Bool(true));
             }
@@ -105,11 +105,11 @@ pub enum Kind {
         template: bool,
     },
     Value(Type, Scalar),
-    /// The same as another entry, under another path.
+    /// The same as another entry, under a different path.
     Like(String),
 }
 
-/// One declared key or section.
+/// A declared key or section.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub path: String,
@@ -124,12 +124,12 @@ pub struct Override {
     pub value: Node,
 }
 
-/// All lists merged, in order.
+/// All lists, merged in order.
 #[derive(Debug, Default)]
 pub struct Schema {
     pub entries: Vec<Entry>,
     pub overrides: Vec<Override>,
-    /// What is wrong with the lists. With problems, the rest is of no use.
+    /// Errors in the lists; if there are any, the rest is unusable.
     pub problems: Vec<String>,
 }
 
@@ -138,7 +138,7 @@ impl Schema {
         self.entries.iter().find(|entry| entry.path == path)
     }
 
-    /// Add a list. Its entries come after those that are there; one with a path that is there takes its place.
+    /// Adds a list. Its entries go after existing ones; an entry with an existing path replaces it.
     pub fn merge(&mut self, list: &Node) {
         let Value::List(rows) = &list.value else {
             self.problems.push(format!("{}: config_schema must be a list", list.place));
@@ -209,7 +209,7 @@ impl Schema {
     }
 }
 
-/// `abstract: true` declares a struct for others to be like, and no section of its own.
+/// `abstract: true` declares a struct for other sections to copy, but no section.
 fn is_template(path: &str, params: &Node) -> Result<bool, String> {
     match params.get("abstract").map(|node| &node.value) {
         None => Ok(false),

@@ -1,5 +1,5 @@
-//! mgos_config.c: schema tables, defaults, and the accessors' bodies.
-//! Their declarations: header.rs.
+//! mgos_config.c: schema tables, defaults, and the accessors' bodies. Their declarations are in
+//! header.rs.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ pub(super) fn source(tree: &Tree) -> String {
             \x20 for (const char *const *p = s_strs; *p != NULL; p++) {\n\
             \x20   if (*p == s) return true;\n  }\n  return false;\n}\n";
 
-    // The table of the whole config; a section's table is the part of it that begins at the section.
+    // The table of the whole configuration; a section's table is the part that starts at the
+    // section.
     let mut tables = Tables::default();
     tables.add("s_schema", &tree.root);
     for field in tree.root.fields.iter().filter(|field| field.is_template()) {
@@ -41,7 +42,7 @@ pub(super) fn source(tree: &Tree) -> String {
     out
 }
 
-/// Schema tables, and where in which of them each section is.
+/// Schema tables, and the position of each section in them.
 #[derive(Default)]
 struct Tables {
     text: String,
@@ -52,7 +53,7 @@ impl Tables {
     fn add(&mut self, name: &str, top: &Section) {
         let mut rows = vec![format!("    {{.type = CONF_TYPE_OBJECT, .key = \"\", .offset = 0, .num_desc = {}}},\n", descendants(top))];
         self.places.insert(top.struct_path.clone(), (name.into(), 0));
-        // Members are named from the struct that the table is for.
+        // Member offsets are relative to the struct that the table is for.
         let prefix = if top.struct_path.is_empty() { 0 } else { top.struct_path.len() + 1 };
         self.rows(name, &top.c_type(), prefix, top, &mut rows);
         self.text += &format!("\nstatic const struct mgos_conf_entry {name}[] = {{\n{}}};\n", rows.concat());

@@ -1,11 +1,11 @@
-//! mgos_host_tables.c: the seam between an app's build and the host, see host/include/mgos_host.h.
+//! mgos_host_tables.c: connects an app's build with the host, see host/include/mgos_host.h.
 
 use super::BANNER;
 use super::c::{self, string_literal};
 use super::schema::Scalar;
 use super::tree::{FieldNode, Tree};
 
-/// A library to be initialised, in the order of the list.
+/// A library to initialise, in list order.
 pub struct Lib {
     /// As in its manifest.
     pub name: String,
@@ -32,7 +32,7 @@ pub(super) fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
         let path = &field.path;
         out += &format!("    {{\"{path}\", {}, offsetof(struct mgos_config, {path}), {default}}},\n", field.node.conf_type());
     }
-    // A row more, since C has no empty arrays; it is not counted.
+    // One extra row, not counted, as C has no empty arrays.
     out += &format!(
         "    {{NULL, 0, 0, NULL}},\n}};\nconst uint32_t mgos_host_conf_num_entries = {};\n\
          void *const mgos_host_conf_base = &mgos_sys_config;\n\n",

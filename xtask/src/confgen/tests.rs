@@ -1,5 +1,5 @@
-//! The generator against C: what it makes is compiled without a warning, as C and as C++, and run under valgrind.
-//! Also what it refuses and what it warns of.
+//! Tests the generator's output with C: compiles it without warnings as C and C++, and runs it
+//! under valgrind. Also tests its errors and warnings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::{Lib, Schema, Tree, build, header, source, tables};
 use crate::{project, yaml};
 
-/// Schema of the host and of the mqtt library, with lists before and after the library's.
+/// The schema of the host and the mqtt library, with lists before and after the library's.
 fn schema(before: &str, after: &str) -> Schema {
     let root = project::root();
     let list_of = |file: PathBuf| yaml::load(&file).unwrap().get("config_schema").unwrap().clone();
@@ -51,7 +51,7 @@ const AFTER: &str = r#"
 - ["no_default.s", "s", {}]
 "#;
 
-/// The directory of one test, with the generated files in it.
+/// The directory of a test, with the generated files.
 fn generated(name: &str, tree: &Tree) -> PathBuf {
     let dir = project::target_dir().join("confgen-tests").join(name);
     std::fs::create_dir_all(&dir).unwrap();
@@ -69,7 +69,8 @@ fn cc(compiler: &str, standard: &str, dir: &Path) -> Command {
     command
 }
 
-/// The host's C sources that need no generated config, as an archive: the linker takes what is used.
+/// The host's C sources that need no generated configuration, as an archive: the linker takes what
+/// is used.
 fn host_archive() -> &'static Path {
     static ARCHIVE: OnceLock<PathBuf> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
@@ -88,7 +89,8 @@ fn host_archive() -> &'static Path {
     })
 }
 
-/// Compile a program in C with the generated files and run it under valgrind: exit status 0, no leak, no bad access.
+/// Compiles a C program with the generated files and runs it under valgrind: exit status 0, no
+/// leaks, no invalid accesses.
 fn run_c(dir: &Path, program: &str) {
     let app = project::root().join("host/c/app");
     let ours = ["mgos_config_parse.c", "mgos_config_util.c", "mgos_config_value.c", "mgos_sys_config.c"];
@@ -136,7 +138,7 @@ fn problems(text: &str) -> Vec<String> {
 }
 
 #[test]
-fn reserved_words_and_names_that_c_refuses_are_refused_with_their_place() {
+fn reserved_words_and_invalid_c_names_are_rejected_with_their_position() {
     assert_eq!(
         problems("- [a.class, i, 1, {}]\n- [a.b-c, i, 1, {}]\n- [9, i, 1, {}]\n- ['', i, 1, {}]"),
         [
@@ -149,7 +151,7 @@ fn reserved_words_and_names_that_c_refuses_are_refused_with_their_place() {
 }
 
 #[test]
-fn defaults_of_a_wrong_type_are_refused_in_entries_and_in_overrides() {
+fn defaults_of_a_wrong_type_are_rejected_in_entries_and_overrides() {
     assert_eq!(
         problems(
             "- [a, i, '1', {}]\n- [b, b, 1, {}]\n- [c, s, 1, {}]\n- [d, ui, -1, {}]\n- [e, i, 3000000000, {}]\n\
@@ -168,7 +170,7 @@ fn defaults_of_a_wrong_type_are_refused_in_entries_and_in_overrides() {
 }
 
 #[test]
-fn entries_of_a_wrong_shape_are_refused() {
+fn malformed_entries_are_rejected() {
     assert_eq!(
         problems(
             "- a\n- [a]\n- [a, s, text]\n- [a, q-q, {}]\n- [a, nosuch, {}]\n- [b, i, 1, {}]\n- [b.c, i, 1, {}]\n\
@@ -189,7 +191,7 @@ fn entries_of_a_wrong_shape_are_refused() {
 }
 
 #[test]
-fn overrides_of_unknown_keys_and_keys_below_an_alias_are_warned_of() {
+fn overrides_of_unknown_keys_and_keys_below_an_alias_cause_warnings() {
     let tree = build(&small("- [a.b, i, 1, {}]\n- [a1, a, {}]\n- [wifi.ap.enable, false]\n- [a1.c, i, 1, {}]")).unwrap();
     assert_eq!(
         tree.warnings,

@@ -1,17 +1,17 @@
-//! The schema as a tree of structs: aliases resolved, overrides applied, everything checked.
-//! Not here: any C (emit).
+//! The schema as a tree of structs: aliases resolved, overrides applied, everything validated.
+//! Generating C is elsewhere.
 
 use std::collections::BTreeSet;
 
 use super::schema::{Entry, Kind, Scalar, Schema, Type};
 
-/// A section: a struct and what is in it.
+/// A section: a struct and its fields.
 #[derive(Clone, Debug)]
 pub struct Section {
-    /// Path that the struct is named after. An alias has its original's.
+    /// The path that the struct is named after; for an alias, the original's.
     pub struct_path: String,
     pub fields: Vec<Field>,
-    /// Declared only for others to be like.
+    /// Only a template for other sections.
     pub template: bool,
 }
 
@@ -42,7 +42,7 @@ impl Field {
     }
 }
 
-/// What a schema amounts to.
+/// A resolved schema.
 #[derive(Debug)]
 pub struct Tree {
     pub root: Section,
@@ -50,7 +50,7 @@ pub struct Tree {
     pub warnings: Vec<String>,
 }
 
-/// Resolve a schema, or say everything that is wrong with it.
+/// Resolves a schema, or returns everything that is wrong with it.
 pub fn build(schema: &Schema) -> Result<Tree, Vec<String>> {
     let mut builder = Builder { schema, problems: schema.problems.clone(), trail: Vec::new(), used: BTreeSet::new() };
     let mut fields = Vec::new();
@@ -77,14 +77,14 @@ pub fn build(schema: &Schema) -> Result<Tree, Vec<String>> {
 struct Builder<'a> {
     schema: &'a Schema,
     problems: Vec<String>,
-    /// Entries being resolved, to find an alias that contains itself.
+    /// Entries being resolved, to detect an alias that contains itself.
     trail: Vec<String>,
-    /// Overrides that met their key.
+    /// Overrides whose key exists.
     used: BTreeSet<String>,
 }
 
 impl Builder<'_> {
-    /// The field that an entry declares; None if a problem was noted instead.
+    /// The field declared by an entry; `None` if an error was recorded instead.
     fn field(&mut self, entry: &Entry) -> Option<Field> {
         if self.trail.contains(&entry.path) {
             self.problem(entry, format!("its type leads back to itself, by way of {}", self.trail.join(", ")));
@@ -126,7 +126,8 @@ impl Builder<'_> {
         }
     }
 
-    /// A copy of an original under the alias's path; defaults follow the original's, then the alias's own overrides.
+    /// A copy of the original under the alias's path, with the original's defaults, then the
+    /// alias's own overrides.
     fn moved(&mut self, mut field: Field, from: &str, to: &str) -> Field {
         field.path = format!("{to}{}", &field.path[from.len()..]);
         match &mut field.node {
@@ -158,7 +159,7 @@ impl Builder<'_> {
         }
     }
 
-    /// An entry below something that is no section would vanish without a word.
+    /// An entry below something that is not a section would be dropped silently.
     fn check_parent(&mut self, entry: &Entry, warnings: &mut Vec<String>) {
         let Some(above) = parent(&entry.path).and_then(|path| self.schema.entry(path)) else { return };
         match &above.kind {
@@ -171,7 +172,7 @@ impl Builder<'_> {
         }
     }
 
-    /// `a.b_c` and `a_b.c` would both be mgos_sys_config_get_a_b_c().
+    /// `a.b_c` and `a_b.c` would both become mgos_sys_config_get_a_b_c().
     fn check_names(&mut self, root: &Section) {
         let mut seen = std::collections::BTreeMap::new();
         let mut stack: Vec<&Field> = root.fields.iter().collect();

@@ -1,5 +1,5 @@
-//! `cargo xtask dist --check`: what must hold for an archive before firmware is linked with it, and for the shim.
-//! It looks at the shipped files with binutils, not at how they were made.
+//! `cargo xtask dist --check`: requirements on an archive and the shim before firmware links them.
+//! Inspects the shipped files with binutils, whatever way they were built.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub struct Row {
     faults: Vec<String>,
 }
 
-/// Looks at the archive of a platform.
+/// Inspects the archive of a platform.
 pub fn archive(platform: &Platform, path: &Path) -> Result<Row> {
     let target = platform.target;
     let mut faults = Vec::new();
@@ -59,7 +59,7 @@ enum Place {
     Attributes,
 }
 
-/// Where a section goes; None if nowhere.
+/// Which column a section counts for, if any.
 fn place(layout: Layout, name: &str) -> Option<Place> {
     let is = |section: &str| name == section || name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
     match layout {
@@ -77,23 +77,23 @@ fn place(layout: Layout, name: &str) -> Option<Place> {
     }
 }
 
-/// Compiles the shim as the platforms do, each warning an error.
+/// Compiles the shim as the platforms do, with warnings as errors.
 pub fn shim(target: &Target) -> Result<()> {
     if !target.has_compiler {
-        println!("{}: no C compiler for it is among the packages, the shim is not compiled", target.name);
+        println!("{}: no packaged C compiler, shim not compiled", target.name);
         return Ok(());
     }
-    // Strict C99 hides strdup unless it is asked for.
+    // Strict C99 hides strdup unless requested.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
         for shim in [Shim::Whole, Shim::WithoutLogs, Shim::Least] {
             let objects = target
                 .compile_shim(standard, shim)
                 .with_context(|| format!("{}: the shim does not compile with {}", target.name, standard[0]))?;
-            // Without it, firmware without the archive would not say so.
+            // Without this reference, linking the wrong archive would go unnoticed.
             let needed = objects.iter().map(|object| target.symbols(object)).collect::<Result<Vec<_>>>()?.concat();
             ensure!(
                 needed.iter().any(|(kind, name)| *kind == 'U' && name.starts_with(VERSIONED)),
-                "{}: the shim does not ask for the archive of its version",
+                "{}: the shim does not reference the archive of its version",
                 target.name
             );
         }
@@ -101,7 +101,7 @@ pub fn shim(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// Prints the table; an error if anything is wrong.
+/// Prints the table; fails if anything is wrong.
 pub fn report(rows: &[Row]) -> Result<()> {
     println!(
         "{:<10} {:<22} {:>7} {:>7} {:>6} {:>6} {:>8} {:>7}  verdict",
@@ -116,8 +116,8 @@ pub fn report(rows: &[Row]) -> Result<()> {
         );
     }
     let faults: Vec<_> = rows.iter().flat_map(|row| row.faults.iter().map(|fault| format!("\n  {}: {fault}", row.dir))).collect();
-    ensure!(faults.is_empty(), "not fit for firmware:{}", faults.concat());
-    println!("The shim compiles without a warning wherever nothing else is said.");
+    ensure!(faults.is_empty(), "unfit for firmware:{}", faults.concat());
+    println!("The shim compiles without warnings except where noted above.");
     Ok(())
 }
 

@@ -1,42 +1,43 @@
-//! The documents against what is: `cargo xtask docs` runs commands that they show, as they stand there; tests look at all the rest.
-//! Here: the command. Not here: what is run (walks) and where (place), the tests, and what a page consists of (text).
+//! Keeps documents and reality in agreement: `cargo xtask docs` runs commands that the documents
+//! show, verbatim; tests check the rest. Here: the command. Elsewhere: examples (what is run),
+//! sandbox (where), tests, text (parsing pages).
 
-mod place;
+mod examples;
+mod sandbox;
 #[cfg(test)]
 mod tests;
 mod text;
-mod walks;
 
 use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-use crate::interop::{broker::Broker as _, mosquitto::Mosquitto, observer, talks};
+use crate::interop::{broker::Broker as _, mosquitto::Mosquitto, observer, scenarios};
 use crate::{app, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only walks with one of these words in their name, as in: tls, trace
+    /// Only examples whose name contains one of these words, for example: tls, trace
     words: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let wanted = |walk: &&walks::Walk| args.words.is_empty() || args.words.iter().any(|word| walk.name.contains(word.as_str()));
-    let chosen: Vec<_> = walks::ALL.iter().filter(wanted).collect();
+    let wanted = |example: &&examples::Example| args.words.is_empty() || args.words.iter().any(|word| example.name.contains(word.as_str()));
+    let chosen: Vec<_> = examples::ALL.iter().filter(wanted).collect();
     if chosen.is_empty() {
-        let names: Vec<_> = walks::ALL.iter().map(|walk| walk.name).collect();
-        bail!("no walk is called so; there are: {}", names.join(", "));
+        let names: Vec<_> = examples::ALL.iter().map(|example| example.name).collect();
+        bail!("no example matches; examples: {}", names.join(", "));
     }
-    for packages in [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, talks::PACKAGES] {
+    for packages in [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES] {
         setup::ensure(packages)?;
     }
     Mosquitto.install()?;
-    // What takes longest of what the commands build, so that no walk has to wait for it.
+    // Built first, as it takes longest, so that no example's time limit includes it.
     app::host_library(false)?;
-    for walk in chosen {
+    for example in chosen {
         let begun = Instant::now();
-        walk.run()?;
-        println!("ok  {:14} {:24} {:5.1} s", walk.name, walk.page, begun.elapsed().as_secs_f64());
+        example.run()?;
+        println!("ok  {:14} {:24} {:5.1} s", example.name, example.page, begun.elapsed().as_secs_f64());
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
-//! The parts of a page in Markdown: code, blocks of it, what stands in backticks. As far as our pages use it, no more.
+//! Parses the parts of Markdown that the project's pages use: code lines, code blocks, spans in
+//! backticks.
 
-/// The lines of a page, and whether each is code: in a fence, or indented by four after an empty line.
+/// The lines of a page, and whether each is code: fenced, or indented by four after an empty line.
 pub fn lines(text: &str) -> Vec<(bool, &str)> {
     let (mut fenced, mut indented, mut empty) = (false, false, true);
     let mut all = Vec::new();
@@ -16,7 +17,7 @@ pub fn lines(text: &str) -> Vec<(bool, &str)> {
     all
 }
 
-/// The blocks of a page's code: lines that follow each other, without what they are indented by.
+/// The code blocks of a page, as consecutive lines without their indentation.
 pub fn blocks(text: &str) -> Vec<Vec<&str>> {
     let lines = lines(text);
     let is_code = |(code, line): &(bool, &str)| *code && !line.trim().is_empty();
@@ -24,13 +25,13 @@ pub fn blocks(text: &str) -> Vec<Vec<&str>> {
     groups.map(|group| group.iter().map(|(_, line)| line.strip_prefix("    ").unwrap_or(line)).collect()).collect()
 }
 
-/// What stands in the first fence for this language.
+/// The content of the first fence for this language.
 pub fn fence<'a>(text: &'a str, language: &str) -> Option<&'a str> {
     let (_, after) = text.split_once(&format!("\n```{language}\n"))?;
     after.split_once("\n```").map(|(inside, _)| inside)
 }
 
-/// What stands between single backticks.
+/// The text between single backticks.
 pub fn spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
@@ -40,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_is_told_from_text() {
+    fn code_is_distinguished_from_text() {
         let text = "text\n    not code\n\n    code\n\n    code\ntext\n```\ncode\n```\n";
         let code: Vec<&str> =
             lines(text).into_iter().filter(|(code, line)| *code && !line.is_empty()).map(|(_, line)| line.trim()).collect();
@@ -49,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_lines_of_code_that_follow_each_other() {
+    fn blocks_are_consecutive_lines_of_code() {
         let text = "text\n\n    one\n      two\n\n    three\ntext\n```c\nfour\n\nfive\n```\n";
         assert_eq!(blocks(text), [vec!["one", "  two"], vec!["three"], vec!["four"], vec!["five"]]);
         assert_eq!(fence(text, "c"), Some("four\n\nfive"));

@@ -1,5 +1,5 @@
-//! A program for a chip or for this machine: an archive with the shim, in the Mongoose OS in memory of qemu/. Who runs which, and
-//! what for: qemu, bench.
+//! Builds a program for a chip or this machine: archive and shim on top of the minimal Mongoose OS
+//! in qemu/. Used by qemu and bench.
 
 use std::path::PathBuf;
 
@@ -8,20 +8,20 @@ use anyhow::{Context, Result};
 use super::{LX106, Shim, Target, c_files};
 use crate::{app, project};
 
-/// What a program is made of, beside archive, shim and Mongoose OS.
+/// Inputs of a program besides archive, shim and Mongoose OS.
 pub struct Harness<'a> {
     pub name: &'a str,
-    /// In qemu/, with the start-up code and the linker script; none for this machine.
+    /// Directory in qemu/ with start-up code and linker script; `None` for this machine.
     pub machine: Option<&'a str>,
-    /// Below the project's root.
+    /// Relative to the project's root.
     pub sources: &'a [&'a str],
-    /// The heap of qemu/memory.c in place of the C library's.
+    /// Use the heap of qemu/memory.c instead of the C library's.
     pub own_heap: bool,
-    /// The core with the names of its functions.
+    /// Keep function names in the core.
     pub names: bool,
 }
 
-/// What every program has.
+/// Sources that every program has.
 const COMMON: [&str; 4] = ["qemu/port.c", "qemu/broker.c", "host/c/mbuf.c", "host/c/app/mgos_config_util.c"];
 
 impl Harness<'_> {

@@ -1,5 +1,6 @@
-//! Rust's part of an archive: the one object with our code. For devices it is made by a compiler that has the sources of `core` and builds that as
-//! well, by a description of the target that may differ from Rust's own; for this machine by the compiler at hand.
+//! The Rust part of an archive: a single object with our code. Device builds use a compiler that
+//! also builds `core` from source, for a target specification that may differ from Rust's own;
+//! builds for this machine use the default compiler.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,13 +11,14 @@ use super::{Assembler, Target, output};
 use crate::project;
 use crate::setup;
 
-/// Makes the object and returns its path.
+/// Builds the object and returns its path.
 pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
     let raw = match &target.assembler {
         Some(assembler) if !has_espressif() => return assembled(target, assembler, dir),
         _ => archive(target, dir)?,
     };
-    // Of the archive that Rust makes only our own object goes on: the firmware has its memcpy and divisions already.
+    // Only our own object is taken from the archive that Rust makes: firmware already has memcpy
+    // and division routines.
     let members = output(target.tool("ar").arg("t").arg(&raw))?;
     let ours: Vec<_> = members.lines().filter(|member| member.starts_with("mgos_mqtt-")).collect();
     ensure!(ours.len() == 1, "{}: one object of our own expected, there are {}", raw.display(), ours.len());
@@ -26,7 +28,7 @@ pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
     Ok(object)
 }
 
-/// Has cargo build the library as a static library.
+/// Runs cargo to build the library as a static library.
 fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
     let described = description(target, dir)?;
     let mut cargo = match (&target.assembler, &described) {
@@ -49,9 +51,10 @@ fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
     Ok(target_dir.join(target.triple).join("firmware/libmgos_mqtt.a"))
 }
 
-/// Rust's descriptions of these targets waste flash, and no switch that is stable helps. On ARM all code keeps a frame pointer: a register less, and a fifteenth
-/// more code. On RISC-V nothing tells the linker that it may shorten calls to what turns out to be near: a tenth more code. This is the path of a description
-/// that differs in that alone; none for other targets.
+/// Rust's specifications of these targets waste flash, and no stable switch helps. On ARM all code
+/// keeps a frame pointer: one register less, and a fifteenth more code. On RISC-V the linker is not
+/// told that it may relax calls: a tenth more code. Returns the path of a specification that
+/// differs only in that; `None` for other targets.
 fn description(target: &Target, dir: &Path) -> Result<Option<String>> {
     let (from, to) = if target.triple.starts_with("thumb") {
         (r#""frame-pointer": "always""#, r#""frame-pointer": "may-omit""#)
@@ -74,13 +77,14 @@ fn build(cargo: &mut Command, target: &str, target_dir: &Path) {
     cargo.args(["--profile", "firmware", "--features", "archive", "--target", target, "--target-dir"]).arg(target_dir);
 }
 
-/// Has the compiler write assembly, and the assembler make the object from it.
+/// Lets the compiler emit assembly and the assembler make the object from it.
 fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathBuf> {
     let data = project::root().join("xtask/xtensa");
     let json = data.join(assembler.json);
     let target_dir = dir.join("rust");
     let written = target_dir.join(json.file_stem().context("a target has a name")?).join("firmware/deps");
-    // One of an older build would be taken for the new one; and cargo does not make one that it has made already.
+    // A leftover of an older build would be mistaken for the new one, and cargo does not rebuild
+    // what it has.
     for old in assembly(&written)? {
         std::fs::remove_file(&old)?;
         let rest = old.with_extension("");
@@ -91,7 +95,8 @@ fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathB
     cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
     build(&mut cargo, &json.to_string_lossy(), &target_dir);
     cargo.args(["-Zbuild-std=core", "-Zjson-target-spec"]);
-    // The back end fails on some of it when it optimises. It is not used: the firmware has libgcc.
+    // The back end fails on parts of compiler_builtins when it optimises. They are not used:
+    // firmware has libgcc.
     cargo.args(["--config", "profile.firmware.package.compiler_builtins.opt-level=0", "--", "--emit=asm"]);
     project::run(&mut cargo)?;
     let found = assembly(&written)?;
@@ -116,7 +121,7 @@ fn assembly(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "s")).collect())
 }
 
-/// Whether Espressif's compiler is there, as espup installs it: its back end needs no help.
+/// Whether Espressif's compiler is installed (by espup): its back end needs no workaround.
 fn has_espressif() -> bool {
     Command::new("rustup")
         .args(["toolchain", "list"])
@@ -133,19 +138,19 @@ fn espressif_cargo() -> Command {
     cargo
 }
 
-/// Where Debian's packages put it; it is not the first in the path where rustup is in use.
+/// Where Debian's packages install it; with rustup it is not first in the path.
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
-/// A cargo whose compiler has the sources of `core`, to be built for the target.
+/// A cargo whose compiler has the sources of `core`, to build it for the target.
 pub fn debian_cargo() -> Result<Command> {
     let mut cargo = debian(DEBIAN_CARGO)?;
     cargo.current_dir(project::root()).env("RUSTC", DEBIAN_RUSTC);
     Ok(cargo)
 }
 
-/// That compiler.
+/// The matching compiler.
 fn debian_rustc() -> Result<Command> {
     debian(DEBIAN_RUSTC)
 }
@@ -153,7 +158,8 @@ fn debian_rustc() -> Result<Command> {
 fn debian(program: &str) -> Result<Command> {
     setup::ensure(&[setup::installed("rustc-web"), setup::installed("cargo-web"), setup::installed("rust-web-src")])?;
     let mut command = Command::new(program);
-    // Building `core` is not a stable feature yet, nor are descriptions of targets; nothing else that isn't is used.
+    // Building `core` and custom target specifications are unstable features; no other unstable
+    // feature is used.
     command.env("RUSTC_BOOTSTRAP", "1");
     for name in ["RUSTUP_TOOLCHAIN", "RUSTDOC", "CARGO", "LD_LIBRARY_PATH"] {
         command.env_remove(name);
@@ -174,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_through_an_address_become_calls_by_name_where_nothing_else_uses_it() {
+    fn calls_through_an_address_become_calls_by_name_if_nothing_else_uses_it() {
         let text = "\t.literal .LCPI0_0, near\n\t.literal .LCPI0_1, both\n\t.literal .LCPI0_2, 65535\n\
                     f:\n\tl32r\ta8, .LCPI0_0\n\tor\ta2, a12, a12\n\tcallx0\ta8\n\
                     \tl32r\ta8, .LCPI0_1\n\tbeqz\ta2, .L1\n\tcallx0\ta8\n.L1:\n\

@@ -1,5 +1,5 @@
-//! The kinds of devices that the library is built for: Rust's name, the C compiler and its flags, as the platforms' own builds have them.
-//! Which Mongoose OS platform and board takes which: dist.
+//! The kinds of devices that the library is built for: Rust's name, the C compiler and its flags,
+//! as in the platforms' own builds. Which platform and board uses which target is in dist.
 
 use super::{Assembler, Layout, Target};
 use crate::setup::{self, Package};
@@ -33,7 +33,7 @@ pub const CORTEX_M4F: Target = Target {
 pub const CORTEX_M3: Target =
     Target { name: "cortex-m3", triple: "thumbv7m-none-eabi", cflags: &["-mcpu=cortex-m3", "-mthumb", "-mfloat-abi=soft"], ..CORTEX_M4F };
 
-/// Cortex-M4 as TI's compiler has it: without FPU, and with sections that its linker scripts place.
+/// Cortex-M4 as built by TI's compiler: without FPU, with sections that its linker scripts place.
 pub const CORTEX_M4_TI: Target = Target {
     name: "cortex-m4-ti",
     triple: "thumbv7em-none-eabi",
@@ -69,7 +69,7 @@ pub const LX106: Target = Target {
     name: "lx106",
     triple: "xtensa-esp8266-none-elf",
     prefix: "xtensa-lx106-elf-",
-    // The package has no C library; these are the headers of the one that the platform has.
+    // The package has no C library; these are the headers of the platform's own.
     cflags: &["-mlongcalls", "-mtext-section-literals", "-isystem", "/usr/include/newlib"],
     ldflags: &["--no-relax"],
     packages: &[
@@ -87,7 +87,7 @@ pub const LX106: Target = Target {
     has_compiler: true,
 };
 
-/// ESP32. Binutils for the ESP8266 read its objects as well.
+/// ESP32. The ESP8266's binutils read its objects as well.
 pub const ESP32: Target = Target {
     name: "esp32",
     triple: "xtensa-esp32-none-elf",
@@ -115,5 +115,5 @@ pub const UBUNTU: Target = Target {
     has_compiler: true,
 };
 
-/// The same for speed: what size costs shows beside it.
+/// As UBUNTU, optimised for speed: shows what optimising for size costs.
 pub const UBUNTU_FAST: Target = Target { name: "ubuntu-fast", fast: true, ..UBUNTU };

@@ -1,4 +1,5 @@
-//! Aedes, a library for Node.js; interop/brokers/aedes makes a program of it. What is peculiar to it stands in docs/interop.md.
+//! Aedes, a Node.js library, turned into a program by interop/brokers/aedes. Its quirks are
+//! described in docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::json;
 
-use super::broker::{Broker, Doors, LeftOut, Setup, Ways};
-use super::over::{Certificates, Over, PSK};
-use super::workshop;
+use super::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use super::transport::{Certificates, PSK, Transport};
+use super::workdir;
 use crate::project;
 use crate::setup::{self, Package, program};
 
@@ -16,13 +17,13 @@ pub struct Aedes;
 
 const PACKAGES: &[Package] = &[program("nodejs", "node"), program("npm", "npm")];
 
-/// The oldest Node.js that it runs on.
+/// The oldest supported Node.js.
 const NODE: u32 = 20;
 
-const LEFT_OUT: &[LeftOut] = &[
-    LeftOut::CAPTURE,
-    LeftOut::FIELD,
-    LeftOut { what: "trust-cert", why: "Node.js hangs up on a certificate that it does not trust, and does not say why" },
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "trust-cert", why: "Node.js closes the connection on an untrusted certificate without an alert" },
 ];
 
 impl Broker for Aedes {
@@ -36,10 +37,10 @@ impl Broker for Aedes {
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
         if major < NODE {
-            bail!("Aedes takes Node.js {NODE} or later, this is {version}; put a later one into the path");
+            bail!("Aedes needs Node.js {NODE} or later, found {version}; put a later one first in the path");
         }
-        // What its packages would run on installing is a compiler, for systems that they bring no library for.
-        workshop::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
+        // Install scripts would only compile native code for platforms without a prebuilt binary.
+        workdir::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
             project::run(
                 Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(dir),
             )
@@ -53,29 +54,29 @@ impl Broker for Aedes {
         Ok(package["version"].as_str().unwrap_or_default().to_owned())
     }
 
-    fn left_out(&self) -> &'static [LeftOut] {
-        LEFT_OUT
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
     }
 
-    fn ways(&self) -> Ways {
-        Ways { exactly_once: false, lowers_qos: false, in_order: false, ..Ways::default() }
+    fn quirks(&self) -> Quirks {
+        Quirks { exactly_once: false, downgrades_qos: false, keeps_order: false, ..Quirks::default() }
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let place = |address: std::net::SocketAddr| json!({"host": address.ip(), "port": address.port()});
-        let mut config = json!({"plain": place(doors.plain)});
-        if doors.over != Over::Tcp {
-            let mut app = place(doors.app);
-            app["websocket"] = doors.over.is_websocket().into();
-            if doors.over.has_certificates() {
-                let [cert, key] = files.of_server(setup.elsewhere);
+        let mut config = json!({"plain": place(endpoints.plain)});
+        if endpoints.transport != Transport::Tcp {
+            let mut app = place(endpoints.app);
+            app["websocket"] = endpoints.transport.is_websocket().into();
+            if endpoints.transport.has_certificates() {
+                let [cert, key] = files.of_server(setup.wrong_host);
                 app["cert"] = json!(cert);
                 app["key"] = json!(key);
             }
-            if doors.over == Over::Cert {
+            if endpoints.transport == Transport::Cert {
                 app["ca"] = json!(files.path("ca.pem"));
             }
-            if doors.over == Over::Psk {
+            if endpoints.transport == Transport::Psk {
                 app["psk"] = json!({"identity": PSK.0, "key": PSK.1});
             }
             config["app"] = app;
@@ -98,5 +99,5 @@ impl Broker for Aedes {
 }
 
 fn installed(file: &str) -> PathBuf {
-    workshop::dir("aedes").join(file)
+    workdir::dir("aedes").join(file)
 }

@@ -1,4 +1,5 @@
-//! aMQTT, a broker in Python, in a virtual environment of its own. What is peculiar to it stands in docs/interop.md.
+//! aMQTT, a broker in Python, in its own virtual environment. Its quirks are described in
+//! docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +7,9 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::json;
 
-use super::broker::{Broker, Doors, LeftOut, Setup, Ways};
-use super::over::{Certificates, Over};
-use super::workshop;
+use super::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use super::transport::{Certificates, Transport};
+use super::workdir;
 use crate::project;
 use crate::setup::{self, Package, installed, program};
 
@@ -16,16 +17,16 @@ pub struct Amqtt;
 
 const PYTHON: Package = program("python3", "python3");
 
-const LEFT_OUT: &[LeftOut] = &[
-    LeftOut::CAPTURE,
-    LeftOut::FIELD,
-    LeftOut { what: "cert", why: "it takes clients without a certificate as well" },
-    LeftOut { what: "psk", why: "it has no pre-shared keys" },
-    LeftOut { what: "session", why: "its database loses one of two subscriptions that come at once" },
-    LeftOut { what: "oversized", why: "it keeps no messages for a client without a user name" },
-    LeftOut { what: "cut", why: "it does not answer a PUBREL of a message that it has forgotten" },
-    LeftOut { what: "refusal", why: "its rules say what is allowed, and what is not listed is refused" },
-    LeftOut { what: "direct", why: "it sends who connects what is retained for the subscriptions of others" },
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "cert", why: "it also accepts clients without a certificate" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "session", why: "its database loses one of two concurrent subscriptions" },
+    Skip { what: "oversized", why: "it queues no messages for clients without a user name" },
+    Skip { what: "cut", why: "it does not answer PUBREL for an unknown message" },
+    Skip { what: "refusal", why: "its rules list what is allowed and refuse everything else" },
+    Skip { what: "direct", why: "a new client also gets retained messages for other clients' subscriptions" },
 ];
 
 impl Broker for Amqtt {
@@ -35,9 +36,9 @@ impl Broker for Amqtt {
 
     fn install(&self) -> Result<()> {
         setup::ensure(&[PYTHON])?;
-        workshop::install("amqtt", &["requirements.txt"], |dir| {
-            let there = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null()).status();
-            if !there.is_ok_and(|status| status.success()) {
+        workdir::install("amqtt", &["requirements.txt"], |dir| {
+            let available = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null()).status();
+            if !available.is_ok_and(|status| status.success()) {
                 setup::ensure(&[installed("python3-venv")])?;
             }
             project::run(Command::new("python3").args(["-m", "venv", "env"]).current_dir(dir))?;
@@ -51,21 +52,21 @@ impl Broker for Amqtt {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
-    fn left_out(&self) -> &'static [LeftOut] {
-        LEFT_OUT
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
     }
 
-    fn ways(&self) -> Ways {
-        Ways { lowers_qos: false, ..Ways::default() }
+    fn quirks(&self) -> Quirks {
+        Quirks { downgrades_qos: false, ..Quirks::default() }
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
-        let mut listeners = json!({"default": {"type": "tcp", "bind": doors.plain.to_string()}});
-        if doors.over != Over::Tcp {
-            let kind = if doors.over.is_websocket() { "ws" } else { "tcp" };
-            let mut app = json!({"type": kind, "bind": doors.app.to_string()});
-            if doors.over.has_certificates() {
-                let [certificate, key] = files.of_server(setup.elsewhere);
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+        let mut listeners = json!({"default": {"type": "tcp", "bind": endpoints.plain.to_string()}});
+        if endpoints.transport != Transport::Tcp {
+            let kind = if endpoints.transport.is_websocket() { "ws" } else { "tcp" };
+            let mut app = json!({"type": kind, "bind": endpoints.app.to_string()});
+            if endpoints.transport.has_certificates() {
+                let [certificate, key] = files.of_server(setup.wrong_host);
                 app["ssl"] = true.into();
                 app["certfile"] = json!(certificate);
                 app["keyfile"] = json!(key);
@@ -85,7 +86,7 @@ impl Broker for Amqtt {
             let connection = format!("sqlite+aiosqlite:///{}", dir.join("data.db").display());
             plugins["amqtt.contrib.persistence.SessionDBPlugin"] = json!({"connection": connection, "clear_on_shutdown": false});
         }
-        // JSON is YAML, too.
+        // JSON is valid YAML.
         let file = dir.join("config.yaml");
         let config = json!({"listeners": listeners, "plugins": plugins});
         std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
@@ -95,9 +96,9 @@ impl Broker for Amqtt {
     }
 }
 
-/// Prints a password as its file has it.
+/// Prints a password in the form of the password file.
 const HASH: &str = "import sys, pwdlib.hashers.argon2 as a; print(a.Argon2Hasher().hash(sys.argv[1]))";
 
 fn python() -> PathBuf {
-    workshop::dir("amqtt").join("env/bin/python3")
+    workdir::dir("amqtt").join("env/bin/python3")
 }

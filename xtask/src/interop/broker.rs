@@ -1,5 +1,5 @@
-//! What the conversations know of a broker: how it is started, killed, and started again on what it has kept.
-//! Not here: the brokers themselves, each has a file of its own.
+//! What scenarios need of a broker: starting, killing, and restarting it with its saved state. Not
+//! here: the individual brokers, each in its own file.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -9,67 +9,68 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use super::observer;
-use super::over::{Certificates, Over};
+use super::transport::{Certificates, Transport};
 use crate::process::Process;
 
-/// What a conversation asks of a broker, beside being one.
+/// What a scenario requires of a broker.
 #[derive(Clone, Copy, Default)]
 pub struct Setup {
-    /// Only this user with this password may connect; without, anybody.
+    /// The only user and password that may connect; `None` for anonymous access.
     pub login: Option<(&'static str, &'static str)>,
-    /// A subscription to this filter is refused.
+    /// Subscriptions to this filter are refused.
     pub refused: Option<&'static str>,
-    /// Sessions and messages survive the broker's death, once `save` has been called.
+    /// Sessions and messages survive a kill once `save` has been called.
     pub persistent: bool,
-    /// Its certificate is for another name.
-    pub elsewhere: bool,
-    /// Further lines of mosquitto's configuration. What asks for them is left out with other brokers.
+    /// The certificate names another host.
+    pub wrong_host: bool,
+    /// Additional lines of mosquitto's configuration. Scenarios that use it skip other brokers.
     pub lines: &'static str,
 }
 
 /// Where a broker listens.
 #[derive(Clone, Copy)]
-pub struct Doors {
-    /// Over TCP, for observers.
+pub struct Endpoints {
+    /// Plain TCP, for observers.
     pub plain: SocketAddr,
-    /// What apps connect to. With `Over::Tcp` it is the plain one.
+    /// For apps. Same as `plain` with `Transport::Tcp`.
     pub app: SocketAddr,
-    /// How they do it.
-    pub over: Over,
+    /// How apps connect.
+    pub transport: Transport,
 }
 
-/// What is not held with a broker, and why: a conversation (`login`), a kind of connection (`psk`), or one over the other (`will-ws`).
-pub struct LeftOut {
+/// A scenario (`login`), a transport (`psk`), or a combination (`will-ws`) that is skipped with a
+/// broker, and why.
+pub struct Skip {
     pub what: &'static str,
     pub why: &'static str,
 }
 
-impl LeftOut {
-    /// Once is enough: what is looked at is the app, which says the same to each broker.
-    pub const CAPTURE: LeftOut = LeftOut { what: "capture", why: "it is the app that is looked at, which says the same to each broker" };
+impl Skip {
+    /// One broker is enough: this tests the app, which sends the same to every broker.
+    pub const CAPTURE: Skip = Skip { what: "capture", why: "tests the app, which sends the same to every broker" };
 
-    /// It depends on settings of mosquitto's.
-    pub const FIELD: LeftOut = LeftOut { what: "field", why: "it depends on limits that mosquitto can be given" };
+    /// Requires limits that only mosquitto can be configured with.
+    pub const FIELD: Skip = Skip { what: "field", why: "needs limits that only mosquitto can be configured with" };
 }
 
-/// Ways of a broker that conversations go on with. The default is how it should be.
+/// Deviations of a broker that scenarios account for. The default is none.
 #[derive(Clone, Copy)]
-pub struct Ways {
+pub struct Quirks {
     /// The highest QoS that it grants.
     pub highest_qos: u8,
-    /// A message at QoS 2 comes once, though the connection breaks.
+    /// QoS 2 stays exactly once across a broken connection.
     pub exactly_once: bool,
-    /// A message comes at the lower of the QoS of its publisher and its subscriber.
-    pub lowers_qos: bool,
-    /// Messages come in the order in which they were sent, however many are sent ahead.
-    pub in_order: bool,
-    /// A subscription with a wildcard gets what is retained.
+    /// Delivers at the lower QoS of publisher and subscriber.
+    pub downgrades_qos: bool,
+    /// Preserves the order of messages, however many are sent ahead of their acknowledgements.
+    pub keeps_order: bool,
+    /// Delivers retained messages to wildcard subscriptions.
     pub retained_by_wildcard: bool,
 }
 
-impl Default for Ways {
-    fn default() -> Ways {
-        Ways { highest_qos: 2, exactly_once: true, lowers_qos: true, in_order: true, retained_by_wildcard: true }
+impl Default for Quirks {
+    fn default() -> Quirks {
+        Quirks { highest_qos: 2, exactly_once: true, downgrades_qos: true, keeps_order: true, retained_by_wildcard: true }
     }
 }
 
@@ -77,42 +78,44 @@ impl Default for Ways {
 pub trait Broker: Sync {
     fn name(&self) -> &'static str;
 
-    /// Make sure that it is there, and what it takes.
+    /// Installs the broker and what it depends on, if missing.
     fn install(&self) -> Result<()>;
 
     fn version(&self) -> Result<String>;
 
-    /// Whether it keeps retained messages; else it hangs up on who sends one.
+    /// Whether it supports retained messages; otherwise it closes the connection of a client that
+    /// sends one.
     fn retains(&self) -> bool {
         true
     }
 
-    /// What it can't do, or does otherwise than MQTT says.
-    fn left_out(&self) -> &'static [LeftOut] {
+    /// What it cannot do, or does in violation of MQTT.
+    fn skips(&self) -> &'static [Skip] {
         &[]
     }
 
-    /// What conversations have to put up with.
-    fn ways(&self) -> Ways {
-        Ways::default()
+    /// Deviations that scenarios account for.
+    fn quirks(&self) -> Quirks {
+        Quirks::default()
     }
 
-    /// Write its configuration into `dir`, and say how it is started.
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command>;
+    /// Writes its configuration into `dir` and returns the command to start it.
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command>;
 
-    /// Have a persistent one write down what it knows, so that it survives SIGKILL. Most do so by themselves.
+    /// Makes a persistent broker write its state to disk, so that it survives SIGKILL. Most do so
+    /// on their own.
     fn save(&self, _process: &mut Process, _dir: &Path, _end: Instant) -> Result<()> {
         Ok(())
     }
 }
 
-/// A broker that runs, or has been killed.
+/// A running or killed broker.
 pub struct Running<'a> {
     kind: &'a dyn Broker,
-    /// For observers, over TCP.
+    /// For observers, plain TCP.
     pub address: SocketAddr,
     /// For apps.
-    pub door: SocketAddr,
+    pub endpoint: SocketAddr,
     pub login: Option<(&'static str, &'static str)>,
     pub dir: PathBuf,
     command: Command,
@@ -121,32 +124,48 @@ pub struct Running<'a> {
 }
 
 impl<'a> Running<'a> {
-    /// Start one on free ports of loopback, with all that is its own in `dir`, and wait until it answers.
-    pub fn start(kind: &'a dyn Broker, setup: &Setup, over: Over, files: &Certificates, dir: &Path, end: Instant) -> Result<Running<'a>> {
+    /// Starts a broker on free ports of loopback, with its files in `dir`, and waits until it
+    /// answers.
+    pub fn start(
+        kind: &'a dyn Broker,
+        setup: &Setup,
+        transport: Transport,
+        files: &Certificates,
+        dir: &Path,
+        end: Instant,
+    ) -> Result<Running<'a>> {
         let mut tries = 0;
         loop {
             tries += 1;
             std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-            let doors = Doors::find(over)?;
-            let mut command = kind.prepare(setup, &doors, files, dir)?;
+            let endpoints = Endpoints::find(transport)?;
+            let mut command = kind.prepare(setup, &endpoints, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
-            let mut running =
-                Running { kind, address: doors.plain, door: doors.app, login: setup.login, dir: dir.into(), command, process, end };
+            let mut running = Running {
+                kind,
+                address: endpoints.plain,
+                endpoint: endpoints.app,
+                login: setup.login,
+                dir: dir.into(),
+                command,
+                process,
+                end,
+            };
             match running.wait_until_it_answers() {
                 Ok(()) => return Ok(running),
-                // Between finding a free port and the broker's taking it, another program may have taken it.
+                // Another program may take the port between probing it and the broker's bind.
                 Err(error) if tries == 3 => return Err(error),
                 Err(_) => {}
             }
         }
     }
 
-    /// As the kernel or a power cut would do it.
+    /// Kills it with SIGKILL, as a crash or power cut would.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Start it again where it was, on what it has saved.
+    /// Restarts it on the same ports, with the state that it saved.
     pub fn restart(&mut self) -> Result<()> {
         self.kill();
         self.process = Process::start(self.kind.name(), &mut self.command, &self.dir.join("log"), self.end)?;
@@ -161,19 +180,19 @@ impl<'a> Running<'a> {
         self.kind.retains()
     }
 
-    /// What it has logged since it was started.
+    /// Log lines since the last start.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()
     }
 
-    pub fn ways(&self) -> Ways {
-        self.kind.ways()
+    pub fn quirks(&self) -> Quirks {
+        self.kind.quirks()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
         while Instant::now() < self.end {
             if let Some(status) = self.process.exit_status()? {
-                bail!("{} ended at once ({status}); see {}", self.kind.name(), self.dir.join("log").display());
+                bail!("{} exited immediately ({status}); see {}", self.kind.name(), self.dir.join("log").display());
             }
             // Observers wait for this very message.
             if observer::publish(self, observer::READY, "yes", 1, self.retains()).is_ok() {
@@ -185,15 +204,15 @@ impl<'a> Running<'a> {
     }
 }
 
-impl Doors {
-    /// Free ports of loopback.
-    fn find(over: Over) -> Result<Doors> {
+impl Endpoints {
+    /// Finds free ports on loopback.
+    fn find(transport: Transport) -> Result<Endpoints> {
         let [plain, other] = free_addresses()?;
-        Ok(Doors { plain, app: if over == Over::Tcp { plain } else { other }, over })
+        Ok(Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport })
     }
 }
 
-/// Addresses on loopback that nobody listens on.
+/// Addresses on loopback that nothing listens on.
 pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
     let probes: Vec<_> =
         (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>().context("no free port on loopback")?;

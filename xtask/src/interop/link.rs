@@ -1,5 +1,6 @@
-//! A link that breaks: stands between an app and its broker, passes bytes on, and cuts connections in the middle of whatever is under way;
-//! one that passes on one byte at a time; or one that hangs up on what the app says, as the policies of some clouds do.
+//! A faulty link between an app and its broker: forwards bytes and cuts connections in
+//! mid-transfer; or forwards one byte at a time; or hangs up when the app sends certain bytes, as
+//! the policies of some clouds do.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -12,12 +13,13 @@ use anyhow::{Context, Result};
 
 type PassOn = fn(TcpStream, TcpStream, &AtomicI64, &State);
 
-/// A broker takes as long to hang up as to answer. The library does not blame what it has just sent for an end that comes far sooner.
+/// Brokers take as long to hang up as to answer. The library does not blame the message just sent
+/// if the connection ends much sooner.
 const DELIBERATION: Duration = Duration::from_millis(100);
 
 const DIRECTIONS: [PassOn; 2] = [to_broker, to_app];
 
-/// Ends when dropped, and all connections with it.
+/// Stops on drop and closes all connections.
 pub struct Link {
     pub address: SocketAddr,
     state: Arc<State>,
@@ -25,27 +27,27 @@ pub struct Link {
 
 #[derive(Default)]
 struct State {
-    over: AtomicBool,
-    /// Each byte goes alone.
-    crumbs: bool,
-    /// What the app must not say: the connection ends before it has passed.
+    stopped: AtomicBool,
+    /// Forward each byte separately.
+    bytewise: bool,
+    /// Bytes that the app must not send: the connection ends before they pass.
     forbidden: Option<&'static [u8]>,
     cuts: AtomicUsize,
 }
 
 impl Link {
-    /// Pass on to `broker`. Each of the first connections is cut after as many bytes, both directions together, as `budgets` says;
-    /// later ones are left alone.
+    /// Forwards to `broker`. Each of the first connections is cut after the number of bytes in
+    /// `budgets`, both directions together; later ones are not cut.
     pub fn start(broker: SocketAddr, budgets: Vec<u32>) -> Result<Link> {
         Link::with(broker, budgets, State::default())
     }
 
-    /// Pass on to `broker` one byte at a time, and cut nothing.
-    pub fn in_crumbs(broker: SocketAddr) -> Result<Link> {
-        Link::with(broker, Vec::new(), State { crumbs: true, ..State::default() })
+    /// Forwards to `broker` one byte at a time, without cuts.
+    pub fn bytewise(broker: SocketAddr) -> Result<Link> {
+        Link::with(broker, Vec::new(), State { bytewise: true, ..State::default() })
     }
 
-    /// Pass on to `broker`, and hang up on each connection on which the app says `forbidden`.
+    /// Forwards to `broker`, and hangs up on each connection on which the app sends `forbidden`.
     pub fn forbidding(broker: SocketAddr, forbidden: &'static [u8]) -> Result<Link> {
         Link::with(broker, Vec::new(), State { forbidden: Some(forbidden), ..State::default() })
     }
@@ -58,11 +60,11 @@ impl Link {
         thread::spawn(move || {
             let mut budgets = budgets.into_iter().map(i64::from);
             for app in listener.incoming().map_while(Result::ok) {
-                if shared.over.load(Ordering::Relaxed) {
+                if shared.stopped.load(Ordering::Relaxed) {
                     break;
                 }
                 let Ok(broker) = TcpStream::connect(broker) else { continue };
-                // Without, small packets would wait for each other.
+                // Otherwise small packets would be delayed.
                 let _ = (app.set_nodelay(true), broker.set_nodelay(true));
                 let budget = Arc::new(AtomicI64::new(budgets.next().unwrap_or(i64::MAX)));
                 for pass_on in DIRECTIONS {
@@ -83,13 +85,13 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.state.over.store(true, Ordering::Relaxed);
-        // Wakes the one who waits for connections.
+        self.state.stopped.store(true, Ordering::Relaxed);
+        // Wakes the accepting thread.
         let _ = TcpStream::connect(self.address);
     }
 }
 
-/// From the app to the broker, until either ends or the connection is cut.
+/// Forwards from the app to the broker, until either side ends or the connection is cut.
 fn to_broker(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: &State) {
     let mut buffer = [0; 4096];
     let mut said = Vec::new();
@@ -102,8 +104,8 @@ fn to_broker(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, stat
     let _ = (app.shutdown(Shutdown::Both), broker.shutdown(Shutdown::Write));
 }
 
-/// From the broker to the app. When the app is cut off, what the broker still sends is lost on the way, as in a network: its writes
-/// succeed, and it learns of the end by reading.
+/// Forwards from the broker to the app. After a cut, what the broker still sends is lost on the
+/// way, as in a network: its writes succeed, and it notices the end by reading.
 fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: &State) {
     let mut buffer = [0; 4096];
     let mut cut = false;
@@ -114,7 +116,7 @@ fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: 
         let allowed = state.take(budget, n);
         cut = state.pass(&mut app, &buffer[..allowed]).is_err() || allowed < n;
         if cut {
-            // The other direction sees it, and tells the broker.
+            // The other direction notices and tells the broker.
             let _ = app.shutdown(Shutdown::Both);
         }
     }
@@ -123,22 +125,24 @@ fn to_app(mut app: TcpStream, mut broker: TcpStream, budget: &AtomicI64, state: 
 
 impl State {
     fn pass(&self, to: &mut TcpStream, bytes: &[u8]) -> io::Result<()> {
-        for piece in bytes.chunks(if self.crumbs { 1 } else { bytes.len().max(1) }) {
+        for piece in bytes.chunks(if self.bytewise { 1 } else { bytes.len().max(1) }) {
             to.write_all(piece)?;
-            if self.crumbs {
-                // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
+            if self.bytewise {
+                // Gives the receiver time to read before the next byte arrives. If it is late, it
+                // gets two, which does no harm.
                 thread::sleep(Duration::from_micros(100));
             }
         }
         Ok(())
     }
 
-    /// How many of these bytes may pass before what is forbidden is complete. `said`: the end of what came before them.
+    /// How many of these bytes may pass before the forbidden ones are complete. `said` is the tail
+    /// of earlier bytes.
     fn permitted(&self, said: &mut Vec<u8>, bytes: &[u8]) -> usize {
         let Some(forbidden) = self.forbidden else { return bytes.len() };
         let before = said.len();
         said.extend_from_slice(bytes);
-        let found = said.windows(forbidden.len()).position(|part| part == forbidden);
+        let found = said.windows(forbidden.len()).position(|window| window == forbidden);
         if let Some(at) = found {
             self.cuts.fetch_add(1, Ordering::Relaxed);
             thread::sleep(DELIBERATION);
@@ -148,11 +152,11 @@ impl State {
         bytes.len()
     }
 
-    /// How many of `n` bytes may still pass: the cut is to fall inside of packets.
+    /// How many of `n` bytes may still pass, so that cuts fall within packets.
     fn take(&self, budget: &AtomicI64, n: usize) -> usize {
         let len = n as i64;
         let left = budget.fetch_sub(len, Ordering::Relaxed);
-        // The one who takes the last is the one who cuts.
+        // Whoever uses up the budget counts the cut.
         if (0..len).contains(&left) {
             self.cuts.fetch_add(1, Ordering::Relaxed);
         }
@@ -160,7 +164,7 @@ impl State {
     }
 }
 
-/// Numbers that look random and are the same each time.
+/// Pseudo-random numbers, the same in each run.
 pub fn budgets(count: usize, from: u32, to: u32) -> Vec<u32> {
     let mut x = 0x2545_f491_u32;
     let next = |_| {

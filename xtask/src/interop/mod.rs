@@ -1,22 +1,24 @@
-//! `cargo xtask interop`: the whole library against real brokers. Apps in C from interop/, built as for `cargo xtask run`, talk to a broker
-//! that runs on loopback for this one conversation; other clients (mosquitto_pub, mosquitto_sub) look on and join in.
+//! `cargo xtask interop`: end-to-end tests of the library against real brokers. Apps in C from
+//! interop/, built as by `cargo xtask run`, connect to a broker started on loopback for a single
+//! scenario; mosquitto_pub and mosquitto_sub observe and take part.
 //!
-//! Here: the table of brokers, which conversations are held with which, and the report. A conversation is in talks/.
+//! Here: the table of brokers, which scenarios run with which, and the report. The scenarios are in
+//! scenarios/.
 
 mod aedes;
 mod amqtt;
 pub mod broker;
 mod clouds;
+mod fixture;
 mod link;
 pub mod mosquitto;
 pub mod observer;
-pub mod over;
 mod rabbitmq;
 mod rumqttd;
-mod stage;
-pub mod talks;
+pub mod scenarios;
+pub mod transport;
 mod web;
-mod workshop;
+mod workdir;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -26,130 +28,134 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 
 use broker::Broker;
-use over::{Certificates, Over};
-use stage::{Apps, Stage};
-use talks::Talk;
+use fixture::{Apps, Fixture};
+use scenarios::Scenario;
+use transport::{Certificates, Transport};
 
 use crate::{app, project, setup};
 
-/// Each conversation is held with each of these, but for what it says it leaves out.
+/// Each scenario runs with each of these, except for the skips that a broker lists.
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
 
-/// How long one conversation may take: far more than it needs, as the machine may be busy.
+/// Time limit of a scenario: far more than needed, as the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(180);
 
-/// So many conversations at a time.
-const AT_ONCE: usize = 2;
+/// Scenarios that run in parallel.
+const PARALLEL: usize = 2;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// List the conversations and hold none
+    /// List the scenarios without running them
     #[arg(long)]
     list: bool,
-    /// Show each single check
+    /// Print every check
     #[arg(long, short)]
     verbose: bool,
-    /// Only this broker; can be given more than once
+    /// Only this broker; can be repeated
     #[arg(long, value_name = "NAME")]
     broker: Vec<String>,
-    /// Only conversations with one of these words in their name, as in: cut, tls, cut-wss
+    /// Only scenarios whose name contains one of these words, for example: cut, tls, cut-wss
     words: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     let brokers = chosen(&args.broker)?;
-    let wanted = |part: &Part| args.words.is_empty() || args.words.iter().any(|word| part.name().contains(word.as_str()));
-    let parts: Vec<Part> = talks::ALL.iter().flat_map(Part::of).filter(wanted).collect();
-    let clouds: Vec<Part> = clouds::ALL.iter().flat_map(Part::of).filter(wanted).collect();
-    if parts.is_empty() && clouds.is_empty() {
-        let names: Vec<_> = talks::ALL.iter().chain(clouds::ALL).map(|talk| talk.name).collect();
-        bail!("no conversation is called so; there are: {}", names.join(", "));
+    let wanted = |case: &Case| args.words.is_empty() || args.words.iter().any(|word| case.name().contains(word.as_str()));
+    let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    let clouds: Vec<Case> = clouds::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    if cases.is_empty() && clouds.is_empty() {
+        let names: Vec<_> = scenarios::ALL.iter().chain(clouds::ALL).map(|scenario| scenario.name).collect();
+        bail!("no scenario matches; scenarios: {}", names.join(", "));
     }
     if args.list {
-        list(&brokers, &parts, &clouds);
+        list(&brokers, &cases, &clouds);
         return Ok(());
     }
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(observer::PACKAGES)?;
-    setup::ensure(talks::PACKAGES)?;
-    // Clouds are all played by the same one.
+    setup::ensure(scenarios::PACKAGES)?;
+    // All clouds are emulated by mosquitto.
     let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
     if with_clouds {
         setup::ensure(clouds::PACKAGES)?;
     }
     for broker in &brokers {
-        broker.install().with_context(|| format!("no {}", broker.name()))?;
+        broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
     eprintln!("building the library, the host and the apps of interop/");
     let apps = build_apps()?;
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
-    let (mut passed, mut failed, mut checks) = (0, 0, 0);
-    let parts = brokers.into_iter().map(|broker| (broker, &parts, ""));
-    let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", in the place of clouds"));
-    for (broker, parts, as_what) in parts.chain(clouds) {
-        println!("{} {}{as_what}", broker.name(), broker.version()?);
-        let (held, left_out): (Vec<_>, Vec<_>) = parts.iter().partition(|part| part.left_out(broker).is_none());
+    let (mut passed, mut failed, mut total) = (0, 0, 0);
+    let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
+    let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", emulating clouds"));
+    for (broker, cases, role) in cases.chain(clouds) {
+        println!("{} {}{role}", broker.name(), broker.version()?);
+        let (chosen, skipped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.skip_reason(broker).is_none());
         let begun = Instant::now();
-        hold(broker, &held, &apps, &files, |part, result, time| match result {
-            Ok(shown) => {
+        run_cases(broker, &chosen, &apps, &files, |case, result, time| match result {
+            Ok(checks) => {
                 passed += 1;
-                checks += shown.len();
-                println!("  ok      {:18} {:3} checks {:5.1} s", part.name(), shown.len(), time.as_secs_f64());
+                total += checks.len();
+                println!("  ok      {:20} {:3} checks {:5.1} s", case.name(), checks.len(), time.as_secs_f64());
                 if args.verbose {
-                    shown.iter().for_each(|what| println!("            {what}"));
+                    checks.iter().for_each(|what| println!("            {what}"));
                 }
             }
             Err(error) => {
                 failed += 1;
-                println!("  FAILED  {:18} {error:#}", part.name());
+                println!("  FAILED  {:20} {error:#}", case.name());
             }
         });
-        println!("  {} held in {:.0} s, {} left out: see --list", held.len(), begun.elapsed().as_secs_f64(), left_out.len());
+        println!("  {} scenarios in {:.0} s, {} skipped (see --list)", chosen.len(), begun.elapsed().as_secs_f64(), skipped.len());
     }
-    println!("{checks} checks in {:.0} s", begun.elapsed().as_secs_f64());
+    println!("{total} checks in {:.0} s", begun.elapsed().as_secs_f64());
     println!("interop: {passed} passed, {failed} failed");
     if failed > 0 {
-        bail!("{failed} of {} conversations failed; their logs are in {}", passed + failed, dir().display());
+        bail!("{failed} of {} scenarios failed; logs are in {}", passed + failed, dir().display());
     }
     Ok(())
 }
 
-/// The brokers of these names; all if there are none.
+/// The brokers with these names; all if there are none.
 fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
     if names.is_empty() {
         return Ok(BROKERS.to_vec());
     }
     let find = |name: &String| {
         let known = || BROKERS.iter().map(|broker| broker.name()).collect::<Vec<_>>().join(", ");
-        BROKERS.iter().find(|broker| broker.name() == name).copied().with_context(|| format!("no broker {name:?}; there are: {}", known()))
+        BROKERS
+            .iter()
+            .find(|broker| broker.name() == name)
+            .copied()
+            .with_context(|| format!("unknown broker {name:?}; brokers: {}", known()))
     };
     names.iter().map(find).collect()
 }
 
-fn list(brokers: &[&dyn Broker], parts: &[Part], clouds: &[Part]) {
-    for part in parts.iter().chain(clouds) {
-        println!("{:18} {}", part.name(), part.talk.about);
+fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case]) {
+    for case in cases.iter().chain(clouds) {
+        println!("{:20} {}", case.name(), case.scenario.about);
     }
     for broker in brokers {
-        for part in parts {
-            if let Some(why) = part.left_out(*broker) {
-                println!("not with {:10} {:18} {why}", broker.name(), part.name());
+        for case in cases {
+            if let Some(why) = case.skip_reason(*broker) {
+                println!("skipped with {:10} {:20} {why}", broker.name(), case.name());
             }
         }
     }
 }
 
-/// All that the conversations leave behind.
+/// Where scenarios leave their files.
 fn dir() -> std::path::PathBuf {
     project::target_dir().join("interop")
 }
 
-/// Build the apps that conversations use: those below interop/, and the examples.
+/// Builds the apps of the scenarios, from interop/ and examples/.
 fn build_apps() -> Result<Apps> {
     let mut apps = Apps::new();
-    for name in talks::APPS.iter().chain(clouds::APPS) {
+    for name in scenarios::APPS.iter().chain(clouds::APPS) {
         let root = project::root();
         let own = root.join("interop").join(name);
         let path: &Path = if own.is_dir() { &own } else { &root.join("examples").join(name) };
@@ -158,68 +164,68 @@ fn build_apps() -> Result<Apps> {
     Ok(apps)
 }
 
-/// A conversation over one kind of connection.
-struct Part {
-    talk: &'static Talk,
-    over: Over,
+/// A scenario with one transport.
+struct Case {
+    scenario: &'static Scenario,
+    transport: Transport,
 }
 
-impl Part {
-    fn of(talk: &'static Talk) -> impl Iterator<Item = Part> {
-        talk.over.iter().map(move |&over| Part { talk, over })
+impl Case {
+    fn of(scenario: &'static Scenario) -> impl Iterator<Item = Case> {
+        scenario.transports.iter().map(move |&transport| Case { scenario, transport })
     }
 
     fn name(&self) -> String {
-        format!("{}-{}", self.talk.name, self.over.name())
+        format!("{}-{}", self.scenario.name, self.transport.name())
     }
 
-    /// Why it is not held with this broker, if so.
-    fn left_out(&self, broker: &dyn Broker) -> Option<&'static str> {
-        broker.left_out().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
+    /// Why it is skipped with this broker, if it is.
+    fn skip_reason(&self, broker: &dyn Broker) -> Option<&'static str> {
+        broker.skips().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
     }
 
     fn is(&self, what: &str) -> bool {
-        what == self.talk.name || what == self.over.name() || what == self.name()
+        what == self.scenario.name || what == self.transport.name() || what == self.name()
     }
 }
 
-/// How many conversations are held with which broker, those of clouds left aside: for the test of what docs/interop.md tells of it.
+/// Number of scenarios with each broker, without clouds: for the test of docs/interop.md.
 #[cfg(test)]
-pub fn held_with_each_broker() -> Vec<(&'static str, usize)> {
-    let held = |broker: &dyn Broker| talks::ALL.iter().flat_map(Part::of).filter(|part| part.left_out(broker).is_none()).count();
-    BROKERS.iter().map(|broker| (broker.name(), held(*broker))).collect()
+pub fn cases_per_broker() -> Vec<(&'static str, usize)> {
+    let count = |broker: &dyn Broker| scenarios::ALL.iter().flat_map(Case::of).filter(|case| case.skip_reason(broker).is_none()).count();
+    BROKERS.iter().map(|broker| (broker.name(), count(*broker))).collect()
 }
 
-/// Hold conversations with one broker, several at a time, and report each as it ends.
-fn hold(
+/// Runs scenarios with one broker, some in parallel, and reports each when it ends.
+fn run_cases(
     broker: &dyn Broker,
-    parts: &[&Part],
+    cases: &[&Case],
     apps: &Apps,
     files: &Certificates,
-    mut report: impl FnMut(&Part, Result<Vec<String>>, Duration),
+    mut report: impl FnMut(&Case, Result<Vec<String>>, Duration),
 ) {
     let next = AtomicUsize::new(0);
     let (sender, results) = mpsc::channel();
-    // Children die with the thread that started them, so the threads are to last until all is over.
+    // Children die with the thread that spawned them, so the threads must outlive the scenarios.
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(parts.len()) {
+        for _ in 0..PARALLEL.min(cases.len()) {
             let (sender, next) = (sender.clone(), &next);
             scope.spawn(move || {
-                while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begun = Instant::now();
-                    let dir = dir().join(broker.name()).join(part.name());
-                    let result = Stage::new(broker, part.over, apps, files, dir, begun + LIMIT).and_then(|stage| {
-                        (part.talk.hold)(&stage)?;
-                        Ok(stage.shown())
+                    let dir = dir().join(broker.name()).join(case.name());
+                    let result = Fixture::new(broker, case.transport, apps, files, dir, begun + LIMIT).and_then(|fixture| {
+                        (case.scenario.run)(&fixture)?;
+                        Ok(fixture.checks())
                     });
-                    // Nobody listens only if the report has panicked.
-                    let _ = sender.send((part, result, begun.elapsed()));
+                    // The receiver is gone only if the report panicked.
+                    let _ = sender.send((case, result, begun.elapsed()));
                 }
             });
         }
         drop(sender);
-        for (part, result, time) in results {
-            report(part, result, time);
+        for (case, result, time) in results {
+            report(case, result, time);
         }
     });
 }
@@ -229,12 +235,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_broker_leaves_out_is_a_conversation_or_a_kind_of_connection() {
-        let parts: Vec<Part> = talks::ALL.iter().flat_map(Part::of).collect();
+    fn skips_name_an_existing_scenario_or_transport() {
+        let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).collect();
         for broker in BROKERS {
-            for entry in broker.left_out() {
-                let known = parts.iter().any(|part| part.is(entry.what));
-                assert!(known, "{}: there is no {}", broker.name(), entry.what);
+            for entry in broker.skips() {
+                let known = cases.iter().any(|case| case.is(entry.what));
+                assert!(known, "{}: no scenario or transport {}", broker.name(), entry.what);
             }
         }
     }

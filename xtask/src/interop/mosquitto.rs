@@ -1,4 +1,5 @@
-//! Eclipse Mosquitto, of Debian: its configuration for each conversation. What is peculiar to it stands in docs/interop.md.
+//! Eclipse Mosquitto, as packaged by Debian: its configuration for each scenario. Its quirks are
+//! described in docs/interop.md.
 
 use std::fmt::Write;
 use std::fs::Metadata;
@@ -9,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::broker::{Broker, Doors, Setup};
-use super::over::{Certificates, Over, PSK};
+use super::broker::{Broker, Endpoints, Setup};
+use super::transport::{Certificates, PSK, Transport};
 use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, program};
@@ -19,11 +20,12 @@ pub struct Mosquitto;
 
 const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto")];
 
-/// Where distributions put the plugin that can refuse subscriptions; the access list in a file can't.
+/// The plugin that can refuse subscriptions, which an ACL file cannot.
 const PLUGIN: &str = "mosquitto_dynamic_security.so";
 
-/// How each configuration begins. As root it would become another user, who can't write here; for others that line has no effect.
-/// Every message counts, however slow its receiver is. Not 0: that means none, where it should mean no limit.
+/// Start of every configuration. `user root` keeps a broker started by root from switching to a
+/// user who cannot write here, and has no effect otherwise. The queue limit must exceed any number
+/// of messages: 0 means none at all, though it should mean unlimited.
 pub const COMMON: &str = "\
 user root
 max_queued_messages 100000
@@ -49,7 +51,7 @@ impl Broker for Mosquitto {
         version.map(str::to_owned).context("mosquitto -h does not tell its version")
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut conf = String::from(COMMON);
         let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
         if let Some((user, password)) = setup.login {
@@ -65,11 +67,11 @@ impl Broker for Mosquitto {
         }
         if setup.persistent {
             let _ = writeln!(conf, "persistence true\npersistence_location {}/", dir.display());
-            // When it is told to, and not between.
+            // Save on request only.
             conf.push_str("autosave_interval 0\n");
         }
         conf.push_str(setup.lines);
-        listeners(&mut conf, setup, doors, files, dir)?;
+        listeners(&mut conf, setup, endpoints, files, dir)?;
         let file = dir.join("mosquitto.conf");
         std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = command("mosquitto");
@@ -79,7 +81,7 @@ impl Broker for Mosquitto {
 
     fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
         let file = dir.join("mosquitto.db");
-        // A new file takes the old one's place when it is complete.
+        // A complete new file replaces the old one.
         let version = || file.metadata().ok().as_ref().map(identity);
         let before = version();
         process.signal(libc::SIGUSR1);
@@ -93,30 +95,31 @@ impl Broker for Mosquitto {
     }
 }
 
-/// Where it listens, and to whom. Options that follow a listener are its own.
-fn listeners(conf: &mut String, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<()> {
+/// Listeners, and who may connect. Options after a listener apply to it.
+fn listeners(conf: &mut String, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<()> {
     let mut add = |line: String| {
         conf.push_str(&line);
         conf.push('\n');
     };
-    add(format!("listener {} {}", doors.plain.port(), doors.plain.ip()));
-    if doors.over == Over::Tcp {
+    add(format!("listener {} {}", endpoints.plain.port(), endpoints.plain.ip()));
+    if endpoints.transport == Transport::Tcp {
         return Ok(());
     }
-    // One with WebSocket does not start without a plain one before it, nor without being told of IPv4.
-    add(format!("listener {} {}", doors.app.port(), doors.app.ip()));
-    if doors.over.is_websocket() {
+    // mosquitto starts a WebSocket listener only after a plain one, and only with the address
+    // family given.
+    add(format!("listener {} {}", endpoints.app.port(), endpoints.app.ip()));
+    if endpoints.transport.is_websocket() {
         add("protocol websockets\nsocket_domain ipv4".into());
     }
-    if doors.over.has_certificates() {
-        let [certificate, key] = files.of_server(setup.elsewhere);
+    if endpoints.transport.has_certificates() {
+        let [certificate, key] = files.of_server(setup.wrong_host);
         add(format!("certfile {}", certificate.display()));
         add(format!("keyfile {}", key.display()));
     }
-    if doors.over == Over::Cert {
+    if endpoints.transport == Transport::Cert {
         add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));
     }
-    if doors.over == Over::Psk {
+    if endpoints.transport == Transport::Psk {
         let file = dir.join("keys");
         std::fs::write(&file, format!("{}:{}\n", PSK.0, PSK.1)).with_context(|| format!("cannot write {}", file.display()))?;
         add(format!("psk_hint interop\npsk_file {}", file.display()));
@@ -128,13 +131,13 @@ fn identity(file: &Metadata) -> (u64, i64, i64) {
     (file.ino(), file.mtime(), file.mtime_nsec())
 }
 
-/// Debian puts the broker where only administrators' paths lead.
+/// Debian installs the broker outside a normal user's path.
 pub fn command(name: &str) -> Command {
     let path = PathBuf::from("/usr/sbin").join(name);
     Command::new(if path.is_file() { path } else { name.into() })
 }
 
-/// Anybody may do anything, but for one thing.
+/// Allow everything except subscriptions to one filter.
 fn rules(refused: &str) -> String {
     format!(
         r#"{{
@@ -151,5 +154,5 @@ fn plugin() -> Result<PathBuf> {
     let dirs = ["/usr/lib", "/usr/local/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
     let below = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()));
     let found = below.chain(dirs.iter().cloned()).map(|dir| dir.join(PLUGIN)).find(|file| file.is_file());
-    found.with_context(|| format!("{PLUGIN} is not there: it comes with mosquitto 2.0"))
+    found.with_context(|| format!("{PLUGIN} not found: it comes with mosquitto 2.0"))
 }

@@ -1,4 +1,5 @@
-//! The other side of a conversation: mosquitto_sub and mosquitto_pub, clients by other hands than ours.
+//! Independent clients that observe scenarios and take part in them: mosquitto_sub and
+//! mosquitto_pub.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,10 +12,11 @@ use crate::process::Process;
 use crate::project;
 use crate::setup::{Package, program};
 
-/// What observers take.
+/// Packages that observers need.
 pub const PACKAGES: &[Package] = &[program("mosquitto-clients", "mosquitto_pub")];
 
-/// A retained message on every broker. Observers subscribe to it last: when it has come, so have all subscriptions.
+/// A message retained on every broker. Observers subscribe to it last: once it arrives, all
+/// subscriptions are active.
 pub const READY: &str = "interop/ready";
 
 fn client(program: &str, broker: &Running) -> Command {
@@ -26,12 +28,12 @@ fn client(program: &str, broker: &Running) -> Command {
     command
 }
 
-/// What there is of this QoS on a broker.
+/// The given QoS, or the highest that the broker grants.
 fn granted(broker: &Running, qos: u8) -> String {
-    qos.min(broker.ways().highest_qos).to_string()
+    qos.min(broker.quirks().highest_qos).to_string()
 }
 
-/// Publish one message, and wait until the broker has it.
+/// Publishes one message and waits until the broker has it.
 pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
     command.args(["-q", &granted(broker, qos), "-t", topic]);
@@ -46,14 +48,14 @@ pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bo
     finish(&mut command, None)
 }
 
-/// Come with the client id of another client, which is then thrown out.
-pub fn throw_out(broker: &Running, id: &str) -> Result<()> {
+/// Connects with another client's id, so that the broker disconnects that client.
+pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
     command.args(["-i", id, "-t", READY, "-m", "yes"]);
     finish(&mut command, None)
 }
 
-/// Publish a file's content as one message.
+/// Publishes a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
     command.args(["-q", &granted(broker, qos), "-t", topic, "-f"]).arg(file);
@@ -63,7 +65,7 @@ pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain:
     finish(&mut command, None)
 }
 
-/// Publish each line as a message, in this order.
+/// Publishes each line as a message, in order.
 pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
     let mut command = client("mosquitto_pub", broker);
     command.args(["-q", &granted(broker, qos), "-t", topic, "-l"]);
@@ -84,7 +86,7 @@ fn finish(command: &mut Command, input: Option<String>) -> Result<()> {
     Ok(())
 }
 
-/// A message, as an observer got it.
+/// A message received by an observer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
     pub topic: String,
@@ -94,23 +96,23 @@ pub struct Message {
 }
 
 impl Message {
-    /// From a line in the form that `Observer::start` asks for.
+    /// Parses a line in the format requested in `Observer::start`.
     fn parse(line: &str) -> Option<Message> {
-        let mut parts = line.strip_prefix("message ")?.splitn(4, ' ');
-        let (qos, retained) = (parts.next()?.parse().ok()?, parts.next()? == "1");
-        let (topic, payload) = (parts.next()?.to_owned(), parts.next()?.to_owned());
+        let mut fields = line.strip_prefix("message ")?.splitn(4, ' ');
+        let (qos, retained) = (fields.next()?.parse().ok()?, fields.next()? == "1");
+        let (topic, payload) = (fields.next()?.to_owned(), fields.next()?.to_owned());
         Some(Message { topic, qos, retained, payload })
     }
 }
 
-/// Someone who has subscribed, and keeps what comes.
+/// A subscriber that records what it receives.
 pub struct Observer {
     process: Process,
 }
 
 impl Observer {
-    /// Subscribe at QoS 2; returns when the broker has taken the subscriptions. `session`: the client id of a session that is to
-    /// last; without, there is none.
+    /// Subscribes at QoS 2 and returns when the subscriptions are active. `session` is the client
+    /// id of a persistent session; `None` for a clean one.
     pub fn start(broker: &Running, topics: &[&str], session: Option<&str>, log: &Path, end: Instant) -> Result<Observer> {
         let mut command = client("mosquitto_sub", broker);
         command.args(["-q", &granted(broker, 2), "-F", "message %q %r %t %p"]);
@@ -123,11 +125,11 @@ impl Observer {
         command.args(["-t", READY]);
         let mut process = Process::start("the observer", &mut command, log, end)?;
         let ready = |line: &str| Message::parse(line).filter(|message| message.topic == READY).map(drop);
-        // Without a retained one there is one for each try, until it comes.
+        // Without retained messages, publish until one arrives.
         while !broker.retains() && Instant::now() < end && !process.lines().iter().any(|line| ready(line).is_some()) {
             publish(broker, READY, "yes", 1, false)?;
         }
-        // What came before it is to be seen by others too.
+        // What arrived earlier must stay visible to later waits.
         process.wait_for("the observer's subscriptions", ready)?;
         process.read_again();
         Ok(Observer { process })
@@ -138,18 +140,18 @@ impl Observer {
         self.process.wait_for(what, |line| Message::parse(line).filter(|message| message.topic != READY))
     }
 
-    /// The next message with this topic; others are passed over.
+    /// The next message on this topic; others are skipped.
     pub fn next_on(&mut self, topic: &str) -> Result<Message> {
         self.process.wait_for(&format!("a message on {topic}"), |line| Message::parse(line).filter(|message| message.topic == topic))
     }
 
-    /// Wait for a message with this topic and this payload.
+    /// Waits for a message with this topic and payload.
     pub fn wait_for(&mut self, topic: &str, payload: &str) -> Result<()> {
         let wanted = |line: &str| Message::parse(line).filter(|message| message.topic == topic && message.payload == payload).map(drop);
         self.process.wait_for(&format!("{payload:?} on {topic}"), wanted)
     }
 
-    /// Wait until so many messages with this topic have come.
+    /// Waits until `count` messages on this topic have arrived.
     pub fn wait_for_all(&mut self, topic: &str, count: usize) -> Result<()> {
         self.process.read_again();
         let mut come = 0;
@@ -160,7 +162,7 @@ impl Observer {
         self.process.wait_for(&format!("{count} messages on {topic}"), counted)
     }
 
-    /// All messages so far, in their order.
+    /// All messages so far, in order.
     pub fn all(&self) -> Vec<Message> {
         self.process.lines().iter().filter_map(|line| Message::parse(line)).filter(|message| message.topic != READY).collect()
     }

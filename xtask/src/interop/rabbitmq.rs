@@ -1,5 +1,5 @@
-//! RabbitMQ with its plugins for MQTT. It runs as our child, with all that is its own in a directory: the service that the package brings is
-//! not used. What is peculiar to it stands in docs/interop.md.
+//! RabbitMQ with its MQTT plugins. Runs as a child process with its own directory; the service
+//! installed by the package is not used. Its quirks are described in docs/interop.md.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -7,37 +7,38 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use super::broker::{Broker, Doors, LeftOut, Setup, Ways, free_addresses};
-use super::over::{Certificates, Over};
+use super::broker::{Broker, Endpoints, Quirks, Setup, Skip, free_addresses};
+use super::transport::{Certificates, Transport};
 use crate::setup::{self, Package, program};
 
 pub struct Rabbitmq;
 
 const PACKAGES: &[Package] = &[program("rabbitmq-server", "rabbitmq-server"), program("util-linux", "setpriv")];
 
-/// Where Debian puts it. What is in the path insists on the service's user.
+/// Debian's installation directory. The wrapper in the path insists on the service's user.
 const HOME: &str = "/usr/lib/rabbitmq";
 
-const SLOW: &str = "it takes 10 s to start, and has no part in what this shows";
+const SLOW: &str = "it takes 10 s to start and makes no difference to this scenario";
 
-const LEAVES: &str = "over WebSocket it publishes the will of a client that has sent DISCONNECT, too, however that closes the connection";
+const WILL_AFTER_DISCONNECT: &str = "over WebSocket it also publishes the will after DISCONNECT, however the connection is closed";
 
-const LEFT_OUT: &[LeftOut] = &[
-    LeftOut::CAPTURE,
-    LeftOut::FIELD,
-    LeftOut { what: "psk", why: "its configuration file has no pre-shared keys" },
-    LeftOut { what: "oversized", why: "a subscription with a wildcard does not get what is retained" },
-    LeftOut { what: "refusal", why: "its access rules are set while it runs, by a program of its own, which the tests do not use" },
-    LeftOut { what: "trust-cert", why: "it says bad_certificate to one by nobody, which tells no cause" },
-    LeftOut { what: "will-ws", why: LEAVES },
-    LeftOut { what: "will-wss", why: LEAVES },
-    LeftOut { what: "by_hand", why: SLOW },
-    LeftOut { what: "backup", why: SLOW },
-    LeftOut { what: "bytewise", why: SLOW },
-    LeftOut { what: "handshake", why: SLOW },
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "oversized", why: "wildcard subscriptions get no retained messages" },
+    Skip { what: "refusal", why: "its access rules can only be set at run time by a separate program" },
+    Skip { what: "trust-cert", why: "it sends bad_certificate for an unknown issuer, which does not tell the cause" },
+    Skip { what: "will-ws", why: WILL_AFTER_DISCONNECT },
+    Skip { what: "will-wss", why: WILL_AFTER_DISCONNECT },
+    Skip { what: "direct_calls", why: SLOW },
+    Skip { what: "backup", why: SLOW },
+    Skip { what: "bytewise", why: SLOW },
+    Skip { what: "handshake", why: SLOW },
 ];
 
-/// Its nodes find each other through a program that it would leave running behind: here it has one to itself, that ends with it.
+/// RabbitMQ nodes use epmd, which RabbitMQ would leave running: here each has its own, which dies
+/// with it.
 const START: &str = "setpriv --pdeathsig KILL epmd -port $ERL_EPMD_PORT & exec /usr/lib/rabbitmq/bin/rabbitmq-server";
 
 impl Broker for Rabbitmq {
@@ -54,24 +55,24 @@ impl Broker for Rabbitmq {
         let entries = std::fs::read_dir(&lib).with_context(|| format!("cannot read {}", lib.display()))?;
         let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut versions = names.filter_map(|name| name.strip_prefix("rabbitmq_server-").map(str::to_owned));
-        versions.next().with_context(|| format!("{} has no RabbitMQ", lib.display()))
+        versions.next().with_context(|| format!("no RabbitMQ in {}", lib.display()))
     }
 
-    fn left_out(&self) -> &'static [LeftOut] {
-        LEFT_OUT
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
     }
 
-    fn ways(&self) -> Ways {
-        Ways { highest_qos: 1, exactly_once: false, retained_by_wildcard: false, ..Ways::default() }
+    fn quirks(&self) -> Quirks {
+        Quirks { highest_qos: 1, exactly_once: false, retained_by_wildcard: false, ..Quirks::default() }
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let write = |name: &str, text: String| -> Result<PathBuf> {
             let file = dir.join(name);
             std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
             Ok(file)
         };
-        let config = write("rabbitmq.conf", config(setup, doors, files))?;
+        let config = write("rabbitmq.conf", config(setup, endpoints, files))?;
         let plugins = write("plugins", "[rabbitmq_mqtt, rabbitmq_web_mqtt].\n".into())?;
         let [names, nodes] = free_addresses()?;
         let mut command = Command::new("sh");
@@ -81,38 +82,39 @@ impl Broker for Rabbitmq {
         command.env("RABBITMQ_LOG_BASE", dir).env("RABBITMQ_LOGS", "-").env("RABBITMQ_CONF_ENV_FILE", dir.join("none"));
         command.env("RABBITMQ_NODENAME", "interop@localhost").env("RABBITMQ_DIST_PORT", nodes.port().to_string());
         command.env("ERL_EPMD_PORT", names.port().to_string()).env("ERL_EPMD_ADDRESS", names.ip().to_string());
-        // For the script to become the broker, not to start it: else it would outlive the script.
+        // Makes the script exec the broker instead of spawning it: the broker would outlive the
+        // script.
         command.env("detached", "1");
         Ok(command)
     }
 }
 
-fn config(setup: &Setup, doors: &Doors, files: &Certificates) -> String {
+fn config(setup: &Setup, endpoints: &Endpoints, files: &Certificates) -> String {
     let mut conf = String::from("listeners.tcp = none\nlog.console = true\nlog.console.level = info\n");
-    // Kept in a file, not only in memory.
+    // Kept on disk, not only in memory.
     conf.push_str("mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_dets\n");
-    let _ = writeln!(conf, "mqtt.listeners.tcp.1 = {}", doors.plain);
+    let _ = writeln!(conf, "mqtt.listeners.tcp.1 = {}", endpoints.plain);
     match setup.login {
         Some((user, password)) => {
             let _ = writeln!(conf, "mqtt.allow_anonymous = false\ndefault_user = {user}\ndefault_pass = {password}");
         }
         None => conf.push_str("mqtt.allow_anonymous = true\n"),
     }
-    let (ip, port) = (doors.app.ip(), doors.app.port());
-    // Its plugin for WebSocket listens in any case.
-    let web = if doors.over == Over::Ws { port } else { 0 };
+    let (ip, port) = (endpoints.app.ip(), endpoints.app.port());
+    // The WebSocket plugin listens in any case.
+    let web = if endpoints.transport == Transport::Ws { port } else { 0 };
     let _ = writeln!(conf, "web_mqtt.ws_path = /mqtt\nweb_mqtt.tcp.ip = {ip}\nweb_mqtt.tcp.port = {web}");
-    if doors.over == Over::Wss {
+    if endpoints.transport == Transport::Wss {
         let _ = writeln!(conf, "web_mqtt.ssl.ip = {ip}\nweb_mqtt.ssl.port = {port}");
-    } else if doors.over.has_certificates() {
-        let _ = writeln!(conf, "mqtt.listeners.ssl.1 = {}", doors.app);
+    } else if endpoints.transport.has_certificates() {
+        let _ = writeln!(conf, "mqtt.listeners.ssl.1 = {}", endpoints.app);
     }
-    if doors.over.has_certificates() {
-        let options = if doors.over == Over::Wss { "web_mqtt.ssl" } else { "ssl_options" };
-        let [certificate, key] = files.of_server(setup.elsewhere);
+    if endpoints.transport.has_certificates() {
+        let options = if endpoints.transport == Transport::Wss { "web_mqtt.ssl" } else { "ssl_options" };
+        let [certificate, key] = files.of_server(setup.wrong_host);
         let _ = writeln!(conf, "{options}.certfile = {}\n{options}.keyfile = {}", certificate.display(), key.display());
         let _ = writeln!(conf, "{options}.cacertfile = {}", files.path("ca.pem").display());
-        if doors.over == Over::Cert {
+        if endpoints.transport == Transport::Cert {
             let _ = writeln!(conf, "{options}.verify = verify_peer\n{options}.fail_if_no_peer_cert = true");
         }
     }

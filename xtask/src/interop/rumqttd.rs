@@ -1,4 +1,5 @@
-//! rumqttd, a crate; xtask/demo makes a program of it. What is peculiar to it stands in docs/interop.md.
+//! rumqttd, a crate, turned into a program by xtask/demo. Its quirks are described in
+//! docs/interop.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,22 +7,22 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use super::broker::{Broker, Doors, LeftOut, Setup, Ways};
-use super::over::{Certificates, Over};
+use super::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use super::transport::{Certificates, Transport};
 use crate::project;
 
 pub struct Rumqttd;
 
-const LEFT_OUT: &[LeftOut] = &[
-    LeftOut::CAPTURE,
-    LeftOut::FIELD,
-    LeftOut { what: "cert", why: "it asks for certificates of clients only in another build" },
-    LeftOut { what: "psk", why: "it has no pre-shared keys" },
-    LeftOut { what: "session", why: "it keeps nothing over its end" },
-    LeftOut { what: "cut", why: "what it holds between PUBREC and PUBREL goes with the connection" },
-    LeftOut { what: "bytewise-ws", why: "it takes the opening in single bytes for an attack" },
-    LeftOut { what: "refusal", why: "it has no rules for subscriptions" },
-    LeftOut { what: "login", why: "it closes the connection without a CONNACK" },
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "cert", why: "client certificates need a different build" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "session", why: "it keeps no state across restarts" },
+    Skip { what: "cut", why: "it drops messages between PUBREC and PUBREL with the connection" },
+    Skip { what: "bytewise-ws", why: "it rejects a WebSocket handshake in single bytes as an attack" },
+    Skip { what: "refusal", why: "it has no access rules for subscriptions" },
+    Skip { what: "login", why: "it closes the connection without a CONNACK" },
 ];
 
 impl Broker for Rumqttd {
@@ -30,26 +31,26 @@ impl Broker for Rumqttd {
     }
 
     fn install(&self) -> Result<()> {
-        eprintln!("building rumqttd (a minute or two the first time)");
+        eprintln!("building rumqttd (takes a minute or two the first time)");
         project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))
     }
 
-    /// As the lock file has it.
+    /// As in the lock file.
     fn version(&self) -> Result<String> {
         let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
         let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
         after.map(str::to_owned).context("Cargo.lock has no rumqttd")
     }
 
-    fn left_out(&self) -> &'static [LeftOut] {
-        LEFT_OUT
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
     }
 
-    fn ways(&self) -> Ways {
-        Ways { lowers_qos: false, ..Ways::default() }
+    fn quirks(&self) -> Quirks {
+        Quirks { downgrades_qos: false, ..Quirks::default() }
     }
 
-    fn prepare(&self, setup: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut config = json!({
             "id": 0,
             "router": {
@@ -58,13 +59,13 @@ impl Broker for Rumqttd {
                 "max_segment_size": 100 * 1024 * 1024,
                 "max_segment_count": 10,
             },
-            "v4": {"plain": listener("plain", doors.plain, setup, Value::Null)},
+            "v4": {"plain": listener("plain", endpoints.plain, setup, Value::Null)},
         });
-        if doors.over != Over::Tcp {
-            let [certificate, key] = files.of_server(setup.elsewhere);
-            let tls = if doors.over.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
-            let kind = if doors.over.is_websocket() { "ws" } else { "v4" };
-            config[kind]["app"] = listener("app", doors.app, setup, tls);
+        if endpoints.transport != Transport::Tcp {
+            let [certificate, key] = files.of_server(setup.wrong_host);
+            let tls = if endpoints.transport.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
+            let kind = if endpoints.transport.is_websocket() { "ws" } else { "v4" };
+            config[kind]["app"] = listener("app", endpoints.app, setup, tls);
         }
         let file = dir.join("config.json");
         std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;

@@ -1,4 +1,5 @@
-//! Web servers that do not give what is asked for: WebSocket with MQTT in it. Over TLS `openssl s_server` stands before them.
+//! Web servers that do not offer MQTT over WebSocket as requested. For TLS, `openssl s_server` runs
+//! in front.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -8,18 +9,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
-use super::over::Certificates;
+use super::transport::Certificates;
 
-/// What a server answers to a request.
+/// How a server answers a request.
 #[derive(Clone, Copy)]
 pub enum Answer {
     Nothing,
     NotFound,
-    /// WebSocket, but with this in place of the sub-protocol's header.
+    /// A valid handshake, but with this instead of the subprotocol header.
     Protocol(&'static str),
 }
 
-/// Runs until it is dropped, or this program ends.
+/// Runs until dropped, or until this process exits.
 pub struct Server {
     pub address: SocketAddr,
     tls: Option<Child>,
@@ -43,15 +44,15 @@ impl Server {
         let address =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|probe| probe.local_addr()).context("no free port on loopback")?;
         let mut command = Command::new("openssl");
-        // One connection after the other, what comes on standard output, what goes on standard input.
+        // One connection after another: received data on stdout, data to send on stdin.
         command.args(["s_server", "-quiet", "-accept", &address.to_string()]);
         command.arg("-cert").arg(files.path("server.pem")).arg("-key").arg(files.path("server.key"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         let mut child = command.spawn().context("cannot start openssl s_server")?;
-        let (Some(from), Some(to)) = (child.stdout.take(), child.stdin.take()) else { bail!("no pipes to openssl s_server") };
+        let (Some(from), Some(to)) = (child.stdout.take(), child.stdin.take()) else { bail!("cannot open pipes to openssl s_server") };
         thread::spawn(move || serve(from, to, answer));
         let server = Server { address, tls: Some(child) };
-        // Whoever hangs up at once does it no harm.
+        // A connection that closes immediately does no harm.
         while TcpStream::connect(address).is_err() {
             if Instant::now() > end {
                 bail!("openssl s_server does not listen on {address}");
@@ -65,20 +66,20 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Some(child) = &mut self.tls {
-            // It may have ended by itself.
+            // It may have exited already.
             let _ = (child.kill(), child.wait());
         }
     }
 }
 
-/// Answer each request, until there are no more.
+/// Answers each request until the input ends.
 fn serve(mut from: impl Read, mut to: impl Write, answer: Answer) {
     let mut request = Vec::new();
     let mut buffer = [0; 512];
     while let Ok(n @ 1..) = from.read(&mut buffer) {
         request.extend_from_slice(&buffer[..n]);
         if request.ends_with(b"\r\n\r\n") {
-            // Who does not read it, does not need it.
+            // A client that does not read the answer does not need it.
             let _ = to.write_all(reply(&String::from_utf8_lossy(&request), answer).as_bytes()).and_then(|()| to.flush());
             request.clear();
         }
@@ -88,7 +89,7 @@ fn serve(mut from: impl Read, mut to: impl Write, answer: Answer) {
 fn reply(request: &str, answer: Answer) -> String {
     match answer {
         Answer::Nothing => String::new(),
-        Answer::NotFound => "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot here\n".into(),
+        Answer::NotFound => "HTTP/1.1 404 Not Found\r\nContent-Length: 9\r\n\r\nnot found\n".into(),
         Answer::Protocol(header) => {
             let key = request.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or_default();
             let accept = accept(key.trim()).unwrap_or_default();
@@ -99,7 +100,7 @@ fn reply(request: &str, answer: Answer) -> String {
     }
 }
 
-/// What proves that a key was read: RFC 6455, 4.2.2.
+/// Sec-WebSocket-Accept for a key: RFC 6455, 4.2.2.
 fn accept(key: &str) -> Result<String> {
     let script = format!("printf %s '{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11' | openssl sha1 -binary | openssl base64");
     let output = Command::new("sh").args(["-c", &script]).output()?;

@@ -11,7 +11,7 @@ use super::PLATFORM;
 pub struct Vars(BTreeMap<String, String>);
 
 impl Vars {
-    /// The variables that every manifest has.
+    /// Variables that every manifest has.
     pub fn new() -> Vars {
         let mut vars = Vars(BTreeMap::new());
         for name in ["mos.platform", "platform", "arch"] {
@@ -27,7 +27,7 @@ impl Vars {
         self.0.insert(name.into(), value.into());
     }
 
-    /// Replace each `${NAME}`.
+    /// Expands each `${NAME}`.
     pub fn expand(&self, text: &str) -> Result<String> {
         let mut out = String::new();
         let mut rest = text;
@@ -42,7 +42,8 @@ impl Vars {
         Ok(out + rest)
     }
 
-    /// Whether a condition holds: `a == b`, `a != b`, `defined(a)` or one operand, joined by && and ||.
+    /// Evaluates a condition: `a == b`, `a != b`, `defined(a)` or a single operand, joined by &&
+    /// and ||.
     pub fn holds(&self, when: &str) -> Result<bool> {
         for choice in when.split("||") {
             let mut all = true;

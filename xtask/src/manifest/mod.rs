@@ -1,5 +1,5 @@
-//! mos.yml: what an app or a library says about itself, with its conditions applied.
-//! Not here: finding libraries and building anything (app).
+//! mos.yml: the manifest of an app or a library, with conditions applied. Not here: finding
+//! libraries and building (app).
 
 mod conds;
 
@@ -11,18 +11,18 @@ use crate::yaml::{self, Node, Value};
 
 pub use conds::Vars;
 
-/// The platform that conditions see. The host stands where Mongoose OS has its own port to Linux.
+/// The platform for conditions. The host takes the place of Mongoose OS' own Linux port.
 pub const PLATFORM: &str = "ubuntu";
 
-/// A manifest, after conditions and variables.
+/// A manifest after conditions and variables are applied.
 #[derive(Debug, Default)]
 pub struct Manifest {
-    /// Where mos.yml is; its relative paths start there.
+    /// The directory of mos.yml; relative paths start there.
     pub dir: PathBuf,
     pub name: Option<String>,
     pub sources: Vec<String>,
     pub includes: Vec<String>,
-    /// Directories whose files the app finds in its file system.
+    /// Directories whose files go into the app's file system.
     pub filesystem: Vec<String>,
     pub cflags: Vec<String>,
     pub cxxflags: Vec<String>,
@@ -41,11 +41,11 @@ pub struct LibRef {
 }
 
 impl Manifest {
-    /// Read DIR/mos.yml and, if there is one, DIR/mos_ubuntu.yml after it.
+    /// Reads DIR/mos.yml and, if present, DIR/mos_ubuntu.yml after it.
     pub fn load(dir: &Path) -> Result<Manifest> {
         let main = dir.join("mos.yml");
         if !main.is_file() {
-            bail!("{} has no mos.yml: give the directory of a Mongoose OS app", dir.display());
+            bail!("{} has no mos.yml: pass the directory of a Mongoose OS app", dir.display());
         }
         let mut manifest = Manifest { dir: dir.to_path_buf(), ..Manifest::default() };
         let mut vars = Vars::new();
@@ -57,12 +57,12 @@ impl Manifest {
         Ok(manifest)
     }
 
-    /// Take over what a manifest, or the `apply` of a condition, says.
+    /// Merges a manifest, or the `apply` of a condition.
     fn take(&mut self, node: &Node, vars: &mut Vars) -> Result<()> {
         let Value::Map(entries) = &node.value else {
-            bail!("{}: a manifest must be a mapping, and is {}", node.place, node.value.kind());
+            bail!("{}: a manifest must be a mapping, not {}", node.place, node.value.kind());
         };
-        // Variables first: the rest may use them, wherever it stands.
+        // Variables first: the rest may use them, in any order.
         for key in ["build_vars", "cdefs"] {
             if let Some(map) = node.get(key) {
                 let pairs = pairs(map, vars)?;
@@ -86,7 +86,7 @@ impl Manifest {
                 "init_after" => self.init_after.extend(strings(value, vars)?),
                 "config_schema" => self.config_schema.push(value.clone()),
                 "libs" => self.libs.extend(libs(value, vars)?),
-                // After everything that stands outside of conditions.
+                // After everything outside of conditions.
                 "conds" => {}
                 _ => {}
             }
@@ -118,7 +118,7 @@ fn list(node: &Node) -> Result<&[Node]> {
     match &node.value {
         Value::List(items) => Ok(items),
         Value::Null => Ok(&[]),
-        other => bail!("{}: a list is needed here, and this is {}", node.place, other.kind()),
+        other => bail!("{}: expected a list, found {}", node.place, other.kind()),
     }
 }
 
@@ -126,7 +126,7 @@ fn strings(node: &Node, vars: &Vars) -> Result<Vec<String>> {
     list(node)?
         .iter()
         .map(|item| {
-            let text = item.text().with_context(|| format!("{}: a string is needed here", item.place))?;
+            let text = item.text().with_context(|| format!("{}: expected a string", item.place))?;
             vars.expand(&text).with_context(|| item.place.to_string())
         })
         .collect()
@@ -137,12 +137,12 @@ fn pairs(node: &Node, vars: &Vars) -> Result<Vec<(String, String)>> {
         Value::Map(entries) => entries
             .iter()
             .map(|(name, value)| {
-                let text = value.text().with_context(|| format!("{}: {name} must be a word or a number", value.place))?;
+                let text = value.text().with_context(|| format!("{}: {name} must be a scalar", value.place))?;
                 Ok((name.clone(), vars.expand(&text).with_context(|| value.place.to_string())?))
             })
             .collect(),
         Value::Null => Ok(Vec::new()),
-        other => bail!("{}: a mapping is needed here, and this is {}", node.place, other.kind()),
+        other => bail!("{}: expected a mapping, found {}", node.place, other.kind()),
     }
 }
 
@@ -151,7 +151,7 @@ fn libs(node: &Node, vars: &Vars) -> Result<Vec<LibRef>> {
     for item in list(node)? {
         let location = match &item.value {
             Value::Str(location) => Some(location.clone()),
-            // `origin` is what manifests called it at first.
+            // `origin` is the old name of `location`.
             _ => item.get("location").or_else(|| item.get("origin")).and_then(Node::text),
         };
         let name = item.get("name").and_then(Node::text);
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_add_to_what_stands_outside_of_them() {
+    fn conditions_add_to_the_unconditional_part() {
         let manifest = read(
             "name: a\nsources: [src]\nbuild_vars: {EXTRA: '1'}\nconds:\n\
              - when: mos.platform == 'ubuntu'\n  apply: {sources: ['src/${mos.platform}']}\n\

@@ -1,4 +1,5 @@
-//! The app under test, soak/app: started, told what to do by its control file, and listened to.
+//! The app under test, soak/app: starts it, controls it through its control file, parses its
+//! output.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -10,31 +11,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context, Result};
 use mgos_child::Child;
 
-use super::ledger::{Ledger, Way};
-use super::watch::Watch;
-use super::weather::Session;
+use super::delivery_log::{DeliveryLog, Direction};
+use super::faults::Session;
+use super::outages::Outages;
 
-/// Where it is to connect to, and with which session.
+/// Where the app connects, and with which session.
 #[derive(Clone, Copy)]
-pub struct Place {
+pub struct Target {
     /// tcp, tls or ws.
-    pub way: &'static str,
+    pub transport: &'static str,
     pub port: u16,
     pub session: Session,
 }
 
-/// What it told last of itself.
+/// The app's last reported state.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
-    /// Of the order that it has carried out.
+    /// Serial number of the last order carried out.
     pub serial: u32,
-    /// Connected, and subscribed.
+    /// Connected and subscribed.
     pub ready: bool,
-    /// The numbers that come next, by QoS.
+    /// The next message number, by QoS.
     pub next: [u32; 3],
-    /// Payload bytes that are kept.
+    /// Unsent payload bytes.
     pub unsent: u32,
-    /// Bytes of heap, now and at most.
+    /// Bytes of heap, now and peak.
     pub used: u32,
     pub most: u32,
 }
@@ -42,17 +43,17 @@ pub struct State {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
-    /// How often all its subscriptions were acknowledged.
+    /// Number of times that all subscriptions were acknowledged.
     subscribed: AtomicU32,
-    /// Exchanges at QoS 2 that were between PUBREC and PUBCOMP when a connection ended: the sum since it was last asked.
+    /// QoS 2 exchanges between PUBREC and PUBCOMP when a connection ended, since last read.
     released: AtomicU32,
-    /// Messages that were given up, as the app was told.
+    /// Messages given up, as reported to the app.
     given_up: AtomicU32,
-    /// Log lines of a full queue: one as soon as it is full, not one for each message.
+    /// Log lines of a full queue: logged once when it becomes full, not per message.
     overflows: AtomicU32,
 }
 
-/// The app, running.
+/// The running app.
 pub struct App {
     child: Child,
     control: PathBuf,
@@ -61,8 +62,9 @@ pub struct App {
 }
 
 impl App {
-    /// Start `command`, which knows its configuration but for the control file, with all that it leaves in `dir`.
-    pub fn start(mut command: Command, dir: &Path, ledger: &Arc<Ledger>, watch: &Arc<Watch>) -> Result<App> {
+    /// Starts `command`, which has its configuration except for the control file; files go to
+    /// `dir`.
+    pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
         let control = dir.join("control");
         command.arg("--set").arg(format!("soak.control={}", control.display()));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -81,22 +83,23 @@ impl App {
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
             }
         });
-        let (own, ledger, watch) = (Arc::clone(&shared), Arc::clone(ledger), Arc::clone(watch));
+        let (own, delivery_log, outages) = (Arc::clone(&shared), Arc::clone(delivery_log), Arc::clone(outages));
         std::thread::spawn(move || {
             for line in BufReader::new(told).lines().map_while(Result::ok) {
-                if own.take(&line, &ledger, &watch).is_none() {
-                    ledger.bad(format!("the app: {line}"));
+                if own.take(&line, &delivery_log, &outages).is_none() {
+                    delivery_log.bad(format!("the app: {line}"));
                 }
             }
         });
         Ok(App { child, control, serial: 0, shared })
     }
 
-    /// Tell it what to do, at which door, and in which session. Returns the order's serial number.
-    pub fn order(&mut self, mode: &str, place: Place) -> Result<u32> {
+    /// Orders the app to switch to a mode, an endpoint and a session. Returns the order's serial
+    /// number.
+    pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, place.way, place.port, place.session.name()))?;
+        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
         std::fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }
@@ -109,7 +112,7 @@ impl App {
         self.shared.subscribed.load(Ordering::Relaxed)
     }
 
-    /// Since this was last asked.
+    /// Since the last call.
     pub fn released(&self) -> u32 {
         self.shared.released.swap(0, Ordering::Relaxed)
     }
@@ -122,12 +125,12 @@ impl App {
         self.shared.given_up.load(Ordering::Relaxed)
     }
 
-    /// None while it runs.
+    /// The exit status, or `None` while it runs.
     pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
         Ok(self.child.exit_status()?)
     }
 
-    /// Open file descriptors: what it has always, not what it opens for a moment.
+    /// Permanently open file descriptors: the minimum of a few samples.
     pub fn descriptors(&self) -> Result<usize> {
         let dir = format!("/proc/{}/fd", self.child.id());
         let mut least = usize::MAX;
@@ -138,7 +141,7 @@ impl App {
         Ok(least)
     }
 
-    /// End it in order.
+    /// Terminates it with SIGTERM.
     pub fn stop(mut self) -> Result<std::process::ExitStatus> {
         self.child.terminate();
         Ok(self.child.wait()?)
@@ -146,23 +149,23 @@ impl App {
 }
 
 impl Shared {
-    /// One line of the app's; `None` if it must not be. See soak/app/src/main.c.
-    fn take(&self, line: &str, ledger: &Ledger, watch: &Watch) -> Option<()> {
+    /// Processes one line of the app's output; `None` if it is malformed. See soak/app/src/main.c.
+    fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
         let mut words = line.split(' ');
         let kind = words.next()?;
         let mut number = || words.next()?.parse::<u32>().ok();
         match kind {
-            "in" => ledger.arrived(Way::In, number()? as u8, number()?),
-            "mark" => ledger.mark(Way::In, number()? as u8, number()?),
-            "up" => watch.up(),
+            "in" => delivery_log.arrived(Direction::In, number()? as u8, number()?),
+            "mark" => delivery_log.mark(Direction::In, number()? as u8, number()?),
+            "up" => outages.up(),
             "down" => {
                 number()?;
                 self.released.fetch_add(number()?, Ordering::Relaxed);
-                watch.down();
+                outages.down();
             }
             "sub" => {
                 self.subscribed.fetch_add(1, Ordering::Relaxed);
-                ledger.subscribed();
+                delivery_log.subscribed();
             }
             "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
             "state" => {

@@ -1,4 +1,5 @@
-//! The broker of a soak: mosquitto with three doors, that can be ended, killed, and started again with or without what it knew.
+//! The broker of the soak test: mosquitto with three listeners, which can be stopped, killed, and
+//! restarted with or without its state.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -10,63 +11,64 @@ use anyhow::{Context, Result};
 
 use crate::interop::broker::{Broker as _, free_addresses};
 use crate::interop::mosquitto::{self, Mosquitto};
-use crate::interop::over::{Certificates, Over};
+use crate::interop::transport::{Certificates, Transport};
 use crate::process::Process;
 
-/// How the app reaches it; the witness comes by the first.
-pub const DOORS: [Over; 3] = [Over::Tcp, Over::Tls, Over::Ws];
+/// The app's transports; the peer uses the first.
+pub const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
 
-/// As long as saving may take.
+/// Time limit for saving.
 const LIMIT: Duration = Duration::from_secs(30);
 
 pub struct Broker {
-    pub doors: [SocketAddr; DOORS.len()],
+    pub endpoints: [SocketAddr; TRANSPORTS.len()],
     dir: PathBuf,
     process: Process,
     end: Instant,
 }
 
 impl Broker {
-    /// `extra`: further lines of its configuration. Nothing waits for it beyond `end`.
+    /// `extra` is appended to the configuration. No wait lasts beyond `end`.
     pub fn start(dir: &Path, files: &Certificates, extra: &str, end: Instant) -> Result<Broker> {
-        let doors: [SocketAddr; DOORS.len()] = free_addresses()?;
+        let endpoints: [SocketAddr; TRANSPORTS.len()] = free_addresses()?;
         let mut conf =
             format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
-        // Whatever waits is to be kept, and in order: see docs/interop.md. It writes down what it knows when it is told to, or ends.
+        // Keep all queued messages in order: see docs/interop.md. State is saved on request and on
+        // shutdown.
         conf.push_str("max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n");
         let _ = writeln!(conf, "persistence_location {}/", dir.display());
-        for (door, over) in doors.iter().zip(DOORS) {
-            let _ = writeln!(conf, "listener {} {}", door.port(), door.ip());
-            if over.is_websocket() {
+        for (endpoint, transport) in endpoints.iter().zip(TRANSPORTS) {
+            let _ = writeln!(conf, "listener {} {}", endpoint.port(), endpoint.ip());
+            if transport.is_websocket() {
                 conf.push_str("protocol websockets\nsocket_domain ipv4\n");
             }
-            if over.has_certificates() {
+            if transport.has_certificates() {
                 let _ = writeln!(conf, "certfile {}\nkeyfile {}", files.path("server.pem").display(), files.path("server.key").display());
             }
         }
         let file = dir.join("mosquitto.conf");
         std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
-        let process = launch(dir, doors[0], end)?;
-        Ok(Broker { doors, dir: dir.into(), process, end })
+        let process = launch(dir, endpoints[0], end)?;
+        Ok(Broker { endpoints, dir: dir.into(), process, end })
     }
 
-    /// As an administrator does it: it writes down what it knows.
+    /// Stops it with SIGTERM: it saves its state.
     pub fn end(&mut self) -> Result<()> {
         self.process.signal(libc::SIGTERM);
         self.process.wait_for_end().map(drop)
     }
 
-    /// Have it write down what it knows.
+    /// Makes it save its state.
     pub fn save(&mut self) -> Result<()> {
         Mosquitto.save(&mut self.process, &self.dir, Instant::now() + LIMIT)
     }
 
-    /// As the kernel or a power cut does it.
+    /// Kills it with SIGKILL, as a crash or power cut would.
     pub fn kill(&mut self) {
         self.process.kill();
     }
 
-    /// Remove what it has written down.
+    /// Removes the saved state.
     pub fn forget(&self) -> Result<()> {
         let file = self.dir.join("mosquitto.db");
         match std::fs::remove_file(&file) {
@@ -75,18 +77,18 @@ impl Broker {
         }
     }
 
-    /// Start it again where it was.
-    pub fn start_again(&mut self) -> Result<()> {
-        self.process = launch(&self.dir, self.doors[0], self.end)?;
+    /// Restarts it on the same ports.
+    pub fn restart(&mut self) -> Result<()> {
+        self.process = launch(&self.dir, self.endpoints[0], self.end)?;
         Ok(())
     }
 }
 
-fn launch(dir: &Path, door: SocketAddr, end: Instant) -> Result<Process> {
+fn launch(dir: &Path, endpoint: SocketAddr, end: Instant) -> Result<Process> {
     let mut command: Command = mosquitto::command("mosquitto");
     command.arg("-c").arg(dir.join("mosquitto.conf"));
     let log = dir.join("broker.log");
     let mut process = Process::start("mosquitto", &mut command, &log, end)?;
-    process.wait_until_listening(door)?;
+    process.wait_until_listening(endpoint)?;
     Ok(process)
 }

@@ -1,5 +1,6 @@
-//! `--million`: a million messages there and a million back on one connection, at each QoS in turn (soak/million.c): as many instructions for a message
-//! at the end as at the start, as many bytes and blocks of heap.
+//! `--million`: a million messages each way on one connection, at each QoS in turn
+//! (soak/million.c). A message must cost the same number of instructions, and the heap must have
+//! the same size, at the end as at the start.
 
 use std::process::Command;
 
@@ -9,16 +10,17 @@ use crate::bench::callgrind;
 use crate::firmware::harness::Harness;
 use crate::firmware::{UBUNTU, output};
 
-/// Half a percent: the heap of this program is first fit, and where the block of the library's timer lies just then changes how far
-/// malloc walks. What grew with the messages would grow by far more over a million of them.
+/// Half a percent: this program's heap is first fit, and the position of the library's timer block
+/// affects how far malloc searches. Growth per message would exceed this by far over a million
+/// messages.
 const PER_MILLE: u64 = 5;
 
-/// What was seen in a slice of the run.
+/// Measurements of a slice of the run.
 struct Slice {
     name: String,
-    /// Messages up to here.
+    /// Messages up to this point.
     upto: u64,
-    /// In the slice.
+    /// Messages in the slice.
     messages: u64,
     bytes: u64,
     blocks: u64,
@@ -43,14 +45,14 @@ pub fn run(messages: u64) -> Result<()> {
     let slices: Vec<Slice> = listing.lines().filter_map(Slice::parse).collect();
     let mut measured = Vec::new();
     for mut slice in slices {
-        slice.instructions = dumps.get(&slice.name).with_context(|| format!("callgrind has counted nothing for {:?}", slice.name))?.1;
+        slice.instructions = dumps.get(&slice.name).with_context(|| format!("callgrind counted nothing for {:?}", slice.name))?.1;
         measured.push(slice);
     }
-    let [first, last] = &measured[..] else { anyhow::bail!("there is no beginning, or no end: {listing}") };
-    println!("{messages} messages published and {messages} received, at QoS 0, 1 and 2 in turn, each in its turn");
+    let [first, last] = &measured[..] else { anyhow::bail!("expected two slices: {listing}") };
+    println!("{messages} messages published and {messages} received, at QoS 0, 1 and 2 in turn");
     for slice in [first, last] {
         println!(
-            "  up to {:>8}: {:>6} instructions, {} allocations for 100 there and back; in use {} bytes in {} blocks, at most {} bytes",
+            "  up to {:>8}: {:>6} instructions, {} allocations per 100 round trips; in use {} bytes in {} blocks, peak {} bytes",
             slice.upto,
             slice.instructions * 100 / slice.messages,
             slice.requests * 100 / slice.messages,
@@ -60,17 +62,20 @@ pub fn run(messages: u64) -> Result<()> {
         );
     }
     let (least, most) = (first.instructions.min(last.instructions), first.instructions.max(last.instructions));
-    ensure!(first.instructions > 0 && (most - least) * 1000 <= least * PER_MILLE, "not as many instructions at the end as at the start");
-    // The timer is set anew about every ten thousand messages: once in a slice, or not.
-    ensure!(first.requests.abs_diff(last.requests) <= 1, "not as many allocations at the end as at the start");
+    ensure!(
+        first.instructions > 0 && (most - least) * 1000 <= least * PER_MILLE,
+        "the number of instructions differs between start and end"
+    );
+    // The timer is reset about every ten thousand messages: once in a slice, or not at all.
+    ensure!(first.requests.abs_diff(last.requests) <= 1, "the number of allocations differs between start and end");
     ensure!((first.bytes, first.blocks) == (last.bytes, last.blocks), "the heap has grown");
-    ensure!(first.peak == last.peak, "more of the heap was in use at once than at the start");
-    println!("million: as promised");
+    ensure!(first.peak == last.peak, "the heap's peak has grown");
+    println!("million: PASS");
     Ok(())
 }
 
 impl Slice {
-    /// From a line as in soak/million.c.
+    /// Parses a line of soak/million.c.
     fn parse(line: &str) -> Option<Slice> {
         let mut words = line.split('\t');
         let name = words.next()?.to_owned();

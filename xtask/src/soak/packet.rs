@@ -1,4 +1,4 @@
-//! The packets of MQTT 3.1.1 that the witness sends and takes. Not the library's own: the other end of a test is to be by other hands.
+//! MQTT 3.1.1 packets of the peer. Deliberately independent of the library under test.
 
 pub const PUBACK: u8 = 4;
 pub const PUBREC: u8 = 5;
@@ -6,7 +6,7 @@ pub const PUBREL: u8 = 6;
 pub const PUBCOMP: u8 = 7;
 pub const PINGREQ: [u8; 2] = [0xc0, 0];
 
-/// What a broker sends.
+/// Packets from a broker.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Packet {
     ConnAck {
@@ -19,11 +19,11 @@ pub enum Packet {
         id: u16,
         text: Vec<u8>,
     },
-    /// One of the kinds above.
+    /// One of the types above.
     Ack(u8, u16),
     SubAck,
     PingResp,
-    /// Not to be expected, or damaged: its kind.
+    /// Unexpected or malformed; its type.
     Other(u8),
 }
 
@@ -46,7 +46,7 @@ fn text(s: &str) -> Vec<u8> {
     [&(s.len() as u16).to_be_bytes(), s.as_bytes()].concat()
 }
 
-/// With a session that lasts.
+/// With a persistent session.
 pub fn connect(id: &str) -> Vec<u8> {
     packet(0x10, &[&text("MQTT"), &[4, 0, 0, 60], &text(id)])
 }
@@ -66,7 +66,7 @@ pub fn ack(kind: u8, id: u16) -> Vec<u8> {
     packet(kind << 4 | if kind == PUBREL { 2 } else { 0 }, &[&id.to_be_bytes()])
 }
 
-/// The packet at the front, and its length; `None` if it is not all there.
+/// The first packet and its length; `None` if it is incomplete.
 pub fn take(bytes: &[u8]) -> Option<(Packet, usize)> {
     let (&header, rest) = bytes.split_first()?;
     let (mut len, mut digits) = (0usize, 0);
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_is_read_and_no_sooner_than_it_is_whole() {
+    fn packets_round_trip_and_are_parsed_only_when_complete() {
         let long = vec![b'x'; 300];
         let bytes = publish("a/b", 2, 7, true, &long);
         assert_eq!(bytes[..3], [0x3c, 0xb3, 0x02]);

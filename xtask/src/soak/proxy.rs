@@ -1,5 +1,5 @@
-//! What stands between the app and its broker: passes bytes on, and does to connections what happens to them in the field. What happens to which is drawn
-//! from a seed. Not here: when it happens (weather.rs).
+//! The proxy between app and broker: forwards bytes and injects faults into connections, chosen
+//! from a seed. Not here: when faults are enabled (faults.rs).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,111 +10,111 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use super::watch::Watch;
+use super::outages::Outages;
 
-/// What may happen to a connection.
+/// Faults of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fate {
-    /// Nothing.
-    Spared,
-    /// It ends in order, in the middle of whatever is under way.
+pub enum Fault {
+    /// No fault.
+    None,
+    /// Closed in mid-transfer.
     Cut,
-    /// It ends with RST.
+    /// Closed with RST.
     Reset,
-    /// The same two while TLS, WebSocket or MQTT are still to be agreed on.
-    CutOpening,
-    ResetOpening,
-    /// RST as soon as it is there.
+    /// The same two during the TLS, WebSocket or MQTT handshake.
+    CutInHandshake,
+    ResetInHandshake,
+    /// RST immediately after accepting.
     Refused,
-    /// Nothing passes any more, either way, and nobody is told.
+    /// No data passes either way any more, without notice.
     HalfOpen,
-    /// Nothing passes for a while; later it is cut.
+    /// No data passes for a while; cut later.
     Stall,
-    /// Everything passes late, until it is cut.
+    /// Data is delayed; cut later.
     Delay,
-    /// One byte passes at a time, until it is cut.
-    Crumbs,
+    /// One byte at a time; cut later.
+    Bytewise,
 }
 
-/// How often each is drawn, of 100.
-const DRAW: [(Fate, u32); 9] = [
-    (Fate::Cut, 40),
-    (Fate::Reset, 19),
-    (Fate::CutOpening, 11),
-    (Fate::ResetOpening, 9),
-    (Fate::Refused, 5),
-    (Fate::HalfOpen, 2),
-    (Fate::Stall, 4),
-    (Fate::Delay, 5),
-    (Fate::Crumbs, 5),
+/// Probability of each, in percent.
+const DRAW: [(Fault, u32); 9] = [
+    (Fault::Cut, 40),
+    (Fault::Reset, 19),
+    (Fault::CutInHandshake, 11),
+    (Fault::ResetInHandshake, 9),
+    (Fault::Refused, 5),
+    (Fault::HalfOpen, 2),
+    (Fault::Stall, 4),
+    (Fault::Delay, 5),
+    (Fault::Bytewise, 5),
 ];
 
-/// Bytes that pass at least on a connection that is not to end in the opening.
+/// Minimum of bytes on a connection that should survive the handshake.
 const SHORTEST: f64 = 60.0;
 
-impl Fate {
-    pub const ALL: [Fate; 10] = [
-        Fate::Spared,
-        Fate::Cut,
-        Fate::Reset,
-        Fate::CutOpening,
-        Fate::ResetOpening,
-        Fate::Refused,
-        Fate::HalfOpen,
-        Fate::Stall,
-        Fate::Delay,
-        Fate::Crumbs,
+impl Fault {
+    pub const ALL: [Fault; 10] = [
+        Fault::None,
+        Fault::Cut,
+        Fault::Reset,
+        Fault::CutInHandshake,
+        Fault::ResetInHandshake,
+        Fault::Refused,
+        Fault::HalfOpen,
+        Fault::Stall,
+        Fault::Delay,
+        Fault::Bytewise,
     ];
 
     pub fn name(self) -> &'static str {
         match self {
-            Fate::Spared => "spared",
-            Fate::Cut => "cut",
-            Fate::Reset => "reset",
-            Fate::CutOpening => "cut in the opening",
-            Fate::ResetOpening => "reset in the opening",
-            Fate::Refused => "refused",
-            Fate::HalfOpen => "half-open",
-            Fate::Stall => "stalled, then cut",
-            Fate::Delay => "delayed, then cut",
-            Fate::Crumbs => "in single bytes, then cut",
+            Fault::None => "none",
+            Fault::Cut => "cut",
+            Fault::Reset => "reset",
+            Fault::CutInHandshake => "cut in the handshake",
+            Fault::ResetInHandshake => "reset in the handshake",
+            Fault::Refused => "refused",
+            Fault::HalfOpen => "half-open",
+            Fault::Stall => "stalled, then cut",
+            Fault::Delay => "delayed, then cut",
+            Fault::Bytewise => "in single bytes, then cut",
         }
     }
 
     fn resets(self) -> bool {
-        matches!(self, Fate::Reset | Fate::ResetOpening | Fate::Refused)
+        matches!(self, Fault::Reset | Fault::ResetInHandshake | Fault::Refused)
     }
 }
 
-/// Ends when dropped, and all connections with it.
+/// Stops on drop and closes all connections.
 pub struct Proxy {
-    /// In the order of the broker's.
-    pub doors: Vec<SocketAddr>,
+    /// In the broker's order.
+    pub endpoints: Vec<SocketAddr>,
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    over: AtomicBool,
-    rough: AtomicBool,
+    stopped: AtomicBool,
+    injecting: AtomicBool,
     frozen: AtomicBool,
-    /// Threads that are about to pass something on, or do.
+    /// Threads that are forwarding or about to.
     passing: AtomicU32,
     random: Mutex<fastrand::Rng>,
     longest: f64,
     happened: [AtomicU32; 10],
-    watch: Arc<Watch>,
-    /// Raised to have all connections end.
+    outages: Arc<Outages>,
+    /// Incremented to end all connections.
     age: AtomicU32,
 }
 
-/// One connection, seen from both directions.
+/// One connection, shared by both directions.
 struct Pair {
-    fate: Fate,
-    /// Bytes that still pass before it happens.
+    fault: Fault,
+    /// Bytes until the fault occurs.
     left: AtomicI64,
-    /// Half-open: since when.
+    /// Half-open since.
     dead: Mutex<Option<Instant>>,
-    /// Stalled: until when.
+    /// Stalled until.
     stalled: Mutex<Option<Instant>>,
     /// The stall is over.
     resumed: AtomicBool,
@@ -123,75 +123,75 @@ struct Pair {
 }
 
 impl Proxy {
-    /// One door for each of the broker's. `opening`: about how many bytes pass before MQTT, for each. `longest`: what passes at most on a
-    /// connection that has a fate.
-    pub fn start(broker: &[(SocketAddr, u32)], longest: u32, seed: u64, watch: Arc<Watch>) -> Result<Proxy> {
+    /// Opens one endpoint for each of the broker's. `handshake_bytes` is the approximate number of
+    /// bytes before MQTT for each. `longest` is the maximum of bytes on a faulty connection.
+    pub fn start(broker: &[(SocketAddr, u32)], longest: u32, seed: u64, outages: Arc<Outages>) -> Result<Proxy> {
         let shared = Arc::new(Shared {
-            over: false.into(),
-            rough: false.into(),
+            stopped: false.into(),
+            injecting: false.into(),
             frozen: false.into(),
             passing: 0.into(),
             random: Mutex::new(fastrand::Rng::with_seed(seed)),
             longest: longest.into(),
             happened: Default::default(),
-            watch,
+            outages,
             age: 0.into(),
         });
-        let mut doors = Vec::new();
-        for &(to, opening) in broker {
+        let mut endpoints = Vec::new();
+        for &(to, handshake_bytes) in broker {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
-            doors.push(listener.local_addr()?);
+            endpoints.push(listener.local_addr()?);
             let shared = Arc::clone(&shared);
             thread::spawn(move || {
                 for app in listener.incoming().map_while(Result::ok) {
-                    if shared.over.load(Ordering::Relaxed) {
+                    if shared.stopped.load(Ordering::Relaxed) {
                         break;
                     }
-                    shared.take(app, to, opening);
+                    shared.take(app, to, handshake_bytes);
                 }
             });
         }
-        Ok(Proxy { doors, shared })
+        Ok(Proxy { endpoints, shared })
     }
 
-    /// From now on connections have a fate, or have none.
-    pub fn rough(&self, rough: bool) {
-        self.shared.rough.store(rough, Ordering::Relaxed);
+    /// Enables or disables faults on new connections.
+    pub fn inject(&self, on: bool) {
+        self.shared.injecting.store(on, Ordering::Relaxed);
     }
 
-    /// Nothing passes, on no connection; or again.
+    /// Blocks or unblocks traffic on all connections.
     pub fn freeze(&self, frozen: bool) {
         self.shared.frozen.store(frozen, Ordering::SeqCst);
-        // What was under way when it began is to be through when this returns.
+        // Transfers in progress must complete before this returns.
         while frozen && self.shared.passing.load(Ordering::SeqCst) > 0 {
             thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Cut all that are there.
+    /// Cuts all current connections.
     pub fn cut_all(&self) {
         self.shared.age.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn happened(&self, fate: Fate) -> u32 {
-        self.shared.happened[fate as usize].load(Ordering::Relaxed)
+    pub fn happened(&self, fault: Fault) -> u32 {
+        self.shared.happened[fault as usize].load(Ordering::Relaxed)
     }
 
-    /// Connections that came to a bad end.
+    /// Connections that ended with a fault.
     pub fn cuts(&self) -> u32 {
-        Fate::ALL.iter().filter(|&&fate| fate != Fate::Spared).map(|&fate| self.happened(fate)).sum()
+        Fault::ALL.iter().filter(|&&fault| fault != Fault::None).map(|&fault| self.happened(fault)).sum()
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::Relaxed);
-        // Wakes those who wait for connections.
-        self.doors.iter().for_each(|door| drop(TcpStream::connect(door)));
+        self.shared.stopped.store(true, Ordering::Relaxed);
+        // Wakes the accepting threads.
+        self.endpoints.iter().for_each(|endpoint| drop(TcpStream::connect(endpoint)));
     }
 }
 
-/// Held while something is passed on.
+/// Held while data is forwarded.
 struct Turn<'a>(&'a AtomicU32);
 
 impl Drop for Turn<'_> {
@@ -201,38 +201,39 @@ impl Drop for Turn<'_> {
 }
 
 impl Shared {
-    fn draw(&self, opening: u32) -> (Fate, u32) {
+    fn draw(&self, handshake_bytes: u32) -> (Fault, u32) {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.rough.load(Ordering::Relaxed) {
-            return (Fate::Spared, 0);
+        if !self.injecting.load(Ordering::Relaxed) {
+            return (Fault::None, 0);
         }
         let mut n = random.u32(..100);
-        let fate = DRAW.iter().find(|(_, weight)| {
+        let fault = DRAW.iter().find(|(_, weight)| {
             let hit = n < *weight;
             n = n.wrapping_sub(*weight);
             hit
         });
-        let fate = fate.map_or(Fate::Cut, |(fate, _)| *fate);
-        let early = matches!(fate, Fate::CutOpening | Fate::ResetOpening);
-        // As often between one hundred bytes and two as between ten thousand and twenty: what is repeated alone takes some.
+        let fault = fault.map_or(Fault::Cut, |(fault, _)| *fault);
+        let early = matches!(fault, Fault::CutInHandshake | Fault::ResetInHandshake);
+        // Log-uniform: between 100 and 200 bytes as often as between 10,000 and 20,000, since
+        // retransmissions alone need some.
         let late = |random: &mut fastrand::Rng| SHORTEST * (self.longest / SHORTEST).powf(random.f64());
-        let after = if early { random.u32(..opening + 60) } else { opening + late(&mut random) as u32 };
-        (fate, after)
+        let after = if early { random.u32(..handshake_bytes + 60) } else { handshake_bytes + late(&mut random) as u32 };
+        (fault, after)
     }
 
-    fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, opening: u32) {
-        let (fate, after) = self.draw(opening);
-        if fate == Fate::Refused {
-            self.count(fate);
+    fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, handshake_bytes: u32) {
+        let (fault, after) = self.draw(handshake_bytes);
+        if fault == Fault::Refused {
+            self.count(fault);
             return reset(&app);
         }
         let Ok(broker) = TcpStream::connect(to) else {
-            self.watch.hindered("the broker was away");
+            self.outages.blocked("the broker was down");
             return reset(&app);
         };
         let pair = Arc::new(Pair {
-            fate,
-            left: AtomicI64::new(if fate == Fate::Spared { i64::MAX } else { after.into() }),
+            fault,
+            left: AtomicI64::new(if fault == Fault::None { i64::MAX } else { after.into() }),
             dead: Mutex::default(),
             stalled: Mutex::default(),
             resumed: false.into(),
@@ -240,7 +241,8 @@ impl Shared {
             age: self.age.load(Ordering::Relaxed),
         });
         for stream in [&app, &broker] {
-            // Without, small packets would wait for each other; and with, the loops below come round.
+            // Otherwise small packets would be delayed; the timeout lets the loops below check for
+            // the end.
             let _ = (stream.set_nodelay(true), stream.set_read_timeout(Some(Duration::from_millis(20))));
         }
         for to_broker in [true, false] {
@@ -250,22 +252,22 @@ impl Shared {
         }
     }
 
-    fn count(&self, fate: Fate) {
-        self.happened[fate as usize].fetch_add(1, Ordering::Relaxed);
-        self.watch.hindered(fate.name());
+    fn count(&self, fault: Fault) {
+        self.happened[fault as usize].fetch_add(1, Ordering::Relaxed);
+        self.outages.blocked(fault.name());
     }
 
     fn stalled(&self, pair: &Pair) -> bool {
         let until = *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner);
         let stalled = until.is_some_and(|until| Instant::now() < until);
         if stalled {
-            self.watch.hindered("stalled");
+            self.outages.blocked("stalled");
             thread::sleep(Duration::from_millis(5));
         }
         stalled
     }
 
-    /// The right to pass something on, unless nothing may pass.
+    /// Permission to forward, unless traffic is blocked.
     fn turn(&self, pair: &Pair) -> Option<Turn<'_>> {
         if self.stalled(pair) {
             return None;
@@ -276,19 +278,20 @@ impl Shared {
             return Some(turn);
         }
         drop(turn);
-        self.watch.hindered("frozen");
+        self.outages.blocked("frozen");
         thread::sleep(Duration::from_millis(5));
         None
     }
 
-    fn over(&self, pair: &Pair) -> bool {
-        pair.ended.load(Ordering::Relaxed) || pair.age != self.age.load(Ordering::Relaxed) || self.over.load(Ordering::Relaxed)
+    fn is_over(&self, pair: &Pair) -> bool {
+        pair.ended.load(Ordering::Relaxed) || pair.age != self.age.load(Ordering::Relaxed) || self.stopped.load(Ordering::Relaxed)
     }
 
-    /// From the app to the broker. The broker learns of the end by reading, as from a network: its writes succeed.
+    /// Forwards from the app to the broker. The broker notices the end by reading, as with a
+    /// network: its writes succeed.
     fn outward(&self, mut app: TcpStream, broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
-        while !self.over(pair) {
+        while !self.is_over(pair) {
             let Some(_turn) = self.turn(pair) else { continue };
             match app.read(&mut buffer) {
                 Ok(0) => break,
@@ -303,25 +306,25 @@ impl Shared {
         }
         let dead = *pair.dead.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = dead {
-            // The broker is not told: it notices by itself, or when the app is back.
-            self.watch.given_up(since.elapsed(), Fate::HalfOpen.name());
+            // The broker is not told: it notices by itself, or when the app reconnects.
+            self.outages.given_up(since.elapsed(), Fault::HalfOpen.name());
             return;
         }
         pair.ended.store(true, Ordering::Relaxed);
         let _ = broker.shutdown(Shutdown::Write);
-        if pair.fate.resets() && pair.left.load(Ordering::Relaxed) <= 0 {
-            // Sent when the other direction has let go of it, too.
+        if pair.fault.resets() && pair.left.load(Ordering::Relaxed) <= 0 {
+            // Sent once the other direction has closed it, too.
             return reset(&app);
         }
         let _ = app.shutdown(Shutdown::Both);
     }
 
-    /// From the broker to the app. What comes when the app is cut off is lost on the way.
+    /// Forwards from the broker to the app. What arrives after a cut is lost on the way.
     fn inward(&self, app: TcpStream, mut broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
         let mut app = Some(app);
         loop {
-            if self.over(pair) {
+            if self.is_over(pair) {
                 app = None;
             }
             let turn = if app.is_some() { self.turn(pair) } else { None };
@@ -337,8 +340,8 @@ impl Shared {
         }
         if pair.dead.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
             pair.ended.store(true, Ordering::Relaxed);
-            if !self.over.load(Ordering::Relaxed) {
-                self.watch.hindered("the broker closed");
+            if !self.stopped.load(Ordering::Relaxed) {
+                self.outages.blocked("the broker closed");
             }
             if let Some(app) = app {
                 let _ = app.shutdown(Shutdown::Both);
@@ -346,17 +349,18 @@ impl Shared {
         }
     }
 
-    /// Pass on what may still pass; then the connection's fate comes. An error ends it.
+    /// Forwards what may still pass; then injects the fault. An error ends the connection.
     fn pass(&self, bytes: &[u8], mut to: &TcpStream, pair: &Pair) -> io::Result<()> {
         let len = bytes.len() as i64;
         let left = pair.left.fetch_sub(len, Ordering::Relaxed);
         let allowed = left.clamp(0, len) as usize;
-        let step = if pair.fate == Fate::Crumbs { 1 } else { 4096 };
+        let step = if pair.fault == Fault::Bytewise { 1 } else { 4096 };
         for piece in bytes[..allowed].chunks(step) {
-            match pair.fate {
-                Fate::Delay => thread::sleep(Duration::from_millis(7)),
-                // For the receiver to take it before the next one comes. Should it be late, it gets two: no harm.
-                Fate::Crumbs => thread::sleep(Duration::from_micros(80)),
+            match pair.fault {
+                Fault::Delay => thread::sleep(Duration::from_millis(7)),
+                // Gives the receiver time to read before the next byte arrives. If it is late, it
+                // gets two, which does no harm.
+                Fault::Bytewise => thread::sleep(Duration::from_micros(80)),
                 _ => {}
             }
             to.write_all(piece)?;
@@ -364,34 +368,35 @@ impl Shared {
         if allowed == bytes.len() {
             return Ok(());
         }
-        // The one who takes the last is the one who counts.
+        // Whoever uses up the budget counts the fault.
         let first = (0..len).contains(&left);
         let ends = Err(ErrorKind::ConnectionAborted.into());
-        match pair.fate {
-            Fate::HalfOpen => {
+        match pair.fault {
+            Fault::HalfOpen => {
                 if first {
-                    self.count(pair.fate);
+                    self.count(pair.fault);
                     *pair.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 }
                 Ok(())
             }
-            Fate::Stall if !pair.resumed.load(Ordering::Relaxed) => {
+            Fault::Stall if !pair.resumed.load(Ordering::Relaxed) => {
                 if first {
-                    // Long enough to be noticed, or not. What waited passes afterwards, and a bit more; then it is cut.
+                    // Sometimes long enough to be noticed. Afterwards the delayed data and a little
+                    // more passes; then it is cut.
                     let time = Duration::from_millis(300 + bytes.len() as u64 % 1000);
                     *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
                     while self.stalled(pair) {}
                     pair.left.store(1500, Ordering::Relaxed);
                     pair.resumed.store(true, Ordering::Relaxed);
                 }
-                while !pair.resumed.load(Ordering::Relaxed) && !self.over(pair) {
+                while !pair.resumed.load(Ordering::Relaxed) && !self.is_over(pair) {
                     thread::sleep(Duration::from_millis(5));
                 }
                 to.write_all(&bytes[allowed..])
             }
             _ => {
                 if first {
-                    self.count(pair.fate);
+                    self.count(pair.fault);
                 }
                 pair.ended.store(true, Ordering::Relaxed);
                 ends
@@ -404,8 +409,8 @@ fn is_timeout(e: &io::Error) -> bool {
     matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
 }
 
-/// End it with RST.
+/// Closes with RST.
 fn reset(stream: &TcpStream) {
-    // Where that is not to be had, it ends in order.
+    // If that is not possible, it closes normally.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }

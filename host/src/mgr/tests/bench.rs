@@ -1,5 +1,5 @@
-//! What the tests of the event manager run on: a manager, a handler that notes what
-//! it is told, and peers on the loopback.
+//! Test bench for the event manager: a manager, a handler that records events, and peers on
+//! loopback.
 
 use std::{
     ffi::{CStr, CString},
@@ -24,20 +24,20 @@ use crate::{
 
 pub(super) type Nc = *mut MgConnection;
 
-/// An event, with its data.
+/// An event with its data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Seen {
     Poll,
-    /// Whether the connection knows its listener.
+    /// Whether the connection has a listener.
     Accept(bool),
     Connect(c_int),
     Recv(c_int),
     Send(c_int),
     Close,
     Timer,
-    /// The reply to a WebSocket handshake, with its code.
+    /// The response to a WebSocket handshake, with its status code.
     HandshakeDone(c_int),
-    /// A WebSocket message, or control frame, with its first byte.
+    /// A WebSocket message or control frame, with its first byte.
     Frame(u8),
     ControlFrame(u8),
 }
@@ -52,17 +52,17 @@ impl Seen {
     }
 }
 
-/// A step of a test, taken inside a handler.
+/// A step of a test, run inside a handler.
 pub(super) type Step = fn(&mut Bench, Nc);
 
-/// A manager, and what its connections' handler was told. Boxed, as C has its address.
+/// A manager, and the recorded events. Boxed, as C has its address.
 pub(super) struct Bench {
     pub(super) mgr: MgMgr,
     pub(super) seen: Vec<Seen>,
     pub(super) received: Vec<u8>,
-    /// Leave what arrives in recv_mbuf.
+    /// Leave received data in recv_mbuf.
     pub(super) keep: bool,
-    /// Send what arrives back.
+    /// Echo received data.
     pub(super) echo: bool,
     pub(super) on_connect: Option<Step>,
     pub(super) on_poll: Option<Step>,
@@ -70,15 +70,15 @@ pub(super) struct Bench {
     pub(super) on_close: Option<Step>,
     pub(super) on_handshake: Option<Step>,
     pub(super) on_frame: Option<Step>,
-    /// What came in WebSocket frames of either kind.
+    /// Payload of WebSocket frames of either kind.
     pub(super) frames: Vec<Vec<u8>>,
     _alone: MutexGuard<'static, ()>,
 }
 
-/// The handler of every connection of a bench.
+/// The handler of all connections.
 pub(super) unsafe extern "C" fn note(nc: Nc, ev: c_int, data: *mut c_void, user: *mut c_void) {
-    // SAFETY: the bench gives its own address as user data, outlives its connections, and
-    // uses nothing of itself while it calls into the manager; the events have these data.
+    // SAFETY: the bench passes its own address as user data, outlives its connections, and accesses
+    // none of its fields while it calls into the manager; the events have these data.
     unsafe {
         let bench = &mut *user.cast::<Bench>();
         let (seen, step) = match ev {
@@ -136,7 +136,7 @@ impl Bench {
             frames: Vec::new(),
             _alone: serial(),
         });
-        // SAFETY: valid for writing, and it does not move any more.
+        // SAFETY: valid for writing, and it does not move afterwards.
         unsafe { mg_mgr_init(&mut bench.mgr, ptr::null_mut()) };
         bench
     }
@@ -145,7 +145,7 @@ impl Bench {
         ptr::from_mut(self).cast()
     }
 
-    /// Connects; the error string if that fails at once.
+    /// Connects; the error string if that fails immediately.
     pub(super) fn try_connect(&mut self, to: &str, change: impl FnOnce(&mut MgConnectOpts)) -> Result<Nc, &'static str> {
         let to = CString::new(to).unwrap();
         let mut error: *const c_char = ptr::null();
@@ -166,7 +166,7 @@ impl Bench {
         self.try_connect(to, |_| {}).unwrap()
     }
 
-    /// A connection whose look-up never ends.
+    /// A connection whose lookup never completes.
     pub(super) fn unresolved(&mut self) -> Nc {
         let conn = self.create();
         conn.set(F_RESOLVING);
@@ -194,7 +194,7 @@ impl Bench {
             let user = self.user();
             mg_bind_opt(&mut self.mgr, at.as_ptr(), Some(note), user, std::mem::zeroed())
         };
-        // SAFETY: NULL or just made.
+        // SAFETY: NULL or just created.
         let conn = unsafe { Conn::new(nc) }.expect("a listener");
         (nc, addr::from_c(&conn.peer()).unwrap())
     }
@@ -204,7 +204,7 @@ impl Bench {
         unsafe { mg_mgr_poll(&mut self.mgr, 10) }
     }
 
-    /// Polls until the events are as wanted; fails if they do not become so.
+    /// Polls until the events are as expected; fails if that does not happen.
     pub(super) fn run_until(&mut self, wanted: impl Fn(&[Seen]) -> bool) {
         let begun = Instant::now();
         while !wanted(&self.seen) {
@@ -213,7 +213,7 @@ impl Bench {
         }
     }
 
-    /// All but POLL.
+    /// All events except POLL.
     pub(super) fn events(&self) -> Vec<Seen> {
         self.seen.iter().copied().filter(|s| *s != Seen::Poll).collect()
     }
@@ -222,7 +222,7 @@ impl Bench {
         let mut all = Vec::new();
         let mut nc = ptr::null_mut();
         loop {
-            // SAFETY: initialised, and the connection is one of its own.
+            // SAFETY: initialised, and the connection belongs to it.
             nc = unsafe { mg_next(&mut self.mgr, nc) };
             if nc.is_null() {
                 return all;
@@ -296,19 +296,19 @@ impl Drop for Bench {
     }
 }
 
-/// A peer that takes one connection, in a thread of its own.
+/// A peer that accepts one connection in its own thread.
 pub(super) fn peer<R: Send + 'static>(talk: impl FnOnce(TcpStream) -> R + Send + 'static) -> (String, JoinHandle<R>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = listener.local_addr().unwrap().to_string();
     (addr, thread::spawn(move || talk(listener.accept().unwrap().0)))
 }
 
-/// A port that nobody listens at.
+/// A port that nothing listens on.
 pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// An address where connecting takes for ever: its queue is full, and nobody accepts.
+/// An address where connecting hangs: the backlog is full, and nothing accepts.
 pub(super) struct Silent {
     pub(super) addr: String,
     _listener: socket2::Socket,

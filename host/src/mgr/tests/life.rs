@@ -1,4 +1,4 @@
-//! Handlers, flags, timers, and the ends of connections and managers: who is called,
+//! Tests of handlers, flags, timers and the closing of connections and managers: who is called,
 //! what a handler may do, who frees what.
 
 use std::{cell::Cell, os::fd::IntoRawFd, os::unix::net::UnixStream, ptr};
@@ -9,7 +9,7 @@ use super::bench::{Bench, Nc, Seen, free_port, note, peer};
 use crate::{abi::*, clock, connect::mg_add_sock};
 
 #[test]
-fn what_makes_no_sense_is_refused_at_once_with_a_reason() {
+fn invalid_arguments_are_rejected_immediately_with_a_reason() {
     let mut bench = Bench::new();
     for address in ["mqtt://host:1", "host", "", "1.2.3.4:70000"] {
         assert_eq!(bench.try_connect(address, |_| {}), Err("cannot parse address"), "{address}");
@@ -50,10 +50,10 @@ unsafe extern "C" fn destroy(data: *mut c_void) {
 }
 
 #[test]
-fn a_protocol_handler_is_called_in_place_of_the_apps_and_its_data_is_destroyed_once() {
+fn a_protocol_handler_replaces_the_apps_and_its_data_is_destroyed_once() {
     let mut bench = Bench::new();
     let nc = bench.connect(&format!("127.0.0.1:{}", free_port()));
-    // SAFETY: just made.
+    // SAFETY: just created.
     unsafe {
         (*nc).proto_handler = Some(proto);
         (*nc).proto_data = ptr::without_provenance_mut(0x1234);
@@ -170,7 +170,7 @@ fn freeing_the_manager_closes_every_connection_and_takes_no_new_one() {
 }
 
 #[test]
-fn a_round_tells_how_many_events_there_were() {
+fn a_round_returns_the_number_of_events() {
     let mut bench = Bench::new();
     bench.connect(&format!("127.0.0.1:{}", free_port()));
     let mut told = 0;
@@ -185,7 +185,7 @@ fn a_socket_of_the_apps_own_becomes_a_connection() {
     let mut bench = Bench::new();
     let (ours, theirs) = UnixStream::pair().unwrap();
     let user = bench.user();
-    // SAFETY: initialised; nobody else has the socket.
+    // SAFETY: initialised; nothing else uses the socket.
     let nc = unsafe { mg_add_sock(&mut bench.mgr, theirs.into_raw_fd(), Some(note), user) };
     assert!(!nc.is_null());
     std::io::Write::write_all(&mut &ours, b"over a pipe").unwrap();

@@ -1,5 +1,5 @@
-//! TLS connections against real servers: what passes, what does not, and what the
-//! user is told. The servers are in tls_peer.rs.
+//! Tests of TLS connections with real servers: what succeeds, what fails, and how it is reported.
+//! The servers are in tls_peer.rs.
 
 use std::{
     io::{Read, Write},
@@ -17,8 +17,8 @@ use crate::{abi::*, clock::mgos_settimeofday, testing::log_lines};
 static CA: LazyLock<Ca> = LazyLock::new(|| Ca::new("the test CA"));
 static GOOD: LazyLock<Cert> = LazyLock::new(|| CA.issue(&["localhost", "127.0.0.1"], |_| {}));
 
-/// Connects to a port of `host` and plays the client of ping_pong; all events but POLL,
-/// and the log.
+/// Connects to a port of `host` as the client of ping_pong; returns all events except POLL, and the
+/// log.
 fn talk(host: &str, port: u16, change: impl FnOnce(&mut MgConnectOpts)) -> (Vec<Seen>, String) {
     let mut bench = Bench::new();
     log_lines();
@@ -49,7 +49,7 @@ fn assert_says(text: &str, parts: &[&str]) {
 }
 
 #[test]
-fn a_server_with_a_certificate_of_the_ca_is_talked_to_by_name_and_by_address() {
+fn a_server_with_a_trusted_certificate_is_accepted_by_name_and_by_address() {
     let files = Files::new();
     for host in ["localhost", "127.0.0.1"] {
         let (port, server) = Server::new(&GOOD).start(ping_pong);
@@ -60,7 +60,7 @@ fn a_server_with_a_certificate_of_the_ca_is_talked_to_by_name_and_by_address() {
 }
 
 #[test]
-fn the_server_is_told_the_name_that_is_wanted_but_no_address() {
+fn sni_carries_names_but_no_addresses() {
     let files = Files::new();
     for (host, name, told) in
         [("localhost", None, Some("localhost")), ("127.0.0.1", None, None), ("127.0.0.1", Some("localhost"), Some("localhost"))]
@@ -88,7 +88,7 @@ fn one_ca_of_several_in_a_file_is_enough() {
 }
 
 #[test]
-fn a_server_of_an_unknown_ca_is_left_and_the_log_names_both_certificate_and_issuer() {
+fn an_unknown_ca_is_rejected_and_the_log_names_certificate_and_issuer() {
     let files = Files::new();
     let (port, server) = Server::new(&GOOD).start(ping_pong);
     let other = files.put("other.pem", &Ca::new("another").cert.pem);
@@ -99,7 +99,7 @@ fn a_server_of_an_unknown_ca_is_left_and_the_log_names_both_certificate_and_issu
 }
 
 #[test]
-fn a_certificate_for_another_name_does_not_pass_even_where_no_look_up_is_needed() {
+fn a_certificate_for_another_name_is_rejected_even_without_a_lookup() {
     let files = Files::new();
     let cert = CA.issue(&["broker.example", "10.1.2.3"], |_| {});
     for host in ["127.0.0.1", "localhost"] {
@@ -112,7 +112,7 @@ fn a_certificate_for_another_name_does_not_pass_even_where_no_look_up_is_needed(
 }
 
 #[test]
-fn ssl_server_name_says_which_name_to_look_for_and_a_star_none() {
+fn ssl_server_name_overrides_the_name_and_a_star_disables_the_check() {
     let files = Files::new();
     let cert = CA.issue(&["broker.example"], |_| {});
     for (name, passes) in [("broker.example", true), ("*", true), ("other.example", false)] {
@@ -127,17 +127,17 @@ fn ssl_server_name_says_which_name_to_look_for_and_a_star_none() {
 }
 
 #[test]
-fn a_star_as_ca_takes_any_server_and_warns() {
+fn a_star_as_ca_accepts_any_server_and_warns() {
     let cert = Ca::new("nobody").issue(&["elsewhere"], |p| p.not_after = rcgen::date_time_ymd(2001, 1, 1));
     let (port, server) = Server::new(&cert).start(ping_pong);
     let (events, log) = talk("127.0.0.1", port, |o| o.ssl_ca_cert = c("*"));
     assert_eq!(events, PASSED);
-    assert_says(&log, &["may be anybody"]);
+    assert_says(&log, &["is not verified"]);
     server.join().unwrap().unwrap();
 }
 
 #[test]
-fn an_expired_certificate_does_not_pass_and_the_log_has_the_dates() {
+fn an_expired_certificate_is_rejected_and_the_log_has_the_dates() {
     let files = Files::new();
     let cert = CA.issue(&["localhost"], |p| p.not_after = rcgen::date_time_ymd(2020, 2, 29));
     let (port, server) = Server::new(&cert).start(ping_pong);
@@ -166,7 +166,7 @@ fn dates_are_compared_with_the_apps_clock_and_one_that_is_not_set_is_named() {
 }
 
 #[test]
-fn a_client_certificate_opens_the_door_also_with_its_key_in_the_same_file() {
+fn a_client_certificate_is_accepted_also_with_its_key_in_the_same_file() {
     let files = Files::new();
     let ours = CA.issue(&["device"], |_| {});
     let both = files.put("both.pem", &[ours.pem.as_str(), &ours.key_pem].concat());
@@ -185,7 +185,7 @@ fn a_client_certificate_opens_the_door_also_with_its_key_in_the_same_file() {
 }
 
 #[test]
-fn a_server_that_misses_our_certificate_refuses_and_the_log_has_its_alert() {
+fn without_a_client_certificate_the_server_refuses_and_the_log_has_its_alert() {
     let files = Files::new();
     let server = Server { clients_of: Some(&CA), ..Server::new(&GOOD) };
     let (port, server) = server.start(ping_pong);
@@ -212,7 +212,7 @@ fn a_server_that_does_not_know_our_ca_says_so() {
 }
 
 #[test]
-fn a_server_without_tls_1_2_is_not_talked_to() {
+fn a_server_without_tls_1_2_is_rejected() {
     let files = Files::new();
     let server = Server { version: &rustls::version::TLS13, ..Server::new(&GOOD) };
     let (port, server) = server.start(ping_pong);
@@ -223,17 +223,17 @@ fn a_server_without_tls_1_2_is_not_talked_to() {
 }
 
 #[test]
-fn what_is_no_tls_server_is_told_from_one_that_hangs_up() {
+fn a_non_tls_server_is_distinguished_from_one_that_hangs_up() {
     let files = Files::new();
     let (addr, server) = peer(|mut s| {
         s.write_all(b"220 mail.example ESMTP\r\n").unwrap();
-        // Until it is hung up on, in whatever way.
+        // Until the server hangs up in some way.
         let _ = s.read_to_end(&mut Vec::new());
     });
     let port = addr.rsplit_once(':').unwrap().1.parse().unwrap();
     let (events, log) = talk("127.0.0.1", port, |o| o.ssl_ca_cert = ca(&files));
     assert_eq!(events, FAILED);
-    assert_says(&log, &["waiting for the server's hello", "is not TLS", "right port"]);
+    assert_says(&log, &["waiting for the server's hello", "does not speak TLS", "right port"]);
     server.join().unwrap();
 
     let (addr, server) = peer(|mut s| _ = s.read(&mut [0; 1000]).unwrap());
@@ -245,7 +245,7 @@ fn what_is_no_tls_server_is_told_from_one_that_hangs_up() {
 }
 
 #[test]
-fn a_certificate_of_ours_without_a_ca_to_check_the_server_does_not_pass() {
+fn a_client_certificate_without_a_ca_is_rejected() {
     let files = Files::new();
     let ours = CA.issue(&["device"], |_| {});
     let both = files.put("both.pem", &[ours.pem.as_str(), &ours.key_pem].concat());
@@ -257,7 +257,7 @@ fn a_certificate_of_ours_without_a_ca_to_check_the_server_does_not_pass() {
 }
 
 #[test]
-fn settings_that_make_no_sense_are_refused_at_once_with_a_sentence() {
+fn invalid_settings_are_rejected_immediately_with_an_explanation() {
     let files = Files::new();
     let (ours, other) = (CA.issue(&["device"], |_| {}), CA.issue(&["device"], |_| {}));
     let (cert, key) = (files.put("cert.pem", &ours.pem), files.put("key.pem", &other.key_pem));
@@ -266,7 +266,7 @@ fn settings_that_make_no_sense_are_refused_at_once_with_a_sentence() {
 
     let error = refused(|o| o.ssl_ca_cert = c(&nothing));
     assert_says(&error, &["ssl_ca_cert", &nothing, "No such file"]);
-    assert_says(&refused(|o| o.ssl_ca_cert = c(&text)), &["ssl_ca_cert", &text, "is no certificate", "(mbedTLS -0x"]);
+    assert_says(&refused(|o| o.ssl_ca_cert = c(&text)), &["ssl_ca_cert", &text, "is not a certificate", "(mbedTLS -0x"]);
     assert_says(&refused(|o| o.ssl_cert = c(&nothing)), &["ssl_cert", &nothing, "No such file"]);
     assert_says(&refused(|o| o.ssl_cert = c(&cert)), &["ssl_key, not set, so in ssl_cert", &cert, "no usable key"]);
     let with_key = |key: &str| {
@@ -309,7 +309,7 @@ fn a_lot_of_data_goes_both_ways_unharmed() {
     }
     let files = Files::new();
     let (port, server) = Server::new(&GOOD).start(|link| {
-        // Both ways at once: the client must not stop reading while it cannot write.
+        // Both directions at once: the client must keep reading while it cannot write.
         link.write_all(&data()).unwrap();
         let mut got = vec![0; SIZE];
         link.read_exact(&mut got).unwrap();
@@ -328,7 +328,7 @@ fn a_lot_of_data_goes_both_ways_unharmed() {
 }
 
 #[test]
-fn what_tls_has_read_ahead_is_delivered_when_the_app_makes_room() {
+fn data_buffered_by_tls_is_delivered_when_the_app_makes_room() {
     let files = Files::new();
     let (port, server) = Server::new(&GOOD).start(|link| {
         link.write_all(&[7; 5000]).unwrap();
@@ -352,7 +352,7 @@ fn what_tls_has_read_ahead_is_delivered_when_the_app_makes_room() {
 }
 
 #[test]
-fn a_server_with_an_rsa_certificate_is_talked_to() {
+fn a_server_with_an_rsa_certificate_is_accepted() {
     let files = Files::new();
     let (cert, key) = Openssl::rsa(&files);
     let server = Openssl::start(&["-cert", &cert, "-key", &key]);
@@ -360,7 +360,7 @@ fn a_server_with_an_rsa_certificate_is_talked_to() {
     assert_eq!(received, Ok(b"dlrow\n".to_vec()));
 }
 
-/// Sends a line to an openssl server, which answers it; or the log, if it comes not so far.
+/// Sends a line to an openssl server and returns its answer; or the log, if that fails.
 fn one_line(server: &Openssl, change: impl FnOnce(&mut MgConnectOpts)) -> Result<Vec<u8>, String> {
     let mut bench = Bench::new();
     log_lines();
@@ -373,7 +373,7 @@ fn one_line(server: &Openssl, change: impl FnOnce(&mut MgConnectOpts)) -> Result
 }
 
 #[test]
-fn a_pre_shared_key_opens_the_door_and_a_wrong_one_does_not() {
+fn a_pre_shared_key_is_accepted_and_a_wrong_one_refused() {
     const KEY: &str = "00112233445566778899aabbccddeeff";
     let server = Openssl::start(&["-nocert", "-psk", KEY, "-psk_identity", "device", "-cipher", "PSK-AES128-GCM-SHA256"]);
     let with = |key: &str, suites: Option<&str>| {

@@ -1,5 +1,5 @@
-//! Servers for the tests of TLS: certificates made on the spot, rustls behind them,
-//! and for what rustls does not do the program `openssl`.
+//! Servers for the TLS tests: generated certificates, rustls, and `openssl` for what rustls does
+//! not support.
 
 use std::{
     cell::RefCell,
@@ -30,7 +30,7 @@ pub(super) struct Cert {
     key_der: Vec<u8>,
 }
 
-/// Who issues certificates.
+/// A certificate authority.
 pub(super) struct Ca {
     issuer: Issuer<'static, KeyPair>,
     pub(super) cert: Cert,
@@ -65,7 +65,7 @@ impl Ca {
 
 pub(super) type Link = StreamOwned<ServerConnection, Wire>;
 
-/// A socket, which may pass no more than a byte at a time.
+/// A socket that optionally transfers one byte at a time.
 pub(super) struct Wire {
     socket: TcpStream,
     slow: bool,
@@ -89,10 +89,10 @@ impl Write for Wire {
     }
 }
 
-/// How a server is.
+/// Configuration of a server.
 pub(super) struct Server<'a> {
     pub(super) cert: &'a Cert,
-    /// Clients need a certificate of this CA.
+    /// Requires client certificates of this CA.
     pub(super) clients_of: Option<&'a Ca>,
     pub(super) version: &'static SupportedProtocolVersion,
     pub(super) slow: bool,
@@ -103,7 +103,7 @@ impl<'a> Server<'a> {
         Server { cert, clients_of: None, version: &rustls::version::TLS12, slow: false }
     }
 
-    /// Takes one connection, in a thread of its own. The port, and what `talk` gives.
+    /// Accepts one connection in its own thread. Returns the port, and the result of `talk`.
     pub(super) fn start<R: Send + 'static>(self, talk: impl FnOnce(&mut Link) -> R + Send + 'static) -> (u16, JoinHandle<R>) {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone()).with_protocol_versions(&[self.version]).unwrap();
@@ -128,7 +128,7 @@ impl<'a> Server<'a> {
     }
 }
 
-/// A server that answers `ping` with `pong`, if it gets so far.
+/// A server that answers `ping` with `pong`, if the handshake succeeds.
 pub(super) fn ping_pong(link: &mut Link) -> io::Result<()> {
     let mut got = [0; 4];
     link.read_exact(&mut got)?;
@@ -138,7 +138,7 @@ pub(super) fn ping_pong(link: &mut Link) -> io::Result<()> {
     link.flush()
 }
 
-/// Files in a folder that goes with it.
+/// Files in a directory that is removed on drop.
 pub(super) struct Files(tempfile::TempDir);
 
 impl Files {
@@ -150,7 +150,7 @@ impl Files {
         self.0.path().join(name)
     }
 
-    /// Writes a file; its path.
+    /// Writes a file; returns its path.
     pub(super) fn put(&self, name: &str, content: &str) -> String {
         std::fs::write(self.path(name), content).unwrap();
         self.path(name).to_str().unwrap().to_owned()
@@ -161,7 +161,7 @@ thread_local! {
     static KEPT: RefCell<Vec<CString>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A string for the options, which have but the pointer: kept as long as the test runs.
+/// A string for the options, which only have a pointer: kept until the end of the test.
 pub(super) fn c(text: &str) -> *const c_char {
     let text = CString::new(text).unwrap();
     let at = text.as_ptr();
@@ -169,7 +169,7 @@ pub(super) fn c(text: &str) -> *const c_char {
     at
 }
 
-/// `openssl s_server`, which sends every line back reversed.
+/// `openssl s_server`, which echoes every line reversed.
 pub(super) struct Openssl {
     child: Child,
     pub(super) port: u16,
@@ -183,7 +183,7 @@ impl Openssl {
         let mut child = command.spawn().expect("the program openssl (Debian package openssl)");
         let mut said = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = said.by_ref().map_while(Result::ok).find_map(|line| line.strip_prefix("ACCEPT ")?.rsplit_once(':')?.1.parse().ok());
-        // Read on, lest it block.
+        // Keep reading, or it would block.
         std::thread::spawn(move || said.for_each(drop));
         Openssl { child, port: port.expect("openssl s_server listens") }
     }

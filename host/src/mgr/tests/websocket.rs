@@ -1,5 +1,5 @@
-//! WebSocket clients against real servers: tungstenite, and scripts for what that
-//! would not send. How frames lie in buffers is tested in websocket/frames.rs.
+//! Tests of WebSocket clients with real servers: tungstenite, and scripted ones for what it would
+//! not send. The frame layout is tested in websocket/frames.rs.
 
 use std::{
     io::{Read, Write},
@@ -27,7 +27,7 @@ unsafe extern "C" {
     fn mg_printf_websocket_frame(nc: Nc, op: c_int, fmt: *const c_char, ...);
 }
 
-/// A bench whose connections ask for a WebSocket.
+/// A bench whose connections start a WebSocket handshake.
 fn bench() -> Box<Bench> {
     let mut bench = Bench::new();
     bench.keep = true;
@@ -72,13 +72,13 @@ fn is_end(seen: &[Seen]) -> bool {
     seen.contains(&Seen::Close)
 }
 
-/// All events but POLL, RECV and SEND.
+/// All events except POLL, RECV and SEND.
 fn told(bench: &Bench) -> Vec<Seen> {
     bench.events().into_iter().filter(|s| s.received().is_none() && s.sent().is_none()).collect()
 }
 
 #[test]
-fn a_handshake_asks_for_path_host_and_protocol_and_then_messages_go_both_ways() {
+fn a_handshake_sends_path_host_and_protocol_and_then_messages_go_both_ways() {
     let (addr, server) = peer(|s| {
         let (mut socket, headers) = accept(s);
         assert_eq!(socket.read().unwrap(), Message::binary(&b"from the client"[..]));
@@ -95,7 +95,7 @@ fn a_handshake_asks_for_path_host_and_protocol_and_then_messages_go_both_ways() 
     bench.run_until(is_end);
     assert_eq!(bench.frames, [b"from the server"]);
     assert_eq!(told(&bench), [Seen::Connect(0), Seen::HandshakeDone(101), Seen::Frame(0x81), Seen::Close]);
-    // As Mongoose does it: the bytes of the reply are told of before it and after it.
+    // As in Mongoose: the response's bytes are reported before and after it.
     let events = bench.events();
     let at = events.iter().position(|s| *s == Seen::HandshakeDone(101)).unwrap();
     assert!(events[at - 1].received().is_some() && events[at - 1] == events[at + 1]);
@@ -109,7 +109,7 @@ fn a_handshake_asks_for_path_host_and_protocol_and_then_messages_go_both_ways() 
 }
 
 #[test]
-fn without_a_sub_protocol_none_is_asked_for() {
+fn without_a_subprotocol_none_is_requested() {
     let (addr, server) = peer(|s| {
         let (mut socket, headers) = accept(s);
         socket.close(None).unwrap();
@@ -125,10 +125,10 @@ fn without_a_sub_protocol_none_is_asked_for() {
 }
 
 #[test]
-fn frames_that_come_byte_by_byte_and_fragments_with_a_ping_between_them_are_put_together() {
+fn frames_byte_by_byte_and_fragments_around_a_ping_are_joined() {
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
-        // "ab" and "cd" as two fragments, a ping "p" between them, then "e" whole.
+        // "ab" and "cd" as two fragments, a ping "p" in between, then "e" unfragmented.
         for byte in [0x02, 2, b'a', b'b', 0x89, 1, b'p', 0x80, 2, b'c', b'd', 0x82, 1, b'e'] {
             socket.get_mut().write_all(&[byte]).unwrap();
         }
@@ -150,7 +150,7 @@ fn frames_that_come_byte_by_byte_and_fragments_with_a_ping_between_them_are_put_
 }
 
 #[test]
-fn frames_that_come_with_the_reply_are_delivered_after_it() {
+fn frames_received_with_the_response_are_delivered_after_it() {
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
         socket.write(Message::text("1")).unwrap();
@@ -185,7 +185,7 @@ fn a_close_frame_is_sent_back_and_the_connection_closed() {
 }
 
 #[test]
-fn closing_from_this_side_sends_what_is_waiting_first() {
+fn closing_from_this_side_sends_pending_data_first() {
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
         assert_eq!(socket.read().unwrap(), Message::text("last"));
@@ -201,7 +201,7 @@ fn closing_from_this_side_sends_what_is_waiting_first() {
     server.join().unwrap();
 }
 
-/// A server that reads the request and answers with this.
+/// A server that reads the request and sends this response.
 fn scripted(answer: &'static str) -> (String, std::thread::JoinHandle<()>) {
     peer(move |mut s| {
         let mut request = Vec::new();
@@ -216,7 +216,7 @@ fn scripted(answer: &'static str) -> (String, std::thread::JoinHandle<()>) {
 }
 
 #[test]
-fn an_answer_other_than_101_is_told_with_its_code_and_then_the_connection_closed() {
+fn a_status_other_than_101_is_reported_and_the_connection_closed() {
     let (addr, server) = scripted("HTTP/1.1 404 Not Found\r\nContent-Length: 4\r\n\r\nnone");
     let mut bench = bench();
     bench.connect(&addr);
@@ -226,7 +226,7 @@ fn an_answer_other_than_101_is_told_with_its_code_and_then_the_connection_closed
 }
 
 #[test]
-fn an_answer_for_another_key_or_none_at_all_closes_without_a_word() {
+fn a_response_with_a_wrong_or_missing_hash_closes_without_an_event() {
     for answer in ["HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Accept: AAAA\r\n\r\n", "\x20\x02\0\0"] {
         let (addr, server) = scripted(answer);
         let mut bench = bench();
@@ -238,10 +238,10 @@ fn an_answer_for_another_key_or_none_at_all_closes_without_a_word() {
 }
 
 #[test]
-fn a_peer_that_breaks_the_rules_is_told_so_and_left() {
+fn a_peer_that_violates_the_protocol_gets_a_close_frame() {
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
-        // A ping in fragments.
+        // A fragmented ping.
         socket.get_mut().write_all(&[0x09, 0]).unwrap();
         assert!(matches!(socket.read().unwrap(), Message::Close(Some(frame)) if frame.code == CloseCode::Protocol));
     });
@@ -267,7 +267,7 @@ fn a_silent_connection_is_pinged() {
 }
 
 #[test]
-fn messages_of_every_size_and_kind_of_call_arrive_whole() {
+fn messages_of_every_size_arrive_intact_through_every_function() {
     const BIG: usize = 200_000;
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
@@ -298,7 +298,7 @@ fn messages_of_every_size_and_kind_of_call_arrive_whole() {
 }
 
 #[test]
-fn a_handler_may_put_other_buffers_in_place_while_it_runs() {
+fn a_handler_may_swap_the_buffers_while_it_runs() {
     let (addr, server) = peer(|s| {
         let (mut socket, _) = accept(s);
         for part in ["a", "b", "c"] {
@@ -316,8 +316,8 @@ fn a_handler_may_put_other_buffers_in_place_while_it_runs() {
         if matches!(b.seen.last(), Some(Seen::ControlFrame(_))) {
             return;
         }
-        // As a protocol on top does, which wants to see no frames.
-        // SAFETY: a live connection; both mbufs are back in their places before anybody else looks.
+        // As a protocol on top does, which must not see frames. SAFETY: a live connection; both
+        // mbufs are restored before anything else accesses them.
         unsafe {
             let mbuf = Conn::new(nc).unwrap().recv_mbuf();
             let outer = mbuf.read();

@@ -1,5 +1,5 @@
-//! rumqttd as a program of its own: mgos-rumqttd CONFIG.json. For the conversations of `cargo xtask interop`, whose xtask/src/interop/rumqttd.rs
-//! writes the configuration; here it is handed to the crate, and nothing else.
+//! rumqttd as a program: mgos-rumqttd CONFIG.json. Used by `cargo xtask interop`, whose
+//! xtask/src/interop/rumqttd.rs writes the configuration; this only passes it to the crate.
 
 use std::process::ExitCode;
 

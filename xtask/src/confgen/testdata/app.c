@@ -1,4 +1,4 @@
-/* What an app and the mqtt library's shim do with a generated config; exit status 0 when all of it holds. */
+/* Uses a generated configuration as apps and the shim do; exit status 0 if everything holds. */
 
 #include <float.h>
 #include <limits.h>
@@ -18,14 +18,14 @@ bool mgos_mqtt_init(void) {
 }
 
 static void defaults(void) {
-  /* An empty default is NULL, a set one is the very same string in every copy. */
+  /* An empty default is NULL; a non-empty one is the same pointer in every copy. */
   CHECK(mgos_sys_config_get_mqtt_user() == NULL);
   CHECK_STR(mgos_sys_config_get_mqtt_first(), "in front");
   CHECK_STR(mgos_sys_config_get_odd(), "a\"b\\ ?\?( \303\251\n1");
   CHECK(mgos_sys_config_get_low() == INT_MIN);
   CHECK(mgos_sys_config_get_mqtt_sub_deep() == UINT_MAX);
   CHECK(mgos_sys_config_get_no_default_b() == 0 && mgos_sys_config_get_no_default_s() == NULL);
-  /* Overrides reach the alias, but for keys that it overrides itself. */
+  /* Overrides apply to the alias, except for keys that the alias overrides itself. */
   CHECK_STR(mgos_sys_config_get_mqtt_server(), "broker:1883");
   CHECK(mgos_sys_config_get_mqtt1_server() == NULL);
   CHECK(mgos_sys_config_get_mqtt_max_qos() == 1 && mgos_sys_config_get_mqtt1_max_qos() == 1);
@@ -52,14 +52,14 @@ static void layout(void) {
 
 static void copies(void) {
   struct mgos_config_mqtt copy, stack;
-  memset(&copy, 0x5a, sizeof(copy)); /* a copy must not look at what is there */
+  memset(&copy, 0x5a, sizeof(copy)); /* a copy must not read the destination */
   CHECK(mgos_config_mqtt_copy(mgos_sys_config_get_mqtt(), &copy));
-  CHECK(copy.server == mgos_sys_config_get_mqtt_server()); /* a default needs no memory */
+  CHECK(copy.server == mgos_sys_config_get_mqtt_server()); /* a default needs no allocation */
   mgos_config_mqtt_free(&copy);
   CHECK(copy.server == NULL);
   mgos_config_mqtt_free(&copy);
 
-  /* As apps do: a struct on the stack, full of literals and of strings that are soon gone. */
+  /* As apps do: a struct on the stack, with literals and short-lived strings. */
   mgos_config_mqtt_set_defaults(&stack);
   char text[] = "soon gone";
   stack.server = text;
@@ -72,7 +72,7 @@ static void copies(void) {
   CHECK(copy.user == NULL && copy.keep_alive == 7 && copy.reconnect_timeout_max == 0.5);
   mgos_config_mqtt_free(&copy);
 
-  /* An alias and its original are freed and copied by either's functions. */
+  /* An alias and its original can be freed and copied by each other's functions. */
   CHECK(mgos_config_mqtt1_copy(mgos_sys_config_get_mqtt(), &copy));
   CHECK_STR(copy.pub, "/out");
   CHECK(copy.sub.deep == UINT_MAX);
@@ -129,7 +129,7 @@ static void parsing(void) {
   free(msg);
   mgos_config_mqtt_free(&cfg);
 
-  /* What conf_acl forbids stays, and the rest goes on. */
+  /* Keys denied by conf_acl stay unchanged, and the others are set. */
   mgos_sys_config_set_conf_acl("-mqtt.pass,mqtt.*");
   CHECK(mgos_config_apply("{\"mqtt\": {\"pass\": \"x\", \"user\": \"u\"}, \"device\": {\"id\": \"d\"}}", false));
   CHECK(mgos_sys_config_get_mqtt_pass() == NULL);

@@ -1,4 +1,5 @@
-/* The life of the running config: loaded, changed, validated, saved, loaded again. Runs in a directory of its own. */
+/* The life cycle of the configuration: load, change, validate, save, reload. Runs in its own
+ * directory. */
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -66,7 +67,7 @@ int main(void) {
 
   mgos_config_reset(MGOS_CONFIG_LEVEL_USER);
   CHECK(remove(CONF_USER_FILE) != 0);
-  /* A second start in one process, as tests do it, leaks nothing. */
+  /* A second start in one process, as tests do it, must not leak. */
   mgos_host_conf_set_defaults();
   CHECK_STR(mgos_sys_config_get_device_id(), "host_?\?????");
   mgos_config_free(&mgos_sys_config);

@@ -1,4 +1,4 @@
-/* For the test programs: checks, and what config code calls elsewhere in the host. */
+/* For the test programs: checks, and stubs for the host functions that configuration code calls. */
 
 #pragma once
 

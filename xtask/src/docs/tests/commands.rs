@@ -1,50 +1,53 @@
-//! Commands in the documents: each `cargo xtask ...` is one that the runner takes, and each that stands in a block is run by somebody.
-//! Here they are parsed; walks.rs runs them.
+//! Commands in the documents: the runner accepts each `cargo xtask ...`, and each command in a
+//! block is run by something. Here they are parsed; examples.rs runs them.
 
 use std::fs;
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::super::examples;
 use super::super::text::blocks;
-use super::super::walks;
 use super::{lines, pages, read, spans};
 use crate::project::root;
 use crate::{Cli, ci, test};
 
-/// How the line of a block begins that is a command. In blocks stand also drawings, code and log lines.
+/// Programs that start a command line. Blocks also contain drawings, code and log lines.
 const PROGRAMS: &[&str] =
     &["cargo", "cc", "./app", "mos", "mosquitto", "nm", "openssl", "tshark", "cd", "sh", "docker", "rustup", "apt", "sudo"];
 
-/// What is run nowhere, by how it begins, and why.
+/// Commands that are never run, by their start, and why.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("cargo xtask run APP_DIR", "no command, but the form of many"),
-    ("mos build ", "takes Mongoose OS' build images, which are not to be had here"),
-    ("nm build/objs/*.elf ", "looks at what mos build has made"),
-    ("cd target/dist/mqtt && sha256sum ", "takes a release; cargo xtask dist --check compares the same sums in the same file"),
+    ("cargo xtask run APP_DIR", "a template, not a command"),
+    ("mos build ", "needs Mongoose OS' build images"),
+    ("nm build/objs/*.elf ", "inspects the output of mos build"),
+    ("cd target/dist/mqtt && sha256sum ", "needs a release; cargo xtask dist --check compares the same checksums"),
 ];
 
-/// Whether a step of CI runs a command of the runner's, be it with other options: the demo, the tests, dist, size ...
+/// Whether a CI step runs this command, possibly with other options: the demo, the tests, dist,
+/// size ...
 fn is_a_step(command: &str) -> bool {
     let steps = ci::STEPS.iter().chain(&test::STEPS).map(|(_, step)| *step);
     let name = command.strip_prefix("cargo xtask ").and_then(|rest| rest.split_whitespace().next());
     steps.filter(|step| step[0] == "xtask").any(|step| Some(step[1]) == name)
 }
 
-/// Whether the block is one that `cargo xtask docs` follows.
-fn is_walked(page: &str, block: &[&str]) -> bool {
-    walks::ALL.iter().any(|walk| walk.page == page && block.iter().any(|line| walk.known_by.iter().any(|start| line.starts_with(start))))
+/// Whether `cargo xtask docs` runs the block.
+fn is_example(page: &str, block: &[&str]) -> bool {
+    examples::ALL
+        .iter()
+        .any(|example| example.page == page && block.iter().any(|line| example.known_by.iter().any(|start| line.starts_with(start))))
 }
 
 #[test]
-fn every_command_in_a_block_is_run_by_a_walk_or_a_step_of_ci() {
-    let (mut by_nobody, mut walked, mut unused) = (Vec::new(), 0, NOT_RUN.to_vec());
+fn every_command_in_a_block_is_run_by_an_example_or_a_ci_step() {
+    let (mut by_nobody, mut examples_found, mut unused) = (Vec::new(), 0, NOT_RUN.to_vec());
     for page in pages() {
         let text = read(&page);
         let page = page.display().to_string();
         for block in blocks(&text) {
-            if is_walked(&page, &block) {
-                walked += 1;
+            if is_example(&page, &block) {
+                examples_found += 1;
                 continue;
             }
             for line in block.iter().map(|line| line.trim()) {
@@ -57,16 +60,17 @@ fn every_command_in_a_block_is_run_by_a_walk_or_a_step_of_ci() {
             }
         }
     }
-    assert!(by_nobody.is_empty(), "nobody runs:\n{}", by_nobody.join("\n"));
-    assert!(unused.is_empty(), "in no document any more: {unused:?}");
-    assert!(walked >= walks::ALL.len(), "{walked}");
+    assert!(by_nobody.is_empty(), "not run anywhere:\n{}", by_nobody.join("\n"));
+    assert!(unused.is_empty(), "no longer in any document: {unused:?}");
+    assert!(examples_found >= examples::ALL.len(), "{examples_found}");
     assert!(is_a_step("cargo xtask dist") && !is_a_step("cargo xtask run examples/tls") && !is_a_step("cc app.c"));
 }
 
-/// The words of a command as it stands in a document: without a comment behind it, and with what is optional.
+/// Splits a command of a document into words, without a trailing comment and including optional
+/// parts.
 fn words(text: &str) -> Vec<String> {
     let text = text.split(" #").next().unwrap_or_default();
-    // A column that explains follows after two spaces.
+    // An explanation follows after two spaces.
     let text = text.split("  ").next().unwrap_or_default();
     let text = text.replace(['[', ']'], "").replace("...", "");
     let mut words = Vec::new();
@@ -86,7 +90,7 @@ fn refusal(command: &str) -> Option<String> {
 }
 
 #[test]
-fn every_command_in_the_documents_is_one_that_the_runner_takes() {
+fn the_runner_accepts_every_command_in_the_documents() {
     let mut wrong = Vec::new();
     let mut count = 0;
     for page in pages() {
@@ -94,7 +98,7 @@ fn every_command_in_the_documents_is_one_that_the_runner_takes() {
         for (code, line) in lines(&text) {
             let found: Vec<&str> = if code { vec![line.trim()] } else { spans(line) };
             for command in found.into_iter().filter(|command| command.starts_with("cargo xtask ")) {
-                // The name of the runner, and of all its commands: `cargo xtask ...`.
+                // The runner itself or all its commands: `cargo xtask ...`.
                 if words(command).len() < 2 {
                     continue;
                 }
@@ -108,13 +112,13 @@ fn every_command_in_the_documents_is_one_that_the_runner_takes() {
 }
 
 #[test]
-fn every_example_in_c_says_how_to_run_it_here() {
+fn every_c_example_says_how_to_run_it_on_the_host() {
     let mut count = 0;
     for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
         let (folder, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
         let Ok(source) = fs::read_to_string(folder.join("src/main.c")) else { continue };
         count += 1;
-        // The one for TLS has it on a page of its own, as it takes certificates.
+        // The TLS example has its own page, as it needs certificates.
         let text = fs::read_to_string(folder.join("README.md")).unwrap_or(source);
         let command = text.lines().find_map(|line| line.find("cargo xtask run").map(|at| &line[at..])).unwrap_or_default();
         assert!(command.contains(&format!("examples/{name}")), "examples/{name}/src/main.c does not say how to run it: {command:?}");

@@ -1,4 +1,5 @@
-//! What the documents say of configuration, C API and log lines, held against mos.yml, the headers and the sources.
+//! Compares what the documents say about configuration, the C API and log lines with mos.yml, the
+//! headers and the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,18 +18,18 @@ fn each_configuration_key_is_described_with_its_type_and_default() {
     let mut schema = confgen::Schema::default();
     manifest.config_schema.iter().for_each(|list| schema.merge(list));
     let flat: BTreeMap<_, _> = confgen::flat(&confgen::build(&schema).unwrap()).into_iter().collect();
-    // The backup has the same keys: only what is set otherwise for it is told.
+    // The backup has the same keys: only those with a different default are listed.
     let set = |key: &str| schema.overrides.iter().any(|o| o.path == key);
     let expected: BTreeMap<_, _> = flat.into_iter().filter(|(key, _)| !key.starts_with("mqtt1.") || set(key)).collect();
     let page = read("docs/configuration.md");
-    let mut told = BTreeMap::new();
+    let mut listed = BTreeMap::new();
     for row in page.lines().filter_map(cells).filter(|row| row[0].starts_with('`')) {
         assert_eq!(row.len(), 6, "{}: key, type, default, unit and range, meaning, cost", row[0]);
         assert!(row.iter().all(|cell| !cell.is_empty()), "{}: an empty field", row[0]);
-        let old = told.insert(row[0].trim_matches('`').to_owned(), (row[1].to_owned(), row[2].trim_matches('`').to_owned()));
-        assert!(old.is_none(), "{} is told twice", row[0]);
+        let old = listed.insert(row[0].trim_matches('`').to_owned(), (row[1].to_owned(), row[2].trim_matches('`').to_owned()));
+        assert!(old.is_none(), "{} is listed twice", row[0]);
     }
-    assert_eq!(told, expected, "docs/configuration.md (left) and mos.yml (right)");
+    assert_eq!(listed, expected, "docs/configuration.md (left) and mos.yml (right)");
 }
 
 /// The functions that a header declares.
@@ -46,25 +47,25 @@ fn functions(header: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn each_function_of_the_headers_is_in_the_overview_and_no_other() {
+fn the_overview_lists_exactly_the_functions_of_the_headers() {
     let mut declared = BTreeSet::new();
     for entry in fs::read_dir(root().join("include")).unwrap().flatten() {
         declared.extend(functions(&fs::read_to_string(entry.path()).unwrap()));
     }
     assert!(declared.len() > 30 && declared.contains("mgos_mqtt_conn_pubv"), "{declared:?}");
     let page = read("docs/c-api.md");
-    let mut told = BTreeSet::new();
+    let mut listed = BTreeSet::new();
     for span in page.lines().flat_map(spans) {
         let name = span.split('(').next().unwrap_or_default();
         if span.contains('(') && name.starts_with("mgos_mqtt_") {
-            told.insert(name.to_owned());
+            listed.insert(name.to_owned());
         }
     }
-    assert_eq!(told, declared, "docs/c-api.md (left) and include (right)");
+    assert_eq!(listed, declared, "docs/c-api.md (left) and include (right)");
 }
 
 #[test]
-fn going_back_tells_of_each_function_that_the_original_does_not_have() {
+fn going_back_names_each_function_that_the_original_lacks() {
     let (page, back) = (read("docs/c-api.md"), read("docs/migrating.md"));
     let rows = page.lines().filter(|line| line.contains("(not in the original)"));
     let ours: Vec<&str> = rows.flat_map(spans).filter(|span| span.starts_with("mgos_mqtt_")).collect();
@@ -75,31 +76,31 @@ fn going_back_tells_of_each_function_that_the_original_does_not_have() {
 }
 
 #[test]
-fn each_platform_that_there_is_an_archive_for_is_told_and_no_other() {
+fn exactly_the_platforms_with_an_archive_are_listed() {
     let names: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
     let dirs: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.dir).collect();
     let page = read("docs/platforms.md");
-    let told: BTreeSet<&str> =
+    let listed: BTreeSet<&str> =
         page.lines().filter_map(cells).take_while(|row| row.len() == 4).skip(1).flat_map(|row| spans(row[1])).collect();
-    assert_eq!(told, dirs, "docs/platforms.md (left) and xtask/src/dist.rs (right)");
+    assert_eq!(listed, dirs, "docs/platforms.md (left) and xtask/src/dist.rs (right)");
     let readme = read("README.md");
     let (_, table) = readme.split_once("## Where it runs").unwrap();
     let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells).skip(1);
-    let told: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
-    assert_eq!(told, names, "README.md (left) and xtask/src/dist.rs (right)");
+    let listed: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
+    assert_eq!(listed, names, "README.md (left) and xtask/src/dist.rs (right)");
 }
 
 #[test]
-fn contributors_are_told_what_plain_cargo_takes() {
+fn contributing_lists_the_packages_that_plain_cargo_needs() {
     let packages = setup::COMPILERS.iter().chain(setup::TEST_TOOLS).map(|package| package.name);
     let list = packages.collect::<Vec<_>>().join(" ");
     assert!(read("CONTRIBUTING.md").contains(&format!("`{list}`")), "CONTRIBUTING.md does not name these packages: {list}");
 }
 
-/// True if the quoted line can come of one of the sources' literals: `...` stands for whatever is filled in.
+/// Whether the quoted line can come from a literal in the sources; `...` stands for a placeholder.
 fn is_in(quoted: &str, sources: &str) -> bool {
     let parts: Vec<&str> = quoted.split("...").map(str::trim).filter(|part| !part.is_empty()).collect();
-    // In C a string may go on in the next line, and in Rust's a quote is escaped.
+    // Strings may continue on the next line in C, and quotes are escaped in Rust.
     !parts.is_empty() && sources.lines().any(|line| parts.iter().all(|part| line.contains(part)))
 }
 
@@ -133,21 +134,21 @@ fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
 }
 
 #[test]
-fn each_module_of_the_host_has_its_word_in_the_list() {
+fn host_readme_lists_each_module() {
     let page = read("host/README.md");
     let sources = fs::read_dir(root().join("host/src")).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let listed: BTreeSet<&str> = page.split_whitespace().collect();
     let lacking: Vec<String> =
         sources.filter(|name| name.ends_with(".rs") && name != "lib.rs" && !listed.contains(name.as_str())).collect();
-    assert!(lacking.is_empty(), "host/README.md does not say what is in {lacking:?}");
+    assert!(lacking.is_empty(), "host/README.md does not list {lacking:?}");
 }
 
 #[test]
-fn the_readme_is_short_and_leads_to_every_example() {
+fn the_readme_is_short_and_links_every_example() {
     let page = read("README.md");
     assert!(page.lines().count() < 200);
     for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
         let link = format!("](examples/{})", entry.file_name().to_string_lossy());
-        assert!(page.contains(&link), "README.md does not lead to {link}");
+        assert!(page.contains(&link), "README.md does not link {link}");
     }
 }

@@ -1,17 +1,17 @@
-//! docs/differences.md names the check that shows each difference, as the compatibility suite
-//! prints it, or a Rust test. Here: that it is there. Whether it shows that difference is not
-//! looked at; the suite itself holds it with the original's behaviour and with ours.
+//! docs/differences.md names the check of the compatibility suite, or the Rust test, that shows
+//! each difference. Here: that it exists. Whether it shows the difference is up to the suite, which
+//! compares the original's behaviour with ours.
 
 use std::fs;
 
-use super::shown::rust_sources;
+use super::evidence::rust_sources;
 use super::{cells, read};
 use crate::project::root;
 
-/// Differences that no check can see, by how their rows begin: lines of the log that tell the same in other words.
-const UNSEEN: &[&str] = &["The log line of each message, at DEBUG", "The log names the server with its port"];
+/// Differences without a check, by the start of their rows: log lines that only differ in wording.
+const WITHOUT_CHECK: &[&str] = &["The log line of each message, at DEBUG", "The log names the server with its port"];
 
-/// The source of an area of the suite, with strings that go on in the next line in one piece.
+/// The source of an area of the suite, with continued strings joined.
 fn source(area: &str) -> Option<String> {
     let files = [format!("c_tests/{area}.c"), format!("c_tests/{area}/{area}.c")];
     let text = files.iter().find_map(|file| fs::read_to_string(root().join(file)).ok())?;
@@ -25,7 +25,7 @@ fn source(area: &str) -> Option<String> {
     Some(whole)
 }
 
-/// The checks that a cell names and that are not there. `rust`: where Rust tests are looked for.
+/// The checks named by a cell that do not exist. `rust` is where Rust tests are looked up.
 fn missing(cell: &str, rust: &str) -> Vec<String> {
     let (mut missing, mut area) = (Vec::new(), None);
     for part in cell.split("; ") {
@@ -46,15 +46,15 @@ fn missing(cell: &str, rust: &str) -> Vec<String> {
 }
 
 #[test]
-fn every_difference_is_shown_by_a_check_of_the_suite() {
+fn every_difference_names_an_existing_check() {
     let (page, rust) = (read("docs/differences.md"), rust_sources());
     let (mut rows, mut faults) = (0, Vec::new());
     for row in page.lines().filter_map(cells).filter(|row| row.last() != Some(&"Shown by")) {
         assert_eq!(row.len(), 4, "{row:?}");
         rows += 1;
         match row[3] {
-            "" if UNSEEN.iter().any(|start| row[0].starts_with(start)) => {}
-            "" => faults.push(format!("nothing shows: {}", row[0])),
+            "" if WITHOUT_CHECK.iter().any(|start| row[0].starts_with(start)) => {}
+            "" => faults.push(format!("no check for: {}", row[0])),
             cell => faults.extend(missing(cell, &rust)),
         }
     }
@@ -63,7 +63,7 @@ fn every_difference_is_shown_by_a_check_of_the_suite() {
 }
 
 #[test]
-fn a_check_that_the_suite_does_not_have_is_missed() {
+fn an_unknown_check_is_reported() {
     let rust = "fn a_test() {";
     assert_eq!(missing("queue: what was queued goes out in order; no such check; `a_test`", rust), ["no such check"]);
     assert_eq!(missing("no_such_area: what was queued goes out in order", rust).len(), 1);

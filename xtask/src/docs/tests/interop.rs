@@ -1,34 +1,36 @@
-//! What docs/interop.md tells of conversations with brokers, held against the tables of `cargo xtask interop`: how many are held with which
-//! broker, and over which kind of connection. What each of them shows is in words, and not looked at.
+//! Compares docs/interop.md with the tables of `cargo xtask interop`: the number of scenarios per
+//! broker, and the transports of each scenario. The descriptions are not checked.
 
 use std::collections::BTreeMap;
 
 use super::{cells, read};
-use crate::interop::{held_with_each_broker, over::Over, talks};
+use crate::interop::{cases_per_broker, scenarios, transport::Transport};
 
 /// In the order of the table's columns.
-const KINDS: [Over; 6] = [Over::Tcp, Over::Tls, Over::Cert, Over::Psk, Over::Ws, Over::Wss];
+const KINDS: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
 
 #[test]
-fn each_conversation_has_its_row_with_the_connections_that_it_is_held_over() {
+fn each_scenario_has_a_row_with_its_transports() {
     let page = read("docs/interop.md");
-    let mut told = BTreeMap::new();
+    let mut listed = BTreeMap::new();
     for row in page.lines().filter_map(cells).filter(|row| row.len() == 2 + KINDS.len() && row[0].starts_with('`')) {
-        let kinds: Vec<&str> = KINDS.iter().zip(&row[2..]).filter(|(_, cell)| **cell == "yes").map(|(over, _)| over.name()).collect();
-        told.insert(row[0].trim_matches('`').to_owned(), kinds);
+        let kinds: Vec<&str> =
+            KINDS.iter().zip(&row[2..]).filter(|(_, cell)| **cell == "yes").map(|(transport, _)| transport.name()).collect();
+        listed.insert(row[0].trim_matches('`').to_owned(), kinds);
     }
-    let named = |over: &'static [Over]| KINDS.iter().filter(|kind| over.contains(kind)).map(|kind| kind.name()).collect();
-    let known: BTreeMap<String, Vec<&str>> = talks::ALL.iter().map(|talk| (talk.name.to_owned(), named(talk.over))).collect();
-    assert_eq!(told, known, "docs/interop.md (left) and xtask/src/interop/talks/mod.rs (right)");
+    let named = |transports: &'static [Transport]| KINDS.iter().filter(|kind| transports.contains(kind)).map(|kind| kind.name()).collect();
+    let known: BTreeMap<String, Vec<&str>> =
+        scenarios::ALL.iter().map(|scenario| (scenario.name.to_owned(), named(scenario.transports))).collect();
+    assert_eq!(listed, known, "docs/interop.md (left) and xtask/src/interop/scenarios/mod.rs (right)");
 }
 
 #[test]
-fn the_number_of_conversations_with_each_broker_is_as_told() {
+fn the_number_of_scenarios_per_broker_matches() {
     let page = read("docs/interop.md");
     let rows: Vec<_> = page.lines().filter_map(cells).filter(|row| row.len() == 6).collect();
-    for (broker, held) in held_with_each_broker() {
+    for (broker, count) in cases_per_broker() {
         let row = rows.iter().find(|row| row[0].to_lowercase().starts_with(broker)).unwrap_or_else(|| panic!("no row for {broker}"));
-        let told = row[4].split_whitespace().next().unwrap_or_default();
-        assert_eq!(told, held.to_string(), "{broker}: docs/interop.md (left), what is held (right)");
+        let listed = row[4].split_whitespace().next().unwrap_or_default();
+        assert_eq!(listed, count.to_string(), "{broker}: docs/interop.md (left), actual (right)");
     }
 }

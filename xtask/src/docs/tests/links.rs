@@ -1,6 +1,5 @@
-//! Links in the documents: the file is there, so is the heading, and a test that is named as a link's text is in the file. And files that are
-//! named without a link.
-//! Addresses on the network are not looked at.
+//! Links in the documents: the file and heading exist, and a test named by a link's text is in the
+//! file. Also file names without a link. External links are not checked.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +18,7 @@ fn links(line: &str) -> Vec<(&str, &str)> {
     found
 }
 
-/// The anchor that a heading gets.
+/// The anchor of a heading.
 fn anchor(heading: &str) -> String {
     let text = heading.trim_start_matches('#').trim().to_lowercase();
     text.chars().filter(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ')).map(|c| if c == ' ' { '-' } else { c }).collect()
@@ -29,7 +28,7 @@ fn headings(text: &str) -> Vec<String> {
     lines(text).into_iter().filter(|(code, line)| !code && line.starts_with('#')).map(|(_, line)| anchor(line)).collect()
 }
 
-/// What is wrong with a link on a page, if anything is.
+/// What is wrong with a link on a page, if anything.
 fn wrong(page: &Path, text: &str, target: &str) -> Option<String> {
     if target.contains("://") || target.starts_with("mailto:") {
         return None;
@@ -37,7 +36,7 @@ fn wrong(page: &Path, text: &str, target: &str) -> Option<String> {
     let (file, heading) = target.split_once('#').unwrap_or((target, ""));
     let path: PathBuf = if file.is_empty() { page.to_owned() } else { page.parent()?.join(file) };
     if !root().join(&path).exists() {
-        return Some(format!("there is no {}", path.display()));
+        return Some(format!("{} does not exist", path.display()));
     }
     if !heading.is_empty() && !headings(&read(&path)).iter().any(|known| known == heading) {
         return Some(format!("{} has no heading #{heading}", path.display()));
@@ -49,7 +48,7 @@ fn wrong(page: &Path, text: &str, target: &str) -> Option<String> {
 }
 
 #[test]
-fn every_link_leads_to_a_file_a_heading_or_a_test_that_exists() {
+fn every_link_has_a_valid_target() {
     let mut all = Vec::new();
     let mut count = 0;
     for page in pages() {
@@ -65,7 +64,7 @@ fn every_link_leads_to_a_file_a_heading_or_a_test_that_exists() {
     assert!(count > 100, "only {count} links were found");
 }
 
-/// Whether this names a file of ours, in one of the ways in which pages do: from the root, from the page, from src.
+/// Whether this names a file of the project, relative to the root, the page, or src.
 fn is_there(page: &Path, name: &str) -> bool {
     let here = page.parent().map(|folder| folder.join(name)).unwrap_or_default();
     [Path::new(name), &here, &Path::new("src").join(name)].iter().any(|path| root().join(path).exists())
@@ -92,7 +91,7 @@ fn every_source_file_that_is_named_exists() {
 }
 
 #[test]
-fn links_that_lead_nowhere_are_found() {
+fn broken_links_are_reported() {
     let page = Path::new("docs/architecture.md");
     assert_eq!(links("a [b](c.md) and [`d`](e.rs#f)."), [("b", "c.md"), ("`d`", "e.rs#f")]);
     assert_eq!(anchor("## set_config(), and so on"), "set_config-and-so-on");

@@ -1,13 +1,13 @@
-//! Tests of the documents: links lead somewhere, commands exist, and what is told of configuration, API and log lines is so.
-//! Here: finding the pages, and what the tests have in common.
+//! Tests of the documents: links are valid, commands exist, and statements about configuration, API
+//! and log lines are true. Here: finding pages, and helpers.
 
 mod commands;
 mod contents;
 mod differences;
+mod evidence;
+mod file_headers;
 mod interop;
 mod links;
-mod openings;
-mod shown;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::text::{lines, spans};
 use crate::project::root;
 
-/// All Markdown files of the project, by their paths in it.
+/// All Markdown files of the project, with paths relative to its root.
 fn pages() -> Vec<PathBuf> {
     let mut pages = Vec::new();
     let mut left = vec![root()];
@@ -46,7 +46,7 @@ fn cells(line: &str) -> Option<Vec<&str>> {
 }
 
 #[test]
-fn a_row_is_told_from_the_line_below_the_head() {
+fn a_row_is_distinguished_from_the_separator() {
     assert_eq!(cells("| a | `b` |"), Some(vec!["a", "`b`"]));
     assert_eq!(cells("| a | | |"), Some(vec!["a", "", ""]));
     assert_eq!(cells("|---|---|"), None);

@@ -1,7 +1,8 @@
-//! The clouds that devices with Mongoose OS go to, each played by a mosquitto that demands what that cloud demands. Here: how it is set up for
-//! that. What is said to them is in talks.rs; who may come in with a signed token, decides keeper.c.
+//! Clouds used with Mongoose OS, each emulated by a mosquitto with that cloud's requirements. Here:
+//! the broker's configuration. The scenarios are in scenarios.rs; token_auth.c checks signed
+//! tokens.
 
-mod talks;
+mod scenarios;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,30 +10,30 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-pub use talks::{ALL, APPS};
+pub use scenarios::{ALL, APPS};
 
-use super::broker::{Broker, Doors, Setup};
+use super::broker::{Broker, Endpoints, Setup};
 use super::mosquitto::{self, Mosquitto};
-use super::over::{Certificates, Over};
+use super::transport::{Certificates, Transport};
 use crate::process::Process;
 use crate::project;
 use crate::setup::{self, Package, installed};
 
-/// For compiling keeper.c.
+/// To compile token_auth.c.
 pub const PACKAGES: &[Package] = &[installed("mosquitto-dev"), installed("libmosquitto-dev"), installed("libssl-dev")];
 
-/// A cloud. Observers have a door of their own, where nothing is demanded but what its `ways` say.
+/// An emulated cloud. Observers have an endpoint of their own that imposes only `quirks`.
 struct Cloud {
     name: &'static str,
     retains: bool,
-    /// Options for both doors.
-    ways: &'static str,
-    /// Options for the apps' door.
-    demands: String,
-    /// Who may do what there, as mosquitto's `acl_file` has it.
+    /// Options for both endpoints.
+    quirks: &'static str,
+    /// Options for the apps' endpoint.
+    required: String,
+    /// Access rules for apps, in mosquitto's `acl_file` syntax.
     rules: String,
-    /// Options of the keeper, if there is one.
-    keeper: Vec<(&'static str, String)>,
+    /// Options of the token_auth plugin; empty for none.
+    token_auth: Vec<(&'static str, String)>,
 }
 
 impl Broker for Cloud {
@@ -52,23 +53,23 @@ impl Broker for Cloud {
         self.retains
     }
 
-    fn prepare(&self, _: &Setup, doors: &Doors, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, _: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut lines = vec![mosquitto::COMMON.to_owned(), "per_listener_settings true".into()];
         if !self.retains {
             lines.push("retain_available false".into());
         }
-        let door = |at: std::net::SocketAddr| format!("listener {} {}\n{}", at.port(), at.ip(), self.ways);
-        lines.extend([door(doors.plain), "allow_anonymous true".into(), door(doors.app)]);
+        let endpoint = |at: std::net::SocketAddr| format!("listener {} {}\n{}", at.port(), at.ip(), self.quirks);
+        lines.extend([endpoint(endpoints.plain), "allow_anonymous true".into(), endpoint(endpoints.app)]);
         let path = |name: &str| files.path(name).display().to_string();
         lines.push(format!("certfile {}\nkeyfile {}", path("server.pem"), path("server.key")));
-        if doors.over == Over::Cert {
+        if endpoints.transport == Transport::Cert {
             lines.push(format!("cafile {}\nrequire_certificate true\nuse_identity_as_username true", path("ca.pem")));
         }
-        lines.push(self.demands.clone());
+        lines.push(self.required.clone());
         lines.push(format!("acl_file {}", written(dir.join("rules"), &self.rules)?.display()));
-        if !self.keeper.is_empty() {
-            lines.push(format!("allow_anonymous false\nplugin {}", keeper(dir)?.display()));
-            lines.extend(self.keeper.iter().map(|(key, value)| format!("plugin_opt_{key} {value}")));
+        if !self.token_auth.is_empty() {
+            lines.push(format!("allow_anonymous false\nplugin {}", token_auth(dir)?.display()));
+            lines.extend(self.token_auth.iter().map(|(key, value)| format!("plugin_opt_{key} {value}")));
         }
         let file = written(dir.join("mosquitto.conf"), &(lines.join("\n") + "\n"))?;
         let mut command = mosquitto::command("mosquitto");
@@ -86,17 +87,17 @@ fn written(file: PathBuf, text: &str) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Compile the plugin.
-fn keeper(dir: &Path) -> Result<PathBuf> {
-    let plugin = dir.join("keeper.so");
+/// Compiles the plugin.
+fn token_auth(dir: &Path) -> Result<PathBuf> {
+    let plugin = dir.join("token_auth.so");
     let mut cc = Command::new("cc");
     cc.args(["-Wall", "-Wextra", "-shared", "-fPIC", "-o"]).arg(&plugin);
-    cc.arg(project::root().join("xtask/src/interop/clouds/keeper.c")).arg("-lcrypto");
-    project::run(&mut cc).context("the plugin that checks tokens does not compile")?;
+    cc.arg(project::root().join("xtask/src/interop/clouds/token_auth.c")).arg("-lcrypto");
+    project::run(&mut cc).context("the token_auth plugin does not compile")?;
     Ok(plugin)
 }
 
-/// Have openssl make something in `dir`.
+/// Runs openssl in `dir`.
 fn openssl(dir: &Path, args: &str) -> Result<()> {
     let mut command = Command::new("openssl");
     project::run(command.args(args.split_whitespace()).current_dir(dir).stderr(std::process::Stdio::null()))

@@ -1,0 +1,81 @@
+//! SHA256SUMS of a release: one line per file, in the format of `sha256sum --check`. Not here:
+//! which files a release contains (dist).
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use sha2::{Digest, Sha256};
+
+const NAME: &str = "SHA256SUMS";
+
+/// Writes the checksums of all files below `dir`.
+pub fn write(dir: &Path) -> Result<()> {
+    let text = of(dir)?.iter().fold(String::new(), |text, (file, sum)| text + sum + "  " + file + "\n");
+    std::fs::write(dir.join(NAME), text).with_context(|| format!("cannot write {NAME}"))
+}
+
+/// Checks that exactly the listed files exist, unchanged.
+pub fn check(dir: &Path) -> Result<()> {
+    let text = std::fs::read_to_string(dir.join(NAME)).with_context(|| format!("cannot read {NAME}"))?;
+    let noted: BTreeMap<_, _> =
+        text.lines().filter_map(|line| line.split_once("  ")).map(|(sum, file)| (file.into(), sum.into())).collect();
+    let found = of(dir)?;
+    let differs: Vec<&String> = noted.keys().chain(found.keys()).filter(|file| noted.get(*file) != found.get(*file)).collect();
+    ensure!(differs.is_empty(), "{NAME} does not match these files, build the release again: {differs:?}");
+    Ok(())
+}
+
+/// The files with their paths relative to `dir`, sorted.
+fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
+    let mut sums = BTreeMap::new();
+    let mut left = vec![dir.to_path_buf()];
+    while let Some(folder) = left.pop() {
+        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
+            let path = entry?.path();
+            let name = path.strip_prefix(dir)?.display().to_string();
+            if path.is_dir() {
+                left.push(path);
+            } else if name != NAME {
+                let bytes = std::fs::read(&path).with_context(|| format!("cannot read {name}"))?;
+                let mut sum = String::new();
+                for byte in Sha256::digest(&bytes) {
+                    write!(sum, "{byte:02x}")?;
+                }
+                sums.insert(name, sum);
+            }
+        }
+    }
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checksums_are_correct_and_a_changed_added_or_missing_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str| dir.path().join(name);
+        std::fs::create_dir(file("lib")).unwrap();
+        std::fs::write(file("lib/a"), "abc").unwrap();
+        std::fs::write(file("b"), "").unwrap();
+        super::write(dir.path()).unwrap();
+        assert_eq!(
+            std::fs::read_to_string(file(NAME)).unwrap(),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  b\n\
+             ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad  lib/a\n"
+        );
+        check(dir.path()).unwrap();
+        let fault = || format!("{}", check(dir.path()).unwrap_err());
+        std::fs::write(file("lib/a"), "abd").unwrap();
+        assert!(fault().contains("lib/a"));
+        std::fs::write(file("lib/a"), "abc").unwrap();
+        std::fs::write(file("more"), "").unwrap();
+        assert!(fault().contains("more"));
+        std::fs::remove_file(file("more")).unwrap();
+        std::fs::remove_file(file("b")).unwrap();
+        assert!(fault().contains("\"b\""));
+    }
+}

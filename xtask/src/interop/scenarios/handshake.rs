@@ -1,0 +1,131 @@
+//! Connections that fail before MQTT: untrusted TLS, refused WebSocket.
+
+use anyhow::Result;
+
+use crate::interop::broker::Setup;
+use crate::interop::fixture::Fixture;
+use crate::interop::transport::Transport;
+use crate::interop::web::{Answer, Server};
+
+/// Number of attempts to observe.
+const TIMES: usize = 3;
+
+/// The app fails to connect `TIMES` times; each time it gets an event, and the log contains
+/// `cause`.
+fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
+    let times = TIMES.to_string();
+    let mut all = vec![("mqtt.server", server), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
+    all.extend(settings);
+    let lines = fixture.app_with("login", &all)?.finish()?;
+    let causes = lines.iter().filter(|line| line.contains(cause)).count();
+    fixture.check(causes == TIMES, &format!("{what}: the log says why, each time ({cause:?}, {causes} times)"))?;
+    let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse::<u32>().ok();
+    let waits: Vec<_> = lines.iter().filter_map(wait).collect();
+    let longer = waits.len() >= TIMES - 1 && waits.windows(2).all(|pair| pair[1] > pair[0]);
+    fixture.check(longer, &format!("{what}: each wait is longer than the one before"))
+}
+
+/// The app cannot start to connect, `TIMES` times; each time the log contains `cause`. As with the
+/// original, there is no event.
+fn cannot_start(fixture: &Fixture, what: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
+    let nowhere = [("mqtt.server", "127.0.0.1:1"), ("mqtt.reconnect_timeout_max", "10")];
+    let mut app = fixture.app_with("login", &[&nowhere, settings].concat())?;
+    for _ in 0..TIMES {
+        app.process.wait_for_text(cause)?;
+    }
+    fixture.check(true, &format!("{what}: the log says why, each time ({cause:?})"))
+}
+
+pub fn trust(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let endpoint = broker.endpoint.to_string();
+    let path = |name: &str| fixture.files.path(name).display().to_string();
+    match fixture.transport {
+        Transport::Cert => {
+            let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
+            fails_to_connect(
+                fixture,
+                "no client certificate",
+                &endpoint,
+                &none,
+                "it may require a client certificate (ssl_cert, ssl_key)",
+            )?;
+            let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
+            cannot_start(fixture, "a key that belongs to another certificate", &unfit, "does not belong to the certificate in")?;
+            let keyless = [("mqtt.ssl_key", "")];
+            cannot_start(
+                fixture,
+                "no key, neither in its own file nor with the certificate",
+                &keyless,
+                "ssl_key, not set, so in ssl_cert: no usable key",
+            )?;
+            let unknown = [("mqtt.ssl_cert", &*path("stranger.pem")), ("mqtt.ssl_key", &*path("stranger.key"))];
+            fails_to_connect(
+                fixture,
+                "a certificate from an unknown issuer",
+                &endpoint,
+                &unknown,
+                "it does not know the client certificate's issuer",
+            )?;
+        }
+        Transport::Psk => {
+            let wrong = [("mqtt.ssl_psk_key", "ffffffffffffffffffffffffffffffff")];
+            fails_to_connect(fixture, "a wrong key", &endpoint, &wrong, "is ssl_psk_key right?")?;
+            let unknown = [("mqtt.ssl_psk_identity", "nobody")];
+            fails_to_connect(
+                fixture,
+                "an identity that the broker does not know",
+                &endpoint,
+                &unknown,
+                "the server refused with the alert ",
+            )?;
+        }
+        _ => {
+            let stranger = [("mqtt.ssl_ca_cert", &*path("stranger.pem"))];
+            // The CA's own certificate, if the broker sends it along.
+            fails_to_connect(
+                fixture,
+                "a CA other than the broker's",
+                &endpoint,
+                &stranger,
+                "unknown CA: the certificate of \"CN=interop ",
+            )?;
+            let missing = [("mqtt.ssl_ca_cert", "nothing.pem")];
+            cannot_start(fixture, "a missing CA file", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
+            let typo = [("mqtt.ssl_cipher_suites", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA265")];
+            cannot_start(fixture, "a cipher suite that does not exist", &typo, "is it TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256?")?;
+            let other = fixture.broker("other", Setup { wrong_host: true, ..Setup::default() })?;
+            fails_to_connect(fixture, "a certificate for another name", &other.endpoint.to_string(), &[], "elsewhere.example")?;
+            // The name is also checked where no lookup is needed, unless that is turned off.
+            let by_name = format!("localhost:{}", other.endpoint.port());
+            fails_to_connect(
+                fixture,
+                "a certificate for another name than localhost",
+                &by_name,
+                &[],
+                "wrong name: connecting to localhost",
+            )?;
+        }
+    }
+    fixture.app("subscriptions", &broker, &[])?.finish()?;
+    fixture.check(true, "with the right settings everything works")
+}
+
+pub fn handshake(fixture: &Fixture) -> Result<()> {
+    let no_mqtt = "the server does not speak MQTT over WebSocket; check mqtt.ws_path";
+    let servers = [
+        ("a server that answers 404", Answer::NotFound, "30", "the server does not agree to WebSocket: 404 Not Found; check mqtt.ws_path"),
+        ("a server that does not answer", Answer::Nothing, "0.5", "no connection within 500 ms (mqtt.connect_timeout), closing"),
+        ("WebSocket without a subprotocol", Answer::Protocol(""), "30", no_mqtt),
+        ("WebSocket with another subprotocol", Answer::Protocol("Sec-WebSocket-Protocol: chat\r\n"), "30", no_mqtt),
+    ];
+    for (what, answer, timeout, cause) in servers {
+        let server = if fixture.transport == Transport::Wss {
+            Server::over_tls(answer, fixture.files, fixture.end)?
+        } else {
+            Server::plain(answer)?
+        };
+        fails_to_connect(fixture, what, &server.address.to_string(), &[("mqtt.connect_timeout", timeout)], cause)?;
+    }
+    Ok(())
+}

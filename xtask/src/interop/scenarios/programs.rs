@@ -1,0 +1,126 @@
+//! Apps that are not written for these tests, or are built differently: examples, a program
+//! compiled with cc. The apps bring their own checks; this plays the other side.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+
+use crate::interop::broker::Setup;
+use crate::interop::fixture::Fixture;
+use crate::interop::observer::{self, Message, Observer};
+use crate::project;
+
+pub fn direct(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["/response"], None)?;
+    let mut app = fixture.app("direct", &broker, &[])?;
+    app.process.wait_for_text("subscribed, id ")?;
+    let ask = |observer: &mut Observer, request: &str| -> Result<Message> {
+        fixture.publish(&broker, "/request", request)?;
+        observer.next("the answer")
+    };
+    let set = ask(&mut observer, r#"{"gpio": {"pin": 2, "state": 1}}"#)?;
+    fixture.check(set.payload == r#"{"pin": 2, "state": 1}"#, "examples/direct sets a pin and answers")?;
+    let read = ask(&mut observer, r#"{"gpio": {"pin": 2}}"#)?;
+    fixture.check(read.payload == set.payload, "it reads the pin and answers")?;
+    let wrong = ask(&mut observer, "nonsense")?;
+    fixture.check(wrong.payload.starts_with(r#"{"error": "#), "it answers a request that it does not understand")?;
+    app.process.wait_for_text("response ")?;
+    app.kill().map(drop)
+}
+
+pub fn two_brokers(fixture: &Fixture) -> Result<()> {
+    let (near, far) = (fixture.broker("near", Setup::default())?, fixture.broker("far", Setup::default())?);
+    let mut seen_near = fixture.observer(&near, &["switch/#"], None)?;
+    let mut seen_far = fixture.observer(&far, &["two_brokers-app/sensor/#"], None)?;
+    let mut app =
+        fixture.app_with("two_brokers", &[("near.server", &near.endpoint.to_string()), ("far.server", &far.endpoint.to_string())])?;
+    let (mut waiting, both) = (2, "both brokers to answer the subscriptions");
+    app.process.wait_for(both, |line| {
+        waiting -= usize::from(line.ends_with("near is connected") || line.ends_with("far is connected"));
+        (waiting == 0).then_some(())
+    })?;
+    // A retained message arrives no matter when the subscription becomes active.
+    observer::publish(&near, "sensor/kitchen", "21.5", 1, true)?;
+    let up = seen_far.next_on("two_brokers-app/sensor/kitchen")?;
+    fixture.check(up.payload == "21.5", "examples/two_brokers forwards a reading to the far broker")?;
+    observer::publish(&far, "two_brokers-app/switch/lamp", "on", 1, true)?;
+    let down = seen_near.next_on("switch/lamp")?;
+    fixture.check(down.payload == "on", "and a command to the near one")?;
+    app.kill()
+}
+
+pub fn offline_queue(fixture: &Fixture) -> Result<()> {
+    let mut broker = fixture.broker("broker", Setup::default())?;
+    let mut app = fixture.app("offline_queue", &broker, &[("readings.interval", "50"), ("mqtt.max_queue_length", "3")])?;
+    app.process.wait_for_text("reading 0 has arrived")?;
+    broker.kill();
+    app.process.wait_for_text("the queue is full: reading ")?;
+    fixture.check(true, "examples/offline_queue reports which reading was dropped for a newer one")?;
+    broker.restart()?;
+    app.process.wait_for_text("has arrived")?;
+    fixture.check(true, "the rest arrives once the broker is back")?;
+    app.kill()
+}
+
+pub fn tls(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["tls-app/hello"], None)?;
+    let mut app = fixture.app("tls", &broker, &[])?;
+    observer.next_on("tls-app/hello")?;
+    app.process.wait_for_text("has arrived, encrypted")?;
+    fixture.check(true, "examples/tls publishes over TLS with its own certificate")?;
+    app.kill()
+}
+
+pub fn will_on_exit(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["will_on_exit-app/#"], None)?;
+    let mut app = fixture.app_under_valgrind("will_on_exit", &broker)?;
+    for _ in 0..30 {
+        observer.next_on("will_on_exit-app/reading")?;
+    }
+    fixture.publish(&broker, "will_on_exit-app/command", r#"{"cmd": "pause", "id": 1}"#)?;
+    observer.next_on("will_on_exit-app/answer")?;
+    fixture.publish(&broker, "will_on_exit-app/end", "now")?;
+    app.tells("freed")?;
+    let status = app.process.wait_for_end()?;
+    fixture.check(status.success(), "valgrind reports no errors and no leaks")?;
+    let lines = app.process.lines();
+    let counted = lines.iter().any(|line| line.contains("HEAP SUMMARY"));
+    fixture.check(counted, "valgrind printed its heap summary")?;
+    let kept = lines.windows(4).find(|lines| {
+        // Allocations are made through malloc() and similar; those that the system makes on behalf
+        // of others do not count.
+        let ours = |line: &str| line.contains("mgos_mqtt::") || line.contains("(mgos_mqtt");
+        lines[0].contains("in loss record") && lines[2..].iter().any(|line| ours(line))
+    });
+    fixture.check(
+        kept.is_none(),
+        &format!("after mgos_mqtt_conn_free() the library holds no memory{}", kept.map_or(String::new(), |at| at.join("\n"))),
+    )
+}
+
+pub fn direct_calls(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let output = Command::new(std::env::current_exe()?).arg("sdk").output().context("cannot run this program again")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("cc app.c ")).with_context(|| {
+        format!("cargo xtask sdk does not print how to compile an app: {said}{}", String::from_utf8_lossy(&output.stderr))
+    })?;
+    let source = project::root().join("interop/direct_calls/app.c");
+    std::fs::copy(&source, fixture.dir.join("app.c")).with_context(|| format!("cannot copy {}", source.display()))?;
+    let compiled = Command::new("sh").args(["-c", line]).current_dir(&fixture.dir).output().context("cannot start sh")?;
+    let messages = String::from_utf8_lossy(&compiled.stderr);
+    fixture.check(
+        compiled.status.success() && messages.is_empty(),
+        &format!(
+            "the cc command printed by cargo xtask sdk compiles an app without warnings{}{messages}",
+            if messages.is_empty() { "" } else { ": " }
+        ),
+    )?;
+    let mut command = Command::new(fixture.dir.join("app"));
+    let server = broker.endpoint.to_string();
+    let settings = [("mqtt.server", server.as_str()), ("mqtt.enable", "true")];
+    fixture.program("direct_calls", command.current_dir(&fixture.dir), &settings)?.finish().map(drop)
+}

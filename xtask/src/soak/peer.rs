@@ -1,0 +1,316 @@
+//! The other end: a client connected directly to the broker that publishes numbered messages for
+//! the app and counts the app's messages. Its session outlives broker crashes. Independent of the
+//! library under test: packet.rs encodes the few packets that it needs.
+
+use std::collections::{HashSet, VecDeque};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::delivery_log::{self, DeliveryLog, Direction};
+use super::packet::{self, Packet};
+
+/// Between two messages of each QoS.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// Unacknowledged messages: fewer than the 20 that mosquitto accepts.
+const AHEAD: usize = 16;
+
+/// Limit per QoS of messages published but not yet received by the app: beyond its
+/// max_inflight_messages the broker may reorder them.
+const BEHIND: u32 = 32;
+
+/// Stops on drop.
+pub struct Peer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    delivery_log: Arc<DeliveryLog>,
+    stopped: AtomicBool,
+    publishing: AtomicBool,
+    /// The broker drops queued messages for the app when the app disconnects.
+    forgets: AtomicBool,
+    /// Connected, and subscribed if the session was new.
+    ready: AtomicBool,
+    /// Nothing is in flight in either direction.
+    settled: AtomicBool,
+    next: [AtomicU32; 3],
+    /// Outstanding pings, to be sent one at a time.
+    pings: AtomicU32,
+    mark: Mutex<Option<u32>>,
+    /// Sessions lost by the broker.
+    lost: AtomicU32,
+}
+
+impl Peer {
+    pub fn start(broker: SocketAddr, delivery_log: Arc<DeliveryLog>) -> Peer {
+        let shared = Arc::new(Shared {
+            delivery_log,
+            stopped: false.into(),
+            publishing: false.into(),
+            forgets: false.into(),
+            ready: false.into(),
+            settled: true.into(),
+            next: Default::default(),
+            pings: 0.into(),
+            mark: Mutex::default(),
+            lost: 0.into(),
+        });
+        let own = Arc::clone(&shared);
+        thread::spawn(move || Client::new(&own).live(broker));
+        Peer { shared }
+    }
+
+    pub fn publish(&self, publishing: bool) {
+        self.shared.publishing.store(publishing, Ordering::Relaxed);
+    }
+
+    /// Tells whether the broker drops queued messages for the app when it disconnects.
+    pub fn forgets(&self, forgets: bool) {
+        self.shared.forgets.store(forgets, Ordering::Relaxed);
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.shared.ready.load(Ordering::Relaxed)
+    }
+
+    pub fn is_settled(&self) -> bool {
+        self.is_ready() && self.shared.settled.load(Ordering::Relaxed)
+    }
+
+    /// Requests a number of ping round trips, one after another.
+    pub fn ping(&self, times: u32) {
+        self.shared.pings.store(times, Ordering::Relaxed);
+    }
+
+    pub fn has_pinged(&self) -> bool {
+        self.shared.pings.load(Ordering::Relaxed) == 0
+    }
+
+    /// Publishes a marker at QoS 1 and 2, after everything published so far.
+    pub fn mark(&self, serial: u32) {
+        *self.shared.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(serial);
+    }
+
+    /// The next message number.
+    pub fn next(&self, qos: u8) -> u32 {
+        self.shared.next[qos as usize].load(Ordering::Relaxed)
+    }
+
+    pub fn lost_sessions(&self) -> u32 {
+        self.shared.lost.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+/// A message that the broker has not acknowledged.
+struct Unacknowledged {
+    id: u16,
+    qos: u8,
+    text: Vec<u8>,
+    /// PUBREC was received.
+    released: bool,
+}
+
+struct Client<'a> {
+    shared: &'a Shared,
+    out: VecDeque<Unacknowledged>,
+    /// QoS 2 messages received and not released.
+    open: HashSet<u16>,
+    last_id: u16,
+    last_published: Instant,
+    /// A ping awaits its response.
+    pinged: bool,
+    /// Number of subscriptions of the app seen last,
+    subscriptions: u32,
+    /// and the next numbers at that time, by QoS. Without a persistent session, earlier ones are
+    /// not waited for.
+    from: [u32; 3],
+}
+
+impl<'a> Client<'a> {
+    fn new(shared: &'a Shared) -> Client<'a> {
+        Client {
+            shared,
+            out: VecDeque::new(),
+            open: HashSet::new(),
+            last_id: 0,
+            last_published: Instant::now(),
+            pinged: false,
+            subscriptions: 0,
+            from: [0; 3],
+        }
+    }
+
+    fn live(&mut self, broker: SocketAddr) {
+        while !self.shared.stopped.load(Ordering::Relaxed) {
+            if let Ok(stream) = TcpStream::connect(broker) {
+                // Reconnect, however it ended.
+                let _ = self.connection(stream);
+            }
+            self.shared.ready.store(false, Ordering::Relaxed);
+            thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    fn connection(&mut self, mut stream: TcpStream) -> std::io::Result<()> {
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(Duration::from_millis(2)))?;
+        stream.write_all(&packet::connect("peer"))?;
+        self.pinged = false;
+        let (mut received, mut buffer) = (Vec::new(), [0; 16384]);
+        while !self.shared.stopped.load(Ordering::Relaxed) {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(n) => received.extend_from_slice(&buffer[..n]),
+                Err(e) if matches!(e.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) => {}
+                Err(e) => return Err(e),
+            }
+            let mut answers = Vec::new();
+            let mut taken = 0;
+            while let Some((packet, len)) = packet::take(&received[taken..]) {
+                self.receive(packet, &mut answers);
+                taken += len;
+            }
+            received.drain(..taken);
+            if self.shared.ready.load(Ordering::Relaxed) {
+                self.publish(&mut answers);
+            }
+            stream.write_all(&answers)?;
+            self.shared.settled.store(self.out.is_empty() && self.open.is_empty(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, packet: Packet, answers: &mut Vec<u8>) {
+        match packet {
+            Packet::ConnAck { code, session_present } => {
+                if code != 0 {
+                    return self.shared.delivery_log.bad(format!("the broker refused the peer: {code}"));
+                }
+                self.resume(session_present, answers);
+            }
+            Packet::SubAck => self.shared.ready.store(true, Ordering::Relaxed),
+            Packet::PingResp => {
+                self.pinged = false;
+                self.shared.pings.fetch_sub(1, Ordering::Relaxed);
+            }
+            Packet::Publish { qos, topic, id, text } => {
+                match qos {
+                    1 => answers.extend(packet::ack(packet::PUBACK, id)),
+                    2 => answers.extend(packet::ack(packet::PUBREC, id)),
+                    _ => {}
+                }
+                if qos < 2 || self.open.insert(id) {
+                    self.take(qos, &topic, &text);
+                }
+            }
+            Packet::Ack(packet::PUBREL, id) => {
+                self.open.remove(&id);
+                answers.extend(packet::ack(packet::PUBCOMP, id));
+            }
+            Packet::Ack(packet::PUBREC, id) => {
+                for message in self.out.iter_mut().filter(|message| message.id == id) {
+                    message.released = true;
+                    message.text.clear();
+                }
+                answers.extend(packet::ack(packet::PUBREL, id));
+            }
+            Packet::Ack(_, id) => self.out.retain(|message| message.id != id),
+            Packet::Other(kind) => self.shared.delivery_log.bad(format!("the broker sent the peer a packet of type {kind}")),
+        }
+    }
+
+    /// On CONNACK, resumes where the last connection ended.
+    fn resume(&mut self, session_present: bool, answers: &mut Vec<u8>) {
+        if session_present {
+            for message in &self.out {
+                if message.released {
+                    answers.extend(packet::ack(packet::PUBREL, message.id));
+                } else {
+                    answers.extend(packet::publish(&topic(message.qos), message.qos, message.id, true, &message.text));
+                }
+            }
+            self.shared.ready.store(true, Ordering::Relaxed);
+            return;
+        }
+        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        self.open.clear();
+        self.out.retain(|message| !message.released);
+        for message in &self.out {
+            answers.extend(packet::publish(&topic(message.qos), message.qos, message.id, false, &message.text));
+        }
+        answers.extend(packet::subscribe("soak/out/+"));
+    }
+
+    /// Handles a message from the app.
+    fn take(&self, qos: u8, topic: &str, text: &[u8]) {
+        let delivery_log = &self.shared.delivery_log;
+        let mark = std::str::from_utf8(text).ok().and_then(|text| text.strip_prefix("mark ")?.parse().ok());
+        let number = delivery_log::number(text, qos);
+        match (mark, number) {
+            (Some(serial), _) => delivery_log.mark(Direction::Out, qos, serial),
+            (None, Some(number)) if topic == format!("soak/out/{qos}") => delivery_log.arrived(Direction::Out, qos, number),
+            _ => delivery_log.bad(format!("a message on {topic} at QoS {qos} was altered, {} bytes", text.len())),
+        }
+    }
+
+    fn publish(&mut self, answers: &mut Vec<u8>) {
+        if !self.pinged && self.shared.pings.load(Ordering::Relaxed) > 0 {
+            self.pinged = true;
+            answers.extend(packet::PINGREQ);
+        }
+        let mark = self.shared.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(serial) = mark {
+            for qos in [1, 2] {
+                self.send(qos, format!("mark {serial}").into_bytes(), answers);
+            }
+        }
+        if !self.shared.publishing.load(Ordering::Relaxed) || self.last_published.elapsed() < INTERVAL || self.out.len() >= AHEAD {
+            return;
+        }
+        self.last_published = Instant::now();
+        let subscriptions = self.shared.delivery_log.subscriptions();
+        if subscriptions != self.subscriptions && self.shared.forgets.load(Ordering::Relaxed) {
+            self.subscriptions = subscriptions;
+            self.from = [0, 1, 2].map(|qos: usize| self.shared.next[qos].load(Ordering::Relaxed));
+        }
+        for qos in 0..3 {
+            let next = &self.shared.next[usize::from(qos)];
+            let number = next.load(Ordering::Relaxed);
+            // QoS 0 is never queued.
+            if qos > 0 && self.shared.delivery_log.missing(Direction::In, qos, self.from[usize::from(qos)], number) > BEHIND {
+                continue;
+            }
+            next.store(number + 1, Ordering::Relaxed);
+            self.send(qos, delivery_log::message(number, qos), answers);
+        }
+    }
+
+    fn send(&mut self, qos: u8, text: Vec<u8>, answers: &mut Vec<u8>) {
+        if qos == 0 {
+            return answers.extend(packet::publish(&topic(qos), qos, 0, false, &text));
+        }
+        loop {
+            self.last_id = self.last_id.wrapping_add(1);
+            if self.last_id != 0 && self.out.iter().all(|message| message.id != self.last_id) {
+                break;
+            }
+        }
+        answers.extend(packet::publish(&topic(qos), qos, self.last_id, false, &text));
+        self.out.push_back(Unacknowledged { id: self.last_id, qos, text, released: false });
+    }
+}
+
+fn topic(qos: u8) -> String {
+    format!("soak/in/{qos}")
+}
