@@ -54,7 +54,7 @@ static void too_large(void) {
   come_back();
 #else
   expect("40 02 0005");
-  expect_logged("packet of 3073 bytes is over mqtt.recv_mbuf_limit");
+  expect_logged("packet of 3073 bytes exceeds mqtt.recv_mbuf_limit");
   check("one byte more: it is acknowledged, in the log, and not delivered");
   play_message(3073, 1, 2, 6);
   expect("50 02 0006");

@@ -47,7 +47,7 @@ static void overflow(void) {
 #ifdef MQTT_UPSTREAM
   check("each message over max_queue_length is in the log");
 #else
-  expect_logged("queue overflow! Message 1 was given up: m/1");
+  expect_logged("queue overflow! Message 1 dropped: m/1");
   expect_logged("2 messages were given up, packet ids 1 to 2\n");
   check("the first message over max_queue_length is in the log, and how many there were");
 #endif

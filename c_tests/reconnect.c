@@ -115,7 +115,7 @@ static void refused_by_broker(void) {
 }
 
 #define FAILED EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n")
-#define HINT "3 times no CONNACK: usually TLS at a plain port, or the reverse"
+#define HINT "no CONNACK 3 times in a row: usually TLS to a plain port, or the reverse"
 
 static void cut_short(void) {
   create();

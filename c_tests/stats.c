@@ -172,7 +172,7 @@ static void violation(void) {
   connect_up();
   play("f0 00");
   expect_close();
-  expect_reason("protocol violated", MGOS_MQTT_REASON_VIOLATION);
+  expect_reason("protocol violation", MGOS_MQTT_REASON_VIOLATION);
   app_disconnect();
   check("why it ended: the broker broke the protocol");
   forget_events();
@@ -220,7 +220,7 @@ static void unreachable(void) {
   stop_listening();
   create();
   app_connect();
-  expect_reason("server not reached", MGOS_MQTT_REASON_UNREACHABLE);
+  expect_reason("cannot reach server", MGOS_MQTT_REASON_UNREACHABLE);
   app_disconnect();
   listen_again();
   check("why it ended: nobody listens");

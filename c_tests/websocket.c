@@ -273,7 +273,7 @@ static void large_frame(void) {
   memset(frame + 12, 'x', sizeof(frame) - 12);
   play_bytes(frame, sizeof(frame));
   expect_frame(BINARY, "40 02 0009");
-  expect_logged("packet of 4000 bytes is over mqtt.recv_mbuf_limit");
+  expect_logged("packet of 4000 bytes exceeds mqtt.recv_mbuf_limit");
   play_frame(BINARY, "30 04 0001 't' 'm'");
   expect_events("g PUBLISH t=m\n");
   check("a message over the limit, in one frame, is acknowledged and not delivered");
@@ -328,7 +328,7 @@ static void long_reply(void) {
   receive_request(request, sizeof(request));
   play_bytes(answer, strlen(answer));
   expect_close();
-  expect_logged("WebSocket reply is over mqtt.recv_mbuf_limit, closing");
+  expect_logged("WebSocket reply exceeds mqtt.recv_mbuf_limit, closing");
   expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
   check("a handshake reply over the limit closes at once");
   forget_events();

@@ -182,7 +182,7 @@ uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t
   if (hm == NULL) {
     /* Mongoose has looked at what is there, and waits for the rest. */
     if (nc->recv_mbuf.len < nc->recv_mbuf_limit - WS_EXTRA) return 2;
-    LOG(LL_ERROR, ("MQTT%d WebSocket reply is over mqtt.recv_mbuf_limit, closing", (int) conn));
+    LOG(LL_ERROR, ("MQTT%d WebSocket reply exceeds mqtt.recv_mbuf_limit, closing", (int) conn));
     return 0;
   }
   struct mg_str *protocol = mg_get_http_header(hm, "Sec-WebSocket-Protocol");

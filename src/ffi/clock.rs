@@ -1,4 +1,4 @@
-//! The clocks of the firmware.
+//! The clocks of the firmware: uptime, which everything is timed by, and whether the wall clock is set.
 
 use super::shim;
 

@@ -1,4 +1,4 @@
-//! A log hook may change the configuration, and free its strings.
+//! Must not compile. A log hook may change the configuration, and free its strings.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

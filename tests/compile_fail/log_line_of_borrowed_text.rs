@@ -1,4 +1,4 @@
-//! The text of a log line may not lie in what its hook can free.
+//! Must not compile. The text of a log line may not lie in what its hook can free.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A handler of a cloud event may run the event loop, which frees the Mongoose connection.
+//! Must not compile. A handler of a cloud event may run the event loop, which frees `nc`.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

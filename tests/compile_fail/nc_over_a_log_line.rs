@@ -1,4 +1,4 @@
-//! A log hook may run the event loop, which frees the Mongoose connection.
+//! Must not compile. A log hook may run the event loop, which frees the Mongoose connection.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A log hook may run the event loop, which moves the receive buffer.
+//! Must not compile. A log hook may run the event loop, which moves the receive buffer.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! What has been consumed is not there any more.
+//! Must not compile. What has been consumed is not there any more.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

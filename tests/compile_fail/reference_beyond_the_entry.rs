@@ -1,4 +1,4 @@
-//! What is borrowed ends with the entry from C that it was borrowed in.
+//! Must not compile. What is borrowed ends with the entry from C that it was borrowed in.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::{Connection, ConnectionRef};

@@ -1,4 +1,4 @@
-//! When the last guard ends, the connection may be freed.
+//! Must not compile. When the last guard ends, the connection may be freed.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionGuard;

@@ -1,4 +1,4 @@
-//! A handler may free the connection.
+//! Must not compile. A handler may free the connection that the reference points to.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::{ConnectionRef, Handler};

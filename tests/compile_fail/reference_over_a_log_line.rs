@@ -1,4 +1,4 @@
-//! A log hook may free the connection that the reference points to.
+//! Must not compile. A log hook may free the connection that the reference points to.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A handler of the library's own events may free the connection.
+//! Must not compile. A handler of the library's own events may free the connection.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A shared reference to a connection beside a mutable one.
+//! Must not compile. A shared reference to a connection beside a mutable one.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

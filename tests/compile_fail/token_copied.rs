@@ -1,4 +1,4 @@
-//! There is one token for an entry.
+//! Must not compile. There is one token for each entry from C, and it cannot be copied.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A token is made only at an entry from C, which takes unsafe.
+//! Must not compile. A token is made only at an entry from C, which takes unsafe.
 
 use mgos_mqtt::ffi::token::NoApp;
 

@@ -1,4 +1,4 @@
-//! Two mutable references to one connection.
+//! Must not compile. Two mutable references to one connection are alive at once.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -130,7 +130,7 @@ fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
         .collect();
     assert!(wrong.is_empty(), "not in shim or host:\n{}", wrong.join("\n"));
     assert!(!is_in("queue underflow", &sources));
-    assert!(is_in("packet of ... bytes is over mqtt.recv_mbuf_limit", &sources));
+    assert!(is_in("packet of ... bytes exceeds mqtt.recv_mbuf_limit", &sources));
 }
 
 #[test]

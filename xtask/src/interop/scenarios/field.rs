@@ -45,7 +45,7 @@ fn hang_up(fixture: &Fixture) -> Result<()> {
         !all.iter().any(|message| message.topic == "field/out/large"),
         "the broker does not deliver a message that exceeds its limit",
     )?;
-    let named = "the broker hangs up on message 1, set aside: field/out/large (50";
+    let named = "the broker closes the connection on message 1, set aside: field/out/large (50";
     fixture.check(count(&lines, named) == 1, "the log names it once, with packet ID, topic and size")?;
     let connections = count(&lines, CONNECTED);
     fixture.check(connections <= 10, &format!("{connections} connections, at most 10"))?;
@@ -65,7 +65,7 @@ fn refused(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
     fixture
-        .check(count(&lines, "the broker refuses the subscription to forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
+        .check(count(&lines, "subscription refused: forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
     fixture.check(count(&lines, CONNECTED) == 1, "the connection stays up")
 }
 
@@ -79,7 +79,7 @@ fn policy(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
-    let named = count(&lines, "the broker hangs up on a subscription, set aside: forbidden/x");
+    let named = count(&lines, "the broker closes the connection on a subscription, set aside: forbidden/x");
     fixture.check(named == 1, "the log names the subscription that the broker hangs up on")?;
     let connections = count(&lines, CONNECTED);
     let cuts = link.cuts();
