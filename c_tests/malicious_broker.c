@@ -162,7 +162,7 @@ static void never_released(void) {
   expect("50 02 07d3");
   play_qos2(2501);
   expect_close();
-  expect_logged("too many QoS 2 messages open");
+  expect_logged("too many open QoS 2 messages");
   check("or 64 that are not; who opens more is disconnected");
   forget_events();
 }

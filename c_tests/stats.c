@@ -134,7 +134,7 @@ static void repeated(void) {
   app_disconnect();
   expect("e0 00");
   expect_close();
-  expect_reason("as asked", MGOS_MQTT_REASON_ASKED);
+  expect_reason("requested by app", MGOS_MQTT_REASON_ASKED);
   expect_number(stats.connected_ms, 0);
   app_pub("t", "2", 0, false);
   app_pub("t", "3", 1, false);
