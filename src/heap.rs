@@ -75,6 +75,15 @@ pub unsafe fn release<T>(block: NonNull<T>) {
     }
 }
 
+/// Frees what [`alloc`] made, without dropping it.
+///
+/// # Safety
+/// `block` came from `alloc` and is not used again.
+pub unsafe fn release_empty<T>(block: NonNull<T>) {
+    // SAFETY: by the contract the block is malloc's.
+    unsafe { free_block(block.as_ptr().cast()) };
+}
+
 /// What every block begins with, whatever it holds.
 #[repr(C)]
 struct Head {

@@ -101,7 +101,7 @@ impl ConnectionRef<'_> {
     /// Raises one of the library's own events, if there is something to tell.
     pub fn event(self, t: &mut NoApp, which: mgos_mqtt_event, count: u32, ids: [u16; 2]) {
         // A handler of the event before, or a log hook, may have freed the connection.
-        if count == 0 || self.look(t).free_pending {
+        if count == 0 || self.look(t).is_freed() {
             return;
         }
         let [first_id, last_id] = ids;

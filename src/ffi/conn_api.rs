@@ -6,6 +6,7 @@ use super::clock::now;
 use super::config::{Config, c_str};
 use super::connection::{ConnectionGuard, ConnectionRef, Handler};
 use super::events;
+use super::handshake;
 use super::lifecycle;
 use super::nc::{Nc, NcId};
 use super::publish;
@@ -191,6 +192,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_connect_fn(c: *mut mgos_mqtt_conn, r
     let Some(guard) = (unsafe { guard(t, c) }) else { return };
     let connection = guard.get().get(t);
     connection.connect_fn = r#fn;
+    connection.own_connect = Some(handshake::own_connect);
     connection.connect_arg = fn_arg;
 }
 

@@ -8,7 +8,7 @@ use super::shim::Number;
 use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::conn::{Conn, Slot};
-use crate::heap::{self, List};
+use crate::heap::List;
 use crate::session::GivenUp;
 use crate::wire::{QoS, kind};
 use core::ffi::c_void;
@@ -53,6 +53,13 @@ impl Counters {
     }
 }
 
+/// Has the app's callback send CONNECT, where the last argument is true, and finds out what it has
+/// asked for.
+pub type OwnConnect = fn(ConnectionRef<'_>, &mut NoApp, bool);
+
+/// Frees an object that came from `heap::alloc`.
+pub type Release = unsafe fn(NonNull<Connection>);
+
 /// What `struct mgos_mqtt_conn` is in Rust. Small fields stand first, where the shortest
 /// instructions reach them.
 #[repr(C)]
@@ -68,8 +75,6 @@ pub struct Connection {
     pub delivering: bool,
     /// The connection has ended during a delivery; the app is still to be told.
     pub close_pending: bool,
-    /// To be freed when the last [`ConnectionGuard`] ends.
-    pub free_pending: bool,
     /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
     pub close_reason: u8,
     /// The app was told of this connection by a cloud event, and so is to be told of its end.
@@ -115,6 +120,11 @@ pub struct Connection {
     pub websocket: WebSocket,
     pub connect_fn: mgos_mqtt_connect_fn_t,
     pub connect_arg: *mut c_void,
+    /// What deals with CONNECT from the app. Stored by `set_connect_fn`, so that the linker leaves it
+    /// out of firmware that does not call that.
+    pub own_connect: Option<OwnConnect>,
+    /// What frees the object when the last [`ConnectionGuard`] ends. Stored by `conn_free`, likewise.
+    pub release: Option<Release>,
     pub counters: Counters,
 }
 
@@ -128,6 +138,8 @@ impl Connection {
         websocket: WebSocket::NEW,
         connect_fn: None,
         connect_arg: null_mut(),
+        own_connect: None,
+        release: None,
         timer: 0,
         timer_at: 0,
         counters: Counters::NEW,
@@ -152,9 +164,13 @@ impl Connection {
         control_characters_logged: false,
         poll_idle: false,
         stage: Stage::Off,
-        free_pending: false,
         guards: 0,
     };
+
+    /// True if it is to be freed when the last guard ends.
+    pub fn is_freed(&self) -> bool {
+        self.release.is_some()
+    }
 
     /// The configuration in a slot.
     pub fn config_of(&self, slot: Slot) -> Option<Config<'_>> {
@@ -247,10 +263,11 @@ impl Drop for ConnectionGuard {
         // borrowed through this guard has ended with it, and app code is not running.
         unsafe {
             (*connection).guards -= 1;
-            if (*connection).guards == 0 && (*connection).free_pending {
-                // It came from `heap::alloc`, and whoever asked for it to be freed gave up the
-                // pointer.
-                heap::release(self.0);
+            if (*connection).guards == 0
+                && let Some(release) = (*connection).release
+            {
+                // Whoever asked for it gave up the pointer.
+                release(self.0);
             }
         }
     }

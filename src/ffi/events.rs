@@ -5,7 +5,7 @@ use super::config::c_str;
 use super::connection::{ConnectionGuard, ConnectionRef};
 use super::deliver::{call_handlers, receive};
 use super::frames::Stage;
-use super::handshake::{self, note_app_connect};
+use super::handshake::{self, note_app};
 use super::lifecycle;
 use super::nc::{Nc, NcId};
 use super::notices::raise_events;
@@ -114,7 +114,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
 /// The event loop goes round.
 fn poll(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) {
     if !c.look(t).is_upgrading() {
-        note_app_connect(c, t, 0);
+        note_app(c, t);
     }
     let Some((connection, live)) = c.live_as(t, nc) else { return };
     if connection.poll_idle {

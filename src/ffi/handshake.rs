@@ -72,8 +72,10 @@ pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// The transport is up: CONNECT, by us or by the app's callback.
 fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return };
-    if connection.connect_fn.is_some() {
-        return ask_app(c, t);
+    if connection.connect_fn.is_some()
+        && let Some(own_connect) = connection.own_connect
+    {
+        return own_connect(c, t, true);
     }
     connection.note_app_writes(&nc);
     let Some(config) = connection.config() else { return close_now(c, t, Reason::Config) };
@@ -140,19 +142,12 @@ fn keep_alive(seconds: i32) -> u16 {
     }
 }
 
-/// The app's callback sends CONNECT. What it has sent tells what it asked for.
-fn ask_app(c: ConnectionRef<'_>, t: &mut NoApp) {
+/// See [`OwnConnect`](super::connection::OwnConnect). Reached only through the pointer that
+/// `set_connect_fn` stores.
+pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
     let Some(nc) = c.look(t).nc else { return };
-    let len = c.call_connect_fn(t);
-    if c.is_on(t, nc) {
-        note_app_connect(c, t, len);
-    }
-}
-
-/// Looks whether the app has sent CONNECT by itself; `len`: how many of the last bytes to be sent
-/// are its.
-pub fn note_app_connect(c: ConnectionRef<'_>, t: &mut NoApp, len: usize) {
-    let Some((connection, mut nc)) = c.live(t) else { return };
+    let len = if calls { c.call_connect_fn(t) } else { 0 };
+    let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
     let Some(interval) = nc.app_sent() else { return };
     connection.poll_idle = false;
     if !connection.core.session.has_begun() {
@@ -161,4 +156,15 @@ pub fn note_app_connect(c: ConnectionRef<'_>, t: &mut NoApp, len: usize) {
         connection.core.session.connect_sent(clean_session, keep_alive, now());
     }
     connection.note_app_writes(&nc);
+}
+
+/// Looks whether the app has sent something by itself.
+pub fn note_app(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some((connection, mut nc)) = c.live(t) else { return };
+    if let Some(own_connect) = connection.own_connect {
+        own_connect(c, t, false);
+    } else if nc.app_sent().is_some() {
+        connection.poll_idle = false;
+        connection.note_app_writes(&nc);
+    }
 }

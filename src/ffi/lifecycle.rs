@@ -4,7 +4,7 @@
 use super::app::{self, raise_cloud_event};
 use super::clock::{now, time_is_set};
 use super::config::{Config, OwnConfig};
-use super::connection::{Connection, ConnectionGuard, ConnectionRef};
+use super::connection::{Connection, ConnectionRef};
 use super::deliver::call_handlers;
 use super::handshake::no_connack;
 use super::notices::log_notices;
@@ -29,26 +29,27 @@ pub fn create(t: &mut NoApp, id: c_int, primary: Option<Config<'_>>, backup: Opt
 }
 
 fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Option<*mut mgos_mqtt_conn> {
-    let made = heap::alloc(Connection::NEW).ok()?.as_ptr().cast();
-    // SAFETY: it is fresh from `alloc`.
-    let guard = unsafe { ConnectionGuard::new(made) }?;
-    let c = guard.get();
+    let made = heap::alloc(Connection::NEW).ok()?;
+    // SAFETY: it is fresh from `alloc`, and no app code runs here.
+    let c = unsafe { ConnectionRef::kept_alive(made.as_ptr().cast()) }?;
     let connection = c.get(t);
     connection.id = id as i16;
     let [first, second, _] = &mut connection.configs;
     let complete = first.fill(configs[0]) && second.fill(configs[1]);
     // SAFETY: the object lives until it is freed, which ends the watch.
-    if !complete || unsafe { shim::mgos_mqtt_shim_watch_net(made, 1) } == 0 {
-        free(c, t);
-        return None;
+    if complete && unsafe { shim::mgos_mqtt_shim_watch_net(c.ptr(), 1) } != 0 {
+        return Some(c.ptr());
     }
-    Some(made)
+    c.get(t).configs = [OwnConfig::NONE; 3];
+    // SAFETY: it is fresh from `alloc`, nobody knows of it, and nothing is left in it.
+    unsafe { heap::release_empty(made) };
+    None
 }
 
 /// Closes and forgets everything; the object itself goes when the last guard ends.
 pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    if core::mem::replace(&mut connection.free_pending, true) {
+    if connection.release.replace(heap::release::<Connection>).is_some() {
         return;
     }
     // Whatever is under way further up finds nobody to call and nothing to do.
@@ -83,7 +84,7 @@ fn usable(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
 /// Connects now, if not connected already. True if an attempt was begun, or there is one, or a
 /// connection.
 pub fn connect(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
-    if c.look(t).free_pending || !usable(c, t) {
+    if c.look(t).is_freed() || !usable(c, t) {
         return false;
     }
     let connection = c.get(t);
@@ -97,7 +98,7 @@ pub fn connect(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
     let begun = begin(c, t);
     let connection = c.get(t);
     connection.connecting = false;
-    if begun == Begun::Failed && !connection.free_pending {
+    if begun == Begun::Failed && !connection.is_freed() {
         reconnect(c, t);
     }
     begun == Begun::UnderWay
@@ -125,13 +126,13 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     c.announce_attempt(t);
     // The log and the event may have called the app, and the app may have called us.
     let connection = c.look(t);
-    if connection.free_pending || !connection.core.is_wanted() || !usable(c, t) {
+    if connection.is_freed() || !connection.core.is_wanted() || !usable(c, t) {
         return Begun::Forgone;
     }
     let opened = c.open(t);
     let connection = c.get(t);
     connection.nc = opened;
-    if connection.free_pending {
+    if connection.is_freed() {
         // A log hook has freed us meanwhile.
         if let Some((connection, nc)) = c.live(t) {
             nc.abandon();
@@ -288,7 +289,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
     // A handler may have begun another connection already.
     let connection = c.look(t);
-    if connection.nc.is_none() && !connection.free_pending {
+    if connection.nc.is_none() && !connection.is_freed() {
         reconnect(c, t);
     }
 }

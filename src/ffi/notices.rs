@@ -47,7 +47,7 @@ impl Connection {
     /// True if the app is to be told of something by an event.
     pub fn has_events(&self) -> bool {
         let told = self.subs_refused > 0 || self.set_aside.count > 0;
-        !self.free_pending && (told || self.core.session.has_given_up())
+        !self.is_freed() && (told || self.core.session.has_given_up())
     }
 
     /// When the events are to be raised, as there are some.

@@ -64,8 +64,7 @@ fn refused(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
-    fixture
-        .check(count(&lines, "subscription refused: forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
+    fixture.check(count(&lines, "subscription refused: forbidden/x (0x80)") == 1, "the log names the refused subscription")?;
     fixture.check(count(&lines, CONNECTED) == 1, "the connection stays up")
 }
 
