@@ -80,7 +80,7 @@ static void pre_shared_key(void) {
   expect_logged("TCP connected error");
   in_app(set_level, (void *) (intptr_t) LL_INFO);
   expect_no_credentials();
-  check("the pre-shared key is not in the log, and the handshake does not go on without it");
+  check("the pre-shared key is not in the log, and the handshake does not continue without it");
   forget_events();
 }
 
@@ -132,7 +132,7 @@ static void never_released(void) {
     play_qos2(id);
     expect(text("50 02 %04x", id));
   }
-  check("1000 QoS 2 messages with identifiers in a row may be open");
+  check("1000 QoS 2 messages with consecutive packet IDs may be open");
   /* Together with those, 64 runs of packet IDs. */
   for (id = 2002; id < 2002 + 2 * 63; id += 2) {
     play_qos2(id);
@@ -146,7 +146,7 @@ static void never_released(void) {
   play_qos2(2501);
   expect_close();
   expect_logged("too many QoS 2 messages open");
-  check("or 64 that are not; who opens more is disconnected");
+  check("or 64 others; a broker that opens more is disconnected");
   forget_events();
 }
 
@@ -196,7 +196,7 @@ static void answers_unread(void) {
   while (!app_set_config(&cfg)) usleep(10000);
   pthread_join(thread, NULL);
   expect_that(s_most < 20000);
-  check("answers that the broker does not read: it is not read any more");
+  check("responses that the broker does not read: its data is not read any more");
   forget_events();
 }
 
