@@ -39,7 +39,7 @@ static void not_answered(void) {
   connect_with(1);
   expect("c0 00");
 #ifndef MQTT_UPSTREAM
-  /* The interval ends before the response's time limit: something has to be sent [MQTT-3.1.2-23]. */
+  /* The interval ends before the response is due: something has to be sent [MQTT-3.1.2-23]. */
   if (packet_waits(PATIENCE)) expect("c0 00");
 #endif
   if (has_connection()) expect_close();

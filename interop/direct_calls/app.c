@@ -1,4 +1,4 @@
-/* direct_calls: a minimal app, compiled with the single call of cc that `cargo xtask sdk` prints. */
+/* direct_calls: a minimal app, compiled with the cc command printed by `cargo xtask sdk`. */
 #include "mgos.h"
 #include "mgos_mqtt.h"
 

@@ -6,7 +6,7 @@
  * the next round of the loop it requests the state, and it acknowledges messages itself. The app
  * also has a subscription of its own.
  *
- *   $aws/things/THING/shadow/...   get, update; responses have /accepted, /rejected, /delta appended
+ *   $aws/things/THING/shadow/...   get, update; responses append /accepted, /rejected, /delta
  *   things/THING/orders            the app's own
  */
 

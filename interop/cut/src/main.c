@@ -1,7 +1,7 @@
 /*
  * cut: messages both ways over a connection that is cut repeatedly.
  *
- *   cut/in/1, cut/in/2     the numbers 0, 1, ... at QoS 1 and 2: each must arrive, at QoS 2 exactly once
+ *   cut/in/1, cut/in/2     the numbers 0, 1, ...; each must arrive, at QoS 2 exactly once
  *   cut/out/1, cut/out/2   the same from here
  *
  * Once everything has arrived and is acknowledged, the app reports that, and exits on the message

@@ -4,7 +4,7 @@
  *   hang_up   a message of 5,000 bytes on which the broker hangs up, followed by three valid ones
  *   refused   three subscriptions, one of which the broker refuses, by SUBACK or by hanging up
  *   waiting   field.messages QoS 2 messages queued for this app's session
- *   cut       field.messages QoS 2 messages from the app, over a link that is cut; on field/out/clean, or with
+ *   cut       field.messages QoS 2 messages over a link that is cut; on field/out/clean, or with
  *             mqtt.clean_session false on field/out/kept
  *
  * Messages are numbers: 0, 1, ...

@@ -1,8 +1,8 @@
 /*
  * session: a session that outlives connections, with messages both ways while there is none.
  *
- *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each must arrive exactly once
- *   session/out/1, session/out/2   the same from the app, published while offline; session.out changes the prefix
+ *   session/in/1, session/in/2     the numbers 0, 1, ...; each must arrive exactly once
+ *   session/out/1, session/out/2   the same, published while offline; the prefix is session.out
  */
 
 #include <stdio.h>
