@@ -104,7 +104,7 @@ static void feed_publish(const char *topic, int qos, unsigned id) {
   feed(packet, at);
 }
 
-/* Checks the bytes that the library has sent since the last call: their number, and the first one. */
+/* Checks the bytes that the library has sent since the last call: number, and first byte. */
 static void expect_sent(size_t len, unsigned first) {
   struct mbuf *m = &nc()->send_mbuf;
   CHECK(m->len == len);

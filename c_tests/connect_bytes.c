@@ -150,7 +150,7 @@ static void no_id_kept_session(void) {
   cfg.clean_session = false;
   in_app(set_device_id, NULL);
   expect_bytes(EITHER("10 0c 0004 'MQTT' 04 02 003c 0000", "10 0c 0004 'MQTT' 04 00 003c 0000"),
-               EITHER("an empty client id asks for a new session", "an empty client id with clean_session false"));
+               EITHER("an empty client id requests a clean session", "an empty client id with clean_session false"));
   in_app(set_device_id, (void *) "suite");
 }
 

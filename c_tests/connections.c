@@ -54,7 +54,7 @@ static void two(void) {
   expect("32 0a 0001 't' 0002 'first'");
   play("40 02 0002 30 04 0001 'a' 'm'");
   expect_events("g PUBACK 2\na PUBLISH a=m\n");
-  check("identifiers, subscriptions, handlers are each connection's own");
+  check("packet IDs, subscriptions and handlers are separate for each connection");
   drop();
   expect_events("cloud DISCONNECTED\ng CLOSE\n");
   come_back();
@@ -97,7 +97,7 @@ static void null_connection(void *arg) {
 static void no_connection(void) {
   in_app(null_connection, NULL);
   expect_events("0 0 0 0 0\n0 0\n");
-  check("every function takes NULL for a connection");
+  check("every function accepts NULL as connection");
 }
 
 static void without_config(void *arg) {
@@ -126,7 +126,7 @@ static void no_config(void) {
   in_app(disconnect, c);
   expect("e0 00");
   expect_close();
-  check("a connection may be made without a configuration, and be given one later");
+  check("a connection may be created without a configuration, and get one later");
 }
 
 #ifndef MQTT_UPSTREAM
@@ -147,7 +147,7 @@ static void no_arguments(void) {
   expect("30 03 0001 't'");
   expect_silence();
   expect_events("0\n1\n0\n0\n");
-  check("NULL for a topic, a handler, a format is refused");
+  check("a NULL topic, handler or format is rejected");
 }
 
 static void free_self(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -179,7 +179,7 @@ static void freed_in_handler(void) {
   expect_close();
   expect_no_connection(200);
   expect_events("freed\n");
-  check("mgos_mqtt_conn_free() in a handler: closed, and nobody is told of anything more");
+  check("mgos_mqtt_conn_free() in a handler: closed, without further events");
 }
 #endif
 

@@ -98,7 +98,7 @@ static void callback_goes_on(void) {
   check("the callback may call mg_set_protocol_mqtt(), subscribe and publish before CONNACK");
   app_pub("t", "m", 1, false);
   expect("32 06 0001 't' 0001 'm'");
-  check("the library goes on as usual");
+  check("the library continues as usual");
 }
 
 static void handler_of_all(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -131,12 +131,12 @@ static void past_the_library(void) {
   play("90 05 01f4 01 00 80");
   expect("35 06 0001 'p' 01f5 'm'");
   expect_events("h SUBACK 500\ng SUBACK 500\n");
-  check("several filters in one SUBSCRIBE");
+  check("multiple filters in one SUBSCRIBE");
   play("50 02 01f5");
   expect("62 02 01f5");
   play("70 02 01f5");
   expect_events("h PUBREC 501\ng PUBREC 501\nh PUBCOMP 501\ng PUBCOMP 501\n");
-  check("a publication of the app's own at QoS 2: PUBREL is sent by the library");
+  check("a QoS 2 message sent by the app itself: PUBREL is sent by the library");
   play("32 06 0001 'a' 0063 'm'");
   expect("40 02 0063");
   expect_silence();
@@ -170,7 +170,7 @@ static void other_calls(void) {
   expect_close();
   expect_events(LOST);
   come_back();
-  check("after mg_mqtt_disconnect() the library connects again");
+  check("after mg_mqtt_disconnect() the library reconnects");
 }
 
 static const struct script scripts[] = {

@@ -25,7 +25,7 @@ static void connected(void) {
   expect_close();
   expect_events("still connected\n" LOST);
   expect_that(!app_is_connected());
-  check("DISCONNECT, the end of the connection, then the events");
+  check("DISCONNECT, the close, then the events");
   expect_no_connection(300);
   app_ip_acquired();
   expect_no_connection(100);
@@ -72,7 +72,7 @@ static void nothing_after(void) {
 #endif
   expect_close();
   expect_events(EITHER("id 0\n" LOST, "id 1\n" LOST));
-  check(EITHER("nothing is sent behind DISCONNECT", "a publication goes out behind DISCONNECT"));
+  check(EITHER("nothing is sent after DISCONNECT", "a message is sent after DISCONNECT"));
 }
 
 static void before_connack(void) {
@@ -99,7 +99,7 @@ static void before_connect(void) {
 #ifdef MQTT_UPSTREAM
   expect_connection();
   expect("e0 00");
-  check("before CONNECT: a DISCONNECT alone");
+  check("before CONNECT: only a DISCONNECT");
 #else
   /* There may have been a connection or not. */
   if (connection_waits(200)) {
@@ -138,10 +138,10 @@ static void while_waiting(void) {
   app_disconnect();
 #ifdef MQTT_UPSTREAM
   expect_connect();
-  check("while waiting to connect again: no effect");
+  check("while waiting to reconnect: no effect");
 #else
   expect_no_connection(700);
-  check("while waiting to connect again: it is not tried any more");
+  check("while waiting to reconnect: no further attempt");
 #endif
   app_connect();
 #ifndef MQTT_UPSTREAM

@@ -83,7 +83,7 @@ static void events(void) {
   expect_silence();
   app_nc();
   expect_that(polls_seen() > before);
-  check("and MG_EV_POLL again and again");
+  check("and MG_EV_POLL repeatedly");
 }
 
 static void unsuccessful(void) {
@@ -114,7 +114,7 @@ static void acknowledged_in_handler(void) {
   expect("62 02 0001");
   expect("30 04 0001 'h' 'm'");
   expect_events("g PUBREC 1\n");
-  check("PUBREL goes out before the handlers get PUBREC");
+  check("PUBREL is sent before the handlers get PUBREC");
 }
 
 static void close_in_handler(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -131,7 +131,7 @@ static void closed_by_app(void) {
   expect_events("g PUBLISH t=m\ncloud DISCONNECTED\ng CLOSE\n");
   check("an app closes with MG_F_CLOSE_IMMEDIATELY");
   come_back();
-  check("and the connection comes back");
+  check("and the connection is re-established");
 }
 
 static const struct script scripts[] = {

@@ -41,10 +41,10 @@ static void under_way(void) {
   in_app(look_for, &ids);
 #ifdef MQTT_UPSTREAM
   expect_number(ids.hits, 2);
-  check("those that await SUBACK or PUBCOMP are not");
+  check("packet IDs that await SUBACK or PUBCOMP are not");
 #else
   expect_number(ids.hits, 0);
-  check("as are those that await SUBACK or PUBCOMP");
+  check("and so are those that await SUBACK or PUBCOMP");
 #endif
 }
 
@@ -55,7 +55,7 @@ static void around(void) {
   skip_to(65534);
   expect_number(app_pub("q", "1", 1, false), 65535);
   expect_number(app_pub("q", "2", 1, false), 1);
-  check("behind 65535 comes 1");
+  check("1 follows 65535");
   skip_to(4);
   expect_number(app_pub("q", "3", 1, false), 5);
   skip_to(65533);
@@ -65,7 +65,7 @@ static void around(void) {
   expect_number(app_get_packet_id(), 4);
   expect_number(app_get_packet_id(), 6);
   expect_number(app_get_packet_id(), 7);
-  check("those of queued messages are passed over");
+  check("those of queued messages are skipped");
   connect_up();
   expect(EITHER("32 06 0001 'q' ffff '1'", "3a 06 0001 'q' ffff '1'"));
   play("40 02 ffff");

@@ -21,7 +21,7 @@ static void at_least_once(void) {
   expect("40 02 0007");
   expect("30 04 0001 'r' 'm'");
   expect_events("a PUBLISH a/1=hey qos1 id7\n");
-  check("QoS 1: PUBACK goes out before the handler is called");
+  check("QoS 1: PUBACK is sent before the handler is called");
   play("32 0a 0003 'a/1' 0007 'hey'");
   expect("40 02 0007");
   expect("30 *");
@@ -30,7 +30,7 @@ static void at_least_once(void) {
   expect("40 02 0007");
   expect("30 *");
   expect_events("a PUBLISH a/1=hey qos1 id7\n");
-  check("repeated, with DUP or not, it is delivered and acknowledged again");
+  check("a retransmission, with DUP or not, is delivered and acknowledged again");
 }
 
 static void several(void) {
@@ -63,8 +63,8 @@ static void unmatched(void) {
 #endif
   expect_events("h PUBLISH a/1=hey qos1 id7\ng PUBLISH a/1=hey qos1 id7\n");
   expect_silence();
-  check(EITHER("a message that nobody has subscribed to goes to the connection's handlers; QoS 1 is acknowledged when they have returned",
-               "a message that nobody has subscribed to goes to the connection's handlers, which acknowledge QoS 1 themselves"));
+  check(EITHER("a message without a subscription goes to the connection's handlers; QoS 1 is acknowledged after they return",
+               "a message without a subscription goes to the connection's handlers, which acknowledge QoS 1 themselves"));
 }
 
 static void create_bare(void *arg) {
@@ -121,25 +121,25 @@ static void exactly_once(void) {
   expect(EITHER("50 02 0064", "40 02 0064"));
 #ifdef MQTT_UPSTREAM
   expect_events("a PUBLISH a=m qos2 id100\n");
-  check("and delivered each time that it is repeated");
+  check("and delivered with each retransmission");
 #endif
   play("62 02 0064");
 #ifdef MQTT_UPSTREAM
   expect_events("g PUBREL 100\n");
   expect_silence();
-  check("PUBREL has no answer");
+  check("PUBREL is not answered");
 #else
   expect("70 02 0064");
   expect_events("g PUBREL 100\n");
-  check("and delivered once, also over a reconnection; PUBREL is answered with PUBCOMP");
+  check("and delivered once, also across a reconnect; PUBREL is answered with PUBCOMP");
   play("62 02 0064");
   expect("70 02 0064");
   expect_events("g PUBREL 100\n");
-  check("PUBREL has its answer each time");
+  check("PUBREL is answered each time");
   play("34 06 0001 'a' 0064 'n'");
   expect("50 02 0064");
   expect_events("a PUBLISH a=n qos2 id100\n");
-  check("then the identifier serves for another message");
+  check("then the packet ID can be used for another message");
 #endif
 }
 
@@ -149,13 +149,13 @@ static void exactly_once_unmatched(void) {
   expect_events("g PUBLISH a=m qos2 id100\n");
 #ifdef MQTT_UPSTREAM
   expect_silence();
-  check("QoS 2 without a subscription has no answer");
+  check("QoS 2 without a subscription is not answered");
 #else
   expect("50 02 0064");
   play("62 02 0064");
   expect("70 02 0064");
   expect_events("g PUBREL 100\n");
-  check("QoS 2 without a subscription is answered all the same");
+  check("QoS 2 without a subscription is answered, too");
 #endif
 }
 
@@ -167,11 +167,11 @@ static void in_pieces(void) {
   play_slowly("32 0a 0003 'a/1' 0007 'hey' 30 08 0003 'a/2' 'you'");
   expect("40 02 0007");
   expect_events("a PUBLISH a/1=hey qos1 id7\na PUBLISH a/2=you\n");
-  check("packets may come byte by byte");
+  check("packets may arrive byte by byte");
   play("30 04 0001 'x' '1' 30 05 0003 'a/3' 32 0a 0003 'a/1' 0008 'hey' d0 00 30 06 0003 'a/4' '4'");
   expect("40 02 0008");
   expect_events("g PUBLISH x=1\na PUBLISH a/3=\na PUBLISH a/1=hey qos1 id8\na PUBLISH a/4=4\n");
-  check("or many at once");
+  check("or many in one segment");
 }
 
 /* Filter, topic, whether it matches here and with the original. */
@@ -247,7 +247,7 @@ static void message_fields(void) {
   play("32 0a 0003 'abc' 1234 'hey'");
   expect("40 02 1234");
   expect_events("abc hey 1 4660 of us\n");
-  check("the handler gets connection, topic, payload, QoS and identifier");
+  check("the handler gets connection, topic, payload, QoS and packet ID");
 }
 
 static const struct script scripts[] = {

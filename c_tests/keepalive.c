@@ -32,14 +32,14 @@ static void pings(void) {
   play("d0 00");
   expect_that(app_is_connected());
   expect_events("");
-  check("PINGREQ, and PINGREQ again after its answer; no event");
+  check("PINGREQ, and PINGREQ again after its response; no event");
 }
 
 static void not_answered(void) {
   connect_with(1);
   expect("c0 00");
 #ifndef MQTT_UPSTREAM
-  /* The interval ends before the response's time limit: something has to be sent [MQTT-3.1.2-23]. */
+  /* The interval ends before the response is due: something has to be sent [MQTT-3.1.2-23]. */
   if (packet_waits(PATIENCE)) expect("c0 00");
 #endif
   if (has_connection()) expect_close();
@@ -76,7 +76,7 @@ static void dead_but_busy(void) {
   }
   expect_number(pings, 1);
   expect_events(LOST);
-  check("a dead broker is noticed although the app goes on sending");
+  check("a dead broker is noticed although the app keeps sending");
 #endif
   forget_events();
 }
@@ -92,14 +92,14 @@ static void deaf_broker(void) {
   }
 #ifdef MQTT_UPSTREAM
   expect_that(!app_is_connected());
-  check("other packets do not stand for the answer to a ping");
+  check("other packets do not count as ping response");
 #else
   expect_that(app_is_connected());
-  check("whatever is received puts the end off");
+  check("any received data extends the time");
   while (packet_waits(PATIENCE)) expect("c0 00");
   expect_that(!has_connection());
   expect_logged("no PINGRESP, closing");
-  check("and when nothing more comes the ping is still not answered");
+  check("and when nothing more arrives the ping still counts as unanswered");
 #endif
   forget_events();
 }
@@ -108,7 +108,7 @@ static void unasked(void) {
   connect_up();
   play("d0 00");
   expect_silence();
-  check("a PINGRESP that nobody has asked for does no harm");
+  check("an unsolicited PINGRESP does no harm");
 }
 
 static const struct script scripts[] = {

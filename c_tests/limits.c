@@ -82,7 +82,7 @@ static void burst(void) {
   play_bytes(bytes, sizeof(bytes));
   play("32 05 0001 'u' 0001");
   expect("40 02 0001");
-  check("many small packets at once may be more than the limit");
+  check("many small packets in one segment may exceed the limit");
   forget_events();
 }
 

@@ -89,7 +89,7 @@ static void lines(void) {
   payload[700] = '\0';
   in_app(print, payload);
   expect("30 da 05 0003 'out' 'suite 4 ' " TIME " ' 1|xxxx' *");
-  check("a long line is not cut");
+  check("a long line is not truncated");
   memset(payload, 'x', sizeof(payload));
   expect_that(app_pub_bytes("t", payload, 2047, 1, false) > 0);
   expect("32 *");
@@ -106,7 +106,7 @@ static void lines(void) {
   expect("30 1f 0003 'out' 'suite 6 ' " TIME " ' 1|x'");
   check("and not while more wait");
   expect_number(app_get_packet_id(), 10);
-  check("each takes an identifier");
+  check("each uses a packet ID");
   topics(NULL, "err", false);
   in_app(log_line, &hooked);
   /* Not every port of Mongoose OS passes LOG() to its hooks. */
@@ -136,7 +136,7 @@ static void offline(void) {
   topics(NULL, NULL, false);
   in_app(take_id, &after);
   expect_number(after, before + 2);
-  check("lines go to the global connection only; while that is down they are lost, but take identifiers");
+  check("lines go to the global connection only; while that is down they are lost, but use packet IDs");
 }
 
 static const struct script scripts[] = {

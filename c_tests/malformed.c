@@ -76,7 +76,7 @@ static void bad_packets(void) {
       expect_events(s_bad[i].original);
       expect_silence();
     }
-    check(text("%s: %s", s_bad[i].what, closes ? "closed" : "let pass"));
+    check(text("%s: %s", s_bad[i].what, closes ? "closed" : "accepted"));
   }
 }
 
@@ -89,7 +89,7 @@ static void second_connack(void) {
 #ifdef MQTT_UPSTREAM
   expect("82 06 0002 0001 's' 01");
   expect_events("cloud CONNECTED\ng CONNACK\n");
-  check("a second CONNACK is taken like the first");
+  check("a second CONNACK is accepted like the first");
 #else
   expect_close();
   expect_events(LOST);
@@ -108,7 +108,7 @@ static void before_connack(void) {
   play("50 02 0009 40 02 0008 90 03 0007 00 d0 00");
   expect("62 02 0009");
   expect_events("cloud CONNECTING\na PUBLISH a=m qos1 id7\ng PUBREC 9\ng PUBACK 8\ng SUBACK 7\n");
-  check("packets before CONNACK are taken");
+  check("packets before CONNACK are accepted");
 #else
   play("32 06 0001 'a' 0007 'm'");
   expect_close();
@@ -133,8 +133,8 @@ static void session_present(void) {
   expect_events(UP);
   expect(EITHER("32 06 0001 't' 0001 'm'", "3a 06 0001 't' 0001 'm'"));
   expect_number(logged("the broker has kept a session although mqtt.clean_session is true"), EITHER(1, 0));
-  check(EITHER("session present though a new one was asked for: taken as a new one, with one warning",
-               "session present though a new one was asked for: let pass"));
+  check(EITHER("session present although a clean one was requested: treated as new, with one warning",
+               "session present although a clean one was requested: accepted"));
 }
 
 static void wrong_acknowledgement(void) {
@@ -151,7 +151,7 @@ static void wrong_acknowledgement(void) {
   expect("62 02 0002");
   expect_events("g PUBREC 2\n");
   expect_number(app_num_unsent_bytes(), 0);
-  check("any acknowledgement ends any message");
+  check("any acknowledgement completes any message");
 #else
   expect_events("g PUBACK 1\n");
   expect_logged("PUBACK for a QoS 2 message: the broker supports QoS 1 only; set mqtt.max_qos to 1");
@@ -164,7 +164,7 @@ static void wrong_acknowledgement(void) {
   expect_events(LOST);
   come_back();
   expect("32 06 0001 't' 0002 'm'");
-  check("PUBREC for a message at QoS 1: closed, and the message is sent again");
+  check("PUBREC for a message at QoS 1: closed, and the message is retransmitted");
 #endif
 }
 
@@ -176,7 +176,7 @@ static void suback_codes(void) {
   play("90 04 0001 01 01");
 #ifdef MQTT_UPSTREAM
   expect_events("a SUBACK 1\n");
-  check("SUBACK with a code too many: let pass");
+  check("SUBACK with a code too many: accepted");
 #else
   expect_close();
   expect_events(LOST);
@@ -197,7 +197,7 @@ static void behind_good_ones(void) {
   expect("70 02 0009");
   expect_close();
   expect_events("a PUBLISH a=m qos1 id7\na PUBLISH a=n qos2 id8\ng PUBREL 9\n" LOST);
-  check("good packets before a bad one are answered before the connection is closed, and none behind it is taken");
+  check("valid packets before an invalid one are answered before the connection is closed, and none after it is accepted");
 }
 #endif
 
@@ -206,7 +206,7 @@ static void long_one(void) {
   play("30 ff ff ff 7f");
   expect_silence();
   expect_silence();
-  check("a packet of 268435455 bytes that does not come is waited for");
+  check("a packet of 268435455 bytes that does not arrive is waited for");
 }
 
 static const struct script scripts[] = {

@@ -84,7 +84,7 @@ static void pre_shared_key(void) {
   expect_logged("TCP connected error");
   in_app(set_level, (void *) (intptr_t) LL_INFO);
   expect_no_credentials();
-  check("the pre-shared key is not in the log, and the handshake does not go on without it");
+  check("the pre-shared key is not in the log, and the handshake does not continue without it");
   forget_events();
 }
 
@@ -149,7 +149,7 @@ static void never_released(void) {
     play_qos2(id);
     expect(text("50 02 %04x", id));
   }
-  check("1000 QoS 2 messages with identifiers in a row may be open");
+  check("1000 QoS 2 messages with consecutive packet IDs may be open");
   /* Together with those, 64 runs of packet IDs. */
   for (id = 2002; id < 2002 + 2 * 63; id += 2) {
     play_qos2(id);
@@ -163,7 +163,7 @@ static void never_released(void) {
   play_qos2(2501);
   expect_close();
   expect_logged("too many open QoS 2 messages");
-  check("or 64 that are not; who opens more is disconnected");
+  check("or 64 others; a broker that opens more is disconnected");
   forget_events();
 }
 #endif
@@ -215,7 +215,7 @@ static void answers_unread(void) {
   while (!app_set_config(&cfg)) usleep(10000);
   pthread_join(thread, NULL);
   expect_that(EITHER(s_most < 20000, s_most > 20000));
-  check(EITHER("answers that the broker does not read: it is not read any more",
+  check(EITHER("responses that the broker does not read: its data is not read any more",
                "answers that the broker does not read are kept without end"));
   forget_events();
 }

@@ -284,7 +284,7 @@ static void whatever_fails(void) {
   UNTIL(s_seen.connacks == 2 && s_seen.closes == 1 && s_seen.pubacks == 3 && s_seen.pubcomps == 2);
   expect_number(s_broker.arrived[5], 2);
   expect_number(s_broker.arrived[6], 1);
-  check("a new connection takes over what was under way");
+  check("a new connection takes over messages in flight");
 
   UNTIL(s_seen.subacks == 2);
   send_down(2, false);
@@ -303,7 +303,7 @@ static void whatever_fails(void) {
   UNTIL(s_seen.connacks == 3);
   send_up(publish, "7", 1);
   UNTIL(s_broker.arrived[7] == 1 && s_seen.pubacks == 4);
-  check("disconnects, and connects again");
+  check("disconnects, and reconnects");
 
 #ifdef MQTT_UPSTREAM
   left_out("freeing the connection", "there is no such function");

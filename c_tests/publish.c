@@ -11,7 +11,7 @@ static void bytes(void) {
   connect_up();
   expect_number(app_pub("t/0", "zero", 0, false), 1);
   expect("30 09 0003 't/0' 'zero'");
-  check("QoS 0 has no identifier on the wire, but takes one");
+  check("QoS 0 has no packet ID on the wire, but uses one");
   expect_number(app_pub("t/0", "zero", 0, true), 2);
   expect("31 09 0003 't/0' 'zero'");
   expect_number(app_pub("t/1", "one", 1, false), 3);
@@ -20,7 +20,7 @@ static void bytes(void) {
   expect("33 0a 0003 't/1' 0004 'one'");
   expect_number(app_pub("t/2", "two", 2, false), 5);
   expect("34 0a 0003 't/2' 0005 'two'");
-  check("QoS 0, 1 and 2, retained and not; the identifier is returned");
+  check("QoS 0, 1 and 2, retained and not; the packet ID is returned");
   expect_number(app_pub("t/3", "iii", 3, false), 6);
   expect("34 0a 0003 't/3' 0006 'iii'");
   check("QoS 3 is sent as QoS 2");
@@ -32,7 +32,7 @@ static void bytes(void) {
   expect_number(app_get_packet_id(), 9);
   expect_number(app_pub("t/1", "one", 1, false), 10);
   expect("32 0a 0003 't/1' 000a 'one'");
-  check("mgos_mqtt_get_packet_id() takes an identifier");
+  check("mgos_mqtt_get_packet_id() uses a packet ID");
   play("40 02 0003");
   expect_events("g PUBACK 3\n");
   play("40 02 0042");
@@ -53,10 +53,10 @@ static void burst(void) {
   in_app(burst_in_app, NULL);
   for (i = 0; i < 7; i++) expect(text("32 08 0003 'm/%d' 00%02x 'x'", i, i + 1));
   expect_silence();
-  check("seven at once go out at once, in order, whatever max_queue_length is");
+  check("seven in a burst are sent immediately, in order, whatever max_queue_length is");
   play("40 02 0001");
   expect_events("g PUBACK 1\n");
-  check("the PUBACK of one that has fallen out of the queue reaches the handlers");
+  check("the PUBACK of one that was dropped from the queue reaches the handlers");
   play("40 02 0007 40 02 0005 40 02 0006 40 02 0003 40 02 0004");
   expect_events("g PUBACK 7\ng PUBACK 5\ng PUBACK 6\ng PUBACK 3\ng PUBACK 4\n");
   expect_number(app_num_unsent_bytes(), 0);
@@ -107,7 +107,7 @@ static void formatted(void) {
   expect_events("id 1\nid 2\n");
   expect("30 18 0001 'j' '{\"a\": 7, \"b\": \"x\\\"y\"}'");
   expect("33 0b 0001 'j' 0002 '[true]'");
-  check("mgos_mqtt_pubf() and mgos_mqtt_pubv() take the formats of json_printf()");
+  check("mgos_mqtt_pubf() and mgos_mqtt_pubv() accept the formats of json_printf()");
 }
 
 static size_t s_unsent[3];
@@ -135,7 +135,7 @@ static void unsent(void) {
   expect_number(s_unsent[2], 29 + 46 + 6);
   check("num_unsent_bytes counts the packets that wait for the link");
   expect_number(app_num_unsent_bytes(), 0);
-  check("and no more when it has taken them");
+  check("and no longer once they are sent");
   app_pub_bytes("t", payload, 2047, 1, false);
   expect("32 84 10 *");
   expect_number(app_num_unsent_bytes(), 2047);
@@ -190,16 +190,16 @@ static void slow_broker(void) {
   expect_number(len, most * (1 + 3 + 3 + 100000));
 #ifdef MQTT_UPSTREAM
   receive_packet(&packet);
-  check("QoS 0 is sent without end, whether the broker reads or not");
+  check("QoS 0 is sent endlessly, whether the broker reads or not");
 #else
   in_app(set_level, (void *) LL_INFO);
   expect_number(logged("the link is congested, dropped: t"), 18);
-  check("QoS 0 is refused where too much waits for the link, with 0 and a line in the log");
+  check("QoS 0 is refused while too much waits for the link, with 0 and a log line");
   expect_number(receive_packet(&packet), 1 + 3 + 3 + 2 + 100000);
   expect_that(memcmp(packet, "\x32\xa5\x8d\x06\x00\x01t\x00\x15xxx", 12) == 0);
   expect_that(app_pub("t", "m", 0, false) > 0);
   expect("30 04 0001 't' 'm'");
-  check("QoS 1 waits in the queue, and all goes again when the link has taken what waited");
+  check("QoS 1 waits in the queue, and everything is sent once the link has caught up");
 #endif
 }
 
@@ -219,7 +219,7 @@ static void log_lines(void) {
 static void not_connected(void) {
   create();
   expect_number(app_pub("t", "m", 0, false), EITHER(0, 1));
-  check(EITHER("QoS 0 without a connection is dropped, and 0 returned", "QoS 0 without a connection is dropped, and an identifier returned"));
+  check(EITHER("QoS 0 without a connection is dropped, and 0 returned", "QoS 0 without a connection is dropped, and a packet ID returned"));
   expect_number(app_pub("t", "m", 1, false), 2);
   check("the identifier is used up");
 }
@@ -232,11 +232,11 @@ static void set_max_qos(void) {
   app_set_max_qos(0);
   app_pub("t", "m", 2, false);
   expect("30 04 0001 't' 'm'");
-  check("set_max_qos() lowers the QoS");
+  check("set_max_qos() reduces the QoS");
   app_set_max_qos(2);
   app_pub("t", "m", 2, false);
   expect(EITHER("34 06 0001 't' 0003 'm'", "30 04 0001 't' 'm'"));
-  check(EITHER("and raises it again to what the configuration has", "but raises it never again to what the configuration has"));
+  check(EITHER("and raises it back to the configured value", "but never raises it back to the configured value"));
 }
 
 #ifndef MQTT_UPSTREAM
@@ -265,7 +265,7 @@ static void bad_topics(void) {
   expect_number(app_pub("\xc3\x28", "m", 1, false), 0);
   expect_silence();
   expect_number(logged("invalid topic"), 4);
-  check("a topic with a wildcard, empty or not UTF-8 is refused, with an error in the log");
+  check("a topic with a wildcard, empty or not UTF-8 is rejected, with an error in the log");
 #endif
 }
 
@@ -278,10 +278,10 @@ static void null_message(void) {
   expect_silence();
   expect_number(app_num_unsent_bytes(), 0);
   expect_number(logged("message is NULL, not sent: t"), 2);
-  check("a NULL message with a length is refused, with an error in the log");
+  check("a NULL message with a length is rejected, with an error in the log");
   expect_that(app_pub_bytes("t", NULL, 0, 0, false) > 0);
   expect("30 03 0001 't'");
-  check("NULL of length 0 is an empty message");
+  check("NULL with length 0 is an empty message");
 }
 
 static void null_topic(void) {
@@ -289,7 +289,7 @@ static void null_topic(void) {
   expect_number(app_pub(NULL, "m", 1, false), 0);
   expect_silence();
   expect_number(logged("invalid topic: empty"), 1);
-  check("a NULL topic is refused, with an error in the log");
+  check("a NULL topic is rejected, with an error in the log");
 }
 #endif
 
@@ -307,7 +307,7 @@ static void control_characters(void) {
   app_sub("a/\x01", 0, "s");
   expect("82 08 0004 0003 'a/' 01 00");
   expect_number(logged("control characters"), EITHER(1, 0));
-  check(EITHER("control characters in topics are sent, with one warning for each connection object",
+  check(EITHER("control characters in topics are sent, with one warning per connection object",
                "control characters in topics are sent"));
 }
 

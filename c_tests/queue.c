@@ -20,12 +20,12 @@ static void offline(void) {
   expect_silence();
   play("40 02 0002");
   expect("3d 0a 0003 't/2' 0003 'two'");
-  check("what was queued goes out one by one, with DUP");
+  check("queued messages are sent one by one, with DUP");
 #else
   expect("32 0a 0003 't/1' 0002 'one'");
   expect("35 0a 0003 't/2' 0003 'two'");
   expect_silence();
-  check("what was queued goes out in order, as fast as it can, without DUP");
+  check("queued messages are sent in order, in a burst, without DUP");
   play("40 02 0002");
 #endif
   expect_events("g PUBACK 2\n");
@@ -36,7 +36,7 @@ static void offline(void) {
   expect_number(app_num_unsent_bytes(), 0);
   app_pub("t/1", "one", 1, false);
   expect("32 0a 0003 't/1' 0004 'one'");
-  check("after that a message goes out at once");
+  check("after that a message is sent immediately");
 }
 
 static void overflow(void) {
@@ -81,8 +81,8 @@ static void unacknowledged(void) {
   play("40 02 0001");
   expect(EITHER("32 06 0001 'b' 0002 '2'", "3a 06 0001 'b' 0002 '2'"));
   expect_events("g PUBACK 1\n");
-  check(EITHER("to a new session one by one, under their identifiers, without DUP",
-               "to a new session one by one, with DUP and their old identifiers"));
+  check(EITHER("with a new session one by one, with their packet IDs, without DUP",
+               "with a new session one by one, with DUP and their old identifiers"));
 }
 
 static void kept_session(void) {
@@ -106,7 +106,7 @@ static void kept_session(void) {
   expect_silence();
   play("40 02 0001");
   expect("3c 06 0001 'b' 0002 '2'");
-  check("to a kept session one by one, with DUP and their old identifiers");
+  check("with a persistent session one by one, with DUP and their old packet IDs");
   play("50 02 0002");
   expect("62 02 0002");
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\ng PUBACK 1\ng PUBREC 2\n");
@@ -118,12 +118,12 @@ static void kept_session(void) {
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
 #ifdef MQTT_UPSTREAM
   expect_silence();
-  check("a PUBREL that was not answered is forgotten");
+  check("an unanswered PUBREL is forgotten");
 #else
   expect("62 02 0002");
   play("70 02 0002");
   expect_events("g PUBCOMP 2\n");
-  check("a PUBREL that was not answered is repeated");
+  check("an unanswered PUBREL is repeated");
 #endif
 }
 
@@ -143,7 +143,7 @@ static void lost_session(void) {
   expect("10 *");
   play("20 02 00 00");
   expect(EITHER("32 06 0001 'a' 0001 '1'", "3a 06 0001 'a' 0001 '1'"));
-  check(EITHER("where the broker has lost the session, messages go out as new", "messages go out with DUP even where the broker has lost the session"));
+  check(EITHER("if the broker has lost the session, messages are sent as new", "messages are sent with DUP even if the broker has lost the session"));
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
   play("40 02 0001");
   app_pub("b", "2", 2, false);
@@ -159,7 +159,7 @@ static void lost_session(void) {
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
 #ifdef MQTT_UPSTREAM
   expect_silence();
-  check("what had PUBREC is lost with the session");
+  check("messages with PUBREC are lost with the session");
 #else
   expect("34 06 0001 'b' 0002 '2'");
   play("50 02 0002");
@@ -167,7 +167,7 @@ static void lost_session(void) {
   play("70 02 0002");
   expect_events("g PUBREC 2\ng PUBCOMP 2\n");
   expect_silence();
-  check("and so does what had PUBREC");
+  check("and so are messages with PUBREC");
 #endif
 }
 
@@ -179,7 +179,7 @@ static void burst(void) {
   expect_number(logged("queue overflow!"), EITHER(0, 2));
 #ifndef MQTT_UPSTREAM
   expect_number(logged("given up") + logged("queue overflow"), 0);
-  check("of a burst that is under way none is given up");
+  check("of a burst in flight none is given up");
 #else
   left_out("what is under way", "the queue forgets it, as the log has said");
 #endif
@@ -188,7 +188,7 @@ static void burst(void) {
 #ifndef MQTT_UPSTREAM
   expect_logged("2 messages were given up, packet ids 1 to 2\n");
   expect_number(logged("given up"), 1);
-  check("but those that nothing keeps are when the connection ends without their acknowledgement");
+  check("but those without a copy are, if the connection ends before their acknowledgement");
 #else
   left_out("the end of the connection", "the log says nothing more");
 #endif
@@ -203,14 +203,14 @@ static void burst(void) {
     }
   }
   expect_silence();
-  check("of a burst the newest are kept for another connection");
+  check("of a burst the newest are kept for the next connection");
 }
 
 static void no_queue(void) {
   cfg.max_queue_length = 0;
   create();
   expect_number(app_pub("t", "m", 1, false), EITHER(0, 1));
-  check(EITHER("max_queue_length 0: offline it is lost, and 0 returned", "max_queue_length 0: offline it is lost, and an identifier returned"));
+  check(EITHER("max_queue_length 0: offline it is lost, and 0 returned", "max_queue_length 0: offline it is lost, and a packet ID returned"));
   connect_up();
   expect_silence();
   expect_number(app_pub("t", "m", 1, false), 2);
@@ -237,7 +237,7 @@ static void in_connack(void) {
   expect("82 06 0001 0001 's' 01");
   expect("30 06 0003 'h/0' 'm'");
   expect("32 08 0003 'h/1' 0003 'm'");
-  check("published in CONNACK with nothing queued: at once, behind SUBSCRIBE");
+  check("published in CONNACK with an empty queue: immediately, after SUBSCRIBE");
 }
 
 static void in_connack_with_queue(void) {
@@ -252,7 +252,7 @@ static void in_connack_with_queue(void) {
   expect_events("g PUBACK 1\n");
 #endif
   expect(EITHER("32 08 0003 'h/1' 0003 'm'", "3a 08 0003 'h/1' 0003 'm'"));
-  check("with something queued: QoS 0 before it, QoS 1 behind it");
+  check("with a queue: QoS 0 before it, QoS 1 after it");
 }
 
 static void pingresp(void) {
@@ -267,12 +267,12 @@ static void pingresp(void) {
   expect_silence();
   play("d0 00");
   expect("3a 06 0001 'a' 0001 '1'");
-  check("each PINGRESP has the oldest message sent again");
+  check("each PINGRESP causes the oldest message to be retransmitted");
 #else
   play("30 04 0001 'f' 'x'");
   expect_events("g PUBLISH f=x\n");
   expect_silence();
-  check("what is not overdue is not sent twice on one connection");
+  check("messages that are not overdue are not sent twice on one connection");
 #endif
 }
 
@@ -288,7 +288,7 @@ static void qos_lowered(void) {
   come_back();
 #ifdef MQTT_UPSTREAM
   expect("38 04 0001 't' 'm'");
-  check("and again at each connection, with DUP");
+  check("and again with each connection, with DUP");
 #else
   expect_silence();
   check("and not kept");

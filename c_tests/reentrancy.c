@@ -45,7 +45,7 @@ static void subscribing(void) {
   play("30 06 0003 'new' 'm' 30 04 0001 'a' 'm' 30 06 0003 'new' 'n'");
   expect("82 08 0003 0003 'new' 01");
   expect_events("all PUBLISH new=m\nall PUBLISH a=m\nnew PUBLISH new=n\nall PUBLISH new=n\n");
-  check("subscribing in a message's handler counts from the next message on");
+  check("subscribing in a message's handler takes effect with the next message");
 }
 
 static void add_handler(void) {
@@ -60,7 +60,7 @@ static void adding_handlers(void) {
   connect_up();
   play("30 04 0001 'a' 'm'");
   expect_events("late PUBLISH a=m\ng PUBLISH a=m\n");
-  check("a handler added in a handler counts from the next event on");
+  check("a handler added in a handler takes effect with the next event");
 }
 
 static void publish_next(void) {
@@ -113,7 +113,7 @@ static void connecting_in_close(void) {
   expect_connect();
   play("20 02 00 00");
   expect_events("cloud DISCONNECTED\ncloud CONNECTING\nconnect 1\ng CLOSE with nc\ncloud CONNECTED\ng CONNACK\n");
-  check("connecting in MG_EV_CLOSE: at once; the handlers after that one are given the new connection");
+  check("connecting in MG_EV_CLOSE: immediately; later handlers get the new connection");
 }
 
 static void disconnect_and_connect(void) {
@@ -149,7 +149,7 @@ static void disconnecting_in_connack(void) {
   expect_connect();
   play("20 02 00 00");
   expect_events("connect 1\ng PUBLISH a=m\n" LOST UP);
-  check("disconnecting and connecting in a handler: it comes back");
+  check("disconnecting and connecting in a handler: it is re-established");
 #endif
 }
 

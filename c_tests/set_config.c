@@ -27,7 +27,7 @@ static void shared(void) {
   expect("10 16 0004 'MQTT' 04 06 003c 0001 'c' 0001 'w' 0004 'gone'");
   play("20 02 00 00");
   expect_events(UP);
-  check("what the app changes in the system's configuration counts at the next connection");
+  check("changes of the system's configuration take effect with the next connection");
 }
 
 static void on_live_connection(void) {
@@ -44,7 +44,7 @@ static void on_live_connection(void) {
   expect_that(app_is_connected());
   expect_no_connection(300);
   expect_events("");
-  check("no event, no reconnection, and is_connected() is still true");
+  check("no event, no reconnect, and is_connected() is still true");
   expect_that(app_connect());
 #endif
   expect_connection();
@@ -56,7 +56,7 @@ static void on_live_connection(void) {
   play("90 03 0001 01");
 #endif
   expect_events(EITHER(LOST UP "s SUBACK 1\n", UP));
-  check(EITHER("the events of that, and at once a connection with the new configuration; nothing is lost",
+  check(EITHER("its events, and an immediate connection with the new configuration; nothing is lost",
                "connect() uses the new configuration; nothing is lost"));
 }
 
@@ -72,7 +72,7 @@ static void while_waiting(void) {
   expect("10 0f 0004 'MQTT' 04 02 003c 0003 'new'");
   play("20 02 00 00");
   expect_events(UP);
-  check("a wait that is under way ends with the new configuration");
+  check("a new configuration ends a wait");
 }
 
 static void no_server(void) {
@@ -158,7 +158,7 @@ static void under_another_id(void) {
   play("34 06 0001 't' 0007 'm'");
   expect("50 02 0007");
   expect_events(UP "g PUBLISH t=m qos2 id7\n" LOST UP "g PUBLISH t=m qos2 id7\n");
-  check("a session that the broker has kept under another client id is not taken for this one");
+  check("a session that the broker has kept for another client id is not mistaken for this one");
 }
 #endif
 
@@ -218,7 +218,7 @@ static void twice(void) {
   expect("10 0f 0004 'MQTT' 04 02 003c 0003 'two'");
   play("20 02 00 00");
   expect_events(EITHER("1\n1\n" LOST UP, "1\n1\n" UP));
-  check("of two in a row the second counts");
+  check("of two in a row the second takes effect");
 }
 
 static const struct script scripts[] = {

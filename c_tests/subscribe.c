@@ -23,9 +23,9 @@ static void before_connecting(void) {
   expect_events("b SUBACK 2\n");
   play("90 03 0001 01 90 03 0003 01 30 08 0003 'c/3' 'hey'");
   expect_events("c c/3=hey\n");
-  check("the handler of mgos_mqtt_sub() is told of messages, and nobody of its SUBACK");
+  check("the handler of mgos_mqtt_sub() gets messages, and its SUBACK raises no event");
   expect_that(app_get_packet_id() == 4);
-  check("each has taken a packet identifier");
+  check("each has used a packet ID");
 }
 
 static void while_connected(void) {
@@ -33,13 +33,13 @@ static void while_connected(void) {
   connect_up();
   app_sub("a/1", 1, "a");
   expect("82 08 0001 0003 'a/1' 01");
-  check("goes out at once when connected");
+  check("is sent immediately when connected");
   drop();
   expect_events("cloud DISCONNECTED\ng CLOSE\n");
   come_back();
   expect(EITHER("82 08 0001 0003 'a/1' 01", "82 08 0002 0003 'a/1' 01"));
   expect_silence();
-  check(EITHER("and again at the next connection, with the same identifier as it was not answered",
+  check(EITHER("and again with the next connection, with the same packet ID as it was not answered",
                "and again at the next connection, with a new identifier"));
   play(EITHER("90 03 0001 01", "90 03 0002 01"));
   expect_events(EITHER("a SUBACK 1\n", "a SUBACK 2\n"));
@@ -62,7 +62,7 @@ static void order(void) {
   expect("82 08 0002 0003 'c/3' 02");
   expect("82 08 0003 0003 'b/2' 01");
   expect("82 08 0004 0003 'a/1' 00");
-  check("newest first, equal filters each for itself, with the QoS asked for");
+  check("newest first, equal filters separately, with the requested QoS");
   play("90 03 0004 00");
   expect_events("a SUBACK 4\n");
   play("90 03 0001 01");
@@ -85,7 +85,7 @@ static void kept_session(void) {
   play("20 02 01 00");
   expect("82 08 0001 0003 'a/1' 01");
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
-  check("goes out also when the broker has kept the session");
+  check("is also sent when the broker has kept the session");
 }
 
 static void refused(void) {
@@ -95,7 +95,7 @@ static void refused(void) {
   expect("82 08 0001 0003 'a/1' 01");
   play("90 03 0001 80");
   expect_events("a SUBACK 1\n");
-  check("the SUBACK that refuses is delivered like any other");
+  check("a refusing SUBACK is delivered like any other");
 #ifndef MQTT_UPSTREAM
   expect_logged("subscription refused: a/1");
   check("and the log names the filter");
@@ -105,7 +105,7 @@ static void refused(void) {
   expect_silence();
   play("30 08 0003 'a/1' 'hey'");
   expect_events("a PUBLISH a/1=hey\n");
-  check("nothing is tried again, and the handler stays");
+  check("nothing is retried, and the handler stays");
 }
 
 static void capped(void) {
@@ -114,13 +114,13 @@ static void capped(void) {
   app_sub("a/1", 2, "a");
   connect_up();
   expect("82 08 0001 0003 'a/1' 01");
-  check("the QoS asked for is lowered to max_qos");
+  check("the requested QoS is reduced to max_qos");
   app_set_max_qos(0);
   drop();
   expect_events("cloud DISCONNECTED\ng CLOSE\n");
   come_back();
   expect(EITHER("82 08 0001 0003 'a/1' 00", "82 08 0002 0003 'a/1' 00"));
-  check("and again to what it has become when it is sent");
+  check("and to its value at the time of sending");
 }
 
 static void before_handlers_and_queue(void) {
@@ -133,7 +133,7 @@ static void before_handlers_and_queue(void) {
   expect("82 08 0002 0003 'a/1' 01");
   expect(EITHER("32 06 0001 't' 0001 'm'", "3a 06 0001 't' 0001 'm'"));
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
-  check("before what is queued, and without waiting for SUBACK");
+  check("before the queue, and without waiting for SUBACK");
 }
 
 static void sub_on_connack(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -157,7 +157,7 @@ static void piling_up(void) {
 #endif
   expect("82 08 0003 0003 'new' 01");
   expect_silence();
-  check("one more at each CONNACK piles up");
+  check("one more with each CONNACK accumulates");
 }
 
 #ifndef MQTT_UPSTREAM
@@ -178,7 +178,7 @@ static void with_a_message(void) {
   expect("82 08 0002 0003 'a/1' 01");
   play("30 08 0003 'a/1' 'hey' 90 03 0001 01");
   expect_events("b SUBACK 1, 0 and 0 bytes\n");
-  check("a SUBACK behind a message bears nothing of it, and reaches its own handler only");
+  check("a SUBACK after a message carries nothing of it, and reaches its own handler only");
 }
 #endif
 
@@ -197,7 +197,8 @@ static void bad_filters(void) {
   for (i = 0; i < COUNT(bad); i++) app_sub(bad[i], 1, "bad");
   expect_silence();
   expect_number(logged("invalid topic"), COUNT(bad));
-  check("a filter that breaks the rules is refused, with an error in the log");
+  check("an invalid filter is rejected, with an error in the log");
+}
 #endif
 }
 

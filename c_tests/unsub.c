@@ -34,7 +34,7 @@ static void connected(void) {
   expect("82 *");
   expect_that(app_unsub("in/x"));
   expect("a2 08 0003 0004 'in/x'");
-  check("UNSUBSCRIBE goes out, and true is returned");
+  check("UNSUBSCRIBE is sent, and true is returned");
   expect_that(!app_unsub("in/x"));
   expect_that(!app_unsub("in/+"));
   expect_silence();
@@ -44,7 +44,7 @@ static void connected(void) {
   come_back();
   expect(EITHER("82 08 0002 0003 'out' 01", "82 08 0004 0003 'out' 01"));
   expect_silence();
-  check("what is removed is not subscribed to again");
+  check("removed filters are not subscribed again");
 }
 
 static void offline(void) {
@@ -70,12 +70,12 @@ static void one_of_two(void) {
   expect_silence();
   play("30 04 0001 'a' 'm'");
   expect_events("old PUBLISH a=m\n");
-  check("of two with the same filter the newer goes");
+  check("of two with the same filter the newer is removed");
   expect_that(app_unsub("a"));
   expect(EITHER("a2 05 0003 0001 'a'", "a2 05 0004 0001 'a'"));
   play("30 04 0001 'a' 'm'");
   expect_events("g PUBLISH a=m\n");
-  check(EITHER("UNSUBSCRIBE goes out with the last of them", "UNSUBSCRIBE goes out with each of them"));
+  check(EITHER("UNSUBSCRIBE is sent for the last of them", "UNSUBSCRIBE is sent for each of them"));
 }
 
 static void unsub_other(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -129,7 +129,7 @@ static void user_data(void) {
   create();
   app_sub("a", 1, data);
   expect_that(app_unsub("a"));
-  check("user data stay the app's");
+  check("user data remain the app's");
 }
 #endif
 

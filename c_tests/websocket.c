@@ -170,10 +170,10 @@ static void opening(void) {
   expect_header(request, text("\r\nHost: %s\r\n", cfg.server));
   check("request");
   expect_frame(BINARY, CONNECT);
-  check("CONNECT goes in a masked binary frame");
+  check("CONNECT is sent in a masked binary frame");
   play_frame(BINARY, "20 02 00 00");
   expect_events(UP);
-  check("CONNACK comes in one");
+  check("CONNACK arrives in one");
 }
 
 static void incoming(void) {
@@ -184,11 +184,11 @@ static void incoming(void) {
   expect_frame(BINARY, "82 06 0001 0001 'a' 01");
   play_frame(BINARY, "90 03 0001 01 30 04 0001 'a' '1' 30 04 0001 'a' '2'");
   expect_events("a SUBACK 1\na PUBLISH a=1\na PUBLISH a=2\n");
-  check("several packets in a frame");
+  check("multiple packets in a frame");
   play_frame(BINARY, "30 05 00");
   play_frame(BINARY, "01 'a' '34'");
   expect_events("a PUBLISH a=34\n");
-  check("a packet in several frames");
+  check("a packet in multiple frames");
   play_frame(0x02, "30 05 0001");
   play_frame(0x00, "'a'");
   play_frame(0x80, "'56'");
@@ -200,7 +200,7 @@ static void incoming(void) {
   play_frame(BINARY, "32 06 0001 'a' 0007 'm'");
   expect_frame(BINARY, "40 02 0007");
   expect_events("a PUBLISH a=m qos1 id7\n");
-  check("PUBACK goes in a frame");
+  check("PUBACK is sent in a frame");
 }
 
 static void outgoing(void) {
@@ -208,14 +208,14 @@ static void outgoing(void) {
   expect_number(app_pub("t", "m", 1, false), 1);
 #ifdef MQTT_UPSTREAM
   expect("32 06 0001 't' 0001 'm'");
-  check("what is published outside of MQTT's own events goes out without a frame");
+  check("messages published outside of MQTT events are sent without a frame");
 #else
   expect_frame(BINARY, "32 06 0001 't' 0001 'm'");
   app_sub("s", 1, "s");
   expect_frame(BINARY, "82 06 0002 0001 's' 01");
   app_disconnect();
   expect_frame(BINARY, "e0 00");
-  check("what the app sends goes in frames, whenever it does");
+  check("everything that the app sends is framed, whenever it does");
   expect_frame(0x88, "03e8");
   expect_close();
   expect_events(LOST);
@@ -235,7 +235,7 @@ static void refused(void) {
   expect_close();
   expect_events(EITHER("cloud CONNECTING\ncloud CONNECTERROR\n", "cloud CONNECTING\n"));
   expect_connection();
-  check("an answer other than 101: closed, and tried again");
+  check("a status other than 101: closed, and retried");
   forget_events();
 }
 
@@ -245,7 +245,7 @@ static void closed_by_server(void) {
   expect_frame(0x88, "03e8");
   expect_close();
   expect_events(LOST);
-  check("the server's close is answered, and the usual end follows");
+  check("the server's close is answered, and the connection ends as usual");
   forget_events();
 }
 
@@ -261,7 +261,7 @@ static void last_words(void) {
   expect_frame(0x88, "03e8");
   expect_close();
   expect_events("a PUBLISH a=\na PUBLISH a=b\n" LOST);
-  check("what came before the server's close is dealt with first");
+  check("data before the server's close is processed first");
   forget_events();
 }
 
@@ -330,7 +330,7 @@ static void long_reply(void) {
   expect_close();
   expect_logged("WebSocket reply exceeds mqtt.recv_mbuf_limit, closing");
   expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
-  check("a handshake reply over the limit closes at once");
+  check("a handshake response over the limit closes immediately");
   forget_events();
 }
 
@@ -344,7 +344,7 @@ static void silent_server(void) {
   receive_request(request, sizeof(request));
   expect_close();
   expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
-  check("a handshake that is not answered ends when connect_timeout is over");
+  check("an unanswered handshake ends after connect_timeout");
   forget_events();
 }
 #endif

@@ -26,7 +26,7 @@ static void disabled(void) {
   check("every function can be called, and does nothing");
   app_ip_acquired();
   expect_no_connection(200);
-  check("the network's coming up does not connect");
+  check("the network coming up does not connect");
 }
 
 #ifndef MQTT_UPSTREAM
@@ -62,13 +62,13 @@ static void enabled_later(void) {
   in_app(enable, &cfg);
   expect_events("1\n");
   expect_no_connection(200);
-  check("the first set_config() is true, and connects not by itself");
+  check("the first set_config() returns true, and does not connect by itself");
   in_app(connect_now, NULL);
   expect_connect();
   play("20 02 00 00");
 #ifdef MQTT_UPSTREAM
   expect_events("cloud CONNECTING\nconnect 1\ncloud CONNECTED\n");
-  check("what was registered before it is lost");
+  check("earlier registrations are lost");
 #else
   expect("82 06 ?? ?? 0001 's' 01");
   expect_events("cloud CONNECTING\nconnect 1\ncloud CONNECTED\nglobal CONNACK\n");

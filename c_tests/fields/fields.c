@@ -24,7 +24,7 @@ static void all_fields(void) {
   expect("10 21 0004 'MQTT' 04 e4 012c 0001 'c' 0003 'w/t' 0004 'gone' 0003 'joe' 0002 'pw'");
   play("20 02 00 00");
   expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
-  check("CONNECT is made of the library's own fields");
+  check("CONNECT uses the library's fields");
 }
 
 static void limits(void) {
@@ -39,7 +39,7 @@ static void limits(void) {
   play("40 02 0002");
   expect(EITHER("32 06 0001 't' 0003 '3'", "3a 06 0001 't' 0003 '3'"));
   expect_events("g PUBACK 2\n");
-  check("so are the limits");
+  check("so do the limits");
 }
 
 static void copied(void) {

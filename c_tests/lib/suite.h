@@ -144,7 +144,7 @@ void create(void);
 void create_global(void);
 /* With a backup server. */
 void create_with_backup(void);
-/* Creates the connection if necessary, and connects up to CONNACK; the events of that are implied. */
+/* Creates the connection if necessary, and connects up to CONNACK; its events are implied. */
 void connect_up(void);
 /* Reconnects up to CONNACK after a disconnect; the events of that are implied. */
 void come_back(void);
@@ -182,7 +182,7 @@ void record(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * The next recorded lines must be these, each ending with \n; "" means that there are none. Further
  * lines are left to the next call; lines left at the end of a script are a failure. Each event has
  * the handler's name, the event, and for
- *   MG_EV_MQTT_PUBLISH   TOPIC=PAYLOAD, or "N bytes" for a long payload, and " qosN idN" above QoS 0
+ *   MG_EV_MQTT_PUBLISH   TOPIC=PAYLOAD, or "N bytes" if it is long, and " qosN idN" above QoS 0
  *   other MG_EV_MQTT_*   the packet ID; for CONNACK nothing
  *   MG_EV_CLOSE          "with nc" if that is not NULL
  * MG_EV_POLL is only counted.

@@ -7,7 +7,7 @@
  * broker has acknowledged it.
  *
  * On this machine: cargo xtask run examples/offline_queue -- --set mqtt.server=localhost:1883
- * Stop the broker for 15 seconds: the queue fills, readings are dropped. Start it: the rest arrives.
+ * Stop the broker for 15 s: the queue fills, readings are dropped. Start it: the rest arrives.
  */
 
 #include "mgos.h"

@@ -6,7 +6,7 @@
  * the next round of the loop it requests the state, and it acknowledges messages itself. The app
  * also has a subscription of its own.
  *
- *   $aws/things/THING/shadow/...   get, update; responses have /accepted, /rejected, /delta appended
+ *   $aws/things/THING/shadow/...   get, update; responses append /accepted, /rejected, /delta
  *   things/THING/orders            the app's own
  */
 
@@ -69,11 +69,11 @@ static void on_shadow(const struct mg_mqtt_message *msg) {
   int version = 0, light = -1;
   json_scanf(msg->payload.p, (int) msg->payload.len, "{version:%d,state:{light:%d}}", &version, &light);
   if (mg_vcmp(&what, "get/accepted") == 0) {
-    check(version == 1, "the shadow's state comes, %d bytes", (int) msg->payload.len);
-    check_wait("what is wanted of it");
+    check(version == 1, "the shadow's state arrives, %d bytes", (int) msg->payload.len);
+    check_wait("the desired state");
     publish("update", "{\"state\":{\"reported\":{\"light\":0}},\"clientToken\":\"first\"}");
   } else if (mg_vcmp(&what, "update/delta") == 0) {
-    check(version == 3 && light == 1, "what is wanted comes: %.*s", (int) msg->payload.len, msg->payload.p);
+    check(version == 3 && light == 1, "the desired state arrives: %.*s", (int) msg->payload.len, msg->payload.p);
     publish("update", "{\"state\":{\"reported\":{\"light\":1}},\"clientToken\":\"second\"}");
   } else if (mg_vcmp(&what, "update/accepted") == 0) {
     check(version == 2 || version == 4, "an update is accepted, version %d", version);
@@ -81,7 +81,7 @@ static void on_shadow(const struct mg_mqtt_message *msg) {
     if (version == 4 && s_connected == 1) check_tell("its light is on");
     if (version == 4 && s_connected == 2) mgos_mqtt_global_disconnect();
   } else {
-    check(false, "nothing else comes, as %.*s", (int) msg->topic.len, msg->topic.p);
+    check(false, "unexpected message on %.*s", (int) msg->topic.len, msg->topic.p);
   }
 }
 
@@ -96,12 +96,12 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
     case MG_EV_MQTT_CONNACK:
       s_connected++;
       check(true, "connection %d", s_connected);
-      check_wait("the answer to five subscriptions");
+      check_wait("SUBACK for five subscriptions");
       subscribe(nc);
       break;
     case MG_EV_MQTT_SUBACK:
       if (msg->message_id != s_subscribing) break;
-      check(true, "five subscriptions in one packet are answered");
+      check(true, "five subscriptions in one packet are acknowledged");
       check_wait("the shadow's state");
       s_want_get = true;
       break;
@@ -111,7 +111,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
       break;
     case MG_EV_CLOSE:
       if (s_connected < 2) break;
-      check(s_orders, "the app's own subscription works beside the shadow's");
+      check(s_orders, "the app's own subscription works next to the shadow's");
       check_done();
       break;
   }
@@ -120,7 +120,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
 
 static void on_orders(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
   s_orders = (msg_len == 5 && memcmp(msg, "hurry", 5) == 0);
-  check(s_orders, "orders come: %.*s", msg_len, msg);
+  check(s_orders, "order received: %.*s", msg_len, msg);
   (void) nc, (void) topic, (void) topic_len;
   (void) ud;
 }

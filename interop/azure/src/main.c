@@ -53,7 +53,7 @@ static void on_twin(struct mg_connection *nc, int ev, void *ev_data, void *arg) 
   if (ev == MG_EV_MQTT_SUBACK) s_answered++;
   if (ev != MG_EV_MQTT_PUBLISH) return;
   json_scanf(msg->payload.p, (int) msg->payload.len, "{desired:{interval:%d}}", &interval);
-  check(request_of(msg->topic) == s_connected && interval == 30, "the twin comes in answer to request %d: %.*s", s_connected,
+  check(request_of(msg->topic) == s_connected && interval == 30, "the twin arrives for request %d: %.*s", s_connected,
         (int) msg->payload.len, msg->payload.p);
   check_tell("has its twin");
   (void) nc;
@@ -77,7 +77,7 @@ static void on_cloud_message(struct mg_connection *nc, int ev, void *ev_data, vo
   char *to = NULL;
   if (ev == MG_EV_MQTT_SUBACK) s_answered++;
   if (ev != MG_EV_MQTT_PUBLISH) return;
-  check(msg->qos == 1, "a message comes from the cloud: %.*s", (int) msg->payload.len, msg->payload.p);
+  check(msg->qos == 1, "a message arrives from the cloud: %.*s", (int) msg->payload.len, msg->payload.p);
   mg_asprintf(&to, 0, "devices/%s/messages/events/", s_device);
   s_last = mgos_mqtt_pubf(to, 2, false, "{temperature:%d,connection:%d}", 21, s_connected);
   free(to);
@@ -92,15 +92,15 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
   switch (ev) {
     case MG_EV_MQTT_CONNACK:
       s_connected++;
-      check(s_attempts == s_connected, "connection %d is taken with the token of attempt %d", s_connected, s_attempts);
-      check(s_answered == 3 * (s_connected - 1), "before it were %d answered subscriptions", s_answered);
+      check(s_attempts == s_connected, "connection %d is accepted with the token of attempt %d", s_connected, s_attempts);
+      check(s_answered == 3 * (s_connected - 1), "%d subscriptions were acknowledged before it", s_answered);
       check_wait("the twin");
       snprintf(topic, sizeof(topic), "$iothub/twin/GET/?$rid=%d", s_connected);
       mgos_mqtt_pub(topic, "", 0, 0, false);
       break;
     case MG_EV_MQTT_PUBACK:
       if (msg->message_id != s_last) break;
-      check(true, "what was to go at QoS 2 is acknowledged at QoS 1");
+      check(true, "a message published at QoS 2 is acknowledged at QoS 1");
       check_tell("acknowledged");
       check_wait("the end of connection");
       if (s_connected == 2) mgos_mqtt_global_disconnect();

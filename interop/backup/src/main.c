@@ -31,7 +31,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
 }
 
 static void on_answer(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
-  check(msg_len == 4, "what was subscribed once is subscribed at every broker");
+  check(msg_len == 4, "a subscription made once is active at every broker");
   if (s_connected == 3) check_done();
   (void) nc, (void) topic, (void) topic_len, (void) msg, (void) ud;
 }

@@ -44,7 +44,7 @@ void check_tell(const char *fmt, ...) {
 }
 
 static void in_vain(void *arg) {
-  check(false, "waited for %s, in vain", s_awaited);
+  check(false, "timed out waiting for %s", s_awaited);
   check_done();
   (void) arg;
 }

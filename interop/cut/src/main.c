@@ -1,7 +1,7 @@
 /*
  * cut: messages both ways over a connection that is cut repeatedly.
  *
- *   cut/in/1, cut/in/2     the numbers 0, 1, ... at QoS 1 and 2: each must arrive, at QoS 2 exactly once
+ *   cut/in/1, cut/in/2     the numbers 0, 1, ...; each must arrive, at QoS 2 exactly once
  *   cut/out/1, cut/out/2   the same from here
  *
  * Once everything has arrived and is acknowledged, the app reports that, and exits on the message
@@ -34,7 +34,7 @@ static void look_at_the_count(void) {
   int at_1 = (check_qos(2) == 2 ? all : 2 * all), at_2 = 2 * all - at_1;
   if (s_told || s_acknowledged[1] < at_1 || s_acknowledged[2] < at_2 || count(1, 1, 255) < all || count(2, 1, 255) < all) return;
   s_told = true;
-  check(s_acknowledged[1] == at_1 && s_acknowledged[2] == at_2, "each message is acknowledged, and none twice");
+  check(s_acknowledged[1] == at_1 && s_acknowledged[2] == at_2, "each message is acknowledged once");
   check_tell("complete");
 }
 
@@ -45,11 +45,11 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   if (ev == MG_EV_MQTT_SUBACK && ++s_subscribed == 2) check_tell("subscribed");
   if (ev != MG_EV_MQTT_PUBLISH) return;
   if (mg_vcmp(&msg->payload, "end") == 0) {
-    check(count(1, 1, 255) == all, "%d messages at QoS 1 come over %d connections", all, s_connected);
+    check(count(1, 1, 255) == all, "%d QoS 1 messages arrive over %d connections", all, s_connected);
     if (mgos_sys_config_get_cut_once()) {
-      check(count(2, 1, 1) == all, "%d messages at QoS 2 come over %d connections, each exactly once", all, s_connected);
+      check(count(2, 1, 1) == all, "%d QoS 2 messages arrive over %d connections, each exactly once", all, s_connected);
     } else {
-      check(count(2, 1, 255) == all, "%d messages at QoS 2 come over %d connections", all, s_connected);
+      check(count(2, 1, 255) == all, "%d QoS 2 messages arrive over %d connections", all, s_connected);
     }
     check_done();
   }
@@ -66,7 +66,7 @@ static void publish_next(void *arg) {
     char text[12];
     snprintf(text, sizeof(text), "%d", s_published);
     if (mgos_mqtt_pub("cut/out/1", text, strlen(text), 1, false) == 0 || mgos_mqtt_pub("cut/out/2", text, strlen(text), check_qos(2), false) == 0) {
-      check(false, "message %d is taken for sending", s_published);
+      check(false, "message %d is accepted for sending", s_published);
     }
   }
   (void) arg;

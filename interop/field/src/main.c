@@ -4,7 +4,7 @@
  *   hang_up   a message of 5,000 bytes on which the broker hangs up, followed by three valid ones
  *   refused   three subscriptions, one of which the broker refuses, by SUBACK or by hanging up
  *   waiting   field.messages QoS 2 messages queued for this app's session
- *   cut       field.messages QoS 2 messages from the app, over a link that is cut; on field/out/clean, or with
+ *   cut       field.messages QoS 2 messages over a link that is cut; on field/out/clean, or with
  *             mqtt.clean_session false on field/out/kept
  *
  * Messages are numbers: 0, 1, ...
@@ -65,8 +65,8 @@ static void check_hang_up(void) {
   if (s_acknowledged < GOOD || s_set_aside == 0) return;
   if (!s_told) {
     s_told = true;
-    check(s_stray == 0, "the good messages are acknowledged with the packet IDs that mgos_mqtt_pub() returned");
-    check(s_set_aside == 1 && s_given_up == 0, "MGOS_MQTT_EVENT_SET_ASIDE comes once, and nothing is given up");
+    check(s_stray == 0, "the valid messages are acknowledged with the packet IDs that mgos_mqtt_pub() returned");
+    check(s_set_aside == 1 && s_given_up == 0, "MGOS_MQTT_EVENT_SET_ASIDE is raised once, and nothing is given up");
     check_tell("set aside after %d connections", s_connected);
     mgos_set_timer(50, MGOS_TIMER_REPEAT, publish_later, NULL);
   }
@@ -93,7 +93,7 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   s_came |= (int) (intptr_t) ud;
   if (s_came != 3) return;
   check(true, "messages for the other two subscriptions arrive");
-  check(s_refused == 1, "MGOS_MQTT_EVENT_SUB_REFUSED comes once, with a count of 1");
+  check(s_refused == 1, "MGOS_MQTT_EVENT_SUB_REFUSED is raised once, with a count of 1");
   check_tell("complete after %d connections", s_connected);
   check_done();
   (void) nc;
@@ -113,7 +113,7 @@ static void check_waiting(void) {
   int all = mgos_sys_config_get_field_messages();
   /* Wait until the broker has released all, or it would send the last ones again. */
   if (all == 0 || s_released < all) return;
-  check(s_next == all && s_wrong == 0, "%d waiting messages at QoS 2 arrive once and in order", all);
+  check(s_next == all && s_wrong == 0, "%d queued QoS 2 messages arrive once and in order", all);
   check(s_connected == 1, "over one connection");
   check_done();
 }
@@ -214,7 +214,7 @@ enum mgos_app_init_result mgos_app_init(void) {
   if (is_part("hang_up")) {
     memset(s_text, 'x', sizeof(s_text));
     s_large = mgos_mqtt_pub("field/out/large", s_text, sizeof(s_text), 1, false);
-    check(s_large > 0, "a message is kept while there is no connection");
+    check(s_large > 0, "a message is queued without a connection");
     for (int i = 0; i < GOOD; i++) publish("field/out/good", i, 1);
   } else if (is_part("refused")) {
     mgos_mqtt_global_subscribe(mg_mk_str("field/in/a"), on_message, (void *) 1);

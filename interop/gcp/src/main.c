@@ -58,7 +58,7 @@ static void on_connect(struct mg_connection *nc, const char *client_id, struct m
   }
   /* Two expired tokens may be signed in the same second, and RSA signatures are deterministic. */
   if (s_attempts > mgos_sys_config_get_gcp_late()) {
-    check(s_token == NULL || strcmp(token, s_token) != 0, "attempt %d has a token of its own", s_attempts);
+    check(s_token == NULL || strcmp(token, s_token) != 0, "attempt %d has its own token", s_attempts);
   }
   free(s_token);
   s_token = strdup(token);
@@ -91,11 +91,11 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ar
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   const char *kind = (const char *) arg;
   if (ev == MG_EV_MQTT_SUBACK && ++s_answered % 2 == 0) {
-    check(true, "both subscriptions of connection %d are answered", s_connected);
+    check(true, "both subscriptions of connection %d are acknowledged", s_connected);
     send_event("up");
   }
   if (ev != MG_EV_MQTT_PUBLISH) return;
-  check(msg->qos == 1, "%s comes at QoS 1: %.*s", kind, (int) msg->payload.len, msg->payload.p);
+  check(msg->qos == 1, "%s arrives at QoS 1: %.*s", kind, (int) msg->payload.len, msg->payload.p);
   if (mg_vcmp(&msg->payload, "blink") == 0) s_last = send_event("blinked");
   (void) nc;
 }

@@ -39,12 +39,12 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       mgos_mqtt_pub(state, "online", 6, 1, true);
       free(state);
       check(true, "connection %d", ++s_connected);
-      check_wait("somebody who asks");
+      check_wait("a request");
       break;
     case MG_EV_MQTT_PUBCOMP:
       check(true, "the reading has arrived, once");
       check_tell("read %d", s_connected);
-      check_wait("what comes next");
+      check_wait("the next event");
       break;
   }
   (void) nc, (void) ev_data;

@@ -47,11 +47,11 @@ static void on_there(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
     begin_round();
     return;
   }
-  check(true, "%d messages go round over three connections and two brokers", ROUNDS);
+  check(true, "%d messages circulate over three connections and two brokers", ROUNDS);
   mgos_mqtt_conn_free(s_here);
   mgos_mqtt_conn_free(s_there);
-  check(mgos_mqtt_global_is_connected(), "two of them are freed, from inside a handler; the third stays");
-  check_wait("an acknowledgement on the one that is left");
+  check(mgos_mqtt_global_is_connected(), "two connections are freed in a handler; the third stays");
+  check_wait("an acknowledgement on the remaining connection");
   mgos_mqtt_pub("multi/left", "", 0, check_qos(2), false);
   (void) ud;
 }
@@ -60,7 +60,7 @@ static void on_global(struct mg_connection *nc, int ev, void *ev_data, void *ud)
   if (ev == MG_EV_MQTT_CONNACK) check(true, "the global connection is up");
   if (ev == MG_EV_MQTT_PUBLISH) check(false, "nothing comes to the global connection, which has not subscribed");
   if (ev != (check_qos(2) == 2 ? MG_EV_MQTT_PUBCOMP : MG_EV_MQTT_PUBACK) || s_rounds < ROUNDS) return;
-  check(true, "the one that is left keeps working");
+  check(true, "the remaining connection keeps working");
   check_done();
   (void) nc;
   (void) ev_data;
@@ -75,7 +75,7 @@ static struct mgos_mqtt_conn *make(int id, const char *server, const char *topic
   cfg.client_id = client_id;
   cfg.server = server;
   c = mgos_mqtt_conn_create(id, &cfg);
-  check(c != NULL, "connection %d is made", id);
+  check(c != NULL, "connection %d is created", id);
   mgos_mqtt_conn_sub(c, topic, qos, handler, NULL);
   return c;
 }
@@ -84,6 +84,6 @@ enum mgos_app_init_result mgos_app_init(void) {
   mgos_mqtt_add_global_handler(on_global, NULL);
   s_here = make(1, mgos_sys_config_get_mqtt_server(), "multi/here", 1, on_here);
   s_there = make(2, mgos_sys_config_get_other_server(), "multi/there", 2, on_there);
-  check_wait("the message to go round");
+  check_wait("the message to circulate");
   return MGOS_APP_INIT_SUCCESS;
 }

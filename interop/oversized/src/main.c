@@ -14,7 +14,7 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   if (ev == MG_EV_MQTT_SUBACK) check_tell("subscribed");
   if (ev != MG_EV_MQTT_PUBLISH) return;
-  check(msg->len <= mgos_sys_config_get_mqtt_recv_mbuf_limit() && msg->payload.len < 100, "a message of %d bytes comes", msg->len);
+  check(msg->len <= mgos_sys_config_get_mqtt_recv_mbuf_limit() && msg->payload.len < 100, "a message of %d bytes arrives", msg->len);
   /* After its acknowledgement is sent. */
   if (mg_vcmp(&msg->payload, "end") == 0) {
     s_leaving = true;
@@ -28,7 +28,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
   static bool s_subscribed = false;
   if (ev == MG_EV_MQTT_CONNACK && !s_subscribed) {
     s_subscribed = true;
-    check_wait("the end of the conversation");
+    check_wait("the last message");
     mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "big/#", 2, on_message, NULL);
   }
   if (ev == MG_EV_CLOSE) {

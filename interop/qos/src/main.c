@@ -54,7 +54,7 @@ static void publish_large(int qos) {
   for (int i = 0; i < LARGE; i++) msg[i] = large_byte(i);
   s_large_qos = qos;
   check_wait("the large message");
-  check(mgos_mqtt_pub("qos/2/large", msg, LARGE, check_qos(qos), false) > 0, "a payload of %d bytes is taken for sending at QoS %d", LARGE, qos);
+  check(mgos_mqtt_pub("qos/2/large", msg, LARGE, check_qos(qos), false) > 0, "a payload of %d bytes is accepted for sending at QoS %d", LARGE, qos);
   free(msg);
 }
 
@@ -88,13 +88,13 @@ static void on_retained(struct mg_connection *nc, int ev, void *ev_data, void *u
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   if (ev != MG_EV_MQTT_PUBLISH || mg_vcmp(&msg->topic, "kept/1") != 0) return;
   if (++s_retained == 1) {
-    check(mg_vcmp(&msg->payload, "kept") == 0, "a retained message comes to who subscribes after it");
+    check(mg_vcmp(&msg->payload, "kept") == 0, "a later subscriber gets the retained message");
     publish("kept/1", "", 1, true, NULL);
     check_wait("a message without payload");
   } else {
-    check(msg->payload.len == 0, "a message without payload comes as one");
+    check(msg->payload.len == 0, "a message without payload arrives as such");
     mgos_mqtt_conn_sub(s_conn, "kept/+", 1, on_cleared, NULL);
-    check_wait("what is retained now");
+    check_wait("the retained message");
   }
   (void) nc;
   (void) ud;
@@ -133,18 +133,18 @@ static void look_at_the_count(void) {
   static bool s_reported = false;
   if (s_reported || !all_arrived()) return;
   s_reported = true;
-  check(s_wrong == 0, "%d messages of each of 9 pairs of QoS come back once, in order, %s", MESSAGES,
+  check(s_wrong == 0, "%d messages of each of 9 QoS combinations come back once, in order, %s", MESSAGES,
         mgos_sys_config_get_qos_lowered() ? "at the lower QoS" : "at one of both");
   check(s_acknowledged[1] == messages_at(1), "each message at QoS 1 is acknowledged by one PUBACK");
   check(s_acknowledged[2] == messages_at(2), "each message at QoS 2 is completed by one PUBCOMP");
   s_draining = true;
-  check_wait("mgos_mqtt_num_unsent_bytes() to come to 0");
+  check_wait("mgos_mqtt_num_unsent_bytes() to return 0");
 }
 
 static void look_at_what_is_left(void) {
   if (!s_draining || mgos_mqtt_num_unsent_bytes() > 0) return;
   s_draining = false;
-  check(true, "when all is acknowledged, mgos_mqtt_num_unsent_bytes() comes to 0");
+  check(true, "once everything is acknowledged, mgos_mqtt_num_unsent_bytes() returns 0");
   check_wait("the acknowledgement of a retained message");
   publish("kept/1", "kept", 1, true, &s_retained_id);
 }

@@ -25,15 +25,15 @@ static void go_to_the_other(void) {
   struct mgos_config_mqtt cfg = *mgos_sys_config_get_mqtt();
   cfg.server = mgos_sys_config_get_other_server();
   cfg.client_id = "reconfigured";
-  check(mgos_mqtt_set_config(&cfg), "another configuration is taken while the connection is up");
+  check(mgos_mqtt_set_config(&cfg), "another configuration is accepted while connected");
   step(3);
-  check(s_awaited > 0, "a message published right after that is kept");
+  check(s_awaited > 0, "a message published right after that is queued");
 }
 
 static void connect_again(void *arg) {
   check(!mgos_mqtt_global_is_connected() && s_connected == 1, "after mgos_mqtt_global_disconnect() it stays disconnected");
   step(2);
-  check(mgos_mqtt_global_connect(), "mgos_mqtt_global_connect() begins to connect");
+  check(mgos_mqtt_global_connect(), "mgos_mqtt_global_connect() starts to connect");
   (void) arg;
 }
 

@@ -1,8 +1,8 @@
 /*
  * session: a session that outlives connections, with messages both ways while there is none.
  *
- *   session/in/1, session/in/2     the numbers 0, 1, ... at QoS 1 and 2; each must arrive exactly once
- *   session/out/1, session/out/2   the same from the app, published while offline; session.out changes the prefix
+ *   session/in/1, session/in/2     the numbers 0, 1, ...; each must arrive exactly once
+ *   session/out/1, session/out/2   the same, published while offline; the prefix is session.out
  */
 
 #include <stdio.h>
@@ -61,7 +61,7 @@ static void on_message(struct mg_connection *nc, int ev, void *ev_data, void *ud
     s_next[qos]++;
     return;
   }
-  check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was away, come once%s", expected, qos,
+  check(s_wrong == 0 && s_next[qos] == expected, "%d messages at QoS %d, sent while the app was offline, arrive once%s", expected, qos,
         mgos_sys_config_get_session_keeps_order() ? " and in order" : "");
   s_ended++;
   leave_if_all_is_settled();
@@ -82,8 +82,8 @@ static void publish_all(void) {
     if (publish(1, text, 1) > 0) kept++;
     if (publish(2, text, check_qos(2)) > 0) kept++;
   }
-  check(kept == 2 * n, "%d messages are kept while there is no connection", kept);
-  check(publish(0, "", 0) == 0, "a message at QoS 0 is not, and mgos_mqtt_pub() says so");
+  check(kept == 2 * n, "%d messages are queued without a connection", kept);
+  check(publish(0, "", 0) == 0, "a QoS 0 message is not, and mgos_mqtt_pub() returns 0");
   check_tell("published");
   check_wait("all to be acknowledged");
 }
@@ -101,7 +101,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
   struct mg_mqtt_message *msg = (struct mg_mqtt_message *) ev_data;
   switch (ev) {
     case MG_EV_MQTT_CONNACK:
-      check_wait("the end of the conversation");
+      check_wait("the last message");
       if (++s_connected > 1) break;
       /* Before CONNACK, after which the session's messages arrive. */
       mgos_mqtt_conn_sub(mgos_mqtt_conn_from_nc(nc), "session/in/1", 1, on_message, (void *) 1);

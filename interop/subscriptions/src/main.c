@@ -38,30 +38,30 @@ static void on_mark(struct mg_connection *nc, const char *topic, int topic_len, 
   }
   switch (s_step++) {
     case 0:
-      check(s_older == 1 && s_newer == 1, "both handlers of one filter get a message, once each");
+      check(s_older == 1 && s_newer == 1, "both handlers of a filter get a message, once each");
       say("subs/x");
       say("mark");
       break;
     case 1:
-      check(s_older == 2 && s_newer == 2 && s_unsubacks == 0, "the broker is not told while one subscription to the filter is left");
+      check(s_older == 2 && s_newer == 2 && s_unsubacks == 0, "no UNSUBSCRIBE is sent while one subscription to the filter remains");
       say("subs/x");
       say("mark");
       break;
     case 2:
-      check(s_older == 3 && s_newer == 2, "the handler that is left gets the next one, the other does not");
+      check(s_older == 3 && s_newer == 2, "the remaining handler gets the next message, the other does not");
       check(mgos_mqtt_unsub("subs/+"), "the last subscription is removed");
-      check(!mgos_mqtt_unsub("subs/+"), "there is none left to remove");
+      check(!mgos_mqtt_unsub("subs/+"), "none is left to remove");
       say("subs/x");
       say("mark");
       break;
     case 3:
-      check(s_older == 3 && s_newer == 2 && s_unsubacks == 1, "after that the broker is told, and nothing comes any more");
+      check(s_older == 3 && s_newer == 2 && s_unsubacks == 1, "then UNSUBSCRIBE is sent, and nothing arrives any more");
       mgos_mqtt_sub("subs/+", on_newer, NULL);
       say("subs/x");
       say("mark");
       break;
     case 4:
-      check(s_older == 3 && s_newer == 3, "it can be subscribed anew");
+      check(s_older == 3 && s_newer == 3, "it can be subscribed again");
       check_done();
       break;
   }
@@ -79,7 +79,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       s_unsubacks++;
       break;
     case MG_EV_MQTT_PUBLISH:
-      check(false, "no message comes without a subscription");
+      check(false, "no message arrives without a subscription");
       break;
   }
   (void) nc;

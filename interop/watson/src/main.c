@@ -63,7 +63,7 @@ static bool use_registration(void) {
 }
 
 static void on_command(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
-  check(s_connected == 2, "a command comes to the registered device: %.*s %.*s", topic_len, topic, msg_len, msg);
+  check(s_connected == 2, "a command reaches the registered device: %.*s %.*s", topic_len, topic, msg_len, msg);
   s_last = mgos_mqtt_pubf("iot-2/evt/done/fmt/json", 1, false, "{command:%.*Q}", msg_len, msg);
   check_wait("the acknowledgement of the last event");
   (void) nc;
@@ -88,7 +88,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *arg)
       if (s_connected == 1) check(use_registration(), "the device becomes a registered one while it is connected");
       break;
     case MG_EV_CLOSE:
-      check(s_connected == 1 && nc == NULL, "the connection that quickstart had ends");
+      check(s_connected == 1 && nc == NULL, "the connection to quickstart ends");
       check_wait("the connection of the registered device");
       break;
   }

@@ -19,7 +19,7 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *ud) 
       if (mgos_sys_config_get_will_leave()) mgos_mqtt_global_disconnect();
       break;
     case MG_EV_CLOSE:
-      check(mgos_sys_config_get_will_leave() && nc == NULL, "after mgos_mqtt_global_disconnect() comes MG_EV_CLOSE");
+      check(mgos_sys_config_get_will_leave() && nc == NULL, "MG_EV_CLOSE follows mgos_mqtt_global_disconnect()");
       check_done();
       break;
   }

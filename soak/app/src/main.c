@@ -5,7 +5,7 @@
  * A message is "NUMBER PADDING"; number and QoS determine the padding. Output, one line each:
  *   up MS | down MS RELEASED        CONNACK; disconnected, with this many PUBRECs without PUBCOMP
  *   sub                             all three subscriptions have their SUBACK
- *   given_up N                      QoS 1 and 2 messages given up, as reported by the library's event
+ *   given_up N                      QoS 1 and 2 messages given up, as the library reports
  *   in Q NUMBER | mark Q K          a message or marker was received
  *   bad TEXT                        a violation
  *   state SERIAL READY N0 N1 N2 UNSENT USED MOST    ten times a second: whether it is connected and

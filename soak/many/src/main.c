@@ -4,7 +4,8 @@
  * own subscriptions. The first connection is cut repeatedly.
  *
  *   isolation        all except the first have received everything
- *   conn N USER CONNECTED CLOSED then for QoS 1 and 2: GOT DUPLICATED REORDERED STRAY     for each, once the first has, too
+ *   conn N USER CONNECTED CLOSED, then for QoS 1 and 2: GOT DUPLICATED REORDERED STRAY
+ *                    for each, once the first has, too
  *   done
  */
 

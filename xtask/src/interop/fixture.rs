@@ -142,7 +142,7 @@ pub struct App<'s> {
 
 impl App<'_> {
     /// Waits until the app reports this.
-    pub fn tells(&mut self, what: &str) -> Result<()> {
+    pub fn reports(&mut self, what: &str) -> Result<()> {
         let name = self.name.clone();
         self.process
             .wait_for(&format!("{name} to report {what:?}"), |line| {

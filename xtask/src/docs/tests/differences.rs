@@ -65,7 +65,7 @@ fn every_difference_names_an_existing_check() {
 #[test]
 fn an_unknown_check_is_reported() {
     let rust = "fn a_test() {";
-    assert_eq!(missing("queue: what was queued goes out in order; no such check; `a_test`", rust), ["no such check"]);
-    assert_eq!(missing("no_such_area: what was queued goes out in order", rust).len(), 1);
+    assert_eq!(missing("queue: queued messages are sent in order; no such check; `a_test`", rust), ["no such check"]);
+    assert_eq!(missing("no_such_area: queued messages are sent in order", rust).len(), 1);
     assert_eq!(missing("`no_such_test`", rust), ["no_such_test"]);
 }

@@ -90,9 +90,9 @@ fn aws(fixture: &Fixture) -> Result<()> {
     ];
     let mut app = fixture.app("aws", &broker, &settings)?;
     shadow(fixture, &broker, &mut service, THING)?;
-    app.tells("its light is on")?;
+    app.reports("its light is on")?;
     observer::publish(&broker, &format!("things/{THING}/orders"), "hurry", 1, false)?;
-    app.process.wait_for_text("orders come: hurry")?;
+    app.process.wait_for_text("order received: hurry")?;
     observer::take_over_session(&broker, THING)?;
     shadow(fixture, &broker, &mut service, THING)?;
     app.finish()?;
@@ -205,7 +205,7 @@ fn azure(fixture: &Fixture) -> Result<()> {
     let mut app = fixture.app_with("azure", &[("azure.cs", &connection(KEY))])?;
     for times in 1..=2 {
         hub(fixture, &broker, &mut service, DEVICE, times)?;
-        app.tells("acknowledged")?;
+        app.reports("acknowledged")?;
         if times == 1 {
             observer::take_over_session(&broker, DEVICE)?;
         }
@@ -248,10 +248,10 @@ fn watson(fixture: &Fixture) -> Result<()> {
         ("mqtt.ssl_ca_cert", ""),
     ];
     let mut app = fixture.app_with("watson", &settings)?;
-    app.tells("event 2")?;
+    app.reports("event 2")?;
     observer::publish(&registered, "iot-2/cmd/blink/fmt/json", "twice", 1, false)?;
     seen.wait_for("iot-2/evt/done/fmt/json", r#"{"command":"twice"}"#)?;
-    app.tells("event 2")?;
+    app.reports("event 2")?;
     seen_there.wait_for("iot-2/evt/status/fmt/json", r#"{"d":{"connection":1}}"#)?;
     app.kill()?;
     fixture.check(arrivals(&open, "d:quickstart:sensor:watson-app").len() == 1, "quickstart sees a device without a user name")?;
@@ -278,7 +278,7 @@ fn hivemq(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, &topic("ask"), "anna")?;
     let reading = seen.next_on(&topic("reading"))?;
     fixture.check(reading.qos == 2 && reading.payload == r#"{"for":"anna","celsius":21.5}"#, "a reading arrives at QoS 2")?;
-    app.tells("read 1")?;
+    app.reports("read 1")?;
     broker.save()?;
     broker.kill();
     broker.restart()?;

@@ -51,7 +51,7 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
     // Brokers differ in which of the two comes first.
     app.process.wait_for_text(SKIPPED)?;
     app.process.read_again();
-    app.tells("subscribed")?;
+    app.reports("subscribed")?;
     fixture.check(true, "a retained message that is too large is skipped, and the log says so")?;
     fixture.publish(&broker, "big/first", "small")?;
     observer::publish_file(&broker, "big/0", &large, 0, false)?;

@@ -60,7 +60,7 @@ fn hang_up(fixture: &Fixture) -> Result<()> {
 fn refused(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("refusing", Setup { refused: Some("forbidden/#"), ..Setup::default() })?;
     let mut app = fixture.app("field", &broker, &[("field.part", "refused")])?;
-    app.tells("subscribed")?;
+    app.reports("subscribed")?;
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
@@ -74,7 +74,7 @@ fn policy(fixture: &Fixture) -> Result<()> {
     let link = Link::forbidding(broker.endpoint, b"forbidden/x")?;
     let address = link.address.to_string();
     let mut app = fixture.app("field", &broker, &[("mqtt.server", &address), ("field.part", "refused")])?;
-    app.tells("subscribed")?;
+    app.reports("subscribed")?;
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
     let lines = app.finish()?;
@@ -94,7 +94,7 @@ fn waiting(fixture: &Fixture, name: &str, lines: &'static str) -> Result<()> {
     let broker = fixture.broker(name, Setup { lines, ..Setup::default() })?;
     let settings = [("field.part", "waiting"), ("mqtt.clean_session", "false")];
     let mut app = fixture.app("field", &broker, &settings)?;
-    app.tells("subscribed")?;
+    app.reports("subscribed")?;
     app.kill()?;
     let numbers: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
     observer::publish_lines(&broker, "field/in/waiting", &numbers, 2)?;

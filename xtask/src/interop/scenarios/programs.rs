@@ -83,7 +83,7 @@ pub fn will_on_exit(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "will_on_exit-app/command", r#"{"cmd": "pause", "id": 1}"#)?;
     observer.next_on("will_on_exit-app/answer")?;
     fixture.publish(&broker, "will_on_exit-app/end", "now")?;
-    app.tells("freed")?;
+    app.reports("freed")?;
     let status = app.process.wait_for_end()?;
     fixture.check(status.success(), "valgrind reports no errors and no leaks")?;
     let lines = app.process.lines();

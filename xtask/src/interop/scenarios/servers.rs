@@ -20,19 +20,19 @@ pub fn backup(fixture: &Fixture) -> Result<()> {
     settings.extend(transport.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let mut app = fixture.app("backup", &primary, &settings)?;
 
-    app.tells("connected 1")?;
+    app.reports("connected 1")?;
     fixture.publish(&primary, "backup/answer", "well")?;
     app.process.wait_for_text(ANSWERED)?;
     primary.kill();
     app.process.wait_for_text("MQTT0 switching to mqtt1")?;
-    app.tells("connected 2")?;
+    app.reports("connected 2")?;
     fixture.check(true, "when the broker dies, the app switches to the backup")?;
     fixture.publish(&second, "backup/answer", "well")?;
     app.process.wait_for_text(ANSWERED)?;
     second.kill();
     primary.restart()?;
     app.process.wait_for_text("MQTT0 switching to mqtt")?;
-    app.tells("connected 3")?;
+    app.reports("connected 3")?;
     fixture.check(true, "when the backup dies, the app switches back")?;
     fixture.publish(&primary, "backup/answer", "well")?;
     app.finish().map(drop)

@@ -19,7 +19,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     let keeps_order = ("session.keeps_order", if broker.quirks().keeps_order { "true" } else { "false" });
     let count = MESSAGES.to_string();
     let mut first = fixture.app("session", &broker, &[])?;
-    first.tells("subscribed")?;
+    first.reports("subscribed")?;
     first.kill()?;
 
     let mut lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
@@ -39,13 +39,13 @@ pub fn session(fixture: &Fixture) -> Result<()> {
         let id = out.replace('/', "-");
         let settings = [("device.id", id.as_str()), ("mqtt.clean_session", clean), ("session.out", out), ("session.publish", &count)];
         let mut app = fixture.app("session", &broker, &settings)?;
-        app.tells("subscribed")?;
+        app.reports("subscribed")?;
         apps.push(app);
     }
     drop(observer);
     broker.save()?;
     broker.kill();
-    apps.iter_mut().try_for_each(|app| app.tells("published"))?;
+    apps.iter_mut().try_for_each(|app| app.reports("published"))?;
     broker.restart()?;
     apps.into_iter().try_for_each(|app| app.finish().map(drop))?;
     let mut observer = fixture.observer(&broker, &filters, Some("receiver"))?;
@@ -111,11 +111,11 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
         ("field.messages", &count),
     ];
     let clean = fixture.app("field", &broker, &settings)?;
-    app.tells("subscribed")?;
+    app.reports("subscribed")?;
     let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
     observer::publish_lines(&broker, "cut/in/1", &lines, 1)?;
     observer::publish_lines(&broker, "cut/in/2", &lines, 2)?;
-    app.tells("complete")?;
+    app.reports("complete")?;
     observer::publish(&broker, "cut/in/2", "end", 2, false)?;
     app.finish()?;
     clean.finish()?;
@@ -146,7 +146,7 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     fixture.check(observer.next("the mark")?.topic == "will/mark", "no will is published after DISCONNECT")?;
 
     let mut app = fixture.app("will", &broker, &[])?;
-    app.tells("connected")?;
+    app.reports("connected")?;
     // Its first message has arrived, so that the will comes after it.
     observer.next_on("will/state")?;
     app.kill()?;
@@ -157,7 +157,7 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     fixture.check(later.next("the mark")?.topic == "will/mark", "a will is not retained by default")?;
 
     let mut app = fixture.app("will", &broker, &[("mqtt.will_retain", "true")])?;
-    app.tells("connected")?;
+    app.reports("connected")?;
     observer.next_on("will/state")?;
     app.kill()?;
     observer.wait_for("will/state", "gone")?;
