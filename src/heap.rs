@@ -77,8 +77,8 @@ pub unsafe fn release<T>(block: NonNull<T>) {
 
 /// What every block begins with, whatever it holds.
 #[repr(C)]
-struct Head {
-    next: *mut Head,
+struct BlockHeader {
+    next: *mut BlockHeader,
     /// How many bytes stand behind the value.
     len: u32,
 }
@@ -86,7 +86,7 @@ struct Head {
 /// A block: one allocation. Its bytes follow it.
 #[repr(C)]
 struct Node<T> {
-    head: Head,
+    header: BlockHeader,
     value: T,
 }
 
@@ -99,7 +99,7 @@ impl<T> Node<T> {
     /// `node` is a live block with a T in it.
     unsafe fn bytes(node: *mut Node<T>) -> (*mut u8, usize) {
         // SAFETY: by the contract; the bytes are part of the same allocation.
-        unsafe { (node.cast::<u8>().add(Self::BYTES), (*node).head.len as usize) }
+        unsafe { (node.cast::<u8>().add(Self::BYTES), (*node).header.len as usize) }
     }
 
     /// # Safety
@@ -140,25 +140,25 @@ pub struct ItemMut<'a, T> {
 }
 
 /// What leads to a block: the `next` of the block before it, or the `first` of the chain.
-type Link = *mut *mut Head;
+type Link = *mut *mut BlockHeader;
 
 /// The part of a list that does not depend on what its blocks hold, so that there is one copy of it in the firmware.
 struct Chain {
-    first: *mut Head,
+    first: *mut BlockHeader,
     /// Null where there is none.
-    last: *mut Head,
-    cursors: [*mut Head; 2],
+    last: *mut BlockHeader,
+    cursors: [*mut BlockHeader; 2],
 }
 
 impl Chain {
     /// Makes a block with room for `size` bytes of node, what stands in `parts` behind it, and links it in: at the front, or at the end. The value is the
     /// caller's to write.
-    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<Head>, OutOfMemory> {
+    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let mut len = 0usize;
         for part in parts {
             len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
         }
-        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<Head>();
+        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
         let node = block.as_ptr();
         // SAFETY: the block is fresh, aligned to a pointer, and has room for all that is written. The last block of a
         // chain that is not empty is alive.
@@ -180,7 +180,7 @@ impl Chain {
                 }
             }
             let next = *link;
-            node.write(Head { next, len: len as u32 });
+            node.write(BlockHeader { next, len: len as u32 });
             *link = node;
             if next.is_null() {
                 self.last = node;
@@ -193,7 +193,7 @@ impl Chain {
     ///
     /// # Safety
     /// `chain` is a chain that nobody else looks at, and `link` leads to one of its blocks.
-    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut Head, last: *mut Head) {
+    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut BlockHeader, last: *mut BlockHeader) {
         // SAFETY: by the contract.
         unsafe {
             let old = *link;
@@ -233,7 +233,7 @@ impl Chain {
         // to shrink the block, that stays as it is.
         unsafe {
             (**link).len = 0;
-            let moved = realloc((*link).cast(), size).cast::<Head>();
+            let moved = realloc((*link).cast(), size).cast::<BlockHeader>();
             if !moved.is_null() {
                 Self::relink(chain, link, moved, moved);
             }
@@ -244,14 +244,14 @@ impl Chain {
 /// A singly linked list of blocks, with two cursors, numbers 0 and 1.
 pub struct List<T: Copy> {
     chain: Chain,
-    of: PhantomData<T>,
+    marker: PhantomData<T>,
 }
 
 impl<T: Copy> List<T> {
     /// An empty list.
     pub const fn new() -> Self {
         let null = ptr::null_mut();
-        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, of: PhantomData }
+        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, marker: PhantomData }
     }
 
     /// True if nothing is in it.
@@ -291,7 +291,7 @@ impl<T: Copy> List<T> {
             let mut link: Link = &raw mut (*chain).first;
             while !(*link).is_null() {
                 if wanted(Node::item((*link).cast::<Node<T>>())) {
-                    return Some(Found { chain: NonNull::new_unchecked(chain), link, of: PhantomData });
+                    return Some(Found { chain: NonNull::new_unchecked(chain), link, marker: PhantomData });
                 }
                 link = &raw mut (**link).next;
             }
@@ -318,33 +318,33 @@ impl<T: Copy> List<T> {
             unsafe {
                 let ItemMut { value, bytes } = Node::item_mut(node);
                 change(value, bytes);
-                node = (*node).head.next.cast();
+                node = (*node).header.next.cast();
             }
         }
     }
 
     /// Moves cursor `I` on to the next block that `wanted` picks, the one under it included. False if there is none: it stands at the end.
     #[inline]
-    pub fn seek<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
-        let mut node = *self.slot::<I>();
+    pub fn advance_to<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
+        let mut node = *self.cursor_mut::<I>();
         // SAFETY: a cursor stands on a live block, and `&mut self` keeps all blocks as they are.
         while !node.is_null() && !wanted(unsafe { Node::item(node.cast::<Node<T>>()) }) {
             // SAFETY: as above.
             node = unsafe { (*node).next };
         }
-        *self.slot::<I>() = node;
+        *self.cursor_mut::<I>() = node;
         !node.is_null()
     }
 
     /// Sets cursor `I` on the first block.
     pub fn rewind<const I: usize>(&mut self) {
         let first = self.chain.first;
-        *self.slot::<I>() = first;
+        *self.cursor_mut::<I>() = first;
     }
 
     /// Moves cursor `I` on; at the end it stays.
     pub fn advance<const I: usize>(&mut self) {
-        let cursor = self.slot::<I>();
+        let cursor = self.cursor_mut::<I>();
         if !cursor.is_null() {
             // SAFETY: a cursor stands on a live block.
             *cursor = unsafe { (**cursor).next };
@@ -352,7 +352,7 @@ impl<T: Copy> List<T> {
     }
 
     /// Which block is under cursor `I`, as a number that no other block has while this one is there; 0 at the end.
-    pub fn place_of<const I: usize>(&self) -> usize {
+    pub fn cursor_id<const I: usize>(&self) -> usize {
         const { assert!(I < 2) };
         self.chain.cursors[I].addr()
     }
@@ -367,12 +367,12 @@ impl<T: Copy> List<T> {
 
     /// The value under cursor `I`, to be changed, without touching the bytes behind it; `None` at the end.
     pub fn current_value_mut<const I: usize>(&mut self) -> Option<&mut T> {
-        let node = self.slot::<I>().cast::<Node<T>>();
+        let node = self.cursor_mut::<I>().cast::<Node<T>>();
         // SAFETY: a cursor stands on a live block, and `&mut self` keeps everyone else away.
         if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
     }
 
-    fn slot<const I: usize>(&mut self) -> &mut *mut Head {
+    fn cursor_mut<const I: usize>(&mut self) -> &mut *mut BlockHeader {
         const { assert!(I < 2) };
         // In bounds by the assertion, so there is no check left in the code.
         &mut self.chain.cursors[I]
@@ -407,7 +407,7 @@ impl<'a, T> Iterator for Iter<'a, T> {
         }
         // SAFETY: the list is borrowed for 'a, so its blocks live and do not change.
         unsafe {
-            self.node = (*node).head.next.cast();
+            self.node = (*node).header.next.cast();
             Some(Node::item(node))
         }
     }
@@ -417,7 +417,7 @@ impl<'a, T> Iterator for Iter<'a, T> {
 pub struct Found<'a, T: Copy> {
     chain: NonNull<Chain>,
     link: Link,
-    of: PhantomData<&'a mut List<T>>,
+    marker: PhantomData<&'a mut List<T>>,
 }
 
 impl<'a, T: Copy> Found<'a, T> {

@@ -23,7 +23,7 @@
 //! let mut session = Session::<()>::default();
 //! let fields = [Some(&b"device-1"[..]), None, None, None, None];
 //! let connect = Connect { fields, clean_session: true, will_retain: false, keep_alive: 60 };
-//! assert_eq!(bytes(&connect.out(&mut [0; 10]).unwrap())[0], 0x10);
+//! assert_eq!(bytes(&connect.packet(&mut [0; 10]).unwrap())[0], 0x10);
 //! session.connect_sent(true, 60, now);
 //!
 //! // CONNACK has come.
@@ -38,7 +38,7 @@
 //!     assert_eq!(bytes(&out), b"\x32\x12\0\x09greetings\0\x01hello");
 //!     session.sent(20, now); // with so many bytes in the send buffer
 //! }
-//! assert_eq!(session.kept(), 1); // until PUBACK comes
+//! assert_eq!(session.queued(), 1); // until PUBACK comes
 //! ```
 #![no_std]
 

@@ -3,7 +3,7 @@
 
 /// The two ends, milliseconds, as the configuration has them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Waits {
+pub struct BackoffRange {
     /// `reconnect_timeout_min`.
     pub min: u32,
     /// `reconnect_timeout_max`.
@@ -31,12 +31,12 @@ impl Backoff {
     }
 
     /// True if the longest wait has been waited.
-    pub fn exhausted(&self, waits: Waits) -> bool {
-        self.last > 0 && self.last >= waits.max
+    pub fn exhausted(&self, range: BackoffRange) -> bool {
+        self.last > 0 && self.last >= range.max
     }
 
     /// The next wait. `random` is uniform over 32 bits.
-    pub fn next(&mut self, Waits { min, max }: Waits, random: u32) -> u32 {
+    pub fn next(&mut self, BackoffRange { min, max }: BackoffRange, random: u32) -> u32 {
         // A wait of nothing would be a busy loop; one of more than twelve days could not be told from one that is over.
         let shortest = min.max(1);
         self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.clamp(1, 1 << 30));
@@ -48,9 +48,9 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, Waits};
+    use super::{Backoff, BackoffRange};
 
-    fn first(waits: Waits, random: u32) -> u32 {
+    fn first(waits: BackoffRange, random: u32) -> u32 {
         let mut backoff = Backoff::NEW;
         backoff.next(waits, random)
     }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn waits_double_from_shortest_to_longest_and_stay_there() {
         let mut b = Backoff::NEW;
-        let waits = Waits { min: 2000, max: 60_000 };
+        let waits = BackoffRange { min: 2000, max: 60_000 };
         let middle = 1 << 31;
         for expected in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
             assert!(!b.exhausted(waits) || expected == 60_000);
@@ -73,7 +73,7 @@ mod tests {
     #[test]
     fn a_wait_that_is_halved_is_never_shorter_than_the_first() {
         let mut b = Backoff::NEW;
-        let (waits, middle) = (Waits { min: 2000, max: 60_000 }, 1 << 31);
+        let (waits, middle) = (BackoffRange { min: 2000, max: 60_000 }, 1 << 31);
         for _ in 0..4 {
             b.next(waits, middle);
         }
@@ -86,17 +86,17 @@ mod tests {
 
     #[test]
     fn each_wait_varies_by_a_tenth() {
-        let waits = Waits { min: 1000, max: 1000 };
+        let waits = BackoffRange { min: 1000, max: 1000 };
         assert_eq!(first(waits, 0), 900);
         assert!((1099..=1100).contains(&first(waits, u32::MAX)));
     }
 
     #[test]
     fn odd_configurations_still_wait() {
-        assert_eq!(first(Waits { min: 0, max: 0 }, 0), 1);
-        assert_eq!(first(Waits { min: 5, max: 3 }, 0), 3);
+        assert_eq!(first(BackoffRange { min: 0, max: 0 }, 0), 1);
+        assert_eq!(first(BackoffRange { min: 5, max: 3 }, 0), 3);
         let mut b = Backoff { last: u32::MAX };
-        let longest = b.next(Waits { min: u32::MAX, max: u32::MAX }, u32::MAX);
+        let longest = b.next(BackoffRange { min: u32::MAX, max: u32::MAX }, u32::MAX);
         assert!(longest < 1 << 31 && longest > 1 << 30, "{longest}");
     }
 }

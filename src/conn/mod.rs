@@ -12,7 +12,7 @@ mod tests;
 use crate::session::{Millis, NEVER, Session, earlier, reached};
 use backoff::Backoff;
 
-pub use backoff::Waits;
+pub use backoff::BackoffRange;
 
 /// Which of its configurations a connection uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,9 +45,9 @@ enum Phase {
     /// Waiting to try again.
     Waiting,
     /// TCP, TLS, WebSocket and MQTT handshakes.
-    Opening,
+    Connecting,
     /// CONNACK has come.
-    Open,
+    Connected,
     /// Being closed by us.
     Closing,
 }
@@ -69,22 +69,22 @@ pub enum Wake {
 
 /// What follows the end of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
+pub enum Reconnect {
     /// Nothing: the app wants no connection.
-    Stay,
+    No,
     /// Connect at once: the configuration was changed.
-    Connect,
+    Now,
     /// Wait so many milliseconds and connect.
-    Wait(u32),
+    After(u32),
 }
 
 /// Who or what has ended a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub enum DisconnectReason {
     /// The other side, or the link.
     Peer,
     /// We: the app has asked for it, or changed the configuration, or a packet could not be made.
-    Us,
+    Local,
     /// We, as the broker did not answer a ping.
     PingTimeout,
     /// We, as the broker broke the protocol, or took too long.
@@ -105,12 +105,12 @@ enum Stage {
 }
 
 /// When the stages end, milliseconds; the second ends at `reconnect_timeout_max`, where that is less.
-const FRESH: u32 = 5000;
-const PROBATION: u32 = 20_000;
-const YOUNG: u32 = 300_000;
+const FRESH_END: u32 = 5000;
+const PROBATION_END: u32 = 20_000;
+const YOUNG_END: u32 = 300_000;
 
 /// So many connections in a row that the other side has ended early: there is something to be said about it.
-const MANY: u8 = 3;
+const SHORT_LIVED_LIMIT: u8 = 3;
 
 /// A point in time that may be none: 0. So one that would be 0 is a millisecond later.
 fn deadline(limit: u32, now: Millis) -> Millis {
@@ -127,17 +127,17 @@ pub struct Conn<H: Copy> {
     /// The app has asked to be disconnected: the network coming up changes nothing.
     stopped: bool,
     /// When the connection is gone, connect at once: the configuration was changed, or the network was.
-    reopen: bool,
+    reconnect_now: bool,
     stage: Stage,
     /// Connections in a row that the other side has ended before they were settled.
     short_lived: u8,
     /// How long the second stage lasts, milliseconds.
     probation: u16,
     /// The end of the phase, if it has one of its own; else [`NEVER`].
-    until: Millis,
+    phase_end: Millis,
     backoff: Backoff,
     /// The key with which a broker was last reached, 0 for none: the session is that broker's, under that client identifier.
-    home: u32,
+    session_key: u32,
     /// The MQTT session.
     pub session: Session<H>,
 }
@@ -153,13 +153,13 @@ impl<H: Copy> Conn<H> {
     pub const NEW: Self = Conn {
         session: Session::NEW,
         phase: Phase::Idle,
-        until: NEVER,
+        phase_end: NEVER,
         slot: Slot::Primary,
-        home: 0,
+        session_key: 0,
         backoff: Backoff::NEW,
         online: false,
         stopped: false,
-        reopen: false,
+        reconnect_now: false,
         stage: Stage::Fresh,
         short_lived: 0,
         probation: 0,
@@ -181,43 +181,43 @@ impl<H: Copy> Conn<H> {
     }
 
     /// True while the handshakes are under way.
-    pub fn is_opening(&self) -> bool {
-        self.phase == Phase::Opening
+    pub fn is_connecting(&self) -> bool {
+        self.phase == Phase::Connecting
     }
 
     /// The app wants a connection, whatever it said before. One that is being closed because it said so is followed by another.
-    pub fn want(&mut self) {
+    pub fn start(&mut self) {
         if core::mem::take(&mut self.stopped) && self.phase == Phase::Closing {
-            self.reopen = true;
+            self.reconnect_now = true;
         }
     }
 
     /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes. `key` stands for broker and client identifier: a number that is
     /// another for others, and not 0.
-    pub fn opening(&mut self, limit: u32, key: u32, now: Millis) {
-        self.reopen = false;
-        self.session.connecting(self.home != 0 && self.home != key);
-        self.enter(Phase::Opening, deadline(limit, now));
+    pub fn connecting(&mut self, limit: u32, key: u32, now: Millis) {
+        self.reconnect_now = false;
+        self.session.connecting(self.session_key != 0 && self.session_key != key);
+        self.enter(Phase::Connecting, deadline(limit, now));
     }
 
     /// CONNACK 0 came, from the broker with this key. `longest`: the longest wait between attempts, milliseconds.
     pub fn accepted(&mut self, key: u32, longest: u32, now: Millis) {
-        self.enter(Phase::Open, deadline(FRESH, now));
+        self.enter(Phase::Connected, deadline(FRESH_END, now));
         self.stage = Stage::Fresh;
-        self.probation = longest.clamp(FRESH, PROBATION) as u16 - FRESH as u16;
+        self.probation = longest.clamp(FRESH_END, PROBATION_END) as u16 - FRESH_END as u16;
         self.online = true;
-        self.home = key;
+        self.session_key = key;
     }
 
     /// The connection lasts.
-    fn prove(&mut self) {
+    fn next_stage(&mut self) {
         let (stage, more) = match self.stage {
             Stage::Fresh => (Stage::Probation, self.probation.max(1) as u32),
-            Stage::Probation => (Stage::Young, YOUNG - FRESH - self.probation as u32),
+            Stage::Probation => (Stage::Young, YOUNG_END - FRESH_END - self.probation as u32),
             Stage::Young | Stage::Settled => (Stage::Settled, 0),
         };
         self.stage = stage;
-        self.until = if more == 0 { NEVER } else { self.until.wrapping_add(more).max(1) };
+        self.phase_end = if more == 0 { NEVER } else { self.phase_end.wrapping_add(more).max(1) };
         if stage == Stage::Settled {
             self.short_lived = 0;
         }
@@ -232,7 +232,7 @@ impl<H: Copy> Conn<H> {
     /// The app wants no connection until it asks for one. What is queued and subscribed stays.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.reopen = false;
+        self.reconnect_now = false;
         self.cancel_wait();
     }
 
@@ -248,34 +248,34 @@ impl<H: Copy> Conn<H> {
     pub fn reconfigured(&mut self, slot: Slot, live: bool) {
         self.slot = slot;
         self.backoff.reset();
-        self.reopen = live && !self.stopped;
+        self.reconnect_now = live && !self.stopped;
     }
 
     /// The connection is gone. What follows is `next`'s to say, once the app has been told. True if the other side has ended one early
     /// for the third time in a row, and then every third time.
-    pub fn down(&mut self, end: End, now: Millis) -> bool {
-        let doubtful = self.session.is_doubtful();
-        let by_peer = end == End::Peer && !doubtful;
-        let mut many = false;
+    pub fn disconnected(&mut self, end: DisconnectReason, now: Millis) -> bool {
+        let unconfirmed = self.session.is_unconfirmed();
+        let by_peer = end == DisconnectReason::Peer && !unconfirmed;
+        let mut report = false;
         if self.online {
             let failed = match self.stage {
                 Stage::Fresh => true,
-                Stage::Probation => !self.session.is_proven(),
+                Stage::Probation => !self.session.has_broker_responded(),
                 Stage::Young | Stage::Settled => false,
             };
-            if doubtful || end == End::Us || self.stage == Stage::Settled {
+            if unconfirmed || end == DisconnectReason::Local || self.stage == Stage::Settled {
                 self.backoff.reset();
             } else if failed {
                 // As an attempt that was refused: the next wait is longer.
-            } else if end == End::PingTimeout {
+            } else if end == DisconnectReason::PingTimeout {
                 self.backoff.reset();
             } else {
                 self.backoff.halve();
             }
             if by_peer && self.stage < Stage::Settled {
                 self.short_lived += 1;
-                many = self.short_lived == MANY;
-                self.short_lived %= MANY;
+                report = self.short_lived == SHORT_LIVED_LIMIT;
+                self.short_lived %= SHORT_LIVED_LIMIT;
             } else {
                 self.short_lived = 0;
             }
@@ -283,7 +283,7 @@ impl<H: Copy> Conn<H> {
         self.session.disconnected(by_peer, now);
         self.enter(Phase::Idle, NEVER);
         self.online = false;
-        many
+        report
     }
 
     /// The network has gone down.
@@ -296,46 +296,46 @@ impl<H: Copy> Conn<H> {
         self.session.network_up(now);
     }
 
-    /// What to do after an attempt that failed, or after the end of a connection. `current`: the waits of the configuration in use, none
+    /// What to do after an attempt that failed, or after the end of a connection. `current`: the range of the configuration in use, none
     /// if it can't be used; `other`: those of the other one, if that is enabled. When the longest wait has been used up without
     /// success, the other takes over.
-    pub fn next(&mut self, current: Option<Waits>, other: Option<Waits>, random: u32, now: Millis) -> Next {
-        let Some(mut waits) = current else { return Next::Stay };
+    pub fn plan_reconnect(&mut self, current: Option<BackoffRange>, other: Option<BackoffRange>, random: u32, now: Millis) -> Reconnect {
+        let Some(mut range) = current else { return Reconnect::No };
         if self.stopped {
-            return Next::Stay;
+            return Reconnect::No;
         }
-        if core::mem::take(&mut self.reopen) {
-            return Next::Connect;
+        if core::mem::take(&mut self.reconnect_now) {
+            return Reconnect::Now;
         }
         if let (Some(other), Some(slot)) = (other, self.slot.other())
-            && self.backoff.exhausted(waits)
+            && self.backoff.exhausted(range)
         {
             self.slot = slot;
             self.backoff.reset();
-            waits = other;
+            range = other;
         }
-        let wait = self.backoff.next(waits, random);
+        let wait = self.backoff.next(range, random);
         self.enter(Phase::Waiting, deadline(wait, now));
-        Next::Wait(wait)
+        Reconnect::After(wait)
     }
 
     /// What is due now.
     pub fn wake(&mut self, now: Millis) -> Wake {
-        let reached = self.until != NEVER && reached(now, self.until);
+        let reached = self.phase_end != NEVER && reached(now, self.phase_end);
         match self.phase {
-            Phase::Open => {
+            Phase::Connected => {
                 if reached {
-                    self.prove();
+                    self.next_stage();
                 }
                 if self.session.is_dead(now) {
                     // Where the network was down, it is the old connection that is dead, not the broker.
-                    self.reopen |= self.session.is_doubtful() && !self.stopped;
+                    self.reconnect_now |= self.session.is_unconfirmed() && !self.stopped;
                     return Wake::PingTimeout;
                 }
                 Wake::Nothing
             }
             Phase::Waiting if reached => Wake::Connect,
-            Phase::Opening if reached => Wake::ConnectTimeout,
+            Phase::Connecting if reached => Wake::ConnectTimeout,
             Phase::Closing if reached => Wake::CloseTimeout,
             _ => Wake::Nothing,
         }
@@ -343,8 +343,8 @@ impl<H: Copy> Conn<H> {
 
     /// When to look again; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        let session = if self.phase == Phase::Open { self.session.deadline() } else { NEVER };
-        let at = earlier(self.until, session);
+        let session = if self.phase == Phase::Connected { self.session.deadline() } else { NEVER };
+        let at = earlier(self.phase_end, session);
         (at != NEVER).then_some(at)
     }
 
@@ -356,8 +356,8 @@ impl<H: Copy> Conn<H> {
         self.stopped = true;
     }
 
-    fn enter(&mut self, phase: Phase, until: Millis) {
+    fn enter(&mut self, phase: Phase, phase_end: Millis) {
         self.phase = phase;
-        self.until = until;
+        self.phase_end = phase_end;
     }
 }

@@ -6,7 +6,7 @@ use crate::heap::{List, OutOfMemory};
 use crate::wire::PacketId;
 
 /// How many runs there may be; the limit bounds what a hostile broker can make us keep.
-const MOST: u8 = 64;
+const MAX_RUNS: u8 = 64;
 
 /// Identifiers in a row, both ends included.
 #[derive(Clone, Copy)]
@@ -57,7 +57,7 @@ impl InboundQos2 {
     }
 
     fn push(&mut self, first: u16, last: u16) -> Result<(), Full> {
-        if self.len == MOST {
+        if self.len == MAX_RUNS {
             return Err(Full::TooMany);
         }
         self.runs.push_front(Run { first, last }, &[])?;

@@ -32,16 +32,16 @@ pub enum Due {
 }
 
 /// A ping of a connection without keep-alive has so long, milliseconds.
-const PING_LIMIT: u32 = 30_000;
+const PONG_TIMEOUT: u32 = 30_000;
 
 /// Where the network was down in between, an answer has so long, milliseconds,
-const URGENT_LIMIT: u32 = 5000;
+const URGENT_PONG_TIMEOUT: u32 = 5000;
 
 /// if the last came within so many milliseconds.
-const QUICK: u32 = 2000;
+const FAST_ROUND_TRIP: u32 = 2000;
 
 /// Who looks so much later than the limit, milliseconds, was kept from looking,
-const LATE: u32 = 250;
+const LATE_CHECK: u32 = 250;
 
 /// and looks once more after so many.
 const GRACE: u32 = 1000;
@@ -53,21 +53,21 @@ pub struct KeepAlive {
     sent: Millis,
     received: Millis,
     /// Since when PINGRESP has been awaited; 0 if it is not. What would be 0 is a millisecond later.
-    ping: Millis,
+    awaiting_since: Millis,
     /// When that PINGREQ was written.
-    asked: Millis,
+    ping_sent_at: Millis,
     /// How long the last answer took: PINGRESP, or at first CONNACK.
-    took: u32,
+    round_trip: u32,
     /// So many bytes have to leave until PINGREQ has, too.
-    behind: usize,
+    bytes_before: usize,
     /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
-    look_at: Millis,
+    next_check: Millis,
     /// The network went down, and nothing has come in since.
-    doubtful: bool,
+    unconfirmed: bool,
     /// It came up again: the answer has less time.
     urgent: bool,
     /// A ping is wanted now.
-    wanted: bool,
+    ping_requested: bool,
 }
 
 impl KeepAlive {
@@ -76,25 +76,25 @@ impl KeepAlive {
         interval: 0,
         sent: 0,
         received: 0,
-        ping: 0,
-        asked: 0,
-        took: 0,
-        behind: 0,
-        look_at: 0,
-        doubtful: false,
+        awaiting_since: 0,
+        ping_sent_at: 0,
+        round_trip: 0,
+        bytes_before: 0,
+        next_check: 0,
+        unconfirmed: false,
         urgent: false,
-        wanted: false,
+        ping_requested: false,
     };
 
     /// A connection begins, with the interval that its CONNECT names.
     pub fn start(&mut self, seconds: u16, now: Millis) {
         *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ..Self::NEW };
-        self.look_at = self.earliest();
+        self.next_check = self.next_due();
     }
 
     /// CONNACK came in: so long takes an answer.
     pub fn on_accepted(&mut self, now: Millis) {
-        self.took = now.wrapping_sub(self.sent);
+        self.round_trip = now.wrapping_sub(self.sent);
     }
 
     /// A packet was sent.
@@ -105,130 +105,130 @@ impl KeepAlive {
     /// Something came in: what is being waited for may be behind it.
     pub fn on_received(&mut self, now: Millis) {
         self.received = now;
-        (self.doubtful, self.urgent) = (false, false);
-        self.wait_on(now);
+        (self.unconfirmed, self.urgent) = (false, false);
+        self.restart_wait(now);
     }
 
     /// The answer, if one is awaited, has all its time from now on.
-    fn wait_on(&mut self, now: Millis) {
-        if self.ping != 0 {
-            self.ping = now.max(1);
+    fn restart_wait(&mut self, now: Millis) {
+        if self.awaiting_since != 0 {
+            self.awaiting_since = now.max(1);
         }
     }
 
     /// PINGREQ was written; with it so many bytes wait to leave.
-    pub fn on_ping(&mut self, behind: usize, now: Millis) {
+    pub fn on_ping(&mut self, bytes_before: usize, now: Millis) {
         self.sent = now;
-        self.wanted = false;
+        self.ping_requested = false;
         // Another one, while the answer to the first is awaited, does not put its end off.
-        if self.ping == 0 {
-            (self.ping, self.asked, self.behind) = (now.max(1), now, behind);
+        if self.awaiting_since == 0 {
+            (self.awaiting_since, self.ping_sent_at, self.bytes_before) = (now.max(1), now, bytes_before);
         }
-        self.look_at = self.earliest();
+        self.next_check = self.next_due();
     }
 
     /// So many bytes have left. As long as PINGREQ is behind them, the link is slow, not dead.
-    pub fn on_left(&mut self, bytes: usize, now: Millis) {
-        if self.behind > 0 {
-            self.behind = self.behind.saturating_sub(bytes);
-            self.wait_on(now);
+    pub fn on_transmitted(&mut self, bytes: usize, now: Millis) {
+        if self.bytes_before > 0 {
+            self.bytes_before = self.bytes_before.saturating_sub(bytes);
+            self.restart_wait(now);
         }
     }
 
     /// PINGRESP came in. When the ping was written, and how long the answer took, in milliseconds, if one was awaited.
     pub fn on_pong(&mut self, now: Millis) -> Option<(Millis, u32)> {
-        if core::mem::take(&mut self.ping) == 0 {
+        if core::mem::take(&mut self.awaiting_since) == 0 {
             return None;
         }
-        self.look_at = self.earliest();
-        self.took = now.wrapping_sub(self.asked);
-        Some((self.asked, self.took))
+        self.next_check = self.next_due();
+        self.round_trip = now.wrapping_sub(self.ping_sent_at);
+        Some((self.ping_sent_at, self.round_trip))
     }
 
     /// How long the last PINGRESP of this connection took, milliseconds; 0 before the first: CONNACK may take much longer.
     pub fn round_trip(&self) -> u32 {
-        if self.asked == 0 { 0 } else { self.took }
+        if self.ping_sent_at == 0 { 0 } else { self.round_trip }
     }
 
     /// True if PINGRESP is awaited.
-    pub fn is_asking(&self) -> bool {
-        self.ping != 0
+    pub fn is_awaiting_pong(&self) -> bool {
+        self.awaiting_since != 0
     }
 
     /// The network has gone down: the connection may be dead.
     pub fn on_network_down(&mut self) {
-        self.doubtful = true;
-        self.want();
+        self.unconfirmed = true;
+        self.request_ping();
     }
 
     /// The network has come up: a ping shows whether this connection has lived through it.
     pub fn on_network_up(&mut self, now: Millis) {
-        if self.doubtful && self.took <= QUICK {
+        if self.unconfirmed && self.round_trip <= FAST_ROUND_TRIP {
             self.urgent = true;
-            self.wait_on(now);
-            self.look_at = now;
+            self.restart_wait(now);
+            self.next_check = now;
         }
-        self.want();
+        self.request_ping();
     }
 
-    fn want(&mut self) {
-        self.wanted = self.ping == 0;
+    fn request_ping(&mut self) {
+        self.ping_requested = self.awaiting_since == 0;
     }
 
     /// True if the network went down and nothing has come in since.
-    pub fn is_doubtful(&self) -> bool {
-        self.doubtful
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
     }
 
     /// When to look again, as something may be due then.
     pub fn deadline(&self) -> Millis {
-        if self.interval == 0 && self.ping == 0 { NEVER } else { self.look_at.max(1) }
+        if self.interval == 0 && self.awaiting_since == 0 { NEVER } else { self.next_check.max(1) }
     }
 
     /// Until when the answer has to come: half an interval at least, so that with the ping after less than one a dead peer is noticed
     /// within 1.5, and 10 s where the interval is not shorter.
-    fn limit(&self) -> Millis {
+    fn pong_deadline(&self) -> Millis {
         let limit = match self.interval {
-            _ if self.urgent => URGENT_LIMIT,
-            0 => PING_LIMIT,
+            _ if self.urgent => URGENT_PONG_TIMEOUT,
+            0 => PONG_TIMEOUT,
             interval => (interval / 2).max(interval.min(10_000)),
         };
-        self.ping.wrapping_add(limit)
+        self.awaiting_since.wrapping_add(limit)
     }
 
     /// When something will be due if nothing happens until then.
-    fn earliest(&self) -> Millis {
-        let limit = self.limit();
+    fn next_due(&self) -> Millis {
+        let limit = self.pong_deadline();
         if self.interval == 0 {
             return limit;
         }
         // Some way before the limit, as the link and the poll interval take their time as well.
         let early = self.interval - (self.interval / 4).min(5000);
         let sent = self.sent.wrapping_add(early);
-        let other = if self.ping != 0 { limit } else { self.received.wrapping_add(early) };
+        let other = if self.awaiting_since != 0 { limit } else { self.received.wrapping_add(early) };
         if reached(sent, other) { other } else { sent }
     }
 
     /// What is due now.
     pub fn due(&mut self, now: Millis) -> Due {
-        if self.wanted {
+        if self.ping_requested {
             return Due::Ping;
         }
-        if self.deadline() == NEVER || !reached(now, self.look_at) {
+        if self.deadline() == NEVER || !reached(now, self.next_check) {
             return Due::Nothing;
         }
-        self.look_at = self.earliest();
-        if !reached(now, self.look_at) {
+        self.next_check = self.next_due();
+        if !reached(now, self.next_check) {
             return Due::Nothing;
         }
-        let late = now.wrapping_sub(self.limit());
-        if self.ping == 0 || (late as i32) < 0 {
+        let late = now.wrapping_sub(self.pong_deadline());
+        if self.awaiting_since == 0 || (late as i32) < 0 {
             return Due::Ping;
         }
-        if late > LATE {
+        if late > LATE_CHECK {
             // The app has kept us from looking: what has come in meanwhile is yet to be read.
-            self.ping = self.ping.wrapping_add(late + GRACE).max(1);
-            self.look_at = self.earliest();
+            self.awaiting_since = self.awaiting_since.wrapping_add(late + GRACE).max(1);
+            self.next_check = self.next_due();
             return Due::Nothing;
         }
         Due::Dead
@@ -295,10 +295,10 @@ mod tests {
     fn a_ping_may_wait_behind_a_long_upload_but_what_is_sent_after_it_does_not_count() {
         let mut k = started(0);
         k.on_ping(3000, 55_000);
-        k.on_left(1000, 80_000);
+        k.on_transmitted(1000, 80_000);
         assert_eq!(k.due(109_999), Due::Nothing);
-        k.on_left(2000, 109_999);
-        k.on_left(1000, 139_000);
+        k.on_transmitted(2000, 109_999);
+        k.on_transmitted(1000, 139_000);
         assert_eq!(k.due(139_998), Due::Ping, "nothing was sent since the last one");
         assert_eq!(k.due(139_999), Due::Dead);
     }

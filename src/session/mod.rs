@@ -5,19 +5,19 @@
 //! of it outlives a connection: that is what a session is.
 #![forbid(unsafe_code)]
 
-mod blame;
+mod ack_timer;
 mod entry;
 mod framer;
 mod inbound_qos2;
 mod incoming;
 mod keep_alive;
-mod life;
+mod lifecycle;
 mod outbox;
 mod outgoing;
-mod overdue;
 mod packet_ids;
 mod send_buffer;
 mod subscriptions;
+mod suspects;
 mod types;
 mod window;
 
@@ -25,15 +25,15 @@ mod window;
 mod tests;
 
 use crate::wire::{PacketId, QoS, check_filter, check_name};
-use blame::Blame;
+use ack_timer::AckTimer;
 use framer::Framer;
 use inbound_qos2::InboundQos2;
 use keep_alive::KeepAlive;
 use outbox::Outbox;
-use overdue::Overdue;
 use packet_ids::PacketIds;
 use send_buffer::SendBuffer;
 use subscriptions::Subscriptions;
+use suspects::SuspectTracker;
 use window::Window;
 
 pub use framer::Framed;
@@ -43,13 +43,13 @@ pub use types::{Counters, GivenUp, Limits, Notice, Notify, Published, Reaction, 
 
 /// How far the connection has got, as far as MQTT can see; the further down, the more may be sent.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
-enum Link {
+enum LinkState {
     /// Nothing may be sent but CONNECT \[MQTT-3.1.0-1\].
     Down,
     /// DISCONNECT was sent, or the connection is being given up: nothing may be sent any more \[MQTT-3.14.4-2\].
     Closing,
     /// CONNECT was sent; CONNACK is awaited.
-    Asked,
+    ConnectSent,
     /// CONNACK came, the app is being told: subscriptions go out, the queue waits.
     ConnackReceived,
     /// All may go.
@@ -61,7 +61,7 @@ enum Link {
 enum Pending {
     Subscribe,
     Message,
-    Aside,
+    SetAside,
     Ping,
 }
 
@@ -69,7 +69,7 @@ enum Pending {
 /// The fields lie in this order, the small ones first, where the shortest instructions reach them.
 #[repr(C)]
 pub struct Session<H: Copy> {
-    link: Link,
+    link: LinkState,
     pending: Pending,
     /// A message was published with nothing before it in the queue: it goes out whether or not the link has room.
     bypass_room: bool,
@@ -78,55 +78,55 @@ pub struct Session<H: Copy> {
     /// The broker connected to next is not the one that this session was begun with: what it has kept is of another time.
     other_broker: bool,
     /// Something of ours was acknowledged, or a ping answered, on this connection.
-    proven: bool,
+    broker_responded: bool,
     /// Messages of ours were acknowledged on this connection.
     acked: bool,
     /// It has been told that answers are overdue; no more until all is answered.
-    overdue_told: bool,
+    overdue_reported: bool,
     /// The same, to be told.
-    overdue_news: Option<PacketId>,
-    subscribe_overdue: bool,
+    overdue_notice: Option<PacketId>,
+    subscribe_overdue_notice: bool,
     /// The broker has reported a session that was not asked for: to be told, and told.
-    session_present: Told,
+    session_present_notice: NoticeState,
     /// What is aside may be tried on this connection.
-    try_aside: bool,
+    retry_aside: bool,
     /// A ping has gone out so that what is sent next is alone.
-    cleared_way: bool,
+    pinged_first: bool,
     /// Connections in a row that have ended with something in flight and nothing acknowledged.
-    vain_ends: u8,
+    unacked_connections: u8,
     /// What has been received ends inside a packet: a broker that hangs up does so between two.
-    cut_short: bool,
+    mid_packet: bool,
     /// How often a subscription that is aside was tried.
     aside_tries: u8,
     /// How far below 2 the highest QoS is that a SUBSCRIBE may ask for.
-    below: u8,
+    qos_reduction: u8,
     /// A published or subscribed topic had control characters: for the layer above to warn of.
     pub control_characters: bool,
     ids: PacketIds,
     /// A message at QoS 2 that was remembered and could not be answered: it is handed in again.
-    undelivered: Option<PacketId>,
+    retry_publish: Option<PacketId>,
     /// The same of a PUBREC.
-    untold: Option<PacketId>,
+    retry_pubrec: Option<PacketId>,
     window: Window,
     framer: Framer,
     outbox: Outbox,
     subscriptions: Subscriptions<H>,
     inbound: InboundQos2,
-    alive: KeepAlive,
-    overdue: Overdue,
-    blame: Blame,
+    keep_alive: KeepAlive,
+    ack_timer: AckTimer,
+    suspects: SuspectTracker,
     send_buffer: SendBuffer,
     /// Until then what else there is waits for SUBACK.
-    subscribing_until: Millis,
+    suback_deadline: Millis,
     /// When what is aside is tried next.
-    aside_at: Millis,
+    aside_retry_at: Millis,
     counters: Counters,
 }
 
 /// Whether something that is told once was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Told {
-    Nothing,
+enum NoticeState {
+    None,
     Due,
     Done,
 }
@@ -144,55 +144,55 @@ impl<H: Copy> Session<H> {
         outbox: Outbox::NEW,
         inbound: InboundQos2::NEW,
         framer: Framer::NEW,
-        alive: KeepAlive::NEW,
-        overdue: Overdue::NEW,
-        blame: Blame::NEW,
+        keep_alive: KeepAlive::NEW,
+        ack_timer: AckTimer::NEW,
+        suspects: SuspectTracker::NEW,
         window: Window::NEW,
         send_buffer: SendBuffer::NEW,
         ids: PacketIds::NEW,
-        link: Link::Down,
+        link: LinkState::Down,
         pending: Pending::Subscribe,
         bypass_room: false,
         clean: false,
         counters: Counters::NEW,
         other_broker: false,
-        proven: false,
+        broker_responded: false,
         acked: false,
-        overdue_told: false,
-        overdue_news: None,
-        subscribe_overdue: false,
-        session_present: Told::Nothing,
-        try_aside: false,
-        cleared_way: false,
-        vain_ends: 0,
-        cut_short: false,
+        overdue_reported: false,
+        overdue_notice: None,
+        subscribe_overdue_notice: false,
+        session_present_notice: NoticeState::None,
+        retry_aside: false,
+        pinged_first: false,
+        unacked_connections: 0,
+        mid_packet: false,
         aside_tries: 0,
-        below: 0,
-        undelivered: None,
-        untold: None,
-        subscribing_until: NEVER,
-        aside_at: 0,
+        qos_reduction: 0,
+        retry_publish: None,
+        retry_pubrec: None,
+        suback_deadline: NEVER,
+        aside_retry_at: 0,
         control_characters: false,
     };
 
     /// True from CONNACK 0 on, until DISCONNECT is sent or the connection is gone.
     pub fn is_up(&self) -> bool {
-        self.link >= Link::ConnackReceived
+        self.link >= LinkState::ConnackReceived
     }
 
     /// True if CONNECT has gone out and nothing forbids to send.
     pub fn may_send(&self) -> bool {
-        self.link >= Link::Asked
+        self.link >= LinkState::ConnectSent
     }
 
     /// True once CONNECT has gone out on this connection.
-    pub fn has_begun(&self) -> bool {
-        self.link != Link::Down
+    pub fn is_connect_sent(&self) -> bool {
+        self.link != LinkState::Down
     }
 
     /// How many messages of ours are kept, to be sent or to be acknowledged.
-    pub fn kept(&self) -> u16 {
-        self.outbox.kept()
+    pub fn queued(&self) -> u16 {
+        self.outbox.queued()
     }
 
     /// What has happened so far.
@@ -201,19 +201,19 @@ impl<H: Copy> Session<H> {
     }
 
     /// True if no message is queued or in flight, in either direction.
-    pub fn is_settled(&self) -> bool {
-        self.outbox.is_settled() && self.inbound.is_empty()
+    pub fn is_idle(&self) -> bool {
+        self.outbox.is_idle() && self.inbound.is_empty()
     }
 
     /// How many messages are aside, as the broker hangs up on them.
-    pub fn set_aside(&self) -> u16 {
-        self.outbox.aside()
+    pub fn num_set_aside(&self) -> u16 {
+        self.outbox.num_set_aside()
     }
 
     /// A Packet Identifier that is not in use. It counts as used only once something is sent with it.
     pub fn packet_id(&mut self) -> PacketId {
         let (outbox, subscriptions) = (&self.outbox, &self.subscriptions);
-        self.ids.take(|next| subscriptions.distance(next, outbox.distance(next, u16::MAX)))
+        self.ids.next(|next| subscriptions.distance(next, outbox.distance(next, u16::MAX)))
     }
 
     /// Forgets all.
@@ -221,7 +221,7 @@ impl<H: Copy> Session<H> {
         self.subscriptions.clear();
         self.outbox.clear();
         self.inbound.clear();
-        self.link = Link::Down;
+        self.link = LinkState::Down;
     }
 
     // What the app asks for.
@@ -243,14 +243,14 @@ impl<H: Copy> Session<H> {
         let qos = qos.min(limits.max_qos);
         let flags = (qos as u8) << 1 | retain as u8;
         if qos == QoS::AtMostOnce || limits.max_queue == 0 {
-            if !self.is_up() || self.is_doubtful() {
+            if !self.is_up() || self.is_unconfirmed() {
                 return Err(RequestError::Offline);
             }
             if !limits.room {
                 return Err(RequestError::Congested);
             }
             if qos > QoS::AtMostOnce {
-                self.outbox.push_id_only(id, flags, entry::BARE, now)?;
+                self.outbox.push_id_only(id, flags, entry::SENT_ID_ONLY, now)?;
             }
             return Ok(Published { id, flags, direct: true, overflow: false });
         }
@@ -260,21 +260,21 @@ impl<H: Copy> Session<H> {
         // Added before anything is given up for it, so that without memory nothing is lost.
         let overflow = self.outbox.is_full(limits.max_queue);
         // With nothing before it, what is to be sent next is the message that follows.
-        let behind_others = self.outbox.seek();
+        let behind_others = self.outbox.find_next();
         self.outbox.push(id, flags, topic, payload)?;
         let live = self.is_up() && limits.room;
         // A burst on a live connection goes out whole, even if there is no room to wait in.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
         self.bypass_room = live && !behind_others || held_back;
         let before = self.outbox.given_up();
-        while self.outbox.is_over() && self.outbox.make_room(id, held_back) {}
+        while self.outbox.is_over_limit() && self.outbox.make_room(id, held_back) {}
         self.count_given_up(before);
-        self.counters.most_kept = self.counters.most_kept.max(self.outbox.kept());
+        self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
         Ok(Published { id, flags, direct: false, overflow })
     }
 
     /// Takes back a message that was to be written at once and could not be.
-    pub fn unpublished(&mut self, id: PacketId) {
+    pub fn publish_failed(&mut self, id: PacketId) {
         self.outbox.forget(id);
     }
 
@@ -289,7 +289,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// How many subscriptions have exactly this filter.
-    pub fn subscribed(&self, filter: &[u8]) -> usize {
+    pub fn subscription_count(&self, filter: &[u8]) -> usize {
         self.subscriptions.count(filter)
     }
 
@@ -311,7 +311,7 @@ impl<H: Copy> Session<H> {
 
     /// Limits the QoS that every SUBSCRIBE asks for from now on, whatever was asked for when it was subscribed.
     pub fn limit_qos(&mut self, max: QoS) {
-        self.below = 2 - max as u8;
+        self.qos_reduction = 2 - max as u8;
     }
 
     // What the app is to be told.
@@ -324,17 +324,17 @@ impl<H: Copy> Session<H> {
     /// What is to be logged; `None` for nothing more. To be asked until then whenever something was published or received, or time has
     /// passed.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
-        if self.session_present == Told::Due {
-            self.session_present = Told::Done;
+        if self.session_present_notice == NoticeState::Due {
+            self.session_present_notice = NoticeState::Done;
             return Some(Notice::SessionPresent);
         }
-        if let Some(id) = self.overdue_news.take() {
+        if let Some(id) = self.overdue_notice.take() {
             return Some(Notice::Overdue(id));
         }
-        if core::mem::take(&mut self.subscribe_overdue) {
+        if core::mem::take(&mut self.subscribe_overdue_notice) {
             return Some(Notice::SubscribeOverdue);
         }
-        if let Some((filter, aside)) = self.subscriptions.news() {
+        if let Some((filter, aside)) = self.subscriptions.notice() {
             return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
         }
         self.outbox.notice()

@@ -137,16 +137,16 @@ fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std
     let mut said = vec![];
     loop {
         match s.frame(stream, limit)? {
-            Framed::More => return Ok(said),
+            Framed::Incomplete => return Ok(said),
             Framed::Packet(h, _) => {
                 said.push(std::format!("packet {}", h.kind()));
                 stream = &stream[h.total()..];
             }
-            Framed::Drop(n) => stream = &stream[n..],
+            Framed::Discard(n) => stream = &stream[n..],
             Framed::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
             Framed::Answer(ack, id) => {
                 said.push(std::format!("{ack:?} {id}"));
-                s.answered_dropped();
+                s.discarded_answered();
             }
         }
     }

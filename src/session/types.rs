@@ -9,7 +9,7 @@ use crate::wire::{AckKind, PacketId, ProtocolError, QoS, TopicError};
 use core::fmt;
 
 /// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
-/// [`Session::unanswered`](super::Session::unanswered) undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
+/// [`Session::answer_failed`](super::Session::answer_failed) undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reaction {
     /// The acknowledgement to send.
@@ -29,7 +29,7 @@ pub enum Notify {
     Refused,
     /// A message for those that [`Session::next_recipient`](super::Session::next_recipient) names.
     Subscribers,
-    /// The answer to the subscription that [`Session::settled`](super::Session::settled) names.
+    /// The answer to the subscription that [`Session::settled_subscription`](super::Session::settled_subscription) names.
     Subscriber,
     /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
     /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
@@ -231,9 +231,9 @@ pub struct Counters {
     /// When the last CONNACK 0 came.
     pub connected_at: Millis,
     /// Most messages that were kept at a time.
-    pub most_kept: u16,
+    pub max_queued: u16,
 }
 
 impl Counters {
-    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, most_kept: 0 };
+    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, max_queued: 0 };
 }

@@ -11,7 +11,7 @@ pub const MAX_INFLIGHT: u16 = 16;
 /// The window of one connection object; it outlives a connection.
 pub struct Window {
     /// How far below [`MAX_INFLIGHT`] it is.
-    below: u8,
+    reduction: u8,
     /// Up to here it grows with each acknowledgement; beyond, with a whole window of them.
     threshold: u8,
     /// Acknowledgements since it last grew.
@@ -20,34 +20,34 @@ pub struct Window {
 
 impl Window {
     /// The widest.
-    pub const NEW: Self = Window { below: 0, threshold: 0, acked: 0 };
+    pub const NEW: Self = Window { reduction: 0, threshold: 0, acked: 0 };
 
     /// How many messages may be in flight.
     pub fn size(&self) -> u16 {
-        MAX_INFLIGHT - self.below as u16
+        MAX_INFLIGHT - self.reduction as u16
     }
 
     /// True if nothing was lost lately.
     pub fn is_widest(&self) -> bool {
-        self.below == 0
+        self.reduction == 0
     }
 
     /// Something was lost.
     pub fn shrink(&mut self) {
         self.threshold = (self.size() / 2).max(1) as u8;
-        self.below = MAX_INFLIGHT as u8 - 1;
+        self.reduction = MAX_INFLIGHT as u8 - 1;
         self.acked = 0;
     }
 
     /// A message was acknowledged.
     pub fn grow(&mut self) {
-        if self.below == 0 {
+        if self.reduction == 0 {
             return;
         }
         self.acked += 1;
         let size = self.size() as u8;
         if size < self.threshold || self.acked >= size {
-            self.below -= 1;
+            self.reduction -= 1;
             self.acked = 0;
         }
     }

@@ -1,7 +1,7 @@
 //! Packets to the broker.
 //!
 //! A packet is described first: its first byte, and the parts of what follows the fixed header, which stay where they lie. Its size is known before it
-//! is written, so that the writer can make room for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics
+//! is written, so that the writer can make buf for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics
 //! and filters are checked where the app hands them over.
 
 use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
@@ -27,33 +27,33 @@ pub struct OutPacket<'a> {
 
 impl<'a> OutPacket<'a> {
     /// PINGREQ.
-    pub const PINGREQ: OutPacket<'static> = OutPacket::bare(kind::PINGREQ << 4);
+    pub const PINGREQ: OutPacket<'static> = OutPacket::header_only(kind::PINGREQ << 4);
     /// DISCONNECT.
-    pub const DISCONNECT: OutPacket<'static> = OutPacket::bare(kind::DISCONNECT << 4);
+    pub const DISCONNECT: OutPacket<'static> = OutPacket::header_only(kind::DISCONNECT << 4);
 
     /// A fixed header alone.
-    const fn bare(first: u8) -> Self {
+    const fn header_only(first: u8) -> Self {
         OutPacket { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
     }
 
     /// A message. `id`: its Packet Identifier, at QoS 1 and 2.
     pub const fn publish(flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
-        OutPacket { id, text: topic, payload, ..OutPacket::bare(kind::PUBLISH << 4 | flags) }
+        OutPacket { id, text: topic, payload, ..OutPacket::header_only(kind::PUBLISH << 4 | flags) }
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
     pub const fn ack(ack: AckKind, id: PacketId) -> Self {
-        OutPacket { id: Some(id), ..OutPacket::bare((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
+        OutPacket { id: Some(id), ..OutPacket::header_only((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
     }
 
     /// SUBSCRIBE to one filter.
     pub const fn subscribe(id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
-        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::bare(kind::SUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::header_only(kind::SUBSCRIBE << 4 | 2) }
     }
 
     /// UNSUBSCRIBE from one filter.
     pub const fn unsubscribe(id: PacketId, filter: &'a [u8]) -> Self {
-        OutPacket { id: Some(id), text: filter, ..OutPacket::bare(kind::UNSUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, ..OutPacket::header_only(kind::UNSUBSCRIBE << 4 | 2) }
     }
 
     const fn is(&self, kind: u8) -> bool {
@@ -91,7 +91,7 @@ impl<'a> OutPacket<'a> {
             self.write_id(w)?;
         }
         if !self.text.is_empty() {
-            string(w, self.text)?;
+            write_string(w, self.text)?;
         }
         if publish {
             self.write_id(w)?;
@@ -99,7 +99,7 @@ impl<'a> OutPacket<'a> {
         w.write_all(self.payload)?;
         for field in self.fields {
             let Some(field) = field else { continue };
-            string(w, field)?;
+            write_string(w, field)?;
         }
         if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
     }
@@ -113,7 +113,7 @@ impl<'a> OutPacket<'a> {
 }
 
 /// Writes a string with its length in front (1.5.3).
-fn string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
+fn write_string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
     w.write_all(&(s.len() as u16).to_be_bytes())?;
     w.write_all(s)
 }
@@ -148,9 +148,9 @@ impl Connect<'_> {
     /// Type and flags.
     const FIRST: u8 = kind::CONNECT << 4;
 
-    /// The packet, whose variable header is made in `room`. `None` if a field is too long for its two-byte length, or a string among them is
+    /// The packet, whose variable header is made in `buf`. `None` if a field is too long for its two-byte length, or a string among them is
     /// not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
-    pub fn out<'r>(&'r self, room: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
+    pub fn packet<'r>(&'r self, buf: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
         let [_, will, _, user, password] = self.fields;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean_session, 0x02)
@@ -158,7 +158,7 @@ impl Connect<'_> {
             | flag(user.is_some(), 0x80)
             | flag(password.is_some(), 0x40);
         let [hi, lo] = self.keep_alive.to_be_bytes();
-        *room = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
+        *buf = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
         // The message of the will and the password are bytes; the others are strings.
         let mut strings = 0b01011;
         for field in &self.fields {
@@ -168,13 +168,13 @@ impl Connect<'_> {
             }
             strings >>= 1;
         }
-        Some(OutPacket { payload: room, fields: &self.fields, ..OutPacket::bare(Self::FIRST) })
+        Some(OutPacket { payload: buf, fields: &self.fields, ..OutPacket::header_only(Self::FIRST) })
     }
 }
 
 /// What a CONNECT that the app has written by itself asks for: clean session, and the keep-alive interval in seconds. `None` if there is
 /// no CONNECT at the beginning of `bytes`.
-pub fn connect_terms(bytes: &[u8]) -> Option<(bool, u16)> {
+pub fn connect_options(bytes: &[u8]) -> Option<(bool, u16)> {
     let (&first, rest) = bytes.split_first()?;
     if first != Connect::FIRST {
         return None;

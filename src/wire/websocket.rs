@@ -14,7 +14,7 @@ pub mod opcode {
 }
 
 /// The header of a whole message of `len` bytes, as a client sends it: masked.
-pub fn frame_head(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
+pub fn frame_header(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
     let (first, [a, b, c, d]) = (0x80 | opcode, mask);
     match len {
         0..=125 => Vec::from_array([first, 0x80 | len as u8, a, b, c, d]),
@@ -38,13 +38,13 @@ pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
 
 /// What to do with the bytes at the front of what a WebSocket server has sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Piece {
+pub enum FramePart {
     /// Wait for more.
-    More,
+    Incomplete,
     /// So many bytes are the header of a data frame: take them out.
-    Head(usize),
+    Header(usize),
     /// So many bytes are payload: they belong to MQTT.
-    Data(usize),
+    Payload(usize),
     /// A control frame: so many bytes of header, then so many of payload, all there. Take both out.
     Control {
         /// Close, ping or pong.
@@ -71,25 +71,25 @@ pub enum FrameError {
 }
 
 /// Where in the stream of frames we are.
-pub struct Unframer {
+pub struct FrameReader {
     /// Bytes of the current frame's payload that are still to come.
     left: u32,
     /// More frames of the current message are to come.
     unfinished: bool,
 }
 
-impl Unframer {
+impl FrameReader {
     /// At the beginning of a frame.
-    pub const NEW: Self = Unframer { left: 0, unfinished: false };
+    pub const NEW: Self = FrameReader { left: 0, unfinished: false };
 
     /// Looks at `raw`, the bytes after those that are known to be payload.
-    pub fn next(&mut self, raw: &[u8]) -> Result<Piece, FrameError> {
+    pub fn next(&mut self, raw: &[u8]) -> Result<FramePart, FrameError> {
         if self.left > 0 {
             let there = raw.len().min(self.left as usize);
             self.left -= there as u32;
-            return Ok(if there == 0 { Piece::More } else { Piece::Data(there) });
+            return Ok(if there == 0 { FramePart::Incomplete } else { FramePart::Payload(there) });
         }
-        let &[first, second, ref rest @ ..] = raw else { return Ok(Piece::More) };
+        let &[first, second, ref rest @ ..] = raw else { return Ok(FramePart::Incomplete) };
         let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
         if first & 0x70 != 0 || second & 0x80 != 0 {
             return Err(FrameError::Header);
@@ -97,11 +97,11 @@ impl Unframer {
         let (head, len) = match second {
             126 => match rest.first_chunk::<2>() {
                 Some(&len) => (4, u16::from_be_bytes(len) as u64),
-                None => return Ok(Piece::More),
+                None => return Ok(FramePart::Incomplete),
             },
             127 => match rest.first_chunk::<8>() {
                 Some(&len) => (10, u64::from_be_bytes(len)),
-                None => return Ok(Piece::More),
+                None => return Ok(FramePart::Incomplete),
             },
             len => (2, len as u64),
         };
@@ -112,7 +112,7 @@ impl Unframer {
                 }
                 self.left = u32::try_from(len).map_err(|_| FrameError::Header)?;
                 self.unfinished = !last;
-                Ok(Piece::Head(head))
+                Ok(FramePart::Header(head))
             }
             1 => Err(FrameError::Text),
             opcode::CLOSE..=opcode::PONG => {
@@ -120,7 +120,7 @@ impl Unframer {
                     return Err(FrameError::Control);
                 }
                 let len = len as usize;
-                Ok(if raw.len() < head + len { Piece::More } else { Piece::Control { opcode, head, len } })
+                Ok(if raw.len() < head + len { FramePart::Incomplete } else { FramePart::Control { opcode, head, len } })
             }
             _ => Err(FrameError::Header),
         }
@@ -130,20 +130,20 @@ impl Unframer {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{FrameError, Piece, Unframer, apply_mask, frame_head, opcode};
+    use super::{FrameError, FramePart, FrameReader, apply_mask, frame_header, opcode};
     use std::vec::Vec;
 
     /// The payload and the control frames of a stream that comes in pieces of `size` bytes.
     fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), FrameError> {
-        let (mut unframer, mut buf, mut data, mut controls) = (Unframer::NEW, Vec::new(), Vec::new(), Vec::new());
+        let (mut unframer, mut buf, mut data, mut controls) = (FrameReader::NEW, Vec::new(), Vec::new(), Vec::new());
         for chunk in stream.chunks(size) {
             buf.extend_from_slice(chunk);
             loop {
                 match unframer.next(&buf)? {
-                    Piece::More => break,
-                    Piece::Head(n) => drop(buf.drain(..n)),
-                    Piece::Data(n) => data.extend(buf.drain(..n)),
-                    Piece::Control { opcode, head, len } => {
+                    FramePart::Incomplete => break,
+                    FramePart::Header(n) => drop(buf.drain(..n)),
+                    FramePart::Payload(n) => data.extend(buf.drain(..n)),
+                    FramePart::Control { opcode, head, len } => {
                         controls.push(opcode);
                         buf.drain(..head + len);
                     }
@@ -188,9 +188,9 @@ mod tests {
     #[test]
     fn heads_have_the_three_lengths_and_the_mask() {
         let mask = [1, 2, 3, 4];
-        assert_eq!(frame_head(opcode::BINARY, 125, mask), [0x82, 0x80 | 125, 1, 2, 3, 4]);
-        assert_eq!(frame_head(opcode::PONG, 126, mask), [0x8a, 0x80 | 126, 0, 126, 1, 2, 3, 4]);
-        assert_eq!(frame_head(opcode::BINARY, 65536, mask), [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::BINARY, 125, mask), [0x82, 0x80 | 125, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::PONG, 126, mask), [0x8a, 0x80 | 126, 0, 126, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::BINARY, 65536, mask), [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]);
         let mut bytes = *b"hello";
         apply_mask(&mut bytes, mask);
         assert_eq!(bytes, [b'h' ^ 1, b'e' ^ 2, b'l' ^ 3, b'l' ^ 4, b'o' ^ 1]);

@@ -3,7 +3,7 @@
 
 use super::super::reference::Parsed;
 use super::link::Opening;
-use mgos_mqtt::conn::{Slot, Waits};
+use mgos_mqtt::conn::{BackoffRange, Slot};
 
 /// Something that the app writes from its CONNACK handler.
 #[derive(Clone, Debug)]
@@ -53,7 +53,7 @@ pub struct App {
     /// How long TCP and TLS take to come up or to be refused; a random time where there is none.
     pub handshake: Option<u64>,
     /// The waits of the backup server, if there is one.
-    pub backup: Option<Waits>,
+    pub backup: Option<BackoffRange>,
     pub greetings: Vec<Greeting>,
     /// The handlers of the connection leave messages that nobody has subscribed to unacknowledged.
     pub ignores_strays: bool,

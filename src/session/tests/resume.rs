@@ -63,7 +63,7 @@ fn mqtt_3_1_2_4_and_6_a_new_session_gets_anew_whatever_the_old_one_had_not_ended
         rig.told(&ack(0x50, id));
         rig.told(&ack(0x70, id));
     }
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -111,7 +111,7 @@ fn a_qos_2_message_given_up_in_flight_is_ended_with_pubrel_when_the_session_is_k
     rig.told(&ack(0x70, ids[0]));
     rig.told(&ack(0x50, ids[1]));
     rig.told(&ack(0x70, ids[1]));
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_qos_1_message_given_up_in_flight_is_gone_with_its_connection() {
     let third = rig.publish_to(b"t", &[3], Q1, limits).unwrap().id.get();
     assert_eq!(rig.connect(false, KEPT), [message(0x32, third, 3)], "also when it is given up between two connections");
     rig.told(&ack(0x40, third));
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]

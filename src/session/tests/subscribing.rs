@@ -50,7 +50,7 @@ fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
     }
     for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
         assert_eq!(rig.receive(&[0x90, 3, 0, id, code], false).unwrap().notify, Notify::Subscriber);
-        assert_eq!(rig.s.settled().unwrap().1.handler, handler);
+        assert_eq!(rig.s.settled_subscription().unwrap().1.handler, handler);
     }
     assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().notify, Notify::Handlers), "a second one answers nothing");
 }
@@ -90,7 +90,7 @@ fn mqtt_2_3_1_3_unsubscribing_before_suback_does_not_free_the_identifier() {
     rig.turn_to(65_535);
     assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 2));
     rig.told(&[0x90, 3, 0, 1, 1]);
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     rig.turn_to(65_535);
     assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 1));
 }

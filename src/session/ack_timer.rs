@@ -9,28 +9,28 @@ use super::keep_alive::{Millis, NEVER, reached};
 const DEFAULT: u32 = 20_000;
 
 /// Repetitions of one packet come no less often than this, milliseconds, unless `ack_timeout` is longer.
-const LONGEST: u32 = 120_000;
+const MAX_WAIT: u32 = 120_000;
 
 /// Packets are written in bursts: so much later, milliseconds, all of one are overdue.
 const SLACK: u32 = 1000;
 
 /// The timer of a connection: for the oldest packet that awaits its answer.
-pub struct Overdue {
+pub struct AckTimer {
     /// `ack_timeout`, milliseconds: 0 for the default, negative for never.
     timeout: i32,
-    /// How often the wait was doubled, as what was repeated stayed unanswered.
-    doubled: u8,
+    /// How often the wait was doublings, as what was repeated stayed unanswered.
+    doublings: u8,
     /// Bytes have left, and more were waiting.
     is_flushing: bool,
     /// When the send buffer was last emptied in more than one go: what was written before may have left no earlier.
     flushed_at: Millis,
     /// When to look.
-    due: Millis,
+    deadline: Millis,
 }
 
-impl Overdue {
+impl AckTimer {
     /// Nothing is awaited.
-    pub const NEW: Self = Overdue { timeout: 0, doubled: 0, is_flushing: false, flushed_at: NEVER, due: NEVER };
+    pub const NEW: Self = AckTimer { timeout: 0, doublings: 0, is_flushing: false, flushed_at: NEVER, deadline: NEVER };
 
     /// Sets `ack_timeout`.
     pub fn set_timeout(&mut self, ms: i32) {
@@ -43,12 +43,12 @@ impl Overdue {
             0 => DEFAULT,
             ms => ms.max(0) as u32,
         };
-        (timeout << self.doubled).min(LONGEST.max(timeout))
+        (timeout << self.doublings).min(MAX_WAIT.max(timeout))
     }
 
     /// When what was written then had left, at the latest. A flush that is longer ago than an answer may take changes nothing, and after 24
     /// days it would look like one to come.
-    fn left_at(&self, written: Millis, now: Millis) -> Millis {
+    fn transmitted_at(&self, written: Millis, now: Millis) -> Millis {
         let is_recent = self.flushed_at != NEVER && now.wrapping_sub(self.flushed_at) <= self.wait();
         if is_recent && reached(self.flushed_at, written) { self.flushed_at } else { written }
     }
@@ -56,29 +56,29 @@ impl Overdue {
     /// True if the answer to what was written then has taken too long.
     pub fn is_late(&self, written: Millis, now: Millis) -> bool {
         let wait = self.wait();
-        wait != NEVER && now.wrapping_sub(self.left_at(written, now)) >= wait
+        wait != NEVER && now.wrapping_sub(self.transmitted_at(written, now)) >= wait
     }
 
     /// A connection ended, or all is answered: the wait is the first again.
     pub fn stop(&mut self) {
-        *self = Overdue { timeout: self.timeout, ..Self::NEW };
+        *self = AckTimer { timeout: self.timeout, ..Self::NEW };
     }
 
     /// A packet that is to be answered was written.
     pub fn on_sent(&mut self, now: Millis) {
-        if self.due == NEVER {
-            self.watch(now, now);
+        if self.deadline == NEVER {
+            self.arm(now, now);
         }
     }
 
     /// The oldest packet that awaits an answer was written then.
-    fn watch(&mut self, written: Millis, now: Millis) {
+    fn arm(&mut self, written: Millis, now: Millis) {
         let wait = self.wait();
-        self.due = if wait == NEVER { NEVER } else { self.left_at(written, now).wrapping_add(wait + SLACK).max(1) };
+        self.deadline = if wait == NEVER { NEVER } else { self.transmitted_at(written, now).wrapping_add(wait + SLACK).max(1) };
     }
 
     /// Bytes have left; so many still wait.
-    pub fn on_left(&mut self, unsent: usize, now: Millis) {
+    pub fn on_transmitted(&mut self, unsent: usize, now: Millis) {
         if unsent > 0 || self.is_flushing {
             self.flushed_at = now.max(1);
         }
@@ -87,49 +87,49 @@ impl Overdue {
 
     /// True if it is time to look.
     pub fn is_due(&self, now: Millis) -> bool {
-        self.due != NEVER && reached(now, self.due)
+        self.deadline != NEVER && reached(now, self.deadline)
     }
 
     /// When to look.
     pub fn deadline(&self) -> Millis {
-        self.due
+        self.deadline
     }
 
     /// PINGREQ was written: its answer tells.
-    pub fn on_asked(&mut self) {
-        self.due = NEVER;
+    pub fn on_ping_sent(&mut self) {
+        self.deadline = NEVER;
     }
 
     /// It was answered. What still awaits its answer was written at `oldest`, if anything does.
-    pub fn on_told(&mut self, oldest: Millis, now: Millis) {
-        self.due = NEVER;
+    pub fn on_pong(&mut self, oldest: Millis, now: Millis) {
+        self.deadline = NEVER;
         if oldest != NEVER {
-            self.watch(oldest, now);
+            self.arm(oldest, now);
         }
     }
 
     /// Something was overdue: it is repeated, and has twice the time.
     pub fn on_overdue(&mut self) {
-        self.doubled = (self.doubled + 1).min(8);
+        self.doublings = (self.doublings + 1).min(8);
     }
 
     /// What was repeated is answered.
     pub fn on_answered(&mut self, now: Millis) {
-        self.doubled = 0;
-        self.watch(now, now);
+        self.doublings = 0;
+        self.arm(now, now);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Overdue;
+    use super::AckTimer;
 
     #[test]
     fn a_flush_of_a_month_ago_does_not_make_an_answer_overdue_nor_put_it_off() {
         let month = 30 * 86_400_000u32;
-        let mut o = Overdue::NEW;
-        o.on_left(100, 1000);
-        o.on_left(0, 2000);
+        let mut o = AckTimer::NEW;
+        o.on_transmitted(100, 1000);
+        o.on_transmitted(0, 2000);
         assert!(!o.is_late(1500, 21_999) && o.is_late(1500, 22_000), "it had left at 2 s");
         o.on_sent(month);
         assert_eq!(o.deadline(), month + 21_000);

@@ -2,26 +2,26 @@
 //! or filter by closing the connection.
 //!
 //! A packet is blamed only where nothing else can be: it was written when all before it had been answered, nothing was written
-//! after it, the peer closed the connection soon after its last byte had left, and the next attempt got as far as CONNACK;
+//! after it, the peer closed the connection is_prompt after its last byte had left, and the next attempt got as far as CONNACK;
 //! three times in a row, and more often where connections end without any such packet, too.
 
 use super::keep_alive::{Millis, NEVER, reached};
 use crate::wire::PacketId;
 
 /// So many ends in a row make a packet the one to blame.
-const STRIKES: u8 = 3;
+const SUSPECT_LIMIT: u8 = 3;
 
 /// So many more at the most on a link that breaks by itself.
-const MOST_UNEXPLAINED: u8 = 5;
+const MAX_LINK_FAILURES: u8 = 5;
 
 /// An end that comes later after the last byte than this, milliseconds, has another cause.
-const SOON: u32 = 10_000;
+const MAX_CLOSE_DELAY: u32 = 10_000;
 
 /// The packet written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
     /// One that is not answered, or that the app has written by itself.
-    Unanswerable,
+    NoAnswer,
     /// PINGREQ.
     Ping,
     /// One with an identifier.
@@ -35,40 +35,40 @@ enum Last {
 const HOLD: u32 = 3000;
 
 /// What is known of the ends of this broker's connections.
-pub struct Blame {
+pub struct SuspectTracker {
     last: Last,
     /// Written when all before it was answered, and nothing was written since.
-    alone: Option<PacketId>,
+    candidate: Option<PacketId>,
     /// When the last packet was written,
     written_at: Millis,
     /// and when a byte last left.
-    left_at: Millis,
+    transmitted_at: Millis,
     /// What was alone when the last connection ended; a strike if the next attempt gets as far as CONNACK.
-    at_end: Option<PacketId>,
+    closed_on: Option<PacketId>,
     suspect: Option<PacketId>,
-    strikes: u8,
+    failures: u8,
     /// Until then the suspect is held back, if it is.
     held_until: Millis,
     /// Twice how many ends no packet of ours explains: as many more strikes it takes.
-    unexplained: u8,
+    link_failures: u8,
 }
 
-impl Blame {
+impl SuspectTracker {
     /// Nobody.
-    pub const NEW: Self = Blame {
-        last: Last::Unanswerable,
-        alone: None,
+    pub const NEW: Self = SuspectTracker {
+        last: Last::NoAnswer,
+        candidate: None,
         written_at: 0,
-        left_at: 0,
-        at_end: None,
+        transmitted_at: 0,
+        closed_on: None,
         suspect: None,
-        strikes: 0,
+        failures: 0,
         held_until: 0,
-        unexplained: 0,
+        link_failures: 0,
     };
 
     /// True if the broker has answered all that was written: whatever is written now is alone.
-    pub fn is_clean(&self) -> bool {
+    pub fn is_all_answered(&self) -> bool {
         self.last == Last::Answered
     }
 
@@ -85,14 +85,14 @@ impl Blame {
         self.held_until != NEVER
     }
 
-    fn wrote(&mut self, last: Last, alone: Option<PacketId>, now: Millis) {
-        self.alone = if self.is_clean() { alone } else { None };
+    fn wrote(&mut self, last: Last, candidate: Option<PacketId>, now: Millis) {
+        self.candidate = if self.is_all_answered() { candidate } else { None };
         self.last = last;
-        (self.written_at, self.left_at) = (now, now);
+        (self.written_at, self.transmitted_at) = (now, now);
     }
 
     /// A packet that may be blamed was written.
-    pub fn wrote_suspect(&mut self, id: PacketId, now: Millis) {
+    pub fn wrote_candidate(&mut self, id: PacketId, now: Millis) {
         self.wrote(Last::Id(id), Some(id), now);
     }
 
@@ -108,12 +108,12 @@ impl Blame {
 
     /// Another packet was written.
     pub fn wrote_other(&mut self, now: Millis) {
-        self.wrote(Last::Unanswerable, None, now);
+        self.wrote(Last::NoAnswer, None, now);
     }
 
     /// Bytes have left.
-    pub fn left(&mut self, now: Millis) {
-        self.left_at = now;
+    pub fn transmitted(&mut self, now: Millis) {
+        self.transmitted_at = now;
     }
 
     fn answered(&mut self, what: Last) {
@@ -130,61 +130,62 @@ impl Blame {
     /// The answer to the packet with this identifier came in.
     pub fn id_answered(&mut self, id: PacketId) {
         self.answered(Last::Id(id));
-        if self.alone == Some(id) {
-            self.alone = None;
+        if self.candidate == Some(id) {
+            self.candidate = None;
         }
         if self.suspect == Some(id) {
-            self.acquit();
+            self.clear();
         }
     }
 
     /// Nobody is suspected.
-    pub fn acquit(&mut self) {
-        (self.suspect, self.strikes, self.at_end, self.held_until) = (None, 0, None, 0);
+    pub fn clear(&mut self) {
+        (self.suspect, self.failures, self.closed_on, self.held_until) = (None, 0, None, 0);
     }
 
     /// A connection has lasted: what was wrong with the link before is over.
-    pub fn forget_the_link(&mut self) {
-        self.unexplained = 0;
+    pub fn link_is_stable(&mut self) {
+        self.link_failures = 0;
     }
 
     /// The other side has ended a connection on which all was well: it may be the link, or whoever else has this client identifier.
     /// `idle`: nothing was in flight, so that it is sure.
-    pub fn unexplained(&mut self, idle: bool) {
-        self.unexplained = (self.unexplained + 1 + idle as u8).min(2 * MOST_UNEXPLAINED);
+    pub fn link_failed(&mut self, idle: bool) {
+        self.link_failures = (self.link_failures + 1 + idle as u8).min(2 * MAX_LINK_FAILURES);
     }
 
     /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
     /// comes much sooner can't be one.
     /// True if a packet may be the cause.
-    pub fn ended(&mut self, by_peer: bool, round_trip: u32, now: Millis) -> bool {
-        let soon = now.wrapping_sub(self.left_at) <= SOON && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
-        self.at_end = if by_peer && soon { self.alone } else { None };
-        if self.at_end.is_none() {
-            self.acquit();
+    pub fn disconnected(&mut self, by_peer: bool, round_trip: u32, now: Millis) -> bool {
+        let is_prompt =
+            now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
+        self.closed_on = if by_peer && is_prompt { self.candidate } else { None };
+        if self.closed_on.is_none() {
+            self.clear();
         }
-        (self.alone, self.last) = (None, Last::Unanswerable);
-        self.at_end.is_some()
+        (self.candidate, self.last) = (None, Last::NoAnswer);
+        self.closed_on.is_some()
     }
 
     /// CONNACK 0: the broker is there. The packet that it has hung up on once too often.
     pub fn accepted(&mut self, now: Millis) -> Option<PacketId> {
         self.last = Last::Answered;
         self.held_until = 0;
-        let id = self.at_end.take()?;
+        let id = self.closed_on.take()?;
         if self.suspect != Some(id) {
-            self.acquit();
+            self.clear();
             self.suspect = Some(id);
         }
-        self.strikes += 1;
-        if self.strikes < STRIKES + self.unexplained / 2 {
-            if self.strikes >= STRIKES - 1 {
-                self.last = Last::Unanswerable;
+        self.failures += 1;
+        if self.failures < SUSPECT_LIMIT + self.link_failures / 2 {
+            if self.failures >= SUSPECT_LIMIT - 1 {
+                self.last = Last::NoAnswer;
                 self.held_until = now.wrapping_add(HOLD).max(1);
             }
             return None;
         }
-        self.acquit();
+        self.clear();
         Some(id)
     }
 }
