@@ -1,5 +1,5 @@
-//! WebSocket framing (RFC 6455), as far as MQTT over WebSocket needs it: MQTT packets go in binary frames, cut as they come
-//! \[MQTT-6.0.0-1, -2\]. The opening handshake is not here.
+//! The part of WebSocket framing (RFC 6455) that MQTT needs: MQTT packets are carried in binary
+//! frames, at arbitrary boundaries \[MQTT-6.0.0-1, -2\]. The opening handshake is not covered.
 
 use heapless::Vec;
 
@@ -13,7 +13,7 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
-/// The header of a whole message of `len` bytes, as a client sends it: masked.
+/// Builds the header of an unfragmented message of `len` bytes, masked, as a client must send it.
 pub fn frame_header(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
     let (first, [a, b, c, d]) = (0x80 | opcode, mask);
     match len {
@@ -36,58 +36,58 @@ pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// What to do with the bytes at the front of what a WebSocket server has sent.
+/// What comes next in the byte stream from a WebSocket server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FramePart {
-    /// Wait for more.
+    /// More bytes are needed.
     Incomplete,
-    /// So many bytes are the header of a data frame: take them out.
+    /// The header of a data frame, this many bytes: remove them.
     Header(usize),
-    /// So many bytes are payload: they belong to MQTT.
+    /// Payload, this many bytes: pass them to MQTT.
     Payload(usize),
-    /// A control frame: so many bytes of header, then so many of payload, all there. Take both out.
+    /// A complete control frame: remove `head` plus `len` bytes.
     Control {
         /// Close, ping or pong.
         opcode: u8,
-        /// Bytes of header.
+        /// Size of the header in bytes.
         head: usize,
-        /// Bytes of payload, at most 125.
+        /// Size of the payload in bytes, at most 125.
         len: usize,
     },
 }
 
-/// How the server broke the rules, so that the connection is to be closed.
+/// The framing rule that the server violated; the connection must be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum FrameError {
     /// A text frame \[MQTT-6.0.0-1\].
     Text = 1,
-    /// Reserved bits, a reserved opcode, a frame that is masked, or longer than 4 GB.
+    /// Reserved bits, a reserved opcode, a masked frame, or one of 4 GiB or more.
     Header = 2,
-    /// A continuation of nothing, or a new message within one.
+    /// A continuation frame outside a fragmented message, or a new message inside one.
     Sequence = 3,
-    /// A control frame in fragments, or of more than 125 bytes.
+    /// A fragmented control frame, or one with more than 125 bytes of payload.
     Control = 4,
 }
 
-/// Where in the stream of frames we are.
+/// Parses a stream of WebSocket frames; holds the position in it.
 pub struct FrameReader {
-    /// Bytes of the current frame's payload that are still to come.
+    /// Bytes of the current frame's payload not yet received.
     left: u32,
-    /// More frames of the current message are to come.
-    unfinished: bool,
+    /// The current message continues in another frame.
+    in_message: bool,
 }
 
 impl FrameReader {
-    /// At the beginning of a frame.
-    pub const NEW: Self = FrameReader { left: 0, unfinished: false };
+    /// At the start of a frame.
+    pub const NEW: Self = FrameReader { left: 0, in_message: false };
 
-    /// Looks at `raw`, the bytes after those that are known to be payload.
+    /// Parses what comes next in `raw`, the bytes after the payload already reported.
     pub fn next(&mut self, raw: &[u8]) -> Result<FramePart, FrameError> {
         if self.left > 0 {
-            let there = raw.len().min(self.left as usize);
-            self.left -= there as u32;
-            return Ok(if there == 0 { FramePart::Incomplete } else { FramePart::Payload(there) });
+            let available = raw.len().min(self.left as usize);
+            self.left -= available as u32;
+            return Ok(if available == 0 { FramePart::Incomplete } else { FramePart::Payload(available) });
         }
         let &[first, second, ref rest @ ..] = raw else { return Ok(FramePart::Incomplete) };
         let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
@@ -107,11 +107,11 @@ impl FrameReader {
         };
         match opcode {
             opcode::CONTINUATION | opcode::BINARY => {
-                if self.unfinished != (opcode == opcode::CONTINUATION) {
+                if self.in_message != (opcode == opcode::CONTINUATION) {
                     return Err(FrameError::Sequence);
                 }
                 self.left = u32::try_from(len).map_err(|_| FrameError::Header)?;
-                self.unfinished = !last;
+                self.in_message = !last;
                 Ok(FramePart::Header(head))
             }
             1 => Err(FrameError::Text),
