@@ -1,7 +1,8 @@
-//! How long to wait between attempts: the shortest wait first, doubled each time, up to the longest, each varied by a tenth so that
-//! a thousand devices do not come back in the same moment.
+//! Exponential backoff between connection attempts: starts at the minimum, doubles up to the
+//! maximum, and varies each delay by 10 % so that a thousand devices do not reconnect at the same
+//! moment.
 
-/// The two ends, milliseconds, as the configuration has them.
+/// The configured range of delays, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct BackoffRange {
     /// `reconnect_timeout_min`.
@@ -10,36 +11,36 @@ pub struct BackoffRange {
     pub max: u32,
 }
 
-/// The wait before last; 0 when the next is to be the first.
+/// The last delay in milliseconds, without its random part; 0 before the first.
 pub struct Backoff {
     last: u32,
 }
 
 impl Backoff {
-    /// The next wait is the first.
+    /// The next delay is the minimum.
     pub const NEW: Self = Backoff { last: 0 };
 
-    /// Start over.
+    /// Starts over from the minimum.
     pub fn reset(&mut self) {
         self.last = 0;
     }
 
-    /// The next wait is half of the last, or the first.
+    /// Makes the next delay half of the last one, but not less than the minimum.
     pub fn halve(&mut self) {
-        // It is doubled before it is used.
+        // `next` doubles it.
         self.last /= 4;
     }
 
-    /// True if the longest wait has been waited.
+    /// Returns true if the last delay was the maximum.
     pub fn exhausted(&self, range: BackoffRange) -> bool {
         self.last > 0 && self.last >= range.max
     }
 
-    /// The next wait. `random` is uniform over 32 bits.
+    /// Returns the next delay in milliseconds. `random` is uniform over 32 bits.
     pub fn next(&mut self, BackoffRange { min, max }: BackoffRange, random: u32) -> u32 {
-        // A wait of nothing would be a busy loop; one of more than twelve days could not be told from one that is over.
-        let shortest = min.max(1);
-        self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.clamp(1, 1 << 30));
+        // 0 would be a busy loop; much more than 2^30 ms (12 days) would look like a time in the past.
+        let min = min.max(1);
+        self.last = if self.last == 0 { min } else { self.last.saturating_mul(2).max(min) }.min(max.clamp(1, 1 << 30));
         let tenth = self.last / 10;
         let spread = (2 * tenth as u64 * random as u64) >> 32;
         self.last - tenth + spread as u32

@@ -1,4 +1,5 @@
-//! The life of a connection in virtual time: attempts, waits, the other server, and the session that belongs to one of them.
+//! The life of a connection in virtual time: attempts, waits, the other server, and the session
+//! that belongs to one of them.
 extern crate std;
 
 use super::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
@@ -30,7 +31,8 @@ impl Outage {
         (self.start as u64 + self.now) as u32
     }
 
-    /// An attempt fails at once. The next is awaited, looked for every millisecond around the deadline.
+    /// An attempt fails at once. The next is awaited, looked for every millisecond around the
+    /// deadline.
     fn attempt(&mut self) -> (u64, Slot) {
         let begun = (self.now, self.c.slot());
         self.c.cancel_wait();
