@@ -1,35 +1,37 @@
-//! When an answer is overdue, and is asked for again on the same connection.
+//! Detects overdue acknowledgements, so that packets are retransmitted on the same connection.
 //!
-//! Time alone does not notify: a megabyte may wait in the socket's buffer. So when the time is up a PINGREQ goes out, and only what
-//! was written before it and is still unanswered when its PINGRESP comes is overdue: the broker has had it, and has said nothing.
+//! A timeout alone proves nothing: a megabyte may still be waiting in the socket's buffer. So a
+//! PINGREQ is sent when the timeout expires. A packet written before it and still unanswered when
+//! its PINGRESP arrives is overdue: the broker has received it and not answered.
 
 use super::keep_alive::{Millis, NEVER, reached};
 
-/// `ack_timeout` where the configuration says 0, milliseconds.
+/// The timeout used if `ack_timeout` is 0, in milliseconds.
 const DEFAULT: u32 = 20_000;
 
-/// Repetitions of one packet come no less often than this, milliseconds, unless `ack_timeout` is longer.
+/// Maximum interval between retransmissions in milliseconds, unless `ack_timeout` is longer.
 const MAX_WAIT: u32 = 120_000;
 
-/// Packets are written in bursts: so much later, milliseconds, all of one are overdue.
+/// Added to the deadline, in milliseconds, so that all packets of a burst are overdue together.
 const SLACK: u32 = 1000;
 
-/// The timer of a connection: for the oldest packet that awaits its answer.
+/// The acknowledgement timer of a connection. It tracks the oldest unanswered packet.
 pub struct AckTimer {
-    /// `ack_timeout`, milliseconds: 0 for the default, negative for never.
+    /// `ack_timeout` in milliseconds; 0 for the default, negative to disable.
     timeout: i32,
-    /// How often the wait was doublings, as what was repeated stayed unanswered.
+    /// How often the wait has doubled, as retransmitted packets stayed unanswered.
     doublings: u8,
-    /// Bytes have left, and more were waiting.
+    /// Bytes were transmitted, and more were waiting.
     is_flushing: bool,
-    /// When the send buffer was last emptied in more than one go: what was written before may have left no earlier.
+    /// When the send buffer last drained in more than one step; packets written before may not have
+    /// been transmitted earlier.
     flushed_at: Millis,
-    /// When to look.
+    /// When to send PINGREQ.
     deadline: Millis,
 }
 
 impl AckTimer {
-    /// Nothing is awaited.
+    /// Stopped.
     pub const NEW: Self = AckTimer { timeout: 0, doublings: 0, is_flushing: false, flushed_at: NEVER, deadline: NEVER };
 
     /// Sets `ack_timeout`.
@@ -37,7 +39,7 @@ impl AckTimer {
         self.timeout = ms;
     }
 
-    /// How long an answer may take, milliseconds; [`NEVER`] for as long as it likes.
+    /// Returns how long to wait for an answer, in milliseconds; [`NEVER`] if there is no limit.
     fn wait(&self) -> u32 {
         let timeout = match self.timeout {
             0 => DEFAULT,
@@ -46,38 +48,39 @@ impl AckTimer {
         (timeout << self.doublings).min(MAX_WAIT.max(timeout))
     }
 
-    /// When what was written then had left, at the latest. A flush that is longer ago than an answer may take changes nothing, and after 24
-    /// days it would look like one to come.
+    /// Returns the latest time at which a packet written at `written` can have been transmitted. A
+    /// flush longer ago than the wait is ignored: it does not matter, and after 24 days it would
+    /// appear to be in the future.
     fn transmitted_at(&self, written: Millis, now: Millis) -> Millis {
         let is_recent = self.flushed_at != NEVER && now.wrapping_sub(self.flushed_at) <= self.wait();
         if is_recent && reached(self.flushed_at, written) { self.flushed_at } else { written }
     }
 
-    /// True if the answer to what was written then has taken too long.
+    /// Returns true if a packet written at `written` has waited too long for its answer.
     pub fn is_late(&self, written: Millis, now: Millis) -> bool {
         let wait = self.wait();
         wait != NEVER && now.wrapping_sub(self.transmitted_at(written, now)) >= wait
     }
 
-    /// A connection ended, or all is answered: the wait is the first again.
+    /// The connection ended, or everything is answered: stops the timer and resets the doubling.
     pub fn stop(&mut self) {
         *self = AckTimer { timeout: self.timeout, ..Self::NEW };
     }
 
-    /// A packet that is to be answered was written.
+    /// A packet that expects an answer was written.
     pub fn on_sent(&mut self, now: Millis) {
         if self.deadline == NEVER {
             self.arm(now, now);
         }
     }
 
-    /// The oldest packet that awaits an answer was written then.
+    /// Sets the deadline for the oldest unanswered packet, written at `written`.
     fn arm(&mut self, written: Millis, now: Millis) {
         let wait = self.wait();
         self.deadline = if wait == NEVER { NEVER } else { self.transmitted_at(written, now).wrapping_add(wait + SLACK).max(1) };
     }
 
-    /// Bytes have left; so many still wait.
+    /// Bytes were transmitted; `unsent` bytes are still waiting.
     pub fn on_transmitted(&mut self, unsent: usize, now: Millis) {
         if unsent > 0 || self.is_flushing {
             self.flushed_at = now.max(1);
@@ -85,22 +88,23 @@ impl AckTimer {
         self.is_flushing = unsent > 0;
     }
 
-    /// True if it is time to look.
+    /// Returns true if the deadline has passed.
     pub fn is_due(&self, now: Millis) -> bool {
         self.deadline != NEVER && reached(now, self.deadline)
     }
 
-    /// When to look.
+    /// Returns the deadline; [`NEVER`] if stopped.
     pub fn deadline(&self) -> Millis {
         self.deadline
     }
 
-    /// PINGREQ was written: its answer tells.
+    /// PINGREQ was sent; its PINGRESP decides what is overdue.
     pub fn on_ping_sent(&mut self) {
         self.deadline = NEVER;
     }
 
-    /// It was answered. What still awaits its answer was written at `oldest`, if anything does.
+    /// PINGRESP was received. `oldest` is when the oldest unanswered packet was written, [`NEVER`]
+    /// if there is none.
     pub fn on_pong(&mut self, oldest: Millis, now: Millis) {
         self.deadline = NEVER;
         if oldest != NEVER {
@@ -108,12 +112,12 @@ impl AckTimer {
         }
     }
 
-    /// Something was overdue: it is repeated, and has twice the time.
+    /// Something was overdue and is retransmitted; doubles the wait.
     pub fn on_overdue(&mut self) {
         self.doublings = (self.doublings + 1).min(8);
     }
 
-    /// What was repeated is answered.
+    /// A retransmitted packet was answered; resets the doubling.
     pub fn on_answered(&mut self, now: Millis) {
         self.doublings = 0;
         self.arm(now, now);

@@ -1,4 +1,4 @@
-//! What comes in: packets, what they mean for the session, and whom they concern.
+//! Received packets: what they mean for the session, and whom they concern.
 
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
@@ -6,7 +6,7 @@ use super::{Framed, LinkState, NoticeState, Notify, Reaction, ReceiveError, Reci
 use crate::wire::{AckKind, Decoded, InPacket, PacketId, ProtocolError, QoS, kind};
 
 impl<H: Copy> Session<H> {
-    /// Looks at what has been received: see [`Take`].
+    /// Examines the receive buffer, see [`Framed`]. `limit` is its maximum size in bytes.
     pub fn frame<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
         let framed = self.framer.frame(buf, limit)?;
         self.mid_packet = framed == Framed::Incomplete && !buf.is_empty();
@@ -19,24 +19,25 @@ impl<H: Copy> Session<H> {
         Ok(framed)
     }
 
-    /// True inside a packet that is being dropped, until its answer was sent.
+    /// Returns true from the start of an oversized packet until its acknowledgement was sent.
     pub fn is_discarding(&self) -> bool {
         self.framer.is_discarding()
     }
 
-    /// The answer to a packet that was dropped for its size was sent.
+    /// The acknowledgement of an oversized packet was sent.
     pub fn discarded_answered(&mut self) {
         self.framer.answered();
     }
 
-    /// Part of a packet has come in: the broker is alive, and its answer to a ping may be behind that packet.
+    /// Part of a packet was received: the broker is alive, and its PINGRESP may be queued behind
+    /// that packet.
     pub fn received_partial(&mut self, now: Millis) {
         self.keep_alive.on_received(now);
     }
 
-    /// A packet has come in whole. `others`: there are handlers for messages that nobody has subscribed to, and such a message at
-    /// QoS 1 is theirs to acknowledge.
-    pub fn receive(&mut self, p: InPacket<'_>, others: bool, now: Millis) -> Result<Reaction, ReceiveError> {
+    /// Processes a complete packet. `has_handlers` tells that the app has handlers for messages
+    /// without a subscription; those acknowledge such messages at QoS 1 themselves.
+    pub fn receive(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == LinkState::ConnectSent) {
             return Err(ReceiveError::Violation(ProtocolError::Order));
@@ -58,27 +59,27 @@ impl<H: Copy> Session<H> {
                 notify = Notify::Nobody;
             }
             (kind::PUBLISH, id) => {
-                let again = match id {
+                let is_duplicate = match id {
                     Some(id) if p.qos() == QoS::ExactlyOnce => {
                         answer = Some(AckKind::PubRec);
                         let known = self.inbound.contains(id);
                         if !known {
                             self.inbound.insert(id)?;
                         }
-                        let retry_publish = self.retry_publish == Some(id);
-                        if retry_publish {
+                        let is_retry = self.retry_publish == Some(id);
+                        if is_retry {
                             self.retry_publish = None;
                         }
-                        known && !retry_publish
+                        known && !is_retry
                     }
                     _ => false,
                 };
-                if again {
+                if is_duplicate {
                     notify = Notify::Nobody;
                 } else if self.subscriptions.start_delivery(p.topic) {
                     notify = Notify::Subscribers;
                 }
-                if p.qos() == QoS::AtLeastOnce && (notify == Notify::Subscribers || !others) {
+                if p.qos() == QoS::AtLeastOnce && (notify == Notify::Subscribers || !has_handlers) {
                     answer = Some(AckKind::PubAck);
                 }
             }
@@ -111,8 +112,8 @@ impl<H: Copy> Session<H> {
             }
             (ack, Some(id)) => {
                 let aside = self.outbox.num_set_aside();
-                let (step, repeated) = self.outbox.acknowledge(ack, id, now);
-                // One that was aside went through: the others have their turn.
+                let (step, resent) = self.outbox.acknowledge(ack, id, now);
+                // A set-aside message got through: try the next one.
                 self.retry_aside |= self.outbox.num_set_aside() < aside;
                 match step {
                     Step::ProtocolError => return Err(ReceiveError::Violation(ProtocolError::Ack)),
@@ -126,13 +127,13 @@ impl<H: Copy> Session<H> {
                     self.suspects.id_answered(id);
                 }
                 if is_first && ack != kind::UNSUBACK {
-                    // PUBREC of a session that goes with its connection is no progress over its end.
+                    // PUBREC in a session that ends with its connection does not count as progress.
                     self.acked |= !(self.clean && step == Step::Release);
                     self.broker_responded = true;
-                    if repeated {
+                    if resent {
                         self.ack_timer.on_answered(now);
                     }
-                    // The first answer to a message; PUBCOMP is the second.
+                    // Only the first answer to a message counts; PUBCOMP is the second.
                     if ack != kind::PUBCOMP {
                         self.window.grow();
                     }
@@ -140,7 +141,7 @@ impl<H: Copy> Session<H> {
                 if step == Step::Release {
                     self.ack_timer.on_sent(now);
                 }
-                // Also for one that we know nothing of: the broker must be able to end what the app has begun by itself.
+                // Also for an unknown packet ID: the app may have started the exchange itself.
                 if ack == kind::PUBREC {
                     answer = Some(AckKind::PubRel);
                 }
@@ -151,8 +152,8 @@ impl<H: Copy> Session<H> {
         Ok(Reaction { answer, notify })
     }
 
-    /// What was sent twice is answered once: the second answer is nobody's, and until then the identifier is in use. Without memory for
-    /// that it is free a little earlier.
+    /// A packet sent twice was answered once: keeps its packet ID in use until the second answer,
+    /// which is ignored. If there is no memory for that, the packet ID is free a little earlier.
     fn expect_duplicate_ack(&mut self, twice: bool, id: PacketId, now: Millis) {
         if twice {
             self.ack_timer.on_answered(now);
@@ -161,36 +162,40 @@ impl<H: Copy> Session<H> {
     }
 
     fn ping_answered(&mut self, now: Millis) {
-        let Some((asked, took)) = self.keep_alive.on_pong(now) else { return };
-        self.counters.ping = took;
+        let Some((pinged_at, round_trip)) = self.keep_alive.on_pong(now) else { return };
+        self.counters.ping = round_trip;
         self.broker_responded = true;
         self.suspects.ping_answered();
-        let (message, is_new, oldest) = self.outbox.mark_overdue(asked, &self.ack_timer, now);
-        let (subscription, again) = self.subscriptions.mark_overdue(asked, &self.ack_timer, now);
+        let (message, is_new, oldest) = self.outbox.mark_overdue(pinged_at, &self.ack_timer, now);
+        let (subscription, resent) = self.subscriptions.mark_overdue(pinged_at, &self.ack_timer, now);
         if message.is_some() || subscription {
             self.ack_timer.on_overdue();
-            // What is never answered says nothing of the others.
+            // A packet that is never answered says nothing about the others.
             if is_new || subscription {
                 self.window.shrink();
             }
             if !core::mem::replace(&mut self.overdue_reported, true) {
                 self.overdue_notice = message;
-                self.subscribe_overdue_notice = again;
+                self.subscribe_overdue_notice = resent;
             }
         }
-        if message.is_none() && !again && self.outbox.queued() == 0 && self.subscriptions.awaiting() == 0 && !self.subscriptions.find_next()
+        if message.is_none()
+            && !resent
+            && self.outbox.queued() == 0
+            && self.subscriptions.awaiting() == 0
+            && !self.subscriptions.find_next()
         {
-            // Nothing is waited for any more.
+            // Nothing is awaited any more.
             self.ack_timer.stop();
             self.overdue_reported = false;
         }
         self.ack_timer.on_pong(earlier(oldest, self.subscriptions.awaiting_since()), now);
     }
 
-    /// CONNACK 0. `present`: the broker has kept a session.
+    /// CONNACK 0 was received. `present` is its session present flag.
     fn accepted(&mut self, mut present: bool, now: Millis) {
         if present && self.clean {
-            // The original lives with it, and so do we: it is the broker that must have begun a new one.
+            // Like the original, accept this violation: the broker must have started a new session.
             present = false;
             if self.session_present_notice == NoticeState::None {
                 self.session_present_notice = NoticeState::Due;
@@ -217,7 +222,8 @@ impl<H: Copy> Session<H> {
         self.link = LinkState::ConnackReceived;
     }
 
-    /// The answer to a packet with this identifier could not be sent: it will be handed in again.
+    /// The answer to a packet with this packet ID could not be sent; the caller passes the packet
+    /// in again later.
     pub fn answer_failed(&mut self, reaction: Reaction, id: PacketId) {
         if reaction.notify == Notify::Nobody {
             return;
@@ -229,17 +235,18 @@ impl<H: Copy> Session<H> {
         }
     }
 
-    /// Filter and handler of the subscription whose answer has come.
+    /// Returns filter and handler of the subscription that the last SUBACK acknowledged.
     pub fn settled_subscription(&self) -> Option<(&[u8], Recipient<H>)> {
         self.subscriptions.settled()
     }
 
-    /// True if [`Session::next_recipient`] has to look at the topic.
+    /// Returns true if [`Session::next_recipient`] needs the topic.
     pub fn needs_topic(&self) -> bool {
         self.subscriptions.needs_topic()
     }
 
-    /// The next handler for the message that is being delivered; `None` when all have had it. `topic`: that message's.
+    /// Returns the next handler for the message being delivered, whose topic is `topic`; `None`
+    /// when there are no more.
     pub fn next_recipient(&mut self, topic: &[u8]) -> Option<Recipient<H>> {
         self.subscriptions.next_recipient(topic)
     }

@@ -1,19 +1,22 @@
-//! A session across its connections: what the beginning and the end of one mean for it.
+//! What the start and the end of a connection mean for the session.
 
 use super::keep_alive::{KeepAlive, Millis, NEVER};
 use super::send_buffer::SendBuffer;
 use super::{LinkState, Session};
 
-/// A connection that has lasted so long, milliseconds, shows that the link is no bad one.
+/// A connection that has lasted this long, in milliseconds, shows that the link is stable.
 const STABLE_AFTER: u32 = 300_000;
 
-/// What is aside is tried on a connection that has begun for another reason, and else so often, milliseconds: a message,
+/// How often a set-aside message is retried, in milliseconds. A connection that starts for another
+/// reason retries it as well.
 const MESSAGE_RETRY: u32 = 3_600_000;
-/// and a subscription, doubled each time up to the same.
+/// How often a set-aside subscription is retried at first, in milliseconds; doubles up to
+/// `MESSAGE_RETRY`.
 const SUBSCRIPTION_RETRY: u32 = 120_000;
 
 impl<H: Copy> Session<H> {
-    /// An attempt to connect begins. `elsewhere`: to another broker than the one that knows this session, or under another client identifier.
+    /// An attempt to connect starts. `other_broker` tells that the broker or the client ID is not
+    /// the one that this session belongs to.
     pub fn connecting(&mut self, other_broker: bool) {
         if other_broker && !self.other_broker {
             self.suspects.clear();
@@ -23,12 +26,13 @@ impl<H: Copy> Session<H> {
         self.other_broker = other_broker;
     }
 
-    /// How long an answer may take, milliseconds, until it is overdue: 0 for the default, negative for as long as it likes.
+    /// Sets how long to wait for an acknowledgement, in milliseconds; 0 for the default, negative
+    /// for no limit.
     pub fn set_ack_timeout(&mut self, ms: i32) {
         self.ack_timer.set_timeout(ms);
     }
 
-    /// CONNECT was sent, with these values.
+    /// CONNECT was sent with these values.
     pub fn connect_sent(&mut self, clean_session: bool, keep_alive: u16, now: Millis) {
         self.framer.start();
         self.keep_alive.start(keep_alive, now);
@@ -36,38 +40,39 @@ impl<H: Copy> Session<H> {
         self.link = LinkState::ConnectSent;
     }
 
-    /// The app has been told of CONNACK: what is queued may go out.
+    /// The app has been notified of CONNACK: the queue may be sent.
     pub fn connack_delivered(&mut self) {
         if self.link == LinkState::ConnackReceived {
             self.link = LinkState::Up;
         }
     }
 
-    /// DISCONNECT was sent, or the connection is being closed: nothing goes out any more.
+    /// DISCONNECT was sent, or the connection is being closed: nothing more is sent.
     pub fn closing(&mut self) {
         self.link = LinkState::Closing;
     }
 
-    /// The connection is gone. `by_peer`: neither because of us nor, as far as is known, of the network.
+    /// The connection is gone. `by_peer` tells that neither we nor, as far as is known, the network
+    /// ended it.
     #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         let was_up = core::mem::replace(&mut self.link, LinkState::Down) >= LinkState::ConnackReceived;
         self.bypass_room = false;
         let round_trip = self.keep_alive.round_trip();
-        // A ping that is wanted belongs to the connection, as does all that is overdue.
+        // A requested ping and everything overdue end with the connection.
         self.keep_alive = KeepAlive::NEW;
         self.ack_timer.stop();
         self.send_buffer = SendBuffer::NEW;
         (self.overdue_notice, self.overdue_reported, self.subscribe_overdue_notice) = (None, false, false);
-        let waited = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
-        // An end of our own says nothing of what was in flight.
-        if by_peer && waited && !self.acked {
+        let was_awaiting = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
+        // If we close the connection, that says nothing about the packets in flight.
+        if by_peer && was_awaiting && !self.acked {
             self.window.shrink();
             self.unacked_connections = self.unacked_connections.saturating_add(1);
         } else if self.acked {
             self.unacked_connections = 0;
         }
-        let alone = self.suspects.disconnected(by_peer && !self.mid_packet, round_trip, now);
+        let has_candidate = self.suspects.disconnected(by_peer && !self.mid_packet, round_trip, now);
         self.mid_packet = false;
         let on_subscription = self.subscriptions.disconnected();
         let before = self.outbox.given_up();
@@ -80,8 +85,8 @@ impl<H: Copy> Session<H> {
         if was_up && now.wrapping_sub(self.counters.connected_at) >= STABLE_AFTER {
             self.suspects.link_is_stable();
         }
-        if was_up && by_peer && self.retry_aside && (self.acked || !waited) && !alone {
-            self.suspects.link_failed(!waited);
+        if was_up && by_peer && self.retry_aside && (self.acked || !was_awaiting) && !has_candidate {
+            self.suspects.link_failed(!was_awaiting);
         }
         self.schedule_aside_retry(now);
         (self.acked, self.broker_responded, self.pinged_first) = (false, false, false);
@@ -93,26 +98,27 @@ impl<H: Copy> Session<H> {
         self.aside_retry_at = now.wrapping_add(wait.min(MESSAGE_RETRY));
     }
 
-    /// True if the broker has acknowledged something of ours, or answered a ping, on this connection.
+    /// Returns true if the broker has acknowledged a packet or answered a ping on this connection.
     pub fn has_broker_responded(&self) -> bool {
         self.broker_responded
     }
 
-    /// The network has gone down; the connection may live on over another one, so it is asked for an answer.
+    /// The network went down. The connection may survive on another one, so it is pinged.
     pub fn network_down(&mut self) {
         if self.is_up() {
             self.keep_alive.on_network_down();
         }
     }
 
-    /// The network has come up, or has another address: an answer shows whether the connection has lived through that.
+    /// The network came up or has another address; a ping shows whether the connection has
+    /// survived.
     pub fn network_up(&mut self, now: Millis) {
         if self.is_up() {
             self.keep_alive.on_network_up(now);
         }
     }
 
-    /// True if the network has gone down and nothing has come in since.
+    /// Returns true if the network went down and nothing has been received since.
     pub fn is_unconfirmed(&self) -> bool {
         self.keep_alive.is_unconfirmed()
     }

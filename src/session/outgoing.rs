@@ -1,20 +1,23 @@
-//! What goes out by itself, and when: subscriptions, the queue, pings.
+//! What the session sends of its own accord, and when: subscriptions, the queue, pings.
 
 use super::keep_alive::{Due, Millis, NEVER, earlier, reached};
 use super::{LinkState, Pending, Session};
 use crate::wire::{OutPacket, PacketId, QoS, kind};
 
-/// While something is wrong a SUBSCRIBE goes alone, too; but not for longer than this, milliseconds, if it is not answered.
+/// While connections keep failing, other packets wait for SUBACK as well, but not longer than this
+/// many milliseconds.
 const SUBACK_WAIT: u32 = 5000;
 
 impl<H: Copy> Session<H> {
-    /// False if there is no subscription and no message to be sent for sure; a ping may be due all the same.
+    /// Returns false if there is certainly no subscription and no message to send; a ping may still
+    /// be due.
     pub fn may_have_more(&self) -> bool {
         self.subscriptions.may_have_more() || self.outbox.may_have_more()
     }
 
-    /// What there is to send: subscriptions first, then the queue in its order, then a ping that is due; `None` for nothing. `room`: the link takes
-    /// more; without it what is queued waits. If it could be written, `sent` is to be called.
+    /// Returns the next packet to send: subscriptions first, then the queue in order, then a ping
+    /// that is due; `None` if there is nothing. `room` tells that the link accepts more; without it
+    /// the queue waits. Call `sent` after writing the packet.
     pub fn next(&mut self, room: bool, now: Millis) -> Option<OutPacket<'_>> {
         if !self.is_up() {
             return None;
@@ -23,37 +26,38 @@ impl<H: Copy> Session<H> {
         let messages = bypass_room || self.link == LinkState::Up && room;
         let window = self.window.size();
         let in_flight = self.outbox.in_flight();
-        let asking = in_flight + self.subscriptions.awaiting();
+        let unanswered = in_flight + self.subscriptions.awaiting();
         if reached(now, self.suback_deadline) {
             self.suback_deadline = NEVER;
         }
-        let busy = if self.suback_deadline != NEVER { asking } else { in_flight };
-        // If it goes on, what is wrong is looked for one packet at a time.
-        let alone = window == 1 && self.unacked_connections > 1;
-        let aside = self.is_aside_due(now);
+        let window_used = if self.suback_deadline != NEVER { unanswered } else { in_flight };
+        // After repeated failures, send one packet at a time to find the cause.
+        let one_at_a_time = window == 1 && self.unacked_connections > 1;
+        let retry_aside = self.is_aside_due(now);
         let mut pending = None;
-        if (self.window.is_widest() || asking < window) && self.subscriptions.find_next() {
+        if (self.window.is_widest() || unanswered < window) && self.subscriptions.find_next() {
             pending = Some(Pending::Subscribe);
         } else if messages && self.outbox.find_next() {
-            // Where a message has to wait for others, a PUBREL behind it does not.
-            if busy < window || !self.outbox.next_is_message() || self.outbox.find_next_pubrel() {
+            // While messages wait for the window, a PUBREL behind them does not.
+            if window_used < window || !self.outbox.next_is_message() || self.outbox.find_next_pubrel() {
                 pending = Some(Pending::Message);
             }
-        } else if messages && aside && asking == 0 && self.find_aside(now) {
+        } else if messages && retry_aside && unanswered == 0 && self.find_aside(now) {
             pending = Some(if self.subscriptions.find_next() { Pending::Subscribe } else { Pending::SetAside });
         }
-        // The answer to a ping shows that the broker has taken what came before: whatever goes out then is alone.
+        // PINGRESP shows that the broker accepted everything before, so the next packet is alone in
+        // flight.
         let is_alone = self.pinged_first && !self.keep_alive.is_awaiting_pong();
-        let may_be_blamed = match pending {
+        let is_candidate = match pending {
             Some(Pending::Message) => self.outbox.next_is_message(),
             pending => pending.is_some(),
         };
-        let holds = self.suspects.is_holding(now);
-        let needs_ping_first = may_be_blamed && alone && !holds && !self.suspects.is_all_answered() && !is_alone;
-        if needs_ping_first || may_be_blamed && holds {
+        let is_held = self.suspects.is_holding(now);
+        let needs_ping_first = is_candidate && one_at_a_time && !is_held && !self.suspects.is_all_answered() && !is_alone;
+        if needs_ping_first || is_candidate && is_held {
             pending = None;
         }
-        let asks = needs_ping_first || self.is_overdue(now);
+        let needs_ping = needs_ping_first || self.is_overdue(now);
         match pending {
             Some(Pending::Subscribe) => {
                 self.pending = Pending::Subscribe;
@@ -71,25 +75,26 @@ impl<H: Copy> Session<H> {
             None => {
                 self.pending = Pending::Ping;
                 let due = self.keep_alive.due(now) == Due::Ping;
-                if due || asks && !self.keep_alive.is_awaiting_pong() { Some(OutPacket::PINGREQ) } else { None }
+                if due || needs_ping && !self.keep_alive.is_awaiting_pong() { Some(OutPacket::PINGREQ) } else { None }
             }
         }
     }
 
-    /// True if something that is aside is to be tried.
+    /// Returns true if something set aside is to be retried.
     fn is_aside_due(&mut self, now: Millis) -> bool {
         if self.outbox.num_set_aside() == 0 && self.subscriptions.num_set_aside() == 0 {
             return false;
         }
         if reached(now, self.aside_retry_at) {
-            // Should it not go out now, it is looked for again soon.
+            // If it cannot be sent now, check again soon.
             self.aside_retry_at = now.wrapping_add(1000);
             self.retry_aside = true;
         }
         self.retry_aside
     }
 
-    /// What is aside and is to be tried: a subscription, which the others find then, or else a message. False if it is on the way.
+    /// Finds what to retry: a set-aside subscription, which `find_next` then returns, or a message.
+    /// Returns false if it is in flight already.
     fn find_aside(&mut self, now: Millis) -> bool {
         if self.subscriptions.retry_next_aside() {
             self.retry_aside = false;
@@ -99,7 +104,7 @@ impl<H: Copy> Session<H> {
         self.outbox.next_set_aside().is_some()
     }
 
-    /// True if an answer may have taken so long that the broker is to be asked for it.
+    /// Returns true if answers may be overdue, so that a PINGREQ must be sent.
     fn is_overdue(&mut self, now: Millis) -> bool {
         if !self.ack_timer.is_due(now) {
             return false;
@@ -112,8 +117,8 @@ impl<H: Copy> Session<H> {
         true
     }
 
-    /// What `next` has returned was written; `unsent` bytes wait to leave now, those of it included. The bytes that it pointed to stay where
-    /// and as they are.
+    /// The packet returned by `next` was written; `unsent` bytes, including it, are waiting to be
+    /// transmitted. The bytes that the packet borrowed are not touched.
     pub fn sent(&mut self, unsent: usize, now: Millis) {
         self.pinged_first = false;
         match self.pending {
@@ -146,17 +151,17 @@ impl<H: Copy> Session<H> {
                 self.keep_alive.on_ping(unsent, now);
                 self.ack_timer.on_ping_sent();
                 self.suspects.wrote_ping(now);
-                // Also where its purpose is another.
+                // Whatever the reason for the ping.
                 self.pinged_first = true;
             }
         }
         self.keep_alive.on_sent(now);
     }
 
-    /// A packet with this first byte and identifier was written that did not come from `next`.
+    /// A packet that `next` did not return was written, with this first byte and packet ID.
     pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, now: Millis) {
         match (first >> 4, id) {
-            // Nobody hangs up on an acknowledgement.
+            // No broker closes the connection on an acknowledgement.
             (kind::PUBACK | kind::PUBREC | kind::PUBCOMP, _) => {}
             (kind::PUBREL, Some(id)) => self.suspects.wrote_harmless(id, now),
             _ => self.suspects.wrote_other(now),
@@ -164,13 +169,13 @@ impl<H: Copy> Session<H> {
         self.keep_alive.on_sent(now);
     }
 
-    /// The app has written something to the connection by itself.
+    /// The app wrote something to the connection directly.
     pub fn app_sent(&mut self, now: Millis) {
         self.suspects.wrote_other(now);
         self.keep_alive.on_sent(now);
     }
 
-    /// So many bytes have left for the broker; `unsent` still wait.
+    /// `bytes` bytes were transmitted; `unsent` bytes are still waiting.
     pub fn transmitted(&mut self, bytes: usize, unsent: usize, now: Millis) {
         self.keep_alive.on_transmitted(bytes, now);
         self.ack_timer.on_transmitted(unsent, now);
@@ -178,23 +183,23 @@ impl<H: Copy> Session<H> {
         self.suspects.transmitted(now);
     }
 
-    /// The event loop goes round while so many bytes wait to leave.
+    /// The event loop polls while `unsent` bytes are waiting.
     pub fn polled(&mut self, unsent: usize, now: Millis) {
         self.send_buffer.polled(unsent, now);
     }
 
-    /// True if a packet of `size` bytes may be written behind `unsent` others: no more waits than a third of the heap's `free` bytes, and something
-    /// moves.
+    /// Returns true if a packet of `size` bytes may be written behind `unsent` waiting bytes: they
+    /// must not exceed a third of the `free` heap bytes, and the link must not be stalled.
     pub fn has_room(&self, unsent: usize, size: usize, free: usize) -> bool {
         self.send_buffer.has_room(unsent, size, free)
     }
 
-    /// True if the broker has not answered a ping in time.
+    /// Returns true if the broker has not answered a ping in time.
     pub fn is_dead(&mut self, now: Millis) -> bool {
         self.link != LinkState::Down && self.keep_alive.due(now) == Due::Dead
     }
 
-    /// When to look again for what time asks for.
+    /// Returns when to call `next` and `is_dead` again; [`NEVER`] if nothing is pending.
     pub fn deadline(&self) -> Millis {
         if !self.is_up() {
             return NEVER;
@@ -202,7 +207,7 @@ impl<H: Copy> Session<H> {
         let idle = self.outbox.in_flight() + self.subscriptions.awaiting() == 0;
         let aside = idle && (self.outbox.num_set_aside() > 0 || self.subscriptions.num_set_aside() > 0);
         let mut at = earlier(self.keep_alive.deadline(), earlier(self.suspects.held_until(), self.suback_deadline));
-        // While the answer to a ping is awaited there is nothing to ask for.
+        // While PINGRESP is awaited, nothing else is asked for.
         if !self.keep_alive.is_awaiting_pong() {
             at = earlier(at, self.ack_timer.deadline());
         }

@@ -1,15 +1,16 @@
-//! Packet Identifiers: one counter a session, never zero \[MQTT-2.3.1-1\], never one in use \[MQTT-2.3.1-2\].
+//! Packet ID allocation: one counter per session, never zero \[MQTT-2.3.1-1\], never in use
+//! \[MQTT-2.3.1-2\].
 
 use crate::wire::PacketId;
 
-/// The counter. It remembers how many of the next identifiers are known to be free, so that it looks at those in use only when that
-/// run ends: taking one costs the same whatever is in flight.
+/// The packet ID counter. It caches how many of the next packet IDs are free and searches those in
+/// use only when that run ends, so that allocation cost does not depend on what is in flight.
 pub struct PacketIds {
     last: u16,
     free_run: u16,
 }
 
-/// The identifiers in a circle: how far `to` lies ahead of `from`.
+/// Returns how far `to` is ahead of `from` in the circle of packet IDs.
 pub fn ahead(from: u16, to: u16) -> u16 {
     to.wrapping_sub(from) - (to < from) as u16
 }
@@ -19,13 +20,14 @@ fn successor(id: u16) -> u16 {
 }
 
 impl PacketIds {
-    /// The first is 1.
+    /// Starts at 1.
     pub const NEW: Self = PacketIds { last: 0, free_run: 0 };
 
-    /// The next identifier that is not in use. `distance` says how far ahead of the one that it is given the nearest in use lies; `u16::MAX` where there is none. Once
-    /// taken the identifier is in use if the caller's next `distance` says so.
+    /// Returns the next free packet ID. `distance` returns how far ahead of its argument the
+    /// nearest packet ID in use is, `u16::MAX` if there is none. The new packet ID counts as used
+    /// once the caller's `distance` includes it.
     pub fn next(&mut self, distance: impl Fn(u16) -> u16) -> PacketId {
-        // There are always fewer in use than there are identifiers: each takes a block of memory.
+        // Terminates: each packet ID in use takes a block of memory, so some are always free.
         while self.free_run == 0 {
             let next = successor(self.last);
             self.free_run = distance(next);

@@ -1,60 +1,64 @@
-//! Which packet the broker hangs up on, if it is one: some brokers and clouds answer a message that is too large, a forbidden topic
-//! or filter by closing the connection.
+//! Finds the packet that makes the broker close the connection, if there is one: some brokers and
+//! clouds reject an oversized message, a forbidden topic or a forbidden filter in that way.
 //!
-//! A packet is blamed only where nothing else can be: it was written when all before it had been answered, nothing was written
-//! after it, the peer closed the connection is_prompt after its last byte had left, and the next attempt got as far as CONNACK;
-//! three times in a row, and more often where connections end without any such packet, too.
+//! A packet counts as the cause only if nothing else can be: everything before it was answered,
+//! nothing was written after it, the peer closed the connection soon after its last byte was
+//! transmitted, and the next attempt reached CONNACK. This must happen three times in a row, or
+//! more often if connections also end without such a packet.
 
 use super::keep_alive::{Millis, NEVER, reached};
 use crate::wire::PacketId;
 
-/// So many ends in a row make a packet the one to blame.
+/// After this many such connections in a row, a packet is the cause.
 const SUSPECT_LIMIT: u8 = 3;
 
-/// So many more at the most on a link that breaks by itself.
+/// At most this many more are required on an unstable link.
 const MAX_LINK_FAILURES: u8 = 5;
 
-/// An end that comes later after the last byte than this, milliseconds, has another cause.
+/// If the connection ends later than this after the last byte, in milliseconds, the cause is
+/// another.
 const MAX_CLOSE_DELAY: u32 = 10_000;
 
 /// The packet written last.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Last {
-    /// One that is not answered, or that the app has written by itself.
+    /// One without an answer, or one written by the app directly.
     NoAnswer,
     /// PINGREQ.
     Ping,
-    /// One with an identifier.
+    /// One with a packet ID.
     Id(PacketId),
-    /// None that is not answered: the broker has taken all that was written.
+    /// All packets are answered.
     Answered,
 }
 
-/// Before a packet goes out that may be the third in a row, or a later one, the connection has to last so long, milliseconds, and the broker to answer a
-/// ping: it may hang up on anyone just now, or on whoever has this client identifier, and the link may be a bad one.
+/// Before a suspect is sent for what may be the last time, the connection must last this many
+/// milliseconds and the broker must answer a ping. Otherwise the broker may be closing every
+/// connection, or every one with this client ID, or the link may be unstable.
 const HOLD: u32 = 3000;
 
-/// What is known of the ends of this broker's connections.
+/// What the ends of this broker's connections tell about packets and the link.
 pub struct SuspectTracker {
     last: Last,
-    /// Written when all before it was answered, and nothing was written since.
+    /// The packet written when all others were answered, with nothing written since.
     candidate: Option<PacketId>,
-    /// When the last packet was written,
+    /// When the last packet was written.
     written_at: Millis,
-    /// and when a byte last left.
+    /// When a byte was last transmitted.
     transmitted_at: Millis,
-    /// What was alone when the last connection ended; a strike if the next attempt gets as far as CONNACK.
+    /// The candidate when the last connection ended; it counts if the next attempt reaches CONNACK.
     closed_on: Option<PacketId>,
     suspect: Option<PacketId>,
     failures: u8,
-    /// Until then the suspect is held back, if it is.
+    /// When the suspect may be sent; [`NEVER`] if it is not held back.
     held_until: Millis,
-    /// Twice how many ends no packet of ours explains: as many more strikes it takes.
+    /// Connections that ended without a candidate; idle ones count double. Half of this number is
+    /// added to [`SUSPECT_LIMIT`].
     link_failures: u8,
 }
 
 impl SuspectTracker {
-    /// Nobody.
+    /// No suspect.
     pub const NEW: Self = SuspectTracker {
         last: Last::NoAnswer,
         candidate: None,
@@ -67,17 +71,17 @@ impl SuspectTracker {
         link_failures: 0,
     };
 
-    /// True if the broker has answered all that was written: whatever is written now is alone.
+    /// Returns true if the broker has answered everything, so that the next packet is a candidate.
     pub fn is_all_answered(&self) -> bool {
         self.last == Last::Answered
     }
 
-    /// Until when the suspect is held back, if it is.
+    /// Returns when the suspect may be sent; [`NEVER`] if it is not held back.
     pub fn held_until(&self) -> Millis {
         self.held_until
     }
 
-    /// True if the suspect is held back now.
+    /// Returns true if the suspect is held back now.
     pub fn is_holding(&mut self, now: Millis) -> bool {
         if reached(now, self.held_until) {
             self.held_until = NEVER;
@@ -91,12 +95,12 @@ impl SuspectTracker {
         (self.written_at, self.transmitted_at) = (now, now);
     }
 
-    /// A packet that may be blamed was written.
+    /// A packet that can be the cause was written.
     pub fn wrote_candidate(&mut self, id: PacketId, now: Millis) {
         self.wrote(Last::Id(id), Some(id), now);
     }
 
-    /// A packet that is answered, and that no broker hangs up on, was written.
+    /// A packet that is answered and cannot be the cause was written.
     pub fn wrote_harmless(&mut self, id: PacketId, now: Millis) {
         self.wrote(Last::Id(id), None, now);
     }
@@ -111,7 +115,7 @@ impl SuspectTracker {
         self.wrote(Last::NoAnswer, None, now);
     }
 
-    /// Bytes have left.
+    /// Bytes were transmitted.
     pub fn transmitted(&mut self, now: Millis) {
         self.transmitted_at = now;
     }
@@ -122,12 +126,12 @@ impl SuspectTracker {
         }
     }
 
-    /// PINGRESP came in.
+    /// PINGRESP was received.
     pub fn ping_answered(&mut self) {
         self.answered(Last::Ping);
     }
 
-    /// The answer to the packet with this identifier came in.
+    /// The answer to the packet with this packet ID was received.
     pub fn id_answered(&mut self, id: PacketId) {
         self.answered(Last::Id(id));
         if self.candidate == Some(id) {
@@ -138,25 +142,25 @@ impl SuspectTracker {
         }
     }
 
-    /// Nobody is suspected.
+    /// Clears the suspect.
     pub fn clear(&mut self) {
         (self.suspect, self.failures, self.closed_on, self.held_until) = (None, 0, None, 0);
     }
 
-    /// A connection has lasted: what was wrong with the link before is over.
+    /// A connection has lasted: earlier link failures no longer count.
     pub fn link_is_stable(&mut self) {
         self.link_failures = 0;
     }
 
-    /// The other side has ended a connection on which all was well: it may be the link, or whoever else has this client identifier.
-    /// `idle`: nothing was in flight, so that it is sure.
+    /// The peer ended a connection without a candidate: the cause is the link, or another client
+    /// with this client ID. `idle` tells that nothing was in flight, which makes that certain.
     pub fn link_failed(&mut self, idle: bool) {
         self.link_failures = (self.link_failures + 1 + idle as u8).min(2 * MAX_LINK_FAILURES);
     }
 
-    /// The connection ended. `by_peer`: neither by us nor by the network. `round_trip`: how long the last answer took, milliseconds; an end that
-    /// comes much sooner can't be one.
-    /// True if a packet may be the cause.
+    /// The connection ended. `by_peer` tells that neither we nor the network ended it. `round_trip`
+    /// is that of the last answer in milliseconds; an end much sooner after the packet cannot be a
+    /// reaction to it. Returns true if a packet may be the cause.
     pub fn disconnected(&mut self, by_peer: bool, round_trip: u32, now: Millis) -> bool {
         let is_prompt =
             now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
@@ -168,7 +172,7 @@ impl SuspectTracker {
         self.closed_on.is_some()
     }
 
-    /// CONNACK 0: the broker is there. The packet that it has hung up on once too often.
+    /// CONNACK 0 was received. Returns the packet that has now caused too many connections to end.
     pub fn accepted(&mut self, now: Millis) -> Option<PacketId> {
         self.last = Last::Answered;
         self.held_until = 0;

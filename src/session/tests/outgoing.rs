@@ -1,4 +1,5 @@
-//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory too.
+//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory
+//! too.
 
 use super::*;
 use crate::heap::testing::fail_after;
@@ -217,7 +218,8 @@ fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
     assert_eq!(rig.s.payload_bytes(), 4);
 }
 
-/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a ping's answer none counts as the last.
+/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a
+/// ping's answer none counts as the last.
 fn hang_up(rig: &mut Rig, ends: u8) {
     for _ in 0..ends {
         rig.now += 100;

@@ -57,7 +57,8 @@ fn mqtt_3_1_2_4_and_6_a_new_session_gets_anew_whatever_the_old_one_had_not_ended
     rig.told(&ack(0x50, released));
     assert_eq!((one, two, released), (1, 2, 3));
     rig.s.disconnected(false, 0);
-    // No DUP, and the identifiers that the app knows; also what the broker had taken over, and has lost with the session.
+    // No DUP, and the identifiers that the app knows; also what the broker had taken over, and has
+    // lost with the session.
     assert_eq!(rig.connect(true, NEW), [1, 2, 3].map(|n| message(0x34, n, n as u8)));
     for id in 1..=3 {
         rig.told(&ack(0x50, id));
@@ -90,7 +91,8 @@ fn an_acknowledgement_of_the_last_connection_ends_nothing_before_it_is_sent_agai
     rig.s.disconnected(false, 0);
     rig.s.connect_sent(true, 60, 0);
     rig.told(NEW);
-    // The message is about to go out as a new one; its identifier means nothing yet to this session.
+    // The message is about to go out as a new one; its identifier means nothing yet to this
+    // session.
     rig.told(&ack(0x40, 1));
     rig.s.connack_delivered();
     assert_eq!(rig.out(), [message(0x32, 1, 1)]);

@@ -33,7 +33,8 @@ fn subscriptions_go_out_again_at_every_connection_newest_first() {
         rig.told(&[0x90, 3, 0, id, 1]);
     }
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
-    // What is not answered keeps its identifier; and after an end by the other side with nothing acknowledged they go out one by one.
+    // What is not answered keeps its identifier; and after an end by the other side with nothing
+    // acknowledged they go out one by one.
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
     rig.s.disconnected(true, rig.now);
     assert_eq!(rig.connect(false, KEPT), [subscribe(4, b'a')]);
