@@ -151,19 +151,19 @@ impl Outbox {
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
         let sent_first = held_back && self.counts.in_flight > 0;
         for state in [SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
-            let is_none = match state {
+            let skip = match state {
                 SET_ASIDE => self.counts.set_aside == 0,
                 PUBREC_SEEN => self.counts.pubrec_seen == 0,
                 QUEUED => sent_first,
                 _ => false,
             };
-            if is_none {
+            if skip {
                 continue;
             }
             let found = find_first(&mut self.list, Selector::new(state, 0, DROPPED));
             // A new message that is set aside at once is not worth dropping another for.
-            let may_go = |found: &Found<'_, Entry>| state == SET_ASIDE || found.with(|e, _| e.id != newest.get());
-            let Some(mut found) = found.filter(may_go) else { continue };
+            let may_drop = |found: &Found<'_, Entry>| state == SET_ASIDE || found.with(|e, _| e.id != newest.get());
+            let Some(mut found) = found.filter(may_drop) else { continue };
             let e = found.value();
             self.counts.count(e.bits, -1);
             match e.bits {
