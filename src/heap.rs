@@ -1,10 +1,12 @@
-//! Memory from the firmware's `malloc`: the one place that allocates, and the one below `ffi` that may be unsafe.
+//! Lists of heap blocks on the firmware's `malloc`. The only module that allocates, and the only
+//! one outside `ffi` with unsafe code.
 //!
-//! What the core keeps lives in lists of blocks. A block is one allocation: a value and, behind it, the bytes that belong to it (a
-//! topic, a message). Every function that allocates can fail, and then changes nothing.
+//! A block is one allocation: a value followed by its bytes (a topic, a message). Every function
+//! that allocates can fail, and then changes nothing.
 //!
-//! A list has cursors. A cursor stands on a block or at the end; removing the block under it moves it on to the next. So a walk
-//! that calls the app between two steps stays right whatever the app adds or removes meanwhile.
+//! A list has cursors. A cursor points to a block or to the end; removing its block moves it to the
+//! next one. So an iteration that calls the app between two steps stays valid whatever the app adds
+//! or removes in between.
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -17,7 +19,7 @@ unsafe extern "C" {
     fn free(block: *mut c_void);
 }
 
-/// There was no memory; nothing has changed.
+/// Allocation failed; nothing has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OutOfMemory;
 
@@ -29,7 +31,7 @@ impl core::fmt::Display for OutOfMemory {
 
 impl core::error::Error for OutOfMemory {}
 
-/// `malloc`, or an error. Under test, the allocation that was told to fail does.
+/// Calls `malloc`. In tests, fails where the test asked for it.
 fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
     #[cfg(test)]
     if testing::fails() {
@@ -41,34 +43,36 @@ fn allocate(size: usize) -> Result<NonNull<c_void>, OutOfMemory> {
     Ok(block)
 }
 
-/// `free`. Under test, what is not freed is known.
+/// Calls `free`. Tests count blocks to find leaks.
 ///
 /// # Safety
-/// `block` came from `allocate`, or `realloc` of that, and is not used again.
+/// `block` must come from `allocate`, or from `realloc` of such a block, and must not be used
+/// again.
 #[inline]
 unsafe fn free_block(block: *mut c_void) {
     #[cfg(test)]
     testing::count(-1);
-    // SAFETY: by the contract.
+    // SAFETY: `block` was allocated by malloc and is freed once, as the caller guarantees.
     unsafe { free(block) };
 }
 
-/// Puts `value` into a block of its own, to be ended by [`release`].
+/// Moves `value` into a new block, to be freed with [`release`].
 #[inline]
 pub fn alloc<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
     const { assert!(align_of::<T>() <= align_of::<usize>()) };
     let block = allocate(size_of::<T>())?.cast::<T>();
-    // SAFETY: `block` is fresh, large enough, and aligned to a pointer, which is all that T asks for.
+    // SAFETY: `block` is fresh, large enough, and aligned to a pointer, which suffices for T.
     unsafe { block.write(value) };
     Ok(block)
 }
 
-/// Drops and frees what [`alloc`] made.
+/// Drops and frees a value allocated with [`alloc`].
 ///
 /// # Safety
-/// `block` came from `alloc` and is not used again.
+/// `block` must come from `alloc` and must not be used again.
 pub unsafe fn release<T>(block: NonNull<T>) {
-    // SAFETY: by the contract the block holds a valid T and is malloc's.
+    // SAFETY: `alloc` made the block with malloc and wrote a T into it; the caller does not use it
+    // again.
     unsafe {
         block.drop_in_place();
         free_block(block.as_ptr().cast());
@@ -84,37 +88,37 @@ pub unsafe fn release_empty<T>(block: NonNull<T>) {
     unsafe { free_block(block.as_ptr().cast()) };
 }
 
-/// What every block begins with, whatever it holds.
+/// The header of every block, whatever its value.
 #[repr(C)]
-struct Head {
-    next: *mut Head,
-    /// How many bytes stand behind the value.
+struct BlockHeader {
+    next: *mut BlockHeader,
+    /// Number of bytes after the value.
     len: u32,
 }
 
-/// A block: one allocation. Its bytes follow it.
+/// A block: one allocation, with its bytes after the value.
 #[repr(C)]
 struct Node<T> {
-    head: Head,
+    header: BlockHeader,
     value: T,
 }
 
 impl<T> Node<T> {
     const BYTES: usize = size_of::<Self>();
 
-    /// Where the bytes of the block begin, and how many there are.
+    /// Returns the address and number of the block's bytes.
     ///
     /// # Safety
-    /// `node` is a live block with a T in it.
+    /// `node` must point to a live block with a T in it.
     unsafe fn bytes(node: *mut Node<T>) -> (*mut u8, usize) {
-        // SAFETY: by the contract; the bytes are part of the same allocation.
-        unsafe { (node.cast::<u8>().add(Self::BYTES), (*node).head.len as usize) }
+        // SAFETY: the block is live, and its bytes follow the node in the same allocation.
+        unsafe { (node.cast::<u8>().add(Self::BYTES), (*node).header.len as usize) }
     }
 
     /// # Safety
-    /// As for `bytes`; the block does not change for 'a.
+    /// As for `bytes`; in addition, the block must not change during 'a.
     unsafe fn item<'a>(node: *mut Node<T>) -> Item<'a, T> {
-        // SAFETY: by the contract; the bytes were initialised when the block was made.
+        // SAFETY: the block is live and unchanged for 'a; `insert` initialised its bytes.
         unsafe {
             let (bytes, len) = Self::bytes(node);
             Item { value: &(*node).value, bytes: core::slice::from_raw_parts(bytes, len) }
@@ -122,9 +126,10 @@ impl<T> Node<T> {
     }
 
     /// # Safety
-    /// As for `bytes`; nobody else looks at the block for 'a.
+    /// As for `bytes`; in addition, nothing else may access the block during 'a.
     unsafe fn item_mut<'a>(node: *mut Node<T>) -> ItemMut<'a, T> {
-        // SAFETY: by the contract; value and bytes do not overlap.
+        // SAFETY: the block is live and not accessed elsewhere for 'a; value and bytes do not
+        // overlap.
         unsafe {
             let (bytes, len) = Self::bytes(node);
             ItemMut { value: &mut (*node).value, bytes: core::slice::from_raw_parts_mut(bytes, len) }
@@ -132,45 +137,45 @@ impl<T> Node<T> {
     }
 }
 
-/// A block in a list, to be read.
+/// Shared access to a block in a list.
 pub struct Item<'a, T> {
     /// The value.
     pub value: &'a T,
-    /// The bytes behind it.
+    /// The bytes after the value.
     pub bytes: &'a [u8],
 }
 
-/// A block in a list, to be changed.
+/// Exclusive access to a block in a list.
 pub struct ItemMut<'a, T> {
     /// The value.
     pub value: &'a mut T,
-    /// The bytes behind it.
+    /// The bytes after the value.
     pub bytes: &'a mut [u8],
 }
 
-/// What leads to a block: the `next` of the block before it, or the `first` of the chain.
-type Link = *mut *mut Head;
+/// The pointer to a block: `next` of the block before it, or `first` of the chain.
+type Link = *mut *mut BlockHeader;
 
-/// The part of a list that does not depend on what its blocks hold, so that there is one copy of it in the firmware.
+/// The part of a list that is independent of the value type, so that firmware has one copy of it.
 struct Chain {
-    first: *mut Head,
-    /// Null where there is none.
-    last: *mut Head,
-    cursors: [*mut Head; 2],
+    first: *mut BlockHeader,
+    /// Null if the chain is empty.
+    last: *mut BlockHeader,
+    cursors: [*mut BlockHeader; 2],
 }
 
 impl Chain {
-    /// Makes a block with room for `size` bytes of node, what stands in `parts` behind it, and links it in: at the front, or at the end. The value is the
-    /// caller's to write.
-    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<Head>, OutOfMemory> {
+    /// Allocates a block of `size` bytes for the node plus copies of `parts`, and links it in at
+    /// the front or the end. The caller must write the value.
+    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let mut len = 0usize;
         for part in parts {
             len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
         }
-        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<Head>();
+        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
         let node = block.as_ptr();
-        // SAFETY: the block is fresh, aligned to a pointer, and has room for all that is written. The last block of a
-        // chain that is not empty is alive.
+        // SAFETY: the block is fresh, aligned to a pointer, and large enough for everything
+        // written. The last block of a chain that is not empty is live.
         unsafe {
             let mut to = node.cast::<u8>().add(size);
             for part in parts {
@@ -189,7 +194,7 @@ impl Chain {
                 }
             }
             let next = *link;
-            node.write(Head { next, len: len as u32 });
+            node.write(BlockHeader { next, len: len as u32 });
             *link = node;
             if next.is_null() {
                 self.last = node;
@@ -198,12 +203,13 @@ impl Chain {
         Ok(block)
     }
 
-    /// Makes whatever led to the block behind `link` lead to `new`; where that was the last, `last` is the last from now on.
+    /// Makes every pointer to the block behind `link` point to `new`; if that block was the last,
+    /// sets `last`.
     ///
     /// # Safety
-    /// `chain` is a chain that nobody else looks at, and `link` leads to one of its blocks.
-    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut Head, last: *mut Head) {
-        // SAFETY: by the contract.
+    /// Nothing else may access `chain`, and `link` must point to one of its blocks.
+    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut BlockHeader, last: *mut BlockHeader) {
+        // SAFETY: `link` points to a block of this chain, and nothing else accesses the chain.
         unsafe {
             let old = *link;
             *link = new;
@@ -223,8 +229,9 @@ impl Chain {
     /// # Safety
     /// As for `relink`.
     unsafe fn remove(chain: *mut Chain, link: Link) {
-        // SAFETY: by the contract; nothing leads to the block any more when it is freed. A link that is not the chain's own is the first field
-        // of a block, which is the last then.
+        // SAFETY: `link` points to a block of this chain; `relink` leaves no pointer to it before
+        // it is freed. A link other than the chain's `first` is the first field of a block, which
+        // becomes the last.
         unsafe {
             let node = *link;
             let before = if link == &raw mut (*chain).first { ptr::null_mut() } else { link.cast() };
@@ -233,16 +240,17 @@ impl Chain {
         }
     }
 
-    /// Gives back all but the first `size` bytes of the block behind `link`.
+    /// Frees all but the first `size` bytes of the block behind `link`.
     ///
     /// # Safety
-    /// As for `relink`; `size` covers the node.
+    /// As for `relink`; in addition, `size` must cover the node.
     unsafe fn drop_bytes(chain: *mut Chain, link: Link, size: usize) {
-        // SAFETY: by the contract; where `realloc` moves the block, everything that led to it is mended. Should it fail
-        // to shrink the block, that stays as it is.
+        // SAFETY: `link` points to a block of this chain of at least `size` bytes. If `realloc`
+        // moves it, `relink` updates every pointer to it; if `realloc` fails to shrink it, the
+        // block stays valid.
         unsafe {
             (**link).len = 0;
-            let moved = realloc((*link).cast(), size).cast::<Head>();
+            let moved = realloc((*link).cast(), size).cast::<BlockHeader>();
             if !moved.is_null() {
                 Self::relink(chain, link, moved, moved);
             }
@@ -250,20 +258,20 @@ impl Chain {
     }
 }
 
-/// A singly linked list of blocks, with two cursors, numbers 0 and 1.
+/// A singly linked list of blocks with two cursors, 0 and 1.
 pub struct List<T: Copy> {
     chain: Chain,
-    of: PhantomData<T>,
+    marker: PhantomData<T>,
 }
 
 impl<T: Copy> List<T> {
-    /// An empty list.
+    /// Creates an empty list.
     pub const fn new() -> Self {
         let null = ptr::null_mut();
-        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, of: PhantomData }
+        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, marker: PhantomData }
     }
 
-    /// True if nothing is in it.
+    /// Returns true if the list is empty.
     pub fn is_empty(&self) -> bool {
         self.chain.first.is_null()
     }
@@ -271,36 +279,36 @@ impl<T: Copy> List<T> {
     fn push(&mut self, value: T, parts: &[&[u8]], at_end: bool) -> Result<(), OutOfMemory> {
         const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
         let node = self.chain.insert(Node::<T>::BYTES, parts, at_end)?.cast::<Node<T>>();
-        // SAFETY: the block has room for the node.
+        // SAFETY: `insert` has reserved space for the node.
         unsafe { (&raw mut (*node.as_ptr()).value).write(value) };
         Ok(())
     }
 
-    /// Adds a block at the front, with copies of `parts` behind it. Cursors do not see it.
+    /// Adds a block with copies of `parts` at the front. Cursors do not move.
     pub fn push_front(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
         self.push(value, parts, false)
     }
 
-    /// Adds a block at the end, with copies of `parts` behind it. Cursors at the end stand on it afterwards.
+    /// Adds a block with copies of `parts` at the end. A cursor at the end now points to it.
     pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
         self.push(value, parts, true)
     }
 
-    /// All blocks, from the front.
+    /// Iterates over all blocks from the front.
     pub fn iter(&self) -> Iter<'_, T> {
         Iter { node: self.chain.first.cast(), list: PhantomData }
     }
 
-    /// The first block that `wanted` picks.
+    /// Returns the first block that satisfies `wanted`.
     #[inline]
     pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T>> {
         let chain = &raw mut self.chain;
-        // SAFETY: all blocks in the chain are alive, and `&mut self` keeps them as they are.
+        // SAFETY: all blocks in the chain are live, and `&mut self` keeps them unchanged.
         unsafe {
             let mut link: Link = &raw mut (*chain).first;
             while !(*link).is_null() {
                 if wanted(Node::item((*link).cast::<Node<T>>())) {
-                    return Some(Found { chain: NonNull::new_unchecked(chain), link, of: PhantomData });
+                    return Some(Found { chain: NonNull::new_unchecked(chain), link, marker: PhantomData });
                 }
                 link = &raw mut (**link).next;
             }
@@ -311,7 +319,7 @@ impl<T: Copy> List<T> {
     /// Removes all blocks.
     pub fn clear(&mut self) {
         let chain = &raw mut self.chain;
-        // SAFETY: `&mut self` keeps everyone else away, and the first link leads to a block where it is not null.
+        // SAFETY: `&mut self` is exclusive, and `first` points to a block unless it is null.
         unsafe {
             while !(*chain).first.is_null() {
                 Chain::remove(chain, &raw mut (*chain).first);
@@ -319,71 +327,74 @@ impl<T: Copy> List<T> {
         }
     }
 
-    /// Hands all values to `change`, each with the bytes behind it, from the front.
+    /// Calls `change` with each value and its bytes, from the front.
     pub fn for_each(&mut self, mut change: impl FnMut(&mut T, &[u8])) {
         let mut node = self.chain.first.cast::<Node<T>>();
         while !node.is_null() {
-            // SAFETY: all blocks in the chain are alive, and `&mut self` keeps everyone else away.
+            // SAFETY: all blocks in the chain are live, and `&mut self` is exclusive.
             unsafe {
                 let ItemMut { value, bytes } = Node::item_mut(node);
                 change(value, bytes);
-                node = (*node).head.next.cast();
+                node = (*node).header.next.cast();
             }
         }
     }
 
-    /// Moves cursor `I` on to the next block that `wanted` picks, the one under it included. False if there is none: it stands at the end.
+    /// Advances cursor `I` to the next block that satisfies `wanted`, which may be its current one.
+    /// Returns false if there is none; the cursor is then at the end.
     #[inline]
-    pub fn seek<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
-        let mut node = *self.slot::<I>();
-        // SAFETY: a cursor stands on a live block, and `&mut self` keeps all blocks as they are.
+    pub fn advance_to<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
+        let mut node = *self.cursor_mut::<I>();
+        // SAFETY: a cursor points to a live block, and `&mut self` keeps all blocks unchanged.
         while !node.is_null() && !wanted(unsafe { Node::item(node.cast::<Node<T>>()) }) {
             // SAFETY: as above.
             node = unsafe { (*node).next };
         }
-        *self.slot::<I>() = node;
+        *self.cursor_mut::<I>() = node;
         !node.is_null()
     }
 
-    /// Sets cursor `I` on the first block.
+    /// Moves cursor `I` to the first block.
     pub fn rewind<const I: usize>(&mut self) {
         let first = self.chain.first;
-        *self.slot::<I>() = first;
+        *self.cursor_mut::<I>() = first;
     }
 
-    /// Moves cursor `I` on; at the end it stays.
+    /// Advances cursor `I` by one block; at the end it stays there.
     pub fn advance<const I: usize>(&mut self) {
-        let cursor = self.slot::<I>();
+        let cursor = self.cursor_mut::<I>();
         if !cursor.is_null() {
-            // SAFETY: a cursor stands on a live block.
+            // SAFETY: a cursor points to a live block.
             *cursor = unsafe { (**cursor).next };
         }
     }
 
-    /// Which block is under cursor `I`, as a number that no other block has while this one is there; 0 at the end.
-    pub fn place_of<const I: usize>(&self) -> usize {
+    /// Returns a number that identifies the block under cursor `I` as long as that block exists; 0
+    /// at the end.
+    pub fn cursor_id<const I: usize>(&self) -> usize {
         const { assert!(I < 2) };
         self.chain.cursors[I].addr()
     }
 
-    /// The block under cursor `I`; `None` at the end.
+    /// Returns the block under cursor `I`; `None` at the end.
     pub fn current<const I: usize>(&self) -> Option<Item<'_, T>> {
         const { assert!(I < 2) };
         let node = self.chain.cursors[I].cast::<Node<T>>();
-        // SAFETY: a cursor stands on a live block, and `&self` keeps it as it is.
+        // SAFETY: a cursor points to a live block, and `&self` keeps it unchanged.
         if node.is_null() { None } else { Some(unsafe { Node::item(node) }) }
     }
 
-    /// The value under cursor `I`, to be changed, without touching the bytes behind it; `None` at the end.
+    /// Returns the value under cursor `I`; `None` at the end. Never accesses the bytes after it, so
+    /// they may be borrowed elsewhere.
     pub fn current_value_mut<const I: usize>(&mut self) -> Option<&mut T> {
-        let node = self.slot::<I>().cast::<Node<T>>();
-        // SAFETY: a cursor stands on a live block, and `&mut self` keeps everyone else away.
+        let node = self.cursor_mut::<I>().cast::<Node<T>>();
+        // SAFETY: a cursor points to a live block, and `&mut self` is exclusive.
         if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
     }
 
-    fn slot<const I: usize>(&mut self) -> &mut *mut Head {
+    fn cursor_mut<const I: usize>(&mut self) -> &mut *mut BlockHeader {
         const { assert!(I < 2) };
-        // In bounds by the assertion, so there is no check left in the code.
+        // In bounds by the assertion above, so no bounds check is compiled in.
         &mut self.chain.cursors[I]
     }
 }
@@ -400,7 +411,7 @@ impl<T: Copy> Drop for List<T> {
     }
 }
 
-/// The blocks of a list, from the front.
+/// Iterator over the blocks of a list, from the front.
 pub struct Iter<'a, T> {
     node: *mut Node<T>,
     list: PhantomData<&'a T>,
@@ -414,53 +425,53 @@ impl<'a, T> Iterator for Iter<'a, T> {
         if node.is_null() {
             return None;
         }
-        // SAFETY: the list is borrowed for 'a, so its blocks live and do not change.
+        // SAFETY: the list is borrowed for 'a, so its blocks are live and do not change.
         unsafe {
-            self.node = (*node).head.next.cast();
+            self.node = (*node).header.next.cast();
             Some(Node::item(node))
         }
     }
 }
 
-/// A block that was found in a list, to be looked at, changed or removed.
+/// A block found in a list, to be read, changed or removed.
 pub struct Found<'a, T: Copy> {
     chain: NonNull<Chain>,
     link: Link,
-    of: PhantomData<&'a mut List<T>>,
+    marker: PhantomData<&'a mut List<T>>,
 }
 
 impl<'a, T: Copy> Found<'a, T> {
     fn node(&self) -> *mut Node<T> {
-        // SAFETY: `find` has found a block behind the link, and the list is borrowed since.
+        // SAFETY: `find` saw a block behind the link, and the list has been borrowed since.
         unsafe { (*self.link).cast() }
     }
 
-    /// The value.
+    /// Returns the value.
     pub fn value(&mut self) -> &mut T {
-        // SAFETY: the block is alive, and the list is borrowed, so nobody else looks at it.
+        // SAFETY: the block is live, and the list is borrowed exclusively.
         unsafe { &mut (*self.node()).value }
     }
 
-    /// Hands value and bytes to `look`.
+    /// Calls `look` with the value and the bytes.
     pub fn with<R>(&self, look: impl FnOnce(&T, &[u8]) -> R) -> R {
-        // SAFETY: the block is alive, and the list is borrowed, so nobody changes it meanwhile.
+        // SAFETY: the block is live, and the list is borrowed, so nothing changes it.
         let Item { value, bytes } = unsafe { Node::item(self.node()) };
         look(value, bytes)
     }
 
-    /// The block, to be read for as long as the list is borrowed.
+    /// Returns the block, readable as long as the list is borrowed.
     pub fn item(self) -> Item<'a, T> {
-        // SAFETY: the block is alive, and the list is borrowed for 'a, so nobody changes it.
+        // SAFETY: the block is live, and the list is borrowed for 'a, so nothing changes it.
         unsafe { Node::item(self.node()) }
     }
 
-    /// Removes it from the list.
+    /// Removes the block from the list.
     pub fn remove(self) {
-        // SAFETY: `find` has found the block in this chain, which is borrowed since.
+        // SAFETY: `find` saw the block in this chain, which has been borrowed since.
         unsafe { Chain::remove(self.chain.as_ptr(), self.link) };
     }
 
-    /// Gives back the bytes behind it; the value stays.
+    /// Frees the bytes of the block; the value stays.
     pub fn drop_bytes(self) {
         // SAFETY: as above.
         unsafe { Chain::drop_bytes(self.chain.as_ptr(), self.link, Node::<T>::BYTES) };

@@ -1,21 +1,23 @@
-//! The mqtt library of Mongoose OS, in Rust behind the original C API.
+//! The `mqtt` library of Mongoose OS, in Rust behind the original C API.
 //!
-//! Four layers, each knowing only the one below: [`wire`] turns bytes into packets and back; [`session`] is one MQTT session; [`conn`] is the life of a
-//! connection with its reconnections; `ffi` is the C API. The first three are sans-IO: they never call C, read a clock or log.
-//! docs/architecture.md has the picture.
+//! Four layers, each using only the one below: [`wire`] parses and serialises packets; [`session`]
+//! is one MQTT session; [`conn`] is the life cycle of a connection with its reconnects; `ffi` is
+//! the C API. The first three are sans-IO: they never call C, read a clock or log. See
+//! docs/architecture.md.
 //!
-//! C firmware takes the archive and its headers. For firmware in Rust, the first three layers are the API; sockets, timers and the log are its
-//! own, and so is a C library's `malloc`, `realloc` and `free`, in which queue and subscriptions are kept. A message at QoS 1, from CONNECT on:
+//! C firmware links the archive and uses its headers. Rust firmware can use the first three layers
+//! directly and brings its own sockets, timers and log. It must provide C's `malloc`, `realloc` and
+//! `free`, which hold the queue and the subscriptions. Publishing a message at QoS 1:
 //!
 //! ```
-//! use mgos_mqtt::session::{Limits, Session, Framed, Notify};
+//! use mgos_mqtt::session::{Framed, Limits, Notify, Session};
 //! use mgos_mqtt::wire::{Connect, OutPacket, QoS, decode, size};
 //!
-//! /// What goes to the socket.
+//! /// Serialises a packet for the socket.
 //! fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
-//!     let remaining = out.remaining().expect("more than a packet can carry");
+//!     let remaining = out.remaining().expect("packet too large");
 //!     let mut bytes = vec![0; size(remaining)];
-//!     out.write(&mut &mut bytes[..], remaining).expect("the buffer has the packet's size");
+//!     out.write(&mut &mut bytes[..], remaining).expect("the buffer has the size of the packet");
 //!     bytes
 //! }
 //!
@@ -23,12 +25,12 @@
 //! let mut session = Session::<()>::default();
 //! let fields = [Some(&b"device-1"[..]), None, None, None, None];
 //! let connect = Connect { fields, clean_session: true, will_retain: false, keep_alive: 60 };
-//! assert_eq!(bytes(&connect.out(&mut [0; 10]).unwrap())[0], 0x10);
+//! assert_eq!(bytes(&connect.packet(&mut [0; 10]).unwrap())[0], 0x10);
 //! session.connect_sent(true, 60, now);
 //!
-//! // CONNACK has come.
-//! let Ok(Framed::Packet(head, body)) = session.frame(&[0x20, 2, 0, 0], 3072) else { panic!() };
-//! let reaction = session.receive(decode(head, body).unwrap(), false, now).unwrap();
+//! // CONNACK was received.
+//! let Ok(Framed::Packet(header, body)) = session.frame(&[0x20, 2, 0, 0], 3072) else { panic!() };
+//! let reaction = session.receive(decode(header, body).unwrap(), false, now).unwrap();
 //! assert_eq!(reaction.notify, Notify::Accepted);
 //! session.connack_delivered();
 //!
@@ -36,9 +38,9 @@
 //! session.publish(b"greetings", b"hello", QoS::AtLeastOnce, false, limits, now).unwrap();
 //! while let Some(out) = session.next(true, now) {
 //!     assert_eq!(bytes(&out), b"\x32\x12\0\x09greetings\0\x01hello");
-//!     session.sent(20, now); // with so many bytes in the send buffer
+//!     session.sent(20, now); // 20 bytes are in the send buffer
 //! }
-//! assert_eq!(session.kept(), 1); // until PUBACK comes
+//! assert_eq!(session.queued(), 1); // until PUBACK
 //! ```
 #![no_std]
 
@@ -55,7 +57,8 @@ pub mod wire;
 
 pub use heap::OutOfMemory;
 
-/// Nothing panics in firmware: this is here because the compiler asks for it, and `cargo xtask size` checks that it is not linked in.
+/// Required by the compiler, never linked: firmware code does not panic, and `cargo xtask size`
+/// checks that.
 #[cfg(all(feature = "archive", not(test)))]
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {

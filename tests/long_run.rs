@@ -11,7 +11,7 @@ mod reference;
 mod sim;
 
 use malloc::allocated;
-use mgos_mqtt::conn::{Conn, End, Next, Waits, Wake};
+use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Wake};
 use mgos_mqtt::wire::QoS;
 use sim::broker::{Broker, Habits};
 use sim::client::{Client, Config};
@@ -24,7 +24,7 @@ const MINUTE: u64 = 60 * SECOND;
 const DAY: u64 = 24 * 60 * MINUTE;
 const YEARS: u64 = 10;
 const KEEP_ALIVE: u16 = 60;
-const WAITS: Waits = Waits { min: 2000, max: 60_000 };
+const WAITS: BackoffRange = BackoffRange { min: 2000, max: 60_000 };
 const CONNECT_TIMEOUT: u32 = 30_000;
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1500, stall_one_in: 0, stall: 0 };
 
@@ -95,7 +95,7 @@ impl Device {
 
     /// Processes everything before `end`: attempts and timers, each at its exact time.
     fn run_until(&mut self, end: u64) {
-        let mut bypass_room = 0;
+        let mut at_same_time = 0;
         loop {
             let clock = self.client.clock(self.now);
             let timer = self.client.conn.deadline().map(|at| {
@@ -113,8 +113,8 @@ impl Device {
             if next >= end {
                 break;
             }
-            bypass_room = if next == self.now { bypass_room + 1 } else { 0 };
-            assert!(bypass_room < 100, "no end of what is due at {next}");
+            at_same_time = if next == self.now { at_same_time + 1 } else { 0 };
+            assert!(at_same_time < 100, "no end of what is due at {next}");
             self.now = next;
             assert!(self.broker.patience().is_none_or(|t| t > next), "3.1.2-24: the broker has given the device up for its silence");
             if closed == Some(next) {
@@ -184,7 +184,7 @@ impl Device {
 
     /// Everything published and accepted since the last check has arrived as its QoS requires.
     fn reckon(&mut self) {
-        assert!(self.client.conn.session.is_settled() && self.broker.is_idle(false), "something is left over");
+        assert!(self.client.conn.session.is_idle() && self.broker.is_idle(false), "something is left over");
         self.client.tap.check_end();
         for m in self.client.taken.drain(..) {
             assert_eq!(self.broker.arrived.get(&m.number), Some(&1), "message {} at {:?}", m.number, m.qos);
@@ -258,12 +258,14 @@ fn an_outage_of_ten_years_ends_with_the_same_wait_as_one_of_ten_minutes() {
     let mut rng = Rng::new(3);
     let (mut now, mut attempts) = (0u64, 0u64);
     while now < YEARS * 365 * DAY {
-        c.opening(CONNECT_TIMEOUT, 1, now as u32);
+        c.connecting(CONNECT_TIMEOUT, 1, now as u32);
         let fails = rng.one_in(2);
         now += if fails { 10 } else { CONNECT_TIMEOUT as u64 };
         assert_eq!(c.wake(now as u32), if fails { Wake::Nothing } else { Wake::ConnectTimeout });
-        c.down(End::Peer, now as u32);
-        let Next::Wait(wait) = c.next(Some(WAITS), None, rng.number() as u32, now as u32) else { panic!("no further attempt") };
+        c.disconnected(DisconnectReason::Peer, now as u32);
+        let Reconnect::After(wait) = c.plan_reconnect(Some(WAITS), None, rng.number() as u32, now as u32) else {
+            panic!("no further attempt")
+        };
         assert!(attempts < 5 || (54_000..=66_000).contains(&wait), "{wait}");
         assert_eq!(c.wake((now + wait as u64 - 1) as u32), Wake::Nothing);
         now += wait as u64;

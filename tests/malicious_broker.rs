@@ -50,7 +50,7 @@ fn flood(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), S
             most = most.max(allocated());
         }
     }
-    assert!(s.is_settled());
+    assert!(s.is_idle());
     (most - before, Ok(()))
 }
 
@@ -83,7 +83,7 @@ fn no_flood_of_packets_exceeds_the_bounds_of_a_session() {
     for n in (0..65_535).rev() {
         s.receive(packet(0x62, Some(id(n)), b""), false, 0).unwrap();
     }
-    assert!(s.is_settled());
+    assert!(s.is_idle());
     drop(s);
     // With gaps between them, 64.
     let (kept, end) = most(|n| message(0x34, Some(id(2 * n))));
@@ -113,13 +113,13 @@ fn no_flood_of_packets_exceeds_the_bounds_of_a_session() {
         loop {
             rounds += 1;
             match s.frame(&buf, 64) {
-                Ok(Framed::Drop(n)) => {
+                Ok(Framed::Discard(n)) => {
                     assert!(n > 0 && n <= 64);
                     buf = [0x41; 64];
                 }
                 Ok(Framed::Oversized { .. }) => {}
                 Ok(Framed::Answer(..)) => {
-                    s.answered_dropped();
+                    s.discarded_answered();
                     break;
                 }
                 // The rest of the last buffer: after the packet, and no packet.

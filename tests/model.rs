@@ -15,7 +15,7 @@ mod reference;
 mod sim;
 mod specification;
 
-use mgos_mqtt::conn::Waits;
+use mgos_mqtt::conn::BackoffRange;
 use mgos_mqtt::wire::QoS;
 use reference::{Parsed, packet_len, parse};
 use sim::app::Line;
@@ -54,7 +54,7 @@ impl Pair {
             max_queue: 10,
             max_qos: QoS::ExactlyOnce,
             receive_limit: 200,
-            waits: Waits { min: 1000, max: 1000 },
+            waits: BackoffRange { min: 1000, max: 1000 },
             connect_timeout: 30_000,
             clock: 0,
             others: false,
@@ -283,7 +283,7 @@ fn play_to_the_end(clean: bool, events: &[Event]) -> Vec<u8> {
             panic!("clean session {clean}, {played:?}: {what}");
         }
     }
-    assert!(pair.client.conn.session.is_settled(), "clean session {clean}, {played:?}: something is left over");
+    assert!(pair.client.conn.session.is_idle(), "clean session {clean}, {played:?}: something is left over");
     pair.client.tap.check_end();
     key.expect("the sequence has an end")
 }

@@ -6,7 +6,7 @@
 mod reference;
 
 use mgos_mqtt::wire::{
-    AckKind, Connect, OutPacket, PacketId, QoS, TopicError, check_filter, check_name, connect_terms, decode, header, matches, size,
+    AckKind, Connect, OutPacket, PacketId, QoS, TopicError, check_filter, check_name, connect_options, decode, header, matches, size,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,8 +122,8 @@ proptest! {
         let (user, password) = login.as_ref().map_or((None, None), |(u, p)| (Some(&u[..]), p.as_deref()));
         let will_retain = will.as_ref().is_some_and(|will| will.2);
         let connect = Connect { fields: [Some(&client_id), topic, message, user, password], clean_session, will_retain, keep_alive };
-        let sent = bytes(&connect.out(&mut [0; 10]).unwrap());
-        prop_assert_eq!(connect_terms(&sent), Some((clean_session, keep_alive)));
+        let sent = bytes(&connect.packet(&mut [0; 10]).unwrap());
+        prop_assert_eq!(connect_options(&sent), Some((clean_session, keep_alive)));
         let (user, password) = login.map_or((None, None), |(u, p)| (Some(u), p));
         prop_assert_eq!(parse(&sent), Some(Parsed::Connect { client_id, clean_session, keep_alive, will, user, password }));
     }

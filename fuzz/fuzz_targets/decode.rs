@@ -6,10 +6,10 @@ mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use mgos_mqtt::session::Session;
-use mgos_mqtt::wire::{connect_terms, decode, header};
+use mgos_mqtt::wire::{connect_options, decode, header};
 
 fuzz_target!(|data: &[u8]| {
-    let _ = connect_terms(data);
+    let _ = connect_options(data);
     if let Ok(Some(h)) = header(data) {
         let body = &data[h.len as usize..];
         match body.get(..h.remaining as usize) {
@@ -34,10 +34,10 @@ fuzz_target!(|data: &[u8]| {
                 }
                 rest = &rest[h.total()..];
             }
-            Ok(mgos_mqtt::session::Framed::Drop(n)) => rest = &rest[n..],
+            Ok(mgos_mqtt::session::Framed::Discard(n)) => rest = &rest[n..],
             Ok(mgos_mqtt::session::Framed::Oversized { .. }) => {}
-            Ok(mgos_mqtt::session::Framed::Answer(..)) => session.answered_dropped(),
-            Ok(mgos_mqtt::session::Framed::More) | Err(_) => return,
+            Ok(mgos_mqtt::session::Framed::Answer(..)) => session.discarded_answered(),
+            Ok(mgos_mqtt::session::Framed::Incomplete) | Err(_) => return,
         }
     }
     panic!("the stream is not getting shorter");

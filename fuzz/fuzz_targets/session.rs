@@ -10,7 +10,7 @@ mod reference;
 mod sim;
 
 use libfuzzer_sys::fuzz_target;
-use mgos_mqtt::conn::Waits;
+use mgos_mqtt::conn::BackoffRange;
 use mgos_mqtt::wire::QoS;
 use sim::client::{Client, Config};
 use sim::link::{Manner, Opening};
@@ -65,7 +65,7 @@ fuzz_target!(|data: &[u8]| {
         max_queue: [0, 1, 5, 100][(choice >> 3 & 3) as usize],
         max_qos: QoS::clamped((choice >> 5 & 1) as i32 + 1),
         receive_limit: if choice & 64 != 0 { 64 } else { 16 },
-        waits: Waits { min: 1000, max: 4000 },
+        waits: BackoffRange { min: 1000, max: 4000 },
         connect_timeout: 1000,
         clock: u32::MAX - 5000,
         others: choice & 128 != 0,

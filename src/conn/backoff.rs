@@ -1,45 +1,46 @@
-//! How long to wait between attempts: the shortest wait first, doubled each time, up to the longest, each varied by a tenth so that
-//! a thousand devices do not come back in the same moment.
+//! Exponential backoff between connection attempts: starts at the minimum, doubles up to the
+//! maximum, and varies each delay by 10 % so that a thousand devices do not reconnect at the same
+//! moment.
 
-/// The two ends, milliseconds, as the configuration has them.
+/// The configured range of delays, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Waits {
+pub struct BackoffRange {
     /// `reconnect_timeout_min`.
     pub min: u32,
     /// `reconnect_timeout_max`.
     pub max: u32,
 }
 
-/// The wait before last; 0 when the next is to be the first.
+/// The last delay in milliseconds, without its random part; 0 before the first.
 pub struct Backoff {
     last: u32,
 }
 
 impl Backoff {
-    /// The next wait is the first.
+    /// The next delay is the minimum.
     pub const NEW: Self = Backoff { last: 0 };
 
-    /// Start over.
+    /// Starts over from the minimum.
     pub fn reset(&mut self) {
         self.last = 0;
     }
 
-    /// The next wait is half of the last, or the first.
+    /// Makes the next delay half of the last one, but not less than the minimum.
     pub fn halve(&mut self) {
-        // It is doubled before it is used.
+        // `next` doubles it.
         self.last /= 4;
     }
 
-    /// True if the longest wait has been waited.
-    pub fn exhausted(&self, waits: Waits) -> bool {
-        self.last > 0 && self.last >= waits.max
+    /// Returns true if the last delay was the maximum.
+    pub fn exhausted(&self, range: BackoffRange) -> bool {
+        self.last > 0 && self.last >= range.max
     }
 
-    /// The next wait. `random` is uniform over 32 bits.
-    pub fn next(&mut self, Waits { min, max }: Waits, random: u32) -> u32 {
-        // A wait of nothing would be a busy loop; one of more than twelve days could not be told from one that is over.
-        let shortest = min.max(1);
-        self.last = if self.last == 0 { shortest } else { self.last.saturating_mul(2).max(shortest) }.min(max.clamp(1, 1 << 30));
+    /// Returns the next delay in milliseconds. `random` is uniform over 32 bits.
+    pub fn next(&mut self, BackoffRange { min, max }: BackoffRange, random: u32) -> u32 {
+        // 0 would be a busy loop; much more than 2^30 ms (12 days) would look like a time in the past.
+        let min = min.max(1);
+        self.last = if self.last == 0 { min } else { self.last.saturating_mul(2).max(min) }.min(max.clamp(1, 1 << 30));
         let tenth = self.last / 10;
         let spread = (2 * tenth as u64 * random as u64) >> 32;
         self.last - tenth + spread as u32
@@ -48,9 +49,9 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, Waits};
+    use super::{Backoff, BackoffRange};
 
-    fn first(waits: Waits, random: u32) -> u32 {
+    fn first(waits: BackoffRange, random: u32) -> u32 {
         let mut backoff = Backoff::NEW;
         backoff.next(waits, random)
     }
@@ -58,7 +59,7 @@ mod tests {
     #[test]
     fn waits_double_from_shortest_to_longest_and_stay_there() {
         let mut b = Backoff::NEW;
-        let waits = Waits { min: 2000, max: 60_000 };
+        let waits = BackoffRange { min: 2000, max: 60_000 };
         let middle = 1 << 31;
         for expected in [2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000] {
             assert!(!b.exhausted(waits) || expected == 60_000);
@@ -73,7 +74,7 @@ mod tests {
     #[test]
     fn a_wait_that_is_halved_is_never_shorter_than_the_first() {
         let mut b = Backoff::NEW;
-        let (waits, middle) = (Waits { min: 2000, max: 60_000 }, 1 << 31);
+        let (waits, middle) = (BackoffRange { min: 2000, max: 60_000 }, 1 << 31);
         for _ in 0..4 {
             b.next(waits, middle);
         }
@@ -86,17 +87,17 @@ mod tests {
 
     #[test]
     fn each_wait_varies_by_a_tenth() {
-        let waits = Waits { min: 1000, max: 1000 };
+        let waits = BackoffRange { min: 1000, max: 1000 };
         assert_eq!(first(waits, 0), 900);
         assert!((1099..=1100).contains(&first(waits, u32::MAX)));
     }
 
     #[test]
     fn odd_configurations_still_wait() {
-        assert_eq!(first(Waits { min: 0, max: 0 }, 0), 1);
-        assert_eq!(first(Waits { min: 5, max: 3 }, 0), 3);
+        assert_eq!(first(BackoffRange { min: 0, max: 0 }, 0), 1);
+        assert_eq!(first(BackoffRange { min: 5, max: 3 }, 0), 3);
         let mut b = Backoff { last: u32::MAX };
-        let longest = b.next(Waits { min: u32::MAX, max: u32::MAX }, u32::MAX);
+        let longest = b.next(BackoffRange { min: u32::MAX, max: u32::MAX }, u32::MAX);
         assert!(longest < 1 << 31 && longest > 1 << 30, "{longest}");
     }
 }

@@ -1,7 +1,9 @@
-//! The life of one connection: when to connect, to which server, when to give up and when to try again. Sans-IO.
+//! The life cycle of a connection: when to connect, to which server, when to give up and when to
+//! retry. Sans-IO.
 //!
-//! Events and the time go in, decisions come out; sockets, timers and the configuration belong to the layer above, which hands over
-//! the few numbers that a decision needs. The rules are those that the original's README gives its users.
+//! Events and the time go in, decisions come out. Sockets, timers and the configuration belong to
+//! the layer above, which passes in the few numbers that a decision needs. The rules are those
+//! documented in the original's README.
 #![forbid(unsafe_code)]
 
 mod backoff;
@@ -12,22 +14,22 @@ mod tests;
 use crate::session::{Millis, NEVER, Session, earlier, reached};
 use backoff::Backoff;
 
-pub use backoff::Waits;
+pub use backoff::BackoffRange;
 
 /// Which of its configurations a connection uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Slot {
-    /// The first: `mqtt`.
+    /// The primary server, `mqtt`.
     Primary = 0,
-    /// The backup: `mqtt1`.
+    /// The backup server, `mqtt1`.
     Backup = 1,
-    /// One set at run time: it has no backup.
+    /// A configuration set at run time; it has no backup.
     Custom = 2,
 }
 
 impl Slot {
-    /// The one to be tried when this one has failed; `None` for one without a backup.
+    /// Returns the slot to fail over to; `None` if there is no backup.
     pub fn other(self) -> Option<Slot> {
         match self {
             Slot::Primary => Some(Slot::Backup),
@@ -40,104 +42,109 @@ impl Slot {
 /// What the connection is doing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Phase {
-    /// Nothing: the network is not up yet, or the app wants none.
+    /// Nothing: the network is not up yet, or the app wants no connection.
     Idle,
-    /// Waiting to try again.
+    /// Waiting before the next attempt.
     Waiting,
-    /// TCP, TLS, WebSocket and MQTT handshakes.
-    Opening,
-    /// CONNACK has come.
-    Open,
+    /// In the TCP, TLS, WebSocket or MQTT handshake.
+    Connecting,
+    /// CONNACK received.
+    Connected,
     /// Being closed by us.
     Closing,
 }
 
-/// What time asks for.
+/// What is due, see [`Conn::wake`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Wake {
-    /// Nothing yet.
+    /// Nothing.
     Nothing,
     /// Connect.
     Connect,
-    /// The handshakes have taken too long: close.
+    /// The handshakes took too long: close.
     ConnectTimeout,
-    /// What was still to be sent before the end has not gone out in time: close without it.
+    /// The remaining data was not sent in time: close without it.
     CloseTimeout,
-    /// The broker does not answer any more: close.
+    /// The broker did not answer a ping in time: close.
     PingTimeout,
 }
 
-/// What follows the end of a connection.
+/// What to do after a connection or an attempt has ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
+pub enum Reconnect {
     /// Nothing: the app wants no connection.
-    Stay,
-    /// Connect at once: the configuration was changed.
-    Connect,
-    /// Wait so many milliseconds and connect.
-    Wait(u32),
+    No,
+    /// Reconnect immediately: the configuration or the network changed.
+    Now,
+    /// Reconnect after this many milliseconds.
+    After(u32),
 }
 
-/// Who or what has ended a connection.
+/// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
-    /// The other side, or the link.
+pub enum DisconnectReason {
+    /// Closed by the peer, or the link broke.
     Peer,
-    /// We: the app has asked for it, or changed the configuration, or a packet could not be made.
-    Us,
-    /// We, as the broker did not answer a ping.
+    /// Closed by us: the app asked for it, the configuration changed, or a packet could not be
+    /// built.
+    Local,
+    /// Closed by us: the broker did not answer a ping.
     PingTimeout,
-    /// We, as the broker broke the protocol, or took too long.
+    /// Closed by us: the broker violated the protocol or took too long.
     Fault,
 }
 
-/// How long a connection has proved to last. A timer moves it on: clocks of 32 bits can't tell afterwards.
+/// How long a connection has lasted. A timer advances the stage, since 32-bit timestamps wrap and
+/// cannot tell later.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Debug)]
 enum Stage {
-    /// Just accepted: a broker that hangs up now has refused it in its way.
+    /// Just accepted: if the broker closes the connection now, that counts as a refusal.
     Fresh,
-    /// The same, unless it has acknowledged something of ours, or answered a ping.
+    /// As `Fresh`, unless the broker has acknowledged a packet or answered a ping.
     Probation,
-    /// It is a connection, if a short one.
+    /// Established, but short-lived if it ends now.
     Young,
-    /// One that ends now has nothing to do with how it began.
+    /// Established for so long that its end is unrelated to how it began.
     Settled,
 }
 
-/// When the stages end, milliseconds; the second ends at `reconnect_timeout_max`, where that is less.
-const FRESH: u32 = 5000;
-const PROBATION: u32 = 20_000;
-const YOUNG: u32 = 300_000;
+/// When each stage ends, in milliseconds after CONNACK. `Probation` ends at `reconnect_timeout_max`
+/// if that is earlier.
+const FRESH_END: u32 = 5000;
+const PROBATION_END: u32 = 20_000;
+const YOUNG_END: u32 = 300_000;
 
-/// So many connections in a row that the other side has ended early: there is something to be said about it.
-const MANY: u8 = 3;
+/// After this many short-lived connections in a row, `disconnected` reports it.
+const SHORT_LIVED_LIMIT: u8 = 3;
 
-/// A point in time that may be none: 0. So one that would be 0 is a millisecond later.
+/// Returns the deadline `limit` milliseconds from now, or [`NEVER`] for 0. As `NEVER` is 0, a
+/// deadline that falls on 0 is one millisecond later.
 fn deadline(limit: u32, now: Millis) -> Millis {
     if limit == 0 { NEVER } else { now.wrapping_add(limit).max(1) }
 }
 
-/// A connection with its session. The fields lie in this order, the small ones first, where the shortest instructions reach them.
+/// A connection with its session. Small fields come first, where the shortest instructions reach
+/// them; `repr(C)` keeps that order.
 #[repr(C)]
 pub struct Conn<H: Copy> {
     phase: Phase,
     slot: Slot,
-    /// From CONNACK 0 until the connection is gone, even if it is being closed.
+    /// From CONNACK 0 until the connection is gone, including while it is being closed.
     online: bool,
-    /// The app has asked to be disconnected: the network coming up changes nothing.
+    /// The app asked to stay disconnected; the network coming up does not change that.
     stopped: bool,
-    /// When the connection is gone, connect at once: the configuration was changed, or the network was.
-    reopen: bool,
+    /// Reconnect immediately after this connection, as the configuration or the network changed.
+    reconnect_now: bool,
     stage: Stage,
-    /// Connections in a row that the other side has ended before they were settled.
+    /// Consecutive connections that the peer ended before they were settled.
     short_lived: u8,
-    /// How long the second stage lasts, milliseconds.
+    /// Duration of the probation stage in milliseconds.
     probation: u16,
-    /// The end of the phase, if it has one of its own; else [`NEVER`].
-    until: Millis,
+    /// When the current phase or stage ends; [`NEVER`] if it has no limit.
+    phase_end: Millis,
     backoff: Backoff,
-    /// The key with which a broker was last reached, 0 for none: the session is that broker's, under that client identifier.
-    home: u32,
+    /// The key of the broker and client ID that the session belongs to; 0 for none yet.
+    session_key: u32,
     /// The MQTT session.
     pub session: Session<H>,
 }
@@ -149,133 +156,136 @@ impl<H: Copy> Default for Conn<H> {
 }
 
 impl<H: Copy> Conn<H> {
-    /// One that nothing is known of yet.
+    /// A connection in its initial state.
     pub const NEW: Self = Conn {
         session: Session::NEW,
         phase: Phase::Idle,
-        until: NEVER,
+        phase_end: NEVER,
         slot: Slot::Primary,
-        home: 0,
+        session_key: 0,
         backoff: Backoff::NEW,
         online: false,
         stopped: false,
-        reopen: false,
+        reconnect_now: false,
         stage: Stage::Fresh,
         short_lived: 0,
         probation: 0,
     };
 
-    /// Which configuration is in use.
+    /// Returns the configuration slot in use.
     pub fn slot(&self) -> Slot {
         self.slot
     }
 
-    /// True if the app has not asked to stay disconnected.
+    /// Returns true unless the app asked to stay disconnected.
     pub fn is_wanted(&self) -> bool {
         !self.stopped
     }
 
-    /// True from CONNACK 0 until the connection is gone.
+    /// Returns true from CONNACK 0 until the connection is gone.
     pub fn is_online(&self) -> bool {
         self.online
     }
 
-    /// True while the handshakes are under way.
-    pub fn is_opening(&self) -> bool {
-        self.phase == Phase::Opening
+    /// Returns true during the handshakes.
+    pub fn is_connecting(&self) -> bool {
+        self.phase == Phase::Connecting
     }
 
-    /// The app wants a connection, whatever it said before. One that is being closed because it said so is followed by another.
-    pub fn want(&mut self) {
+    /// The app wants a connection. If the current one is being closed after `stop`, another follows
+    /// it.
+    pub fn start(&mut self) {
         if core::mem::take(&mut self.stopped) && self.phase == Phase::Closing {
-            self.reopen = true;
+            self.reconnect_now = true;
         }
     }
 
-    /// An attempt begins; it may take `limit` milliseconds, 0 for as long as it likes. `key` stands for broker and client identifier: a number that is
-    /// another for others, and not 0.
-    pub fn opening(&mut self, limit: u32, key: u32, now: Millis) {
-        self.reopen = false;
-        self.session.connecting(self.home != 0 && self.home != key);
-        self.enter(Phase::Opening, deadline(limit, now));
+    /// An attempt starts. `limit` is its timeout in milliseconds, 0 for none. `key` identifies the
+    /// broker and client ID; it is not 0.
+    pub fn connecting(&mut self, limit: u32, key: u32, now: Millis) {
+        self.reconnect_now = false;
+        self.session.connecting(self.session_key != 0 && self.session_key != key);
+        self.enter(Phase::Connecting, deadline(limit, now));
     }
 
-    /// CONNACK 0 came, from the broker with this key. `longest`: the longest wait between attempts, milliseconds.
+    /// CONNACK 0 was received from the broker with this key. `longest` is the maximum delay between
+    /// attempts in milliseconds.
     pub fn accepted(&mut self, key: u32, longest: u32, now: Millis) {
-        self.enter(Phase::Open, deadline(FRESH, now));
+        self.enter(Phase::Connected, deadline(FRESH_END, now));
         self.stage = Stage::Fresh;
-        self.probation = longest.clamp(FRESH, PROBATION) as u16 - FRESH as u16;
+        self.probation = longest.clamp(FRESH_END, PROBATION_END) as u16 - FRESH_END as u16;
         self.online = true;
-        self.home = key;
+        self.session_key = key;
     }
 
-    /// The connection lasts.
-    fn prove(&mut self) {
+    /// Advances to the next stage of the connection.
+    fn next_stage(&mut self) {
         let (stage, more) = match self.stage {
             Stage::Fresh => (Stage::Probation, self.probation.max(1) as u32),
-            Stage::Probation => (Stage::Young, YOUNG - FRESH - self.probation as u32),
+            Stage::Probation => (Stage::Young, YOUNG_END - FRESH_END - self.probation as u32),
             Stage::Young | Stage::Settled => (Stage::Settled, 0),
         };
         self.stage = stage;
-        self.until = if more == 0 { NEVER } else { self.until.wrapping_add(more).max(1) };
+        self.phase_end = if more == 0 { NEVER } else { self.phase_end.wrapping_add(more).max(1) };
         if stage == Stage::Settled {
             self.short_lived = 0;
         }
     }
 
-    /// The connection is being closed by us; what is still to be sent may take `limit` milliseconds, 0 for as long as it likes.
+    /// We close the connection. The remaining data may take `limit` milliseconds to send, 0 for no
+    /// limit.
     pub fn closing(&mut self, limit: u32, now: Millis) {
         self.enter(Phase::Closing, deadline(limit, now));
         self.session.closing();
     }
 
-    /// The app wants no connection until it asks for one. What is queued and subscribed stays.
+    /// The app wants no connection until `start`. The queue and the subscriptions are kept.
     pub fn stop(&mut self) {
         self.stopped = true;
-        self.reopen = false;
+        self.reconnect_now = false;
         self.cancel_wait();
     }
 
-    /// Ends the waiting for the next attempt.
+    /// Cancels the delay before the next attempt.
     pub fn cancel_wait(&mut self) {
         if self.phase == Phase::Waiting {
             self.enter(Phase::Idle, NEVER);
         }
     }
 
-    /// The configuration was changed. `live`: there is a connection, up or coming up; it is to be closed, and one with the new
-    /// configuration follows.
+    /// The configuration was changed. `live` tells that there is a connection or an attempt; the
+    /// caller closes it, and one with the new configuration follows.
     pub fn reconfigured(&mut self, slot: Slot, live: bool) {
         self.slot = slot;
         self.backoff.reset();
-        self.reopen = live && !self.stopped;
+        self.reconnect_now = live && !self.stopped;
     }
 
-    /// The connection is gone. What follows is `next`'s to say, once the app has been told. True if the other side has ended one early
-    /// for the third time in a row, and then every third time.
-    pub fn down(&mut self, end: End, now: Millis) -> bool {
-        let doubtful = self.session.is_doubtful();
-        let by_peer = end == End::Peer && !doubtful;
-        let mut many = false;
+    /// The connection is gone. Once the app has been notified, `plan_reconnect` decides what
+    /// follows. Returns true on every third short-lived connection in a row that the peer ended.
+    pub fn disconnected(&mut self, reason: DisconnectReason, now: Millis) -> bool {
+        let unconfirmed = self.session.is_unconfirmed();
+        let by_peer = reason == DisconnectReason::Peer && !unconfirmed;
+        let mut report = false;
         if self.online {
             let failed = match self.stage {
                 Stage::Fresh => true,
-                Stage::Probation => !self.session.is_proven(),
+                Stage::Probation => !self.session.has_broker_responded(),
                 Stage::Young | Stage::Settled => false,
             };
-            if doubtful || end == End::Us || self.stage == Stage::Settled {
+            if unconfirmed || reason == DisconnectReason::Local || self.stage == Stage::Settled {
                 self.backoff.reset();
             } else if failed {
-                // As an attempt that was refused: the next wait is longer.
-            } else if end == End::PingTimeout {
+                // Treated as a refused attempt: the next delay is longer.
+            } else if reason == DisconnectReason::PingTimeout {
                 self.backoff.reset();
             } else {
                 self.backoff.halve();
             }
             if by_peer && self.stage < Stage::Settled {
                 self.short_lived += 1;
-                many = self.short_lived == MANY;
-                self.short_lived %= MANY;
+                report = self.short_lived == SHORT_LIVED_LIMIT;
+                self.short_lived %= SHORT_LIVED_LIMIT;
             } else {
                 self.short_lived = 0;
             }
@@ -283,72 +293,73 @@ impl<H: Copy> Conn<H> {
         self.session.disconnected(by_peer, now);
         self.enter(Phase::Idle, NEVER);
         self.online = false;
-        many
+        report
     }
 
-    /// The network has gone down.
+    /// The network went down.
     pub fn network_down(&mut self) {
         self.session.network_down();
     }
 
-    /// The network has come up.
+    /// The network came up.
     pub fn network_up(&mut self, now: Millis) {
         self.session.network_up(now);
     }
 
-    /// What to do after an attempt that failed, or after the end of a connection. `current`: the waits of the configuration in use, none
-    /// if it can't be used; `other`: those of the other one, if that is enabled. When the longest wait has been used up without
-    /// success, the other takes over.
-    pub fn next(&mut self, current: Option<Waits>, other: Option<Waits>, random: u32, now: Millis) -> Next {
-        let Some(mut waits) = current else { return Next::Stay };
+    /// Decides what follows a failed attempt or the end of a connection. `current` is the backoff
+    /// range of the configuration in use, `None` if that is unusable; `other` is that of the other
+    /// configuration, `None` if it is disabled. Fails over to the other one when an attempt after
+    /// the maximum delay has failed, too.
+    pub fn plan_reconnect(&mut self, current: Option<BackoffRange>, other: Option<BackoffRange>, random: u32, now: Millis) -> Reconnect {
+        let Some(mut range) = current else { return Reconnect::No };
         if self.stopped {
-            return Next::Stay;
+            return Reconnect::No;
         }
-        if core::mem::take(&mut self.reopen) {
-            return Next::Connect;
+        if core::mem::take(&mut self.reconnect_now) {
+            return Reconnect::Now;
         }
         if let (Some(other), Some(slot)) = (other, self.slot.other())
-            && self.backoff.exhausted(waits)
+            && self.backoff.exhausted(range)
         {
             self.slot = slot;
             self.backoff.reset();
-            waits = other;
+            range = other;
         }
-        let wait = self.backoff.next(waits, random);
-        self.enter(Phase::Waiting, deadline(wait, now));
-        Next::Wait(wait)
+        let delay = self.backoff.next(range, random);
+        self.enter(Phase::Waiting, deadline(delay, now));
+        Reconnect::After(delay)
     }
 
-    /// What is due now.
+    /// Returns what is due now.
     pub fn wake(&mut self, now: Millis) -> Wake {
-        let reached = self.until != NEVER && reached(now, self.until);
+        let reached = self.phase_end != NEVER && reached(now, self.phase_end);
         match self.phase {
-            Phase::Open => {
+            Phase::Connected => {
                 if reached {
-                    self.prove();
+                    self.next_stage();
                 }
                 if self.session.is_dead(now) {
-                    // Where the network was down, it is the old connection that is dead, not the broker.
-                    self.reopen |= self.session.is_doubtful() && !self.stopped;
+                    // After a network outage it is the old connection that is dead, not the broker.
+                    self.reconnect_now |= self.session.is_unconfirmed() && !self.stopped;
                     return Wake::PingTimeout;
                 }
                 Wake::Nothing
             }
             Phase::Waiting if reached => Wake::Connect,
-            Phase::Opening if reached => Wake::ConnectTimeout,
+            Phase::Connecting if reached => Wake::ConnectTimeout,
             Phase::Closing if reached => Wake::CloseTimeout,
             _ => Wake::Nothing,
         }
     }
 
-    /// When to look again; `None` for never.
+    /// Returns when to call `wake` next; `None` for never.
     pub fn deadline(&self) -> Option<Millis> {
-        let session = if self.phase == Phase::Open { self.session.deadline() } else { NEVER };
-        let at = earlier(self.until, session);
+        let session = if self.phase == Phase::Connected { self.session.deadline() } else { NEVER };
+        let at = earlier(self.phase_end, session);
         (at != NEVER).then_some(at)
     }
 
-    /// Forgets all.
+    /// Resets the connection and clears its session.
     pub fn clear(&mut self) {
         self.session.clear();
         self.enter(Phase::Idle, NEVER);
@@ -356,8 +367,8 @@ impl<H: Copy> Conn<H> {
         self.stopped = true;
     }
 
-    fn enter(&mut self, phase: Phase, until: Millis) {
+    fn enter(&mut self, phase: Phase, phase_end: Millis) {
         self.phase = phase;
-        self.until = until;
+        self.phase_end = phase_end;
     }
 }

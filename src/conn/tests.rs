@@ -1,7 +1,8 @@
-//! The life of a connection in virtual time: attempts, waits, the other server, and the session that belongs to one of them.
+//! The life of a connection in virtual time: attempts, waits, the other server, and the session
+//! that belongs to one of them.
 extern crate std;
 
-use super::{Conn, End, Next, Slot, Waits, Wake};
+use super::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
 use crate::session::{Limits, Notify};
 use crate::wire::{AckKind, InPacket, PacketId, QoS, kind};
 use std::vec;
@@ -9,8 +10,8 @@ use std::vec::Vec;
 
 /// In the middle: no variation.
 const MIDDLE: u32 = 1 << 31;
-const PRIMARY: Waits = Waits { min: 1000, max: 4000 };
-const BACKUP: Waits = Waits { min: 2000, max: 8000 };
+const PRIMARY: BackoffRange = BackoffRange { min: 1000, max: 4000 };
+const BACKUP: BackoffRange = BackoffRange { min: 2000, max: 8000 };
 
 /// The clock of a world in which attempts are made; it may begin anywhere.
 struct Outage {
@@ -30,12 +31,13 @@ impl Outage {
         (self.start as u64 + self.now) as u32
     }
 
-    /// An attempt fails at once. The next is awaited, looked for every millisecond around the deadline.
+    /// An attempt fails at once. The next is awaited, looked for every millisecond around the
+    /// deadline.
     fn attempt(&mut self) -> (u64, Slot) {
         let begun = (self.now, self.c.slot());
         self.c.cancel_wait();
-        self.c.opening(30_000, 1, self.clock());
-        self.c.down(End::Peer, 0);
+        self.c.connecting(30_000, 1, self.clock());
+        self.c.disconnected(DisconnectReason::Peer, 0);
         self.wait();
         begun
     }
@@ -50,7 +52,7 @@ impl Outage {
             _ => Some(PRIMARY),
         };
         let now = self.clock();
-        let Next::Wait(ms) = self.c.next(Some(waits(slot)), other, MIDDLE, now) else { panic!("no wait") };
+        let Reconnect::After(ms) = self.c.plan_reconnect(Some(waits(slot)), other, MIDDLE, now) else { panic!("no wait") };
         assert_eq!(self.c.deadline(), Some(now.wrapping_add(ms)));
         for at in [0, ms / 2, ms - 1] {
             assert_eq!(self.c.wake(now.wrapping_add(at)), Wake::Nothing);
@@ -102,10 +104,10 @@ fn a_success_starts_over_with_the_shortest_wait_and_stays_with_its_server() {
     while o.c.slot() == Slot::Primary {
         o.attempt();
     }
-    o.c.opening(0, 1, o.clock());
+    o.c.connecting(0, 1, o.clock());
     o.c.accepted(1, 60_000, 0);
     o.now += 1_000_000;
-    o.c.down(End::Us, 0);
+    o.c.disconnected(DisconnectReason::Local, 0);
     let lost = o.now;
     o.wait();
     assert_eq!((o.now - lost, o.c.slot()), (2000, Slot::Backup));
@@ -124,12 +126,12 @@ fn a_configuration_set_at_run_time_has_no_backup() {
 fn an_attempt_may_take_its_time_and_no_more() {
     for start in [0, u32::MAX - 29_999, u32::MAX] {
         let mut c = Conn::<u32>::default();
-        c.opening(30_000, 1, start);
+        c.connecting(30_000, 1, start);
         assert_eq!(c.wake(start.wrapping_add(29_999)), Wake::Nothing);
         // A millisecond more where the end would lie at 0, which stands for none.
         let more = (start.wrapping_add(30_000) == 0) as u32;
         assert_eq!(c.wake(start.wrapping_add(30_000 + more)), Wake::ConnectTimeout);
-        c.opening(0, 1, start);
+        c.connecting(0, 1, start);
         assert_eq!((c.wake(start.wrapping_add(1 << 30)), c.deadline()), (Wake::Nothing, None));
     }
 }
@@ -140,30 +142,30 @@ fn disconnecting_ends_the_wait_and_connecting_again_is_remembered_while_closing(
     o.attempt();
     o.c.stop();
     assert_eq!((o.c.wake(o.clock()), o.c.deadline(), o.c.is_wanted()), (Wake::Nothing, None, false));
-    assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
-    o.c.want();
-    o.c.opening(0, 1, 0);
+    assert_eq!(o.c.plan_reconnect(Some(PRIMARY), None, MIDDLE, 0), Reconnect::No);
+    o.c.start();
+    o.c.connecting(0, 1, 0);
     o.c.accepted(1, 60_000, 0);
     o.c.stop();
     o.c.closing(1000, 0);
-    o.c.want();
-    o.c.down(End::Us, 0);
-    assert_eq!(o.c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
+    o.c.start();
+    o.c.disconnected(DisconnectReason::Local, 0);
+    assert_eq!(o.c.plan_reconnect(Some(PRIMARY), None, MIDDLE, 0), Reconnect::Now);
 }
 
 #[test]
 fn a_changed_configuration_connects_at_once_unless_no_connection_is_wanted() {
     let mut c = Conn::<u32>::default();
-    c.opening(0, 1, 0);
+    c.connecting(0, 1, 0);
     c.accepted(1, 60_000, 0);
     c.reconfigured(Slot::Custom, true);
     c.closing(0, 0);
-    c.down(End::Us, 0);
-    assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Connect);
+    c.disconnected(DisconnectReason::Local, 0);
+    assert_eq!(c.plan_reconnect(Some(PRIMARY), None, MIDDLE, 0), Reconnect::Now);
     c.stop();
     c.reconfigured(Slot::Custom, true);
-    c.down(End::Us, 0);
-    assert_eq!(c.next(Some(PRIMARY), None, MIDDLE, 0), Next::Stay);
+    c.disconnected(DisconnectReason::Local, 0);
+    assert_eq!(c.plan_reconnect(Some(PRIMARY), None, MIDDLE, 0), Reconnect::No);
 }
 
 #[test]
@@ -180,7 +182,7 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
 
 /// Connects with this key; `session_present` says that the broker knows a session.
 fn connected(mut c: Conn<u32>, key: u32, session_present: bool) -> Conn<u32> {
-    c.opening(0, key, 0);
+    c.connecting(0, key, 0);
     c.session.connect_sent(false, 60, 0);
     let connack = InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
     let reaction = c.session.receive(connack, false, 0).unwrap();
@@ -210,19 +212,19 @@ fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old()
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     c.session.receive(incoming, false, 0).unwrap();
     // Out of reach, but met again before the other was: the same session.
-    c.down(End::Us, 0);
-    c.opening(0, 2, 0);
-    c.down(End::Us, 0);
+    c.disconnected(DisconnectReason::Local, 0);
+    c.connecting(0, 2, 0);
+    c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 1, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
     assert_eq!(c.session.receive(incoming, false, 0).unwrap().notify, Notify::Nobody);
     // Another server: a new message to it, and what it sends is no repetition.
-    c.down(End::Us, 0);
+    c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
     let reaction = c.session.receive(incoming, false, 0).unwrap();
     assert_eq!((reaction.answer, reaction.notify != Notify::Nobody), (Some(AckKind::PubRec), true));
-    c.down(End::Us, 0);
+    c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))], "from here on the session is that one's");
 }

@@ -2,7 +2,7 @@
 
 use super::shim::{self, Number};
 use super::types::mgos_config_mqtt;
-use crate::conn::Waits;
+use crate::conn::BackoffRange;
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null};
@@ -48,12 +48,12 @@ impl<'t> Config<'t> {
     }
 
     /// The waits between attempts; `None` if it is not enabled or names no server.
-    pub fn waits(self) -> Option<Waits> {
+    pub fn waits(self) -> Option<BackoffRange> {
         let number = |which| self.number(which);
         if number(Number::Enable) == 0 || number(Number::HasServer) == 0 {
             return None;
         }
-        Some(Waits { min: number(Number::ReconnectMin) as u32, max: number(Number::ReconnectMax) as u32 })
+        Some(BackoffRange { min: number(Number::ReconnectMin) as u32, max: number(Number::ReconnectMax) as u32 })
     }
 }
 

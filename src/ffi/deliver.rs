@@ -115,16 +115,16 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
         }
         let done = match session.frame(buf, limit) {
             Err(error) => Err(ReceiveError::Violation(error)),
-            Ok(Framed::More) => {
+            Ok(Framed::Incomplete) => {
                 if fresh && !buf.is_empty() {
-                    session.progress(now());
+                    session.received_partial(now());
                 }
                 // No more can come before a close that waits.
                 pump::unframe(c, t, true);
                 break;
             }
-            Ok(Framed::Drop(n)) => {
-                session.progress(now());
+            Ok(Framed::Discard(n)) => {
+                session.received_partial(now());
                 Ok(n)
             }
             Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
@@ -144,7 +144,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             }
             Ok(Framed::Answer(ack, id)) => {
                 if answer(c, t, ack, id) {
-                    c.get(t).core.session.answered_dropped();
+                    c.get(t).core.session.discarded_answered();
                     continue;
                 }
                 Err(ReceiveError::OutOfMemory)
@@ -176,7 +176,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
 fn consume(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, len: usize) -> bool {
     let Some((connection, mut live)) = c.live_as(t, nc) else { return true };
     connection.websocket.consumed(len);
-    live.consume(0, len) == 0 && !connection.core.session.is_dropping()
+    live.consume(0, len) == 0 && !connection.core.session.is_discarding()
 }
 
 impl Connection {
@@ -221,7 +221,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
     if let (Some(ack), Some(id)) = (ack, id)
         && !answer(c, t, ack, id)
     {
-        c.get(t).core.session.unanswered(reaction, id);
+        c.get(t).core.session.answer_failed(reaction, id);
         return Err(ReceiveError::OutOfMemory);
     }
     // Counted when it is certain that it is not handed in again.
@@ -240,7 +240,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
         Notify::Subscribers => {
             while let Some((connection, live)) = c.live_as(t, nc) {
                 let session = &mut connection.core.session;
-                let topic = if session.is_undecided() { delivery.topic(&live) } else { &[] };
+                let topic = if session.needs_topic() { delivery.topic(&live) } else { &[] };
                 let Some(to) = session.next_recipient(topic) else { break };
                 delivery.call_subscriber(c, t, to);
             }
@@ -295,16 +295,16 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     const FAILED: i32 = 0x80;
     let connection = c.get(t);
-    let Some((_, recipient)) = connection.core.session.settled() else { return };
+    let Some((_, recipient)) = connection.core.session.settled_subscription() else { return };
     if delivery.code == FAILED {
         connection.subs_refused = connection.subs_refused.saturating_add(1);
         c.log_found(t, |connection, _| {
-            let (text, _) = connection.core.session.settled()?;
+            let (text, _) = connection.core.session.settled_subscription()?;
             Some(Line { what: Some(Log::SubFailed), text, a: FAILED, b: 0 })
         });
     }
     // A log hook may have unsubscribed it.
-    let now_settled = c.get(t).core.session.settled();
+    let now_settled = c.get(t).core.session.settled_subscription();
     if now_settled.is_some_and(|(_, still)| still == recipient) && !recipient.messages_only {
         delivery.call_subscriber(c, t, recipient);
     }

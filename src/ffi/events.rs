@@ -145,7 +145,7 @@ fn count_bytes(c: ConnectionRef<'_>, t: &mut NoApp, sent: bool, n: c_int) {
     }
     *bytes = bytes.wrapping_add(n as u32);
     if sent {
-        connection.core.session.left(count, nc.unsent(), now());
+        connection.core.session.transmitted(count, nc.unsent(), now());
     }
 }
 

@@ -7,7 +7,7 @@
 
 use super::nc::Nc;
 use super::shim;
-use crate::wire::websocket::{FrameError, Piece, Unframer, apply_mask, frame_head, opcode};
+use crate::wire::websocket::{FrameError, FramePart, FrameReader, apply_mask, frame_header, opcode};
 use core::num::NonZeroU32;
 
 /// How far a connection over WebSocket has got.
@@ -27,7 +27,7 @@ pub enum Stage {
 
 /// The state of a connection over WebSocket.
 pub struct WebSocket {
-    unframer: Unframer,
+    unframer: FrameReader,
     /// Bytes at the front of the receive buffer that belong to MQTT.
     pub unframed: usize,
     /// Bytes at the front of the send buffer that are whole frames.
@@ -60,7 +60,7 @@ impl Interruption {
 
 impl WebSocket {
     /// None.
-    pub const NEW: Self = WebSocket { unframer: Unframer::NEW, unframed: 0, framed: 0, close_is_sent: false };
+    pub const NEW: Self = WebSocket { unframer: FrameReader::NEW, unframed: 0, framed: 0, close_is_sent: false };
 
     /// `n` bytes of MQTT have been dealt with.
     pub fn consumed(&mut self, n: usize) {
@@ -81,7 +81,7 @@ impl WebSocket {
         }
         // SAFETY: makes a number.
         let mask = unsafe { shim::mgos_mqtt_shim_random() }.to_ne_bytes();
-        let head = frame_head(opcode, len, mask);
+        let head = frame_header(opcode, len, mask);
         let payload = nc.insert_unsent(at, &head).ok_or(Interruption::OUT_OF_MEMORY)?;
         apply_mask(payload, mask);
         self.framed = at + head.len() + len;
@@ -106,13 +106,13 @@ impl WebSocket {
             let at = self.unframed;
             let raw = nc.received().0.get(at..).unwrap_or(&[]);
             let gone = match self.unframer.next(raw).map_err(Interruption::bad_frame)? {
-                Piece::More => return Ok(()),
-                Piece::Data(n) => {
+                FramePart::Incomplete => return Ok(()),
+                FramePart::Payload(n) => {
                     self.unframed += n;
                     0
                 }
-                Piece::Head(n) => n,
-                Piece::Control { opcode: opcode::CLOSE, head, len } => {
+                FramePart::Header(n) => n,
+                FramePart::Control { opcode: opcode::CLOSE, head, len } => {
                     if at > 0 && !to_the_end {
                         return Ok(());
                     }
@@ -120,7 +120,7 @@ impl WebSocket {
                     nc.consume(at, head + len);
                     return Err(Interruption::CLOSED);
                 }
-                Piece::Control { opcode, head, len } => {
+                FramePart::Control { opcode, head, len } => {
                     // A ping stays unanswered without memory, and if the server does not read.
                     let answer = opcode == opcode::PING && !nc.is_backlogged();
                     if answer && nc.echo(at + head, len) {

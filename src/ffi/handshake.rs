@@ -9,7 +9,7 @@ use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::Reason;
 use super::websocket::{self, Opening};
-use crate::wire::{Connect, check_name, connect_terms};
+use crate::wire::{Connect, check_name, connect_options};
 use core::ffi::c_int;
 
 /// The status of a failed TLS handshake.
@@ -31,7 +31,7 @@ pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
         return;
     }
     let connection = c.get(t);
-    if connection.nc.is_none() || !connection.core.is_opening() {
+    if connection.nc.is_none() || !connection.core.is_connecting() {
         return;
     }
     if !connection.is_websocket() {
@@ -99,7 +99,7 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     let (clean_session, keep_alive) = (connect.clean_session, connect.keep_alive);
     let no_will = connect.will_retain && lacks_will && bad_will.is_none();
     let mut room = [0; 10];
-    let written = match connect.out(&mut room) {
+    let written = match connect.packet(&mut room) {
         Some(out) => nc.write(&out),
         None => Err(NotWritten::TooLarge),
     };
@@ -150,8 +150,8 @@ pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
     let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
     let Some(interval) = nc.app_sent() else { return };
     connection.poll_idle = false;
-    if !connection.core.session.has_begun() {
-        let terms = connect_terms(nc.last_unsent(len));
+    if !connection.core.session.is_connect_sent() {
+        let terms = connect_options(nc.last_unsent(len));
         let (clean_session, keep_alive) = terms.unwrap_or_else(|| (connection.number(Number::CleanSession) != 0, interval));
         connection.core.session.connect_sent(clean_session, keep_alive, now());
     }

@@ -12,7 +12,7 @@ use super::pump::{self, arm, close_now, disarm};
 use super::shim::{self, Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_conn};
-use crate::conn::{End, Next, Slot, Wake};
+use crate::conn::{DisconnectReason, Reconnect, Slot, Wake};
 use crate::heap;
 use crate::wire::OutPacket;
 use core::ffi::c_int;
@@ -88,7 +88,7 @@ pub fn connect(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
         return false;
     }
     let connection = c.get(t);
-    connection.core.want();
+    connection.core.start();
     // A connection whose end the app has not been told of comes first: another may lie where it
     // lay, and be taken for it. And what an attempt tells of its beginning may have an app ask for
     // one, again and again.
@@ -150,7 +150,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     connection.start_websocket(over_websocket);
     connection.close_reason = 0;
     connection.accounted = 0;
-    connection.core.opening(limit, key, now());
+    connection.core.connecting(limit, key, now());
     if !connection.core.is_wanted() {
         // The app has changed its mind meanwhile.
         close_now(c, t, Reason::Asked);
@@ -224,14 +224,14 @@ pub fn reconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     let other = slot.other().and_then(|other| connection.config_of(other)).and_then(Config::waits);
     // SAFETY: makes a number.
     let random = unsafe { shim::mgos_mqtt_shim_random() };
-    let next = connection.core.next(current, other, random, now());
+    let next = connection.core.plan_reconnect(current, other, random, now());
     let now_in_use = connection.core.slot();
     match next {
-        Next::Stay => {}
-        Next::Connect => {
+        Reconnect::No => {}
+        Reconnect::Now => {
             connect(c, t);
         }
-        Next::Wait(ms) => {
+        Reconnect::After(ms) => {
             if now_in_use != slot {
                 c.log(t, Log::Switched, 0, now_in_use as i32);
             }
@@ -242,15 +242,15 @@ pub fn reconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
 }
 
 /// Who has ended a connection, by the reason.
-fn end_of(why: u8) -> End {
+fn end_of(why: u8) -> DisconnectReason {
     const LOST: u8 = Reason::Lost as u8;
     const PING_TIMEOUT: u8 = Reason::PingTimeout as u8;
     const ASKED: u8 = Reason::Asked as u8;
     match why {
-        LOST => End::Peer,
-        PING_TIMEOUT => End::PingTimeout,
-        ASKED.. => End::Us,
-        _ => End::Fault,
+        LOST => DisconnectReason::Peer,
+        PING_TIMEOUT => DisconnectReason::PingTimeout,
+        ASKED.. => DisconnectReason::Local,
+        _ => DisconnectReason::Fault,
     }
 }
 
@@ -269,7 +269,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
         connection.no_connack = 0;
     }
     let was_online = connection.core.is_online();
-    if connection.core.down(end_of(why), now()) {
+    if connection.core.disconnected(end_of(why), now()) {
         c.say(t, Log::ShortLived);
     }
     log_notices(c, t);

@@ -55,7 +55,7 @@ fn try_publish(
     let sent_id = (flags & 6 != 0).then_some(id);
     let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload));
     if let Err(why) = sent {
-        c.get(t).core.session.unpublished(id);
+        c.get(t).core.session.publish_failed(id);
         return Err(match why {
             NotWritten::TooLarge => RequestError::TooLarge,
             NotWritten::OutOfMemory => RequestError::OutOfMemory,
@@ -119,13 +119,13 @@ impl Connection {
             received: edge.received,
             dropped: counters.given_up.wrapping_add(edge.refused),
             oversized: counters.oversized,
-            queued: session.kept() as u32,
-            queued_max: counters.most_kept as u32,
+            queued: session.queued() as u32,
+            queued_max: counters.max_queued as u32,
             bytes_sent: edge.bytes_sent,
             bytes_received: edge.bytes_received,
             ping_ms: counters.ping,
             connected_ms: if up { now().wrapping_sub(counters.connected_at) } else { 0 },
-            set_aside: session.set_aside() as u32,
+            set_aside: session.num_set_aside() as u32,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Tells the n-th allocation from now to fail, and counts blocks, for tests: of the heap and of all that stands on it.
-//! Nothing of it is in firmware.
+//! Tells the n-th allocation from now to fail, and counts blocks, for tests: of the heap and of all
+//! that stands on it. Nothing of it is in firmware.
 extern crate std;
 use std::cell::Cell;
 

@@ -1,14 +1,16 @@
-//! QoS 2 messages that have been taken but not yet released: what keeps a repeated one from being delivered twice \[MQTT-4.3.3-2\].
+//! Inbound QoS 2 messages that were received but not yet released; used to discard duplicates
+//! \[MQTT-4.3.3-2\].
 //!
-//! Brokers number them one after the other, so their identifiers are kept as runs: a thousand open at once are one block.
+//! Brokers number messages sequentially, so the packet IDs are stored as ranges: a thousand open
+//! messages take one block.
 
 use crate::heap::{List, OutOfMemory};
 use crate::wire::PacketId;
 
-/// How many runs there may be; the limit bounds what a hostile broker can make us keep.
-const MOST: u8 = 64;
+/// Maximum number of ranges; bounds what a hostile broker can make us store.
+const MAX_RUNS: u8 = 64;
 
-/// Identifiers in a row, both ends included.
+/// A range of packet IDs, both ends included.
 #[derive(Clone, Copy)]
 struct Run {
     first: u16,
@@ -21,18 +23,18 @@ impl Run {
     }
 }
 
-/// The set of their identifiers.
+/// The set of open packet IDs.
 pub struct InboundQos2 {
     runs: List<Run>,
     len: u8,
 }
 
-/// Why there is no room for another.
+/// Why a packet ID could not be stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Full {
-    /// The broker has more open, and in less order, than any real one does.
+    /// The broker has too many messages open, with more gaps than any real broker leaves.
     TooMany,
-    /// No memory.
+    /// Out of memory.
     OutOfMemory,
 }
 
@@ -43,21 +45,21 @@ impl From<OutOfMemory> for Full {
 }
 
 impl InboundQos2 {
-    /// None is open.
+    /// The empty set.
     pub const NEW: Self = InboundQos2 { runs: List::new(), len: 0 };
 
-    /// True if the message with this identifier has been taken and not released.
+    /// Returns true if the message with this packet ID was received and not released.
     pub fn contains(&self, id: PacketId) -> bool {
         self.runs.iter().any(|run| run.value.contains(id.get()))
     }
 
-    /// True if none is open.
+    /// Returns true if no message is open.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     fn push(&mut self, first: u16, last: u16) -> Result<(), Full> {
-        if self.len == MOST {
+        if self.len == MAX_RUNS {
             return Err(Full::TooMany);
         }
         self.runs.push_front(Run { first, last }, &[])?;
@@ -65,10 +67,11 @@ impl InboundQos2 {
         Ok(())
     }
 
-    /// Remembers one that is not in the set. Runs that come to touch are left as they are: brokers number in order.
+    /// Adds a packet ID that is not in the set. Ranges that become adjacent are not merged: brokers
+    /// number sequentially.
     pub fn insert(&mut self, id: PacketId) -> Result<(), Full> {
         let id = id.get();
-        // Neither end goes round: no identifier is 0.
+        // Neither end wraps: no packet ID is 0.
         if let Some(mut found) = self.runs.find(|run| run.value.last == id - 1 || run.value.first == id.wrapping_add(1)) {
             let run = found.value();
             if run.last < id {
@@ -81,7 +84,7 @@ impl InboundQos2 {
         self.push(id, id)
     }
 
-    /// PUBREL: the identifier is free again. One that is not in the set is no error: the PUBCOMP was lost.
+    /// PUBREL: releases the packet ID. An unknown one is no error: the PUBCOMP was lost.
     pub fn remove(&mut self, id: PacketId) -> Result<(), Full> {
         let id = id.get();
         let Some(mut found) = self.runs.find(|run| run.value.contains(id)) else { return Ok(()) };
@@ -107,7 +110,7 @@ impl InboundQos2 {
         Ok(())
     }
 
-    /// A new session: nothing is open.
+    /// Starts a new session: no message is open.
     pub fn clear(&mut self) {
         self.runs.clear();
         self.len = 0;

@@ -1,100 +1,105 @@
-//! Keep-alive (3.1.2.10): when to send PINGREQ, and when to take the broker for dead.
+//! Keep-alive (3.1.2.10): when to send PINGREQ, and when to consider the broker dead.
 //!
-//! A ping goes out before the interval has passed since anything was last sent, as the standard asks \[MQTT-3.1.2-23\], and also when
-//! nothing has come in for as long: so outgoing traffic can't hide that the other side is gone. Its answer has a deadline of its own.
+//! A PINGREQ is sent before an interval passes without sending, as the standard requires
+//! \[MQTT-3.1.2-23\], and also before one passes without receiving, so that outgoing traffic cannot
+//! hide a dead peer. PINGRESP has a deadline of its own.
 
-/// Milliseconds of uptime, in 32 bits that wrap around after 49.7 days. Two of them are compared by their distance.
+/// Milliseconds of uptime: 32 bits that wrap every 49.7 days. Two values are compared by their
+/// distance.
 pub type Millis = u32;
 
-/// True if `deadline` is now or has passed.
+/// Returns true if `deadline` is now or in the past.
 pub fn reached(now: Millis, deadline: Millis) -> bool {
     now.wrapping_sub(deadline) as i32 >= 0
 }
 
-/// A deadline that never comes. What would be 0 is a millisecond later.
+/// A deadline that never comes. A real deadline that falls on this value is set one millisecond
+/// later.
 pub const NEVER: Millis = 0;
 
-/// The earlier of two deadlines, either of which may be [`NEVER`].
+/// Returns the earlier of two deadlines, either of which may be [`NEVER`].
 #[inline(never)]
 pub fn earlier(a: Millis, b: Millis) -> Millis {
     if a == NEVER || b != NEVER && reached(a, b) { b } else { a }
 }
 
-/// What keep-alive asks for.
+/// What keep-alive requires.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Due {
-    /// Nothing yet.
+    /// Nothing.
     Nothing,
     /// Send PINGREQ.
     Ping,
-    /// No PINGRESP came in time: close the connection.
+    /// No PINGRESP was received in time: close the connection.
     Dead,
 }
 
-/// A ping of a connection without keep-alive has so long, milliseconds.
-const PING_LIMIT: u32 = 30_000;
+/// PINGRESP timeout of a connection without keep-alive, in milliseconds.
+const PONG_TIMEOUT: u32 = 30_000;
 
-/// Where the network was down in between, an answer has so long, milliseconds,
-const URGENT_LIMIT: u32 = 5000;
+/// PINGRESP timeout after a network outage, in milliseconds, if the last round trip was fast.
+const URGENT_PONG_TIMEOUT: u32 = 5000;
 
-/// if the last came within so many milliseconds.
-const QUICK: u32 = 2000;
+/// The longest round trip that counts as fast, in milliseconds.
+const FAST_ROUND_TRIP: u32 = 2000;
 
-/// Who looks so much later than the limit, milliseconds, was kept from looking,
-const LATE: u32 = 250;
+/// A check this many milliseconds after the deadline shows that the app blocked the event loop.
+const LATE_CHECK: u32 = 250;
 
-/// and looks once more after so many.
+/// After such a late check, the additional wait in milliseconds.
 const GRACE: u32 = 1000;
 
-/// The two clocks of one connection.
+/// The keep-alive state of one connection.
 pub struct KeepAlive {
-    /// Milliseconds; 0 for none.
+    /// Keep-alive interval in milliseconds; 0 disables it.
     interval: u32,
     sent: Millis,
     received: Millis,
-    /// Since when PINGRESP has been awaited; 0 if it is not. What would be 0 is a millisecond later.
-    ping: Millis,
+    /// When the wait for PINGRESP started; 0 if none is awaited. A start that falls on 0 is one
+    /// millisecond later.
+    awaiting_since: Millis,
     /// When that PINGREQ was written.
-    asked: Millis,
-    /// How long the last answer took: PINGRESP, or at first CONNACK.
-    took: u32,
-    /// So many bytes have to leave until PINGREQ has, too.
-    behind: usize,
-    /// Nothing is due before this: most of what happens on a connection only puts off what is due, so there is nothing to work out until then.
-    look_at: Millis,
-    /// The network went down, and nothing has come in since.
-    doubtful: bool,
-    /// It came up again: the answer has less time.
+    ping_sent_at: Millis,
+    /// The last round trip in milliseconds: of PINGREQ, or initially of CONNECT.
+    round_trip: u32,
+    /// Bytes still to be transmitted up to and including PINGREQ.
+    ping_backlog: usize,
+    /// Nothing is due before this time. Most activity only postpones what is due, so nothing needs
+    /// to be computed until then.
+    next_check: Millis,
+    /// The network went down, and nothing has been received since.
+    unconfirmed: bool,
+    /// The network came up again: PINGRESP has a shorter timeout.
     urgent: bool,
-    /// A ping is wanted now.
-    wanted: bool,
+    /// Send PINGREQ now.
+    ping_requested: bool,
 }
 
 impl KeepAlive {
-    /// None is kept.
+    /// No connection.
     pub const NEW: Self = KeepAlive {
         interval: 0,
         sent: 0,
         received: 0,
-        ping: 0,
-        asked: 0,
-        took: 0,
-        behind: 0,
-        look_at: 0,
-        doubtful: false,
+        awaiting_since: 0,
+        ping_sent_at: 0,
+        round_trip: 0,
+        ping_backlog: 0,
+        next_check: 0,
+        unconfirmed: false,
         urgent: false,
-        wanted: false,
+        ping_requested: false,
     };
 
-    /// A connection begins, with the interval that its CONNECT names.
+    /// A connection starts, with the keep-alive interval of its CONNECT.
     pub fn start(&mut self, seconds: u16, now: Millis) {
         *self = KeepAlive { interval: seconds as u32 * 1000, sent: now, received: now, ..Self::NEW };
-        self.look_at = self.earliest();
+        self.next_check = self.next_due();
     }
 
-    /// CONNACK came in: so long takes an answer.
+    /// CONNACK was received: the first measure of the round trip.
     pub fn on_accepted(&mut self, now: Millis) {
-        self.took = now.wrapping_sub(self.sent);
+        self.round_trip = now.wrapping_sub(self.sent);
     }
 
     /// A packet was sent.
@@ -102,133 +107,136 @@ impl KeepAlive {
         self.sent = now;
     }
 
-    /// Something came in: what is being waited for may be behind it.
+    /// Bytes were received: PINGRESP may be queued behind them.
     pub fn on_received(&mut self, now: Millis) {
         self.received = now;
-        (self.doubtful, self.urgent) = (false, false);
-        self.wait_on(now);
+        (self.unconfirmed, self.urgent) = (false, false);
+        self.restart_wait(now);
     }
 
-    /// The answer, if one is awaited, has all its time from now on.
-    fn wait_on(&mut self, now: Millis) {
-        if self.ping != 0 {
-            self.ping = now.max(1);
+    /// Restarts the PINGRESP timeout, if one is running.
+    fn restart_wait(&mut self, now: Millis) {
+        if self.awaiting_since != 0 {
+            self.awaiting_since = now.max(1);
         }
     }
 
-    /// PINGREQ was written; with it so many bytes wait to leave.
-    pub fn on_ping(&mut self, behind: usize, now: Millis) {
+    /// PINGREQ was written; `unsent` bytes, including it, are waiting to be transmitted.
+    pub fn on_ping(&mut self, unsent: usize, now: Millis) {
         self.sent = now;
-        self.wanted = false;
-        // Another one, while the answer to the first is awaited, does not put its end off.
-        if self.ping == 0 {
-            (self.ping, self.asked, self.behind) = (now.max(1), now, behind);
+        self.ping_requested = false;
+        // A second PINGREQ does not postpone the deadline of the first.
+        if self.awaiting_since == 0 {
+            (self.awaiting_since, self.ping_sent_at, self.ping_backlog) = (now.max(1), now, unsent);
         }
-        self.look_at = self.earliest();
+        self.next_check = self.next_due();
     }
 
-    /// So many bytes have left. As long as PINGREQ is behind them, the link is slow, not dead.
-    pub fn on_left(&mut self, bytes: usize, now: Millis) {
-        if self.behind > 0 {
-            self.behind = self.behind.saturating_sub(bytes);
-            self.wait_on(now);
+    /// This many bytes were transmitted. As long as PINGREQ is not, the link is slow, not dead.
+    pub fn on_transmitted(&mut self, bytes: usize, now: Millis) {
+        if self.ping_backlog > 0 {
+            self.ping_backlog = self.ping_backlog.saturating_sub(bytes);
+            self.restart_wait(now);
         }
     }
 
-    /// PINGRESP came in. When the ping was written, and how long the answer took, in milliseconds, if one was awaited.
+    /// PINGRESP was received. Returns when its PINGREQ was written and the round trip in
+    /// milliseconds; `None` if no PINGRESP was awaited.
     pub fn on_pong(&mut self, now: Millis) -> Option<(Millis, u32)> {
-        if core::mem::take(&mut self.ping) == 0 {
+        if core::mem::take(&mut self.awaiting_since) == 0 {
             return None;
         }
-        self.look_at = self.earliest();
-        self.took = now.wrapping_sub(self.asked);
-        Some((self.asked, self.took))
+        self.next_check = self.next_due();
+        self.round_trip = now.wrapping_sub(self.ping_sent_at);
+        Some((self.ping_sent_at, self.round_trip))
     }
 
-    /// How long the last PINGRESP of this connection took, milliseconds; 0 before the first: CONNACK may take much longer.
+    /// Returns the last PINGREQ round trip of this connection in milliseconds; 0 before the first,
+    /// as that of CONNECT may be much longer.
     pub fn round_trip(&self) -> u32 {
-        if self.asked == 0 { 0 } else { self.took }
+        if self.ping_sent_at == 0 { 0 } else { self.round_trip }
     }
 
-    /// True if PINGRESP is awaited.
-    pub fn is_asking(&self) -> bool {
-        self.ping != 0
+    /// Returns true if PINGRESP is awaited.
+    pub fn is_awaiting_pong(&self) -> bool {
+        self.awaiting_since != 0
     }
 
-    /// The network has gone down: the connection may be dead.
+    /// The network went down: the connection may be dead.
     pub fn on_network_down(&mut self) {
-        self.doubtful = true;
-        self.want();
+        self.unconfirmed = true;
+        self.request_ping();
     }
 
-    /// The network has come up: a ping shows whether this connection has lived through it.
+    /// The network came up: a ping shows whether the connection has survived.
     pub fn on_network_up(&mut self, now: Millis) {
-        if self.doubtful && self.took <= QUICK {
+        if self.unconfirmed && self.round_trip <= FAST_ROUND_TRIP {
             self.urgent = true;
-            self.wait_on(now);
-            self.look_at = now;
+            self.restart_wait(now);
+            self.next_check = now;
         }
-        self.want();
+        self.request_ping();
     }
 
-    fn want(&mut self) {
-        self.wanted = self.ping == 0;
+    fn request_ping(&mut self) {
+        self.ping_requested = self.awaiting_since == 0;
     }
 
-    /// True if the network went down and nothing has come in since.
-    pub fn is_doubtful(&self) -> bool {
-        self.doubtful
+    /// Returns true if the network went down and nothing has been received since.
+    pub fn is_unconfirmed(&self) -> bool {
+        self.unconfirmed
     }
 
-    /// When to look again, as something may be due then.
+    /// Returns when to call `due` next; [`NEVER`] if nothing can become due.
     pub fn deadline(&self) -> Millis {
-        if self.interval == 0 && self.ping == 0 { NEVER } else { self.look_at.max(1) }
+        if self.interval == 0 && self.awaiting_since == 0 { NEVER } else { self.next_check.max(1) }
     }
 
-    /// Until when the answer has to come: half an interval at least, so that with the ping after less than one a dead peer is noticed
-    /// within 1.5, and 10 s where the interval is not shorter.
-    fn limit(&self) -> Millis {
+    /// Returns the PINGRESP deadline. The timeout is half the interval, so that a dead peer is
+    /// detected within 1.5 intervals, but at least 10 s or the whole interval, whichever is
+    /// shorter.
+    fn pong_deadline(&self) -> Millis {
         let limit = match self.interval {
-            _ if self.urgent => URGENT_LIMIT,
-            0 => PING_LIMIT,
+            _ if self.urgent => URGENT_PONG_TIMEOUT,
+            0 => PONG_TIMEOUT,
             interval => (interval / 2).max(interval.min(10_000)),
         };
-        self.ping.wrapping_add(limit)
+        self.awaiting_since.wrapping_add(limit)
     }
 
-    /// When something will be due if nothing happens until then.
-    fn earliest(&self) -> Millis {
-        let limit = self.limit();
+    /// Returns when something becomes due if nothing happens until then.
+    fn next_due(&self) -> Millis {
+        let limit = self.pong_deadline();
         if self.interval == 0 {
             return limit;
         }
-        // Some way before the limit, as the link and the poll interval take their time as well.
+        // Ping some time before the interval ends, as the link and the poll interval cause delays.
         let early = self.interval - (self.interval / 4).min(5000);
         let sent = self.sent.wrapping_add(early);
-        let other = if self.ping != 0 { limit } else { self.received.wrapping_add(early) };
+        let other = if self.awaiting_since != 0 { limit } else { self.received.wrapping_add(early) };
         if reached(sent, other) { other } else { sent }
     }
 
-    /// What is due now.
+    /// Returns what is due now.
     pub fn due(&mut self, now: Millis) -> Due {
-        if self.wanted {
+        if self.ping_requested {
             return Due::Ping;
         }
-        if self.deadline() == NEVER || !reached(now, self.look_at) {
+        if self.deadline() == NEVER || !reached(now, self.next_check) {
             return Due::Nothing;
         }
-        self.look_at = self.earliest();
-        if !reached(now, self.look_at) {
+        self.next_check = self.next_due();
+        if !reached(now, self.next_check) {
             return Due::Nothing;
         }
-        let late = now.wrapping_sub(self.limit());
-        if self.ping == 0 || (late as i32) < 0 {
+        let late = now.wrapping_sub(self.pong_deadline());
+        if self.awaiting_since == 0 || (late as i32) < 0 {
             return Due::Ping;
         }
-        if late > LATE {
-            // The app has kept us from looking: what has come in meanwhile is yet to be read.
-            self.ping = self.ping.wrapping_add(late + GRACE).max(1);
-            self.look_at = self.earliest();
+        if late > LATE_CHECK {
+            // The app blocked the event loop: received bytes may still be unread.
+            self.awaiting_since = self.awaiting_since.wrapping_add(late + GRACE).max(1);
+            self.next_check = self.next_due();
             return Due::Nothing;
         }
         Due::Dead
@@ -295,10 +303,10 @@ mod tests {
     fn a_ping_may_wait_behind_a_long_upload_but_what_is_sent_after_it_does_not_count() {
         let mut k = started(0);
         k.on_ping(3000, 55_000);
-        k.on_left(1000, 80_000);
+        k.on_transmitted(1000, 80_000);
         assert_eq!(k.due(109_999), Due::Nothing);
-        k.on_left(2000, 109_999);
-        k.on_left(1000, 139_000);
+        k.on_transmitted(2000, 109_999);
+        k.on_transmitted(1000, 139_000);
         assert_eq!(k.due(139_998), Due::Ping, "nothing was sent since the last one");
         assert_eq!(k.due(139_999), Due::Dead);
     }

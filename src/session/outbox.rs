@@ -1,217 +1,225 @@
-//! Messages on their way out at QoS 1 and 2, and identifiers that await an answer without one.
+//! Outgoing messages at QoS 1 and 2, and packet IDs that await an answer without a message.
 //!
-//! One list, in the order of publishing. A cursor runs ahead of what has been sent on this connection; what is to be sent again
-//! sets it back to the front.
+//! One list in the order of publishing. A cursor separates what was sent on this connection from
+//! what was not; retransmissions move it back to the front.
 
+use super::ack_timer::AckTimer;
 use super::entry::*;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
-use super::overdue::Overdue;
 use super::packet_ids::ahead;
 use super::types::{GivenUp, Notice};
 use crate::heap::{Found, List, OutOfMemory};
 use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
 
-/// Entries without content are kept for their identifiers only. Beyond this many, or as many as the queue may hold, the oldest is
-/// forgotten, so that a broker that never acknowledges can't fill the heap.
-const MOST_EMPTY: u16 = 64;
+/// Maximum number of entries without a message, or the maximum queue length if that is greater.
+/// Beyond it the oldest is forgotten, so that a broker that never acknowledges cannot fill the
+/// heap.
+const MAX_ID_ONLY: u16 = 64;
 
-/// The longest queue there can be, whatever the configuration says: with as many entries without content, identifiers are left over.
-const MOST_KEPT: u16 = 30_000;
+/// Maximum queue length, whatever the configuration says; with as many entries without a message,
+/// there are still packet IDs left.
+const MAX_QUEUED: u16 = 30_000;
 
-/// So many PUBRELs stay unanswered, over two connections, before the identifier is given free without PUBCOMP.
-const MOST_RELEASES: u8 = 3;
+/// After this many unanswered PUBRELs, over two connections, the packet ID is freed without
+/// PUBCOMP.
+const MAX_PUBREL_TRIES: u8 = 3;
 
-/// A message that is aside is given up after so many ends of a connection on it.
-const MOST_ENDS: u8 = 10;
+/// After this many connections ended on it, a set-aside message is given up.
+const MAX_SET_ASIDE_TRIES: u8 = 10;
 
-/// The cursor between sent and unsent.
+/// The cursor to the next entry to send.
 const NEXT: usize = 0;
 
 /// The outgoing messages of a session.
 pub struct Outbox {
     list: List<Entry>,
-    tally: Tally,
-    /// The bound on the entries with content.
-    most: u16,
+    counts: Counts,
+    /// Maximum number of stored messages.
+    limit: u16,
     /// There may be something to log.
-    news: bool,
-    /// Messages set aside in a row with no other acknowledged in between.
-    blamed: u8,
-    /// A message that is not aside was acknowledged since a connection last ended on one that is.
+    has_notices: bool,
+    /// Messages set aside in a row, with no other message acknowledged in between.
+    consecutive_set_aside: u8,
+    /// Another message was acknowledged since a connection last ended on a set-aside one.
     others_acked: bool,
-    /// The broker has hung up on all that there was: none is blamed until one is acknowledged, or there are others.
-    sick: bool,
-    kinds: [Kind; 3],
+    /// The broker closed the connection on every message there was: none is suspected until one is
+    /// acknowledged or another is queued.
+    broker_at_fault: bool,
+    signatures: [Signature; 3],
     /// Messages given up since the app was last told.
     given_up: GivenUp,
 }
 
 impl Outbox {
-    /// Nothing to send.
+    /// Empty.
     pub const NEW: Self = Outbox {
         list: List::new(),
-        tally: Tally::NONE,
-        most: 0,
-        news: false,
-        blamed: 0,
+        counts: Counts::NONE,
+        limit: 0,
+        has_notices: false,
+        consecutive_set_aside: 0,
         others_acked: false,
-        sick: false,
-        kinds: [Kind::NONE; 3],
+        broker_at_fault: false,
+        signatures: [Signature::NONE; 3],
         given_up: GivenUp::NONE,
     };
 
-    /// How far ahead of `id` the nearest identifier in use lies; not more than `most`.
+    /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
         self.list.iter().fold(most, |most, e| most.min(ahead(id, e.value.id)))
     }
 
-    /// False if there is nothing to be sent for sure.
+    /// Returns false if there is certainly nothing to send.
     pub fn may_have_more(&self) -> bool {
-        self.list.place_of::<NEXT>() != 0
+        self.list.cursor_id::<NEXT>() != 0
     }
 
     #[inline(never)]
-    fn seek_for(&mut self, pick: Pick) -> bool {
-        self.list.seek::<NEXT>(|e| pick.fits(e.value.bits))
+    fn find_next_where(&mut self, selector: Selector) -> bool {
+        self.list.advance_to::<NEXT>(|e| selector.matches(e.value.bits))
     }
 
-    /// Moves on to the next entry that there is something to send for; false if there is none.
-    pub fn seek(&mut self) -> bool {
-        self.seek_for(WAITING)
+    /// Moves the cursor to the next entry with something to send; returns false if there is none.
+    pub fn find_next(&mut self) -> bool {
+        self.find_next_where(TO_SEND)
     }
 
-    /// The same for a PUBREL, which nothing holds up.
-    pub fn seek_release(&mut self) -> bool {
-        self.tally.releases > 0 && self.seek_for(WAITING_RELEASE)
+    /// The same for a PUBREL, which never waits for the window.
+    pub fn find_next_pubrel(&mut self) -> bool {
+        self.counts.pubrels > 0 && self.find_next_where(TO_SEND_PUBREL)
     }
 
-    /// Looks again at those that were passed over.
+    /// Moves the cursor to the front, to look at skipped entries again.
     pub fn rewind(&mut self) {
         self.list.rewind::<NEXT>();
     }
 
-    /// Counts anew, after more than one entry has changed, and looks again at all.
+    /// Recounts all entries after several have changed, and moves the cursor to the front.
     #[inline(never)]
     fn recount(&mut self) {
-        self.tally = Tally::NONE;
+        self.counts = Counts::NONE;
         for e in self.list.iter() {
-            self.tally.count(e.value.bits, 1);
+            self.counts.count(e.value.bits, 1);
         }
         self.rewind();
     }
 
-    /// How many messages are on the way.
+    /// Returns the number of messages in flight.
     pub fn in_flight(&self) -> u16 {
-        self.tally.in_flight
+        self.counts.in_flight
     }
 
-    /// How many messages are aside.
-    pub fn aside(&self) -> u16 {
-        self.tally.aside
+    /// Returns the number of messages set aside.
+    pub fn num_set_aside(&self) -> u16 {
+        self.counts.set_aside
     }
 
-    /// True if the entry that `seek` found is a message that has to fit the window; a PUBREL is what others wait for.
+    /// Returns true if the entry found by `find_next` is a message, which must fit the window; a
+    /// PUBREL need not.
     pub fn next_is_message(&self) -> bool {
-        self.list.current::<NEXT>().is_some_and(|e| e.value.is(FRESH | SENT))
+        self.list.current::<NEXT>().is_some_and(|e| e.value.is(QUEUED | SENT))
     }
 
-    /// Sum of the payloads that are kept and not aside, bytes; an empty one counts as a byte.
+    /// Returns the payload bytes of all stored messages that are not set aside; an empty payload
+    /// counts as one byte.
     pub fn payload_bytes(&self) -> usize {
-        let kept = self.list.iter().filter(|e| e.value.is(KEPT) && !e.value.is(ASIDE));
+        let kept = self.list.iter().filter(|e| e.value.is(WITH_CONTENT) && !e.value.is(SET_ASIDE));
         kept.map(|e| e.bytes.len().saturating_sub(e.value.topic_len as usize).max(1)).sum()
     }
 
-    /// Takes `most` as the number of messages to be kept. True if that many are kept already.
+    /// Sets the maximum number of stored messages; returns true if that many are stored already.
     pub fn is_full(&mut self, most: u16) -> bool {
-        self.most = most.min(MOST_KEPT);
-        self.tally.kept >= self.most
+        self.limit = most.min(MAX_QUEUED);
+        self.counts.queued >= self.limit
     }
 
-    /// How many messages are kept.
-    pub fn kept(&self) -> u16 {
-        self.tally.kept
+    /// Returns the number of stored messages.
+    pub fn queued(&self) -> u16 {
+        self.counts.queued
     }
 
-    /// True if more messages are kept than there may be.
-    pub fn is_over(&self) -> bool {
-        self.tally.kept > self.most
+    /// Returns true if more messages are stored than the maximum.
+    pub fn is_over_limit(&self) -> bool {
+        self.counts.queued > self.limit
     }
 
-    /// Makes room for a newer message, the last. First goes what the broker hangs up on; then the copy of what it has taken over
-    /// already; then the oldest that was never sent; then the content of the oldest that was, which keeps its identifier. Where
-    /// the newer one only waits for the acknowledgement of others (`held_back`), these lose their content instead: they are under way.
-    /// False if there is nothing that can go.
+    /// Makes room for the newest message. Drops, in this order: a set-aside message; the copy of a
+    /// message after PUBREC; the oldest message never sent; the content of the oldest message sent,
+    /// which keeps its packet ID. If the newest one only waits for acknowledgements (`held_back`),
+    /// messages in flight lose their content before unsent ones are dropped, as they are already on
+    /// their way. Returns false if nothing can be dropped.
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
-        let sent_first = held_back && self.tally.in_flight > 0;
-        for state in [ASIDE, HELD, FRESH, SENT] {
-            let there_are_none = match state {
-                ASIDE => self.tally.aside == 0,
-                HELD => self.tally.held == 0,
-                FRESH => sent_first,
+        let sent_first = held_back && self.counts.in_flight > 0;
+        for state in [SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
+            let skip = match state {
+                SET_ASIDE => self.counts.set_aside == 0,
+                PUBREC_SEEN => self.counts.pubrec_seen == 0,
+                QUEUED => sent_first,
                 _ => false,
             };
-            if there_are_none {
+            if skip {
                 continue;
             }
-            let found = first(&mut self.list, Pick::new(state, 0, DROPPED));
-            // One that the broker hangs up on is not worth another.
-            let may_go = |found: &Found<'_, Entry>| state == ASIDE || found.with(|e, _| e.id != newest.get());
-            let Some(mut found) = found.filter(may_go) else { continue };
+            let found = find_first(&mut self.list, Selector::new(state, 0, DROPPED));
+            // A new message that is set aside at once is not worth dropping another for.
+            let may_drop = |found: &Found<'_, Entry>| state == SET_ASIDE || found.with(|e, _| e.id != newest.get());
+            let Some(mut found) = found.filter(may_drop) else { continue };
             let e = found.value();
-            self.tally.count(e.bits, -1);
+            self.counts.count(e.bits, -1);
             match e.bits {
-                bits if bits & (FRESH | ASIDE) != 0 => {
+                bits if bits & (QUEUED | SET_ASIDE) != 0 => {
                     e.bits = DROPPED;
                     self.given_up.add(e.id);
-                    self.news = true;
+                    self.has_notices = true;
                     return true;
                 }
-                bits if bits & HELD != 0 => e.change(HELD, RELEASED),
+                bits if bits & PUBREC_SEEN != 0 => e.change(PUBREC_SEEN, PUBREC_SEEN_ID_ONLY),
                 bits => {
-                    e.change(SENT, BARE);
+                    e.change(SENT, SENT_ID_ONLY);
                     if bits & ON_WIRE == 0 {
-                        // Nothing of it is under way.
-                        e.bits |= TOLD;
+                        // It is not in flight.
+                        e.bits |= REPORTED;
                         self.given_up.add(e.id);
                     }
                 }
             }
             let bits = e.bits;
             found.drop_bytes();
-            self.add_empty(bits);
+            self.add_id_only(bits);
             return true;
         }
         false
     }
 
-    /// What has become of a message, to be logged: it was given up, and this is the last that is known of it; or it was set aside.
+    /// Returns what to log about a message that was given up or set aside. A given-up message is
+    /// forgotten afterwards.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
-        if !self.news {
+        if !self.has_notices {
             return None;
         }
-        while let Some(found) = first(&mut self.list, Pick::new(DROPPED, TOLD, 0)) {
+        while let Some(found) = find_first(&mut self.list, Selector::new(DROPPED, REPORTED, 0)) {
             found.remove();
         }
-        let Some(mut found) = first(&mut self.list, Pick::new(DROPPED | ASIDE, 0, TOLD)) else {
-            self.news = false;
+        let Some(mut found) = find_first(&mut self.list, Selector::new(DROPPED | SET_ASIDE, 0, REPORTED)) else {
+            self.has_notices = false;
             return None;
         };
-        found.value().bits |= TOLD;
+        found.value().bits |= REPORTED;
         let e = found.item();
         let (id, topic) = (PacketId::new(e.value.id)?, e.bytes.get(..e.value.topic_len as usize)?);
-        Some(match e.value.bits & (DROPPED | ASIDE) {
+        Some(match e.value.bits & (DROPPED | SET_ASIDE) {
             DROPPED => Notice::Dropped { id, topic },
-            ASIDE => Notice::SetAside { id, topic, size: e.bytes.len() },
+            SET_ASIDE => Notice::SetAside { id, topic, size: e.bytes.len() },
             _ => Notice::GivenUpAside { id, topic },
         })
     }
 
-    /// How many messages were given up since the app was last told.
+    /// Returns the number of messages given up since the app was last told.
     pub fn given_up(&self) -> u16 {
         self.given_up.count
     }
 
-    /// How many messages were given up since this was last asked.
+    /// Returns the messages given up since the last call.
     pub fn take_given_up(&mut self) -> GivenUp {
         core::mem::replace(&mut self.given_up, GivenUp::NONE)
     }
@@ -220,27 +228,28 @@ impl Outbox {
         list.find(|e| e.value.id == id.get())
     }
 
-    /// Forgets the entry with this identifier.
+    /// Forgets the entry with this packet ID.
     pub fn forget(&mut self, id: PacketId) {
         if let Some(mut found) = Self::find(&mut self.list, id) {
-            self.tally.count(found.value().bits, -1);
+            self.counts.count(found.value().bits, -1);
             found.remove();
         }
     }
 
-    /// Appends a message to be sent. One of a kind that the broker hangs up on goes aside.
+    /// Appends a message. It is set aside at once if it is like one that the broker closed the
+    /// connection on.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
-        let mut e = Entry { topic_len: topic.len() as u16, ..Self::entry(id, flags, FRESH) };
-        if self.kinds.iter().any(|known| known.hash != 0) {
-            let kind = Kind { size: (topic.len() + payload.len()) as u32, ..Kind::of(&e, topic) };
-            if self.kinds.iter().any(|known| known.covers(kind)) {
-                e.bits |= ASIDE;
-                self.news = true;
+        let mut e = Entry { topic_len: topic.len() as u16, ..Self::entry(id, flags, QUEUED) };
+        if self.signatures.iter().any(|known| known.hash != 0) {
+            let signature = Signature { size: (topic.len() + payload.len()) as u32, ..Signature::of(&e, topic) };
+            if self.signatures.iter().any(|known| known.covers(signature)) {
+                e.bits |= SET_ASIDE;
+                self.has_notices = true;
             }
         }
         self.list.push_back(e, &[topic, payload])?;
-        self.tally.count(e.bits, 1);
-        self.sick = false;
+        self.counts.count(e.bits, 1);
+        self.broker_at_fault = false;
         Ok(())
     }
 
@@ -248,33 +257,36 @@ impl Outbox {
         Entry { sent_at: 0, id: id.get(), topic_len: 0, bits, flags, tries: 0 }
     }
 
-    /// Keeps the identifier of something that is sent now and not kept. `state`: one of those without content.
+    /// Stores the packet ID of a packet that is sent now without being stored. `state` is one of
+    /// [`ID_ONLY`].
     pub fn push_id_only(&mut self, id: PacketId, flags: u8, state: Bits, now: Millis) -> Result<(), OutOfMemory> {
         let e = Entry { sent_at: now, ..Self::entry(id, flags, state | ON_WIRE) };
         self.list.push_back(e, &[])?;
-        self.add_empty(e.bits);
+        self.add_id_only(e.bits);
         Ok(())
     }
 
-    fn add_empty(&mut self, bits: Bits) {
-        self.tally.count(bits, 1);
-        if self.tally.empty > self.most.max(MOST_EMPTY) {
-            // One that waits for PUBCOMP goes last: without its PUBREL the broker may never pass the message on.
-            if !self.forget_first(EMPTY & !RELEASED) {
-                self.forget_first(RELEASED);
+    fn add_id_only(&mut self, bits: Bits) {
+        self.counts.count(bits, 1);
+        if self.counts.id_only > self.limit.max(MAX_ID_ONLY) {
+            // Forget one that awaits PUBCOMP last: without PUBREL the broker may never deliver the
+            // message.
+            if !self.forget_first(ID_ONLY & !PUBREC_SEEN_ID_ONLY) {
+                self.forget_first(PUBREC_SEEN_ID_ONLY);
             }
         }
     }
 
-    /// Forgets the first entry in one of these states, none of which has content. False if there is none.
+    /// Forgets the first entry in one of these states, all of which are in [`ID_ONLY`]. Returns
+    /// false if there is none.
     #[inline(never)]
     fn forget_first(&mut self, states: Bits) -> bool {
-        let Some(mut found) = first(&mut self.list, Pick::new(states, 0, 0)) else { return false };
+        let Some(mut found) = find_first(&mut self.list, Selector::new(states, 0, 0)) else { return false };
         let e = *found.value();
         found.remove();
-        self.tally.count(e.bits, -1);
-        // Whether it arrives is not seen any more.
-        if e.is(BARE) && !e.is(TOLD) {
+        self.counts.count(e.bits, -1);
+        // Nothing will show whether it arrived.
+        if e.is(SENT_ID_ONLY) && !e.is(REPORTED) {
             self.given_up.add(e.id);
         }
         true
@@ -284,62 +296,64 @@ impl Outbox {
         while self.forget_first(states) {}
     }
 
-    /// An acknowledgement came in, of the packet type `ack`. `Ignore` also where nothing has this identifier: it may be the app's own. The
-    /// second: whether it was sent more than once on this connection.
+    /// Processes an acknowledgement of packet type `ack`. Returns its effect, `Ignore` if the
+    /// packet ID is unknown (the app may have used it), and whether the packet was sent more than
+    /// once on this connection.
     pub fn acknowledge(&mut self, ack: u8, id: PacketId, now: Millis) -> (Step, bool) {
         let Some(mut found) = Self::find(&mut self.list, id) else { return (Step::Ignore, false) };
         let e = found.value();
         let before = *e;
-        let step = on_ack(QoS::of_flags(e.flags), e.bits & (KEPT | EMPTY | DROPPED), ack);
-        let repeated = e.is(REPEATED);
+        let step = on_ack(QoS::of_flags(e.flags), e.bits & (WITH_CONTENT | ID_ONLY | DROPPED), ack);
+        let resent = e.is(RESENT);
         if matches!(step, Step::ProtocolError | Step::Ignore) {
-            return (step, repeated);
+            return (step, resent);
         }
-        let kind = if e.is(ASIDE) { found.with(Kind::of) } else { Kind::NONE };
+        let signature = if e.is(SET_ASIDE) { found.with(Signature::of) } else { Signature::NONE };
         let e = found.value();
-        self.tally.count(before.bits, -1);
+        self.counts.count(before.bits, -1);
         match step {
             Step::Release | Step::ReleaseAgain => {
                 if step == Step::Release {
                     e.tries = 0;
                 }
-                // PUBREL goes out as the answer to this.
-                e.change(OVERDUE | ASIDE | TOLD | if step == Step::Release { CARRIED } else { 0 }, ON_WIRE);
-                if e.is(SENT | BARE) {
-                    let state = if e.is(SENT) { HELD } else { RELEASED };
-                    e.change(SENT | BARE, state);
+                // PUBREL is sent as the answer.
+                e.change(OVERDUE | SET_ASIDE | REPORTED | if step == Step::Release { CARRIED_OVER } else { 0 }, ON_WIRE);
+                if e.is(SENT | SENT_ID_ONLY) {
+                    let state = if e.is(SENT) { PUBREC_SEEN } else { PUBREC_SEEN_ID_ONLY };
+                    e.change(SENT | SENT_ID_ONLY, state);
                 }
                 e.sent_at = now;
-                self.tally.count(e.bits, 1);
+                self.counts.count(e.bits, 1);
             }
-            Step::Echo if ack == kind::PUBREC => self.tally.count(e.bits, 1),
-            Step::Done | Step::Downgraded if repeated => {
-                (e.bits, e.flags, e.sent_at) = (ECHO | ON_WIRE, 0, now);
+            Step::DuplicateAck if ack == kind::PUBREC => self.counts.count(e.bits, 1),
+            Step::Done | Step::Downgraded if resent => {
+                (e.bits, e.flags, e.sent_at) = (DUPLICATE_ACK | ON_WIRE, 0, now);
                 found.drop_bytes();
-                self.add_empty(ECHO);
+                self.add_id_only(DUPLICATE_ACK);
             }
             _ => found.remove(),
         }
-        if kind != Kind::NONE {
-            // So may be those like it.
-            for known in &mut self.kinds {
-                if known.hash == kind.hash {
-                    *known = Kind::NONE;
+        if signature != Signature::NONE {
+            // The broker accepts this message now, so it may accept similar ones.
+            for known in &mut self.signatures {
+                if known.hash == signature.hash {
+                    *known = Signature::NONE;
                 }
             }
-            self.take_back(kind.hash);
-        } else if !matches!(step, Step::ReleaseAgain | Step::Echo) && ack != kind::UNSUBACK {
+            self.restore(signature.hash);
+        } else if !matches!(step, Step::ReleaseAgain | Step::DuplicateAck) && ack != kind::UNSUBACK {
             self.others_acked = true;
-            (self.blamed, self.sick) = (0, false);
+            (self.consecutive_set_aside, self.broker_at_fault) = (0, false);
         }
-        (step, repeated)
+        (step, resent)
     }
 
-    /// SUBACK came in for a subscription that is gone, or a second one. True if it was expected.
-    pub fn subscribed(&mut self, id: PacketId) -> bool {
+    /// Processes a SUBACK for a removed subscription, or a second one. Returns true if it was
+    /// expected.
+    pub fn suback(&mut self, id: PacketId) -> bool {
         let mut expected = false;
         if let Some(mut found) = Self::find(&mut self.list, id)
-            && found.value().is(SUBSCRIBE | ECHO)
+            && found.value().is(SUBSCRIBE | DUPLICATE_ACK)
         {
             expected = true;
         }
@@ -349,220 +363,225 @@ impl Outbox {
         expected
     }
 
-    /// A connection ended: nothing more is known of what was only kept for its acknowledgement on it. At QoS 2 the broker still
-    /// knows the identifier. True if it ended while a message that is aside was on the way.
+    /// The connection ended: forgets entries that only awaited an answer on it. For QoS 2 the
+    /// broker still knows the packet ID. Returns true if a set-aside message was in flight.
     pub fn disconnected(&mut self) -> bool {
-        let (mut given_up, others_acked, mut on_aside) = (self.given_up, self.others_acked, false);
+        let (mut given_up, others_acked, mut on_set_aside) = (self.given_up, self.others_acked, false);
         self.list.for_each(|e, _| {
-            if e.is(BARE) && !e.is(TOLD) {
+            if e.is(SENT_ID_ONLY) && !e.is(REPORTED) {
                 given_up.add(e.id);
-                e.bits |= TOLD;
+                e.bits |= REPORTED;
             }
-            if Pick::new(FRESH | SENT, ASIDE | ON_WIRE, 0).fits(e.bits) {
-                on_aside = true;
+            if Selector::new(QUEUED | SENT, SET_ASIDE | ON_WIRE, 0).matches(e.bits) {
+                on_set_aside = true;
                 e.tries += others_acked as u8;
-                if e.tries >= MOST_ENDS {
+                if e.tries >= MAX_SET_ASIDE_TRIES {
                     given_up.add(e.id);
-                    e.bits = DROPPED | ASIDE;
+                    e.bits = DROPPED | SET_ASIDE;
                 }
             }
-            if e.is(BARE) && QoS::of_flags(e.flags) < QoS::ExactlyOnce {
-                e.bits = ECHO;
+            if e.is(SENT_ID_ONLY) && QoS::of_flags(e.flags) < QoS::ExactlyOnce {
+                e.bits = DUPLICATE_ACK;
             }
-            e.bits &= !OF_CONNECTION;
+            e.bits &= !CONNECTION_MARKS;
         });
         self.given_up = given_up;
-        self.news |= on_aside;
-        self.others_acked &= !on_aside;
+        self.has_notices |= on_set_aside;
+        self.others_acked &= !on_set_aside;
         self.recount();
-        self.forget_all(SUBSCRIBE | UNSUBSCRIBE | ECHO);
-        on_aside
+        self.forget_all(SUBSCRIBE | UNSUBSCRIBE | DUPLICATE_ACK);
+        on_set_aside
     }
 
-    /// The broker has accepted the connection. Where it has `kept` the session, a QoS 2 message whose content is gone can't be sent again;
-    /// PUBREL ends the exchange, or else the broker would take a later message with this identifier for a repeated one. In a new session it
-    /// knows none of what was under way \[MQTT-3.1.2-6\], which goes out anew.
+    /// The broker accepted the connection. If it has `kept` the session, a QoS 2 message no longer
+    /// stored cannot be resent, so PUBREL ends the exchange; otherwise the broker would take a
+    /// later message with this packet ID for a duplicate. A new session knows nothing of earlier
+    /// packets \[MQTT-3.1.2-6\]; all messages are sent as new.
     pub fn accepted(&mut self, kept: bool) {
         let mut given_up = self.given_up;
         self.list.for_each(|e, _| {
             if kept {
-                if e.is(BARE) {
-                    e.change(BARE, if QoS::of_flags(e.flags) < QoS::ExactlyOnce { ECHO } else { RELEASED });
+                if e.is(SENT_ID_ONLY) {
+                    e.change(SENT_ID_ONLY, if QoS::of_flags(e.flags) < QoS::ExactlyOnce { DUPLICATE_ACK } else { PUBREC_SEEN_ID_ONLY });
                 }
-                if e.is(RELEASES) && e.tries > 0 {
-                    e.bits |= CARRIED;
+                if e.is(SENDS_PUBREL) && e.tries > 0 {
+                    e.bits |= CARRIED_OVER;
                 }
                 return;
             }
             // The broker had it, and may have lost it with the session.
-            if e.is(RELEASED) && !e.is(TOLD) {
+            if e.is(PUBREC_SEEN_ID_ONLY) && !e.is(REPORTED) {
                 given_up.add(e.id);
             }
-            if e.is(SENT | HELD) {
-                // What it had taken over once it does not hang up on.
-                let taken = if e.is(HELD) { CARRIED } else { e.bits & CARRIED };
-                e.tries = if e.is(HELD) { 0 } else { e.tries };
-                e.change(SENT | HELD, FRESH | taken);
+            if e.is(SENT | PUBREC_SEEN) {
+                // A message that the broker once acknowledged with PUBREC is never suspected.
+                let taken = if e.is(PUBREC_SEEN) { CARRIED_OVER } else { e.bits & CARRIED_OVER };
+                e.tries = if e.is(PUBREC_SEEN) { 0 } else { e.tries };
+                e.change(SENT | PUBREC_SEEN, QUEUED | taken);
             }
         });
         self.given_up = given_up;
         self.recount();
-        self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | ECHO } else { EMPTY });
+        self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | DUPLICATE_ACK } else { ID_ONLY });
     }
 
-    /// Forgets all.
+    /// Forgets everything.
     pub fn clear(&mut self) {
         self.list.clear();
-        (self.given_up, self.news) = (GivenUp::NONE, false);
+        (self.given_up, self.has_notices) = (GivenUp::NONE, false);
         self.recount();
     }
 
-    fn out<'a>(e: &Entry, bytes: &'a [u8]) -> Option<OutPacket<'a>> {
+    fn packet<'a>(e: &Entry, bytes: &'a [u8]) -> Option<OutPacket<'a>> {
         let Entry { flags, topic_len, id, .. } = *e;
         let id = PacketId::new(id)?;
-        if e.is(RELEASES) {
+        if e.is(SENDS_PUBREL) {
             return Some(OutPacket::ack(AckKind::PubRel, id));
         }
         let (topic, payload) = bytes.split_at_checked(topic_len as usize)?;
-        // DUP says that this session has seen the message before [MQTT-3.3.1-1].
+        // DUP tells that this session has sent the message before [MQTT-3.3.1-1].
         Some(OutPacket::publish(if e.is(SENT) { flags | 8 } else { flags }, Some(id), topic, payload))
     }
 
-    /// What to send for the entry that `seek` found.
+    /// Returns the packet for the entry found by `find_next`.
     pub fn next(&self) -> Option<OutPacket<'_>> {
         let e = self.list.current::<NEXT>()?;
-        Self::out(e.value, e.bytes)
+        Self::packet(e.value, e.bytes)
     }
 
-    /// Marks it as sent. Its identifier, and whether it is a message.
+    /// Marks an entry as sent. Returns its packet ID, and whether it is a message.
     #[inline(never)]
-    fn mark_sent(tally: &mut Tally, e: &mut Entry, now: Millis) -> (Option<PacketId>, bool) {
+    fn mark_sent(counts: &mut Counts, e: &mut Entry, now: Millis) -> (Option<PacketId>, bool) {
         if e.is(OVERDUE) {
-            e.bits |= REPEATED;
+            e.bits |= RESENT;
         }
         e.change(OVERDUE, ON_WIRE);
         e.sent_at = now;
-        // It counted for neither of these but as one that waits.
-        if e.is(RELEASES) {
-            tally.releases -= 1;
+        // Until now it counted as waiting, not as in flight.
+        if e.is(SENDS_PUBREL) {
+            counts.pubrels -= 1;
         } else {
-            e.change(FRESH, SENT);
-            tally.in_flight += !e.is(STUBBORN) as u16;
+            e.change(QUEUED, SENT);
+            counts.in_flight += !e.is(OVERDUE_TWICE) as u16;
         }
         (PacketId::new(e.id), e.is(SENT))
     }
 
-    /// What `next` returned was sent. Its bytes stay where and as they are. Its identifier, and whether it is a
-    /// message.
+    /// The packet returned by `next` was sent. Its bytes are not touched. Returns its packet ID,
+    /// and whether it is a message.
     pub fn sent(&mut self, now: Millis) -> (Option<PacketId>, bool) {
         let Some(e) = self.list.current_value_mut::<NEXT>() else { return (None, false) };
-        let sent = Self::mark_sent(&mut self.tally, e, now);
+        let sent = Self::mark_sent(&mut self.counts, e, now);
         self.list.advance::<NEXT>();
         if !sent.1 {
-            // It may have been sought behind messages that wait.
+            // It may have been behind messages that still wait.
             self.rewind();
         }
         sent
     }
 
-    // What is overdue.
+    // Overdue acknowledgements.
 
-    /// True if something awaits an answer that may be asked for again.
+    /// Returns true if an entry awaits an answer and can be retransmitted.
     pub fn is_awaiting(&self) -> bool {
-        let pick = Pick::new(AWAITS, ON_WIRE, 0);
-        self.list.iter().any(|e| pick.fits(e.value.bits))
+        let selector = Selector::new(AWAITING_ACK, ON_WIRE, 0);
+        self.list.iter().any(|e| selector.matches(e.value.bits))
     }
 
-    /// What was sent before `asked`, long enough ago, and awaits its answer is to be sent again. The first identifier
-    /// among these; whether it is the first time for any of them; and when the oldest of the others was sent.
-    pub fn overdue(&mut self, asked: Millis, overdue: &Overdue, now: Millis) -> (Option<PacketId>, bool, Millis) {
+    /// Marks entries for retransmission that were sent before `pinged_at`, long enough ago, and are
+    /// unanswered. Returns the first packet ID among them; whether any was not retransmitted
+    /// before; and when the oldest of the other unanswered entries was sent.
+    pub fn mark_overdue(&mut self, pinged_at: Millis, ack_timer: &AckTimer, now: Millis) -> (Option<PacketId>, bool, Millis) {
         let (mut first, mut is_new, mut oldest) = (None, false, NEVER);
         self.list.for_each(|e, _| {
-            if !Pick::new(AWAITS, ON_WIRE, 0).fits(e.bits) {
+            if !Selector::new(AWAITING_ACK, ON_WIRE, 0).matches(e.bits) {
                 return;
             }
-            if !reached(asked, e.sent_at) || !overdue.is_late(e.sent_at, now) {
+            if !reached(pinged_at, e.sent_at) || !ack_timer.is_late(e.sent_at, now) {
                 oldest = earlier(oldest, e.sent_at.max(1));
             } else {
-                is_new |= !e.is(REPEATED);
-                e.change(ON_WIRE, if e.is(REPEATED) { OVERDUE | STUBBORN } else { OVERDUE });
+                is_new |= !e.is(RESENT);
+                e.change(ON_WIRE, if e.is(RESENT) { OVERDUE | OVERDUE_TWICE } else { OVERDUE });
                 first = first.or(PacketId::new(e.id));
-                if e.is(RELEASES) {
+                if e.is(SENDS_PUBREL) {
                     e.tries = e.tries.saturating_add(1);
                     // Some brokers never answer a PUBREL whose PUBLISH they do not know.
-                    if e.tries >= MOST_RELEASES && e.is(CARRIED) {
-                        e.bits = DROPPED | TOLD;
+                    if e.tries >= MAX_PUBREL_TRIES && e.is(CARRIED_OVER) {
+                        e.bits = DROPPED | REPORTED;
                     }
                 }
             }
         });
         if first.is_some() {
-            self.news = true;
+            self.has_notices = true;
             self.recount();
         }
         (first, is_new, oldest)
     }
 
-    // What the broker hangs up on.
+    // Messages that the broker closes the connection on.
 
-    /// Sets the message with this identifier aside, and those like it. False if there is no such message.
+    /// Sets the message with this packet ID aside, and those like it. Returns false if there is no
+    /// such message.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
         let Some(mut found) = Self::find(&mut self.list, id) else { return false };
-        if self.sick || found.value().is(CARRIED) {
+        if self.broker_at_fault || found.value().is(CARRIED_OVER) {
             return true;
         }
-        let kind = found.with(Kind::of);
-        self.kinds.rotate_right(1);
-        self.kinds[0] = kind;
+        let signature = found.with(Signature::of);
+        self.signatures.rotate_right(1);
+        self.signatures[0] = signature;
         self.list.for_each(|e, bytes| {
-            if e.is_message_like(kind, bytes) {
-                e.bits |= ASIDE;
+            if e.matches_signature(signature, bytes) {
+                e.bits |= SET_ASIDE;
             }
         });
         self.recount();
-        self.news = true;
-        self.blamed = self.blamed.saturating_add(1);
-        // Where nothing else is left and nothing else went through, it is the broker that is at fault.
-        if self.blamed > 1 && self.tally.aside == self.tally.kept {
-            self.take_all_back();
-            self.sick = true;
+        self.has_notices = true;
+        self.consecutive_set_aside = self.consecutive_set_aside.saturating_add(1);
+        // Nothing but set-aside messages is left, and none got through: the broker itself is at
+        // fault.
+        if self.consecutive_set_aside > 1 && self.counts.set_aside == self.counts.queued {
+            self.restore_all();
+            self.broker_at_fault = true;
         }
         true
     }
 
-    /// Puts back into their order those that are aside, with this hash; with 0 all.
-    fn take_back(&mut self, hash: u32) {
+    /// Restores set-aside messages with this hash to their place in the queue; all of them if it is
+    /// 0.
+    fn restore(&mut self, hash: u32) {
         self.list.for_each(|e, bytes| {
-            if IS_ASIDE.fits(e.bits) && (hash == 0 || Kind::of(e, bytes).hash == hash) {
-                e.change(ASIDE | TOLD, 0);
+            if IS_SET_ASIDE.matches(e.bits) && (hash == 0 || Signature::of(e, bytes).hash == hash) {
+                e.change(SET_ASIDE | REPORTED, 0);
                 e.tries = 0;
             }
         });
         self.recount();
     }
 
-    /// Another broker may take what this one does not.
-    pub fn take_all_back(&mut self) {
-        self.kinds = [Kind::NONE; 3];
-        self.blamed = 0;
-        self.take_back(0);
+    /// Restores all set-aside messages: another broker may accept them.
+    pub fn restore_all(&mut self) {
+        self.signatures = [Signature::NONE; 3];
+        self.consecutive_set_aside = 0;
+        self.restore(0);
     }
 
-    /// What to send for the oldest message that is aside; none while it is on the way.
-    pub fn next_aside(&mut self) -> Option<OutPacket<'_>> {
-        let e = first(&mut self.list, IS_ASIDE)?.item();
-        if e.value.is(ON_WIRE) { None } else { Self::out(e.value, e.bytes) }
+    /// Returns the packet for the oldest set-aside message; `None` while it is in flight.
+    pub fn next_set_aside(&mut self) -> Option<OutPacket<'_>> {
+        let e = find_first(&mut self.list, IS_SET_ASIDE)?.item();
+        if e.value.is(ON_WIRE) { None } else { Self::packet(e.value, e.bytes) }
     }
 
-    /// What `next_aside` returned was sent. Its identifier.
-    pub fn aside_sent(&mut self, now: Millis) -> Option<PacketId> {
-        let mut found = first(&mut self.list, IS_ASIDE)?;
-        Self::mark_sent(&mut self.tally, found.value(), now).0
+    /// The packet returned by `next_set_aside` was sent. Returns its packet ID.
+    pub fn set_aside_sent(&mut self, now: Millis) -> Option<PacketId> {
+        let mut found = find_first(&mut self.list, IS_SET_ASIDE)?;
+        Self::mark_sent(&mut self.counts, found.value(), now).0
     }
 
-    /// True if nothing is kept, nor awaited.
-    pub fn is_settled(&self) -> bool {
-        !self.list.iter().any(|e| !e.value.is(ECHO | DROPPED))
+    /// Returns true if nothing is stored or awaited.
+    pub fn is_idle(&self) -> bool {
+        !self.list.iter().any(|e| !e.value.is(DUPLICATE_ACK | DROPPED))
     }
 }
 
@@ -625,7 +644,7 @@ mod tests {
         let mut packet = [0; 40];
         packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);
         while let Ok(take) = s.frame(&packet, 16) {
-            if let Framed::Drop(_) = take {
+            if let Framed::Discard(_) = take {
                 break;
             }
         }

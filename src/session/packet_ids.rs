@@ -1,40 +1,42 @@
-//! Packet Identifiers: one counter a session, never zero \[MQTT-2.3.1-1\], never one in use \[MQTT-2.3.1-2\].
+//! Packet ID allocation: one counter per session, never zero \[MQTT-2.3.1-1\], never in use
+//! \[MQTT-2.3.1-2\].
 
 use crate::wire::PacketId;
 
-/// The counter. It remembers how many of the next identifiers are known to be free, so that it looks at those in use only when that
-/// run ends: taking one costs the same whatever is in flight.
+/// The packet ID counter. It caches how many of the next packet IDs are free and searches those in
+/// use only when that run ends, so that allocation cost does not depend on what is in flight.
 pub struct PacketIds {
     last: u16,
-    free: u16,
+    free_run: u16,
 }
 
-/// The identifiers in a circle: how far `to` lies ahead of `from`.
+/// Returns how far `to` is ahead of `from` in the circle of packet IDs.
 pub fn ahead(from: u16, to: u16) -> u16 {
     to.wrapping_sub(from) - (to < from) as u16
 }
 
-fn after(id: u16) -> u16 {
+fn successor(id: u16) -> u16 {
     if id == u16::MAX { 1 } else { id + 1 }
 }
 
 impl PacketIds {
-    /// The first is 1.
-    pub const NEW: Self = PacketIds { last: 0, free: 0 };
+    /// Starts at 1.
+    pub const NEW: Self = PacketIds { last: 0, free_run: 0 };
 
-    /// The next identifier that is not in use. `distance` says how far ahead of the one that it is given the nearest in use lies; `u16::MAX` where there is none. Once
-    /// taken the identifier is in use if the caller's next `distance` says so.
-    pub fn take(&mut self, distance: impl Fn(u16) -> u16) -> PacketId {
-        // There are always fewer in use than there are identifiers: each takes a block of memory.
-        while self.free == 0 {
-            let next = after(self.last);
-            self.free = distance(next);
-            if self.free == 0 {
+    /// Returns the next free packet ID. `distance` returns how far ahead of its argument the
+    /// nearest packet ID in use is, `u16::MAX` if there is none. The new packet ID counts as used
+    /// once the caller's `distance` includes it.
+    pub fn next(&mut self, distance: impl Fn(u16) -> u16) -> PacketId {
+        // Terminates: each packet ID in use takes a block of memory, so some are always free.
+        while self.free_run == 0 {
+            let next = successor(self.last);
+            self.free_run = distance(next);
+            if self.free_run == 0 {
                 self.last = next;
             }
         }
-        self.free -= 1;
-        self.last = after(self.last);
+        self.free_run -= 1;
+        self.last = successor(self.last);
         PacketId::new(self.last).unwrap_or(PacketId::MIN)
     }
 }
@@ -44,7 +46,7 @@ mod tests {
     use super::{PacketIds, ahead};
 
     fn take(ids: &mut PacketIds, used: impl Iterator<Item = u16> + Clone) -> u16 {
-        ids.take(|next| used.clone().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX)).get()
+        ids.next(|next| used.clone().map(|id| ahead(next, id)).min().unwrap_or(u16::MAX)).get()
     }
 
     #[test]
@@ -57,7 +59,7 @@ mod tests {
 
     #[test]
     fn ids_in_use_are_passed_over() {
-        let mut ids = PacketIds { last: 65533, free: 0 };
+        let mut ids = PacketIds { last: 65533, free_run: 0 };
         for expected in [65534, 2, 3, 4, 6, 7] {
             assert_eq!(take(&mut ids, [1, 5, 65535].into_iter()), expected);
         }
@@ -65,9 +67,9 @@ mod tests {
 
     #[test]
     fn the_last_free_id_is_found() {
-        let mut ids = PacketIds { last: 100, free: 0 };
+        let mut ids = PacketIds { last: 100, free_run: 0 };
         assert_eq!(take(&mut ids, (101..=300).chain(1..=98)), 301);
-        let mut ids = PacketIds { last: 65435, free: 0 };
+        let mut ids = PacketIds { last: 65435, free_run: 0 };
         assert_eq!(take(&mut ids, (65436..=65535).chain(1..=98)), 99);
     }
 }

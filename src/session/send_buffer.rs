@@ -1,46 +1,49 @@
-//! Whether the link takes more: a broker that does not read, or a dead link, must not fill the heap with what waits for it.
+//! Backpressure: a broker that does not read, or a dead link, must not fill the heap with unsent
+//! data.
 
 use super::keep_alive::Millis;
 
-/// No byte has moved for so long while it was looked at, milliseconds: nothing more is written.
+/// If no byte is transmitted for this many milliseconds of polling, the link is stalled.
 const STALL: u16 = 2000;
 
-/// Polls come once a second at least: two that are further apart, milliseconds, say that the app was busy, not the link.
+/// Polls happen at least once a second; a longer gap, in milliseconds, means that the app was busy,
+/// not that the link stalled.
 const BUSY: u32 = 1100;
 
-/// What may wait, bytes, however small or large the heap is.
-const LEAST: usize = 8 << 10;
-const MOST: usize = 256 << 10;
+/// Bounds on the unsent bytes, whatever the size of the heap.
+const MIN_UNSENT_LIMIT: usize = 8 << 10;
+const MAX_UNSENT_LIMIT: usize = 256 << 10;
 
-/// The bytes that Mongoose has not given to the network yet.
+/// The state of the bytes not yet handed to the network.
 pub struct SendBuffer {
     polled_at: Millis,
-    /// Something waited at the last poll.
-    waits: bool,
-    /// For how long nothing has moved, milliseconds.
+    /// Bytes were waiting at the last poll.
+    was_waiting: bool,
+    /// How long nothing has been transmitted, in milliseconds.
     stalled: u16,
 }
 
 impl SendBuffer {
-    /// Nothing waits.
-    pub const NEW: Self = SendBuffer { polled_at: 0, waits: false, stalled: 0 };
+    /// Nothing is waiting.
+    pub const NEW: Self = SendBuffer { polled_at: 0, was_waiting: false, stalled: 0 };
 
-    /// Bytes have left.
-    pub fn left(&mut self) {
+    /// Bytes were transmitted.
+    pub fn transmitted(&mut self) {
         self.stalled = 0;
     }
 
-    /// The event loop goes round, and so many bytes wait.
+    /// The event loop polls, with `unsent` bytes waiting.
     pub fn polled(&mut self, unsent: usize, now: Millis) {
         let since = now.wrapping_sub(self.polled_at).min(BUSY) as u16;
-        let waited = core::mem::replace(&mut self.waits, unsent > 0);
+        let waited = core::mem::replace(&mut self.was_waiting, unsent > 0);
         self.polled_at = now;
         self.stalled = if waited && unsent > 0 { (self.stalled + since).min(STALL) } else { 0 };
     }
 
-    /// True if a packet of `size` bytes may be written behind `unsent` others. `free`: bytes of heap that are free.
+    /// Returns true if a packet of `size` bytes may be written behind `unsent` others, given `free`
+    /// bytes of free heap.
     pub fn has_room(&self, unsent: usize, size: usize, free: usize) -> bool {
-        unsent == 0 || self.stalled < STALL && unsent.saturating_add(size) <= (free / 3).clamp(LEAST, MOST)
+        unsent == 0 || self.stalled < STALL && unsent.saturating_add(size) <= (free / 3).clamp(MIN_UNSENT_LIMIT, MAX_UNSENT_LIMIT)
     }
 }
 
@@ -67,7 +70,7 @@ mod tests {
         }
         b.polled(10, 2000);
         assert!(!b.has_room(10, 1, 1 << 20));
-        b.left();
+        b.transmitted();
         assert!(b.has_room(9, 1, 1 << 20));
     }
 

@@ -1,7 +1,8 @@
 //! One session under test: packets in as bytes, packets out as bytes, a number for a clock.
 //!
-//! Where a test holds a statement of the standard, its name begins with the statement's number; docs/conformance.md lists them.
-//! Whole lives with a broker at the other end are in tests/simulation.rs.
+//! Where a test holds a statement of the standard, its name begins with the statement's number;
+//! docs/conformance.md lists them. Whole lives with a broker at the other end are in
+//! tests/simulation.rs.
 extern crate std;
 
 mod begin;
@@ -137,16 +138,16 @@ fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std
     let mut said = vec![];
     loop {
         match s.frame(stream, limit)? {
-            Framed::More => return Ok(said),
+            Framed::Incomplete => return Ok(said),
             Framed::Packet(h, _) => {
                 said.push(std::format!("packet {}", h.kind()));
                 stream = &stream[h.total()..];
             }
-            Framed::Drop(n) => stream = &stream[n..],
+            Framed::Discard(n) => stream = &stream[n..],
             Framed::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
             Framed::Answer(ack, id) => {
                 said.push(std::format!("{ack:?} {id}"));
-                s.answered_dropped();
+                s.discarded_answered();
             }
         }
     }

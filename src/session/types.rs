@@ -1,6 +1,4 @@
-//! What a session is told and what it answers: plain values, that the layer above and the tests take apart.
-//!
-//! Nothing is done here; who makes them and who acts on them is said where they are used.
+//! The plain values that go into and out of a session.
 
 use super::inbound_qos2::Full;
 use super::keep_alive::Millis;
@@ -8,8 +6,9 @@ use crate::heap::OutOfMemory;
 use crate::wire::{AckKind, PacketId, ProtocolError, QoS, TopicError};
 use core::fmt;
 
-/// What a received packet asks for. First `answer` is to be sent, with the packet's identifier; if that fails for lack of memory,
-/// [`Session::unanswered`](super::Session::unanswered) undoes what was done and the packet is to be handed in again later. Then whoever `tell` says is to be told.
+/// What a received packet requires. First send `answer` with the packet's packet ID. If there is no
+/// memory for that, call [`Session::answer_failed`](super::Session::answer_failed) and pass the
+/// packet in again later. Otherwise notify `notify`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Reaction {
     /// The acknowledgement to send.
@@ -23,27 +22,30 @@ pub struct Reaction {
 pub enum Notify {
     /// Nobody.
     Nobody,
-    /// CONNACK 0: the connection is up. Call [`Session::connack_delivered`](super::Session::connack_delivered) when the app has been told.
+    /// CONNACK 0: the connection is up. Notify the app, then call
+    /// [`Session::connack_delivered`](super::Session::connack_delivered).
     Accepted,
-    /// CONNACK with another code: the connection is to be closed.
+    /// CONNACK with another return code: close the connection.
     Refused,
-    /// A message for those that [`Session::next_recipient`](super::Session::next_recipient) names.
+    /// A message for the handlers that [`Session::next_recipient`](super::Session::next_recipient)
+    /// returns.
     Subscribers,
-    /// The answer to the subscription that [`Session::settled`](super::Session::settled) names.
+    /// SUBACK for the subscription that
+    /// [`Session::settled_subscription`](super::Session::settled_subscription) returns.
     Subscriber,
-    /// All else is for the handlers of the connection: a message that nobody has subscribed to through us, SUBACK to a SUBSCRIBE that the
-    /// app has sent by itself, PUBACK, PUBREC, PUBREL, PUBCOMP, UNSUBACK.
+    /// The handlers of the connection: for a message without a subscription, a SUBACK to a
+    /// SUBSCRIBE that the app sent directly, PUBACK, PUBREC, PUBREL, PUBCOMP and UNSUBACK.
     Handlers,
-    /// As [`Notify::Handlers`]; it is a PUBACK for a message at QoS 2, which the broker has taken at QoS 1.
+    /// As [`Notify::Handlers`]: a PUBACK for a QoS 2 message, which the broker downgraded to QoS 1.
     Downgraded,
 }
 
-/// Why a packet can't be dealt with.
+/// Why a received packet was not processed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ReceiveError {
-    /// The broker broke the protocol: close the connection \[MQTT-4.8.0-1\].
+    /// The broker violated the protocol: close the connection \[MQTT-4.8.0-1\].
     Violation(ProtocolError),
-    /// No memory: hand the packet in again later.
+    /// Out of memory: pass the packet in again later.
     OutOfMemory,
 }
 
@@ -66,8 +68,8 @@ impl core::error::Error for ReceiveError {
 }
 
 impl From<ProtocolError> for ReceiveError {
-    fn from(wrong: ProtocolError) -> Self {
-        ReceiveError::Violation(wrong)
+    fn from(e: ProtocolError) -> Self {
+        ReceiveError::Violation(e)
     }
 }
 
@@ -80,76 +82,80 @@ impl From<Full> for ReceiveError {
     }
 }
 
-/// What the configuration allows a message.
+/// Limits on publishing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Limits {
-    /// Highest QoS to be used.
+    /// Maximum QoS; a higher one is downgraded.
     pub max_qos: QoS,
-    /// Most messages kept for sending; 0 keeps none.
+    /// Maximum number of queued messages; 0 disables the queue.
     pub max_queue: u16,
-    /// The link takes the message; else it waits in the queue, or is refused where nothing keeps it.
+    /// Whether the link accepts the message now; otherwise it is queued, or refused if it cannot
+    /// be.
     pub room: bool,
 }
 
-/// What the layer above is to log, and to tell the app of. See [`Session::notice`](super::Session::notice).
+/// What the layer above logs and reports to the app, see
+/// [`Session::notice`](super::Session::notice).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Notice<'a> {
-    /// The broker does not answer this message, or PUBREL; it is sent again. Once until all is answered.
+    /// The broker does not answer this message or its PUBREL, which is retransmitted. Reported once
+    /// until everything is answered.
     Overdue(PacketId),
-    /// The broker does not answer a SUBSCRIBE or UNSUBSCRIBE; it is sent again.
+    /// The broker does not answer a SUBSCRIBE or UNSUBSCRIBE, which is retransmitted.
     SubscribeOverdue,
-    /// Nor a second time: the next connection tries again.
+    /// The retransmitted SUBSCRIBE was not answered either; the next connection tries again.
     SubscribeUnanswered {
-        /// What was asked for.
+        /// The topic filter.
         filter: &'a [u8],
     },
-    /// The broker hangs up on this message: it is tried again rarely, and others go on.
+    /// The broker closes the connection on this message; it is set aside and rarely retried, so
+    /// that others get through.
     SetAside {
-        /// Its identifier.
+        /// Its packet ID.
         id: PacketId,
         /// Its topic.
         topic: &'a [u8],
-        /// Bytes of topic and payload.
+        /// Size of topic and payload in bytes.
         size: usize,
     },
-    /// The broker hangs up on this subscription.
+    /// The broker closes the connection on this subscription, which is set aside.
     SubscriptionSetAside {
-        /// What was asked for.
+        /// The topic filter.
         filter: &'a [u8],
     },
-    /// A message has left the queue, and won't be sent any more.
+    /// A message was dropped from the queue and will not be sent again.
     Dropped {
-        /// Its identifier.
+        /// Its packet ID.
         id: PacketId,
         /// Its topic.
         topic: &'a [u8],
     },
-    /// A message that was aside is given up: the broker has hung up on it too often.
+    /// A set-aside message was given up: the broker closed the connection on it too often.
     GivenUpAside {
-        /// Its identifier.
+        /// Its packet ID.
         id: PacketId,
         /// Its topic.
         topic: &'a [u8],
     },
-    /// The broker says that it has kept a session, though a new one was asked for. Once.
+    /// The broker reports session present although a new session was asked for. Reported once.
     SessionPresent,
 }
 
-/// Messages that were given up: neither acknowledged nor kept any more.
+/// Messages given up: neither acknowledged nor stored any longer.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct GivenUp {
-    /// How many.
+    /// Number of messages.
     pub count: u16,
-    /// Identifier of the first.
+    /// Packet ID of the first.
     pub first: u16,
-    /// Identifier of the last.
+    /// Packet ID of the last.
     pub last: u16,
 }
 
 impl GivenUp {
     pub(super) const NONE: Self = GivenUp { count: 0, first: 0, last: 0 };
 
-    /// One more.
+    /// Adds a message.
     pub fn add(&mut self, id: u16) {
         if self.count == 0 {
             self.first = id;
@@ -159,33 +165,33 @@ impl GivenUp {
     }
 }
 
-/// A message taken for sending.
+/// A message accepted for sending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Published {
-    /// Its Packet Identifier, used on the wire from QoS 1 up.
+    /// Its packet ID, used on the wire at QoS 1 and 2.
     pub id: PacketId,
-    /// Flags of the fixed header.
+    /// QoS and RETAIN flags for the fixed header.
     pub flags: u8,
-    /// It is not kept: write it now, from where it lies.
+    /// It is not queued: the caller must write it now.
     pub direct: bool,
-    /// Another message was given up to make room.
+    /// Another message was dropped to make room.
     pub overflow: bool,
 }
 
-/// Why a message or a subscription is not taken.
+/// Why a publish or subscribe request is refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestError {
-    /// Its topic or filter breaks a rule.
+    /// The topic name or filter is invalid.
     Topic(TopicError),
-    /// Its payload is NULL; said by the layer above.
+    /// The payload is NULL; detected by the layer above.
     NullMessage,
-    /// It is more than a packet can carry.
+    /// The message exceeds the maximum packet size.
     TooLarge,
-    /// It could be neither sent nor kept.
+    /// There is no connection, and the message cannot be queued.
     Offline,
-    /// The link does not take it: too much waits for it, or nothing moves.
+    /// The link accepts no more data: too much is waiting, or it is stalled.
     Congested,
-    /// No memory.
+    /// Out of memory.
     OutOfMemory,
 }
 
@@ -217,23 +223,23 @@ impl From<OutOfMemory> for RequestError {
     }
 }
 
-/// What has happened since the session was made. The counters wrap around.
+/// Statistics since the session was created. The counters wrap.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Counters {
-    /// CONNACK 0s.
+    /// Connections accepted by the broker.
     pub connects: u32,
-    /// Messages of ours that were given up.
+    /// Outgoing messages given up.
     pub given_up: u32,
-    /// Packets of the broker's that were over the limit.
+    /// Received packets larger than the limit.
     pub oversized: u32,
-    /// How long the answer to the last ping took.
+    /// Round trip of the last ping in milliseconds.
     pub ping: Millis,
-    /// When the last CONNACK 0 came.
+    /// When the last connection was accepted.
     pub connected_at: Millis,
-    /// Most messages that were kept at a time.
-    pub most_kept: u16,
+    /// Maximum number of messages stored at the same time.
+    pub max_queued: u16,
 }
 
 impl Counters {
-    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, most_kept: 0 };
+    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, max_queued: 0 };
 }

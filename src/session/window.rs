@@ -1,53 +1,54 @@
-//! How many messages go out ahead of their acknowledgements: a window that shrinks to one when something is lost and grows again
-//! with what is acknowledged, as TCP's does.
+//! The number of messages in flight, controlled by a window that shrinks to one on loss and grows
+//! with each acknowledgement, as in TCP congestion control.
 //!
-//! Brokers and clouds drop what comes faster than they like without a word, and some hang up on a single message. A window of
-//! one finds the rate that gets through, and leaves that message alone in flight, where it can be told from the others.
+//! Brokers and clouds silently drop what arrives too fast, and some close the connection on a
+//! single message. A window of one finds a rate that gets through, and leaves that message alone in
+//! flight, where it can be identified.
 
-/// The widest it gets. Brokers bound what they take ahead, and some, mosquitto 2.0 with its 20 at QoS 2, acknowledge what is
-/// beyond at QoS 1 and then lose it.
+/// Maximum window. Brokers limit the messages in flight, and some, such as mosquitto 2.0 with its
+/// limit of 20 at QoS 2, acknowledge further ones at QoS 1 and then lose them.
 pub const MAX_INFLIGHT: u16 = 16;
 
 /// The window of one connection object; it outlives a connection.
 pub struct Window {
-    /// How far below [`MAX_INFLIGHT`] it is.
-    below: u8,
-    /// Up to here it grows with each acknowledgement; beyond, with a whole window of them.
+    /// How far it is below [`MAX_INFLIGHT`].
+    reduction: u8,
+    /// Below this size it grows with each acknowledgement; above, by one per full window.
     threshold: u8,
     /// Acknowledgements since it last grew.
     acked: u8,
 }
 
 impl Window {
-    /// The widest.
-    pub const NEW: Self = Window { below: 0, threshold: 0, acked: 0 };
+    /// Fully open.
+    pub const NEW: Self = Window { reduction: 0, threshold: 0, acked: 0 };
 
-    /// How many messages may be in flight.
+    /// Returns the maximum number of messages in flight.
     pub fn size(&self) -> u16 {
-        MAX_INFLIGHT - self.below as u16
+        MAX_INFLIGHT - self.reduction as u16
     }
 
-    /// True if nothing was lost lately.
+    /// Returns true if the window is fully open.
     pub fn is_widest(&self) -> bool {
-        self.below == 0
+        self.reduction == 0
     }
 
-    /// Something was lost.
+    /// A message or acknowledgement was lost.
     pub fn shrink(&mut self) {
         self.threshold = (self.size() / 2).max(1) as u8;
-        self.below = MAX_INFLIGHT as u8 - 1;
+        self.reduction = MAX_INFLIGHT as u8 - 1;
         self.acked = 0;
     }
 
     /// A message was acknowledged.
     pub fn grow(&mut self) {
-        if self.below == 0 {
+        if self.reduction == 0 {
             return;
         }
         self.acked += 1;
         let size = self.size() as u8;
         if size < self.threshold || self.acked >= size {
-            self.below -= 1;
+            self.reduction -= 1;
             self.acked = 0;
         }
     }

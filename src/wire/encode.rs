@@ -1,66 +1,67 @@
-//! Packets to the broker.
+//! Serialises packets to the broker.
 //!
-//! A packet is described first: its first byte, and the parts of what follows the fixed header, which stay where they lie. Its size is known before it
-//! is written, so that the writer can make room for all of it or refuse: a packet goes out whole or not at all. What is written is taken as given: topics
-//! and filters are checked where the app hands them over.
+//! An [`OutPacket`] describes a packet: its first byte, and borrowed slices of what follows the
+//! fixed header. Its size is known before it is written, so that the writer can reserve all of it
+//! or refuse: a packet is written whole or not at all. Topics and filters are not checked here;
+//! that is done where the app passes them in.
 
 use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
 
-/// A packet to be sent. Each kind has some of these parts; they go out in the order in which they stand here, but for a PUBLISH, in which the text comes
-/// before the identifier.
+/// A packet to be sent. The fields a packet type uses are written in the order of declaration,
+/// except that a PUBLISH has its topic before the packet ID.
 #[derive(Clone, Copy, Debug)]
 pub struct OutPacket<'a> {
-    /// Type and flags.
+    /// Packet type and flags.
     pub first: u8,
-    /// The QoS that SUBSCRIBE asks for, its last byte; nothing in others.
+    /// The QoS requested by a SUBSCRIBE, its last byte; unused in other packets.
     pub qos: QoS,
-    /// Packet Identifier.
+    /// Packet ID.
     pub id: Option<PacketId>,
-    /// A topic name or a filter, to go out with its length in front; empty for none.
+    /// A topic name or topic filter, written with a length prefix; empty if there is none.
     pub text: &'a [u8],
-    /// Bytes that go out as they are: a message; of CONNECT the variable header.
+    /// Bytes written as they are: the payload of a PUBLISH, or the variable header of a CONNECT.
     pub payload: &'a [u8],
-    /// The strings of CONNECT, each to go out with its length in front, if it is there.
+    /// The payload fields of a CONNECT; each one present is written with a length prefix.
     pub fields: &'a [Option<&'a [u8]>],
 }
 
 impl<'a> OutPacket<'a> {
     /// PINGREQ.
-    pub const PINGREQ: OutPacket<'static> = OutPacket::bare(kind::PINGREQ << 4);
+    pub const PINGREQ: OutPacket<'static> = OutPacket::header_only(kind::PINGREQ << 4);
     /// DISCONNECT.
-    pub const DISCONNECT: OutPacket<'static> = OutPacket::bare(kind::DISCONNECT << 4);
+    pub const DISCONNECT: OutPacket<'static> = OutPacket::header_only(kind::DISCONNECT << 4);
 
-    /// A fixed header alone.
-    const fn bare(first: u8) -> Self {
+    /// A packet with nothing but a fixed header.
+    const fn header_only(first: u8) -> Self {
         OutPacket { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
     }
 
-    /// A message. `id`: its Packet Identifier, at QoS 1 and 2.
+    /// PUBLISH. `id` is the packet ID at QoS 1 and 2, `None` at QoS 0.
     pub const fn publish(flags: u8, id: Option<PacketId>, topic: &'a [u8], payload: &'a [u8]) -> Self {
-        OutPacket { id, text: topic, payload, ..OutPacket::bare(kind::PUBLISH << 4 | flags) }
+        OutPacket { id, text: topic, payload, ..OutPacket::header_only(kind::PUBLISH << 4 | flags) }
     }
 
     /// PUBACK, PUBREC, PUBREL or PUBCOMP.
     pub const fn ack(ack: AckKind, id: PacketId) -> Self {
-        OutPacket { id: Some(id), ..OutPacket::bare((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
+        OutPacket { id: Some(id), ..OutPacket::header_only((ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }) }
     }
 
-    /// SUBSCRIBE to one filter.
+    /// SUBSCRIBE with one filter.
     pub const fn subscribe(id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
-        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::bare(kind::SUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::header_only(kind::SUBSCRIBE << 4 | 2) }
     }
 
-    /// UNSUBSCRIBE from one filter.
+    /// UNSUBSCRIBE with one filter.
     pub const fn unsubscribe(id: PacketId, filter: &'a [u8]) -> Self {
-        OutPacket { id: Some(id), text: filter, ..OutPacket::bare(kind::UNSUBSCRIBE << 4 | 2) }
+        OutPacket { id: Some(id), text: filter, ..OutPacket::header_only(kind::UNSUBSCRIBE << 4 | 2) }
     }
 
     const fn is(&self, kind: u8) -> bool {
         self.first >> 4 == kind
     }
 
-    /// Its Remaining Length (2.2.3); `None` if that is more than the protocol can carry.
+    /// Returns the remaining length (2.2.3), or `None` if it exceeds the protocol's maximum.
     pub fn remaining(&self) -> Option<usize> {
         let mut n = self.is(kind::SUBSCRIBE) as usize;
         if self.id.is_some() {
@@ -72,12 +73,12 @@ impl<'a> OutPacket<'a> {
         for field in self.fields {
             n += field.map_or(0, |field| 2 + field.len());
         }
-        // However long the app says that its message is, the sum must not wrap around: what is written relies on it.
+        // The app may pass any length; the sum must not wrap, as `write` relies on it.
         n = n.saturating_add(self.payload.len());
         if n <= MAX_REMAINING as usize { Some(n) } else { None }
     }
 
-    /// Writes it. `remaining` is what [`OutPacket::remaining`] has said; the packet takes [`size`] bytes.
+    /// Writes the packet, [`size`] bytes. `remaining` is the result of [`OutPacket::remaining`].
     pub fn write<W: Write>(&self, w: &mut W, remaining: usize) -> Result<(), W::Error> {
         w.write_all(&[self.first])?;
         let mut n = remaining;
@@ -91,7 +92,7 @@ impl<'a> OutPacket<'a> {
             self.write_id(w)?;
         }
         if !self.text.is_empty() {
-            string(w, self.text)?;
+            write_string(w, self.text)?;
         }
         if publish {
             self.write_id(w)?;
@@ -99,7 +100,7 @@ impl<'a> OutPacket<'a> {
         w.write_all(self.payload)?;
         for field in self.fields {
             let Some(field) = field else { continue };
-            string(w, field)?;
+            write_string(w, field)?;
         }
         if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
     }
@@ -112,13 +113,13 @@ impl<'a> OutPacket<'a> {
     }
 }
 
-/// Writes a string with its length in front (1.5.3).
-fn string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
+/// Writes a string with its length prefix (1.5.3).
+fn write_string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
     w.write_all(&(s.len() as u16).to_be_bytes())?;
     w.write_all(s)
 }
 
-/// Bytes of a whole packet with this Remaining Length.
+/// Returns the size of a whole packet with this remaining length, in bytes.
 pub const fn size(remaining: usize) -> usize {
     let mut size = remaining + 2;
     let mut n = remaining >> 7;
@@ -129,28 +130,29 @@ pub const fn size(remaining: usize) -> usize {
     size
 }
 
-/// CONNECT (3.1): protocol name MQTT, level 4. The flags follow from the fields, so that they can't contradict them
-/// \[MQTT-3.1.2-11 to -22\]. A will has QoS 0, as upstream's always has.
+/// CONNECT (3.1) with protocol name MQTT, level 4. The flags are derived from the fields, so the
+/// two always agree \[MQTT-3.1.2-11 to -22\]. The will QoS is always 0, as in upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connect<'a> {
-    /// In the standard's order \[MQTT-3.1.3-1\]: client identifier, topic and message of the will, user name, password. An empty client
-    /// identifier needs a clean session \[MQTT-3.1.3-7\]. A will has both its parts; a password needs a user name \[MQTT-3.1.2-22\].
+    /// The payload fields in the standard's order \[MQTT-3.1.3-1\]: client ID, will topic, will
+    /// message, user name, password. An empty client ID requires a clean session \[MQTT-3.1.3-7\];
+    /// a will needs both topic and message; a password needs a user name \[MQTT-3.1.2-22\].
     pub fields: [Option<&'a [u8]>; 5],
     /// Ask for a new session.
     pub clean_session: bool,
-    /// The will is to be retained by the broker; without a will it means nothing.
+    /// Whether the broker retains the will message; ignored without a will.
     pub will_retain: bool,
-    /// Keep-alive interval, seconds; 0 for none.
+    /// Keep-alive interval in seconds; 0 disables it.
     pub keep_alive: u16,
 }
 
 impl Connect<'_> {
-    /// Type and flags.
+    /// Packet type and flags.
     const FIRST: u8 = kind::CONNECT << 4;
 
-    /// The packet, whose variable header is made in `room`. `None` if a field is too long for its two-byte length, or a string among them is
-    /// not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
-    pub fn out<'r>(&'r self, room: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
+    /// Builds the packet, with its variable header in `buf`. Returns `None` if a field is longer
+    /// than 65,535 bytes, or a string field is not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
+    pub fn packet<'r>(&'r self, buf: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
         let [_, will, _, user, password] = self.fields;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean_session, 0x02)
@@ -158,8 +160,8 @@ impl Connect<'_> {
             | flag(user.is_some(), 0x80)
             | flag(password.is_some(), 0x40);
         let [hi, lo] = self.keep_alive.to_be_bytes();
-        *room = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
-        // The message of the will and the password are bytes; the others are strings.
+        *buf = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
+        // Will message and password are binary; the other fields are strings.
         let mut strings = 0b01011;
         for field in &self.fields {
             let field = field.unwrap_or(&[]);
@@ -168,26 +170,26 @@ impl Connect<'_> {
             }
             strings >>= 1;
         }
-        Some(OutPacket { payload: room, fields: &self.fields, ..OutPacket::bare(Self::FIRST) })
+        Some(OutPacket { payload: buf, fields: &self.fields, ..OutPacket::header_only(Self::FIRST) })
     }
 }
 
-/// What a CONNECT that the app has written by itself asks for: clean session, and the keep-alive interval in seconds. `None` if there is
-/// no CONNECT at the beginning of `bytes`.
-pub fn connect_terms(bytes: &[u8]) -> Option<(bool, u16)> {
+/// Parses a CONNECT that the app wrote itself: returns clean session and the keep-alive interval in
+/// seconds, or `None` if `bytes` do not start with a CONNECT.
+pub fn connect_options(bytes: &[u8]) -> Option<(bool, u16)> {
     let (&first, rest) = bytes.split_first()?;
     if first != Connect::FIRST {
         return None;
     }
     let length_bytes = rest.iter().take(4).position(|b| b & 0x80 == 0)? + 1;
-    // Protocol name and level, 7 bytes, then flags and interval.
+    // Protocol name and level, 7 bytes, then flags and keep-alive.
     match rest.get(length_bytes..)?.get(7..10)? {
         &[flags, hi, lo] => Some((flags & 2 != 0, u16::from_be_bytes([hi, lo]))),
         _ => None,
     }
 }
 
-/// How many of the packets in `bytes`, which a client has written, are PUBACKs; at most 255.
+/// Counts the PUBACKs among the packets in `bytes`, which a client wrote; at most 255.
 pub fn count_pubacks(bytes: &[u8]) -> u8 {
     let (mut n, mut rest) = (0u8, bytes);
     while let Some((&first, after)) = rest.split_first() {

@@ -1,7 +1,7 @@
-//! MQTT 3.1.1 on the wire: bytes to packets and packets to bytes.
+//! The MQTT 3.1.1 wire format: parses and serialises packets.
 //!
-//! No state, no allocation, no clock, no panic: every function is total over its input. What is known
-//! here is the standard's chapters 1 to 3 and the topic rules of 4.7; sessions are not.
+//! Stateless: no allocation, no clock, and no panic on any input. Covers chapters 1 to 3 of the
+//! standard and the topic rules of 4.7; knows nothing of sessions.
 #![forbid(unsafe_code)]
 
 mod decode;
@@ -11,26 +11,26 @@ mod utf8;
 pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, InPacket, ProtocolError, decode, header};
-pub use encode::{Connect, OutPacket, connect_terms, count_pubacks, size};
+pub use encode::{Connect, OutPacket, connect_options, count_pubacks, size};
 pub use topic::{TopicError, check_filter, check_name, is_wildcard, matches};
 
 #[cfg(test)]
 mod tests;
 
-/// Quality of Service of a message: what the sender promises about its delivery.
+/// Quality of Service: the delivery guarantee of a message.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[repr(u8)]
 pub enum QoS {
-    /// At most once: sent and forgotten.
+    /// At most once: sent without acknowledgement.
     AtMostOnce = 0,
-    /// At least once: repeated until PUBACK.
+    /// At least once: retransmitted until PUBACK.
     AtLeastOnce = 1,
     /// Exactly once: PUBLISH, PUBREC, PUBREL, PUBCOMP.
     ExactlyOnce = 2,
 }
 
 impl QoS {
-    /// The QoS with this number; whatever is above 2 counts as 2, below 0 as 0, as the C API takes it.
+    /// Returns the QoS for a number, clamped to 0..=2 as the C API requires.
     pub const fn clamped(n: i32) -> QoS {
         match n {
             i32::MIN..=0 => QoS::AtMostOnce,
@@ -39,7 +39,7 @@ impl QoS {
         }
     }
 
-    /// The QoS in the flags of a PUBLISH.
+    /// Returns the QoS encoded in the flags of a PUBLISH.
     pub const fn of_flags(flags: u8) -> QoS {
         match flags & 6 {
             0 => QoS::AtMostOnce,
@@ -49,13 +49,13 @@ impl QoS {
     }
 }
 
-/// A Packet Identifier, never zero \[MQTT-2.3.1-1\].
+/// A packet ID, never zero \[MQTT-2.3.1-1\].
 pub type PacketId = core::num::NonZeroU16;
 
-/// The largest Remaining Length that four bytes can say (2.2.3).
+/// The largest remaining length that four bytes can encode (2.2.3).
 pub const MAX_REMAINING: u32 = 268_435_455;
 
-/// Packet types by their number in the fixed header (2.2.1).
+/// Packet type numbers, as in the fixed header (2.2.1).
 pub mod kind {
     #![allow(missing_docs)]
     pub const CONNECT: u8 = 1;

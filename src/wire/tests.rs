@@ -1,7 +1,8 @@
-//! Packets from a server, legal and illegal, class by class; topics and strings against slow and plain rules.
+//! Packets from a server, legal and illegal, class by class; topics and strings against slow and
+//! plain rules.
 //!
-//! Where a test holds a statement of the standard, its name begins with the statement's number; docs/conformance.md lists them.
-//! Properties over random input are in tests/wire_properties.rs.
+//! Where a test holds a statement of the standard, its name begins with the statement's number;
+//! docs/conformance.md lists them. Properties over random input are in tests/wire_properties.rs.
 
 mod received;
 mod sent;

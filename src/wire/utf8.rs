@@ -1,8 +1,9 @@
-//! UTF-8 as MQTT strings need it (1.5.3): a validator, smaller than `core`'s, that also refuses U+0000.
+//! UTF-8 validation for MQTT strings (1.5.3): smaller than `core`'s, and rejects U+0000.
 
-/// True if `s` is well-formed UTF-8 without surrogates \[MQTT-1.5.3-1\] and without U+0000 \[MQTT-1.5.3-2\].
+/// Returns true if `s` is well-formed UTF-8 without surrogates \[MQTT-1.5.3-1\] and without U+0000
+/// \[MQTT-1.5.3-2\].
 pub fn valid(s: &[u8]) -> bool {
-    // Continuation bytes still to come, and the range the next one must lie in.
+    // Continuation bytes still expected, and the allowed range of the next one.
     let (mut left, mut low, mut high) = (0u8, 0x80u8, 0xbfu8);
     for &b in s {
         if left > 0 {

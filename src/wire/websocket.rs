@@ -1,5 +1,5 @@
-//! WebSocket framing (RFC 6455), as far as MQTT over WebSocket needs it: MQTT packets go in binary frames, cut as they come
-//! \[MQTT-6.0.0-1, -2\]. The opening handshake is not here.
+//! The part of WebSocket framing (RFC 6455) that MQTT needs: MQTT packets are carried in binary
+//! frames, at arbitrary boundaries \[MQTT-6.0.0-1, -2\]. The opening handshake is not covered.
 
 use heapless::Vec;
 
@@ -13,8 +13,8 @@ pub mod opcode {
     pub const PONG: u8 = 10;
 }
 
-/// The header of a whole message of `len` bytes, as a client sends it: masked.
-pub fn frame_head(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
+/// Builds the header of an unfragmented message of `len` bytes, masked, as a client must send it.
+pub fn frame_header(opcode: u8, len: usize, mask: [u8; 4]) -> Vec<u8, 14> {
     let (first, [a, b, c, d]) = (0x80 | opcode, mask);
     match len {
         0..=125 => Vec::from_array([first, 0x80 | len as u8, a, b, c, d]),
@@ -36,60 +36,60 @@ pub fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     }
 }
 
-/// What to do with the bytes at the front of what a WebSocket server has sent.
+/// What comes next in the byte stream from a WebSocket server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Piece {
-    /// Wait for more.
-    More,
-    /// So many bytes are the header of a data frame: take them out.
-    Head(usize),
-    /// So many bytes are payload: they belong to MQTT.
-    Data(usize),
-    /// A control frame: so many bytes of header, then so many of payload, all there. Take both out.
+pub enum FramePart {
+    /// More bytes are needed.
+    Incomplete,
+    /// The header of a data frame, this many bytes: remove them.
+    Header(usize),
+    /// Payload, this many bytes: pass them to MQTT.
+    Payload(usize),
+    /// A complete control frame: remove `head` plus `len` bytes.
     Control {
         /// Close, ping or pong.
         opcode: u8,
-        /// Bytes of header.
+        /// Size of the header in bytes.
         head: usize,
-        /// Bytes of payload, at most 125.
+        /// Size of the payload in bytes, at most 125.
         len: usize,
     },
 }
 
-/// How the server broke the rules, so that the connection is to be closed.
+/// The framing rule that the server violated; the connection must be closed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum FrameError {
     /// A text frame \[MQTT-6.0.0-1\].
     Text = 1,
-    /// Reserved bits, a reserved opcode, a frame that is masked, or longer than 4 GB.
+    /// Reserved bits, a reserved opcode, a masked frame, or one of 4 GiB or more.
     Header = 2,
-    /// A continuation of nothing, or a new message within one.
+    /// A continuation frame outside a fragmented message, or a new message inside one.
     Sequence = 3,
-    /// A control frame in fragments, or of more than 125 bytes.
+    /// A fragmented control frame, or one with more than 125 bytes of payload.
     Control = 4,
 }
 
-/// Where in the stream of frames we are.
-pub struct Unframer {
-    /// Bytes of the current frame's payload that are still to come.
+/// Parses a stream of WebSocket frames; holds the position in it.
+pub struct FrameReader {
+    /// Bytes of the current frame's payload not yet received.
     left: u32,
-    /// More frames of the current message are to come.
-    unfinished: bool,
+    /// The current message continues in another frame.
+    in_message: bool,
 }
 
-impl Unframer {
-    /// At the beginning of a frame.
-    pub const NEW: Self = Unframer { left: 0, unfinished: false };
+impl FrameReader {
+    /// At the start of a frame.
+    pub const NEW: Self = FrameReader { left: 0, in_message: false };
 
-    /// Looks at `raw`, the bytes after those that are known to be payload.
-    pub fn next(&mut self, raw: &[u8]) -> Result<Piece, FrameError> {
+    /// Parses what comes next in `raw`, the bytes after the payload already reported.
+    pub fn next(&mut self, raw: &[u8]) -> Result<FramePart, FrameError> {
         if self.left > 0 {
-            let there = raw.len().min(self.left as usize);
-            self.left -= there as u32;
-            return Ok(if there == 0 { Piece::More } else { Piece::Data(there) });
+            let available = raw.len().min(self.left as usize);
+            self.left -= available as u32;
+            return Ok(if available == 0 { FramePart::Incomplete } else { FramePart::Payload(available) });
         }
-        let &[first, second, ref rest @ ..] = raw else { return Ok(Piece::More) };
+        let &[first, second, ref rest @ ..] = raw else { return Ok(FramePart::Incomplete) };
         let (last, opcode) = (first & 0x80 != 0, first & 0x0f);
         if first & 0x70 != 0 || second & 0x80 != 0 {
             return Err(FrameError::Header);
@@ -97,22 +97,22 @@ impl Unframer {
         let (head, len) = match second {
             126 => match rest.first_chunk::<2>() {
                 Some(&len) => (4, u16::from_be_bytes(len) as u64),
-                None => return Ok(Piece::More),
+                None => return Ok(FramePart::Incomplete),
             },
             127 => match rest.first_chunk::<8>() {
                 Some(&len) => (10, u64::from_be_bytes(len)),
-                None => return Ok(Piece::More),
+                None => return Ok(FramePart::Incomplete),
             },
             len => (2, len as u64),
         };
         match opcode {
             opcode::CONTINUATION | opcode::BINARY => {
-                if self.unfinished != (opcode == opcode::CONTINUATION) {
+                if self.in_message != (opcode == opcode::CONTINUATION) {
                     return Err(FrameError::Sequence);
                 }
                 self.left = u32::try_from(len).map_err(|_| FrameError::Header)?;
-                self.unfinished = !last;
-                Ok(Piece::Head(head))
+                self.in_message = !last;
+                Ok(FramePart::Header(head))
             }
             1 => Err(FrameError::Text),
             opcode::CLOSE..=opcode::PONG => {
@@ -120,7 +120,7 @@ impl Unframer {
                     return Err(FrameError::Control);
                 }
                 let len = len as usize;
-                Ok(if raw.len() < head + len { Piece::More } else { Piece::Control { opcode, head, len } })
+                Ok(if raw.len() < head + len { FramePart::Incomplete } else { FramePart::Control { opcode, head, len } })
             }
             _ => Err(FrameError::Header),
         }
@@ -130,20 +130,20 @@ impl Unframer {
 #[cfg(test)]
 mod tests {
     extern crate std;
-    use super::{FrameError, Piece, Unframer, apply_mask, frame_head, opcode};
+    use super::{FrameError, FramePart, FrameReader, apply_mask, frame_header, opcode};
     use std::vec::Vec;
 
     /// The payload and the control frames of a stream that comes in pieces of `size` bytes.
     fn unframe(stream: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>), FrameError> {
-        let (mut unframer, mut buf, mut data, mut controls) = (Unframer::NEW, Vec::new(), Vec::new(), Vec::new());
+        let (mut unframer, mut buf, mut data, mut controls) = (FrameReader::NEW, Vec::new(), Vec::new(), Vec::new());
         for chunk in stream.chunks(size) {
             buf.extend_from_slice(chunk);
             loop {
                 match unframer.next(&buf)? {
-                    Piece::More => break,
-                    Piece::Head(n) => drop(buf.drain(..n)),
-                    Piece::Data(n) => data.extend(buf.drain(..n)),
-                    Piece::Control { opcode, head, len } => {
+                    FramePart::Incomplete => break,
+                    FramePart::Header(n) => drop(buf.drain(..n)),
+                    FramePart::Payload(n) => data.extend(buf.drain(..n)),
+                    FramePart::Control { opcode, head, len } => {
                         controls.push(opcode);
                         buf.drain(..head + len);
                     }
@@ -188,9 +188,9 @@ mod tests {
     #[test]
     fn heads_have_the_three_lengths_and_the_mask() {
         let mask = [1, 2, 3, 4];
-        assert_eq!(frame_head(opcode::BINARY, 125, mask), [0x82, 0x80 | 125, 1, 2, 3, 4]);
-        assert_eq!(frame_head(opcode::PONG, 126, mask), [0x8a, 0x80 | 126, 0, 126, 1, 2, 3, 4]);
-        assert_eq!(frame_head(opcode::BINARY, 65536, mask), [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::BINARY, 125, mask), [0x82, 0x80 | 125, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::PONG, 126, mask), [0x8a, 0x80 | 126, 0, 126, 1, 2, 3, 4]);
+        assert_eq!(frame_header(opcode::BINARY, 65536, mask), [0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 0, 1, 2, 3, 4]);
         let mut bytes = *b"hello";
         apply_mask(&mut bytes, mask);
         assert_eq!(bytes, [b'h' ^ 1, b'e' ^ 2, b'l' ^ 3, b'l' ^ 4, b'o' ^ 1]);

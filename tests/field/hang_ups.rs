@@ -5,7 +5,7 @@ use crate::brokers::*;
 use crate::reference::Parsed;
 use crate::sim::app::{Greeting, Line};
 use crate::world::*;
-use mgos_mqtt::conn::{Slot, Waits};
+use mgos_mqtt::conn::{BackoffRange, Slot};
 use mgos_mqtt::wire::QoS;
 
 const FORBIDDEN: &[u8] = b"out/forbidden";
@@ -122,7 +122,7 @@ fn a_message_set_aside_is_given_up_after_ten_disconnects_between_which_others_we
     assert_eq!(w.device().client.app.ends.len(), ends);
     let good = w.device().published.len() - 1;
     assert_eq!(w.device().told(), good);
-    assert!(w.device().client.conn.session.is_settled());
+    assert!(w.device().client.conn.session.is_idle());
 }
 
 #[test]
@@ -145,9 +145,9 @@ fn a_smaller_message_to_the_topic_of_one_set_aside_is_sent_and_one_as_large_is_n
     let mut w = World::new(defaults(), hangs_up_on_packets_over(2000));
     let first = w.publish(b"out/a", 5000, QoS::AtLeastOnce);
     w.connect();
-    w.run_until(5 * MINUTE, |w| w.devices[0].client.conn.session.set_aside() == 1);
-    assert_eq!(w.device().client.conn.session.set_aside(), 1);
-    // After it, while it waits for the next hour.
+    w.run_until(5 * MINUTE, |w| w.devices[0].client.conn.session.num_set_aside() == 1);
+    assert_eq!(w.device().client.conn.session.num_set_aside(), 1);
+    // Behind it, while it waits for the next hour.
     w.run(2 * MINUTE);
     let attempts = w.device().attempts().len();
     let smaller = w.publish(b"out/a", 1000, QoS::AtLeastOnce);
@@ -157,7 +157,7 @@ fn a_smaller_message_to_the_topic_of_one_set_aside_is_sent_and_one_as_large_is_n
     w.run(10 * SECOND);
     assert_eq!(arrivals(&mut w), [smaller, other_qos]);
     assert_eq!([first, as_large, larger].map(|n| writings(&mut w, n)), [3, 0, 0]);
-    assert_eq!(w.device().client.conn.session.set_aside(), 3);
+    assert_eq!(w.device().client.conn.session.num_set_aside(), 3);
     assert_eq!(w.device().attempts().len(), attempts);
     let named = w.device().lines(|line| matches!(line, Line::SetAside { .. })).len();
     assert_eq!(named, 3, "each is named once");
@@ -346,7 +346,7 @@ fn a_broker_that_accepts_and_hangs_up_is_tried_as_rarely_as_one_that_refuses() {
 #[test]
 fn a_broker_that_accepts_and_hangs_up_gives_the_backup_its_turn() {
     let mut config = defaults();
-    config.waits = Waits { min: 500, max: 8000 };
+    config.waits = BackoffRange { min: 500, max: 8000 };
     let mut w = World::new(config, accepts_and_hangs_up());
     w.add_backup(as_the_standard_says());
     w.connect();

@@ -51,7 +51,7 @@ fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Bro
     assert_eq!(w.arrived(|_| true), 400, "the others were lost");
     assert_eq!(w.device().told(), 400);
     assert_eq!(w.device().client.app.acknowledged.len(), 400, "some were told twice");
-    assert!(w.device().client.conn.session.is_settled());
+    assert!(w.device().client.conn.session.is_idle());
     assert!(clean_session || w.broker().forgets_sessions || w.broker().arrived.len() == 400, "some arrived twice");
     assert!(w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. })).is_empty());
     cuts

@@ -181,7 +181,7 @@ fn a_pubrel_that_is_never_answered_frees_its_slot_after_three_repetitions() {
     w.connect();
     w.every(2 * MINUTE, HOUR, World::cut);
     assert_eq!(w.arrived(|_| true), 20);
-    assert!(w.device().client.conn.session.is_settled(), "slots are still taken");
+    assert!(w.device().client.conn.session.is_idle(), "slots are still taken");
     for id in w.device().published.iter().filter_map(|m| m.id).collect::<Vec<_>>() {
         let times = written(&mut w, |p| *p == Parsed::Ack(6, id));
         assert!((4..=6).contains(&times), "PUBREL {id} was sent {times} times");

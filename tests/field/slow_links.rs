@@ -68,7 +68,7 @@ fn a_broker_that_does_not_read_neither_fills_the_heap_nor_loses_messages_silentl
     let told = w.device().told();
     let given_up: u16 =
         w.device().client.app.log.iter().map(|(_, line)| if let Line::GivenUp { count, .. } = line { *count } else { 0 }).sum();
-    assert!(w.device().client.conn.session.is_settled());
+    assert!(w.device().client.conn.session.is_idle());
     assert_eq!(asked, told + given_up as usize, "{told} acknowledged, {given_up} given up");
 }
 

@@ -10,7 +10,7 @@ use crate::sim::app::{App, Line};
 use crate::sim::client::{Client, Config};
 use crate::sim::link::{Manner, Opening};
 use crate::sim::rng::Rng;
-use mgos_mqtt::conn::{Slot, Waits};
+use mgos_mqtt::conn::{BackoffRange, Slot};
 use mgos_mqtt::wire::QoS;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -26,7 +26,7 @@ pub fn defaults() -> Config {
         max_queue: 5,
         max_qos: QoS::ExactlyOnce,
         receive_limit: 3072,
-        waits: Waits { min: 2000, max: 60_000 },
+        waits: BackoffRange { min: 2000, max: 60_000 },
         connect_timeout: 30_000,
         clock: 0,
         others: false,

@@ -2,7 +2,7 @@
 
 use super::super::reference::Parsed;
 use super::link::Opening;
-use mgos_mqtt::conn::{Slot, Waits};
+use mgos_mqtt::conn::{BackoffRange, Slot};
 
 /// What the app sends from its CONNACK handler.
 #[derive(Clone, Debug)]
@@ -52,7 +52,7 @@ pub struct App {
     /// How long TCP and TLS take to connect or to be refused; random if there is no entry.
     pub handshake: Option<u64>,
     /// The waits of the backup server, if there is one.
-    pub backup: Option<Waits>,
+    pub backup: Option<BackoffRange>,
     pub greetings: Vec<Greeting>,
     /// The connection's handlers leave messages without a subscription unacknowledged.
     pub ignores_strays: bool,

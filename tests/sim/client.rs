@@ -7,7 +7,7 @@ use super::app::{App, Greeting, Line};
 use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
-use mgos_mqtt::conn::{Conn, End, Next, Slot, Waits, Wake};
+use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
 use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, kind, size};
 
@@ -19,7 +19,7 @@ pub struct Config {
     pub max_queue: u16,
     pub max_qos: QoS,
     pub receive_limit: usize,
-    pub waits: Waits,
+    pub waits: BackoffRange,
     pub connect_timeout: u32,
     /// The uptime at the start of the simulation.
     pub clock: u32,
@@ -55,8 +55,8 @@ pub struct Client {
     /// Allocations fail with probability 1/n; 0 for never.
     pub oom_one_in: u64,
     received: Vec<u8>,
-    /// Why the connection is about to end, if we end it.
-    ends: Option<End>,
+    /// Why the connection is going to end, if we end it.
+    ends: Option<DisconnectReason>,
     handed_in: bool,
     pub delivered: Vec<Delivered>,
     pub taken: Vec<Taken>,
@@ -121,7 +121,7 @@ impl Client {
     // As in src/ffi/lifecycle.rs.
 
     pub fn connect(&mut self, now: u64) {
-        self.conn.want();
+        self.conn.start();
         if self.link.is_some() {
             return;
         }
@@ -136,21 +136,21 @@ impl Client {
         self.link = Some(Link::new(opening));
         self.tap.up();
         let clock = self.clock(now);
-        self.conn.opening(self.config.connect_timeout, App::key(slot), clock);
+        self.conn.connecting(self.config.connect_timeout, App::key(slot), clock);
     }
 
     /// The transport is up.
     pub fn connected(&mut self, now: u64) {
-        if !self.conn.is_opening() {
+        if !self.conn.is_connecting() {
             return;
         }
         let Config { clean_session, keep_alive, .. } = self.config;
         let fields = [Some(&b"sim"[..]), None, None, None, None];
         let connect = Connect { fields, clean_session, will_retain: false, keep_alive };
         let mut room = [0; 10];
-        let out = connect.out(&mut room).expect("nothing is too long");
+        let out = connect.packet(&mut room).expect("nothing is too long");
         if self.send(&out, now).is_err() {
-            return self.close_now(End::Us, now);
+            return self.close_now(DisconnectReason::Local, now);
         }
         let clock = self.clock(now);
         self.conn.session.connect_sent(clean_session, keep_alive, clock);
@@ -167,7 +167,7 @@ impl Client {
         let say = self.conn.session.may_send() && self.send(&OutPacket::DISCONNECT, now).is_ok();
         let clock = self.clock(now);
         self.conn.closing(self.config.connect_timeout, clock);
-        self.ends = self.ends.or(Some(End::Us));
+        self.ends = self.ends.or(Some(DisconnectReason::Local));
         if let Some(link) = &mut self.link {
             link.flushing = say;
             link.closed_at = if say { link.closed_at } else { Some(now) };
@@ -180,7 +180,7 @@ impl Client {
         let live = self.link.is_some();
         self.conn.reconfigured(Slot::Custom, live);
         if live {
-            self.close_now(End::Us, now);
+            self.close_now(DisconnectReason::Local, now);
         }
     }
 
@@ -257,7 +257,7 @@ impl Client {
         }
     }
 
-    fn close_now(&mut self, end: End, now: u64) {
+    fn close_now(&mut self, end: DisconnectReason, now: u64) {
         self.ends = self.ends.or(Some(end));
         self.conn.closing(0, 0);
         let soon = now + self.rng.below(50);
@@ -266,8 +266,8 @@ impl Client {
         }
     }
 
-    /// Closes once earlier data is sent, if that happens soon.
-    fn close_after(&mut self, end: End, now: u64) {
+    /// Closes when what was written before has gone out, if it does so soon.
+    fn close_after(&mut self, end: DisconnectReason, now: u64) {
         self.ends = self.ends.or(Some(end));
         let clock = self.clock(now);
         self.conn.closing(5000, clock);
@@ -287,13 +287,13 @@ impl Client {
             Wake::ConnectTimeout | Wake::CloseTimeout | Wake::PingTimeout => {
                 self.note(now, || format!("{wake:?}"));
                 self.timeouts += 1;
-                self.close_now(if wake == Wake::PingTimeout { End::PingTimeout } else { End::Fault }, now);
+                self.close_now(if wake == Wake::PingTimeout { DisconnectReason::PingTimeout } else { DisconnectReason::Fault }, now);
             }
         }
     }
 
     /// The waits of a slot's configuration.
-    fn waits(&self, slot: Slot) -> Waits {
+    fn waits(&self, slot: Slot) -> BackoffRange {
         self.app.backup.filter(|_| slot == Slot::Backup).unwrap_or(self.config.waits)
     }
 
@@ -305,7 +305,7 @@ impl Client {
             Slot::Primary => (Some(self.config.waits), backup),
             Slot::Custom => (Some(self.config.waits), None),
         };
-        if self.conn.next(current, other, random, clock) == Next::Connect {
+        if self.conn.plan_reconnect(current, other, random, clock) == Reconnect::Now {
             self.connect(now);
         }
     }
@@ -319,8 +319,8 @@ impl Client {
         self.received.clear();
         self.handed_in = false;
         self.app.ended(now);
-        let (end, clock) = (self.ends.take().unwrap_or(End::Peer), self.clock(now));
-        if self.conn.down(end, clock) {
+        let (end, clock) = (self.ends.take().unwrap_or(DisconnectReason::Peer), self.clock(now));
+        if self.conn.disconnected(end, clock) {
             self.app.logs(Line::EndedEarlyAgain, now);
         }
         self.tell_notices(now);
@@ -340,7 +340,7 @@ impl Client {
     /// MG_EV_SEND: the socket has accepted this many bytes.
     pub fn left(&mut self, bytes: usize, now: u64) {
         let clock = self.clock(now);
-        self.conn.session.left(bytes, self.unsent(), clock);
+        self.conn.session.transmitted(bytes, self.unsent(), clock);
         if self.conn.session.may_have_more() {
             self.pump(now);
         }
@@ -394,17 +394,17 @@ impl Client {
             let taken = self.conn.session.frame(&buf, self.config.receive_limit);
             let step = match taken {
                 Err(violation) => Err(violation),
-                Ok(Framed::More) => {
+                Ok(Framed::Incomplete) => {
                     if fresh && !buf.is_empty() {
                         let clock = self.clock(now);
-                        self.conn.session.progress(clock);
+                        self.conn.session.received_partial(clock);
                     }
                     Ok(None)
                 }
                 Ok(Framed::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
-                Ok(Framed::Drop(n)) => {
+                Ok(Framed::Discard(n)) => {
                     let clock = self.clock(now);
-                    self.conn.session.progress(clock);
+                    self.conn.session.received_partial(clock);
                     Ok(Some(n))
                 }
                 Ok(Framed::Oversized { total, .. }) => {
@@ -418,7 +418,7 @@ impl Client {
                     }
                     Ok(self.answer(ack, id, now).then(|| {
                         self.handed_in = false;
-                        self.conn.session.answered_dropped();
+                        self.conn.session.discarded_answered();
                         0
                     }))
                 }
@@ -431,7 +431,7 @@ impl Client {
                 Err(violation) => {
                     self.note(now, || format!("{violation:?}"));
                     self.violation = Some(violation);
-                    self.close_after(End::Fault, now);
+                    self.close_after(DisconnectReason::Fault, now);
                 }
             }
         }
@@ -458,7 +458,7 @@ impl Client {
         if let (Some(ack), Some(id)) = (reaction.answer, packet.id)
             && !self.answer(ack, id, now)
         {
-            self.conn.session.unanswered(reaction, id);
+            self.conn.session.answer_failed(reaction, id);
             return Ok(false);
         }
         self.handed_in = false;
@@ -495,7 +495,7 @@ impl Client {
                 }
                 self.conn.session.connack_delivered();
             }
-            Notify::Refused => self.close_now(End::Fault, now),
+            Notify::Refused => self.close_now(DisconnectReason::Fault, now),
             Notify::Subscribers => {
                 let mut recipients = 0;
                 while self.conn.session.next_recipient(packet.topic).is_some() {
@@ -544,7 +544,7 @@ impl Client {
         if published.direct {
             let id = (published.flags & 6 != 0).then_some(published.id);
             if self.send(&OutPacket::publish(published.flags, id, topic, &payload), now).is_err() {
-                self.conn.session.unpublished(published.id);
+                self.conn.session.publish_failed(published.id);
                 return None;
             }
             return Some(published.id.get());

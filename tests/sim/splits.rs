@@ -63,8 +63,8 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
                 events.push(format!("{violation:?}"));
                 break;
             }
-            Ok(Framed::More) if rest.is_empty() => break,
-            Ok(Framed::More) => {
+            Ok(Framed::Incomplete) if rest.is_empty() => break,
+            Ok(Framed::Incomplete) => {
                 let (next, after) = rest.split_at(piece(rest.len()));
                 buf.extend_from_slice(next);
                 rest = after;
@@ -88,7 +88,7 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
                 session.connack_delivered();
                 h.total()
             }
-            Ok(Framed::Drop(n)) => n,
+            Ok(Framed::Discard(n)) => n,
             Ok(Framed::Oversized { total, topic }) => {
                 // A topic over the limit is reported as far as it is available.
                 events.push(format!("oversized {total} {:?}", &topic[..topic.len().min(limit - 5 - 2)]));
@@ -96,7 +96,7 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
             }
             Ok(Framed::Answer(ack, id)) => {
                 events.push(format!("{ack:?} {id}"));
-                session.answered_dropped();
+                session.discarded_answered();
                 0
             }
         };

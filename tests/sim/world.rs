@@ -9,7 +9,7 @@ use super::broker::{Broker, Habits};
 use super::client::{Client, Config};
 use super::link::{Manner, Opening};
 use super::rng::Rng;
-use mgos_mqtt::conn::Waits;
+use mgos_mqtt::conn::BackoffRange;
 use mgos_mqtt::wire::QoS;
 use std::collections::BTreeMap;
 
@@ -56,7 +56,7 @@ fn plan(rng: &mut Rng, trace: bool) -> World {
         max_queue: rng.pick(&[10_000, 10_000, 10_000, 10_000, 3, 1, 0]),
         max_qos: rng.pick(&[QoS::ExactlyOnce, QoS::ExactlyOnce, QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce]),
         receive_limit: rng.pick(&[64, 200, 3072]),
-        waits: rng.pick(&[Waits { min: 2000, max: 60_000 }, Waits { min: 100, max: 1000 }, Waits { min: 0, max: 0 }]),
+        waits: rng.pick(&[BackoffRange { min: 2000, max: 60_000 }, BackoffRange { min: 100, max: 1000 }, BackoffRange { min: 0, max: 0 }]),
         connect_timeout: rng.pick(&[5_000, 30_000]),
         clock: rng.pick(&[0, 1 << 31, u32::MAX - 30_000, u32::MAX - 100_000, (1 << 31) - 60_000]),
         others: rng.one_in(2),
@@ -288,14 +288,14 @@ impl World {
             self.run_until(self.now + 5000);
             if self.client.conn.is_online()
                 && self.broker.is_idle(self.client.tap.gives_up)
-                && (self.client.conn.session.is_settled() || self.client.overflows > 0)
+                && (self.client.conn.session.is_idle() || self.client.overflows > 0)
             {
                 // What is left is at most the response to a SUBSCRIBE.
                 self.run_until(self.now + 2000);
                 return;
             }
         }
-        let (online, settled) = (self.client.conn.is_online(), self.client.conn.session.is_settled());
+        let (online, settled) = (self.client.conn.is_online(), self.client.conn.session.is_idle());
         panic!("not settled after ten minutes of calm: online {online}, session settled {settled}, broker {}", self.broker.state());
     }
 

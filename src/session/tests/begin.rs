@@ -88,7 +88,7 @@ fn mqtt_3_2_2_5_each_refusal_is_told_with_its_code() {
 #[test]
 fn mqtt_3_1_4_5_nothing_goes_out_after_a_refusal() {
     let mut c = Conn::<u32>::default();
-    c.opening(0, 1, 0);
+    c.connecting(0, 1, 0);
     c.session.connect_sent(true, 60, 0);
     c.session.publish(b"t", b"", Q1, false, LIMITS, 0).unwrap();
     let refusal = super::decode_whole(&[0x20, 2, 0, 5]);
@@ -113,7 +113,7 @@ fn mqtt_3_14_4_2_nothing_goes_out_after_disconnect() {
 #[test]
 fn mqtt_3_14_4_1_a_connection_that_does_not_end_after_disconnect_is_closed() {
     let mut c = Conn::<u32>::default();
-    c.opening(0, 1, 0);
+    c.connecting(0, 1, 0);
     c.session.connect_sent(true, 60, 0);
     c.stop();
     c.closing(5000, 100);

@@ -61,10 +61,10 @@ fn mqtt_4_3_3_2_at_qos_2_a_message_is_delivered_once_until_pubrel() {
         assert!(!is_told(&reaction));
         assert_eq!(rig.told(packet), ack(0x50, 5));
     }
-    assert!(!rig.s.is_settled());
+    assert!(!rig.s.is_idle());
     assert_eq!(rig.told(&ack(0x62, 5)), ack(0x70, 5));
     assert_eq!(rig.told(&ack(0x62, 5)), ack(0x70, 5), "PUBCOMP was lost: again");
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     assert!(is_told(&rig.receive(&first, false).unwrap()), "the identifier is free for another message");
 }
 
@@ -100,12 +100,12 @@ fn a_message_whose_answer_could_not_be_sent_is_delivered_when_it_is_handed_in_ag
     let mut rig = Rig::up();
     let packet = publish(0x34, 5);
     let reaction = rig.receive(&packet, false).unwrap();
-    rig.s.unanswered(reaction, PacketId::new(5).unwrap());
+    rig.s.answer_failed(reaction, PacketId::new(5).unwrap());
     let reaction = rig.receive(&packet, false).unwrap();
     assert!(is_told(&reaction));
     // A repeated one stays known, though.
     let repeated = rig.receive(&packet, false).unwrap();
-    rig.s.unanswered(repeated, PacketId::new(5).unwrap());
+    rig.s.answer_failed(repeated, PacketId::new(5).unwrap());
     assert!(!is_told(&rig.receive(&packet, false).unwrap()));
 }
 
@@ -160,16 +160,16 @@ fn a_message_over_the_limit_is_dropped_and_answered_in_every_split() {
                 rest = &rest[n..];
                 loop {
                     match rig.s.frame(&buf, 64).unwrap() {
-                        Framed::More => break,
+                        Framed::Incomplete => break,
                         Framed::Packet(h, _) => {
                             said.push(std::format!("packet {}", h.kind()));
                             buf.drain(..h.total());
                         }
-                        Framed::Drop(n) => drop(buf.drain(..n)),
+                        Framed::Discard(n) => drop(buf.drain(..n)),
                         Framed::Oversized { total, .. } => said.push(std::format!("oversized {total}")),
                         Framed::Answer(ack, id) => {
                             said.push(std::format!("{ack:?} {id}"));
-                            rig.s.answered_dropped();
+                            rig.s.discarded_answered();
                         }
                     }
                 }

@@ -1,4 +1,5 @@
-//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory too.
+//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory
+//! too.
 
 use super::*;
 use crate::heap::testing::fail_after;
@@ -64,7 +65,7 @@ fn mqtt_3_3_1_2_a_message_at_qos_0_goes_out_once_without_dup_or_identifier() {
     }
     let capped = rig.publish_to(b"t", b"x", Q2, Limits { max_qos: Q0, ..LIMITS }).unwrap();
     assert_eq!((capped.flags, capped.direct), (0, true), "capped first, then not queued");
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
 }
 
@@ -75,7 +76,7 @@ fn mqtt_4_3_1_1_a_message_at_qos_0_is_sent_once_without_dup() {
     // It is written at once by the layer above, with these flags: QoS 0, no DUP.
     assert!(published.direct);
     assert_eq!(bytes(&OutPacket::publish(published.flags, None, b"t", b"x")), b"\x30\x04\0\x01tx");
-    assert_eq!((rig.s.kept(), rig.out().len()), (0, 0), "it is not kept");
+    assert_eq!((rig.s.num_kept(), rig.out().len()), (0, 0), "it is not kept");
     // Nor is it sent again when time passes, and on the next connection.
     rig.now += 30_000;
     assert!(rig.out().iter().all(|packet| packet[0] >> 4 != 3));
@@ -105,7 +106,7 @@ fn mqtt_4_3_2_1_at_qos_1_a_message_goes_out_without_dup_and_is_kept_until_puback
     assert_eq!(rig.connect(false, NEW), [message(0x32, id, 7)], "queued or not, the first time is without DUP");
     assert_eq!(rig.resume(), [message(0x3a, id, 7)]);
     rig.told(&ack(0x40, id));
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
 }
 
@@ -115,10 +116,10 @@ fn mqtt_4_3_3_1_at_qos_2_publish_pubrec_pubrel_pubcomp() {
     let id = rig.publish(7, Q2);
     assert_eq!(rig.out(), [message(0x34, id, 7)]);
     assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id));
-    assert!(!rig.s.is_settled());
+    assert!(!rig.s.is_idle());
     assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id), "a repeated PUBREC gets another PUBREL");
     assert_eq!(rig.told(&ack(0x70, id)), []);
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     assert_eq!(rig.told(&ack(0x70, id)), [], "one too many is no harm");
 }
 
@@ -138,7 +139,7 @@ fn a_broker_that_has_qos_1_only_ends_a_message_at_qos_2_with_puback() {
     let id = rig.publish(1, Q2);
     rig.out();
     assert_eq!(rig.told(&ack(0x40, id)), [], "no PUBREL: it would not know what that is");
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -191,7 +192,7 @@ fn overflow_in_flight_keeps_the_identifier_until_it_is_acknowledged() {
     for id in [1, 2, 3] {
         rig.told(&ack(0x40, id));
     }
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -231,7 +232,8 @@ fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
     assert_eq!(rig.s.payload_bytes(), 4);
 }
 
-/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a ping's answer none counts as the last.
+/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a
+/// ping's answer none counts as the last.
 fn hang_up(rig: &mut Rig, ends: u8) {
     for _ in 0..ends {
         rig.now += 100;
@@ -252,10 +254,10 @@ fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queu
     rig.publish_to(b"bad", b"x", Q1, limits).unwrap();
     rig.out();
     hang_up(&mut rig, 4);
-    assert_eq!(rig.s.set_aside(), 1);
+    assert_eq!(rig.s.num_set_aside(), 1);
     rig.s.disconnected(false, rig.now);
     let good = [1, 2].map(|n| rig.publish_to(b"good", &[n], Q1, limits).unwrap().id.get());
-    assert_eq!((rig.s.take_given_up().count, rig.s.set_aside()), (1, 0), "the one that was aside went first");
+    assert_eq!((rig.s.take_given_up().count, rig.s.num_set_aside()), (1, 0), "the one that was aside went first");
     let late = rig.publish_to(b"bad", b"x", Q1, limits).unwrap().id.get();
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: late, last: late }, "a later one like it has no place");
     let sent = |rig: &mut Rig| -> Vec<u16> { rig.out().iter().map(|packet| u16::from_be_bytes([packet[8], packet[9]])).collect() };
@@ -274,7 +276,7 @@ fn what_the_broker_has_taken_over_once_is_never_to_blame() {
     rig.out();
     rig.told(&ack(0x50, id));
     hang_up(&mut rig, 20);
-    assert_eq!(rig.s.set_aside(), 0);
+    assert_eq!(rig.s.num_set_aside(), 0);
     assert_eq!(rig.s.notice(), None);
 }
 
@@ -284,7 +286,7 @@ fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time(
     rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
     rig.out();
     hang_up(&mut rig, 4);
-    assert_eq!(rig.s.set_aside(), 1);
+    assert_eq!(rig.s.num_set_aside(), 1);
     rig.now += 3_600_000;
     // The ping that has become due meanwhile.
     rig.out();

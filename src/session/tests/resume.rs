@@ -57,13 +57,14 @@ fn mqtt_3_1_2_4_and_6_a_new_session_gets_anew_whatever_the_old_one_had_not_ended
     rig.told(&ack(0x50, released));
     assert_eq!((one, two, released), (1, 2, 3));
     rig.s.disconnected(false, 0);
-    // No DUP, and the identifiers that the app knows; also what the broker had taken over, and has lost with the session.
+    // No DUP, and the identifiers that the app knows; also what the broker had taken over, and has
+    // lost with the session.
     assert_eq!(rig.connect(true, NEW), [1, 2, 3].map(|n| message(0x34, n, n as u8)));
     for id in 1..=3 {
         rig.told(&ack(0x50, id));
         rig.told(&ack(0x70, id));
     }
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -90,7 +91,8 @@ fn an_acknowledgement_of_the_last_connection_ends_nothing_before_it_is_sent_agai
     rig.s.disconnected(false, 0);
     rig.s.connect_sent(true, 60, 0);
     rig.told(NEW);
-    // The message is about to go out as a new one; its identifier means nothing yet to this session.
+    // The message is about to go out as a new one; its identifier means nothing yet to this
+    // session.
     rig.told(&ack(0x40, 1));
     rig.s.connack_delivered();
     assert_eq!(rig.out(), [message(0x32, 1, 1)]);
@@ -111,7 +113,7 @@ fn a_qos_2_message_given_up_in_flight_is_ended_with_pubrel_when_the_session_is_k
     rig.told(&ack(0x70, ids[0]));
     rig.told(&ack(0x50, ids[1]));
     rig.told(&ack(0x70, ids[1]));
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn a_qos_1_message_given_up_in_flight_is_gone_with_its_connection() {
     let third = rig.publish_to(b"t", &[3], Q1, limits).unwrap().id.get();
     assert_eq!(rig.connect(false, KEPT), [message(0x32, third, 3)], "also when it is given up between two connections");
     rig.told(&ack(0x40, third));
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
 }
 
 #[test]

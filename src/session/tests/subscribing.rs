@@ -33,7 +33,8 @@ fn subscriptions_go_out_again_at_every_connection_newest_first() {
         rig.told(&[0x90, 3, 0, id, 1]);
     }
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
-    // What is not answered keeps its identifier; and after an end by the other side with nothing acknowledged they go out one by one.
+    // What is not answered keeps its identifier; and after an end by the other side with nothing
+    // acknowledged they go out one by one.
     assert_eq!(rig.resume(), [subscribe(4, b'a'), subscribe(5, b'b'), subscribe(6, b'a')]);
     rig.s.disconnected(true, rig.now);
     assert_eq!(rig.connect(false, KEPT), [subscribe(4, b'a')]);
@@ -50,7 +51,7 @@ fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
     }
     for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
         assert_eq!(rig.receive(&[0x90, 3, 0, id, code], false).unwrap().notify, Notify::Subscriber);
-        assert_eq!(rig.s.settled().unwrap().1.handler, handler);
+        assert_eq!(rig.s.settled_subscription().unwrap().1.handler, handler);
     }
     assert!(matches!(rig.receive(&[0x90, 3, 0, 2, 1], false).unwrap().notify, Notify::Handlers), "a second one answers nothing");
 }
@@ -90,7 +91,7 @@ fn mqtt_2_3_1_3_unsubscribing_before_suback_does_not_free_the_identifier() {
     rig.turn_to(65_535);
     assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 2));
     rig.told(&[0x90, 3, 0, 1, 1]);
-    assert!(rig.s.is_settled());
+    assert!(rig.s.is_idle());
     rig.turn_to(65_535);
     assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 1));
 }

@@ -3,7 +3,7 @@
 use super::{Q0, Q1, Q2};
 use crate::session::entry::Step::{self, Done, Downgraded, Ignore, ProtocolError, Release, ReleaseAgain};
 use crate::session::entry::on_ack;
-use crate::session::entry::{BARE, DROPPED, ECHO, FRESH, HELD, RELEASED, SENT, SUBSCRIBE, UNSUBSCRIBE};
+use crate::session::entry::{DROPPED, DUPLICATE_ACK, PUBREC_SEEN, PUBREC_SEEN_ID_ONLY, QUEUED, SENT, SENT_ID_ONLY, SUBSCRIBE, UNSUBSCRIBE};
 use crate::wire::kind::{PUBACK, PUBCOMP, PUBREC, UNSUBACK};
 
 #[test]
@@ -11,18 +11,18 @@ fn each_acknowledgement_does_to_each_state_what_the_table_says() {
     #[rustfmt::skip]
     let table = [
         // QoS, state   PUBACK      PUBREC        PUBCOMP     UNSUBACK
-        (Q1, FRESH,     [Ignore,     Ignore,       Ignore,     Ignore]),
-        (Q2, FRESH,     [Ignore,     Ignore,       Ignore,     Ignore]),
+        (Q1, QUEUED,     [Ignore,     Ignore,       Ignore,     Ignore]),
+        (Q2, QUEUED,     [Ignore,     Ignore,       Ignore,     Ignore]),
         (Q1, SENT,      [Done,       ProtocolError,        ProtocolError,      ProtocolError ]),
         (Q2, SENT,      [Downgraded, Release,      ProtocolError,      ProtocolError ]),
-        (Q1, BARE,      [Done,       ProtocolError,        ProtocolError,      ProtocolError ]),
-        (Q2, BARE,      [Downgraded, Release,      ProtocolError,      ProtocolError ]),
-        (Q2, HELD,      [ProtocolError,      ReleaseAgain, Done,       ProtocolError ]),
-        (Q2, RELEASED,  [ProtocolError,      ReleaseAgain, Done,       ProtocolError ]),
+        (Q1, SENT_ID_ONLY,      [Done,       ProtocolError,        ProtocolError,      ProtocolError ]),
+        (Q2, SENT_ID_ONLY,      [Downgraded, Release,      ProtocolError,      ProtocolError ]),
+        (Q2, PUBREC_SEEN,      [ProtocolError,      ReleaseAgain, Done,       ProtocolError ]),
+        (Q2, PUBREC_SEEN_ID_ONLY,  [ProtocolError,      ReleaseAgain, Done,       ProtocolError ]),
         (Q1, DROPPED,   [Ignore,     Ignore,       Ignore,     Ignore]),
         (Q0, SUBSCRIBE, [ProtocolError,      ProtocolError,        ProtocolError,      ProtocolError ]),
         (Q0, UNSUBSCRIBE, [ProtocolError,    ProtocolError,        ProtocolError,      Done  ]),
-        (Q0, ECHO,      [Step::Echo, Step::Echo,   Step::Echo, Step::Echo]),
+        (Q0, DUPLICATE_ACK,      [Step::DuplicateAck, Step::DuplicateAck,   Step::DuplicateAck, Step::DuplicateAck]),
     ];
     for (qos, state, steps) in table {
         for (ack, step) in [PUBACK, PUBREC, PUBCOMP, UNSUBACK].into_iter().zip(steps) {

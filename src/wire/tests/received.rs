@@ -1,4 +1,5 @@
-//! The decoder: every packet that a server may send is taken apart, every other is refused with its reason.
+//! The decoder: every packet that a server may send is taken apart, every other is refused with its
+//! reason.
 
 extern crate std;
 
@@ -245,7 +246,8 @@ fn mqtt_3_9_3_2_suback_codes_other_than_0_1_2_and_0x80_are_refused() {
 
 #[test]
 fn three_bytes_and_any_body_never_panic_and_never_reach_past_the_end() {
-    // All first bytes and short lengths, bodies of one repeated byte: what is returned borrows from the body only.
+    // All first bytes and short lengths, bodies of one repeated byte: what is returned borrows from
+    // the body only.
     for first in 0..=255u8 {
         for len in 0..=9u8 {
             for fill in [0, 1, 2, b'+', b'a', 0x80, 0xff] {

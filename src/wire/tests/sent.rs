@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, connect_terms, size};
+use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, connect_options, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -39,7 +39,7 @@ impl Connect<'_> {
         let fields = [Some(self.client_id), self.will.map(|w| w.topic), self.will.map(|w| w.message), user, password];
         let will_retain = self.will.is_some_and(|w| w.retain);
         let connect = wire::Connect { fields, clean_session: self.clean_session, will_retain, keep_alive: self.keep_alive };
-        connect.out(&mut [0; 10]).map(|out| bytes(&out))
+        connect.packet(&mut [0; 10]).map(|out| bytes(&out))
     }
 
     fn fits(&self) -> bool {
@@ -264,10 +264,10 @@ fn the_terms_of_a_connect_are_read_back() {
         Connect { client_id: &client_id, will: Some(Will { message: &message, ..WILL }), clean_session: false, ..PLAIN },
     ] {
         let bytes = connect(c);
-        assert_eq!(connect_terms(&bytes), Some((c.clean_session, c.keep_alive)));
-        assert_eq!(connect_terms(&bytes[..8]), None);
+        assert_eq!(connect_options(&bytes), Some((c.clean_session, c.keep_alive)));
+        assert_eq!(connect_options(&bytes[..8]), None);
     }
     for other in [&b""[..], &[0x10], &[0x30, 3, 0, 1, b'a'], &[0x10, 0xff, 0xff, 0xff, 0xff, 1]] {
-        assert_eq!(connect_terms(other), None);
+        assert_eq!(connect_options(other), None);
     }
 }

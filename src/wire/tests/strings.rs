@@ -35,7 +35,8 @@ fn mqtt_1_5_3_1_all_sequences_of_up_to_three_bytes_are_judged_as_core_does() {
 
 #[test]
 fn mqtt_1_5_3_1_four_bytes_are_judged_as_core_does() {
-    // What begins with a byte that starts no sequence of four splits into shorter ones, covered above.
+    // What begins with a byte that starts no sequence of four splits into shorter ones, covered
+    // above.
     let edges = [0, 1, 0x2b, 0x7f, 0x80, 0x81, 0x8f, 0x90, 0x9f, 0xa0, 0xbe, 0xbf, 0xc0, 0xc1, 0xc2, 0xdf, 0xe0, 0xed, 0xf0, 0xf4, 0xff];
     for a in (0xe0..=255).step_by(STEP.min(16)) {
         for b in (0..=255).step_by(STEP) {

@@ -1,4 +1,5 @@
-//! Topic names and filters (4.7): the standard's own examples, and all short ones against a slow and plain matcher.
+//! Topic names and filters (4.7): the standard's own examples, and all short ones against a slow
+//! and plain matcher.
 
 extern crate std;
 
