@@ -76,7 +76,7 @@ fn mqtt_4_3_1_1_a_message_at_qos_0_is_sent_once_without_dup() {
     // It is written at once by the layer above, with these flags: QoS 0, no DUP.
     assert!(published.direct);
     assert_eq!(bytes(&OutPacket::publish(published.flags, None, b"t", b"x")), b"\x30\x04\0\x01tx");
-    assert_eq!((rig.s.num_kept(), rig.out().len()), (0, 0), "it is not kept");
+    assert_eq!((rig.s.queued(), rig.out().len()), (0, 0), "it is not kept");
     // Nor is it sent again when time passes, and on the next connection.
     rig.now += 30_000;
     assert!(rig.out().iter().all(|packet| packet[0] >> 4 != 3));
