@@ -1,9 +1,9 @@
-//! The field: what real brokers, clouds and links do, each as a small named model, and what the
-//! device
-//! makes of it, as numbers.
+//! Field conditions: what real brokers, clouds and links do, each as a small named model, and how
+//! the device responds, in numbers.
 //!
-//! Virtual time, no chance: the same on every machine. docs/field.md has the table. To see every
-//! packet of a test:
+//! Virtual time and no randomness: the same on every machine. docs/field.md has the table. To see
+//! every packet of a test:
+//!
 //!     MGOS_MQTT_FIELD_TRACE=1 cargo test --test field a_forbidden -- --nocapture
 
 mod reference;

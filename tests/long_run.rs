@@ -1,7 +1,9 @@
-//! Ten years of a device in the field, in virtual time: the millisecond clock goes round 73 times, the Packet Identifiers 80 times.
+//! Ten years of a device in the field, in virtual time: the millisecond clock wraps 73 times, the
+//! packet IDs 80 times.
 //!
-//! The client, broker and tap of the simulation, without its chaos: an app publishes each minute, gets a message each hour, and loses its network for some time
-//! each day. What a single life of the simulation is too short for is looked at here; what breaks connections in a rough world is not.
+//! Uses the client, broker and tap of the simulation without its random faults: an app publishes
+//! every minute, receives a message every hour, and loses its network for some time every day.
+//! Covers what a single life of the simulation is too short for.
 
 mod malloc;
 mod reference;
@@ -25,7 +27,7 @@ const WAITS: BackoffRange = BackoffRange { min: 2000, max: 60_000 };
 const CONNECT_TIMEOUT: u32 = 30_000;
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1500, stall_one_in: 0, stall: 0 };
 
-/// One test at a time: what is allocated is counted for the whole process.
+/// Runs one test at a time: allocations are counted for the whole process.
 fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
@@ -36,7 +38,7 @@ struct Device {
     broker: Broker,
     rng: Rng,
     now: u64,
-    /// The wait that back-off is to come to next; 0 for whatever it is.
+    /// The backoff delay expected next, in milliseconds; 0 for any.
     wait: u64,
     attempts: u64,
     longest_offline: u64,
@@ -60,7 +62,7 @@ impl Device {
         Device { client, broker: Broker::new(habits), rng: Rng::new(2), now: 0, wait: 0, attempts: 0, longest_offline: 0 }
     }
 
-    /// Carries what has been written from one to the other, until nobody has anything more to say.
+    /// Carries bytes in both directions until neither side has more to send.
     fn talk(&mut self) {
         loop {
             let Some(link) = self.client.link.as_mut().filter(|l| l.opening == Opening::Done) else { return };
@@ -79,7 +81,8 @@ impl Device {
         }
     }
 
-    /// The connection, or the attempt, is over. The wait that follows is twice the last, with a tenth either way.
+    /// The connection or the attempt has ended. Checks that the delay that follows is twice the
+    /// last, within 10 %.
     fn lost(&mut self) {
         self.broker.closed();
         self.client.closed(self.now);
@@ -90,7 +93,7 @@ impl Device {
         self.attempts += 1;
     }
 
-    /// Goes through all that happens before `end`: attempts and timers, each at its time to the millisecond.
+    /// Runs everything due before `end`, attempts and timers, each exact to the millisecond.
     fn run_until(&mut self, end: u64) {
         let mut at_same_time = 0;
         loop {
@@ -129,7 +132,7 @@ impl Device {
                     self.wait = 0;
                 }
             } else {
-                // A timer has something to do when it fires, or has been put off by what happened meanwhile.
+                // A timer that fires must have an effect or have been postponed.
                 let before = (self.client.tap.seen.pings, self.client.conn.deadline());
                 self.client.wake(next);
                 self.client.pump(next);
@@ -140,7 +143,7 @@ impl Device {
         self.now = end;
     }
 
-    /// The network is gone for so long. The app goes on publishing.
+    /// The network is down for this long. The app keeps publishing.
     fn outage(&mut self, minutes: u64, number: &mut u32) {
         self.client.unreachable = true;
         if self.client.link.is_some() {
@@ -154,11 +157,12 @@ impl Device {
         while !self.client.conn.session.is_up() {
             self.run_until(self.now + SECOND);
         }
-        // For each attempt its time limit, and before the next the longest wait and a tenth; one may have been under way.
+        // The timeout of each attempt, plus the longest delay and 10 % before the next; one attempt
+        // may have been in progress.
         let limit = (self.attempts - attempts + 1) * (CONNECT_TIMEOUT as u64 + WAITS.max as u64 * 11 / 10);
         assert!(self.now - end <= limit, "back after {} ms", self.now - end);
         self.longest_offline = self.longest_offline.max(self.now - end);
-        // To the full minute again.
+        // Back to a full minute.
         self.run_until(self.now.next_multiple_of(MINUTE));
     }
 
@@ -177,7 +181,7 @@ impl Device {
         self.run_until(self.now + MINUTE);
     }
 
-    /// All that was published and taken in since the last reckoning has arrived as its QoS promises.
+    /// Checks that everything published since the last check has arrived as its QoS guarantees.
     fn reckon(&mut self) {
         assert!(self.client.conn.session.is_idle() && self.broker.is_idle(false), "something is left over");
         self.client.tap.check_end();
@@ -211,7 +215,8 @@ fn ten_years_with_an_outage_each_day_lose_nothing_and_leave_nothing_behind() {
         while d.now < outage_at {
             d.minute(&mut number);
         }
-        // With a message each minute, answered at once, there is one ping a minute, 55 s after it: neither early nor late.
+        // With a message every minute, acknowledged immediately, there is one ping per minute, 55 s
+        // after it.
         assert_eq!(d.client.tap.seen.pings - pings, (outage_at - quiet) / MINUTE, "pings on day {day}");
         online_minutes += (outage_at - quiet) / MINUTE;
         let minutes = d.rng.between(1, 180);
@@ -222,7 +227,7 @@ fn ten_years_with_an_outage_each_day_lose_nothing_and_leave_nothing_behind() {
         published += d.client.taken.len();
         commands += d.client.delivered.len();
         d.reckon();
-        // By then malloc's store of small blocks for each thread, which counts as allocated, is full.
+        // By now malloc's per-thread cache, which counts as allocated, is full.
         if day == 3 * 365 {
             before = allocated();
         }
@@ -302,7 +307,7 @@ fn however_long_a_device_has_been_disconnected_its_next_connection_is_like_the_f
 }
 
 impl Device {
-    /// After DISCONNECT: what is left is written, and then the connection is gone. No other follows.
+    /// After DISCONNECT: the remaining bytes are written, then the connection is gone for good.
     fn talk_to_the_end(&mut self) {
         let link = self.client.link.as_mut().expect("a connection");
         let bytes = link.up.take(self.now, &mut self.rng, AT_ONCE);

@@ -1,6 +1,8 @@
-//! What a broker can make a session keep by sending: bounded, whatever it sends and however often. Counted by what is left over, and by malloc.
+//! What a broker can make a session store: bounded, whatever it sends and however often. Measured
+//! by what is left over, and by malloc.
 //!
-//! What it can make the app's connection keep, and what gets into the log, is in c_tests/malicious_broker.c; bytes that are no packets are the fuzz targets'.
+//! c_tests/malicious_broker.c covers the whole connection and the log; the fuzz targets cover
+//! malformed bytes.
 #![cfg(all(target_os = "linux", target_env = "gnu"))]
 
 mod malloc;
@@ -27,8 +29,8 @@ fn id(n: u32) -> PacketId {
     PacketId::new((n % 65_535) as u16 + 1).unwrap()
 }
 
-/// Floods a session; bytes that it has taken for that, at most. What the test runner's other thread allocates meanwhile counts as
-/// well, so it is the least of three floods: what a session keeps, it keeps each time.
+/// Floods a session and returns the maximum number of bytes it stored. Allocations of the test
+/// runner's other thread count as well, so this is the minimum of three floods.
 fn most(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), String>) {
     (0..3).map(|_| flood(&mut next)).min_by_key(|(kept, _)| *kept).expect("three floods")
 }
@@ -51,7 +53,7 @@ fn flood(mut next: impl FnMut(u32) -> InPacket<'static>) -> (usize, Result<(), S
     (most - before, Ok(()))
 }
 
-// One test, so that nothing else allocates meanwhile.
+// One test, so that nothing else allocates in the meantime.
 #[test]
 fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     let message = |first, id| InPacket { topic: b"t", ..packet(first, id, b"") };
@@ -68,8 +70,8 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     ] {
         assert_eq!((kept, end), (0, Ok(())), "{what}");
     }
-    // What is not released has to be remembered. In a row, as brokers number them, it is one block, and
-    // all the identifiers that there are are one.
+    // Unreleased packet IDs must be remembered. In sequence, as brokers number them, they take one
+    // block, even if all 65,535 are open.
     let mut s = connected();
     let before = allocated();
     for n in 0..FLOOD {
@@ -82,7 +84,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     }
     assert!(s.is_idle());
     drop(s);
-    // With gaps between them, 64.
+    // With gaps between them, at most 64.
     let (kept, end) = most(|n| message(0x34, Some(id(2 * n))));
     println!("64 open QoS 2 messages with gaps between them: {kept} bytes");
     assert_eq!(end, Err("TooMany".into()));
@@ -99,7 +101,7 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
     assert!(kept <= 64 * 48, "{kept}");
     drop(s);
 
-    // A packet over the limit, of any length that can be said, costs nothing but its way through.
+    // An oversized packet of any encodable length takes no memory.
     let mut s = connected();
     let before = allocated();
     for header in [&[0x34, 0xff, 0xff, 0xff, 0x7f][..], &[0x90, 0xff, 0xff, 0x7f], &[0x30, 0x80, 0x80, 0x01]] {
@@ -119,12 +121,12 @@ fn no_flood_of_packets_makes_a_session_keep_more_than_its_bounds() {
                     s.discarded_answered();
                     break;
                 }
-                // The rest of the last buffer: after the packet, and no packet.
+                // The rest of the last buffer follows the packet and is not a packet.
                 _ => break,
             }
             assert!(rounds < 268_435_455 / 32, "no end");
             if rounds > 100_000 {
-                // Enough of it: the connection ends, and the next begins with nothing of this.
+                // Enough: the connection ends, and the next one starts clean.
                 s.disconnected(false, 0);
                 s.connect_sent(false, 60, 0);
                 s.receive(packet(0x20, None, &[1, 0]), false, 0).unwrap();

@@ -1,11 +1,16 @@
-//! The session checked against its specification in every state that can be reached within small bounds, event by event.
+//! Checks the session against its specification, event by event, in every state reachable within
+//! small bounds.
 //!
-//! Twice. First by states: from each state of the specification (tests/specification) that can be reached with so many messages and subscriptions under
-//! way, every event, and then a fixed end that brings out what the library may have kept beside; until there are no new states. Then by sequences:
-//! all of so many events, without the assumption that what the specification can't tell apart the library can't either. In each step the packets written, the messages delivered and the end of the connection must be what
-//! the specification says; the tap of the simulation watches as well.
+//! First by state: from each reachable state of the specification (tests/specification), with a
+//! bounded number of messages and subscriptions in flight, every event, followed by a fixed ending
+//! that reveals what the library may store in addition; until there are no new states. Then by
+//! sequence: all event sequences of a fixed length, without the assumption that states which the
+//! specification cannot distinguish are the same to the library. At each step the packets written,
+//! the messages delivered and the end of the connection must match the specification; the tap of
+//! the simulation checks as well.
 //!
-//! MGOS_MQTT_MODEL_MORE=1, for one more of all that is under way, and MGOS_MQTT_MODEL_EVENTS=4 go further than a usual run has time for.
+//! MGOS_MQTT_MODEL_MORE=1 (one more of everything in flight) and MGOS_MQTT_MODEL_EVENTS=4 (longer
+//! sequences) go beyond the time of a normal run.
 
 mod reference;
 mod sim;
@@ -24,12 +29,13 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A broker that hangs up does so within ten seconds, or it has other reasons.
-const TOO_LATE_FOR_BLAME: u64 = 11_000;
+/// A broker that rejects a packet closes the connection within ten seconds; later it has another
+/// reason.
+const TOO_LATE_TO_SUSPECT: u64 = 11_000;
 
-/// Longer than an answer may take: a ping for its sake comes first.
+/// Longer than the acknowledgement timeout, so that the ping for an overdue answer comes first.
 const KEEP_ALIVE: u16 = 300;
-/// A ping goes out so many seconds before that.
+/// PINGREQ is sent this many seconds before the keep-alive interval ends.
 const EARLY: u64 = 5;
 
 const AT_ONCE: Manner = Manner { delay: 0, piece: 1, stall_one_in: 0, stall: 0 };
@@ -56,13 +62,13 @@ impl Pair {
             others: false,
         };
         let mut client = Client::new(config, AT_ONCE, Rng::new(1), false);
-        // Where memory is lacking a ping may be late; the specification has its own word on pings.
+        // Without memory a ping may be late; the specification checks pings itself.
         client.tap.lenient = true;
         client.app.handshake = Some(0);
         Pair { client, spec: Spec::new(clean_session), now: 0, incoming: 1000 }
     }
 
-    /// The event happens to both.
+    /// Applies the event to both.
     fn step(&mut self, event: Event) -> Result<(), String> {
         let number = self.spec.next_number();
         let bytes = self.packet(event);
@@ -86,7 +92,7 @@ impl Pair {
             return Err(format!("delivered {news:?}, not {expected:?}"));
         }
         must.freed.iter().for_each(|id| self.client.tap.gives_up_release(*id));
-        // A second more, so that one ping does for what is written in a row.
+        // One second more, so that one ping covers everything written in a row.
         if let Event::Time = event
             && let (took, wait) = ((self.now - begin) / 1000, must.after.map_or(KEEP_ALIVE as u64 - EARLY, |wait| wait + 1))
             && !must.closed
@@ -101,12 +107,12 @@ impl Pair {
         self.compare(must, told)
     }
 
-    /// Of nobody's fault, and given up by nobody.
+    /// Lines that report neither a suspect nor a message given up are fine.
     fn is_wrong(&self, line: &Line) -> bool {
         matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_) | Line::Dropped { .. } | Line::GivenUp { .. })
     }
 
-    /// The bytes of what the broker sends, if it does.
+    /// The bytes that the broker sends in this event, if any.
     fn packet(&mut self, event: Event) -> Vec<u8> {
         let ack = |first: u8, id: u16| {
             let [hi, lo] = id.to_be_bytes();
@@ -130,7 +136,7 @@ impl Pair {
         }
     }
 
-    /// Has the client do what it would do.
+    /// Makes the client do what the event says.
     fn drive(&mut self, event: Event, number: u32, bytes: &[u8]) {
         let (client, now) = (&mut self.client, self.now);
         match event {
@@ -149,11 +155,11 @@ impl Pair {
             }
             Event::Disconnect => client.disconnect(now),
             Event::Lost => {
-                self.now += TOO_LATE_FOR_BLAME;
+                self.now += TOO_LATE_TO_SUSPECT;
                 client.link.as_mut().expect("a link").closed_at = Some(self.now);
             }
             Event::Time => {
-                // Some deadlines are only to be noticed.
+                // Some deadlines change nothing when they expire.
                 for _ in 0..10 {
                     let Some(at) = client.conn.deadline() else { break };
                     self.now += (at.wrapping_sub(client.clock(self.now)) as i32).max(0) as u64;
@@ -212,7 +218,7 @@ impl Pair {
     }
 }
 
-/// A packet as the specification has it, and its identifier.
+/// A packet in the terms of the specification, and its packet ID.
 fn said(packet: &Parsed) -> (Sent, u16) {
     match *packet {
         Parsed::Connect { .. } => (Sent::Connect, 0),
@@ -226,7 +232,7 @@ fn said(packet: &Parsed) -> (Sent, u16) {
     }
 }
 
-/// Plays a sequence of events from the beginning.
+/// Plays a sequence of events from the start.
 fn play(clean: bool, events: &[Event]) -> Spec {
     let mut pair = Pair::new(clean);
     for (n, event) in events.iter().enumerate() {
@@ -237,7 +243,8 @@ fn play(clean: bool, events: &[Event]) -> Spec {
     pair.spec
 }
 
-/// What follows a sequence, to bring out what the library may have kept beside what the specification knows of.
+/// Events that follow a sequence, to reveal state that the library keeps and the specification does
+/// not know.
 const END: [Event; 9] = [
     Event::Message(2, 1),
     Event::Message(2, 2),
@@ -250,7 +257,8 @@ const END: [Event; 9] = [
     Event::PubRel(1),
 ];
 
-/// Plays a sequence of events and what brings out the rest, to the last acknowledgement: then nothing may be left. The state behind the sequence.
+/// Plays a sequence of events and then `END`, up to the last acknowledgement: nothing may be left.
+/// Returns the state after the sequence.
 fn play_to_the_end(clean: bool, events: &[Event]) -> Vec<u8> {
     let mut pair = Pair::new(clean);
     let mut played = Vec::new();
@@ -283,7 +291,7 @@ fn play_to_the_end(clean: bool, events: &[Event]) -> Vec<u8> {
     key.expect("the sequence has an end")
 }
 
-/// Does `work` with each of `0..n`, in as many threads as there are processors.
+/// Calls `work` with each of `0..n`, on as many threads as there are processors.
 fn share(n: usize, work: impl Fn(usize) + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|threads| {
@@ -305,7 +313,7 @@ fn variable(name: &str, usual: usize) -> usize {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}")))
 }
 
-/// From the beginning to where there are no new states.
+/// Explores from the start until there are no new states.
 fn explore(bounds: Bounds) {
     for clean in [false, true] {
         let mut seen = HashSet::from([Spec::new(clean).key()]);
@@ -338,7 +346,7 @@ fn explore(bounds: Bounds) {
     }
 }
 
-/// So many more under way than usual.
+/// How many more packets in flight than by default.
 fn more() -> usize {
     variable("MGOS_MQTT_MODEL_MORE", 0)
 }
@@ -352,7 +360,7 @@ fn in_every_state_every_event_does_what_the_specification_says() {
     explore(Bounds { messages: all, subscriptions: 1, unsubscribing: 1, all, incoming: 0, silence: false, starved: false });
 }
 
-/// The same with a broker that leaves unanswered what it likes.
+/// The same with a broker that may leave packets unanswered.
 #[test]
 fn in_every_state_silence_does_what_the_specification_says() {
     let all = 1 + more();
@@ -374,7 +382,8 @@ fn every_sequence_of_events_does_what_the_specification_says() {
         starved: true,
     };
     let sequences = AtomicUsize::new(0);
-    // From the start nothing much can happen; from where the connection is up, with something under way, everything can.
+    // Not much can happen from the start; everything can once the connection is up with packets in
+    // flight.
     let up = [Event::Connect, Event::ConnAck { session_present: false }];
     let beginnings = [
         vec![],
@@ -394,12 +403,12 @@ fn every_sequence_of_events_does_what_the_specification_says() {
     println!("{} sequences of {depth} events each, from {} beginnings", sequences.into_inner(), 2 * beginnings.len());
 }
 
-/// The sequence with each event that can follow it.
+/// The sequence followed by each possible event.
 fn extended(clean: bool, path: &[Event], bounds: Bounds) -> Vec<Vec<Event>> {
     play(clean, path).events(bounds).into_iter().map(|event| [path, &[event]].concat()).collect()
 }
 
-/// All sequences that go on from this one for `left` events more; how many they are.
+/// Plays all sequences that continue this one by `left` more events; returns their number.
 fn go_through(clean: bool, path: &[Event], left: usize, bounds: Bounds) -> usize {
     if left == 0 {
         play(clean, path);

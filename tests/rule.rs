@@ -1,8 +1,9 @@
-//! Breaking the rule of src/ffi does not compile: no reference to a connection and no live Mongoose
-//! connection is kept across a call that may run app code.
+//! Code that breaks the rule of src/ffi does not compile: no reference to a connection and no live
+//! Mongoose connection may be kept across a call that may run app code.
 #![cfg(feature = "internals")]
 
-/// Each is refused with the error that stands beside it; another error, or none, fails the test.
+/// Each case must fail with the error in the file beside it; any other error, or none, fails the
+/// test.
 #[test]
 fn each_way_of_breaking_the_rule_is_refused() {
     let cases = trybuild::TestCases::new();

@@ -1,10 +1,13 @@
-//! Whole lives of a connection in virtual time: the library's `Conn` and a model broker, joined by a link that delays, splits, stalls
-//! and breaks off at any byte, with allocations that fail and identifiers that go round.
+//! Random lives of a connection in virtual time: the library's `Conn` and a model broker, joined by
+//! a link that delays, splits, stalls and breaks at any byte, with allocations that fail and packet
+//! IDs that wrap.
 //!
-//! Each seed is one life. A failing one is printed; to see it again, with every packet:
+//! Each seed is one life. Failing seeds are printed; to replay one with every packet:
+//!
 //!     MGOS_MQTT_SIM_SEED=1234 cargo test --test simulation lives -- --nocapture
-//! MGOS_MQTT_SIM_SEEDS=100000 goes through more of them, MGOS_MQTT_SIM_FROM says from where, MGOS_MQTT_SIM_FAILURES=100 at how many that fail it
-//! stops.
+//!
+//! MGOS_MQTT_SIM_SEEDS sets the number of seeds, MGOS_MQTT_SIM_FROM the first one, and
+//! MGOS_MQTT_SIM_FAILURES after how many failures to stop.
 
 mod reference;
 mod sim;

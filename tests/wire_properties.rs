@@ -1,6 +1,7 @@
-//! The wire layer under random input: what it must never do, and that what it writes is what a plain reader of the standard reads.
+//! Properties of the wire layer under random input: what it must never do, and that an independent
+//! parser reads what it writes.
 //!
-//! Here: properties only. Listed cases are in src/wire/tests.
+//! Example-based tests are in src/wire/tests.
 
 mod reference;
 
@@ -11,7 +12,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use reference::{Parsed, parse};
 
-/// The whole packet as it goes on the wire.
+/// The whole packet as sent on the wire.
 fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
     let remaining = out.remaining().expect("not too large");
     let mut bytes = vec![0; size(remaining)];
@@ -33,7 +34,7 @@ fn text() -> impl Strategy<Value = Vec<u8>> {
     "\\PC{1,40}".prop_map(String::into_bytes)
 }
 
-/// Strings in which wildcards, separators and broken characters are common.
+/// Strings in which wildcards, separators and invalid characters are common.
 fn topic_like() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => Just(&b"/"[..]),
@@ -66,14 +67,14 @@ proptest! {
             let body = &stream[h.len as usize..];
             if let Some(body) = body.get(..h.remaining as usize) {
                 let whole = &stream[..h.total()];
-                // Whatever is taken, the plain reader takes as well, and sees the same in it.
+                // The independent parser accepts whatever `decode` accepts, with the same result.
                 if let Ok(packet) = decode(h, body) {
                     prop_assert!(parse(whole) == Some(reference::parsed(&packet)), "{:02x?}", whole);
                 } else {
                     prop_assert_eq!(parse(whole), None);
                 }
             } else {
-                // A body cut short must not be reached beyond.
+                // Nothing beyond a truncated body may be read.
                 let _ = decode(h, body);
             }
         }
@@ -81,7 +82,7 @@ proptest! {
 
     #[test]
     fn any_two_splits_of_a_header_agree(stream in vec(any::<u8>(), 0..8)) {
-        // Once a header is known or refused, more bytes change nothing.
+        // Once a header is accepted or refused, more bytes change nothing.
         let mut known = None;
         for n in 0..=stream.len() {
             let now = header(&stream[..n]);
@@ -104,7 +105,7 @@ proptest! {
         let sent = bytes(&OutPacket::publish(flags, id, &topic, &payload));
         let expected = Parsed::Publish { dup, qos: qos as u8, retain, topic: topic.clone(), id: id.map(PacketId::get), payload: payload.clone() };
         prop_assert_eq!(parse(&sent), Some(expected));
-        // PUBLISH goes both ways: our own decoder reads it too.
+        // PUBLISH is sent in both directions: our own decoder must read it too.
         let h = header(&sent).unwrap().unwrap();
         let p = decode(h, &sent[h.len as usize..]).unwrap();
         prop_assert_eq!((p.first, p.qos(), p.id, p.topic, p.payload), (0x30 | flags, qos, id, &topic[..], &payload[..]));

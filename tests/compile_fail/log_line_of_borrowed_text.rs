@@ -1,4 +1,4 @@
-//! The text of a log line may not lie in what its hook can free.
+//! The text of a log line must not be borrowed from what its hook can free.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! What has been consumed is not there any more.
+//! Consumed bytes are gone.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

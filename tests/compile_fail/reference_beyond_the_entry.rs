@@ -1,4 +1,4 @@
-//! What is borrowed ends with the entry from C that it was borrowed in.
+//! A borrow ends with the entry from C that it was made in.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::{Connection, ConnectionRef};

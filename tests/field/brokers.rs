@@ -1,4 +1,4 @@
-//! Named broker models: one that keeps the standard's letter, and what real ones do otherwise, each
+//! Named broker models: one that follows the standard strictly, and deviations of real ones, each
 //! as a rule on top of it.
 
 use crate::reference::{Parsed, filter_matches, packet_len, parse};
@@ -6,38 +6,38 @@ use crate::sim::tap::number;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 
-/// What a rule is asked about: a packet that has come in whole.
+/// The complete packet that a rule decides on.
 pub struct Incoming<'a> {
     pub now: u64,
     pub packet: &'a Parsed,
 }
 
-/// What becomes of it.
+/// What the broker does with it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Verdict {
-    /// It is dealt with and answered.
+    /// Process and answer it.
     Answer,
-    /// The same, with the answer after so many milliseconds.
+    /// The same, with the answer delayed by this many milliseconds.
     AnswerAfter(u64),
-    /// It is dealt with, and never answered.
+    /// Process it, and never answer.
     Withhold,
-    /// It is dropped.
+    /// Drop it.
     Drop,
-    /// The connection is closed in place of dealing with it.
+    /// Close the connection instead of processing it.
     HangUp,
-    /// It is answered, and the connection is closed.
+    /// Answer it, then close the connection.
     AnswerAndHangUp,
-    /// CONNECT is refused with this code.
+    /// Refuse CONNECT with this return code.
     Refuse(u8),
 }
 
 pub type Rule = Box<dyn FnMut(&Incoming<'_>) -> Verdict>;
 
-/// What a connection is sent.
+/// What is sent on a connection.
 pub enum Answer {
     Bytes(Vec<u8>),
     HangUp,
-    /// RST: what the device has not read is lost.
+    /// RST: bytes that the device has not read are lost.
     Reset,
 }
 
@@ -56,7 +56,7 @@ struct Outgoing {
 #[derive(Default)]
 struct Session {
     filters: Vec<(Vec<u8>, u8)>,
-    /// QoS 2 messages taken and not released.
+    /// QoS 2 messages received and not released.
     taken: HashMap<u16, u32>,
     flight: Vec<Outgoing>,
     queue: VecDeque<Outgoing>,
@@ -69,7 +69,7 @@ struct Connection {
     keep_alive: u64,
     heard_at: u64,
     clean: bool,
-    /// The answer before it leaves first.
+    /// When the last delayed answer is sent; later ones wait for it.
     last_due: u64,
     closing: bool,
 }
@@ -78,25 +78,25 @@ pub struct Broker {
     sessions: HashMap<Vec<u8>, Session>,
     connections: BTreeMap<u64, Connection>,
     rule: Rule,
-    /// A packet that says it is longer ends the connection before it is whole.
+    /// A packet with a larger size in its header ends the connection before it is complete.
     pub longest_packet: usize,
-    /// Answers do not wait for those before them that are late.
+    /// Answers do not wait for delayed ones before them.
     pub out_of_order: bool,
-    /// It hangs up with bytes unread, so that TCP makes RST of it.
+    /// It closes with unread bytes, so that TCP sends RST.
     pub resets: bool,
-    /// A QoS 2 message is passed on at PUBREL; else at PUBLISH.
+    /// A QoS 2 message is delivered at PUBREL; otherwise at PUBLISH.
     pub passes_on_at_release: bool,
-    /// Most messages under way to the device.
+    /// Maximum number of messages in flight to the device.
     pub window: usize,
-    /// More messages that follow each PUBCOMP, whatever the window.
+    /// Additional messages sent after each PUBCOMP, whatever the window.
     pub surplus: usize,
     /// A session is not kept, though asked for.
     pub forgets_sessions: bool,
-    /// CONNACK says that there is a session, whatever was asked for.
+    /// CONNACK reports session present, whatever was asked for.
     pub claims_sessions: bool,
-    /// Nothing is read in this time.
+    /// Nothing is read during this time.
     pub not_reading: Range<u64>,
-    /// Numbers of messages from the device that were passed on.
+    /// Numbers of the device's messages that were delivered.
     pub arrived: Vec<u32>,
     /// Numbers of messages that the device has acknowledged.
     pub acknowledged: Vec<u32>,
@@ -105,16 +105,15 @@ pub struct Broker {
     withholding: bool,
 }
 
-// The models, named by what they do. Each is a broker that keeps the standard's letter but for
-// that.
+// The models, named after what they do. Each follows the standard strictly otherwise.
 
-/// Answers everything at once.
+/// Answers everything immediately.
 pub fn as_the_standard_says() -> Broker {
     with(|_| Verdict::Answer)
 }
 
-/// AWS IoT: drops without a word the messages beyond so many in any second, and answers the rest
-/// after 30 ms.
+/// AWS IoT: silently drops messages beyond this many per second, and answers the others after 30
+/// ms.
 pub fn drops_beyond(a_second: usize) -> Broker {
     let mut taken = VecDeque::new();
     with(move |got| {
@@ -132,18 +131,18 @@ pub fn drops_beyond(a_second: usize) -> Broker {
     })
 }
 
-/// mosquitto with `max_packet_size`: hangs up on what is longer.
+/// mosquitto with `max_packet_size`: closes the connection on larger packets.
 pub fn hangs_up_on_packets_over(size: usize) -> Broker {
     Broker { longest_packet: size, ..as_the_standard_says() }
 }
 
-/// The same, with the rest of the packet unread when it hangs up.
+/// The same, with the rest of the packet unread when it closes.
 pub fn resets_on_packets_over(size: usize) -> Broker {
     Broker { resets: true, ..hangs_up_on_packets_over(size) }
 }
 
-/// A policy of AWS IoT, or an ACL with a plug-in that closes: hangs up on a message to a topic, up
-/// to the given time.
+/// An AWS IoT policy, or an ACL plug-in that disconnects: closes the connection on a message to a
+/// topic, until the given time.
 pub fn hangs_up_on_topic_until(topic: &'static [u8], end: u64) -> Broker {
     with(move |got| match got.packet {
         Parsed::Publish { topic: t, .. } if *t == topic && got.now < end => Verdict::HangUp,
@@ -152,12 +151,13 @@ pub fn hangs_up_on_topic_until(topic: &'static [u8], end: u64) -> Broker {
     })
 }
 
-/// The same for ever.
+/// The same, forever.
 pub fn hangs_up_on_topic(topic: &'static [u8]) -> Broker {
     hangs_up_on_topic_until(topic, u64::MAX)
 }
 
-/// A broker whose store has failed: hangs up on each message above QoS 0, up to the given time.
+/// A broker whose store has failed: closes the connection on each message above QoS 0, until the
+/// given time.
 pub fn sick_until(end: u64) -> Broker {
     with(move |got| match got.packet {
         Parsed::Publish { qos: 1.., .. } if got.now < end => Verdict::HangUp,
@@ -165,12 +165,12 @@ pub fn sick_until(end: u64) -> Broker {
     })
 }
 
-/// Deals with packets of these types and never answers them.
+/// Processes packets of these types and never answers them.
 pub fn never_answers(kinds: &'static [u8]) -> Broker {
     with(move |got| if kinds.contains(&kind(got.packet)) { Verdict::Withhold } else { Verdict::Answer })
 }
 
-/// Drops the messages to a topic, and answers nothing for them: an ACL without a word.
+/// Drops messages to a topic and never answers them: an ACL that is silent.
 pub fn drops_topic(topic: &'static [u8]) -> Broker {
     with(move |got| match got.packet {
         Parsed::Publish { topic: t, .. } if *t == topic => Verdict::Drop,
@@ -178,13 +178,14 @@ pub fn drops_topic(topic: &'static [u8]) -> Broker {
     })
 }
 
-/// Answers messages after so many milliseconds, and all else at once, past the answers that are late.
+/// Answers messages after this many milliseconds, and everything else immediately, ahead of delayed
+/// answers.
 pub fn answers_messages_late_and_pings_at_once(delay: u64) -> Broker {
     Broker { out_of_order: true, ..answers_late(&[3], delay) }
 }
 
-/// Answers packets of these types after so many milliseconds, and all others at once. CONNECT is
-/// answered at once.
+/// Answers packets of these types after this many milliseconds, and all others, including CONNECT,
+/// immediately.
 pub fn answers_late(kinds: &'static [u8], delay: u64) -> Broker {
     with(move |got| if kinds.contains(&kind(got.packet)) { Verdict::AnswerAfter(delay) } else { Verdict::Answer })
 }
@@ -199,17 +200,17 @@ pub fn refuses(code: u8) -> Broker {
     with(move |got| if kind(got.packet) == 1 { Verdict::Refuse(code) } else { Verdict::Answer })
 }
 
-/// Reads nothing in the given time, though its connections are open.
+/// Reads nothing during the given time, though its connections are open.
 pub fn does_not_read(time: Range<u64>) -> Broker {
     Broker { not_reading: time, ..as_the_standard_says() }
 }
 
-/// mosquitto 2.0: 20 messages under way, and 20 more for each PUBCOMP.
+/// mosquitto 2.0: 20 messages in flight, and 20 more after each PUBCOMP.
 pub fn mosquitto_2_0() -> Broker {
     Broker { window: 20, surplus: 20, ..as_the_standard_says() }
 }
 
-/// The same with `max_inflight_messages 0`: all that waits goes out at once.
+/// The same with `max_inflight_messages 0`: everything waiting is sent at once.
 pub fn mosquitto_without_a_limit() -> Broker {
     Broker { window: usize::MAX, ..as_the_standard_says() }
 }
@@ -219,7 +220,7 @@ pub fn forgets_sessions() -> Broker {
     Broker { forgets_sessions: true, ..as_the_standard_says() }
 }
 
-/// Says that there is a session, whatever was asked for.
+/// Reports session present, whatever was asked for.
 pub fn claims_a_session() -> Broker {
     Broker { claims_sessions: true, ..as_the_standard_says() }
 }
@@ -284,18 +285,18 @@ impl Broker {
         self.connections.get(&id).is_some_and(|c| !c.closing)
     }
 
-    /// What is to be sent: the connection, when, and what.
+    /// What is to be sent: connection, time and contents.
     pub fn answers(&mut self) -> Vec<(u64, u64, Answer)> {
         std::mem::take(&mut self.out)
     }
 
-    /// When a client is given up for its silence \[MQTT-3.1.2-24\].
+    /// When a client is disconnected for its silence \[MQTT-3.1.2-24\].
     pub fn patience(&self) -> Option<u64> {
         let silent = self.connections.values().filter(|c| c.keep_alive > 0 && !c.closing);
         silent.map(|c| c.heard_at + c.keep_alive * 1500).min()
     }
 
-    /// Gives up the clients that have been silent for too long.
+    /// Disconnects clients that have been silent for too long.
     pub fn lose_patience(&mut self, now: u64) {
         let over = |c: &Connection| c.keep_alive > 0 && !c.closing && c.heard_at + c.keep_alive * 1500 <= now;
         let ids: Vec<u64> = self.connections.iter().filter(|(_, c)| over(c)).map(|(id, _)| *id).collect();
@@ -372,7 +373,7 @@ impl Broker {
         match packet {
             Parsed::Connect { client_id, clean_session, keep_alive, .. } => {
                 let others = self.connections.iter().filter(|(other, c)| **other != id && c.client.as_ref() == Some(&client_id));
-                // 3.1.4-2: whoever had the client identifier is disconnected.
+                // 3.1.4-2: an older connection with the same client ID is closed.
                 for other in others.map(|(other, _)| *other).collect::<Vec<_>>() {
                     self.hang_up(other, now);
                 }
@@ -447,17 +448,17 @@ impl Broker {
         }
     }
 
-    /// A session with a subscription, as an earlier firmware has left it.
+    /// A session with a subscription, left by an earlier firmware.
     pub fn keep_session(&mut self, client: &[u8], filter: &[u8], qos: u8) {
         self.sessions.entry(client.to_vec()).or_default().filters.push((filter.to_vec(), qos));
     }
 
-    /// Filters of a client's session.
+    /// The filters of a client's session.
     pub fn filters(&self, client: &[u8]) -> Vec<Vec<u8>> {
         self.sessions.get(client).map_or(Vec::new(), |s| s.filters.iter().map(|(f, _)| f.clone()).collect())
     }
 
-    /// Somebody publishes.
+    /// Another client publishes.
     pub fn publish(&mut self, topic: &[u8], number: u32, qos: u8, size: usize, now: u64) {
         for (client, session) in &mut self.sessions {
             let granted = session.filters.iter().filter(|(f, _)| filter_matches(f, topic)).map(|(_, q)| *q).max();
@@ -470,7 +471,7 @@ impl Broker {
         online.into_iter().for_each(|id| self.fill(id, now, 0));
     }
 
-    /// Puts what the window allows under way, and so many beyond it.
+    /// Sends what the window allows, and `surplus` more.
     fn fill(&mut self, id: u64, now: u64, surplus: usize) {
         let window = self.window;
         let mut extra = surplus;
@@ -497,7 +498,7 @@ impl Broker {
         }
     }
 
-    /// Sends a message, past answers that are late.
+    /// Sends a message, ahead of delayed answers.
     fn transmit(&mut self, id: u64, now: u64, m: &Outgoing) {
         let mut body = [&(m.topic.len() as u16).to_be_bytes()[..], &m.topic].concat();
         if m.qos > 0 {

@@ -1,5 +1,5 @@
-//! Brokers that hang up: for what a message or a subscription is, for what the app writes, or for
-//! nothing at all.
+//! Brokers that close the connection: because of a message or a subscription, because of what the
+//! app writes, or for no reason at all.
 
 use crate::brokers::*;
 use crate::reference::Parsed;
@@ -10,13 +10,13 @@ use mgos_mqtt::wire::QoS;
 
 const FORBIDDEN: &[u8] = b"out/forbidden";
 
-/// Nothing was blamed: no message, no subscription.
-fn assert_nobody_blamed(w: &mut World) {
+/// Checks that no message and no subscription was set aside.
+fn assert_nothing_set_aside(w: &mut World) {
     let blamed = w.device().lines(|line| matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_)));
     assert!(blamed.is_empty(), "{blamed:?}");
 }
 
-/// The numbers of the messages that have arrived, each once, in the order of their first arrival.
+/// The numbers of the messages that have arrived, each once, in the order of first arrival.
 fn arrivals(w: &mut World) -> Vec<u32> {
     let mut numbers = Vec::new();
     for number in &w.broker().arrived {
@@ -27,7 +27,8 @@ fn arrivals(w: &mut World) -> Vec<u32> {
     numbers
 }
 
-/// Row 2: one message of 5,000 bytes in front of three good ones, for a broker that hangs up on more than 2,000.
+/// Row 2: a message of 5,000 bytes ahead of three good ones, with a broker that closes the
+/// connection on more than 2,000.
 fn good_ones_get_past_a_long_one(broker: Broker, qos: QoS) {
     let mut w = World::new(defaults(), broker);
     w.publish(b"out/large", 5000, qos);
@@ -85,7 +86,7 @@ fn a_reset_behind_good_messages_loses_their_answers_and_none_of_them() {
     assert!(attempts <= 10, "{attempts} connections in the first five minutes");
 }
 
-/// How often the message with this number has been written.
+/// How often the message with this number was written.
 fn writings(w: &mut World, number: u32) -> usize {
     let is = |p: &Parsed| matches!(p, Parsed::Publish { payload, .. } if *payload == number.to_be_bytes());
     w.device().client.app.wrote.iter().filter(|(_, p)| is(p)).count()
@@ -105,7 +106,7 @@ fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_
         w.run(10 * MINUTE);
         ends = w.device().client.app.ends.len();
     }
-    // One that narrows the window, three until it is set aside, and ten.
+    // One that narrows the window, three until it is set aside, and ten more.
     assert_eq!((writings(&mut w, forbidden), ends), (14, 14));
     let lines = w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. } | Line::GivenUpAside { .. }));
     let lines: Vec<Line> = lines.iter().map(|(_, line)| line.clone()).collect();
@@ -116,7 +117,7 @@ fn a_message_that_is_aside_is_given_up_after_ten_ends_between_which_others_were_
         Line::GivenUp { count: 1, first: id, last: id },
     ];
     assert_eq!(lines, expected);
-    // It is gone: nothing ends a connection any more, and the others have all arrived.
+    // It is gone: no connection ends any more, and all the others have arrived.
     w.run(24 * HOUR);
     assert_eq!(w.device().client.app.ends.len(), ends);
     let good = w.device().published.len() - 1;
@@ -165,7 +166,7 @@ fn a_smaller_message_to_the_topic_of_one_that_is_aside_goes_and_one_as_large_doe
 /// Row 3.
 #[test]
 fn a_forbidden_topic_among_good_messages_costs_few_of_them() {
-    // Together, or five seconds apart.
+    // All at once, or five seconds apart.
     for apart in [0, 5 * SECOND] {
         let mut w = World::new(defaults(), hangs_up_on_topic(FORBIDDEN));
         w.connect();
@@ -189,7 +190,7 @@ fn a_forbidden_topic_among_good_messages_costs_few_of_them() {
     }
 }
 
-/// Row 4: `greetings` are what the broker hangs up on, for two hours.
+/// Row 4: the broker closes the connection on `greetings` for two hours.
 fn hung_up_on_for(greetings: Vec<Greeting>) {
     let mut w = World::new(defaults(), hangs_up_on_topic_until(FORBIDDEN, 2 * HOUR));
     w.device().client.app.greetings = greetings;
@@ -201,7 +202,7 @@ fn hung_up_on_for(greetings: Vec<Greeting>) {
     let an_hour = most_an_hour(&w.device().attempts());
     assert!(an_hour <= 75, "{an_hour} attempts in an hour");
     w.run(5 * MINUTE);
-    assert_nobody_blamed(&mut w);
+    assert_nothing_set_aside(&mut w);
     assert_eq!(arrivals(&mut w), kept);
     assert_eq!(w.device().told(), 5);
     assert!(w.broker().filters(b"sim").contains(&b"in/a".to_vec()));
@@ -233,7 +234,7 @@ fn a_hang_up_on_a_message_at_qos_1_that_the_app_writes_itself_is_blamed_on_nothi
     hung_up_on_for(vec![Greeting::OwnPublish(FORBIDDEN.to_vec())]);
 }
 
-/// Row 5: five messages wait for a broker that is sick for six hours.
+/// Row 5: five messages wait for a broker whose store fails for six hours.
 fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
     let mut w = World::new(defaults(), sick_until(6 * HOUR));
     let kept: Vec<u32> = topics.iter().map(|topic| w.publish(topic, 100, QoS::AtLeastOnce)).collect();
@@ -241,7 +242,7 @@ fn heals_with_a_queue_of(topics: [&[u8]; 5]) {
     w.run(6 * HOUR);
     let an_hour = most_an_hour(&w.device().attempts());
     assert!(an_hour <= 75, "{an_hour} attempts in an hour");
-    // What is aside is tried again once an hour.
+    // Set-aside messages are retried once an hour.
     w.run(2 * HOUR);
     assert_eq!(arrivals(&mut w), kept);
     assert_eq!(w.device().told(), 5);
@@ -265,7 +266,7 @@ fn a_sick_broker_costs_a_publishing_app_no_more_than_its_queue_cannot_hold() {
     w.connect();
     let mut numbers = Vec::new();
     w.every(MINUTE, 6 * HOUR, |w| {
-        // Good messages at QoS 0 all the while, and one at QoS 1 every ten minutes.
+        // Good messages at QoS 0 throughout, and one at QoS 1 every ten minutes.
         w.publish(b"out/0", 20, QoS::AtMostOnce);
         if numbers.len() as u64 * 10 * MINUTE <= w.now {
             numbers.push(w.publish(b"out/a", 100, QoS::AtLeastOnce));
@@ -281,7 +282,7 @@ fn a_sick_broker_costs_a_publishing_app_no_more_than_its_queue_cannot_hold() {
 /// Row 7.
 #[test]
 fn one_forbidden_subscription_does_not_keep_the_others_from_working() {
-    // The forbidden one goes out as the first, the second and the last.
+    // The forbidden one is sent as the first, the second and the last.
     for place in 0..3 {
         let mut w = World::new(defaults(), hangs_up_on_topic(b"in/forbidden"));
         let mut filters = vec![b"in/a".to_vec(), b"in/b".to_vec()];
@@ -319,12 +320,12 @@ fn one_forbidden_subscription_does_not_keep_the_others_from_working() {
     }
 }
 
-/// The first gaps between attempts are the back-off's, each varied by a tenth.
+/// The first delays between attempts follow the backoff, each varied by 10 %.
 fn assert_waits_grow(w: &mut World) {
     let attempts = w.device().attempts();
     let gaps = attempts.windows(2).map(|pair| pair[1] - pair[0]);
     for (gap, expected) in gaps.zip([2, 4, 8, 16, 32, 60, 60, 60]) {
-        // An attempt itself takes a moment.
+        // The attempt itself takes a moment.
         assert!((expected * 900..=expected * 1100 + 1500).contains(&gap), "{gap} ms in place of {expected} s");
     }
     let an_hour = most_an_hour(&attempts);
@@ -352,7 +353,7 @@ fn a_broker_that_accepts_and_hangs_up_gives_the_backup_its_turn() {
     w.run(9 * SECOND);
     let first = w.device().attempts().len();
     assert!(first <= 6, "{first} attempts in 9 s");
-    // 0.5, 1, 2, 4 and 8 seconds, and the backup's first wait.
+    // 0.5, 1, 2, 4 and 8 seconds, then the backup's first delay.
     w.run(20 * SECOND);
     assert!(w.device().client.conn.is_online() && w.device().client.conn.slot() == Slot::Backup);
     let tries = w.device().attempts().len();
@@ -361,7 +362,8 @@ fn a_broker_that_accepts_and_hangs_up_gives_the_backup_its_turn() {
     assert!(w.device().attempts_of(Slot::Primary) <= 6);
 }
 
-/// Row 10: two devices with one client identifier. Most attempts an hour, of either.
+/// Row 10: two devices with one client ID. Returns the maximum number of attempts per hour of
+/// either.
 fn rivals(publishing: bool) -> usize {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.add_device(defaults());

@@ -1,36 +1,35 @@
 //! Named links between device and broker: TCP as an app sees it, with a round trip, a bandwidth,
-//! and
-//! buffers that fill up at both ends.
+//! and buffers that fill up at both ends.
 
 use std::collections::VecDeque;
 
-/// What a link is like.
+/// The properties of a link.
 #[derive(Clone, Copy, Debug)]
 pub struct Link {
-    /// Round trip, milliseconds.
+    /// Round trip in milliseconds.
     pub round_trip: u64,
     /// Bytes per second, device to broker and back.
     pub up: u64,
     pub down: u64,
-    /// What the device's TCP takes from the app before it is acknowledged, bytes.
+    /// Unacknowledged bytes that the device's TCP accepts from the app.
     pub send_buffer: usize,
-    /// What the device's TCP holds for an app that does not read, bytes.
+    /// Bytes that the device's TCP holds for an app that does not read.
     pub receive_buffer: usize,
 }
 
 /// An ESP32 in a home network. The buffers are lwIP's as Mongoose OS configures it.
 pub const WIFI: Link = Link { round_trip: 20, up: 1_000_000, down: 1_000_000, send_buffer: 5744, receive_buffer: 5744 };
 
-/// A link with a round trip of six seconds, as a congested cellular network has it.
+/// A link with a round trip of six seconds, as on a congested cellular network.
 pub const SIX_SECOND_ROUND_TRIP: Link = Link { round_trip: 6000, ..WIFI };
 
-/// 5 KB/s either way.
+/// 5 KB/s in both directions.
 pub const FIVE_KB_A_SECOND: Link = Link { round_trip: 100, up: 5_000, down: 5_000, ..WIFI };
 
-/// The same behind a TCP that takes a megabyte at once, as a workstation's does.
+/// The same behind a TCP that accepts a megabyte at once, as a workstation's does.
 pub const FIVE_KB_A_SECOND_BEHIND_A_DEEP_BUFFER: Link = Link { send_buffer: 1 << 20, ..FIVE_KB_A_SECOND };
 
-/// What a server's TCP takes from a sender before its app reads it, bytes.
+/// Bytes that a server's TCP accepts before its app reads them.
 const SERVER_BUFFER: usize = 65_536;
 const SEGMENT: usize = 1460;
 
@@ -40,11 +39,11 @@ pub struct Direction {
     delay: u64,
     send_buffer: usize,
     receive_buffer: usize,
-    /// Taken from the sender, not on the way yet.
+    /// Accepted from the sender, not in flight yet.
     waiting: VecDeque<u8>,
-    /// On the way: when each segment arrives.
+    /// In flight: when each segment arrives.
     flight: VecDeque<(u64, Vec<u8>)>,
-    /// Sent segments count against the send buffer until TCP's acknowledgement is back.
+    /// Segments count against the send buffer until TCP acknowledges them.
     unacknowledged: VecDeque<(u64, usize)>,
     /// In the receiver's buffer.
     arrived: VecDeque<u8>,
@@ -70,12 +69,12 @@ impl Direction {
         Self::new(link.up, link, link.send_buffer, SERVER_BUFFER)
     }
 
-    /// The broker's own queue stands in front of it, so its send buffer has no end.
+    /// The broker has its own queue, so its send buffer is unlimited.
     pub fn down(link: &Link) -> Self {
         Self::new(link.down, link, usize::MAX, link.receive_buffer)
     }
 
-    /// How many bytes the sender's TCP takes now.
+    /// The number of bytes the sender's TCP accepts now.
     pub fn room(&self) -> usize {
         let used = self.waiting.len() + self.unacknowledged.iter().map(|(_, n)| n).sum::<usize>();
         self.send_buffer.saturating_sub(used)
@@ -85,7 +84,7 @@ impl Direction {
         self.waiting.extend(bytes);
     }
 
-    /// How many bytes the receiver can read now.
+    /// The number of bytes the receiver can read now.
     pub fn readable(&self) -> usize {
         self.arrived.len()
     }
@@ -95,7 +94,7 @@ impl Direction {
         self.arrived.drain(..n).collect()
     }
 
-    /// All that was taken from the sender was read.
+    /// Everything accepted from the sender was read.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.flight.is_empty() && self.arrived.is_empty()
     }
@@ -113,7 +112,7 @@ impl Direction {
         [departure, arrival, acknowledgement].into_iter().flatten().min()
     }
 
-    /// Moves what moves by now.
+    /// Moves what is due by now.
     pub fn carry(&mut self, now: u64) {
         while self.flight.front().is_some_and(|(at, _)| *at <= now) {
             self.arrived.extend(self.flight.pop_front().unwrap().1);
@@ -132,7 +131,7 @@ impl Direction {
         }
     }
 
-    /// Forgets what has not been read: it never arrives.
+    /// Discards what has not been read: it never arrives.
     pub fn discard(&mut self) {
         self.waiting.clear();
         self.flight.clear();

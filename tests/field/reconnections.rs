@@ -1,4 +1,4 @@
-//! Links that break, sessions that are lost or kept too well, and networks that come back.
+//! Links that break, sessions that are lost or unexpectedly kept, and networks that come back.
 
 use crate::brokers::*;
 use crate::links::{Link, WIFI};
@@ -28,7 +28,7 @@ fn a_link_that_lives_for_15_seconds_is_used_most_of_the_time() {
     assert_eq!(w.device().attempts_of(Slot::Backup), 0);
 }
 
-/// Row 12: 400 messages at QoS 2 over a link that is cut again and again. Returns how often.
+/// Row 12: 400 QoS 2 messages over a link that breaks again and again. Returns how often.
 fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Broker, passes_on_at_release: bool) -> u32 {
     let mut config = defaults();
     (config.clean_session, config.max_queue) = (clean_session, 400);
@@ -57,7 +57,7 @@ fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Bro
     cuts
 }
 
-/// A third to a tenth of what a connection lives for, so that most of them carry little or nothing.
+/// A third to a tenth of a connection's lifetime, so that most connections carry little or nothing.
 const ROUND_TRIPS: [u64; 3] = [50, 100, 150];
 
 fn over_links_that_are_cut(clean_session: bool, broker: impl Fn() -> Broker) {
@@ -89,7 +89,7 @@ fn messages_at_qos_2_arrive_once_over_a_link_that_is_cut_if_the_session_is_kept(
 fn messages_at_qos_2_survive_the_backup_taking_over() {
     let mut config = defaults();
     (config.clean_session, config.max_queue) = (false, 100);
-    // It passes nothing on, and goes away for good.
+    // It delivers nothing, and then goes away for good.
     let mut w = World::new(config, never_answers(&[6]));
     w.broker().passes_on_at_release = true;
     w.add_backup(as_the_standard_says());
@@ -170,7 +170,7 @@ fn a_session_that_was_not_asked_for_is_taken_as_a_new_one_with_one_warning() {
         w.run(5 * MINUTE);
         assert_eq!(w.device().told(), life);
         assert_eq!(w.device().attempts().len(), life);
-        // Subscribed anew, as in a new session.
+        // Subscribed again, as in a new session.
         let subscribed = w.device().client.app.wrote.iter().filter(|(_, p)| matches!(p, Parsed::Subscribe(..))).count();
         assert_eq!(subscribed, life);
         w.cut();

@@ -1,5 +1,5 @@
-//! Brokers that withhold answers, and apps that do: what waits behind goes on, and what was not
-//! answered is sent again.
+//! Brokers and apps that withhold answers: packets behind are not held up, and unanswered ones are
+//! resent.
 
 use crate::brokers::*;
 use crate::reference::Parsed;
@@ -7,7 +7,7 @@ use crate::sim::app::Line;
 use crate::world::*;
 use mgos_mqtt::wire::QoS;
 
-/// How many packets the device has written of which `which` is true.
+/// The number of packets written by the device for which `which` is true.
 fn written(w: &mut World, which: impl Fn(&Parsed) -> bool) -> usize {
     w.device().client.app.wrote.iter().filter(|(_, p)| which(p)).count()
 }
@@ -49,7 +49,7 @@ fn a_subscription_that_is_never_answered_is_sent_twice_and_named_in_the_log() {
     w.publish(b"out/a", 20, QoS::AtLeastOnce);
     w.run(SECOND);
     assert_eq!((w.device().told(), w.device().attempts().len()), (1, 1));
-    // The next connection begins anew.
+    // The next connection starts over.
     w.cut();
     w.run(2 * HOUR);
     assert_eq!(written(&mut w, |p| matches!(p, Parsed::Subscribe(..))), 4);
@@ -75,7 +75,7 @@ fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     w.run(2 * HOUR);
     assert_eq!((unsubscribed(&mut w), log(&mut w)), (2, vec![Line::SubscribeOverdue]));
     assert_eq!(w.device().attempts().len(), 1);
-    // It is owed to the session: the next connection begins anew.
+    // UNSUBSCRIBE is still pending: the next connection starts over.
     w.cut();
     w.run(2 * HOUR);
     assert_eq!((unsubscribed(&mut w), log(&mut w)), (4, vec![Line::SubscribeOverdue; 2]));
@@ -85,7 +85,7 @@ fn an_unsubscription_that_is_never_answered_is_sent_twice_on_each_connection() {
     assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
 }
 
-/// The rule behind row 8: nothing that can make progress waits for what does not.
+/// The rule behind row 8: nothing that can make progress waits for something that cannot.
 #[test]
 fn a_subscription_that_is_never_answered_holds_up_no_message_on_a_link_that_lives_for_15_seconds() {
     let mut w = World::new(defaults(), never_answers(&[8]));
@@ -107,7 +107,7 @@ fn a_subscription_that_is_never_answered_holds_up_no_message_on_a_link_that_live
     assert_eq!(w.device().told(), 120);
 }
 
-/// The rule behind row 1: a broker may say nothing at all to one message, and the others go on.
+/// The rule behind row 1: a broker may never answer one message, and the others are not held up.
 #[test]
 fn a_message_that_is_never_answered_holds_up_no_message_to_another_topic() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
@@ -124,12 +124,12 @@ fn a_message_that_is_never_answered_holds_up_no_message_to_another_topic() {
         assert_eq!(w.arrived(|m| m.topic == b"out/a"), 360);
         assert_eq!((w.device().told(), w.device().attempts().len()), (360, 1));
         let repeated = written(&mut w, |p| matches!(p, Parsed::Publish { topic, .. } if topic == b"out/forbidden"));
-        // After 20, 40, 80 seconds, and every 120.
+        // After 20, 40 and 80 seconds, then every 120.
         assert!((20..=40).contains(&repeated), "{repeated}");
     }
 }
 
-/// What is unsubscribed and subscribed again is subscribed, whatever the broker leaves unanswered.
+/// A filter unsubscribed and subscribed again is subscribed, whatever the broker leaves unanswered.
 #[test]
 fn a_filter_that_is_subscribed_again_stays_so_though_its_unsubscription_is_not_answered() {
     let mut config = defaults();

@@ -1,5 +1,5 @@
-//! Links that are slow, brokers that do not read, and an app that does not let the event loop run:
-//! nothing of that is an end.
+//! Slow links, brokers that do not read, and an app that blocks the event loop: none of these ends
+//! a connection.
 
 use crate::brokers::*;
 use crate::links::*;
@@ -8,8 +8,8 @@ use crate::sim::app::Line;
 use crate::world::*;
 use mgos_mqtt::wire::QoS;
 
-/// Row 14: the connection over `link` stays when the network says that it is up, with `upload`
-/// bytes under way.
+/// Row 14: the connection over `link` survives the network's "up" event, with `upload` bytes in
+/// flight.
 fn stays(link: Link, upload: usize, lost_before: bool) {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.device().link = link;
@@ -59,8 +59,7 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
         w.publish(b"out/a", 10_000, QoS::clamped(i % 3));
         i += 1;
     });
-    // A third of the free heap, and the message that went beyond it; what is kept is five messages
-    // at most.
+    // A third of the free heap, and the message that exceeded it; at most five messages are queued.
     let most = w.device().most_unsent;
     assert!(most <= 100_000 / 3 + 10_100, "{most} bytes waited");
     assert!(w.device().client.conn.session.payload_bytes() <= 60_000);
@@ -73,14 +72,14 @@ fn a_broker_that_does_not_read_fills_neither_the_heap_nor_loses_anything_in_sile
     assert_eq!(asked, told + given_up as usize, "{told} acknowledged, {given_up} given up");
 }
 
-/// The device's event loop goes round once a second: the two seconds are over after three at the latest.
+/// The device polls once a second, so the two seconds are over after three at the latest.
 #[test]
 fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages() {
     let mut w = World::new(defaults(), as_the_standard_says());
     w.connect();
     w.run(MINUTE);
     w.kill();
-    // More than the socket takes.
+    // More than the socket accepts.
     w.publish(b"out/a", 10_000, QoS::AtMostOnce);
     w.run(1900);
     let early = w.publish(b"out/a", 20, QoS::AtMostOnce);
@@ -92,7 +91,7 @@ fn a_link_on_which_nothing_moves_for_two_seconds_takes_no_more_messages() {
     assert_eq!(taken, [true, true, false, true, true]);
     let wrote: Vec<u32> = w.device().client.app.wrote.iter().filter_map(|(_, p)| number_of(p)).collect();
     assert_eq!(wrote, [1, early], "what is kept waits");
-    // The ping, and with the next connection what was kept.
+    // The ping, and with the next connection the queue.
     w.run(5 * MINUTE);
     assert_eq!(w.arrived(|m| kept.contains(&m.number)), 2);
     assert_eq!(w.device().told(), 2);
@@ -107,7 +106,7 @@ fn a_stall_of_ten_seconds_costs_messages_at_qos_0_and_nothing_else() {
     let mut w = World::new(defaults(), does_not_read(MINUTE..70 * SECOND));
     w.connect();
     w.run(MINUTE);
-    // The server's buffer takes 64 KB, the device's 5 KB, and a third of the heap is 33 KB.
+    // The server's buffer holds 64 KB, the device's 5 KB, and a third of the heap is 33 KB.
     w.every(200, 1600, |w| {
         w.publish(b"out/0", 10_000, QoS::AtMostOnce);
     });

@@ -1,9 +1,8 @@
-//! The clock, the devices and what joins them to the brokers: Mongoose's event loop, and TCP
-//! connections over a named link.
+//! The clock, the devices and their connections to the brokers: Mongoose's event loop, and TCP over
+//! a named link.
 //!
-//! A device polls each second and at each event; its timers are exact, as those of Mongoose OS are.
-//! A
-//! connection goes on after the device has let go of it: what TCP has taken still arrives.
+//! A device polls every second and at each event; its timers are exact, as in Mongoose OS. A
+//! connection continues after the device has closed it: bytes accepted by TCP still arrive.
 
 use crate::brokers::{Answer, Broker};
 use crate::links::{Direction, Link, WIFI};
@@ -36,7 +35,7 @@ pub fn defaults() -> Config {
 
 const PLAIN: Manner = Manner { delay: 0, piece: 1, stall_one_in: 0, stall: 0 };
 
-/// A message that the app has published, and the identifier it got; none if it was refused.
+/// A message published by the app, and its packet ID; none if it was refused.
 #[derive(Clone, Debug)]
 pub struct Published {
     pub number: u32,
@@ -52,12 +51,12 @@ struct Wire {
     up: Direction,
     down: Direction,
     answers: VecDeque<(u64, Answer)>,
-    /// The device has let go of it.
+    /// The device has closed it.
     released: bool,
-    /// The broker has closed it, and this is when the device learns of it.
+    /// The broker has closed it; the device learns of it at this time.
     fin: Option<u64>,
     broker_closed: bool,
-    /// Nothing passes any more, and nobody is told.
+    /// Nothing arrives any more, and neither side is told.
     dead: bool,
 }
 
@@ -65,17 +64,17 @@ pub struct Device {
     pub client: Client,
     pub published: Vec<Published>,
     pub link: Link,
-    /// The app holds up the event loop until then,
+    /// The app blocks the event loop until then.
     pub blocked_until: u64,
-    /// and for so long whenever PINGREQ has been written.
+    /// How long the app blocks it after each PINGREQ, in milliseconds.
     pub blocks_at_pings: u64,
     wire: Option<u64>,
     polled: u64,
     woken: u64,
-    /// How long there was a connection in all, and since when there is one.
+    /// How long the device was online in total, and since when it is.
     online: u64,
     online_since: Option<u64>,
-    /// The most bytes that have waited in Mongoose's send buffer.
+    /// Maximum number of bytes that waited in Mongoose's send buffer.
     pub most_unsent: usize,
 }
 
@@ -113,7 +112,7 @@ impl Device {
         self.polled = self.polled.saturating_sub(SECOND);
     }
 
-    /// Identifiers that `pub` has returned for messages above QoS 0 and that were acknowledged.
+    /// Number of packet IDs returned by `pub` above QoS 0 that were acknowledged.
     pub fn told(&self) -> usize {
         let told = |m: &&Published| m.qos > QoS::AtMostOnce && self.client.app.acknowledged.iter().any(|(_, id)| Some(*id) == m.id);
         self.published.iter().filter(told).count()
@@ -128,19 +127,19 @@ impl Device {
         self.client.app.attempts.iter().filter(|(_, s)| *s == slot).count()
     }
 
-    /// Lines in the log of which `which` is true.
+    /// The log lines for which `which` is true.
     pub fn lines(&self, which: impl Fn(&Line) -> bool) -> Vec<&(u64, Line)> {
         self.client.app.log.iter().filter(|(_, line)| which(line)).collect()
     }
 }
 
-/// Most of these times that lie within one hour.
+/// The maximum number of these times within one hour.
 pub fn most_an_hour(times: &[u64]) -> usize {
     times.iter().enumerate().map(|(i, from)| times[i..].iter().take_while(|at| **at < from + HOUR).count()).max().unwrap_or(0)
 }
 
 impl World {
-    /// One device with this configuration and one broker; its app wants a connection.
+    /// One device with this configuration and one broker; the app wants a connection.
     pub fn new(config: Config, broker: Broker) -> Self {
         let mut world = World {
             now: 0,
@@ -159,14 +158,14 @@ impl World {
         self.devices.push(Device::new(config, self.devices.len() as u64));
     }
 
-    /// Gives the device a backup server, with the waits of the first.
+    /// Adds a backup server, with the backoff range of the first.
     pub fn add_backup(&mut self, broker: Broker) {
         self.brokers.push(broker);
         let client = &mut self.device().client;
         client.app.backup = Some(client.config.waits);
     }
 
-    /// The first device, of which most tests have only this one.
+    /// The first device; most tests have only this one.
     pub fn device(&mut self) -> &mut Device {
         &mut self.devices[0]
     }
@@ -195,7 +194,7 @@ impl World {
         let device = &mut self.devices[device];
         let id = device.client.publish(number, topic, size, qos, now);
         device.published.push(Published { number, id, topic: topic.to_vec(), qos });
-        // Apps run in the event loop, which goes round with them.
+        // Apps run in the event loop, which polls after them.
         device.poll_soon();
         number
     }
@@ -205,7 +204,7 @@ impl World {
         self.device().client.subscribe(filter, qos, now);
     }
 
-    /// Somebody else publishes at the broker; returns the message's number.
+    /// Another client publishes at the broker; returns the message's number.
     pub fn publish_to_device(&mut self, topic: &[u8], size: usize, qos: u8) -> u32 {
         let (number, now) = (self.next_number, self.now);
         self.next_number += 1;
@@ -226,7 +225,7 @@ impl World {
         self.device().client.net_up(now);
     }
 
-    /// How many of the messages that `which` picks have arrived at a broker.
+    /// The number of messages that satisfy `which` and have arrived at a broker.
     pub fn arrived(&self, which: impl Fn(&Published) -> bool) -> usize {
         let arrived = |m: &Published| self.brokers.iter().any(|b| b.arrived.contains(&m.number));
         self.devices.iter().flat_map(|d| &d.published).filter(|m| which(m) && arrived(m)).count()
@@ -234,7 +233,7 @@ impl World {
 
     // What happens to links.
 
-    /// The first device's connection is cut, and both sides learn of it.
+    /// Breaks the first device's connection; both sides learn of it.
     pub fn cut(&mut self) {
         let now = self.now;
         let Some(id) = self.devices[0].wire.take() else { return };
@@ -244,7 +243,7 @@ impl World {
         self.note_online(0);
     }
 
-    /// From now on nothing passes over the first device's connection, and nobody is told.
+    /// From now on nothing arrives over the first device's connection, and neither side is told.
     pub fn kill(&mut self) {
         let id = self.devices[0].wire.expect("a connection");
         let wire = self.wires.get_mut(&id).expect("a connection");
@@ -252,7 +251,7 @@ impl World {
         wire.down.discard();
     }
 
-    /// How long the first device was connected, in all.
+    /// How long the first device was connected in total.
     pub fn online(&self) -> u64 {
         let d = &self.devices[0];
         d.online + d.online_since.map_or(0, |since| self.now - since)
@@ -278,7 +277,7 @@ impl World {
         self.now = end;
     }
 
-    /// Runs until `done`, for `limit` at most. How long it took.
+    /// Runs until `done`, at most for `limit`. Returns how long it took.
     pub fn run_until(&mut self, limit: u64, done: impl Fn(&World) -> bool) -> u64 {
         let start = self.now;
         while !done(self) {
@@ -299,14 +298,14 @@ impl World {
         }
     }
 
-    /// All that is due next, if it is before `end`.
+    /// Runs everything due next, if it is before `end`.
     fn step(&mut self, end: u64) -> bool {
         let devices = (0..self.devices.len()).filter_map(|i| self.due(i));
         let wires = self.wires.iter().flat_map(|(id, w)| {
             let broker = &self.brokers[w.server];
             let readable = w.up.readable() > 0 && broker.is_open(*id);
             let reading = readable.then_some(if broker.not_reading.contains(&self.now) { broker.not_reading.end } else { self.now });
-            // A broker that has hung up reads no more; what comes is thrown away.
+            // A broker that has closed a connection discards what arrives.
             let moves = if w.dead { [None; 2] } else { [w.up.due(), w.down.due()] };
             let gone = (w.released && (w.dead || w.up.is_empty())).then_some(self.now);
             [moves[0], moves[1], reading, gone, w.answers.front().map(|(at, _)| *at)].into_iter().flatten()
@@ -350,11 +349,11 @@ impl World {
         let d = &self.devices[device];
         let clock = d.client.clock(self.now);
         let at = d.client.conn.deadline().map(|at| self.now + (at.wrapping_sub(clock) as i32).max(0) as u64);
-        // One that has fired and changed nothing is looked at again at the next poll.
+        // A timer that has fired without effect is checked again at the next poll.
         at.filter(|at| *at != d.woken)
     }
 
-    /// One round of the device's event loop.
+    /// One iteration of the device's event loop.
     fn run_device(&mut self, i: usize) {
         let pings = self.devices[i].client.tap.seen.pings;
         self.fire(i);
@@ -381,7 +380,7 @@ impl World {
         }
     }
 
-    /// A round of Mongoose's.
+    /// A poll of Mongoose.
     fn poll(&mut self, i: usize) {
         let now = self.now;
         let mut events = self.open(i);
@@ -396,7 +395,7 @@ impl World {
         }
     }
 
-    /// Goes on with an attempt to connect. True if something has happened.
+    /// Continues an attempt to connect. Returns true if something happened.
     fn open(&mut self, i: usize) -> bool {
         let (now, id) = (self.now, self.next_wire);
         let d = &mut self.devices[i];
@@ -438,7 +437,7 @@ impl World {
         }
     }
 
-    /// Moves bytes between Mongoose and the device's TCP. True if there were any.
+    /// Moves bytes between Mongoose and the device's TCP. Returns true if there were any.
     fn transfer(&mut self, i: usize, id: u64) -> bool {
         let now = self.now;
         let d = &mut self.devices[i];
@@ -470,14 +469,14 @@ impl World {
         events
     }
 
-    /// Moves bytes over the links, and has the brokers read.
+    /// Moves bytes over the links, and makes the brokers read.
     fn move_bytes(&mut self) {
         let now = self.now;
         let ids: Vec<u64> = self.wires.keys().copied().collect();
         for id in ids {
             let Some(wire) = self.wires.get_mut(&id) else { continue };
             if wire.dead {
-                // What TCP has taken fills its buffer.
+                // Bytes accepted by TCP fill its buffer.
                 wire.answers.clear();
                 if wire.released {
                     self.wires.remove(&id);
@@ -516,7 +515,7 @@ impl World {
         }
     }
 
-    /// Hands the brokers' answers to their connections.
+    /// Passes the brokers' answers to their connections.
     fn dispatch(&mut self) {
         for server in 0..self.brokers.len() {
             for (id, at, answer) in self.brokers[server].answers() {

@@ -1,6 +1,6 @@
-//! How much is allocated in this process: for tests that nothing is left over. What is to be left is theirs to say.
+//! Counts the bytes allocated in this process, to find leaks.
 
-/// Bytes that are allocated, the library's and the test's.
+/// Returns the bytes allocated by the library and the test.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub fn allocated() -> usize {
     #[repr(C)]
@@ -10,12 +10,12 @@ pub fn allocated() -> usize {
     unsafe extern "C" {
         safe fn mallinfo2() -> MallInfo;
     }
-    // What is in use, and what is mapped from the system directly.
+    // In use, plus mapped directly from the system.
     let info = mallinfo2();
     info.fields[7] + info.fields[4]
 }
 
-/// Elsewhere malloc has no such count.
+/// Other platforms have no such count.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 pub fn allocated() -> usize {
     0

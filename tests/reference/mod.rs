@@ -1,11 +1,12 @@
-//! A second, plain reading of the standard to hold the library against: slow, allocating, written for being obviously right.
+//! A second, independent implementation of the standard to check the library against: slow,
+//! allocating, and obviously correct.
 //!
-//! Here: one packet's bytes to what they say, for packets of either side, and the topic rules. No state.
+//! Parses a single packet of either side, and matches topics. Stateless.
 #![allow(dead_code, missing_docs)]
 
 use mgos_mqtt::wire::InPacket;
 
-/// What a packet says.
+/// The contents of a packet.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Parsed {
     Connect {
@@ -38,7 +39,7 @@ pub enum Parsed {
     Disconnect,
 }
 
-/// The library's packet in our own words.
+/// Converts the library's packet.
 pub fn parsed(packet: &InPacket<'_>) -> Parsed {
     let (p, id) = (packet, packet.id.map(|id| id.get()));
     match (p.kind(), id) {
@@ -58,7 +59,8 @@ pub fn parsed(packet: &InPacket<'_>) -> Parsed {
     }
 }
 
-/// How long the packet at the front of `bytes` is; `None` while its header is not whole or if the length is illegal.
+/// Returns the length of the packet at the front of `bytes`; `None` if its header is incomplete or
+/// the length is illegal.
 pub fn packet_len(bytes: &[u8]) -> Option<usize> {
     let mut value = 0;
     for i in 0..4 {
@@ -96,7 +98,7 @@ impl Reader<'_> {
     }
 }
 
-/// What `bytes` say, if they are exactly one packet that breaks no rule of chapters 2 and 3.
+/// Parses `bytes`, which must be exactly one packet that violates no rule of chapters 2 and 3.
 pub fn parse(bytes: &[u8]) -> Option<Parsed> {
     if packet_len(bytes)? != bytes.len() {
         return None;
@@ -186,7 +188,7 @@ pub fn filter_is_right(s: &[u8]) -> bool {
         })
 }
 
-/// 4.7.1 and 4.7.2 level by level.
+/// 4.7.1 and 4.7.2, level by level.
 pub fn filter_matches(filter: &[u8], name: &[u8]) -> bool {
     let f: Vec<&[u8]> = filter.split(|b| *b == b'/').collect();
     let n: Vec<&[u8]> = name.split(|b| *b == b'/').collect();

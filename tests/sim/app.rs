@@ -5,18 +5,18 @@ use super::super::reference::Parsed;
 use super::link::Opening;
 use mgos_mqtt::conn::{BackoffRange, Slot};
 
-/// Something that the app writes from its CONNACK handler.
+/// Something that the app writes in its CONNACK handler.
 #[derive(Clone, Debug)]
 pub enum Greeting {
     /// A message at QoS 0, published through the library.
     Publish(Vec<u8>),
-    /// A packet written to the connection, past the library.
+    /// A packet written to the connection directly.
     Packet(Vec<u8>),
-    /// A message at QoS 1 written past the library, under an identifier that the library was asked for.
+    /// A QoS 1 message written directly, with a packet ID allocated by the library.
     OwnPublish(Vec<u8>),
 }
 
-/// A line in the log that concerns what the library could not do.
+/// A log line about something that the library could not do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Line {
     Overdue(u16),
@@ -28,7 +28,7 @@ pub enum Line {
     SubscriptionSetAside(Vec<u8>),
     SubscribeUnanswered(Vec<u8>),
     SubscribeOverdue,
-    /// A message that has left the queue, and won't be sent.
+    /// A message that has left the queue and will not be sent.
     GivenUpAside {
         id: u16,
         topic: Vec<u8>,
@@ -37,57 +37,58 @@ pub enum Line {
         id: u16,
         topic: Vec<u8>,
     },
-    /// What the app is told of messages that are neither acknowledged nor kept.
+    /// The report of messages that are neither acknowledged nor stored any longer.
     GivenUp {
         count: u16,
         first: u16,
         last: u16,
     },
     SessionPresent,
-    /// The other side has ended the connection early for the third time in a row.
+    /// The peer ended the connection early for the third time in a row.
     EndedEarlyAgain,
 }
 
 #[derive(Default)]
 pub struct App {
-    /// How long TCP and TLS take to come up or to be refused; a random time where there is none.
+    /// How long TCP and TLS take to connect or fail, in milliseconds; random if `None`.
     pub handshake: Option<u64>,
-    /// The waits of the backup server, if there is one.
+    /// The backoff range of the backup server, if there is one.
     pub backup: Option<BackoffRange>,
     pub greetings: Vec<Greeting>,
-    /// The handlers of the connection leave messages that nobody has subscribed to unacknowledged.
+    /// The connection's handlers leave messages without a subscription unacknowledged.
     pub ignores_strays: bool,
     /// One of them has acknowledged a message.
     pub acknowledges: bool,
-    /// Free heap, bytes, with nothing waiting to be sent.
+    /// Free heap in bytes, with nothing waiting to be sent.
     pub heap: usize,
-    // What was seen, with the time.
+    // What happened, with the time.
     pub attempts: Vec<(u64, Slot)>,
     pub accepted: Vec<(u64, Slot)>,
     pub ends: Vec<u64>,
-    /// PUBACK and PUBCOMP, as the handlers of the connection get them.
+    /// PUBACK and PUBCOMP, as received by the connection's handlers.
     pub acknowledged: Vec<(u64, u16)>,
-    /// Answers of which handlers were told: packet type and identifier.
+    /// Answers reported to handlers: packet type and packet ID.
     pub answers: Vec<(u8, u16)>,
-    /// Packets written, their payloads cut to the number in front.
+    /// Packets written, with payloads cut down to their leading number.
     pub wrote: Vec<(u64, Parsed)>,
     pub log: Vec<(u64, Line)>,
 }
 
 impl App {
-    /// A connection is attempted. How it goes, if that is not left to chance.
+    /// An attempt starts. Returns its outcome, unless that is random.
     pub fn attempt(&mut self, slot: Slot, unreachable: bool, now: u64) -> Option<Opening> {
         let at = now + self.handshake?;
         self.attempts.push((now, slot));
         Some(if unreachable { Opening::FailsAt(at) } else { Opening::At(at) })
     }
 
-    /// Random lives are checked by the tap, and some of them are ten years long.
+    /// Random lives are checked by the tap, and some of them are ten years long, so nothing is
+    /// recorded.
     fn records(&self) -> bool {
         self.handshake.is_some()
     }
 
-    /// CONNACK 0 came.
+    /// CONNACK 0 was received.
     pub fn accepted(&mut self, slot: Slot, now: u64) {
         if self.records() {
             self.accepted.push((now, slot));
@@ -101,7 +102,7 @@ impl App {
         }
     }
 
-    /// An acknowledgement reaches the handlers of the connection.
+    /// An acknowledgement reaches the connection's handlers.
     pub fn acknowledged(&mut self, id: u16, now: u64) {
         if self.records() {
             self.acknowledged.push((now, id));
@@ -131,8 +132,7 @@ impl App {
         self.wrote.push((now, packet));
     }
 
-    /// What stands for the broker behind this configuration. One set at run time is the primary
-    /// again.
+    /// The key of the broker behind this configuration. One set at run time is the primary again.
     pub fn key(slot: Slot) -> u32 {
         if slot == Slot::Backup { 2 } else { 1 }
     }

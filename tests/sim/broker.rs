@@ -1,22 +1,24 @@
-//! A model broker: one client's session at a broker of MQTT 3.1.1, kept or lost, with QoS 0 to 2 both ways.
+//! A model MQTT 3.1.1 broker with one client's session, kept or lost, and QoS 0 to 2 in both
+//! directions.
 //!
-//! It reads with the plain parser, so that whatever the library writes is judged by another reading of the standard.
+//! It parses with the reference parser, so that everything the library writes is checked by an
+//! independent reading of the standard.
 
 use super::super::reference::{Parsed, filter_matches, packet_len, parse};
 use super::rng::Rng;
 use super::tap::number;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-/// How this broker does what the standard leaves open, and what it suffers.
+/// The broker's choices where the standard leaves them open, and its faults.
 #[derive(Clone, Copy, Debug)]
 pub struct Habits {
-    /// A QoS 2 message is passed on at PUBREL; else at PUBLISH (4.3.3, figure 4.3).
+    /// A QoS 2 message is delivered at PUBREL; otherwise at PUBLISH (4.3.3, figure 4.3).
     pub passes_on_at_release: bool,
-    /// Most messages under way to the client.
+    /// Maximum number of messages in flight to the client.
     pub window: usize,
-    /// The session is lost between two connections, once in so many; 0 for never.
+    /// One in this many times the session is lost between two connections; 0 for never.
     pub loses_one_in: u64,
-    /// CONNECT is refused once in so many; 0 for never.
+    /// One in this many CONNECTs is refused; 0 for none.
     pub refuses_one_in: u64,
 }
 
@@ -36,7 +38,7 @@ struct Outgoing {
 #[derive(Default)]
 struct Session {
     filters: Vec<(Vec<u8>, u8)>,
-    /// QoS 2 messages taken and not released, by identifier.
+    /// QoS 2 messages received and not released, by packet ID.
     taken: HashMap<u16, (u32, Vec<u8>)>,
     flight: VecDeque<Outgoing>,
     queue: VecDeque<Outgoing>,
@@ -47,25 +49,26 @@ struct Connection {
     accepted: bool,
     keep_alive: u64,
     heard_at: u64,
-    /// Identifiers of messages sent on this connection at QoS 1 and 2.
+    /// Packet IDs of QoS 1 and 2 messages sent on this connection.
     sent: BTreeSet<u16>,
 }
 
 pub struct Broker {
     pub habits: Habits,
     session: Option<Session>,
-    /// The client may not have learned yet that its session is a new one. Were that CONNACK lost, and session present reported at the
-    /// next, it could never know: the standard has no answer to this, so here the session begins anew then, too.
+    /// The client may not know yet that its session is a new one. If that CONNACK were lost and the
+    /// next one reported session present, it could never know; the standard has no answer to this,
+    /// so the session starts anew again.
     unseen: bool,
     connection: Option<Connection>,
-    /// How often each message has reached whoever is behind the broker.
+    /// How often each message was delivered.
     pub arrived: BTreeMap<u32, u32>,
-    /// Messages that were seen at all, and the newest of each topic and kind of QoS.
+    /// The newest message of each topic and kind of QoS.
     newest: HashMap<(Vec<u8>, bool), u32>,
     seen: BTreeSet<u32>,
-    /// Messages to the client that were taken into its session and not acknowledged.
+    /// Messages accepted for the client and not acknowledged.
     pub owed: BTreeSet<u32>,
-    /// And those that were.
+    /// Messages that the client has acknowledged.
     pub acknowledged: Vec<(u32, u8, usize)>,
     pub sessions_lost: u64,
     out: Vec<u8>,
@@ -90,7 +93,7 @@ impl Broker {
         }
     }
 
-    /// A connection comes in; the one before it, if it was still thought to be there, is forgotten.
+    /// A connection is accepted; an older one still thought to be open is dropped.
     pub fn open(&mut self, now: u64) {
         self.connection = Some(Connection { bytes: Vec::new(), accepted: false, keep_alive: 0, heard_at: now, sent: BTreeSet::new() });
     }
@@ -99,31 +102,31 @@ impl Broker {
         self.connection = None;
     }
 
-    /// Lets go of what is only kept to be checked at the end of a life: this one is too long for it.
+    /// Drops what is only kept for the check at the end of a life: this one is too long.
     pub fn forget_the_past(&mut self) {
         self.arrived.clear();
         self.acknowledged.clear();
         self.seen.clear();
     }
 
-    /// Nothing is under way. `gives_up`: the client may have forgotten what it has sent.
+    /// Returns true if nothing is in flight. `gives_up`: the client may have dropped sent messages.
     pub fn is_idle(&self, gives_up: bool) -> bool {
         self.owed.is_empty() && self.session.as_ref().is_none_or(|s| s.flight.is_empty() && (gives_up || s.taken.is_empty()))
     }
 
-    /// What is not done yet, for the reader of a failed test.
+    /// What is still pending, for a test failure message.
     pub fn state(&self) -> String {
         let session = self.session.as_ref().map(|s| (&s.flight, &s.queue, &s.taken));
         format!("owed {:?}, under way, queued and taken {session:?}", self.owed)
     }
 
-    /// When the client is given up for its silence \[MQTT-3.1.2-24\].
+    /// When the client is disconnected for its silence \[MQTT-3.1.2-24\].
     pub fn patience(&self) -> Option<u64> {
         let c = self.connection.as_ref()?;
         (c.keep_alive > 0).then(|| c.heard_at + c.keep_alive * 1500)
     }
 
-    /// Bytes arrive. What to send, and whether to close then.
+    /// Processes bytes. Returns what to send, and whether to close.
     pub fn read(&mut self, bytes: &[u8], now: u64, rng: &mut Rng) -> (Vec<u8>, bool) {
         if let Some(c) = &mut self.connection {
             c.bytes.extend_from_slice(bytes);
@@ -160,7 +163,7 @@ impl Broker {
             return self.connect(clean_session, rng);
         }
         assert!(c.accepted, "3.1.0-1: {packet:?} before CONNECT");
-        // Before CONNACK the client says nothing else.
+        // Before CONNACK the client sends nothing else.
         self.unseen &= packet == Parsed::Disconnect;
         match packet {
             Parsed::Publish { qos, topic, id, payload, .. } => self.message(qos, topic, id.unwrap_or(0), number(&payload)),
@@ -217,7 +220,8 @@ impl Broker {
     /// A message from the client.
     fn message(&mut self, qos: u8, topic: Vec<u8>, id: u16, number: u32) {
         if self.seen.insert(number) {
-            // Repeated ones may come again in any order, but the first of each in the order of publishing \[MQTT-4.6.0-1\].
+            // Duplicates may arrive in any order, but first copies only in the order of publishing
+            // \[MQTT-4.6.0-1\].
             let newest = self.newest.entry((topic.clone(), qos > 0)).or_default();
             assert!(number > *newest, "message {number} came after {newest} to the same topic");
             *newest = number;
@@ -265,7 +269,7 @@ impl Broker {
         }
     }
 
-    /// Puts what the window allows under way, with the lowest identifiers that are free.
+    /// Sends what the window allows, with the lowest free packet IDs.
     fn fill(&mut self) {
         let window = self.habits.window;
         while self.connection.as_ref().is_some_and(|c| c.accepted) && self.session().flight.len() < window {
@@ -306,7 +310,8 @@ impl Broker {
         self.send(&packet);
     }
 
-    /// Somebody publishes: if the client has subscribed, it gets the message. What to send now.
+    /// Another client publishes: if our client has subscribed, it receives the message. Returns
+    /// what to send now.
     pub fn publish(&mut self, number: u32, topic: &[u8], qos: u8, size: usize) -> Vec<u8> {
         let online = self.connection.as_ref().is_some_and(|c| c.accepted);
         if let Some(s) = &mut self.session

@@ -1,6 +1,6 @@
-//! The client: `Conn` and the smallest driver that does with it what src/ffi does, in the same order.
+//! The client: `Conn` with the smallest driver that does what src/ffi does, in the same order.
 //!
-//! Memory for a packet can fail here as it can there; what the app's handlers do is kept to recording.
+//! As there, memory for a packet can be lacking; the app's handlers only record.
 
 use super::super::reference::parsed;
 use super::app::{App, Greeting, Line};
@@ -11,7 +11,7 @@ use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wak
 use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, kind, size};
 
-/// What the client is configured with.
+/// The client's configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     pub clean_session: bool,
@@ -21,13 +21,13 @@ pub struct Config {
     pub receive_limit: usize,
     pub waits: BackoffRange,
     pub connect_timeout: u32,
-    /// The uptime at which the simulation begins.
+    /// The uptime at which the simulation starts.
     pub clock: u32,
-    /// There are handlers for messages that nobody has subscribed to.
+    /// There are handlers for messages without a subscription.
     pub others: bool,
 }
 
-/// A message that has reached the app.
+/// A message delivered to the app.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Delivered {
     pub number: u32,
@@ -35,14 +35,14 @@ pub struct Delivered {
     pub qos: QoS,
 }
 
-/// A message that the library has taken from the app to be kept until it is acknowledged.
+/// A message that the library has accepted, to be stored until it is acknowledged.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     pub number: u32,
     pub qos: QoS,
 }
 
-/// Why nothing was written: no memory.
+/// Nothing was written: out of memory.
 pub struct NoMemory;
 
 pub struct Client {
@@ -52,10 +52,10 @@ pub struct Client {
     pub manner: Manner,
     pub tap: Tap,
     pub rng: Rng,
-    /// One allocation in so many fails; 0 for none.
+    /// One in this many allocations fails; 0 for none.
     pub oom_one_in: u64,
     received: Vec<u8>,
-    /// Why the connection is going to end, if we end it.
+    /// Why we close the connection, if we do.
     ends: Option<DisconnectReason>,
     handed_in: bool,
     pub delivered: Vec<Delivered>,
@@ -64,9 +64,9 @@ pub struct Client {
     pub oversized: u64,
     pub timeouts: u64,
     pub violation: Option<ProtocolError>,
-    /// The network does not carry connections: refused or without any answer.
+    /// The network does not carry connections: they are refused or never answered.
     pub unreachable: bool,
-    /// Publish from the CONNACK handler: the number to use.
+    /// The number of the message to publish from the CONNACK handler.
     pub on_connack: Option<u32>,
     pub app: App,
     pub trace: bool,
@@ -174,7 +174,7 @@ impl Client {
         }
     }
 
-    /// Takes another configuration, which is the same one here.
+    /// Sets another configuration, which is the same one here.
     pub fn reconfigure(&mut self, now: u64) {
         self.note(now, || "reconfigures".into());
         let live = self.link.is_some();
@@ -223,7 +223,7 @@ impl Client {
         self.tell_notices(now);
     }
 
-    /// How many bytes wait to leave.
+    /// The number of bytes waiting to be transmitted.
     fn unsent(&self) -> usize {
         self.link.as_ref().map_or(0, |link| link.up.len())
     }
@@ -233,7 +233,7 @@ impl Client {
         unsent == 0 || self.conn.session.has_room(unsent, size, self.app.free_heap(unsent))
     }
 
-    /// Logs what the session has to say, and tells the app of what was given up.
+    /// Logs the session's notices and reports to the app what was given up.
     fn tell_notices(&mut self, now: u64) {
         while let Some(notice) = self.conn.session.notice() {
             let line = match notice {
@@ -266,7 +266,7 @@ impl Client {
         }
     }
 
-    /// Closes when what was written before has gone out, if it does so soon.
+    /// Closes once everything written before was sent, or after a timeout.
     fn close_after(&mut self, end: DisconnectReason, now: u64) {
         self.ends = self.ends.or(Some(end));
         let clock = self.clock(now);
@@ -292,7 +292,7 @@ impl Client {
         }
     }
 
-    /// The waits of a slot's configuration.
+    /// The backoff range of a slot's configuration.
     fn waits(&self, slot: Slot) -> BackoffRange {
         self.app.backup.filter(|_| slot == Slot::Backup).unwrap_or(self.config.waits)
     }
@@ -337,7 +337,7 @@ impl Client {
         self.receive(now, false);
     }
 
-    /// MG_EV_SEND: the socket has taken so many bytes.
+    /// MG_EV_SEND: the socket has accepted this many bytes.
     pub fn left(&mut self, bytes: usize, now: u64) {
         let clock = self.clock(now);
         self.conn.session.transmitted(bytes, self.unsent(), clock);
@@ -364,12 +364,12 @@ impl Client {
         }
     }
 
-    /// How many bytes lie in the receive buffer.
+    /// The number of bytes in the receive buffer.
     pub fn buffered(&self) -> usize {
         self.received.len()
     }
 
-    /// The app writes a packet to the connection, past the library.
+    /// The app writes a packet to the connection directly.
     pub fn write_past(&mut self, packet: &[u8], now: u64) {
         if self.link.is_some() && self.write(packet, now, true).is_ok() {
             let clock = self.clock(now);
@@ -384,7 +384,7 @@ impl Client {
     }
 
     fn receive(&mut self, now: u64, fresh: bool) {
-        // Without bytes, too: the answer to a packet that was dropped to its end may be due.
+        // Also without bytes: the answer to a discarded packet may be due.
         while self.link.is_some() {
             if !self.conn.session.may_send() {
                 self.received.clear();
@@ -423,7 +423,7 @@ impl Client {
                     }))
                 }
             };
-            // A handler may have closed the connection, and with it what was received.
+            // A handler may have closed the connection and thus discarded the received bytes.
             self.received = buf;
             match step {
                 Ok(Some(n)) => drop(self.received.drain(..n)),
@@ -510,7 +510,7 @@ impl Client {
                     self.write_past(&encode(&ack), now);
                     self.app.acknowledges = true;
                 }
-                // Where no handler has ever acknowledged one, none will.
+                // If no handler has ever acknowledged a message, none will.
                 if let (true, QoS::AtLeastOnce, Some(id)) = (self.config.others && !self.app.acknowledges, packet.qos(), packet.id) {
                     self.answer(AckKind::PubAck, id, now);
                 }
@@ -531,7 +531,8 @@ impl Client {
 
     // What src/ffi/conn_api.rs does.
 
-    /// Returns what the app gets: the identifier, or nothing if the message was neither sent nor kept.
+    /// Returns what the app gets: the packet ID, or `None` if the message was neither sent nor
+    /// stored.
     pub fn publish(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, now: u64) -> Option<u16> {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');

@@ -1,4 +1,5 @@
-//! The link between client and broker: two byte streams that delay, split and stall, and break off at any byte.
+//! The link between client and broker: two byte streams that delay, split and stall, and break at
+//! any byte.
 
 use super::rng::Rng;
 use std::collections::VecDeque;
@@ -6,13 +7,13 @@ use std::collections::VecDeque;
 /// How a link behaves.
 #[derive(Clone, Copy, Debug)]
 pub struct Manner {
-    /// Longest delay of a piece, milliseconds.
+    /// Maximum delay of a chunk in milliseconds.
     pub delay: u64,
-    /// Longest piece, bytes.
+    /// Maximum size of a chunk in bytes.
     pub piece: u64,
-    /// One piece in so many is held up, 0 for none,
+    /// One in this many chunks stalls; 0 for none.
     pub stall_one_in: u64,
-    /// for so many milliseconds at most.
+    /// Maximum stall in milliseconds.
     pub stall: u64,
 }
 
@@ -38,7 +39,7 @@ impl Pipe {
         self.bytes.extend(bytes);
     }
 
-    /// When the next piece arrives.
+    /// When the next chunk arrives.
     pub fn due(&self) -> Option<u64> {
         (!self.bytes.is_empty()).then_some(self.due)
     }
@@ -47,24 +48,24 @@ impl Pipe {
         self.bytes.len()
     }
 
-    /// The piece that arrives now.
+    /// Takes the chunk that arrives now.
     pub fn take(&mut self, now: u64, rng: &mut Rng, manner: Manner) -> Vec<u8> {
         let n = (rng.between(1, manner.piece) as usize).min(self.bytes.len());
         self.delay(now, rng, manner);
         self.bytes.drain(..n).collect()
     }
 
-    /// The first `n` bytes, whenever they are due.
+    /// Takes the first `n` bytes, whenever they are due.
     pub fn first(&mut self, n: usize) -> Vec<u8> {
         self.bytes.drain(..n.min(self.bytes.len())).collect()
     }
 
-    /// Everything, at once.
+    /// Takes everything at once.
     pub fn drain(&mut self) -> Vec<u8> {
         self.bytes.drain(..).collect()
     }
 
-    /// What still arrives of a stream that breaks off now.
+    /// What still arrives when the stream breaks now.
     pub fn last(&mut self, rng: &mut Rng) -> Vec<u8> {
         let n = rng.below(self.bytes.len() as u64 + 1) as usize;
         let last = self.bytes.drain(..n).collect();
@@ -73,31 +74,31 @@ impl Pipe {
     }
 }
 
-/// How far an attempt to connect has got.
+/// The progress of an attempt to connect.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opening {
-    /// It succeeds then,
+    /// It will succeed at this time.
     At(u64),
-    /// or fails then,
+    /// It will fail at this time.
     FailsAt(u64),
-    /// or never ends.
+    /// It never ends.
     Never,
-    /// It is up.
+    /// It has succeeded.
     Done,
 }
 
-/// One connection, from the beginning of the attempt to the client's notice of its end.
+/// One connection, from the start of the attempt until the client learns of its end.
 pub struct Link {
     pub opening: Opening,
     /// Client to broker.
     pub up: Pipe,
     /// Broker to client.
     pub down: Pipe,
-    /// The client has closed it and is told then.
+    /// The client has closed it and learns of it at this time.
     pub closed_at: Option<u64>,
-    /// The client closes it when all is sent.
+    /// The client closes it when everything is sent.
     pub flushing: bool,
-    /// The broker has closed it: the client is told when it has read all.
+    /// The broker has closed it: the client learns of it when it has read everything.
     pub broker_closed: bool,
 }
 

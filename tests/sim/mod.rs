@@ -1,5 +1,6 @@
-//! The parts of the simulation: link, client, broker, the tap between them, and the world that moves them.
-// Each program of tests uses some of it.
+//! The parts of the simulation: link, client, broker, the tap between them, and the world that
+//! drives them.
+// Each test binary uses only some of it.
 #![allow(missing_docs, dead_code)]
 
 pub mod app;

@@ -1,4 +1,4 @@
-//! Random numbers from a seed, the same on every machine, so that a simulation can be repeated to the bit.
+//! Seeded random numbers, the same on every machine, so that a simulation is reproducible.
 
 /// A small generator (splitmix64).
 pub struct Rng(u64);

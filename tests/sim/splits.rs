@@ -1,6 +1,7 @@
-//! One stream, split in many ways: what comes out of a session must not depend on it.
+//! One stream, split in many ways: the session's results must not depend on it.
 //!
-//! Here: a stream of packets, most of them legal, some over the limit, and the events that a session makes of it.
+//! Generates a stream of packets, mostly legal, some oversized, and records the events of a
+//! session.
 
 use super::rng::Rng;
 use mgos_mqtt::session::{Framed, Recipient, Session};
@@ -18,7 +19,7 @@ fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     packet
 }
 
-/// What a broker sends after CONNECT, CONNACK first, and the receive limit to read it with.
+/// Returns what a broker sends after CONNECT, CONNACK first, and the receive limit.
 pub fn stream(seed: u64) -> (Vec<u8>, usize) {
     let mut rng = Rng::new(seed);
     let limit = rng.pick(&[16, 40, 300]);
@@ -40,7 +41,7 @@ pub fn stream(seed: u64) -> (Vec<u8>, usize) {
             25..=34 => packet(rng.pick(&[0x40, 0x50, 0x62, 0x70, 0xb0]), &id),
             35 => packet(0x90, &[id[0], id[1], 1]),
             36 | 37 => packet(0xd0, &[]),
-            // What is illegal ends the stream, wherever its bytes are cut.
+            // An illegal packet ends the stream, wherever it is split.
             38 if rng.one_in(3) => packet(0x34, b"\0\x01t\0\0"),
             39 if rng.one_in(3) => rng.pick(&[&[0x36, 9][..], &[0x30, 0xff, 0xff, 0xff, 0xff], &[0x20, 2, 0, 0], &[0x40, 3]]).to_vec(),
             _ => continue,
@@ -50,7 +51,7 @@ pub fn stream(seed: u64) -> (Vec<u8>, usize) {
     (bytes, limit)
 }
 
-/// What a session does with `bytes` when they come in pieces as `piece` says.
+/// Returns the events of a session that receives `bytes` in chunks sized by `piece`.
 pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize) -> Vec<String> {
     let mut session = Session::<u32>::default();
     session.connect_sent(true, 60, 0);
@@ -89,7 +90,7 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
             }
             Ok(Framed::Discard(n)) => n,
             Ok(Framed::Oversized { total, topic }) => {
-                // A topic over the limit is reported as far as it is there.
+                // An oversized topic is reported as far as it was received.
                 events.push(format!("oversized {total} {:?}", &topic[..topic.len().min(limit - 5 - 2)]));
                 0
             }

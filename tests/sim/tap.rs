@@ -1,12 +1,13 @@
-//! The tap: reads what the client writes, packet by packet, and checks the rules that bind a sender.
+//! The tap: reads what the client writes, packet by packet, and checks the sender's rules.
 //!
-//! It knows what the client has been told, so it can say which identifiers are in use and which answers are owed.
+//! It also sees what the client receives, so it knows which packet IDs are in use and which answers
+//! are due.
 
 use super::super::reference::{Parsed, parse};
 use std::collections::{HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What an identifier is in use for.
+/// What a packet ID is used for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Use {
     Message {
@@ -14,7 +15,7 @@ enum Use {
         qos: u8,
         released: bool,
     },
-    /// With a number that stands for the filter.
+    /// The number stands for the filter.
     Subscribe(u64),
     Unsubscribe(u64),
 }
@@ -25,7 +26,7 @@ fn digest(filter: &[u8]) -> u64 {
     hasher.finish()
 }
 
-/// What was seen, summed over a life: a simulation in which nothing happens shows nothing.
+/// What was seen, summed over a life: a simulation in which nothing happens proves nothing.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Seen {
     pub connects: u64,
@@ -38,30 +39,30 @@ pub struct Seen {
 #[derive(Default)]
 pub struct Tap {
     used: HashMap<u16, Use>,
-    /// Acknowledgements that the client owes, in order \[MQTT-4.6.0-2 to -4\].
+    /// Acknowledgements that the client must send, in order \[MQTT-4.6.0-2 to -4\].
     owed: VecDeque<(u8, u16)>,
     begun: bool,
     ended: bool,
     accepted: bool,
-    /// CONNECT has asked for a new session: there is one, whatever CONNACK says.
+    /// CONNECT asked for a new session, so there is one, whatever CONNACK reports.
     clean: bool,
     written_at: u64,
     keep_alive: u64,
     last_id: u16,
-    /// Allocations fail: a ping may be late.
+    /// Allocations fail, so a ping may be late.
     pub lenient: bool,
-    /// Messages are given up in flight, and their exchanges ended by PUBREL.
+    /// Messages may be given up in flight, and their exchanges ended by PUBREL.
     pub gives_up: bool,
     pub seen: Seen,
 }
 
-/// The message's number, which stands in front of its payload.
+/// The message's number, which starts its payload.
 pub fn number(payload: &[u8]) -> u32 {
     payload.first_chunk::<4>().map_or(u32::MAX, |n| u32::from_be_bytes(*n))
 }
 
 impl Tap {
-    /// A connection begins.
+    /// A connection starts.
     pub fn up(&mut self) {
         (self.begun, self.ended, self.accepted) = (false, false, false);
         self.owed.clear();
@@ -75,9 +76,9 @@ impl Tap {
 
     fn take_id(&mut self, id: u16, for_what: Use) {
         let before = self.used.insert(id, for_what);
-        // 2.3.1-3: what is sent again on a connection keeps its identifier.
+        // 2.3.1-3: a packet resent on a connection keeps its packet ID.
         let again = before == Some(for_what) && matches!(for_what, Use::Subscribe(_) | Use::Unsubscribe(_));
-        // One at QoS 1 that was given up is gone with its connection: no answer to it can come.
+        // A QoS 1 message that was given up ends with its connection: no answer can arrive.
         let gone = matches!(before, Some(Use::Message { qos: 1, .. })) && self.gives_up;
         if let Some(before) = before.filter(|_| !gone && !again) {
             panic!("2.3.1-2: identifier {id} is taken for {for_what:?} while in use for {before:?}");
@@ -88,7 +89,7 @@ impl Tap {
         self.last_id = id;
     }
 
-    /// The longest time in which nothing was written, checked against keep-alive.
+    /// Checks the longest time without a packet against keep-alive.
     pub fn check_silence(&self, now: u64) {
         if self.accepted && !self.ended && !self.lenient && self.keep_alive > 0 {
             let silent = now - self.written_at;
@@ -139,11 +140,11 @@ impl Tap {
         packet
     }
 
-    /// A packet reaches the client. `by_app`: a message at QoS 1 is the app's to acknowledge.
+    /// The client receives a packet. `by_app`: acknowledging a QoS 1 message is up to the app.
     pub fn read(&mut self, packet: &Parsed, by_app: bool, now: u64) {
         match *packet {
             Parsed::ConnAck { session_present, code: 0 } => {
-                // Before it, the time limit for connecting watches over the silence.
+                // Before it, the connect timeout applies.
                 self.accepted = true;
                 self.written_at = now;
                 if !session_present || self.clean {
@@ -172,17 +173,17 @@ impl Tap {
         }
     }
 
-    /// A message too large to be read is acknowledged all the same.
+    /// An oversized message is acknowledged as well.
     pub fn read_oversized(&mut self, qos: u8, id: u16) {
         self.owed.push_back((3 + qos, id));
     }
 
-    /// PUBREL with this identifier was never answered, and the client does not wait any longer.
+    /// PUBREL with this packet ID was never answered, and the client stops waiting.
     pub fn gives_up_release(&mut self, id: u16) {
         self.free(id, |u| matches!(u, Use::Message { released: true, .. }));
     }
 
-    /// Nothing is in use and nothing is owed.
+    /// Nothing is in use, and nothing is due.
     pub fn check_end(&self) {
         assert!(self.used.is_empty(), "identifiers still in use: {:?}", self.used);
         assert!(self.owed.is_empty(), "acknowledgements never sent: {:?}", self.owed);

@@ -1,6 +1,8 @@
-//! The world: one client, one broker, a link between them and a clock that jumps from event to event. One seed is one life.
+//! The world: one client, one broker, a link between them, and a clock that jumps from event to
+//! event. One seed is one life.
 //!
-//! First a rough time in which everything breaks; then a calm one, at whose end everything must have come through.
+//! First a rough phase in which everything fails, then a calm one, at whose end everything must
+//! have arrived.
 
 use super::app::Line;
 use super::broker::{Broker, Habits};
@@ -14,7 +16,7 @@ use std::collections::BTreeMap;
 const CALM: Manner = Manner { delay: 20, piece: 4096, stall_one_in: 0, stall: 0 };
 const TOPICS: [&[u8]; 3] = [b"out/a", b"out/b", b"out/c"];
 const INCOMING: [&[u8]; 4] = [b"in/a", b"in/b", b"in/c", b"stray/d"];
-/// Filters that come and go; what they match is also matched by one that stays.
+/// Filters that come and go; another one, which stays, matches the same topics.
 const EXTRA: [&[u8]; 3] = [b"in/a", b"in/+", b"+/b"];
 
 /// What happened in a life, to be summed over many.
@@ -43,7 +45,7 @@ struct World {
     calm: bool,
     next_number: u32,
     polled: u64,
-    /// A timer that has just fired and changed nothing is looked at again at the next poll.
+    /// A timer that has fired without effect is checked again at the next poll.
     woken: u64,
 }
 
@@ -75,7 +77,7 @@ fn plan(rng: &mut Rng, trace: bool) -> World {
     client.oom_one_in = rng.pick(&[0, 0, 3, 30]);
     client.tap.lenient = client.oom_one_in > 0;
     client.tap.gives_up = client.config.max_queue < 10;
-    // Somewhere on the circle of identifiers, often close to its end.
+    // Start anywhere in the circle of packet IDs, often close to its end.
     for _ in 0..rng.pick(&[0, 100, 65_530, 65_400]) {
         client.conn.session.packet_id();
     }
@@ -86,12 +88,13 @@ fn plan(rng: &mut Rng, trace: bool) -> World {
     World { now: 0, rng, client, broker: Broker::new(habits), rough, calm: false, next_number: 1, polled: 0, woken: u64::MAX }
 }
 
-/// Lives through one seed; panics where a rule is broken.
+/// Runs the life of one seed; panics when a rule is broken.
 pub fn live(seed: u64, trace: bool) -> Summary {
     let mut rng = Rng::new(seed);
     let mut w = plan(&mut rng, trace);
     w.client.subscribe(b"in/#", QoS::ExactlyOnce, 0);
-    // Taken by no subscription of the library, as if the app had sent this SUBSCRIBE itself: see `act`.
+    // Matched by no subscription of the library, as if the app had sent this SUBSCRIBE itself: see
+    // `act`.
     w.client.connect(0);
     let end = w.rng.between(5_000, 120_000);
     let mut act_at = 0;
@@ -117,7 +120,7 @@ impl World {
         self.now = end;
     }
 
-    /// One event, if there is one before `end`.
+    /// Runs one event, if there is one before `end`.
     fn step(&mut self, end: u64) -> bool {
         let clock = self.client.clock(self.now);
         let timer = self.client.conn.deadline().map(|at| self.now + (at.wrapping_sub(clock) as i32).max(0) as u64);
@@ -201,14 +204,14 @@ impl World {
         }
     }
 
-    /// The connection ends, wherever it is; some of what was under way still arrives.
+    /// The connection breaks, wherever it is; some bytes in flight still arrive.
     fn cut(&mut self) {
         let now = self.now;
         let Some(mut link) = self.client.link.take() else { return };
         if link.opening == Opening::Done && !link.broker_closed {
             let last = link.up.last(&mut self.rng);
             self.broker.read(&last, now, &mut self.rng);
-            // Often the broker does not learn of it before the client comes back.
+            // Often the broker does not notice before the client reconnects.
             if self.calm || self.rng.one_in(2) {
                 self.broker.closed();
             }
@@ -221,12 +224,12 @@ impl World {
         self.client.closed(now);
     }
 
-    /// Something happens.
+    /// A random event.
     fn act(&mut self) {
         let now = self.now;
         match self.rng.below(40) {
             0..=13 => {
-                // Now and then a burst that is larger than any window.
+                // Sometimes a burst larger than any window.
                 for _ in 0..self.rng.pick(&[1, 1, 1, 1, 3, 10, 100]) {
                     let (topic, qos) = (self.rng.pick(&TOPICS), self.rng.below(3) as i32);
                     let (number, size) = (self.number(), self.rng.below(200) as usize);
@@ -257,7 +260,7 @@ impl World {
             }
             36 => self.client.reconfigure(now),
             37 => {
-                // The app takes identifiers for itself: almost once around the circle.
+                // The app allocates packet IDs itself: almost once around the circle.
                 if self.rng.one_in(8) {
                     for _ in 0..65_500 + self.rng.below(35) {
                         self.client.conn.session.packet_id();
@@ -269,7 +272,7 @@ impl World {
         }
     }
 
-    /// Everything is well again, and all that is under way arrives.
+    /// All faults end, and everything in flight arrives.
     fn calm_down(&mut self) {
         self.calm = true;
         self.client.manner = CALM;
@@ -287,7 +290,7 @@ impl World {
                 && self.broker.is_idle(self.client.tap.gives_up)
                 && (self.client.conn.session.is_idle() || self.client.overflows > 0)
             {
-                // What is left is the answer to a SUBSCRIBE at most.
+                // Only the answer to a SUBSCRIBE may be left.
                 self.run_until(self.now + 2000);
                 return;
             }
@@ -301,7 +304,8 @@ impl World {
         if let Some(v) = client.violation {
             panic!("the client has seen a violation that the broker did not commit: {v:?}");
         }
-        // However often a link breaks, that is no fault of a message or a subscription. What no queue keeps is given up with it.
+        // A broken link is never the fault of a message or a subscription. Messages that are not
+        // queued are given up with it.
         for (at, line) in &client.app.log {
             let blamed = matches!(line, Line::SetAside { .. } | Line::SubscriptionSetAside(_));
             let given_up = matches!(line, Line::GivenUp { .. }) && client.overflows == 0 && client.config.max_queue > 0;
@@ -310,7 +314,7 @@ impl World {
         let kept = broker.sessions_lost == 0;
         for m in &client.taken {
             let times = broker.arrived.get(&m.number).copied().unwrap_or(0);
-            // What was handed over by PUBREC is the broker's to lose with the session, if it passes it on later.
+            // After PUBREL, a broker that delivers only then may lose the message with its session.
             let safe = client.overflows == 0 && (kept || m.qos < QoS::ExactlyOnce || !broker.habits.passes_on_at_release);
             assert!(times > 0 || !safe, "message {} at {:?} was lost", m.number, m.qos);
             assert!(times < 2 || m.qos < QoS::ExactlyOnce || !kept, "4.3.3-1: message {} arrived {times} times", m.number);
@@ -328,7 +332,7 @@ impl World {
             }
         }
         for &(number, qos, size) in &broker.acknowledged {
-            // The fixed header, the topic, the identifier and the payload of the messages above.
+            // Fixed header, topic, packet ID and payload of the messages above.
             let fits = size.max(4) + 20 <= client.config.receive_limit;
             assert!(delivered.contains_key(&number) || !fits, "message {number} at QoS {qos} was acknowledged and not delivered");
             assert!(!delivered.contains_key(&number) || size <= client.config.receive_limit);
@@ -338,7 +342,7 @@ impl World {
         }
     }
 
-    /// With nothing to do the connection stays up, for pings go out in time and are answered.
+    /// An idle connection stays up, as pings are sent in time and answered.
     fn idle(&mut self) {
         let connects = self.client.tap.seen.connects;
         self.run_until(self.now + 5 * self.client.config.keep_alive as u64 * 1000);

@@ -1,34 +1,37 @@
-//! What a client's session has to do, event by event: chapters 3 and 4 of the standard and this project's own choices, in the plainest words that a program has.
+//! A specification of a client's session, event by event: chapters 3 and 4 of the standard and this
+//! project's own choices, as a simple program.
 //!
-//! It says which packets go out, in which order, which messages reach the app, and of which answers it is told. It knows nothing of how the library does
-//! it: identifiers are whatever the client takes, as long as they are free and stay the same; lists are copied about as they please.
+//! It tells which packets are sent, in which order, which messages reach the app, and which answers
+//! are reported to it. It knows nothing of the library's implementation: packet IDs are whatever
+//! the client chooses, as long as they are free and stay the same; lists are simply copied.
 //!
-//! Within an event no time passes. It passes with `Time`, and only until the client writes something of itself or gives the connection up; so all that was
-//! written before and is still on the wire is older than the time that an answer may take, or there is nothing on the wire.
+//! No time passes within an event. It passes with `Time`, and only until the client writes
+//! something of its own accord or closes the connection; so everything written before and still in
+//! flight is older than the acknowledgement timeout, or nothing is in flight.
 #![allow(missing_docs)]
 
-/// The bounds within which everything is gone through.
+/// The bounds of the exploration.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     pub messages: usize,
     pub subscriptions: usize,
     pub unsubscribing: usize,
-    /// Of all these together.
+    /// All of these together.
     pub all: usize,
-    /// Identifiers of messages for the app at QoS 2.
+    /// Packet IDs of inbound QoS 2 messages.
     pub incoming: u16,
-    /// The broker may leave unanswered what it has got, and the link live on.
+    /// The broker may leave packets unanswered on a live link.
     pub silence: bool,
     /// Memory may be lacking.
     pub starved: bool,
 }
 
-/// Whose identifier an acknowledgement names.
+/// Which packet ID an acknowledgement carries.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Target {
     /// The n-th of those in use.
     InUse(usize),
-    /// One that nobody has in use.
+    /// One not in use.
     Unknown,
 }
 
@@ -50,24 +53,25 @@ pub enum Event {
     /// TCP is up.
     Connect,
     Disconnect,
-    /// The link breaks, too late after anything was written for that to be the cause.
+    /// The link breaks, too long after the last packet for that to be the cause.
     Lost,
     ConnAck {
         session_present: bool,
     },
     Refused,
     Ack(Ack, Target),
-    /// A message for the app: QoS and identifier.
+    /// An inbound message: QoS and packet ID.
     Message(u8, u16),
     PubRel(u16),
     PingResp,
     /// Time passes until the client writes something or closes.
     Time,
-    /// The event, with no memory to write anything; then a poll, with memory.
+    /// The event, without memory to write anything; then a poll with memory.
     Starved(&'static Event),
 }
 
-/// A packet that goes out. Its identifier, if it has one, is the one that was taken for it before; else a fresh one, for the client to choose.
+/// A packet to send. Its packet ID, if it has one, is the one allocated before, or a fresh one of
+/// the client's choice.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Sent {
     Connect,
@@ -88,25 +92,25 @@ enum Link {
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Phase {
-    /// Never sent in the session that the broker knows.
+    /// Never sent in the broker's current session.
     Queued,
     Sent,
-    /// PUBREC has come. The content is kept until PUBCOMP.
+    /// PUBREC received. The content is kept until PUBCOMP.
     Released,
 }
 
-/// Where what needs an answer is on this connection.
+/// The progress of a packet that needs an answer, on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Way {
-    /// It is to be written.
+    /// To be written.
     Waiting,
-    /// It was written, and its answer is awaited.
+    /// Written and unanswered.
     OnWire,
-    /// The same, and later than others that await theirs.
+    /// The same, but more recently than others.
     Young,
-    /// As `OnWire`, and in vain for as long as an answer may take: a ping has been sent behind it.
+    /// As `OnWire`, unanswered for the acknowledgement timeout; a PINGREQ was sent behind it.
     AskedFor,
-    /// Nothing is to be done on this connection: it was answered, or twice left unanswered.
+    /// Nothing more to do on this connection: answered, or twice unanswered.
     Done,
 }
 
@@ -126,9 +130,10 @@ struct Message {
     overdue: bool,
     /// Written more than once on this connection.
     repeated: bool,
-    /// Repeated in vain on this connection: it holds up no others.
+    /// Unanswered after a retransmission on this connection: it holds up no others.
     stubborn: bool,
-    /// How often PUBREL was not answered in time, up to 3, and whether that was so on an earlier connection, too.
+    /// How often PUBREL was not answered in time, up to 3, and whether on an earlier connection,
+    /// too.
     in_vain: u8,
     in_vain_before: bool,
 }
@@ -136,24 +141,25 @@ struct Message {
 /// A SUBSCRIBE or an UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug)]
 struct Request {
-    /// It keeps its identifier until it is answered.
+    /// The packet ID it keeps until it is answered.
     id: Option<u16>,
     way: Way,
     overdue: bool,
     repeated: bool,
-    /// An UNSUBSCRIBE that the app has taken back by subscribing again: its answer is awaited, but it is not sent any more.
+    /// An UNSUBSCRIBE that the app has cancelled by subscribing again: its answer is awaited, but
+    /// it is not sent again.
     taken_back: bool,
 }
 
 impl Request {
     const NEW: Self = Request { id: None, way: Way::Waiting, overdue: false, repeated: false, taken_back: false };
 
-    /// As it stands when a connection is up.
+    /// Its state when a connection comes up.
     fn anew(self) -> Self {
         Request { id: self.id, ..Self::NEW }
     }
 
-    /// It is overdue: sent again, once on a connection.
+    /// It is overdue: resent, once per connection.
     fn look(&mut self) -> bool {
         if self.way != Way::AskedFor {
             return false;
@@ -164,7 +170,7 @@ impl Request {
     }
 }
 
-/// The packet written last, as far as its answer shows that the broker has taken it and all before it.
+/// The last packet written, if its answer shows that the broker has accepted it and all before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Last {
     Answered,
@@ -174,30 +180,30 @@ enum Last {
     Other,
 }
 
-/// What must happen on an event.
+/// What must happen in an event.
 #[derive(Default, Debug)]
 pub struct Must {
     pub sent: Vec<Sent>,
-    /// A message reaches the app.
+    /// A message is delivered to the app.
     pub delivered: bool,
-    /// An answer of the broker's is told to the app.
+    /// An answer of the broker is reported to the app.
     pub told: bool,
-    /// Identifiers that are given free without PUBCOMP.
+    /// Packet IDs freed without PUBCOMP.
     pub freed: Vec<u16>,
-    /// The identifier that PUBREL is due for.
+    /// The packet ID for which PUBREL is due.
     release: Option<u16>,
-    /// So many seconds pass until then.
+    /// The number of seconds until then.
     pub after: Option<u64>,
-    /// How long it takes follows from what was written when, which the specification does not know.
+    /// The duration depends on when packets were written, which the specification does not know.
     pub untimed: bool,
     pub closed: bool,
-    /// The standard leaves it open whether the connection ends: nothing else may happen.
+    /// The standard leaves open whether the connection is closed: nothing else may happen.
     pub may_close: bool,
 }
 
-/// The widest window.
+/// Maximum window.
 const WIDEST: u16 = 16;
-/// Seconds.
+/// In seconds.
 const ACK_TIMEOUT: u64 = 20;
 const LONGEST_WAIT: u64 = 120;
 
@@ -208,33 +214,35 @@ pub struct Spec {
     messages: Vec<Message>,
     /// The newest first.
     subscriptions: Vec<Request>,
-    /// UNSUBSCRIBEs that are owed to the session, the newest first.
+    /// Pending UNSUBSCRIBEs, newest first.
     unsubscribing: Vec<Request>,
-    /// Identifiers of SUBSCRIBEs on the wire whose subscription is gone.
+    /// Packet IDs of SUBSCRIBEs in flight whose subscription is gone.
     gone: Vec<u16>,
-    /// Identifiers of what was sent twice on this connection and answered once.
+    /// Packet IDs of packets sent twice on this connection and answered once.
     second_answers: Vec<u16>,
     received: Vec<u16>,
     ping: bool,
-    /// How many messages may be in flight; up to where that grows with each answer; and how many were answered since it last grew.
+    /// The window; up to which size it grows with each acknowledgement; and the acknowledgements
+    /// since it last grew.
     window: u16,
     quickly_to: u16,
     answers: u16,
-    /// A message was answered on this connection.
+    /// A message was acknowledged on this connection.
     acknowledged: bool,
-    /// Connections in a row that the other side has ended with something in flight and nothing acknowledged; more than three are three.
+    /// Consecutive connections that the peer ended with packets in flight and nothing acknowledged;
+    /// capped at three.
     vain_ends: u8,
     /// The other side ends the connection.
     by_peer: bool,
-    /// On this connection something has waited for the answer to a request in vain, and went five seconds after it: what is on the wire is not all
-    /// of one age any more.
+    /// On this connection a packet stopped waiting for SUBACK or UNSUBACK after five seconds, so
+    /// packets in flight are no longer all of one age.
     split: bool,
-    /// With a narrow window, messages wait for the answer to a request, for a few seconds.
+    /// The window is narrow, so messages wait for SUBACK or UNSUBACK, for a few seconds.
     holding: bool,
     last: Last,
-    /// A ping was written behind the last message or request.
+    /// A PINGREQ was written after the last message or request.
     ping_behind: bool,
-    /// How long an answer may take, seconds.
+    /// The current acknowledgement timeout in seconds.
     wait: u64,
     next_number: u32,
 }
@@ -266,8 +274,9 @@ impl Spec {
         }
     }
 
-    /// What two states have in common that can't be told apart: identifiers and numbers do not count; nor does how much wider than what there is to send the
-    /// window is, nor what was written last while it is and no ping is under way.
+    /// A key that is equal for indistinguishable states. It ignores packet IDs and numbers, how far
+    /// the window exceeds what there is to send, and, while it does and no ping is in flight, the
+    /// last packet written.
     pub fn key(&self) -> Vec<u8> {
         let mut key = vec![self.link as u8, self.ping as u8, self.acknowledged as u8];
         key.push(self.received.iter().fold(0, |set, id| set | 1 << id));
@@ -322,7 +331,7 @@ impl Spec {
         self.clean
     }
 
-    /// An answer that is awaited.
+    /// An awaited answer.
     pub fn awaited(&self) -> Option<Event> {
         if self.ping {
             return Some(Event::PingResp);
@@ -358,7 +367,7 @@ impl Spec {
         }
     }
 
-    /// All that can happen next.
+    /// All possible next events.
     pub fn events(&self, bounds: Bounds) -> Vec<Event> {
         use Event::*;
         const STARVED: [Event; 14] = [
@@ -416,7 +425,7 @@ impl Spec {
         events
     }
 
-    /// The connection, or the attempt, has ended.
+    /// The connection or the attempt has ended.
     fn down(&mut self) {
         let by_peer = std::mem::take(&mut self.by_peer);
         if by_peer && self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
@@ -443,22 +452,22 @@ impl Spec {
         self.unsubscribing.retain(|r| !r.taken_back);
     }
 
-    /// How many messages are on the way.
+    /// Number of messages in flight.
     fn in_flight(&self) -> u16 {
         self.messages.iter().filter(|m| m.phase == Phase::Sent && m.way.on_wire() && !m.stubborn).count() as u16
     }
 
-    /// How many requests are.
+    /// Number of requests in flight.
     fn asking(&self) -> u16 {
         self.subscriptions.iter().chain(&self.unsubscribing).filter(|r| r.way.on_wire() && !r.taken_back).count() as u16
     }
 
-    /// Something is on the wire.
+    /// Something is in flight.
     fn waits(&self) -> bool {
         self.asking() > 0 || self.messages.iter().any(|m| m.way.on_wire())
     }
 
-    /// Something was lost: one at a time, and from there on quickly to half of where it was.
+    /// Something was lost: the window shrinks to one, and later grows quickly to half of its size.
     fn shrink(&mut self) {
         self.quickly_to = (self.window / 2).max(1);
         self.window = 1;
@@ -491,7 +500,7 @@ impl Spec {
         if must.closed {
             self.down();
         } else if self.link == Link::Up {
-            // Without memory it has to wait for the poll, and what may go then goes first.
+            // Without memory it waits for the poll; what can be sent then goes first.
             let late = must.release.take_if(|_| starved);
             self.release(must.release, &mut must);
             self.send(&mut must);
@@ -504,7 +513,7 @@ impl Spec {
         let up = self.link == Link::Up;
         match event {
             Event::Publish(0) => {
-                // At most once: if it can't be written, it is gone.
+                // QoS 0: if it cannot be written, it is lost.
                 if up && !starved {
                     must.sent.push(Sent::Message { number: self.next_number, qos: 0, dup: false, id: 0 });
                     self.last = Last::Other;
@@ -529,7 +538,7 @@ impl Spec {
             }
             Event::Subscribe => {
                 self.subscriptions.insert(0, Request::NEW);
-                // The broker is to go on sending.
+                // The broker shall keep sending.
                 self.unsubscribing.retain(|r| r.way != Way::Waiting);
                 self.unsubscribing.iter_mut().for_each(|r| r.taken_back = true);
             }
@@ -568,7 +577,7 @@ impl Spec {
                 must.sent.push(Sent::Answer(7, id));
             }
             Event::PingResp => self.ping_answered(must),
-            // CONNACK or PINGRESP that do not come.
+            // CONNACK or PINGRESP that does not arrive.
             Event::Time if std::mem::take(&mut self.holding) && self.is_held_up() && self.has_something_to_send() => {
                 must.untimed = true;
                 self.split = true;
@@ -581,7 +590,7 @@ impl Spec {
                 }
                 let ways = self.messages.iter_mut().map(|m| &mut m.way);
                 let ways = ways.chain(self.subscriptions.iter_mut().chain(&mut self.unsubscribing).map(|r| &mut r.way));
-                // What was written last is not late yet, where the rest is.
+                // The most recent packet is not late yet, the others are.
                 let young = |way: &Way| *way == Way::Young;
                 let on_wire = |way: &Way| *way == Way::OnWire;
                 ways.for_each(|way| {
@@ -612,7 +621,7 @@ impl Spec {
         if removed.way.on_wire() {
             self.gone.extend(removed.id);
         }
-        // With another of the same filter the broker goes on sending.
+        // With another subscription to the same filter, the broker keeps sending.
         if self.subscriptions.is_empty() {
             self.unsubscribing.insert(0, Request::NEW);
         }
@@ -625,7 +634,7 @@ impl Spec {
         (self.last, self.ping_behind) = (Last::Answered, false);
         if !kept {
             self.received.clear();
-            // It knows of nothing that was unsubscribed, and of no message: each goes out as a new one.
+            // The broker knows no pending UNSUBSCRIBE and no message: each is sent as a new one.
             self.unsubscribing.clear();
             for m in &mut self.messages {
                 m.phase = Phase::Queued;
@@ -640,7 +649,7 @@ impl Spec {
         !must.sent.is_empty()
     }
 
-    /// Where that is which is written now.
+    /// The progress of a packet written now.
     fn newly_on_wire(&self) -> Way {
         if self.split && self.waits() { Way::Young } else { Way::OnWire }
     }
@@ -650,11 +659,12 @@ impl Spec {
         self.asking() > 0 && self.in_flight() < self.window && self.messages.iter().any(|m| m.way == Way::Waiting)
     }
 
-    /// What may go goes: UNSUBSCRIBE, then SUBSCRIBE, then the queue in its order.
+    /// Sends what can be sent: UNSUBSCRIBE, then SUBSCRIBE, then the queue in order.
     fn send(&mut self, must: &mut Must) {
         loop {
             let widest = self.window == WIDEST;
-            // A request waits for all, a message for messages, and for a request as long as that holds it up.
+            // A request waits for all packets, a message for messages, and for requests while it is
+            // held up.
             let room = self.in_flight() + if self.holding { self.asking() } else { 0 } < self.window;
             let room_for_request = widest || self.in_flight() + self.asking() < self.window;
             let waiting = |r: &Request| room_for_request && r.way == Way::Waiting;
@@ -667,7 +677,8 @@ impl Spec {
             if !request && message.is_none() {
                 return;
             }
-            // After two ends in vain, with a window of one, each stands alone: all before it was answered, or a ping behind that.
+            // After two unsuccessful connections, with a window of one, each packet is sent alone:
+            // everything before it was answered, or a ping behind it was.
             let alone = self.last == Last::Answered || self.ping_behind && !self.ping;
             if (request || release.is_none()) && self.window == 1 && self.vain_ends > 1 && !alone {
                 if !self.ping {
@@ -683,7 +694,7 @@ impl Spec {
                 r.way = way;
                 r.repeated = r.overdue;
                 self.holding = !widest && self.vain_ends < 3;
-                // A fresh identifier is the last that was written once it is known.
+                // A fresh packet ID is the last one written once it is known.
                 self.last = Last::Id(r.id.unwrap_or(0));
             } else if let Some(at) = message {
                 let m = &mut self.messages[at];
@@ -702,7 +713,7 @@ impl Spec {
         }
     }
 
-    /// PINGRESP: what it has overtaken was lost, and is sent again.
+    /// PINGRESP: unanswered packets sent before its PINGREQ were lost and are resent.
     fn ping_answered(&mut self, must: &mut Must) {
         self.ping = false;
         if self.last == Last::Ping {
@@ -719,7 +730,7 @@ impl Spec {
                 m.in_vain = (m.in_vain + 1).min(3);
             }
         }
-        // Some brokers never answer PUBREL for what they do not know.
+        // Some brokers never answer a PUBREL for an unknown message.
         let hopeless = |m: &Message| m.phase == Phase::Released && m.overdue && m.way == Way::Waiting && m.in_vain == 3 && m.in_vain_before;
         must.freed.extend(self.messages.iter().filter(|m| hopeless(m)).map(|m| m.id));
         self.messages.retain(|m| !hopeless(m));
@@ -734,7 +745,7 @@ impl Spec {
         }
         let requests = self.subscriptions.iter().chain(&self.unsubscribing);
         if self.messages.is_empty() && requests.into_iter().all(|r| r.way == Way::Done || r.taken_back) {
-            // Nothing is waited for any more.
+            // Nothing is awaited any more.
             self.wait = ACK_TIMEOUT;
         }
     }
@@ -768,7 +779,7 @@ impl Spec {
                 } else {
                     must.may_close = self.in_use().contains(&id);
                 }
-                // Also for what nobody knows: the broker must be able to end it.
+                // Also for an unknown packet ID: the broker must be able to end the exchange.
                 if ack == Ack::PubRec {
                     must.release = Some(id);
                 }
@@ -794,7 +805,7 @@ impl Spec {
         let way = self.newly_on_wire();
         let Message { qos, phase, id, repeated, .. } = self.messages[at];
         match (ack, qos, phase) {
-            // At QoS 2 as well: brokers that have QoS 1 only answer so.
+            // At QoS 2 as well: brokers that support only QoS 1 answer in this way.
             (Ack::PubAck, _, Phase::Sent) | (Ack::PubComp, 2, Phase::Released) => {
                 self.messages.remove(at);
                 if repeated {
@@ -807,7 +818,7 @@ impl Spec {
                 (m.in_vain, m.in_vain_before) = (0, false);
                 must.release = Some(id);
             }
-            // The answer to a repeated PUBLISH.
+            // The answer to a resent PUBLISH.
             (Ack::PubRec, 2, Phase::Released) => {
                 let m = &mut self.messages[at];
                 (m.way, m.overdue) = (way, false);
@@ -824,7 +835,7 @@ impl Spec {
         if self.last == Last::Id(id) {
             self.last = Last::Answered;
         }
-        // What the broker has taken over goes with a session that goes with the connection.
+        // PUBREC does not count if the session ends with the connection.
         self.acknowledged |= !(self.clean && ack == Ack::PubRec);
         if repeated {
             self.wait = ACK_TIMEOUT;
@@ -834,12 +845,12 @@ impl Spec {
         }
     }
 
-    /// The connection has ended where it was free to.
+    /// The connection was closed where that was left open.
     pub fn was_closed(&mut self) {
         self.down();
     }
 
-    /// The app was given this identifier for the message with this number. It must have been free.
+    /// The app was given this packet ID for the message with this number. It must have been free.
     pub fn took(&mut self, number: u32, id: u16) {
         self.check_free(id);
         self.messages.iter_mut().filter(|m| m.number == number).for_each(|m| m.id = id);
@@ -848,7 +859,7 @@ impl Spec {
         }
     }
 
-    /// The SUBSCRIBE or UNSUBSCRIBE went out with this fresh identifier.
+    /// The SUBSCRIBE or UNSUBSCRIBE was sent with this fresh packet ID.
     pub fn bind(&mut self, sent: Sent, id: u16) {
         self.check_free(id);
         let list = if matches!(sent, Sent::Subscribe { .. }) { &mut self.subscriptions } else { &mut self.unsubscribing };
@@ -860,7 +871,7 @@ impl Spec {
         }
     }
 
-    /// The identifier of the message with this number.
+    /// The packet ID of the message with this number.
     pub fn id_of(&self, number: u32) -> Option<u16> {
         self.messages.iter().find(|m| m.number == number).map(|m| m.id)
     }
