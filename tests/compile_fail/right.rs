@@ -1,4 +1,4 @@
-//! What the rule allows: borrow, let go, run app code, borrow again.
+//! What the rule allows: borrow, release, run app code, borrow again.
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;
@@ -10,7 +10,7 @@ fn right(c: ConnectionRef<'_>, t: &mut NoApp) {
     if !nc.put(b"x") {
         c.say(t, Log::NoMemory);
     }
-    // It may be gone; whether it is has to be asked.
+    // The connection may be gone, so ask.
     if let Some((connection, mut nc)) = c.live_as(t, was) {
         nc.close(true);
         connection.accounted = nc.unsent();
