@@ -35,7 +35,7 @@ void library_ends(void) {
 
 void check_that(bool ok, const char *what, int line) {
   if (ok) return;
-  fprintf(stderr, "line %d, %u messages: not so: %s\n", line, s_came, what);
+  fprintf(stderr, "line %d, %u messages: check failed: %s\n", line, s_came, what);
   exit(1);
 }
 

@@ -64,7 +64,7 @@ void fail(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* Ends the script unless the condition holds. */
 #define expect_that(what) \
-  if (!(what)) fail("line %d: not so: %s", __LINE__, #what)
+  if (!(what)) fail("line %d: check failed: %s", __LINE__, #what)
 #define expect_number(number, expected)                                                       \
   do {                                                                                        \
     long got_ = (long) (number), want_ = (long) (expected);                                   \

@@ -96,11 +96,13 @@ fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
 fn row(line: usize, content: &str) -> Result<Row> {
     let cells: Vec<&str> = content.trim_matches('|').split('|').map(str::trim).collect();
     let [name, original, target, now] = cells[..] else {
-        bail!("docs/figures.md, line {}: four columns expected: figure, original, target, now", line + 1);
+        bail!("docs/figures.md, line {}: expected four columns: figure, original, target, now", line + 1);
     };
     let number = |cell: &str| match cell {
         "-" => Ok(None),
-        _ => cell.replace(',', "").parse().map(Some).with_context(|| format!("docs/figures.md, line {}: {cell:?} is no number", line + 1)),
+        _ => {
+            cell.replace(',', "").parse().map(Some).with_context(|| format!("docs/figures.md, line {}: {cell:?} is not a number", line + 1))
+        }
     };
     Ok(Row { name: name.into(), original: number(original)?, target: number(target)?, now: number(now)?, line })
 }
@@ -123,7 +125,7 @@ fn problems(rows: &[Row], measured: &[Measured]) -> Vec<String> {
         }
     }
     let lost = rows.iter().filter(|row| measured.iter().all(|measured| measured.name != row.name));
-    problems.extend(lost.map(|row| format!("{}: nothing measures it", row.name)));
+    problems.extend(lost.map(|row| format!("{}: not measured", row.name)));
     problems
 }
 

@@ -111,7 +111,7 @@ fn convert(node: MarkedYamlOwned, file: &Rc<PathBuf>) -> Result<Node> {
             let mut map = Vec::new();
             for (key, value) in entries {
                 let key = convert(key, file)?;
-                let name = key.text().ok_or_else(|| anyhow!("{}: a key must be a word", key.place))?;
+                let name = key.text().ok_or_else(|| anyhow!("{}: a key must be a scalar", key.place))?;
                 map.push((name, convert(value, file)?));
             }
             Value::Map(map)
@@ -119,7 +119,7 @@ fn convert(node: MarkedYamlOwned, file: &Rc<PathBuf>) -> Result<Node> {
         YamlDataOwned::Tagged(_, inner) => return convert(*inner, file),
         YamlDataOwned::Representation(text, ..) => Value::Str(text),
         YamlDataOwned::Alias(_) | YamlDataOwned::BadValue => {
-            return Err(anyhow!("{place}: a value that cannot be read"));
+            return Err(anyhow!("{place}: unsupported value"));
         }
     };
     Ok(Node { place, value })

@@ -14,15 +14,15 @@
 #include "mgos_mqtt.h"
 
 /* Unacknowledged readings, the oldest first: as many as the library keeps. */
-static struct on_way {
+static struct pending {
   uint16_t id;
   unsigned int seq;
-} *s_on_way;
+} *s_pending;
 static int s_num, s_max;
 
 static void forget(int i) {
   s_num--;
-  memmove(&s_on_way[i], &s_on_way[i + 1], (s_num - i) * sizeof(*s_on_way));
+  memmove(&s_pending[i], &s_pending[i + 1], (s_num - i) * sizeof(*s_pending));
 }
 
 static void publish_reading(void *arg) {
@@ -36,16 +36,16 @@ static void publish_reading(void *arg) {
   (void) arg;
   if (id == 0) {
     /* Neither sent nor queued, for example without memory. The log has the reason. */
-    LOG(LL_ERROR, ("reading %u is lost", seq));
+    LOG(LL_ERROR, ("reading %u lost", seq));
     return;
   }
   if (s_num == s_max) {
-    LOG(LL_WARN, ("the queue is full: reading %u is given up for %u", s_on_way[0].seq, seq));
+    LOG(LL_WARN, ("the queue is full: reading %u dropped for %u", s_pending[0].seq, seq));
     forget(0);
   }
-  s_on_way[s_num].id = id;
-  s_on_way[s_num++].seq = seq;
-  LOG(LL_INFO, ("reading %u: %d on their way, %lu bytes unsent", seq, s_num, (unsigned long) mgos_mqtt_num_unsent_bytes()));
+  s_pending[s_num].id = id;
+  s_pending[s_num++].seq = seq;
+  LOG(LL_INFO, ("reading %u: %d unacknowledged, %lu bytes unsent", seq, s_num, (unsigned long) mgos_mqtt_num_unsent_bytes()));
 }
 
 static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
@@ -55,8 +55,8 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *user
   (void) user_data;
   if (ev != MG_EV_MQTT_PUBACK) return;
   for (i = 0; i < s_num; i++) {
-    if (s_on_way[i].id != msg->message_id) continue;
-    LOG(LL_INFO, ("reading %u has arrived", s_on_way[i].seq));
+    if (s_pending[i].id != msg->message_id) continue;
+    LOG(LL_INFO, ("reading %u acknowledged", s_pending[i].seq));
     forget(i);
     break;
   }
@@ -64,8 +64,8 @@ static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *user
 
 enum mgos_app_init_result mgos_app_init(void) {
   s_max = mgos_sys_config_get_mqtt_max_queue_length();
-  s_on_way = (struct on_way *) calloc(s_max > 0 ? s_max : 1, sizeof(*s_on_way));
-  if (s_max < 1 || s_on_way == NULL) {
+  s_pending = (struct pending *) calloc(s_max > 0 ? s_max : 1, sizeof(*s_pending));
+  if (s_max < 1 || s_pending == NULL) {
     LOG(LL_ERROR, ("set mqtt.max_queue_length to 1 or more: without a queue nothing is kept"));
     return MGOS_APP_INIT_ERROR;
   }

@@ -73,7 +73,7 @@ static void on_command(struct mg_connection *nc, const char *topic, int topic_le
   bool ok = false;
   json_scanf(msg, msg_len, "{cmd: %Q, id: %d, ms: %d}", &cmd, &id, &ms);
   if (cmd != NULL) ok = carry_out(cmd, ms);
-  LOG(LL_INFO, ("command %.*s: %s", msg_len, msg, (ok ? "done" : "not understood")));
+  LOG(LL_INFO, ("command %.*s: %s", msg_len, msg, (ok ? "done" : "rejected")));
   answer_topic = topic_of("answer");
   mgos_mqtt_pubf(answer_topic, 1, false /* retain */, "{id: %d, ok: %B, active: %B, interval: %d, next: %u}", id, ok,
                  s_timer != MGOS_INVALID_TIMER_ID, mgos_sys_config_get_telemetry_interval(), s_seq);

@@ -53,7 +53,7 @@ static void on_switch(struct mg_connection *nc, int ev, void *ev_data, void *ud)
 static void on_event(struct mg_connection *nc, int ev, void *ev_data, void *user_data) {
   const char *name = (const char *) user_data;
   if (ev == MG_EV_MQTT_CONNACK) LOG(LL_INFO, ("%s is connected", name));
-  if (ev == MG_EV_CLOSE) LOG(LL_INFO, ("%s is gone", name));
+  if (ev == MG_EV_CLOSE) LOG(LL_INFO, ("%s is disconnected", name));
   (void) nc;
   (void) ev_data;
 }

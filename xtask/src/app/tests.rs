@@ -116,7 +116,7 @@ fn a_broken_app_is_refused_with_the_reason() {
     assert_eq!(refusal(&[("mos.yml", "name: broken\nsources: [nosuch]\n")]), "sources of app: APP/nosuch does not exist");
     assert_eq!(
         refusal(&[("mos.yml", "name: broken\nsources: [src]\nconfig_schema:\n- [a.if, i, 1, {}]\n"), ("src/a.c", "")]),
-        "invalid config schema\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key, it is a reserved word of C or C++"
+        "invalid config schema\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key: it is a C or C++ keyword"
     );
 }
 

@@ -58,9 +58,9 @@ impl Type {
             }
             (Type::Bool, _) => "true or false",
             (Type::Int, Value::Int(i)) if i32::try_from(*i).is_ok() => return Ok(Scalar::Int(*i)),
-            (Type::Int, _) => "an integer of 32 bits",
+            (Type::Int, _) => "a 32-bit integer",
             (Type::Unsigned, Value::Int(i)) if u32::try_from(*i).is_ok() => return Ok(Scalar::Int(*i)),
-            (Type::Unsigned, _) => "an integer of 32 bits, not negative",
+            (Type::Unsigned, _) => "an unsigned 32-bit integer",
             (Type::Float | Type::Double, Value::Float(f)) if f.is_finite() => return Ok(Scalar::Float(*f)),
             #[expect(clippy::cast_precision_loss, reason = "a C double holds no more")]
             (Type::Float | Type::Double, Value::Int(i)) => return Ok(Scalar::Float(*i as f64)),
@@ -71,7 +71,7 @@ impl Type {
             (Type::Str, Value::Str(s)) => return Ok(Scalar::Str(s.clone())),
             (Type::Str, _) => "a string (in quotes, if it looks like something else)",
         };
-        Err(format!("the value must be {expected}, and is {}", value.kind()))
+        Err(format!("expected {expected}, got {}", value.kind()))
     }
 }
 
@@ -177,7 +177,7 @@ impl Schema {
         };
         if !matches!(params.value, Value::Map(_) | Value::Null) {
             return Err(format!(
-                "{path}: the last of three or four elements must be a mapping such as {{title: ...}}, and is {}",
+                "{path}: the last of three or four elements must be a mapping such as {{title: ...}}, not {}",
                 params.value.kind()
             ));
         }
@@ -222,12 +222,12 @@ fn is_template(path: &str, params: &Node) -> Result<bool, String> {
 fn check_path(path: &str) -> Result<(), String> {
     for key in path.split('.') {
         if RESERVED.split_whitespace().any(|word| word == key) {
-            return Err(format!("{path}: {key:?} cannot be a config key, it is a reserved word of C or C++"));
+            return Err(format!("{path}: {key:?} cannot be a config key: it is a C or C++ keyword"));
         }
         let mut chars = key.chars();
         let head = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_');
         if !head || !chars.all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            return Err(format!("{path}: {key:?} cannot be a config key, it must be a name that C accepts"));
+            return Err(format!("{path}: {key:?} cannot be a config key: it is not a valid C identifier"));
         }
     }
     Ok(())

@@ -142,10 +142,10 @@ fn reserved_words_and_invalid_c_names_are_rejected_with_their_position() {
     assert_eq!(
         problems("- [a.class, i, 1, {}]\n- [a.b-c, i, 1, {}]\n- [9, i, 1, {}]\n- ['', i, 1, {}]"),
         [
-            "a.yml:1: a.class: \"class\" cannot be a config key, it is a reserved word of C or C++",
-            "a.yml:2: a.b-c: \"b-c\" cannot be a config key, it must be a name that C accepts",
+            "a.yml:1: a.class: \"class\" cannot be a config key: it is a C or C++ keyword",
+            "a.yml:2: a.b-c: \"b-c\" cannot be a config key: it is not a valid C identifier",
             "a.yml:3: the path, first in an entry, must be a string",
-            "a.yml:4: : \"\" cannot be a config key, it must be a name that C accepts",
+            "a.yml:4: : \"\" cannot be a config key: it is not a valid C identifier",
         ]
     );
 }
@@ -158,13 +158,13 @@ fn defaults_of_a_wrong_type_are_rejected_in_entries_and_overrides() {
              - [f, d, x, {}]\n- [g, i, 1, {}]\n- [g, 1.5]"
         ),
         [
-            "a.yml:1: a: the value must be an integer of 32 bits, and is a string",
-            "a.yml:2: b: the value must be true or false, and is an integer",
-            "a.yml:3: c: the value must be a string (in quotes, if it looks like something else), and is an integer",
-            "a.yml:4: d: the value must be an integer of 32 bits, not negative, and is an integer",
-            "a.yml:5: e: the value must be an integer of 32 bits, and is an integer",
-            "a.yml:6: f: the value must be a number, and is a string",
-            "a.yml:8: g: the value must be an integer of 32 bits, and is a number with a fraction",
+            "a.yml:1: a: expected a 32-bit integer, got a string",
+            "a.yml:2: b: expected true or false, got an integer",
+            "a.yml:3: c: expected a string (in quotes, if it looks like something else), got an integer",
+            "a.yml:4: d: expected an unsigned 32-bit integer, got an integer",
+            "a.yml:5: e: expected a 32-bit integer, got an integer",
+            "a.yml:6: f: expected a number, got a string",
+            "a.yml:8: g: expected a 32-bit integer, got a number with a fraction",
         ]
     );
 }
@@ -179,11 +179,11 @@ fn malformed_entries_are_rejected() {
         [
             "a.yml:1: an entry must be a list: [\"path\", \"type\", default, {title: ...}]",
             "a.yml:2: a: an entry has 2 to 4 elements, this one has 1",
-            "a.yml:3: a: the last of three or four elements must be a mapping such as {title: ...}, and is a string",
+            "a.yml:3: a: the last of three or four elements must be a mapping such as {title: ...}, not a string",
             "a.yml:4: a: no such type as \"q-q\"; there are b, i, ui, f, d, s, o and the path of another entry",
             "a.yml:5: a: its type \"nosuch\" is neither one of b, i, ui, f, d, s, o nor the path of another entry",
-            "a.yml:8: dd: its type leads back to itself, by way of dd, ee",
-            "a.yml:9: ee: its type leads back to itself, by way of ee, dd",
+            "a.yml:8: dd: its type refers to itself through dd, ee",
+            "a.yml:9: ee: its type refers to itself through ee, dd",
             "a.yml:7: b.c: b is a value, it cannot have keys",
             "f.g_h and f_g.h would have the same accessors in C",
         ]
@@ -196,8 +196,8 @@ fn overrides_of_unknown_keys_and_keys_below_an_alias_cause_warnings() {
     assert_eq!(
         tree.warnings,
         [
-            "a.yml:4: a1.c: left out, since a1 has the type of a: declare it there",
-            "a.yml:3: wifi.ap.enable: no library in this build has this key, its new default is left out",
+            "a.yml:4: a1.c: ignored, because a1 has the type of a: declare it there",
+            "a.yml:3: wifi.ap.enable: no library in this build has this key, its new default is ignored",
         ]
     );
 }

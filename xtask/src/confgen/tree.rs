@@ -67,7 +67,7 @@ pub fn build(schema: &Schema) -> Result<Tree, Vec<String>> {
     for over in &schema.overrides {
         if !builder.used.contains(&over.path) {
             warnings
-                .push(format!("{}: {}: no library in this build has this key, its new default is left out", over.value.place, over.path));
+                .push(format!("{}: {}: no library in this build has this key, its new default is ignored", over.value.place, over.path));
         }
     }
     builder.check_names(&root);
@@ -87,7 +87,7 @@ impl Builder<'_> {
     /// The field declared by an entry; `None` if an error was recorded instead.
     fn field(&mut self, entry: &Entry) -> Option<Field> {
         if self.trail.contains(&entry.path) {
-            self.problem(entry, format!("its type leads back to itself, by way of {}", self.trail.join(", ")));
+            self.problem(entry, format!("its type refers to itself through {}", self.trail.join(", ")));
             return None;
         }
         self.trail.push(entry.path.clone());
@@ -166,7 +166,7 @@ impl Builder<'_> {
             Kind::Section { .. } => {}
             Kind::Value(..) => self.problem(entry, format!("{} is a value, it cannot have keys", above.path)),
             Kind::Like(original) => warnings.push(format!(
-                "{}: {}: left out, since {} has the type of {original}: declare it there",
+                "{}: {}: ignored, because {} has the type of {original}: declare it there",
                 entry.place, entry.path, above.path
             )),
         }

@@ -27,20 +27,21 @@ pub fn archive(platform: &Platform, path: &Path) -> Result<Row> {
     let mut faults = Vec::new();
     let members = firmware::output(target.tool("ar").arg("t").arg(path))?;
     if members.lines().count() != 1 {
-        faults.push(format!("one object expected, there are {}", members.lines().collect::<Vec<_>>().join(" ")));
+        faults.push(format!("expected one object, found {}", members.lines().collect::<Vec<_>>().join(" ")));
     }
     let symbols = target.symbols(path)?;
     let global = |(kind, _): &&(char, String)| kind.is_ascii_uppercase() && *kind != 'U';
     let shown: BTreeSet<_> = symbols.iter().filter(global).map(|(_, name)| name.clone()).collect();
     let expected = firmware::exports()?;
     faults.extend(expected.difference(&shown).map(|name| format!("does not define {name}")));
-    faults.extend(shown.difference(&expected).map(|name| format!("shows {name}, which shim/exports.txt does not list")));
+    faults.extend(shown.difference(&expected).map(|name| format!("exports {name}, which shim/exports.txt does not list")));
     let undefined: Vec<_> = symbols.iter().filter(|(kind, _)| matches!(kind, 'U' | 'w' | 'v')).map(|(_, name)| name.as_str()).collect();
     let allowed = firmware::names("xtask/allowed_undefined.txt")?;
     let strange = undefined.iter().filter(|name| !name.starts_with("mgos_mqtt_shim_") && !allowed.contains(**name));
     faults.extend(strange.map(|name| format!("needs {name}, which xtask/allowed_undefined.txt does not list")));
-    faults
-        .extend(firmware::forbidden(&symbols).iter().map(|name| format!("holds {name}: no panic, format or Rust allocation belongs here")));
+    faults.extend(
+        firmware::forbidden(&symbols).iter().map(|name| format!("contains {name}: panics, formatting and Rust allocation are not allowed")),
+    );
     let mut sizes = [0; 4];
     for (name, size) in target.sections(path)? {
         match place(target.layout, &name) {

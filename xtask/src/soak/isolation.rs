@@ -58,10 +58,10 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     ensure!(all.len() == CONNECTIONS, "{} of {CONNECTIONS} connections reported", all.len());
     let (cut, others) = all.split_first().context("no connection")?;
     println!("{CONNECTIONS} connections in one app, {MESSAGES} messages each at QoS 1 and QoS 2, echoed back");
-    println!("  the cut one: {} connections, {} cuts, {} duplicates at QoS 1", cut.connected, cuts, cut.flows[0].duplicated);
+    println!("  the one that is cut: {} connections, {} cuts, {} duplicates at QoS 1", cut.connected, cuts, cut.flows[0].duplicated);
     let sum = |of: fn(&Report) -> usize| others.iter().map(of).sum::<usize>();
     println!(
-        "  the {} others: {} connections, {} disconnects, {} messages arrived, {} duplicates, {} out of order",
+        "  the other {}: {} connections, {} disconnects, {} messages arrived, {} duplicates, {} out of order",
         others.len(),
         sum(|one| one.connected),
         sum(|one| one.closed),

@@ -15,7 +15,7 @@ static int failures;
   do {                                                                \
     if (!(cond)) {                                                    \
       failures++;                                                     \
-      fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #cond); \
+      fprintf(stderr, "%s:%d: check failed: %s\n", __FILE__, __LINE__, #cond); \
     }                                                                 \
   } while (0)
 

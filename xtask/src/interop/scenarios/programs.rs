@@ -53,13 +53,13 @@ pub fn two_brokers(fixture: &Fixture) -> Result<()> {
 pub fn offline_queue(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup::default())?;
     let mut app = fixture.app("offline_queue", &broker, &[("readings.interval", "50"), ("mqtt.max_queue_length", "3")])?;
-    app.process.wait_for_text("reading 0 has arrived")?;
+    app.process.wait_for_text("reading 0 acknowledged")?;
     broker.kill();
     app.process.wait_for_text("the queue is full: reading ")?;
     fixture.check(true, "examples/offline_queue reports which reading was dropped for a newer one")?;
     broker.restart()?;
-    app.process.wait_for_text("has arrived")?;
-    fixture.check(true, "the rest arrives once the broker is back")?;
+    app.process.wait_for_text("acknowledged")?;
+    fixture.check(true, "the rest is acknowledged once the broker is back")?;
     app.kill()
 }
 
