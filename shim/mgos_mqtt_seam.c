@@ -314,9 +314,9 @@ const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, si
 size_t mgos_mqtt_shim_recv_consume(struct mg_connection *nc, size_t at, size_t len) {
   struct mbuf *m = &nc->recv_mbuf;
   if (at > m->len || len > m->len - at) return m->len;
-  memmove(m->buf + at, m->buf + at + len, m->len - at - len);
-  m->len -= len;
-  return m->len;
+  size_t behind = m->len - at - len;
+  if (behind > 0) memmove(m->buf + at, m->buf + at + len, behind);
+  return m->len = at + behind;
 }
 
 void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending) {

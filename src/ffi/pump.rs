@@ -164,16 +164,18 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
         connection.core.session.sent(unsent, now);
         let (what, a, b) = match first >> 4 {
             kind::PUBLISH => (Log::Pub, id as i32, first as i32),
-            kind::SUBSCRIBE => (Log::Sub, qos as i32, 0),
-            _ => {
-                conclude(c, t, framed);
-                continue;
-            }
+            _ => (Log::Sub, qos as i32, 0),
         };
-        // SAFETY: the text lies in a block of the session, which `sent` leaves where and as it is,
-        // and no app code has run since `next` lent it.
-        unsafe { c.log_raw(t, what, text, a, b) };
+        if matches!(first >> 4, kind::PUBLISH | kind::SUBSCRIBE) {
+            // SAFETY: the text lies in a block of the session, which `sent` leaves where and as it
+            // is, and no app code has run since `next` lent it.
+            unsafe { c.log_raw(t, what, text, a, b) };
+        }
         conclude(c, t, framed);
+        // A ping that is due waits for the timer or a poll.
+        if !c.look(t).core.session.may_have_more() {
+            break;
+        }
     }
     log_notices(c, t);
     arm(c, t);
