@@ -3,14 +3,14 @@
 use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
-use super::nc::{Nc, NcId, NotWritten};
+use super::nc::{Nc, NcId};
 use super::notices::log_notices;
 use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
-use crate::wire::{AckKind, Header, OutPacket, PacketId, QoS, decode, kind};
+use crate::wire::{AckKind, Header, PacketId, QoS, decode, kind};
 use core::ffi::{c_int, c_void};
 
 const MG_MQTT_EVENT_BASE: c_int = 200;
@@ -202,14 +202,16 @@ impl Connection {
 
 /// Sends an acknowledgement. False if there was no memory for it, or too much waits to leave.
 fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bool {
-    let Some((connection, nc)) = c.live(t) else { return true };
+    let Some((connection, mut nc)) = c.live(t) else { return true };
     if !connection.core.session.may_send() {
         return true;
     }
     if nc.is_backlogged() {
         return false;
     }
-    pump::send(c, t, &OutPacket::ack(ack, id)) != Err(NotWritten::OutOfMemory)
+    let written = connection.write_ack(&mut nc, ack, id);
+    pump::conclude_write(c, t, written);
+    written.is_ok()
 }
 
 /// Answers a packet and tells whom it concerns. Returns its size; out of memory, or without room

@@ -119,6 +119,12 @@ fn write_string<W: Write>(w: &mut W, s: &[u8]) -> Result<(), W::Error> {
     w.write_all(s)
 }
 
+/// Returns an acknowledgement as its four bytes (3.4 to 3.7).
+pub const fn ack_bytes(ack: AckKind, id: PacketId) -> [u8; 4] {
+    let [hi, lo] = id.get().to_be_bytes();
+    [(ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }, 2, hi, lo]
+}
+
 /// Returns the size of a whole packet with this remaining length, in bytes.
 pub const fn size(remaining: usize) -> usize {
     let mut size = remaining + 2;

@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, connect_options, size};
+use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, ack_bytes, connect_options, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -208,6 +208,7 @@ fn mqtt_2_2_2_1_the_flags_sent_are_those_of_the_table() {
 fn mqtt_2_3_1_6_an_acknowledgement_carries_the_identifier_it_is_given() {
     for (kind, first) in [(AckKind::PubAck, 0x40), (AckKind::PubRec, 0x50), (AckKind::PubRel, 0x62), (AckKind::PubComp, 0x70)] {
         assert_eq!(bytes(&OutPacket::ack(kind, id(0x1234))), [first, 2, 0x12, 0x34]);
+        assert_eq!(ack_bytes(kind, id(0x1234)), [first, 2, 0x12, 0x34]);
     }
 }
 
