@@ -235,8 +235,8 @@ fn ten_years_with_daily_outages_lose_and_leak_nothing() {
     }
     let seen = d.client.tap.seen;
     println!(
-        "{published} messages out, {commands} in, {} connections, {} attempts in vain, {} pings, {} times round the identifiers, {} times round the clock; \
-         back at most {} ms after an outage",
+        "{published} messages out, {commands} in, {} connections, {} failed attempts, {} pings, {} identifier wraps, {} clock wraps; \
+         reconnected at most {} ms after an outage",
         seen.connects,
         d.attempts,
         seen.pings,

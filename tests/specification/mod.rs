@@ -109,7 +109,7 @@ enum Way {
     OnWire,
     /// The same, and later than others that await theirs.
     Young,
-    /// As `OnWire`, and in vain for as long as a response may take: a ping was sent after it.
+    /// As `OnWire`, unanswered for as long as a response may take: a ping was sent after it.
     AskedFor,
     /// Nothing to do on this connection: it was answered, or twice left unanswered.
     Done,
@@ -131,7 +131,7 @@ struct Message {
     overdue: bool,
     /// Sent more than once on this connection.
     repeated: bool,
-    /// Retransmitted in vain on this connection: it blocks no others.
+    /// Retransmitted without an answer on this connection: it does not block others.
     stubborn: bool,
     /// How often PUBREL was not answered in time, up to 3, and whether that includes an earlier
     /// connection.
@@ -233,10 +233,10 @@ pub struct Spec {
     acknowledged: bool,
     /// Connections in a row that the peer has ended with something in flight and nothing
     /// acknowledged; more than three count as three.
-    vain_ends: u8,
+    futile_ends: u8,
     /// The peer ends the connection.
     by_peer: bool,
-    /// On this connection something has waited in vain for the response to a request, and was sent
+    /// On this connection something waited for the response to a request, got none, and was sent
     /// five seconds after it: packets in flight are no longer of one age.
     split: bool,
     /// With a narrow window, messages wait for the response to a request, for a few seconds.
@@ -265,7 +265,7 @@ impl Spec {
             quickly_to: 0,
             answers: 0,
             acknowledged: false,
-            vain_ends: 0,
+            futile_ends: 0,
             by_peer: false,
             split: false,
             holding: false,
@@ -298,7 +298,7 @@ impl Spec {
             });
             key.push(self.ping_behind as u8);
         }
-        key.extend([self.vain_ends, self.holding as u8, self.split as u8]);
+        key.extend([self.futile_ends, self.holding as u8, self.split as u8]);
         let request =
             |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
         key.extend([self.gone.len(), self.second_answers.len(), self.unsubscribing.len(), self.subscriptions.len()].map(|n| n as u8));
@@ -432,9 +432,9 @@ impl Spec {
         let by_peer = std::mem::take(&mut self.by_peer);
         if by_peer && self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
             self.shrink();
-            self.vain_ends = 3.min(self.vain_ends + 1);
+            self.futile_ends = 3.min(self.futile_ends + 1);
         } else if self.acknowledged {
-            self.vain_ends = 0;
+            self.futile_ends = 0;
         }
         self.acknowledged = false;
         (self.holding, self.split) = (false, false);
@@ -679,10 +679,10 @@ impl Spec {
             if !request && message.is_none() {
                 return;
             }
-            // After two disconnects in vain, with a window of one, each is sent alone: everything
+            // After two disconnects without progress, with a window of one, each is sent alone: everything
             // before it was answered, or a ping after that.
             let alone = self.last == Last::Answered || self.ping_behind && !self.ping;
-            if (request || release.is_none()) && self.window == 1 && self.vain_ends > 1 && !alone {
+            if (request || release.is_none()) && self.window == 1 && self.futile_ends > 1 && !alone {
                 if !self.ping {
                     self.ask(must);
                 }
@@ -695,7 +695,7 @@ impl Spec {
                 must.sent.push(if unsubscribing { Sent::Unsubscribe { id: r.id } } else { Sent::Subscribe { id: r.id } });
                 r.way = way;
                 r.repeated = r.overdue;
-                self.holding = !widest && self.vain_ends < 3;
+                self.holding = !widest && self.futile_ends < 3;
                 // A fresh packet ID is that of the last packet once it is known.
                 self.last = Last::Id(r.id.unwrap_or(0));
             } else if let Some(at) = message {

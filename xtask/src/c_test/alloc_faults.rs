@@ -2,7 +2,7 @@
 //! then its second, and so on; then with 1 % failing at random. Uses the builds with sanitizers;
 //! the host decides which allocation fails.
 //!
-//! Checks may fail, for example when a publish is refused and the script waits in vain. Not allowed
+//! Checks may fail, for example when a publish is refused and the script times out. Not allowed
 //! are crashes, leaks, hangs, and a library that no longer works: at the end of each run with one
 //! failed allocation a message must get through. The area `memory` handles failures as apps should
 //! and must pass; there allocations of the app and the system fail as well.
@@ -21,7 +21,7 @@ const MUST_PASS: &str = "memory";
 /// Runs in parallel: they mostly wait.
 const PARALLEL: usize = 6;
 
-/// How long a script of another area waits for an event, in ms; it mostly waits in vain.
+/// How long a script of another area waits for an event, in ms; usually none comes.
 const WAIT_MS: &str = "500";
 
 /// Prefix of the check that the library still works.
