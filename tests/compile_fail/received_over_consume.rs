@@ -1,4 +1,4 @@
-//! Consumed bytes are gone.
+//! Consumed bytes are gone, so no reference to them may be kept across the call.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! A borrow ends with the entry from C that it was made in.
+//! A borrow ends with the entry from C in which it was made, and must not outlive it.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::{Connection, ConnectionRef};

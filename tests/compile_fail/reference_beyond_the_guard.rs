@@ -1,4 +1,4 @@
-//! When the last guard ends, the connection may be freed.
+//! When the last guard ends, the connection may be freed: no reference may outlive it.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionGuard;

@@ -1,4 +1,4 @@
-//! A handler may free the connection.
+//! A handler may free the connection, so no reference to it may be kept across the call.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::{ConnectionRef, Handler};

@@ -1,4 +1,4 @@
-//! A shared reference to a connection beside a mutable one.
+//! A shared reference to a connection must not exist beside a mutable one.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

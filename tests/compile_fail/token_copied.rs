@@ -1,4 +1,4 @@
-//! There is one token for an entry.
+//! There is one token per entry from C, so it must be neither copied nor cloned.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,4 +1,4 @@
-//! Two mutable references to one connection.
+//! Two mutable references to one connection must not exist at the same time.
 
 use mgos_mqtt::ffi::app::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

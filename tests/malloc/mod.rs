@@ -1,4 +1,4 @@
-//! Counts the bytes allocated in this process, to find leaks.
+//! Counts the bytes allocated in this process, so that tests can find leaks.
 
 /// Returns the bytes allocated by the library and the test.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
