@@ -119,7 +119,9 @@ bool mgos_mqtt_global_is_connected(void);
  * acknowledged it. Up to `max_queue_length` messages are kept for that; one more takes the place
  * of the oldest, which is given up unless it is under way.
  *
- *     mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
+ * ```c
+ * mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
+ * ```
  *
  * @param topic The topic, not needed any more on return.
  * @param message The payload, not needed any more on return.
@@ -141,12 +143,14 @@ uint16_t mgos_mqtt_pub(const char *topic, const void *message, size_t len, int q
  * Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every
  * later connection.
  *
- *     static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
- *                            const char *msg, int msg_len, void *ud) {
- *       LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
- *     }
- *     ...
- *     mgos_mqtt_sub("room/+/set", on_message, NULL);
+ * ```c
+ * static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
+ *                        const char *msg, int msg_len, void *ud) {
+ *   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
+ * }
+ * ...
+ * mgos_mqtt_sub("room/+/set", on_message, NULL);
+ * ```
  *
  * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
  * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
@@ -242,7 +246,9 @@ bool mgos_mqtt_set_config(const struct mgos_config_mqtt *cfg);
 /**
  * Publishes a message formatted with json_printf().
  *
- *     mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ * ```c
+ * mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ * ```
  *
  * @param topic The topic, not needed any more on return.
  * @param qos 0, 1 or 2.

@@ -38,7 +38,7 @@ impl Backoff {
 
     /// Returns the next delay in milliseconds. `random` is uniform over 32 bits.
     pub fn next(&mut self, BackoffRange { min, max }: BackoffRange, random: u32) -> u32 {
-        // 0 would be a busy loop; much more than 2^30 ms (12 days) would look like a time in the past.
+        // 0 would be a busy loop; much more than 2^30 ms (12 days) would look like a past deadline.
         let min = min.max(1);
         self.last = if self.last == 0 { min } else { self.last.saturating_mul(2).max(min) }.min(max.clamp(1, 1 << 30));
         let tenth = self.last / 10;

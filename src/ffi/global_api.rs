@@ -122,7 +122,9 @@ pub extern "C" fn mgos_mqtt_global_is_connected() -> ReturnedBool {
 /// acknowledged it. Up to `max_queue_length` messages are kept for that; one more takes the place
 /// of the oldest, which is given up unless it is under way.
 ///
-///     mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
+/// ```c
+/// mgos_mqtt_pub("room/temperature", "21.5", 4, 1, false);
+/// ```
 ///
 /// @param topic The topic, not needed any more on return.
 /// @param message The payload, not needed any more on return.
@@ -155,12 +157,14 @@ pub unsafe extern "C" fn mgos_mqtt_pub(
 /// Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every
 /// later connection.
 ///
-///     static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
-///                            const char *msg, int msg_len, void *ud) {
-///       LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
-///     }
-///     ...
-///     mgos_mqtt_sub("room/+/set", on_message, NULL);
+/// ```c
+/// static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
+///                        const char *msg, int msg_len, void *ud) {
+///   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
+/// }
+/// ...
+/// mgos_mqtt_sub("room/+/set", on_message, NULL);
+/// ```
 ///
 /// @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
 /// misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.

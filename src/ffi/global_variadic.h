@@ -1,7 +1,9 @@
 /**
  * Publishes a message formatted with json_printf().
  *
- *     mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ * ```c
+ * mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ * ```
  *
  * @param topic The topic, not needed any more on return.
  * @param qos 0, 1 or 2.

@@ -1,4 +1,4 @@
-//! The plain values that go into and out of a session.
+//! The plain values that go into and out of a session: limits, reactions, notices, counters.
 
 use super::inbound_qos2::Full;
 use super::keep_alive::Millis;

@@ -1,4 +1,4 @@
-//! Validates and matches topic names and topic filters (4.7).
+//! Topic names and topic filters (4.7): validation, and which filter matches which name.
 
 use super::utf8;
 use core::fmt;

@@ -51,14 +51,16 @@ struct Text {
     text: Vec<u8>,
 }
 
+/// A group of words: its name, and what is shown for each number.
+type Words = (String, Vec<Vec<u8>>);
+
 struct Lines {
     texts: Vec<Text>,
-    /// Groups in their order, with the words of each.
-    words: Vec<(String, Vec<Vec<u8>>)>,
+    words: Vec<Words>,
 }
 
 fn parse(source: &str) -> Result<Lines> {
-    let (mut texts, mut words): (Vec<(&str, u8, &str)>, Vec<(String, Vec<Vec<u8>>)>) = (Vec::new(), Vec::new());
+    let (mut texts, mut words) = (Vec::new(), Vec::<Words>::new());
     for line in source.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let (name, rest) = line.split_once(' ').with_context(|| format!("{line:?} has no text"))?;
         let (second, text) = rest.split_once(' ').with_context(|| format!("{line:?} has no text"))?;
@@ -86,7 +88,7 @@ fn parse(source: &str) -> Result<Lines> {
 }
 
 /// A text with codes in place of placeholders, and how long it can become.
-fn code(text: &str, words: &[(String, Vec<Vec<u8>>)]) -> Result<(Vec<u8>, usize)> {
+fn code(text: &str, words: &[Words]) -> Result<(Vec<u8>, usize)> {
     let (mut coded, mut len, mut rest) = (Vec::new(), 0, text);
     while let Some((before, after)) = rest.split_once('{') {
         let (name, behind) = after.split_once('}').context("a brace is open")?;
