@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! Must not compile. What has been consumed is not there any more.
-=======
-//! Consumed bytes are gone, so no reference to them may be kept across the call.
->>>>>>> 174462b2edb0405b099870f51263e1d4a0def74e
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! Must not compile. A handler may free the connection that the reference points to.
-=======
-//! A handler may free the connection, so no reference to it may be kept across the call.
->>>>>>> 174462b2edb0405b099870f51263e1d4a0def74e
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::{ConnectionRef, Handler};

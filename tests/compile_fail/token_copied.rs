@@ -1,8 +1,4 @@
-<<<<<<< HEAD
 //! Must not compile. There is one token for each entry from C, and it cannot be copied.
-=======
-//! There is one token per entry from C, so it must be neither copied nor cloned.
->>>>>>> 174462b2edb0405b099870f51263e1d4a0def74e
 
 use mgos_mqtt::ffi::token::NoApp;
 use mgos_mqtt::ffi::connection::ConnectionRef;

@@ -1,9 +1,5 @@
-<<<<<<< HEAD
 //! Memory allocated by this process: for tests that nothing is left over. What may be left is up to
 //! the test.
-=======
-//! Counts the bytes allocated in this process, so that tests can find leaks.
->>>>>>> 174462b2edb0405b099870f51263e1d4a0def74e
 
 /// Bytes allocated, by the library and the test.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
