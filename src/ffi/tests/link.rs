@@ -65,8 +65,9 @@ impl Nc {
 std::thread_local! {
     /// The connections that have not been freed.
     static ALIVE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
-    /// Those that have.
-    static GONE: RefCell<Vec<Box<Nc>>> = const { RefCell::new(vec![]) };
+    /// Those that have ended; their memory is kept, so that another does not get their address,
+    /// which would hide that they are still used.
+    static GONE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
 }
 
 /// The connection behind the pointer, until the library or the app is called again. It stops the
@@ -80,18 +81,23 @@ pub fn at<'a>(nc: *mut mg_connection) -> &'a mut Nc {
 /// A test begins or ends.
 pub fn forget_all() {
     ALIVE.take();
-    GONE.take();
+    GONE.take().into_iter().for_each(release);
 }
 
 /// Ends a connection.
 pub fn free(nc: *mut mg_connection) {
     ALIVE.with_borrow_mut(|alive| alive.retain(|&other| other != nc));
-    // SAFETY: it came from `Nc::open`, and is not used again.
-    let gone = unsafe { Box::from_raw(nc.cast::<Nc>()) };
-    // Another connection at its address would hide that this one is still used. Miri knows by itself.
-    if !cfg!(miri) {
-        GONE.with_borrow_mut(|all| all.push(gone));
+    if cfg!(miri) {
+        // Miri knows by itself.
+        release(nc);
+    } else {
+        GONE.with_borrow_mut(|gone| gone.push(nc));
     }
+}
+
+fn release(nc: *mut mg_connection) {
+    // SAFETY: it came from `Nc::open`, and is not used again.
+    drop(unsafe { Box::from_raw(nc.cast::<Nc>()) });
 }
 
 /// How the broker behaves; the world has one for all connections that are to come.
@@ -99,9 +105,9 @@ pub fn free(nc: *mut mg_connection) {
 pub struct Manner {
     /// Session present, and return code.
     pub connack: [u8; 2],
-    /// He says nothing by himself.
+    /// It sends nothing by itself.
     pub mute: bool,
-    /// He cuts what he sends over WebSocket into frames of so many bytes.
+    /// Bytes in each WebSocket frame that it sends.
     pub frame: usize,
 }
 
