@@ -1,4 +1,4 @@
-//! One Mongoose connection of the stand-in, and the broker at its other end, who answers what he is told.
+//! One Mongoose connection of the stand-in, and the broker at its other end, which answers what it is told.
 //! Not here: when what happens to them (loop.rs), and the functions that the pump calls (seam.rs).
 
 extern crate std;
@@ -128,7 +128,7 @@ pub struct Broker {
     pub frames: Vec<(u8, Vec<u8>)>,
     /// What is on its way to the client.
     pub says: Vec<u8>,
-    /// He has closed the connection, or lost it.
+    /// It has closed the connection, or lost it.
     pub gone: bool,
     accepted: bool,
 }
