@@ -1,4 +1,5 @@
-// MQTT for JavaScript, on the global connection: the one that the `mqtt` section of the configuration describes.
+// MQTT for JavaScript, on the global connection, which the `mqtt` section of the configuration
+// describes.
 let MQTT = {
   _sub: ffi('void mgos_mqtt_sub(char *, void (*)(void *, void *, int, void *, int, userdata), userdata)'),
   _on: function(conn, topic, topicLen, msg, msgLen, ud) {
@@ -6,8 +7,8 @@ let MQTT = {
   },
 
   // ## **`MQTT.sub(topic, handler, userdata)`**
-  // Subscribes to a topic filter. `handler(conn, topic, msg, userdata)` is called with each message that matches, now and after
-  // every reconnection. Returns nothing.
+  // Subscribes to a topic filter, and again after every reconnect. Calls `handler(conn, topic, msg,
+  // userdata)` with each message that matches. Returns nothing.
   //
   // ```javascript
   // load('api_mqtt.js');
@@ -22,8 +23,9 @@ let MQTT = {
   _pub: ffi('int mgos_mqtt_pub(char *, void *, int, int, bool)'),
 
   // ## **`MQTT.pub(topic, message, qos, retain)`**
-  // Publishes a message; `qos` is 0 and `retain` false unless given. Returns the packet id, more than 0; or 0 if the message was
-  // neither sent nor kept for sending: at QoS 0 when there is no connection, and for a topic that is not valid.
+  // Publishes a message; `qos` is 0 and `retain` false unless given. Returns the packet ID, > 0; or
+  // 0 if the message was neither sent nor queued: at QoS 0 without a connection, or if the topic is
+  // invalid.
   //
   // ```javascript
   // load('api_mqtt.js');
@@ -41,8 +43,8 @@ let MQTT = {
   isConnected: ffi('bool mgos_mqtt_global_is_connected()'),
 
   // ## **`MQTT.setEventHandler(handler, userdata)`**
-  // Adds a handler of the connection's events: `handler(conn, ev, edata, userdata)`. `ev` is one of the numbers below, or 0 for every
-  // round of the event loop.
+  // Adds a handler of the connection's events: `handler(conn, ev, edata, userdata)`. `ev` is one of
+  // the numbers below, or 0 for every round of the event loop.
   //
   // ```javascript
   // MQTT.setEventHandler(function(conn, ev, edata) {
@@ -60,12 +62,11 @@ let MQTT = {
   // ## **`MQTT.stats()`**
   // What has happened to the connection since the device started, as an object of numbers:
   // `connects` and `disconnects`; `last_reason`, why it ended last, one of the numbers below;
-  // messages `sent`, `retried` (of those sent), `received`, `dropped`; packets `oversized`, that
-  // is, skipped for their size; messages `queued` now and at most (`queued_max`); `bytes_sent` and
-  // `bytes_received`; `ping_ms`, how long the answer to the last ping took, and `connected_ms`, how
-  // long the connection has been up, both in milliseconds; `set_aside`, how many of the messages
-  // queued now are set aside, as the broker closes the connection on them. mgos_mqtt_conn.h has the
-  // details.
+  // messages `sent`, `retried` (of those sent), `received`, `dropped`; `oversized` packets, skipped
+  // for their size; messages `queued` now and at most (`queued_max`); `bytes_sent` and
+  // `bytes_received`; `ping_ms`, the round-trip time of the last ping, and `connected_ms`, how long
+  // the connection has been up, both in milliseconds; `set_aside`, how many of the queued messages
+  // are set aside, as the broker closes the connection on them. mgos_mqtt_conn.h has the details.
   //
   // ```javascript
   // let s = MQTT.stats();
@@ -81,8 +82,8 @@ let MQTT = {
   },
 
   // ## **Events of the library**
-  // For `Event.addHandler()` of api_events.js, as they are no events of the connection. Each comes
-  // at most once a second, for all that has happened since the last.
+  // For `Event.addHandler()` of api_events.js. Each is raised at most once a second, for everything
+  // since the last.
   //
   // ```javascript
   // load('api_events.js');
@@ -90,20 +91,20 @@ let MQTT = {
   //   print('messages were given up,', MQTT.stats().dropped, 'in all');
   // }, null);
   // ```
-  EVENT_GIVEN_UP: 0x4d515400,  // Messages at QoS 1 or 2 are neither acknowledged nor kept any more.
+  EVENT_GIVEN_UP: 0x4d515400,  // Messages at QoS 1 or 2 were dropped without an acknowledgement.
   EVENT_SET_ASIDE: 0x4d515401,  // The broker closes the connection on some messages.
   EVENT_SUB_REFUSED: 0x4d515402,  // The broker has refused subscriptions.
 
   REASON_NONE: 0,  // No connection has ended yet.
   REASON_LOST: 1,  // The server or the network has closed it.
-  REASON_UNREACHABLE: 2,  // The server can't be reached, or TLS has failed.
+  REASON_UNREACHABLE: 2,  // The server cannot be reached, or TLS has failed.
   REASON_REFUSED: 3,  // The server has refused it.
-  REASON_VIOLATION: 4,  // The broker broke the protocol.
+  REASON_VIOLATION: 4,  // The broker has violated the protocol.
   REASON_PING_TIMEOUT: 5,  // The broker did not answer a ping.
   REASON_CONNECT_TIMEOUT: 6,  // The broker did not answer CONNECT in time.
   REASON_ASKED: 7,  // The app has disconnected.
   REASON_CONFIG: 8,  // The configuration was changed.
-  REASON_NO_MEMORY: 9,  // There was no memory to go on.
+  REASON_NO_MEMORY: 9,  // Out of memory.
 
   EV_CONNACK: 202,  // The broker has accepted the connection.
   EV_PUBLISH: 203,  // A message that no MQTT.sub() handler has taken.
