@@ -18,9 +18,7 @@ static int32_t ms(double seconds) {
 int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which) {
   switch (which) {
     case MGOS_MQTT_NUMBER_ENABLE:
-      return cfg->enable;
-    case MGOS_MQTT_NUMBER_HAS_SERVER:
-      return cfg->server != NULL && cfg->server[0] != '\0';
+      return !cfg->enable ? 0 : cfg->server == NULL || cfg->server[0] == '\0' ? 1 : 2;
     case MGOS_MQTT_NUMBER_RECONNECT_MIN:
       return ms(cfg->reconnect_timeout_min);
     case MGOS_MQTT_NUMBER_RECONNECT_MAX:

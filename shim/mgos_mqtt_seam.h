@@ -268,13 +268,9 @@ enum mgos_mqtt_number
 #endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
  {
   /**
-   * 1 or 0.
+   * 0 if it is not enabled; 1 if it is and names no server, else 2.
    */
   MGOS_MQTT_NUMBER_ENABLE,
-  /**
-   * 1 if there is a server name.
-   */
-  MGOS_MQTT_NUMBER_HAS_SERVER,
   /**
    * Milliseconds.
    */

@@ -25,6 +25,9 @@ impl<'t> Config<'t> {
         self.0.as_ptr()
     }
 
+    /// What `Number::Enable` is for one that can be connected with.
+    pub const USABLE: i32 = 2;
+
     /// One of its numbers.
     pub fn number(self, which: Number) -> i32 {
         // SAFETY: the configuration is alive.
@@ -50,7 +53,7 @@ impl<'t> Config<'t> {
     /// The waits between attempts; `None` if it is not enabled or names no server.
     pub fn waits(self) -> Option<BackoffRange> {
         let number = |which| self.number(which);
-        if number(Number::Enable) == 0 || number(Number::HasServer) == 0 {
+        if number(Number::Enable) != Config::USABLE {
             return None;
         }
         Some(BackoffRange { min: number(Number::ReconnectMin) as u32, max: number(Number::ReconnectMax) as u32 })

@@ -71,14 +71,11 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// True if a configuration is there and can be connected with; complains of one that is enabled and
 /// can't.
 fn usable(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
-    if c.number(t, Number::Enable) == 0 {
-        return false;
-    }
-    if c.number(t, Number::HasServer) == 0 {
+    let enable = c.number(t, Number::Enable);
+    if enable == 1 {
         c.say(t, Log::NoServer);
-        return false;
     }
-    true
+    enable == Config::USABLE
 }
 
 /// Connects now, if not connected already. True if an attempt was begun, or there is one, or a
@@ -190,11 +187,12 @@ pub fn set_config(c: ConnectionRef<'_>, t: &mut NoApp, config: Option<Config<'_>
         c.say(t, Log::NoConfig);
         return false;
     };
-    let enabled = config.number(Number::Enable) != 0;
-    if enabled && config.number(Number::HasServer) == 0 {
+    let enable = config.number(Number::Enable);
+    if enable == 1 {
         c.say(t, Log::NoServer);
         return false;
     }
+    let enabled = enable != 0;
     let [primary, backup, _] = &c.look(t).configs;
     let slot = match () {
         _ if enabled && primary.is(config) => Slot::Primary,

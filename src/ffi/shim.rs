@@ -117,10 +117,8 @@ pub enum Log {
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Number {
-    /// 1 or 0.
+    /// 0 if it is not enabled; 1 if it is and names no server, else 2.
     Enable,
-    /// 1 if there is a server name.
-    HasServer,
     /// Milliseconds.
     ReconnectMin,
     /// Milliseconds.

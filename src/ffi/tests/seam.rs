@@ -133,7 +133,7 @@ extern "C" fn mgos_mqtt_shim_cloud_event(which: Cloud) {
 extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32 {
     let cfg = Config::at(cfg);
     match which {
-        Number::HasServer => !cfg.server.is_empty() as i32,
+        Number::Enable if cfg.numbers[which as usize] != 0 => 1 + !cfg.server.is_empty() as i32,
         which => cfg.numbers[which as usize],
     }
 }
