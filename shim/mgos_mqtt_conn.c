@@ -44,15 +44,18 @@ static const uint8_t *next_text(const uint8_t *text) {
   return text + strlen((const char *) text) + 1;
 }
 
-/* Shows a byte of the table: itself, a pair of others, or what it stands for. See log_lines.txt. */
+static void show_one(struct line *line, uint8_t c) __attribute__((noinline));
+
+/* Shows a byte of the table: from 128 on a pair of others. It calls itself, and so takes little stack. */
 static void show(struct line *line, uint8_t c) {
+  for (; c >= 128; c = pairs[2 * c - 255]) show(line, pairs[2 * c - 256]);
+  show_one(line, c);
+}
+
+/* Shows a character, or what a code stands for. See log_lines.txt. */
+static void show_one(struct line *line, uint8_t c) {
   const char *fmt = "%d%s%s", *dup = "", *retain = "";
   int n = line->a;
-  if (c >= 128) {
-    show(line, pairs[2 * c - 256]);
-    show(line, pairs[2 * c - 255]);
-    return;
-  }
   if (c >= ' ') {
     *line->to++ = (char) c;
     return;
