@@ -262,7 +262,7 @@ fn an_outage_of_ten_years_ends_with_the_same_wait_as_one_of_ten_minutes() {
         assert_eq!(c.wake((now + wait as u64 - 1) as u32), Wake::Nothing);
         now += wait as u64;
         assert_eq!(c.wake(now as u32), Wake::Connect);
-        c.rest();
+        c.cancel_wait();
         attempts += 1;
     }
     println!("{attempts} attempts");
