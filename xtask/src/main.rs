@@ -21,6 +21,7 @@ mod header;
 mod interop;
 mod manifest;
 mod miri;
+mod mutants;
 mod process;
 mod project;
 mod qemu;
@@ -75,6 +76,8 @@ enum Command {
     Deny(deny::Args),
     /// Run the library's tests under Miri
     Miri(miri::Args),
+    /// Change the library in small ways, each of which a test must see
+    Mutants(mutants::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
     /// Let everything go wrong between an app and its broker, and count what arrives
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(args),
         Command::Deny(args) => deny::run(args),
         Command::Miri(args) => miri::test(args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Fuzz(args) => fuzz::run_all(args),
         Command::Soak(args) => soak::run(args),
         Command::Size(args) => size::run(args),
