@@ -5,6 +5,7 @@
 extern crate std;
 
 mod begin;
+mod blame;
 mod incoming;
 mod outgoing;
 mod resume;

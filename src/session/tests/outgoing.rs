@@ -283,3 +283,142 @@ fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time(
     }
     assert!(reached(rig.s.deadline(), rig.now + 1000), "{} at {}", rig.s.deadline(), rig.now);
 }
+
+#[test]
+fn an_end_inside_a_packet_of_the_brokers_is_no_answer_to_what_was_sent_last() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
+    rig.out();
+    for _ in 0..20 {
+        rig.now += 100;
+        assert_eq!(rig.s.frame(&[0x30], 3072), Ok(Framed::More));
+        rig.s.disconnected(true, rig.now);
+        rig.connect(true, NEW);
+        rig.now += 4000;
+        if rig.out() == [vec![0xc0, 0]] {
+            rig.told(&[0xd0, 0]);
+            rig.out();
+        }
+        // All that has come before was taken out.
+        assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::More));
+    }
+    assert_eq!(rig.s.set_aside(), 0);
+    hang_up(&mut rig, 1);
+    hang_up(&mut rig, 10);
+    assert_eq!(rig.s.set_aside(), 1, "between two packets it is");
+}
+
+#[test]
+fn what_is_kept_is_counted_until_it_is_acknowledged() {
+    let mut rig = Rig::up();
+    let ids = [1, 2, 3].map(|n| rig.publish(n, Q1));
+    rig.out();
+    for (n, id) in ids.into_iter().enumerate() {
+        assert_eq!(rig.s.kept() as usize, 3 - n);
+        rig.told(&ack(0x40, id));
+    }
+    assert_eq!((rig.s.kept(), rig.s.counters.most_kept), (0, 3));
+}
+
+#[test]
+fn messages_that_were_sent_and_those_that_were_sent_again_are_counted() {
+    let mut rig = Rig::up();
+    for first in [0x30, 0x31, 0x32, 0x34, 0x35, 0x3a, 0x3d, 0x10, 0x40, 0x62, 0x82, 0xc0, 0xe8] {
+        rig.s.count_sent(first);
+    }
+    assert_eq!((rig.s.counters.sent, rig.s.counters.repeated), (7, 2));
+}
+
+#[test]
+fn control_characters_in_topics_and_filters_are_seen_once_for_all() {
+    let mut rig = Rig::up();
+    rig.publish(1, Q1);
+    rig.subscribe(b"a");
+    assert!(!rig.s.control_characters);
+    rig.subscribe(b"a\x01");
+    assert!(rig.s.control_characters);
+    rig.subscribe(b"a");
+    assert!(rig.s.control_characters);
+    rig.s.control_characters = false;
+    rig.publish_to(b"t\x7f", b"", Q1, LIMITS).unwrap();
+    assert!(rig.s.control_characters);
+    rig.publish(1, Q1);
+    assert!(rig.s.control_characters);
+}
+
+#[test]
+fn mqtt_2_3_1_2_the_identifier_of_a_message_that_is_not_kept_is_in_use_until_it_is_acknowledged() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = [Q1, Q2].map(|qos| rig.publish_to(b"t", b"x", qos, limits).unwrap());
+    assert!(sent.iter().all(|p| p.direct));
+    rig.turn_to(65_535);
+    assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 3]);
+    rig.told(&ack(0x40, 1));
+    assert_eq!(rig.told(&ack(0x50, 2)), ack(0x62, 2));
+    assert!(!rig.s.is_settled());
+    rig.told(&ack(0x70, 2));
+    assert!(rig.s.is_settled());
+    let refused = rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    rig.s.unpublished(refused.id);
+    assert!(rig.s.is_settled(), "it could not be written");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it would fill the memory")]
+fn mqtt_2_2_3_a_message_with_more_than_a_remaining_length_can_say_is_not_taken() {
+    let mut rig = Rig::up();
+    // With two bytes each of length and of identifier. Without memory the longest is not taken either.
+    let payload = vec![0; 268_435_455 - 4];
+    fail_after(Some(0));
+    let mut taken = |topic: &[u8], cut: usize| rig.publish_to(topic, &payload[cut..], Q1, LIMITS).err();
+    for topic in [&b"t"[..], b"long/topic"] {
+        assert_eq!(taken(topic, topic.len()), Some(RequestError::OutOfMemory));
+        assert_eq!(taken(topic, topic.len() - 1), Some(RequestError::TooLarge));
+    }
+    fail_after(None);
+}
+
+#[test]
+fn a_message_with_none_before_it_goes_out_whether_or_not_the_link_has_room_and_others_wait() {
+    let mut rig = Rig::up();
+    let first = rig.publish(1, Q1);
+    assert_eq!(rig.s.next(false, rig.now).map(|out| bytes(&out)), Some(message(0x32, first, 1)));
+    rig.s.sent(0, rig.now);
+    let second = rig.publish(2, Q1);
+    let third = rig.publish(3, Q1);
+    assert!(rig.s.next(false, rig.now).is_none());
+    assert_eq!(rig.out(), [message(0x32, second, 2), message(0x32, third, 3)]);
+    // One that was published without room waits for it.
+    rig.publish_to(b"t", &[4], Q1, Limits { room: false, ..LIMITS }).unwrap();
+    assert!(rig.s.next(false, rig.now).is_none());
+    assert_eq!(rig.out().len(), 1);
+}
+
+#[test]
+fn overflow_while_the_link_is_congested_gives_up_the_oldest_that_was_never_sent() {
+    let limits = Limits { max_queue: 3, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = rig.publish_to(b"t", &[1], Q1, limits).unwrap().id.get();
+    rig.out();
+    let ids = [2, 3, 4].map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().id.get());
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: ids[0], last: ids[0] });
+    assert_eq!(rig.s.payload_bytes(), 3, "what is under way is kept");
+    assert_eq!(rig.out(), [message(0x32, ids[1], 3), message(0x32, ids[2], 4)]);
+    rig.told(&ack(0x40, sent));
+    assert_eq!(rig.s.kept(), 2);
+}
+
+#[test]
+fn that_messages_were_given_up_is_known_until_the_app_was_told() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::down();
+    rig.publish_to(b"t", &[1], Q1, limits).unwrap();
+    assert!(!rig.s.has_given_up());
+    for n in 2..=3 {
+        rig.publish_to(b"t", &[n], Q1, limits).unwrap();
+        assert!(rig.s.has_given_up());
+    }
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 2, first: 1, last: 2 });
+    assert!(!rig.s.has_given_up());
+}

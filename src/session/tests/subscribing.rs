@@ -130,3 +130,29 @@ fn sixteen_unsubscribes_are_owed_at_most_and_the_oldest_is_forgotten() {
     rig.s.disconnected(false, 0);
     assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
 }
+
+#[test]
+fn subscriptions_with_the_same_filter_are_counted() {
+    let mut rig = Rig::up();
+    for (n, filter) in [&b"a"[..], b"a", b"b", b"a"].into_iter().enumerate() {
+        assert_eq!((rig.s.subscribed(b"a"), rig.s.subscribed(b"b")), (n.min(2), n / 3));
+        rig.subscribe(filter);
+    }
+    assert_eq!(rig.s.subscribed(b"a"), 3);
+    rig.s.unsubscribe(b"a", 0);
+    assert_eq!((rig.s.subscribed(b"a"), rig.s.subscribed(b"c")), (2, 0));
+    rig.s.unsubscribe(b"b", 0);
+    assert_eq!(rig.s.subscribed(b"b"), 0, "also while UNSUBSCRIBE is owed");
+}
+
+#[test]
+fn no_subscribe_asks_for_more_than_the_highest_qos_allowed() {
+    for (max, asked) in [(Q0, [0, 0, 0]), (Q1, [0, 1, 1]), (Q2, [0, 1, 2])] {
+        let mut rig = Rig::up();
+        rig.s.limit_qos(max);
+        for (qos, asked) in [Q0, Q1, Q2].into_iter().zip(asked) {
+            rig.s.subscribe(b"a", qos, Recipient { handler: 1, messages_only: false }, 0).unwrap();
+            assert_eq!(rig.out()[0].last(), Some(&asked));
+        }
+    }
+}
