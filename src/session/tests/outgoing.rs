@@ -422,3 +422,352 @@ fn that_messages_were_given_up_is_known_until_the_app_was_told() {
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 2, first: 1, last: 2 });
     assert!(!rig.s.has_given_up());
 }
+
+#[test]
+fn a_pubrec_whose_answer_could_not_be_sent_is_told_when_it_is_handed_in_again_and_a_repeated_one_is_not() {
+    use crate::session::Notify::{Handlers, Nobody};
+    let mut rig = Rig::up();
+    let ids = [1, 2].map(|n| rig.publish(n, Q2));
+    rig.out();
+    let reactions = ids.map(|id| rig.receive(&ack(0x50, id), false).unwrap());
+    assert_eq!(reactions.map(|r| r.notify), [Handlers; 2]);
+    rig.s.unanswered(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
+    assert_eq!(rig.receive(&ack(0x50, ids[1]), false).unwrap().notify, Nobody, "that of another");
+    rig.s.unanswered(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
+    let again = rig.receive(&ack(0x50, ids[0]), false).unwrap();
+    assert_eq!((again.notify, again.answer), (Handlers, reactions[0].answer));
+    assert_eq!(rig.receive(&ack(0x50, ids[0]), false).unwrap().notify, Nobody);
+}
+
+#[test]
+fn an_acknowledgement_of_ours_proves_that_the_broker_is_there_and_one_of_the_apps_own_packets_does_not() {
+    let mut rig = Rig::up();
+    for first in [0x40, 0x50, 0x70, 0xb0] {
+        rig.told(&ack(first, 99));
+        assert!(!rig.s.is_proven(), "{first:x}");
+    }
+    rig.publish(1, Q1);
+    rig.out();
+    rig.told(&ack(0x40, 1));
+    assert!(rig.s.is_proven());
+    rig.s.disconnected(false, 0);
+    assert!(!rig.s.is_proven());
+}
+
+#[test]
+fn after_an_end_by_the_other_side_messages_go_one_by_one_unless_something_was_acknowledged_for_good() {
+    for (clean, qos, acks, at_once) in [
+        (false, Q1, &[][..], 1),
+        (false, Q1, &[0x40], 3),
+        (false, Q2, &[0x50], 3),
+        (false, Q2, &[0x50, 0x70], 3),
+        (true, Q1, &[0x40], 3),
+        // PUBREC of a session that goes with its connection is worth nothing.
+        (true, Q2, &[0x50], 1),
+        (true, Q2, &[0x50, 0x70], 3),
+    ] {
+        let mut rig = Rig::down();
+        rig.connect(clean, NEW);
+        let ids = [1, 2, 3, 4].map(|n| rig.publish(n, qos));
+        assert_eq!(rig.out().len(), 4);
+        for first in acks {
+            rig.told(&ack(*first, ids[0]));
+        }
+        rig.s.disconnected(true, rig.now);
+        let sent = rig.connect(clean, if clean { NEW } else { KEPT });
+        let messages = sent.iter().filter(|packet| packet[0] >> 4 == 3).count();
+        assert_eq!(messages.min(3), at_once, "{clean} {qos:?} {acks:x?}: {sent:x?}");
+    }
+}
+
+#[test]
+fn an_end_by_the_other_side_with_nothing_in_flight_does_not_slow_anything_down() {
+    let mut rig = Rig::up();
+    for _ in 0..3 {
+        rig.now += 60_000;
+        rig.s.disconnected(true, rig.now);
+        rig.connect(false, KEPT);
+    }
+    let ids = [1, 2, 3].map(|n| rig.publish(n, Q1));
+    assert_eq!(rig.out().len(), ids.len());
+}
+
+#[test]
+fn the_pubrel_of_a_message_that_is_not_kept_goes_out_again_when_pubcomp_is_overdue_and_later_each_time() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    let mut rig = Rig::down();
+    rig.s.connect_sent(true, 0, rig.now);
+    rig.told(NEW);
+    rig.s.connack_delivered();
+    let id = rig.publish_to(b"t", b"x", Q2, limits).unwrap().id.get();
+    rig.told(&ack(0x50, id));
+    for wait in [21_000, 41_000, 81_000, 121_000, 121_000] {
+        rig.now += wait - 1;
+        assert_eq!(rig.out(), [] as [Vec<u8>; 0], "{wait}");
+        rig.now += 1;
+        assert_eq!(rig.out(), [vec![0xc0, 0]], "{wait}");
+        rig.told(&[0xd0, 0]);
+        assert_eq!(rig.out(), [ack(0x62, id)]);
+    }
+    rig.told(&ack(0x70, id));
+    rig.now += 1_000_000;
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+}
+
+#[test]
+fn an_overdue_answer_is_told_once_until_all_is_answered() {
+    let mut rig = Rig::up();
+    let first = rig.publish(1, Q1);
+    rig.out();
+    let overdue = |rig: &mut Rig, wait| {
+        rig.now += wait;
+        assert_eq!(rig.next(), Some(vec![0xc0, 0]));
+        rig.told(&[0xd0, 0]);
+        let id = rig.s.notice().map(|notice| match notice {
+            Notice::Overdue(id) => id.get(),
+            other => panic!("{other:?}"),
+        });
+        (rig.out(), id)
+    };
+    assert_eq!(overdue(&mut rig, 21_000), (vec![message(0x3a, first, 1)], Some(first)));
+    assert_eq!(overdue(&mut rig, 41_000), (vec![message(0x3a, first, 1)], None));
+    let second = rig.publish(2, Q1);
+    rig.told(&ack(0x40, first));
+    assert_eq!(rig.out(), [message(0x32, second, 2)]);
+    assert_eq!(overdue(&mut rig, 21_000), (vec![message(0x3a, second, 2)], None), "not all was answered in between");
+    for id in [second, first] {
+        rig.told(&ack(0x40, id));
+    }
+    // An answered ping shows that nothing is owed.
+    rig.s.network_down();
+    assert_eq!(rig.out(), [[0xc0, 0]]);
+    rig.told(&[0xd0, 0]);
+    let third = rig.publish(3, Q1);
+    rig.out();
+    assert_eq!(overdue(&mut rig, 21_000), (vec![message(0x3a, third, 3)], Some(third)));
+}
+
+#[test]
+fn how_long_an_answer_may_take_is_as_configured() {
+    for (timeout, due) in [(0, Some(21_000)), (5000, Some(6000)), (-1, None)] {
+        let mut rig = Rig::down();
+        rig.s.set_ack_timeout(timeout);
+        rig.s.connect_sent(true, 0, rig.now);
+        rig.told(NEW);
+        rig.s.connack_delivered();
+        rig.publish(1, Q1);
+        rig.out();
+        let start = rig.now;
+        assert_eq!(rig.s.deadline(), due.map_or(0, |due| start + due));
+        rig.now = start + due.unwrap_or(1_000_000) - 1;
+        assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+        rig.now += 1;
+        assert_eq!(rig.out().len(), due.is_some() as usize);
+    }
+}
+
+#[test]
+fn that_there_may_be_more_to_send_is_known_without_a_look() {
+    let mut rig = Rig::up();
+    assert!(!rig.s.may_have_more());
+    rig.publish(1, Q1);
+    assert!(rig.s.may_have_more());
+    assert_eq!(rig.out().len(), 1);
+    assert!(!rig.s.may_have_more());
+    rig.subscribe(b"a");
+    assert!(rig.s.may_have_more());
+    assert_eq!(rig.out().len(), 1);
+    assert!(!rig.s.may_have_more());
+}
+
+#[test]
+fn what_is_not_kept_has_no_payload_here() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"t", b"four", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.payload_bytes(), 0);
+}
+
+#[test]
+fn what_is_aside_is_not_counted_among_the_bytes_that_wait() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"four", Q1, LIMITS).unwrap();
+    rig.out();
+    assert_eq!(rig.s.payload_bytes(), 4);
+    hang_up(&mut rig, 4);
+    assert_eq!((rig.s.set_aside(), rig.s.payload_bytes()), (1, 0));
+}
+
+#[test]
+fn a_queue_that_is_made_shorter_gives_up_what_was_sent_and_then_what_was_not() {
+    let mut rig = Rig::up();
+    for n in 0..30 {
+        rig.publish_to(b"t", &[n], Q1, Limits { max_queue: 30, ..LIMITS }).unwrap();
+    }
+    assert_eq!(rig.out().len(), 16);
+    rig.publish_to(b"t", &[99], Q1, Limits { max_queue: 1, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.kept(), 1);
+    // What is under way may still be acknowledged.
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 14, first: 17, last: 30 });
+    assert_eq!(rig.out(), [message(0x32, 31, 99)]);
+}
+
+#[test]
+fn overflow_gives_up_the_copy_of_what_the_broker_has_taken_over_before_anything_else() {
+    let limits = Limits { max_queue: 2, ..LIMITS };
+    let mut rig = Rig::up();
+    let released = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
+    rig.out();
+    rig.told(&ack(0x50, released));
+    let ids = [2, 3].map(|n| rig.publish_to(b"t", &[n], Q2, limits).unwrap().id.get());
+    assert_eq!((rig.s.kept(), rig.s.take_given_up().count), (2, 0));
+    assert_eq!(rig.out(), [message(0x34, ids[0], 2), message(0x34, ids[1], 3)]);
+    assert_eq!(rig.resume(), [ack(0x62, released), message(0x3c, ids[0], 2), message(0x3c, ids[1], 3)]);
+    rig.told(&ack(0x70, released));
+    assert_eq!(rig.s.take_given_up().count, 0);
+}
+
+#[test]
+fn a_message_that_overflows_while_it_is_under_way_is_given_up_only_if_its_connection_ends_first() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    for ends in [false, true] {
+        let mut rig = Rig::up();
+        let first = rig.publish_to(b"t", &[1], Q1, limits).unwrap().id.get();
+        rig.out();
+        rig.publish_to(b"t", &[2], Q1, limits).unwrap();
+        rig.out();
+        assert_eq!(rig.s.take_given_up().count, 0);
+        if ends {
+            rig.s.disconnected(false, rig.now);
+            assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first, last: first });
+        } else {
+            rig.told(&ack(0x40, first));
+            rig.s.disconnected(false, rig.now);
+        }
+        rig.connect(false, KEPT);
+        assert_eq!(rig.s.take_given_up().count, 0);
+    }
+    // Between two connections nothing is under way.
+    let mut rig = Rig::up();
+    let first = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
+    rig.out();
+    rig.s.disconnected(false, rig.now);
+    rig.publish_to(b"t", &[2], Q2, limits).unwrap();
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first, last: first });
+    rig.connect(false, KEPT);
+    rig.s.disconnected(false, rig.now);
+    assert_eq!(rig.s.take_given_up().count, 0, "once");
+}
+
+/// How many connections it takes, each of which the broker ends on the same message, until that is set aside.
+fn ends_until_set_aside(rig: &mut Rig) -> u8 {
+    ends_until_set_aside_to(rig, b"bad")
+}
+
+fn ends_until_set_aside_to(rig: &mut Rig, topic: &[u8]) -> u8 {
+    let before = rig.s.set_aside();
+    rig.publish_to(topic, b"x", Q1, LIMITS).unwrap();
+    rig.out();
+    let set_aside = |_: &u8| {
+        hang_up(rig, 1);
+        rig.s.set_aside() > before
+    };
+    (0..20).find(set_aside).expect("it is set aside at last")
+}
+
+#[test]
+fn ends_that_no_message_explains_make_it_take_longer_until_one_is_blamed() {
+    let plain = ends_until_set_aside(&mut Rig::up());
+    let idle = |rig: &mut Rig, by_peer| {
+        rig.now += 20_000;
+        rig.s.disconnected(by_peer, rig.now);
+        rig.connect(true, NEW);
+    };
+    for n in 0..8 {
+        let mut rig = Rig::up();
+        (0..n).for_each(|_| idle(&mut rig, true));
+        assert_eq!(ends_until_set_aside(&mut rig), plain + n.min(5), "{n}");
+    }
+    let mut rig = Rig::up();
+    (0..4).for_each(|_| idle(&mut rig, false));
+    assert_eq!(ends_until_set_aside(&mut rig), plain, "ends of our own");
+    let mut rig = Rig::up();
+    for _ in 0..4 {
+        rig.s.disconnected(false, rig.now);
+        rig.s.connect_sent(true, 60, rig.now);
+        rig.s.disconnected(true, rig.now);
+        rig.connect(true, NEW);
+    }
+    assert_eq!(ends_until_set_aside(&mut rig), plain, "attempts that were refused");
+    for (lasts, more) in [(299_999, 2), (300_000, 0)] {
+        let mut rig = Rig::up();
+        (0..2).for_each(|_| idle(&mut rig, true));
+        rig.now += lasts;
+        rig.s.disconnected(false, rig.now);
+        rig.connect(true, NEW);
+        assert_eq!(ends_until_set_aside(&mut rig), plain + more, "a connection has lasted for {lasts}");
+    }
+    let mut rig = Rig::up();
+    (0..2).for_each(|_| idle(&mut rig, true));
+    rig.s.disconnected(false, rig.now);
+    rig.s.connect_sent(true, 60, rig.now);
+    rig.now += 300_000;
+    rig.s.disconnected(false, rig.now);
+    rig.connect(true, NEW);
+    assert_eq!(ends_until_set_aside(&mut rig), plain + 2, "an attempt has lasted");
+}
+
+#[test]
+fn an_end_on_a_connection_on_which_messages_got_through_counts_half() {
+    let plain = ends_until_set_aside(&mut Rig::up());
+    for n in 0..4 {
+        let mut rig = Rig::up();
+        for _ in 0..n {
+            let ids = [1, 2].map(|n| rig.publish(n, Q1));
+            rig.out();
+            rig.told(&ack(0x40, ids[0]));
+            rig.now += 20_000;
+            rig.s.disconnected(true, rig.now);
+            rig.connect(true, NEW);
+            rig.told(&ack(0x40, ids[1]));
+            rig.s.disconnected(false, rig.now);
+            rig.connect(true, NEW);
+        }
+        assert_eq!(ends_until_set_aside(&mut rig), plain + n / 2, "{n}");
+    }
+}
+
+#[test]
+fn what_is_aside_goes_out_to_another_broker_as_all_else() {
+    let mut rig = Rig::up();
+    ends_until_set_aside(&mut rig);
+    rig.s.disconnected(false, rig.now);
+    rig.s.connecting(false);
+    assert_eq!(rig.s.set_aside(), 1);
+    rig.s.connecting(true);
+    assert_eq!(rig.s.set_aside(), 0);
+    assert_eq!(rig.connect(true, NEW).len(), 1);
+}
+
+#[test]
+fn when_one_that_was_aside_goes_through_the_next_has_its_turn_at_once() {
+    let mut rig = Rig::up();
+    ends_until_set_aside(&mut rig);
+    // Not the broker is at fault: it takes others.
+    let good = rig.publish(1, Q1);
+    while !rig.out().contains(&message(0x32, good, 1)) {
+        rig.now += 1000;
+    }
+    rig.told(&ack(0x40, good));
+    let second = good + 1;
+    ends_until_set_aside_to(&mut rig, b"worse");
+    assert_eq!(rig.s.set_aside(), 2);
+    rig.now += 1000;
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+    rig.now += 3_600_000;
+    let out: Vec<_> = rig.out().into_iter().filter(|packet| packet[0] == 0xc0).collect();
+    out.iter().for_each(|_| drop(rig.told(&[0xd0, 0])));
+    rig.told(&ack(0x40, 1));
+    assert_eq!(rig.s.set_aside(), 1);
+    let next = rig.out();
+    assert_eq!(next.iter().filter(|packet| packet[0] >> 4 == 3).map(|packet| packet[10]).collect::<Vec<_>>(), [second as u8], "{next:x?}");
+}

@@ -156,3 +156,36 @@ fn no_subscribe_asks_for_more_than_the_highest_qos_allowed() {
         }
     }
 }
+
+#[test]
+fn each_handler_is_looked_for_only_where_another_subscription_may_match() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"b");
+    rig.subscribe(b"a");
+    assert_eq!(rig.receive(&[0x30, 3, 0, 1, b'a'], false).unwrap().notify, Notify::Subscribers);
+    assert!(!rig.s.is_undecided(), "it was found already");
+    assert!(rig.s.next_recipient(b"a").is_some());
+    assert!(rig.s.is_undecided(), "there is another");
+    assert!(rig.s.next_recipient(b"a").is_none());
+    assert!(!rig.s.is_undecided(), "there is none left");
+}
+
+#[test]
+fn a_subscribe_that_was_sent_twice_may_be_answered_twice() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    let subscribe = [0x82, 6, 0, 1, 0, 1, b'a', 1];
+    assert_eq!(rig.out(), [subscribe]);
+    rig.now += 21_000;
+    assert_eq!(rig.out(), [[0xc0, 0]]);
+    rig.told(&[0xd0, 0]);
+    assert_eq!(rig.s.notice(), Some(Notice::SubscribeOverdue));
+    assert_eq!(rig.out(), [subscribe]);
+    let suback = [0x90, 3, 0, 1, 1];
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Subscriber);
+    rig.turn_to(65_535);
+    assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 2], "the other answer may still come");
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Nobody);
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Handlers, "a third one is of something else");
+    assert!(rig.s.is_settled());
+}
