@@ -144,6 +144,7 @@ mod tests {
         assert!(o.is_late(1000, 21_000) && !o.is_late(1000, 20_999));
         // In two: it may have left with the last of it.
         o.on_left(100, 6000);
+        assert!(o.is_late(1000, 26_000) && !o.is_late(1000, 25_999));
         o.on_left(0, 9000);
         assert!(o.is_late(1000, 29_000) && !o.is_late(1000, 28_999));
         // What leaves in one go later changes nothing.

@@ -4,10 +4,13 @@
 //! Whole lives with a broker at the other end are in tests/simulation.rs.
 extern crate std;
 
+mod aside;
 mod begin;
 mod blame;
 mod incoming;
 mod outgoing;
+mod overdue;
+mod queue;
 mod resume;
 mod subscribing;
 mod subscription_list;

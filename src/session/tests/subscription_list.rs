@@ -114,11 +114,20 @@ fn only_unsubscribes_that_are_still_owed_count_for_the_most_that_are() {
             end(&mut s);
             assert!(!s.seek());
         }
+        for n in 0..20 {
+            add(&mut s, &[b'b' + n]);
+            assert_eq!(s.remove(&[b'b' + n]).unwrap().forgotten, n >= 16);
+        }
     }
+    // Subscribed and unsubscribed again and again, it is one.
     let mut s = List::NEW;
     for _ in 0..40 {
         add(&mut s, b"a");
         assert_eq!(s.remove(b"a"), Some(Unsubscribed::default()));
+    }
+    for n in 0..16 {
+        add(&mut s, &[b'b' + n]);
+        assert_eq!(s.remove(&[b'b' + n]).unwrap().forgotten, n == 15);
     }
 }
 
