@@ -77,18 +77,19 @@ fn how_long_an_answer_may_take_is_as_configured() {
     }
 }
 
-/// Waits until a ping goes out, and answers it. What goes out then.
+/// Lets time pass, and answers the pings, until something else goes out: that; or nothing, if that takes too long.
 fn overdue(rig: &mut Rig) -> Vec<Vec<u8>> {
     for _ in 0..500 {
         rig.now += 1000;
-        let sent = rig.out();
-        if sent == [vec![0xc0, 0]] {
+        if rig.out() == [vec![0xc0, 0]] {
             rig.told(&[0xd0, 0]);
-            return rig.out();
+            let sent = rig.out();
+            if !sent.is_empty() {
+                return sent;
+            }
         }
-        assert_eq!(sent, [] as [Vec<u8>; 0]);
     }
-    panic!("nobody asks");
+    vec![]
 }
 
 #[test]

@@ -209,15 +209,16 @@ fn sixty_four_identifiers_without_messages_are_kept_and_the_oldest_is_forgotten_
 
 #[test]
 fn of_more_pubrels_than_there_is_room_for_the_oldest_is_forgotten() {
-    let limits = Limits { max_queue: 0, ..LIMITS };
     let mut rig = Rig::up();
-    for n in 1..=66 {
-        let id = rig.publish_to(b"t", b"x", Q2, limits).unwrap().id.get();
-        assert_eq!(id, n);
+    for n in 1..=100 {
+        let id = rig.publish_to(b"t", b"x", Q2, Limits { max_queue: 100, ..LIMITS }).unwrap().id.get();
+        assert_eq!((id, rig.out().len()), (n, 1));
         rig.told(&ack(0x50, id));
     }
+    rig.publish_to(b"t", &[9], Q2, Limits { max_queue: 1, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.kept(), 1);
     assert!(!rig.s.has_given_up(), "these have arrived");
-    let expected: Vec<_> = (3..=66).map(|n| ack(0x62, n)).collect();
+    let expected: Vec<_> = (37..=100).map(|n| ack(0x62, n)).chain([message(0x34, 101, 9)]).collect();
     assert_eq!(rig.resume(), expected);
 }
 
