@@ -546,3 +546,133 @@ fn a_message_that_was_aside_and_got_through_is_ended_as_any_other() {
     rig.told(&ack(0x70, bad));
     assert!(rig.s.is_settled());
 }
+
+#[test]
+fn a_message_before_a_pubrel_is_not_alone() {
+    let mut rig = Rig::up();
+    let bad = rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap().id.get();
+    let released = rig.publish(1, Q2);
+    rig.out();
+    rig.told(&ack(0x50, released));
+    for _ in 0..20 {
+        rig.s.disconnected(true, rig.now);
+        let sent = rig.connect(false, KEPT);
+        assert_eq!(sent.last(), Some(&ack(0x62, released)));
+        rig.now += 100;
+    }
+    assert_eq!(rig.s.set_aside(), 0);
+    rig.told(&ack(0x40, bad));
+    assert_eq!(rig.s.kept(), 1);
+}
+
+/// A connection that ends as the message that is aside is tried; before that, what `before` does.
+fn end_on_aside(rig: &mut Rig, before: fn(&mut Rig)) {
+    rig.s.connect_sent(false, 0, rig.now);
+    rig.told(NEW);
+    rig.s.connack_delivered();
+    before(rig);
+    assert!(try_aside(rig).is_some());
+    rig.now += 100;
+    rig.s.disconnected(true, rig.now);
+}
+
+/// The message that is aside, as it goes out, at once or an hour later.
+fn try_aside(rig: &mut Rig) -> Option<Vec<u8>> {
+    for wait in [0, 3_600_000, 1000, 1000] {
+        rig.now += wait;
+        for packet in rig.out() {
+            match packet[0] {
+                0xc0 => drop(rig.told(&[0xd0, 0])),
+                0x62 => {}
+                _ => return Some(packet),
+            }
+        }
+    }
+    None
+}
+
+/// Something else gets through.
+fn other_message(rig: &mut Rig) {
+    let good = rig.publish(1, Q1);
+    for _ in 0..5 {
+        for packet in rig.out() {
+            match packet[0] >> 4 {
+                3 if packet == message(0x32, good, 1) => return drop(rig.told(&ack(0x40, good))),
+                3 => panic!("{packet:x?}"),
+                _ => drop(rig.told(&[0xd0, 0])),
+            }
+        }
+        rig.now += 1000;
+    }
+    panic!("it does not go out");
+}
+
+/// With one message at QoS 2 aside, as it was seen at CONNACK; then that connection has ended.
+fn with_one_aside() -> (Rig, u16) {
+    let mut rig = quiet();
+    let bad = rig.publish_to(b"bad", b"x", Q2, LIMITS).unwrap().id.get();
+    set_aside_quietly(&mut rig, 1, 0);
+    rig.s.disconnected(false, rig.now);
+    assert!(matches!(rig.s.notice(), Some(Notice::SetAside { .. })));
+    (rig, bad)
+}
+
+#[test]
+fn a_message_that_is_aside_is_given_up_after_ten_ends_on_it_with_others_acknowledged_in_between() {
+    let (mut rig, bad) = with_one_aside();
+    for n in 1..=10 {
+        assert_eq!((rig.s.set_aside(), rig.s.notice()), (1, None), "{n}");
+        end_on_aside(&mut rig, other_message);
+    }
+    assert_eq!(rig.s.set_aside(), 0);
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: bad, last: bad });
+    assert_eq!(rig.s.notice(), Some(Notice::GivenUpAside { id: crate::wire::PacketId::new(bad).unwrap(), topic: b"bad" }));
+}
+
+#[test]
+fn ends_without_another_message_that_gets_through_do_not_count() {
+    let (mut rig, _) = with_one_aside();
+    end_on_aside(&mut rig, other_message);
+    for _ in 0..15 {
+        end_on_aside(&mut rig, |_| {});
+        assert_eq!(rig.s.set_aside(), 1);
+    }
+    // A PUBREC that is repeated is nothing new.
+    let (mut rig, _) = with_one_aside();
+    rig.connect(false, NEW);
+    let released = rig.publish(1, Q2);
+    for _ in 0..5 {
+        if rig.out().contains(&vec![0xc0, 0]) {
+            rig.told(&[0xd0, 0]);
+        }
+    }
+    assert_eq!(rig.told(&ack(0x50, released)), ack(0x62, released));
+    for _ in 0..15 {
+        rig.now += 100;
+        rig.s.disconnected(true, rig.now);
+        rig.s.connect_sent(false, 0, rig.now);
+        rig.told(KEPT);
+        rig.s.connack_delivered();
+        rig.out();
+        rig.told(&ack(0x50, released));
+        assert!(try_aside(&mut rig).is_some());
+    }
+    assert_eq!(rig.s.set_aside(), 1);
+}
+
+#[test]
+fn a_pubrel_has_all_its_tries_whatever_its_message_has_gone_through() {
+    let (mut rig, bad) = with_one_aside();
+    for _ in 0..2 {
+        end_on_aside(&mut rig, other_message);
+    }
+    rig.s.set_ack_timeout(0);
+    rig.connect(false, NEW);
+    assert!(try_aside(&mut rig).is_some());
+    assert_eq!(rig.told(&ack(0x50, bad)), ack(0x62, bad));
+    assert_eq!(rig.resume(), [ack(0x62, bad)]);
+    rig.now += 21_000;
+    assert_eq!(rig.out(), [[0xc0, 0]]);
+    rig.told(&[0xd0, 0]);
+    assert_eq!(rig.out(), [ack(0x62, bad)]);
+}

@@ -114,7 +114,8 @@ fn an_overdue_message_narrows_the_window_once_and_not_each_time_it_is_repeated()
 
 #[test]
 fn what_is_not_kept_is_overdue_after_its_time_and_not_at_once() {
-    let mut rig = Rig::up();
+    let mut rig = Rig { now: 1_000_000, ..Rig::down() };
+    rig.connect(false, NEW);
     rig.publish_to(b"t", b"x", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
     rig.s.network_down();
     assert_eq!(rig.out(), [[0xc0, 0]]);
