@@ -676,3 +676,23 @@ fn a_pubrel_has_all_its_tries_whatever_its_message_has_gone_through() {
     rig.told(&[0xd0, 0]);
     assert_eq!(rig.out(), [ack(0x62, bad)]);
 }
+
+#[test]
+fn kinds_of_messages_are_told_apart_by_topic_qos_and_retain_and_a_larger_one_is_like_a_smaller() {
+    use crate::session::entry::{Entry, FRESH, Kind};
+    use std::collections::BTreeSet;
+
+    let mut kinds = BTreeSet::new();
+    let mut count = 0;
+    let topics = (0..=255u8).flat_map(|a| [vec![a], vec![b'a', a], vec![a, b'a'], vec![b't', a, b'/']]);
+    for topic in topics.collect::<BTreeSet<_>>() {
+        for flags in 0..6 {
+            let e = Entry { sent_at: 0, id: 1, topic_len: topic.len() as u16, bits: FRESH, flags, tries: 0 };
+            let of = |payload: usize| Kind::of(&e, &[&topic[..], &vec![b'p'; payload]].concat());
+            assert!(of(5).covers(of(5)) && of(5).covers(of(6)) && !of(5).covers(of(4)));
+            kinds.insert(of(0).hash);
+            count += 1;
+        }
+    }
+    assert_eq!(kinds.len(), count);
+}
