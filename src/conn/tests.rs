@@ -419,3 +419,34 @@ fn it_is_opening_from_the_attempt_until_connack_or_its_end() {
     c.clear();
     assert!(!c.is_wanted());
 }
+
+#[test]
+fn wanting_a_connection_hurries_nothing_but_one_that_was_being_closed_as_none_was_wanted() {
+    // Not being closed.
+    let mut c = Conn::<u32>::default();
+    c.stop();
+    c.want();
+    assert_eq!(c.next(Some(WAITS), None, MIDDLE, 0), Next::Wait(1000));
+    // Being closed for another reason.
+    let mut c = live(Conn::default(), 60_000);
+    c.closing(0, 0);
+    c.want();
+    c.down(End::Fault, 0);
+    assert!(matches!(c.next(Some(WAITS), None, MIDDLE, 0), Next::Wait(_)));
+}
+
+#[test]
+fn when_the_network_comes_up_the_broker_has_five_seconds_to_answer() {
+    for (up, dead_at) in [(true, 6000), (false, 30_000)] {
+        let mut c = live(Conn::default(), 60_000);
+        c.network_down();
+        assert!(c.session.next(true, 0).is_some());
+        c.session.sent(0, 0);
+        if up {
+            c.network_up(1000);
+        }
+        let ended = (1..40_000).find(|now| c.wake(*now) == Wake::PingTimeout);
+        // A ping of 0 counts from a millisecond later.
+        assert_eq!(ended, Some(dead_at + !up as u32), "{up}");
+    }
+}

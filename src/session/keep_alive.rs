@@ -411,4 +411,13 @@ mod tests {
             assert_eq!((k.due(85_999 + late), k.due(86_000 + late)), (Due::Nothing, Due::Dead), "{late}");
         }
     }
+
+    #[test]
+    fn mqtt_3_1_2_23_a_ping_is_early_by_a_quarter_of_the_interval_or_five_seconds() {
+        for (seconds, at) in [(4, 3000), (10, 7500), (20, 15_000), (21, 16_000), (65_535, 65_530_000)] {
+            let mut k = KeepAlive::NEW;
+            k.start(seconds, 0);
+            assert_eq!((k.due(at - 1), k.deadline(), k.due(at)), (Due::Nothing, at, Due::Ping), "{seconds}");
+        }
+    }
 }

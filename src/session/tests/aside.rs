@@ -90,6 +90,7 @@ fn an_end_inside_a_packet_of_the_brokers_is_no_answer_to_what_was_sent_last() {
         assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::More));
     }
     assert_eq!(rig.s.set_aside(), 0);
+    assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::More));
     hang_up(&mut rig, 1);
     hang_up(&mut rig, 10);
     assert_eq!(rig.s.set_aside(), 1, "between two packets it is");
@@ -695,4 +696,16 @@ fn kinds_of_messages_are_told_apart_by_topic_qos_and_retain_and_a_larger_one_is_
         }
     }
     assert_eq!(kinds.len(), count);
+}
+
+#[test]
+fn an_end_with_nothing_left_to_read_is_one_between_two_packets() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
+    rig.out();
+    for _ in 0..4 {
+        assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::More));
+        hang_up(&mut rig, 1);
+    }
+    assert_eq!(rig.s.set_aside(), 1);
 }

@@ -191,3 +191,18 @@ fn what_is_forgotten_is_forgotten_in_both_directions() {
     assert_eq!(rig.connect(false, KEPT), [] as [Vec<u8>; 0]);
     assert_eq!(rig.receive(&[0x3c, 5, 0, 1, b't', 0, 9], false).unwrap().notify, Notify::Handlers);
 }
+
+#[test]
+fn a_part_of_a_packet_shows_that_the_broker_is_alive() {
+    for progress in [false, true] {
+        let mut rig = Rig::up();
+        rig.now += 55_000;
+        assert_eq!(rig.out(), [[0xc0, 0]]);
+        rig.now += 29_000;
+        if progress {
+            rig.s.progress(rig.now);
+        }
+        rig.now += 1000;
+        assert_eq!(rig.s.is_dead(rig.now), !progress);
+    }
+}

@@ -134,3 +134,24 @@ fn an_end_by_us_or_late_after_the_last_byte_has_left_or_sooner_than_an_answer_ca
     assert!(!ended(false, 0, 1000, 1100));
     assert!(!ended(true, 4000, 1000, 3999) && ended(true, 4000, 1000, 4000), "three quarters of the round trip");
 }
+
+#[test]
+fn the_answer_to_another_packet_does_not_end_the_row_and_another_packet_does() {
+    let connection = |b: &mut Blame, id: PacketId, now: u32| {
+        let blamed = b.accepted(now);
+        b.wrote_ping(now + 3000);
+        b.ping_answered();
+        b.wrote_harmless(OTHER, now + 3000);
+        b.id_answered(OTHER);
+        b.wrote_suspect(id, now + 4000);
+        assert!(b.ended(true, 0, now + 5000));
+        blamed
+    };
+    let mut b = Blame::NEW;
+    let blamed = [0, 1, 2, 3].map(|n| connection(&mut b, ID, n * 20_000));
+    assert_eq!(blamed, [None, None, None, Some(ID)]);
+    let mut b = Blame::NEW;
+    for n in 0..10 {
+        assert_eq!(connection(&mut b, if n % 2 == 0 { ID } else { OTHER }, n * 20_000), None);
+    }
+}

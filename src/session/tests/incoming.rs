@@ -256,3 +256,16 @@ fn a_packet_is_being_dropped_from_its_beginning_until_its_answer_was_sent() {
     assert_eq!(rig.s.frame(&[0; 30], 16), Ok(Framed::Drop(30)));
     assert!(!rig.s.is_dropping());
 }
+
+#[test]
+fn the_identifier_of_a_message_over_the_limit_is_found_behind_a_longer_fixed_header_too() {
+    for len in [300, 20_000] {
+        let mut stream = vec![0x32];
+        stream.extend(if len < 16_384 { vec![0xac, 0x02] } else { vec![0xa0, 0x9c, 0x01] });
+        let head = stream.len();
+        stream.extend([0, 3, b'a', b'b', b'c', 1, 2]);
+        stream.resize(head + len, 9);
+        let expected = [std::format!("oversized {}", stream.len()), "PubAck 258".into()];
+        assert_eq!(take(&mut Rig::up().s, &stream, 64).unwrap(), expected);
+    }
+}
