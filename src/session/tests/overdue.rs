@@ -224,3 +224,19 @@ fn after_a_vain_end_a_subscribe_goes_alone_but_for_five_seconds_at_the_most_and_
     rig.out();
     assert_eq!(rig.s.deadline(), rig.now + 21_000, "where nothing is wrong it goes with all else");
 }
+
+#[test]
+fn what_was_repeated_on_one_connection_is_sent_once_on_the_next_and_answered_once() {
+    let mut rig = Rig::up();
+    let id = rig.publish(1, Q1);
+    rig.out();
+    for _ in 0..2 {
+        assert_eq!(overdue(&mut rig), [message(0x3a, id, 1)]);
+    }
+    assert_eq!(rig.resume(), [message(0x3a, id, 1)]);
+    assert_eq!(rig.s.outbox.in_flight(), 1);
+    assert_eq!(rig.told(&ack(0x40, id)), []);
+    rig.turn_to(65_535);
+    assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 1]);
+    assert!(rig.s.is_settled());
+}

@@ -189,3 +189,21 @@ fn a_subscribe_that_was_sent_twice_may_be_answered_twice() {
     assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Handlers, "a third one is of something else");
     assert!(rig.s.is_settled());
 }
+
+#[test]
+fn mqtt_2_3_1_7_an_unsuback_that_comes_after_subscribing_again_frees_the_identifier() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    rig.told(&[0x90, 3, 0, 1, 1]);
+    rig.s.unsubscribe(b"a", rig.now);
+    assert_eq!(rig.out(), [[0xa2, 5, 0, 2, 0, 1, b'a']]);
+    rig.subscribe(b"a");
+    assert_eq!(rig.out(), [[0x82, 6, 0, 3, 0, 1, b'a', 1]]);
+    assert!(!rig.s.is_settled());
+    assert_eq!(rig.wrong(&ack(0x40, 2)), ProtocolError::Ack);
+    assert_eq!(rig.receive(&ack(0xb0, 2), false).unwrap().notify, Notify::Handlers);
+    assert!(rig.s.is_settled());
+    rig.turn_to(65_535);
+    assert_eq!([0; 3].map(|_| rig.s.packet_id().get()), [65_535, 1, 2]);
+}
