@@ -46,7 +46,7 @@ const TESTS: [&str; 4] = ["field", "malicious_broker", "simulation", "wire_prope
 const SEEDS: &str = "300";
 
 /// As many mutants are tested for a change, about: some minutes on two cores.
-const MOST: usize = 60;
+const MOST: usize = 40;
 
 /// What is tested where no change is known: one in so many.
 const SAMPLE: &str = "0/60";
