@@ -350,7 +350,7 @@ fn pings_go_on_while_a_message_that_is_aside_is_not_answered() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
     let mut last_ping = rig.now;
-    for _ in 0..20_000 {
+    for _ in 0..8000 {
         rig.now += 1000;
         if rig.out().contains(&vec![0xc0, 0]) {
             rig.told(&[0xd0, 0]);
