@@ -139,4 +139,63 @@ mod tests {
         assert_eq!(o.deadline(), month + 21_000);
         assert!(!o.is_late(month, month + 19_999) && o.is_late(month, month + 20_000));
     }
+
+    #[test]
+    fn what_was_written_before_a_long_upload_is_late_only_when_that_has_left() {
+        let mut o = AckTimer::NEW;
+        // In one go: it has left when it was written.
+        o.on_transmitted(0, 5000);
+        assert!(o.is_late(1000, 21_000) && !o.is_late(1000, 20_999));
+        // In two: it may have left with the last of it.
+        o.on_transmitted(100, 6000);
+        assert!(o.is_late(1000, 26_000) && !o.is_late(1000, 25_999));
+        o.on_transmitted(0, 9000);
+        assert!(o.is_late(1000, 29_000) && !o.is_late(1000, 28_999));
+        // What leaves in one go later changes nothing.
+        o.on_transmitted(0, 15_000);
+        assert!(o.is_late(1000, 29_000));
+        assert!(o.is_late(10_000, 30_000) && !o.is_late(10_000, 29_999), "it was written after that");
+    }
+
+    #[test]
+    fn while_the_answer_to_a_ping_is_awaited_nothing_is_due_and_then_what_is_still_unanswered() {
+        let mut o = AckTimer::NEW;
+        o.set_timeout(5000);
+        o.on_sent(1000);
+        o.on_sent(2000);
+        assert_eq!(o.deadline(), 7000, "the oldest");
+        assert!(!o.is_due(6999) && o.is_due(7000));
+        o.on_ping_sent();
+        assert_eq!((o.deadline(), o.is_due(8000)), (0, false));
+        o.on_pong(4000, 8000);
+        assert_eq!(o.deadline(), 10_000);
+        o.on_pong(0, 8000);
+        assert_eq!(o.deadline(), 0);
+        o.on_sent(9000);
+        o.stop();
+        assert_eq!(o.deadline(), 0);
+        o.on_sent(20_000);
+        assert_eq!(o.deadline(), 26_000, "what is configured stays");
+    }
+
+    #[test]
+    fn the_wait_is_doubled_up_to_two_minutes_or_as_long_as_is_configured() {
+        for (timeout, waits) in
+            [(0, [20_000, 40_000, 80_000, 120_000, 120_000]), (1000, [1000, 2000, 4000, 8000, 16_000]), (200_000, [200_000; 5])]
+        {
+            let mut o = AckTimer::NEW;
+            o.set_timeout(timeout);
+            for wait in waits {
+                assert!(!o.is_late(500, 500 + wait - 1) && o.is_late(500, 500 + wait), "{timeout} {wait}");
+                o.on_overdue();
+            }
+            o.on_answered(1000);
+            assert_eq!(o.deadline(), 1000 + waits[0] + 1000);
+        }
+        let mut o = AckTimer::NEW;
+        o.set_timeout(-1);
+        o.on_sent(1000);
+        assert!(!o.is_late(0, 1 << 30));
+        assert_eq!(o.deadline(), 0);
+    }
 }
