@@ -178,7 +178,8 @@ impl Tool {
         println!("units: {}", result.shown());
         if !result.missed.is_empty() {
             let mut all = self.tester(result.missed.len());
-            all.arg("--cargo-arg=--lib");
+            // The configuration would add its files to these.
+            all.args(["--no-config", "--cap-lints=true", "--minimum-test-timeout=30", "--cargo-arg=--lib"]);
             for name in &result.missed {
                 all.arg(format!("--re=^{}$", literal(name)));
                 // With it come those mutants of a file that leave out a field.
