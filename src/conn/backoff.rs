@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn before_the_first_wait_the_longest_has_not_been_waited_however_short_it_is() {
+    fn before_the_first_wait_it_is_not_exhausted_even_if_all_waits_are_0() {
         let mut b = Backoff::NEW;
         let waits = BackoffRange { min: 0, max: 0 };
         assert!(!b.exhausted(waits));

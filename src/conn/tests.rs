@@ -42,7 +42,7 @@ impl Outage {
         begun
     }
 
-    /// BackoffRange as long as it is asked to, to the millisecond.
+    /// Waits as long as it is asked to, to the millisecond.
     fn wait(&mut self) {
         let waits = |slot| if slot == Slot::Backup { BACKUP } else { PRIMARY };
         let slot = self.c.slot();
@@ -229,12 +229,12 @@ fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old()
     assert_eq!(sent(&mut c), [(0x3c, Some(1))], "from here on the session is that one's");
 }
 
-/// In the middle of the waits: four attempts have failed, so that the next wait is 16 s.
+/// The waits of these tests. After four failed attempts the next one is 16 s.
 const WAITS: BackoffRange = BackoffRange { min: 1000, max: 60_000 };
 
-/// A broker is reached after four failed attempts, and CONNACK comes at 0. The connection lasts for
-/// `life` milliseconds; `proven`: the broker has answered a ping. Then it ends so. How long to wait.
-fn wait_after(longest: u32, life: u32, proven: bool, end: DisconnectReason) -> Reconnect {
+/// Four attempts fail, the fifth reaches the broker, which sends CONNACK at 0 and, if `responded`,
+/// answers a ping. The connection lasts for `life` milliseconds. Returns the wait that follows.
+fn wait_after(longest: u32, life: u32, responded: bool, reason: DisconnectReason) -> Reconnect {
     let mut c = Conn::<u32>::default();
     for _ in 0..4 {
         c.connecting(0, 1, 0);
@@ -242,7 +242,7 @@ fn wait_after(longest: u32, life: u32, proven: bool, end: DisconnectReason) -> R
         c.plan_reconnect(Some(WAITS), None, MIDDLE, 0);
     }
     let mut c = live(c, longest);
-    if proven {
+    if responded {
         answer_a_ping(&mut c);
     }
     while let Some(at) = c.deadline()
@@ -250,11 +250,11 @@ fn wait_after(longest: u32, life: u32, proven: bool, end: DisconnectReason) -> R
     {
         assert_eq!(c.wake(at), Wake::Nothing);
     }
-    c.disconnected(end, life);
+    c.disconnected(reason, life);
     c.plan_reconnect(Some(WAITS), None, MIDDLE, life)
 }
 
-/// Connects to a broker, without keep-alive.
+/// Connects without keep-alive.
 fn live(mut c: Conn<u32>, longest: u32) -> Conn<u32> {
     c.connecting(0, 1, 0);
     c.session.connect_sent(true, 0, 0);
@@ -265,7 +265,7 @@ fn live(mut c: Conn<u32>, longest: u32) -> Conn<u32> {
     c
 }
 
-/// The network has been down, and the connection has lived through that.
+/// The network goes down; the broker answers the ping sent for that.
 fn answer_a_ping(c: &mut Conn<u32>) {
     c.network_down();
     assert_eq!(c.session.next(true, 0).map(|out| out.first), Some(kind::PINGREQ << 4));
@@ -277,7 +277,7 @@ fn answer_a_ping(c: &mut Conn<u32>) {
 #[test]
 fn a_connection_that_ends_early_counts_as_refused_unless_the_broker_has_answered_something() {
     let (refused, short, settled) = (Reconnect::After(16_000), Reconnect::After(4000), Reconnect::After(1000));
-    for (longest, life, proven, wait) in [
+    for (longest, life, responded, wait) in [
         (10_000, 4999, true, refused),
         (10_000, 5000, true, short),
         (10_000, 5000, false, refused),
@@ -292,21 +292,22 @@ fn a_connection_that_ends_early_counts_as_refused_unless_the_broker_has_answered
         (60_000, 299_999, true, short),
         (60_000, 300_000, true, settled),
     ] {
-        assert_eq!(wait_after(longest, life, proven, DisconnectReason::Peer), wait, "{longest} {life} {proven}");
+        assert_eq!(wait_after(longest, life, responded, DisconnectReason::Peer), wait, "{longest} {life} {responded}");
     }
 }
 
 #[test]
-fn after_an_end_of_our_own_or_a_ping_without_an_answer_the_next_wait_is_the_first() {
+fn after_a_local_disconnect_or_a_ping_timeout_the_next_wait_is_the_first() {
     assert_eq!(wait_after(60_000, 100, false, DisconnectReason::Local), Reconnect::After(1000));
     assert_eq!(wait_after(60_000, 30_000, false, DisconnectReason::PingTimeout), Reconnect::After(1000));
-    // One that ends before it has proved to be one was refused, whatever its end.
+    // A connection that ends this early counts as refused, whatever the reason.
     assert_eq!(wait_after(60_000, 100, false, DisconnectReason::PingTimeout), Reconnect::After(16_000));
     assert_eq!(wait_after(60_000, 30_000, false, DisconnectReason::Fault), Reconnect::After(4000));
 }
 
-/// Which of so many connections in a row, each of which lasts so long and ends so, are reported.
-fn reported(count: usize, life: u32, end: DisconnectReason) -> Vec<usize> {
+/// Makes `count` connections in a row, each ending after `life` milliseconds for this reason.
+/// Returns which of them are reported as short-lived.
+fn reported(count: usize, life: u32, reason: DisconnectReason) -> Vec<usize> {
     let mut c = Conn::<u32>::default();
     let mut reported = vec![];
     for n in 1..=count {
@@ -316,7 +317,7 @@ fn reported(count: usize, life: u32, end: DisconnectReason) -> Vec<usize> {
         {
             c.wake(at);
         }
-        if c.disconnected(end, life) {
+        if c.disconnected(reason, life) {
             reported.push(n);
         }
     }
@@ -324,18 +325,18 @@ fn reported(count: usize, life: u32, end: DisconnectReason) -> Vec<usize> {
 }
 
 #[test]
-fn every_third_connection_in_a_row_that_the_other_side_ends_early_is_reported() {
+fn every_third_connection_in_a_row_that_the_peer_ends_early_is_reported() {
     for life in [100, 10_000, 30_000, 299_999] {
         assert_eq!(reported(7, life, DisconnectReason::Peer), [3, 6], "{life}");
-        for end in [DisconnectReason::Local, DisconnectReason::PingTimeout, DisconnectReason::Fault] {
-            assert_eq!(reported(7, life, end), [] as [usize; 0], "{life} {end:?}");
+        for reason in [DisconnectReason::Local, DisconnectReason::PingTimeout, DisconnectReason::Fault] {
+            assert_eq!(reported(7, life, reason), [] as [usize; 0], "{life} {reason:?}");
         }
     }
     assert_eq!(reported(7, 300_000, DisconnectReason::Peer), [] as [usize; 0], "none of these was short");
 }
 
 #[test]
-fn a_long_connection_between_short_ones_begins_the_count_anew() {
+fn a_long_connection_between_short_ones_resets_the_count() {
     let mut c = Conn::<u32>::default();
     for (life, many) in [(100, false), (100, false), (400_000, false), (100, false), (100, false), (100, true)] {
         c = live(c, 60_000);
@@ -349,25 +350,25 @@ fn a_long_connection_between_short_ones_begins_the_count_anew() {
 }
 
 #[test]
-fn an_end_while_the_network_is_down_says_nothing_of_the_broker() {
+fn a_connection_that_ends_while_the_network_is_down_does_not_count_against_the_broker() {
     let mut c = Conn::<u32>::default();
     for _ in 0..4 {
         c = live(c, 60_000);
         c.network_down();
         assert!(!c.disconnected(DisconnectReason::Peer, 100));
-        assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 100), Reconnect::After(1000), "the first wait, each time");
+        assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 100), Reconnect::After(1000), "always the first wait");
     }
 }
 
 #[test]
-fn a_configuration_that_is_changed_while_there_is_no_connection_closes_none_and_hurries_nothing() {
+fn a_configuration_changed_while_there_is_no_connection_does_not_shorten_the_wait() {
     let mut c = Conn::<u32>::default();
     c.reconfigured(Slot::Custom, false);
     assert_eq!((c.slot(), c.plan_reconnect(Some(WAITS), None, MIDDLE, 0)), (Slot::Custom, Reconnect::After(1000)));
 }
 
 #[test]
-fn when_the_network_was_down_a_dead_connection_is_followed_by_another_at_once_and_else_not() {
+fn after_a_ping_timeout_it_reconnects_at_once_only_if_the_network_was_down() {
     for (network_was_down, wanted, next) in
         [(true, true, Reconnect::Now), (true, false, Reconnect::No), (false, true, Reconnect::After(1000)), (false, false, Reconnect::No)]
     {
@@ -376,7 +377,7 @@ fn when_the_network_was_down_a_dead_connection_is_followed_by_another_at_once_an
             c.network_down();
             c.network_up(0);
         } else {
-            // What asks for a ping here is an answer that is overdue.
+            // Here the ping is sent because an acknowledgement is overdue.
             c.session
                 .publish(b"t", b"", QoS::AtLeastOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, room: true }, 0)
                 .unwrap();
@@ -396,7 +397,7 @@ fn when_the_network_was_down_a_dead_connection_is_followed_by_another_at_once_an
         if !wanted {
             c.stop();
         }
-        // Asked again while the connection is still there.
+        // The result is the same until the connection is closed.
         assert_eq!(c.wake(at), Wake::PingTimeout);
         c.disconnected(DisconnectReason::PingTimeout, at);
         assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, at), next, "{network_was_down} {wanted}");
@@ -404,7 +405,7 @@ fn when_the_network_was_down_a_dead_connection_is_followed_by_another_at_once_an
 }
 
 #[test]
-fn it_is_opening_from_the_attempt_until_connack_or_its_end() {
+fn it_is_connecting_from_the_attempt_until_connack_or_disconnection() {
     let mut c = Conn::<u32>::default();
     assert!(!c.is_connecting() && !c.is_online() && c.is_wanted());
     c.connecting(0, 1, 0);
@@ -412,7 +413,7 @@ fn it_is_opening_from_the_attempt_until_connack_or_its_end() {
     let mut c = live(c, 60_000);
     assert!(!c.is_connecting() && c.is_online());
     c.closing(0, 0);
-    assert!(!c.is_connecting() && c.is_online(), "until it is gone");
+    assert!(!c.is_connecting() && c.is_online(), "until it is closed");
     c.disconnected(DisconnectReason::Local, 0);
     assert!(!c.is_connecting() && !c.is_online());
     c.connecting(0, 1, 0);
@@ -423,13 +424,13 @@ fn it_is_opening_from_the_attempt_until_connack_or_its_end() {
 }
 
 #[test]
-fn wanting_a_connection_hurries_nothing_but_one_that_was_being_closed_as_none_was_wanted() {
-    // Not being closed.
+fn start_shortens_the_wait_only_if_the_connection_was_being_closed_by_stop() {
+    // There is no connection.
     let mut c = Conn::<u32>::default();
     c.stop();
     c.start();
     assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 0), Reconnect::After(1000));
-    // Being closed for another reason.
+    // It is being closed for another reason.
     let mut c = live(Conn::default(), 60_000);
     c.closing(0, 0);
     c.start();
@@ -448,7 +449,7 @@ fn when_the_network_comes_up_the_broker_has_five_seconds_to_answer() {
             c.network_up(1000);
         }
         let ended = (1..40_000).find(|now| c.wake(*now) == Wake::PingTimeout);
-        // A ping of 0 counts from a millisecond later.
+        // A ping at 0, which stands for none, counts from 1 ms on.
         assert_eq!(ended, Some(dead_at + !up as u32), "{up}");
     }
 }

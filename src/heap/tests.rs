@@ -96,6 +96,6 @@ fn every_block_of_a_list_is_freed_with_it() {
 }
 
 #[test]
-fn that_there_is_no_memory_is_said_in_words() {
+fn out_of_memory_has_a_message() {
     assert_eq!(std::format!("{OutOfMemory}"), "out of memory");
 }

@@ -141,24 +141,24 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_before_a_long_upload_is_late_only_when_that_has_left() {
+    fn a_packet_written_before_a_long_upload_is_late_only_after_the_upload_is_transmitted() {
         let mut o = AckTimer::NEW;
-        // In one go: it has left when it was written.
+        // Transmitted in one step: when it was written.
         o.on_transmitted(0, 5000);
         assert!(o.is_late(1000, 21_000) && !o.is_late(1000, 20_999));
-        // In two: it may have left with the last of it.
+        // In two steps: possibly with the last of them.
         o.on_transmitted(100, 6000);
         assert!(o.is_late(1000, 26_000) && !o.is_late(1000, 25_999));
         o.on_transmitted(0, 9000);
         assert!(o.is_late(1000, 29_000) && !o.is_late(1000, 28_999));
-        // What leaves in one go later changes nothing.
+        // A later transmission in one step changes nothing.
         o.on_transmitted(0, 15_000);
         assert!(o.is_late(1000, 29_000));
-        assert!(o.is_late(10_000, 30_000) && !o.is_late(10_000, 29_999), "it was written after that");
+        assert!(o.is_late(10_000, 30_000) && !o.is_late(10_000, 29_999), "it was written after the upload");
     }
 
     #[test]
-    fn while_the_answer_to_a_ping_is_awaited_nothing_is_due_and_then_what_is_still_unanswered() {
+    fn nothing_is_due_until_pingresp_and_then_the_oldest_unanswered_packet() {
         let mut o = AckTimer::NEW;
         o.set_timeout(5000);
         o.on_sent(1000);
@@ -175,11 +175,11 @@ mod tests {
         o.stop();
         assert_eq!(o.deadline(), 0);
         o.on_sent(20_000);
-        assert_eq!(o.deadline(), 26_000, "what is configured stays");
+        assert_eq!(o.deadline(), 26_000, "the configured timeout is kept");
     }
 
     #[test]
-    fn the_wait_is_doubled_up_to_two_minutes_or_as_long_as_is_configured() {
+    fn the_wait_doubles_up_to_two_minutes_or_the_configured_timeout_if_longer() {
         for (timeout, waits) in
             [(0, [20_000, 40_000, 80_000, 120_000, 120_000]), (1000, [1000, 2000, 4000, 8000, 16_000]), (200_000, [200_000; 5])]
         {

@@ -342,7 +342,7 @@ mod tests {
         assert_eq!((k.deadline(), k.due(1 << 30)), (NEVER, Due::Nothing));
     }
 
-    /// A connection without keep-alive, or with 60 s, whose CONNACK has taken so long.
+    /// A connection with this keep-alive, whose CONNACK took `took` milliseconds.
     fn accepted(seconds: u16, took: u32) -> KeepAlive {
         let mut k = KeepAlive::NEW;
         k.start(seconds, 1000);
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn where_the_network_was_down_an_answer_has_five_seconds_on_a_link_that_was_quick() {
+    fn after_the_network_was_down_pingresp_must_come_within_five_seconds_on_a_fast_link() {
         for (took, dead_at) in [(2000, 15_000), (2001, 40_000)] {
             let mut k = accepted(60, took);
             k.on_network_down();
@@ -368,14 +368,14 @@ mod tests {
             k.on_ping(0, 5000);
             k.on_network_up(10_000);
             assert!(k.is_unconfirmed());
-            // The time counts from then on, or from the ping where the link was slow.
+            // Counted from then on; on a slow link, from the ping.
             let dead_at = if took > 2000 { 35_000 } else { dead_at };
             assert_eq!((k.due(dead_at - 1), k.due(dead_at)), (Due::Nothing, Due::Dead), "{took}");
         }
     }
 
     #[test]
-    fn a_ping_that_is_under_way_is_not_followed_by_another_when_the_network_changes() {
+    fn a_network_change_sends_no_second_ping_while_one_is_unanswered() {
         let mut k = accepted(60, 100);
         k.on_network_down();
         assert_eq!(k.due(5000), Due::Ping);
@@ -403,8 +403,8 @@ mod tests {
     }
 
     #[test]
-    fn who_was_kept_from_looking_in_time_looks_once_more_a_second_later() {
-        // The ping of 55 s is to be answered by 85 s.
+    fn a_deadline_checked_too_late_is_checked_once_more_a_second_later() {
+        // A ping at 55 s must be answered by 85 s.
         let asked = || {
             let mut k = started(0);
             k.on_sent(55_000);

@@ -83,12 +83,12 @@ mod tests {
     }
 
     #[test]
-    fn a_link_is_looked_at_only_while_something_waits() {
+    fn a_link_is_checked_only_while_bytes_are_waiting() {
         let mut b = SendBuffer::NEW;
         b.polled(0, 0);
         for at in [1000, 2000] {
             b.polled(10, at);
-            assert!(b.has_room(10, 1, 1 << 20), "it has waited for less than two seconds");
+            assert!(b.has_room(10, 1, 1 << 20), "less than two seconds");
         }
         b.polled(10, 3000);
         assert!(!b.has_room(10, 1, 1 << 20));
@@ -96,6 +96,6 @@ mod tests {
         b.polled(10, 0);
         b.polled(10, 1000);
         b.polled(0, 2000);
-        assert!(b.has_room(10, 1, 1 << 20), "all has left");
+        assert!(b.has_room(10, 1, 1 << 20), "everything was transmitted");
     }
 }

@@ -159,7 +159,7 @@ fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std
 }
 
 #[test]
-fn errors_say_in_words_what_is_wrong_and_name_their_cause() {
+fn errors_have_messages_and_a_source() {
     use crate::wire::TopicError;
     use core::error::Error;
     use std::string::ToString;

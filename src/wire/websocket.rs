@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_control_frame_has_125_bytes_at_the_most() {
+    fn a_control_frame_has_at_most_125_bytes() {
         let next = |stream: &[u8]| {
             let mut reader = FrameReader::NEW;
             reader.next(stream)
@@ -205,7 +205,7 @@ mod tests {
         let mut stream = std::vec![0x89, 125];
         stream.resize(127, 0);
         assert_eq!(next(&stream), Ok(FramePart::Control { opcode: opcode::PING, head: 2, len: 125 }));
-        // In two bytes of length, as no server should.
+        // With a length of two bytes, which is not the minimal encoding.
         let mut stream = std::vec![0x8a, 126, 0, 125];
         stream.resize(129, 0);
         assert_eq!(next(&stream), Ok(FramePart::Control { opcode: opcode::PONG, head: 4, len: 125 }));

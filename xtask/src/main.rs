@@ -78,7 +78,7 @@ enum Command {
     Deny(deny::Args),
     /// Run the library's tests under Miri
     Miri(miri::Args),
-    /// Change the library in small ways, each of which a test must see
+    /// Mutation testing: small changes to the library that must make a test fail
     Mutants(mutants::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),

@@ -1,8 +1,9 @@
-//! `cargo xtask mutants`: small changes to the library, one at a time, each of which must make a test
-//! fail. What is changed, and which of it changes nothing: .cargo/mutants.toml.
+//! `cargo xtask mutants`: mutation testing with cargo-mutants. It makes one small change to the
+//! library at a time, which must make a test fail. .cargo/mutants.toml lists the mutated files and
+//! the equivalent mutants.
 //!
-//! The tests are the units of what is changed; for what survives them, all units and the simulations.
-//! Not the C suite.
+//! Each mutant is tested with the unit tests of the core; those that survive, with all unit tests and
+//! the simulations. The C suite is not run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -15,46 +16,46 @@ use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// One part of all, the first being 0/N
+    /// Test only part K of N, counted from 0
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
-    /// Only what has changed since this commit
+    /// Test only what has changed since this commit
     #[arg(long, value_name = "REF")]
     in_diff: Option<String>,
-    /// Only what has changed since the default branch was left, on that branch itself since the last
-    /// commit; and a sample of it where that is much
+    /// Test only what has changed since the branch point, or on the default branch in the last
+    /// commit; a sample of it if there are many mutants
     #[arg(long, conflicts_with_all = ["shard", "in_diff"])]
     change: bool,
-    /// For cargo-mutants: `-- --re Outbox::accepted`, `-- --list`
+    /// Passed to cargo-mutants: `-- --re Outbox::accepted`, `-- --list`
     #[arg(last = true)]
     more: Vec<String>,
 }
 
-/// The version whose mutants .cargo/mutants.toml speaks of; another one makes others.
+/// The version for which .cargo/mutants.toml is written; others generate different mutants.
 const VERSION: &str = "27.1.0";
 
-/// What is mutated, as cargo-mutants and git name it.
+/// The mutated files, as cargo-mutants and git name them.
 const FILES: [&str; 4] = ["src/wire", "src/session", "src/conn", "src/heap.rs"];
 
-/// The unit tests of these.
+/// Their unit tests.
 const UNITS: [&str; 4] = ["wire::", "session::", "conn::", "heap::"];
 
-/// Beside all unit tests.
+/// Integration tests for mutants that survive the unit tests.
 const TESTS: [&str; 4] = ["field", "malicious_broker", "simulation", "wire_properties"];
 
-/// Lives that the simulation goes through for each mutant: those that are seen at all are seen soon.
+/// Runs of the simulation per mutant: more detect hardly any others.
 const SEEDS: &str = "300";
 
-/// As many mutants are tested for a change, about: some minutes on two cores.
-const MOST: usize = 40;
+/// About this many mutants are tested for a change: a few minutes on two cores.
+const MAX_FOR_CHANGE: usize = 40;
 
-/// What is tested where no change is known: one in so many.
+/// The shard to test if there is no commit to compare with.
 const SAMPLE: &str = "0/60";
 
-/// A mutant that allocates without end is to fail, not the machine.
+/// Memory limit in bytes, for mutants that allocate endlessly.
 const MEMORY: libc::rlim_t = 8 << 30;
 
-/// What a run is limited to.
+/// The mutants to test.
 #[derive(Default)]
 struct Scope {
     /// The file with the changed lines.
@@ -74,9 +75,9 @@ pub fn run(args: Args) -> Result<()> {
     };
     if let Some(base) = &base {
         scope.diff = Some(diff(base)?);
-        println!("the change since {base}");
+        println!("mutants of the change since {base}");
     } else if args.change {
-        println!("there is no commit to compare with, as in a clone of depth 1: a sample instead, shard {SAMPLE}");
+        println!("no commit to compare with (shallow clone?): testing a sample, shard {SAMPLE}");
         scope.shard = Some(SAMPLE.to_owned());
     }
     let mut found = tool.list(&scope, &args.more)?;
@@ -85,22 +86,22 @@ pub fn run(args: Args) -> Result<()> {
         return Ok(());
     }
     if found.is_empty() {
-        println!("no mutants: of {all} in {}, none is in what is to be tested", FILES.join(", "));
+        println!("no mutants to test: none of {all} in {} is selected", FILES.join(", "));
         return Ok(());
     }
     let touched = found.len();
-    if args.change && touched > MOST {
-        scope.shard = Some(format!("0/{}", touched.div_ceil(MOST)));
+    if args.change && touched > MAX_FOR_CHANGE {
+        scope.shard = Some(format!("0/{}", touched.div_ceil(MAX_FOR_CHANGE)));
         found = tool.list(&scope, &args.more)?;
     }
-    println!("testing {} mutants of {touched} in question, and {all} in all", found.len());
+    println!("testing {} of {touched} selected mutants, {all} in total", found.len());
     let start = Instant::now();
     tool.test(&scope, &args.more, found.len())?;
-    println!("that took {} s", start.elapsed().as_secs());
+    println!("took {} s", start.elapsed().as_secs());
     if found.len() < all {
         println!(
-            "NOT tested: {} of those in question, and {} others. `cargo xtask mutants`, in parts \
-             with `--shard`, tests all",
+            "NOT tested: {} selected mutants, {} others. `cargo xtask mutants` tests all; `--shard` \
+             splits that into parts",
             touched - found.len(),
             all - touched
         );
@@ -116,7 +117,7 @@ impl Tool {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.current_dir(project::root()).args(["mutants", "--package", "mgos-mqtt"]);
-        // Each copy of the tree has its own.
+        // Each copy of the tree has its own target directory.
         command.env_remove("CARGO_TARGET_DIR");
         command
     }
@@ -124,7 +125,7 @@ impl Tool {
     fn tester(&self, count: usize) -> Command {
         let mut command = self.command();
         command.arg("--output").arg(output());
-        // Each has a copy of the tree, and a compiler.
+        // Each job has a copy of the tree and runs a compiler.
         let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
         command.args(["--jobs", &cores.min(count).clamp(1, 4).to_string()]);
         command.args(["--cargo-arg=--config=profile.test.debug=0", "--cargo-arg=--config=profile.dev.debug=0"]);
@@ -141,7 +142,7 @@ impl Tool {
         command.args(more);
     }
 
-    /// The names of the mutants.
+    /// Returns the names of the mutants.
     fn list(&self, scope: &Scope, more: &[String]) -> Result<Vec<String>> {
         let mut command = self.command();
         command.args(["--list", "--colors", "never"]);
@@ -150,7 +151,8 @@ impl Tool {
         lines(command.stderr(Stdio::inherit()))
     }
 
-    /// An exclusion that fits no mutant any more may one day fit one that it was not meant for.
+    /// Checks that each exclusion matches a mutant: an outdated one could later match a mutant for which
+    /// it was not meant.
     fn check_exclusions(&self) -> Result<()> {
         let text = fs::read_to_string(project::root().join(CONFIG)).context(CONFIG)?;
         for re in exclusions(&text)? {
@@ -159,41 +161,41 @@ impl Tool {
             for file in FILES {
                 command.args(["--file", &if file.ends_with(".rs") { file.to_owned() } else { format!("{file}/**") }]);
             }
-            // Those that leave out a field are listed whatever the expression is.
+            // Mutants that delete a field are listed whatever the expression is.
             if lines(command.stderr(Stdio::inherit()))?.iter().all(|name| name.contains(": delete field ")) {
-                bail!("{CONFIG}: {re:?} excludes nothing, as no mutant has such a name");
+                bail!("{CONFIG}: {re:?} matches no mutant");
             }
         }
         Ok(())
     }
 
-    /// Tests them with the units; and those that survive that, with the simulations as well.
+    /// Tests the mutants with the unit tests, and those that survive with the simulations as well.
     fn test(&self, scope: &Scope, more: &[String], count: usize) -> Result<()> {
         let mut units = self.tester(count);
-        // Not optimised, it is built in a fraction of the time that the tests then take longer.
+        // Not optimised: this saves more time in the build than it costs in the tests.
         units.args(["--cargo-arg=--config=profile.test.package.mgos-mqtt.opt-level=0", "--cargo-arg=--lib"]);
         Self::limit(&mut units, scope, more);
         units.args(["--", "--"]).args(SKIPPED.iter().flat_map(|(name, _)| ["--skip", name])).args(UNITS);
         let mut result = run_tests(units, count)?;
-        println!("units: {}", result.shown());
+        println!("unit tests: {}", result.shown());
         if !result.missed.is_empty() {
             let mut all = self.tester(result.missed.len());
-            // The configuration would add its files to these.
+            // The files in the configuration would be added to these.
             all.args(["--no-config", "--cap-lints=true", "--minimum-test-timeout=30", "--cargo-arg=--lib"]);
             for name in &result.missed {
                 all.arg(format!("--re=^{}$", literal(name)));
-                // With it come those mutants of a file that leave out a field.
+                // The mutants of the file that delete a field are tested too.
                 all.args(["--file", name.split(':').next().unwrap_or_default()]);
             }
             all.args(TESTS.map(|test| format!("--cargo-arg=--test={test}")));
             all.env("MGOS_MQTT_SIM_SEEDS", SEEDS);
             result = run_tests(all, result.missed.len())?;
-            println!("simulations, of what the units have missed: {}", result.shown());
+            println!("simulations, for those missed by the unit tests: {}", result.shown());
         }
         if !result.missed.is_empty() {
             bail!(
-                "no test fails with:\n  {}\nEach wants a test that shows what it breaks; or, if it breaks \
-                 nothing, a line in {CONFIG} with the reason. What the tests have printed: {}",
+                "no test fails with:\n  {}\nEach needs a test that detects it or, if it behaves like the original, \
+                 a line in {CONFIG} with the reason. Test output: {}",
                 result.missed.join("\n  "),
                 output().join("mutants.out/log").display()
             );
@@ -202,24 +204,24 @@ impl Tool {
     }
 }
 
-/// Where cargo-mutants puts its folder.
+/// The directory in which cargo-mutants creates mutants.out.
 fn output() -> PathBuf {
     project::target_dir().join("mutants")
 }
 
 fn run_tests(mut command: Command, count: usize) -> Result<Outcome> {
-    fs::create_dir_all(output()).with_context(|| format!("cannot make {}", output().display()))?;
+    fs::create_dir_all(output()).with_context(|| format!("cannot create {}", output().display()))?;
     limit_memory(&mut command);
     let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
     let result = Outcome::read(&output().join("mutants.out/outcomes.json"))?;
-    // 2: some were missed; 3: of some the tests did not come to an end, which is to be caught.
+    // 2: some were missed; 3: some timed out, which counts as caught.
     if !matches!(status.code(), Some(0 | 2 | 3)) || result.tested() < count {
         bail!("{} failed ({status}), with {} of {count} mutants tested", project::shown(&command), result.tested());
     }
     Ok(result)
 }
 
-/// A regular expression for this text and nothing else.
+/// Returns a regular expression that matches exactly this text.
 fn literal(text: &str) -> String {
     let mut re = String::new();
     for c in text.chars() {
@@ -233,8 +235,8 @@ fn literal(text: &str) -> String {
 
 const CONFIG: &str = ".cargo/mutants.toml";
 
-/// Tests that are not run, as they take too long for what they see.
-const SKIPPED: &[(&str, &str)] = &[("identifiers_are_left_over", "70,000 messages in one queue, for one constant")];
+/// Tests that are skipped because they take too long for what they detect.
+const SKIPPED: &[(&str, &str)] = &[("identifiers_are_left_over", "70,000 messages in one queue, to check one constant")];
 
 #[derive(Default)]
 struct Outcome {
@@ -254,7 +256,7 @@ impl Outcome {
         let json: serde_json::Value = serde_json::from_str(text)?;
         let mut result = Outcome::default();
         for outcome in json["outcomes"].as_array().context("no outcomes")? {
-            // The other scenario is the tree as it is.
+            // The other scenario is the unmodified tree.
             let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else { continue };
             match outcome["summary"].as_str() {
                 Some("CaughtMutant") => result.caught += 1,
@@ -274,7 +276,7 @@ impl Outcome {
     fn shown(&self) -> String {
         let Outcome { caught, timeout, unviable, missed } = self;
         format!(
-            "{} mutants: {} caught, of them {timeout} as the tests did not end; {unviable} do not compile; {} missed",
+            "{} mutants: {} caught ({timeout} by timeout), {unviable} do not compile, {} missed",
             self.tested(),
             caught + timeout,
             missed.len()
@@ -282,7 +284,7 @@ impl Outcome {
     }
 }
 
-/// What `exclude_re` has. Each stands in a line of its own, and above it, in a comment, the reason.
+/// Returns the expressions in `exclude_re`: one a line, with the reason in a comment above.
 fn exclusions(text: &str) -> Result<Vec<String>> {
     let mut list = Vec::new();
     let mut reason = false;
@@ -292,20 +294,20 @@ fn exclusions(text: &str) -> Result<Vec<String>> {
             reason = true;
         } else if let Some(re) = line.strip_prefix('\'').and_then(|rest| rest.strip_suffix("',")) {
             if !reason {
-                bail!("{CONFIG}: no reason stands above {re:?}");
+                bail!("{CONFIG}: {re:?} has no comment with the reason above it");
             }
             list.push(re.to_owned());
         } else if line.is_empty() {
             reason = false;
         } else {
-            bail!("{CONFIG}: one exclusion a line, between ' and ', and not {line:?}");
+            bail!("{CONFIG}: expected one expression in single quotes, found {line:?}");
         }
     }
     Ok(list)
 }
 
-/// The commit that a change is compared with: where it has left the default branch, or else the one
-/// before. `None` where there is none.
+/// Returns the commit to compare with: the branch point from the default branch or, on that branch,
+/// the parent. `None` if there is none.
 fn base() -> Option<String> {
     let head = git(&["rev-parse", "--verify", "--quiet", "HEAD^{commit}"]).ok()?;
     for branch in ["origin/HEAD", "origin/main", "origin/master", "main", "master"] {
@@ -319,11 +321,11 @@ fn base() -> Option<String> {
     git(&["rev-parse", "--verify", "--quiet", "HEAD~1^{commit}"]).ok()
 }
 
-/// The change of what is mutated since then, what is not committed included, in a file.
+/// Writes the changes to the mutated files since `base`, uncommitted ones included, to a file.
 fn diff(base: &str) -> Result<PathBuf> {
     let mut args = vec!["diff", "--no-ext-diff", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", base, "--"];
     args.extend(FILES);
-    let diff = git(&args).with_context(|| format!("no change since {base} is to be had"))?;
+    let diff = git(&args).with_context(|| format!("cannot compare with {base}"))?;
     let path = project::target_dir().join("mutants.diff");
     fs::create_dir_all(project::target_dir())?;
     fs::write(&path, diff + "\n").with_context(|| format!("cannot write {}", path.display()))?;
@@ -353,17 +355,18 @@ fn limit_memory(command: &mut Command) {
     use std::os::unix::process::CommandExt;
     let limit = || {
         let limit = libc::rlimit { rlim_cur: MEMORY, rlim_max: MEMORY };
-        // SAFETY: setrlimit reads the structure, and is safe to call between fork and exec.
+        // SAFETY: setrlimit only reads `limit`, which outlives the call, and is async-signal-safe.
         match unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } {
             0 => Ok(()),
             _ => Err(std::io::Error::last_os_error()),
         }
     };
-    // SAFETY: what runs between fork and exec neither allocates nor locks.
+    // SAFETY: the closure runs between fork and exec; it neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
 }
 
-/// cargo-mutants of this version: the one in the path, else one of our own in the target directory.
+/// Returns cargo-mutants of this version from the path or the target directory, and installs it
+/// there if missing.
 fn program() -> Result<PathBuf> {
     let is_it = |program: &PathBuf| {
         let version = Command::new(program).args(["mutants", "--version"]).stderr(Stdio::null()).output();
@@ -375,8 +378,8 @@ fn program() -> Result<PathBuf> {
             return Ok(program);
         }
     }
-    println!("cargo-mutants {VERSION} is missing; building it into {}", tools.display());
-    // Not optimised: it has little to do, and is built in half the time.
+    println!("cargo-mutants {VERSION} is missing; installing it into {}", tools.display());
+    // Not optimised: it does little, and builds in half the time.
     let mut install = project::cargo();
     install.args(["install", "cargo-mutants", "--version", VERSION, "--locked", "--debug", "--force", "--quiet", "--root"]);
     let hint = || format!("cargo-mutants is missing; install it with: cargo install cargo-mutants --version {VERSION} --locked");
@@ -390,7 +393,7 @@ mod tests {
     use crate::project;
 
     #[test]
-    fn each_exclusion_has_its_reason() {
+    fn each_exclusion_has_a_reason() {
         let text = std::fs::read_to_string(project::root().join(CONFIG)).unwrap();
         exclusions(&text).unwrap();
         let list = |entries: &str| exclusions(&format!("a = 1\nexclude_re = [\n{entries}]\n'c',\n"));
@@ -400,12 +403,12 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_looked_for_as_it_stands() {
+    fn a_name_is_matched_literally() {
         assert_eq!(literal("a/b.rs:1:2: replace |= with ^= in List<T>"), r"a/b\.rs:1:2: replace \|= with \^= in List<T>");
     }
 
     #[test]
-    fn what_survives_is_told_from_what_is_caught() {
+    fn outcomes_are_parsed() {
         let of = |name: &str, summary: &str| format!(r#"{{"scenario":{{"Mutant":{{"name":"{name}"}}}},"summary":"{summary}"}}"#);
         let text = format!(
             r#"{{"outcomes":[{{"scenario":"Baseline","summary":"Success"}},{},{},{}]}}"#,

@@ -1,10 +1,10 @@
-//! Answers that do not come: what is asked for again on the same connection, how often, and what is told.
-//! The timer by itself is tested where it stands.
+//! Overdue acknowledgements: what is retransmitted on the same connection, how often, and what the
+//! app is told. The tests of the timer itself are in session/ack_timer.rs.
 
 use super::*;
 
 #[test]
-fn the_pubrel_of_a_message_that_is_not_kept_goes_out_again_when_pubcomp_is_overdue_and_later_each_time() {
+fn the_pubrel_of_a_message_that_is_not_queued_is_retransmitted_at_growing_intervals() {
     let limits = Limits { max_queue: 0, ..LIMITS };
     let mut rig = Rig::down();
     rig.s.connect_sent(true, 0, rig.now);
@@ -26,7 +26,7 @@ fn the_pubrel_of_a_message_that_is_not_kept_goes_out_again_when_pubcomp_is_overd
 }
 
 #[test]
-fn an_overdue_answer_is_told_once_until_all_is_answered() {
+fn an_overdue_answer_is_reported_once_until_everything_is_answered() {
     let mut rig = Rig::up();
     let first = rig.publish(1, Q1);
     rig.out();
@@ -45,11 +45,11 @@ fn an_overdue_answer_is_told_once_until_all_is_answered() {
     let second = rig.publish(2, Q1);
     rig.told(&ack(0x40, first));
     assert_eq!(rig.out(), [message(0x32, second, 2)]);
-    assert_eq!(overdue(&mut rig, 21_000), (vec![message(0x3a, second, 2)], None), "not all was answered in between");
+    assert_eq!(overdue(&mut rig, 21_000), (vec![message(0x3a, second, 2)], None), "not everything was answered in between");
     for id in [second, first] {
         rig.told(&ack(0x40, id));
     }
-    // An answered ping shows that nothing is owed.
+    // An answered ping shows that the broker owes no answer.
     rig.s.network_down();
     assert_eq!(rig.out(), [[0xc0, 0]]);
     rig.told(&[0xd0, 0]);
@@ -59,7 +59,7 @@ fn an_overdue_answer_is_told_once_until_all_is_answered() {
 }
 
 #[test]
-fn how_long_an_answer_may_take_is_as_configured() {
+fn the_timeout_is_configurable() {
     for (timeout, due) in [(0, Some(21_000)), (5000, Some(6000)), (-1, None)] {
         let mut rig = Rig::down();
         rig.s.set_ack_timeout(timeout);
@@ -77,7 +77,8 @@ fn how_long_an_answer_may_take_is_as_configured() {
     }
 }
 
-/// Lets time pass, and answers the pings, until something else goes out: that; or nothing, if that takes too long.
+/// Lets time pass and answers pings until something else is sent. Returns that; nothing if it takes
+/// too long.
 fn overdue(rig: &mut Rig) -> Vec<Vec<u8>> {
     for _ in 0..500 {
         rig.now += 1000;
@@ -93,14 +94,14 @@ fn overdue(rig: &mut Rig) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn an_overdue_message_narrows_the_window_once_and_not_each_time_it_is_repeated() {
+fn an_overdue_message_narrows_the_window_once_and_not_at_each_retransmission() {
     let mut rig = Rig::up();
     let first = rig.publish(1, Q1);
     rig.out();
     assert_eq!(overdue(&mut rig), [message(0x3a, first, 1)]);
     let ids = [2, 3, 4].map(|n| rig.publish(n, Q1));
     assert_eq!(rig.out(), [] as [Vec<u8>; 0], "one at a time");
-    // Overdue again, it holds up no others.
+    // Overdue again, it does not delay others.
     assert_eq!(overdue(&mut rig), [message(0x3a, first, 1), message(0x32, ids[0], 2)]);
     rig.told(&ack(0x40, ids[0]));
     assert_eq!(rig.out(), [message(0x32, ids[1], 3), message(0x32, ids[2], 4)]);
@@ -113,7 +114,7 @@ fn an_overdue_message_narrows_the_window_once_and_not_each_time_it_is_repeated()
 }
 
 #[test]
-fn what_is_not_kept_is_overdue_after_its_time_and_not_at_once() {
+fn a_message_that_is_not_queued_is_not_overdue_at_once() {
     let mut rig = Rig { now: 1_000_000, ..Rig::down() };
     rig.connect(false, NEW);
     rig.publish_to(b"t", b"x", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
@@ -124,7 +125,7 @@ fn what_is_not_kept_is_overdue_after_its_time_and_not_at_once() {
 }
 
 #[test]
-fn what_was_sent_twice_and_answered_once_keeps_its_identifier_for_the_second_answer() {
+fn a_packet_sent_twice_and_answered_once_keeps_its_packet_id_for_the_second_answer() {
     use crate::session::Notify::{Handlers, Nobody};
     let is_free = |rig: &mut Rig| {
         rig.turn_to(65_535);
@@ -148,7 +149,7 @@ fn what_was_sent_twice_and_answered_once_keeps_its_identifier_for_the_second_ans
     assert_eq!(overdue(&mut rig), [message(0x3c, id, 1)]);
     assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id));
     assert_eq!(rig.receive(&ack(0x70, id), false).unwrap().notify, Handlers);
-    // PUBREC of the second PUBLISH, and PUBCOMP of its PUBREL.
+    // PUBREC for the second PUBLISH, and PUBCOMP for its PUBREL.
     for _ in 0..2 {
         let again = rig.receive(&ack(0x50, id), false).unwrap();
         assert_eq!((again.notify, again.answer), (Nobody, Some(crate::wire::AckKind::PubRel)));
@@ -159,11 +160,11 @@ fn what_was_sent_twice_and_answered_once_keeps_its_identifier_for_the_second_ans
 }
 
 #[test]
-fn a_pubrel_that_is_never_answered_is_given_up_over_two_connections_and_not_on_one() {
+fn an_unanswered_pubrel_is_given_up_over_two_connections_and_not_on_one() {
     let mut rig = Rig::up();
     let id = rig.publish(1, Q2);
     rig.out();
-    // Taken over in a session that is lost: a new message to the next one.
+    // The broker has taken it over, but loses the session: a new message to the next one.
     rig.told(&ack(0x50, id));
     rig.s.disconnected(false, rig.now);
     assert_eq!(rig.connect(false, NEW), [message(0x34, id, 1)]);
@@ -182,7 +183,7 @@ fn a_pubrel_that_is_never_answered_is_given_up_over_two_connections_and_not_on_o
 }
 
 #[test]
-fn after_a_vain_end_a_subscribe_goes_alone_but_for_five_seconds_at_the_most_and_after_three_no_more() {
+fn after_an_unacked_connection_a_subscribe_goes_alone_for_up_to_five_seconds_and_after_three_no_longer() {
     let after = |ends: u8| {
         let mut rig = Rig::up();
         rig.subscribe(b"a");
@@ -190,7 +191,7 @@ fn after_a_vain_end_a_subscribe_goes_alone_but_for_five_seconds_at_the_most_and_
         rig.out();
         for _ in 0..ends {
             rig.now += 20_000;
-            // Inside a packet of the broker's: none of ours is to blame.
+            // In the middle of a packet from the broker: no packet of ours is the cause.
             rig.s.frame(&[0x30], 3072).unwrap();
             rig.s.disconnected(true, rig.now);
             rig.s.connect_sent(true, 60, rig.now);
@@ -218,15 +219,15 @@ fn after_a_vain_end_a_subscribe_goes_alone_but_for_five_seconds_at_the_most_and_
     }
     let (mut rig, _) = after(3);
     let sent: Vec<u8> = rig.out().iter().map(|packet| packet[0]).collect();
-    assert_eq!(sent, [0x82, 0xc0], "the way for the message is cleared");
+    assert_eq!(sent, [0x82, 0xc0], "the ping comes before the message");
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();
-    assert_eq!(rig.s.deadline(), rig.now + 21_000, "where nothing is wrong it goes with all else");
+    assert_eq!(rig.s.deadline(), rig.now + 21_000, "without failures it does not go alone");
 }
 
 #[test]
-fn what_was_repeated_on_one_connection_is_sent_once_on_the_next_and_answered_once() {
+fn what_was_retransmitted_on_one_connection_is_sent_and_answered_once_on_the_next() {
     let mut rig = Rig::up();
     let id = rig.publish(1, Q1);
     rig.out();

@@ -165,7 +165,7 @@ fn mqtt_3_12_4_1_a_ping_without_its_answer_is_the_end_once_nothing_else_comes_in
 }
 
 #[test]
-fn a_connection_has_begun_from_connect_until_it_is_gone() {
+fn connect_counts_as_sent_until_disconnection() {
     let mut rig = Rig::down();
     assert!(!rig.s.is_connect_sent());
     rig.s.connect_sent(true, 60, 0);
@@ -179,7 +179,7 @@ fn a_connection_has_begun_from_connect_until_it_is_gone() {
 }
 
 #[test]
-fn what_is_forgotten_is_forgotten_in_both_directions() {
+fn clear_forgets_both_directions() {
     let mut rig = Rig::up();
     rig.publish(1, Q1);
     rig.told(&[0x34, 5, 0, 1, b't', 0, 9]);
@@ -193,16 +193,16 @@ fn what_is_forgotten_is_forgotten_in_both_directions() {
 }
 
 #[test]
-fn a_part_of_a_packet_shows_that_the_broker_is_alive() {
-    for progress in [false, true] {
+fn part_of_a_packet_shows_that_the_broker_is_alive() {
+    for received in [false, true] {
         let mut rig = Rig::up();
         rig.now += 55_000;
         assert_eq!(rig.out(), [[0xc0, 0]]);
         rig.now += 29_000;
-        if progress {
+        if received {
             rig.s.received_partial(rig.now);
         }
         rig.now += 1000;
-        assert_eq!(rig.s.is_dead(rig.now), !progress);
+        assert_eq!(rig.s.is_dead(rig.now), !received);
     }
 }

@@ -179,7 +179,7 @@ fn a_message_over_the_limit_is_dropped_and_answered_in_every_split() {
     }
 }
 
-/// What `frame` makes of a message that begins so.
+/// What `frame` returns for an oversized message that begins like this: its size and topic.
 fn framed(packet: &[u8], limit: usize) -> Result<Option<(usize, Vec<u8>)>, ProtocolError> {
     Ok(match Rig::up().s.frame(packet, limit)? {
         Framed::Incomplete => None,
@@ -197,7 +197,7 @@ fn a_packet_of_exactly_the_limit_is_taken_whole() {
 }
 
 #[test]
-fn a_message_over_the_limit_is_reported_as_soon_as_its_topic_is_there_or_the_buffer_full() {
+fn a_message_over_the_limit_is_reported_once_its_topic_is_complete_or_the_buffer_full() {
     let mut packet = vec![0x30, 118, 0, 3, b'a', b'b', b'c', b'd'];
     packet.resize(120, b'p');
     for n in 0..7 {
@@ -215,7 +215,7 @@ fn a_message_over_the_limit_is_reported_as_soon_as_its_topic_is_there_or_the_buf
 }
 
 #[test]
-fn a_message_over_the_limit_whose_topic_or_identifier_has_no_room_in_it_is_a_violation() {
+fn a_message_over_the_limit_too_short_for_its_topic_or_packet_id_is_a_violation() {
     for (first, fits) in [(0x30, 26), (0x32, 24), (0x34, 24)] {
         for len in 20..60 {
             let mut packet = vec![first, 28, 0, len];
@@ -227,7 +227,7 @@ fn a_message_over_the_limit_whose_topic_or_identifier_has_no_room_in_it_is_a_vio
 }
 
 #[test]
-fn a_packet_is_being_dropped_from_its_beginning_until_its_answer_was_sent() {
+fn a_packet_is_being_discarded_from_its_beginning_until_its_answer_is_sent() {
     for (first, answer) in [(0x30, false), (0x32, true), (0x34, true)] {
         let mut rig = Rig::up();
         assert!(!rig.s.is_discarding());
@@ -236,7 +236,7 @@ fn a_packet_is_being_dropped_from_its_beginning_until_its_answer_was_sent() {
         assert!(matches!(rig.s.frame(&stream, 16), Ok(Framed::Oversized { .. })));
         let mut rest = &stream[..];
         while !rest.is_empty() {
-            assert!(rig.s.is_discarding(), "{} are left", rest.len());
+            assert!(rig.s.is_discarding(), "{} bytes are left", rest.len());
             let Ok(Framed::Discard(n)) = rig.s.frame(&rest[..rest.len().min(7)], 16) else { panic!("{rest:?}") };
             rest = &rest[n..];
         }
@@ -249,7 +249,7 @@ fn a_packet_is_being_dropped_from_its_beginning_until_its_answer_was_sent() {
         assert!(!rig.s.is_discarding());
         assert_eq!(rig.s.frame(&[], 16), Ok(Framed::Incomplete));
     }
-    // SUBACK, which has no answer.
+    // SUBACK, to which there is no answer.
     let mut rig = Rig::up();
     assert!(matches!(rig.s.frame(&[0x90, 28, 0, 1], 16), Ok(Framed::Oversized { total: 30, topic: b"" })));
     assert!(rig.s.is_discarding());
@@ -258,7 +258,7 @@ fn a_packet_is_being_dropped_from_its_beginning_until_its_answer_was_sent() {
 }
 
 #[test]
-fn the_identifier_of_a_message_over_the_limit_is_found_behind_a_longer_fixed_header_too() {
+fn the_packet_id_of_a_message_over_the_limit_is_found_after_a_longer_fixed_header_too() {
     for len in [300, 20_000] {
         let mut stream = vec![0x32];
         stream.extend(if len < 16_384 { vec![0xac, 0x02] } else { vec![0xa0, 0x9c, 0x01] });

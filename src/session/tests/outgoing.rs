@@ -1,5 +1,6 @@
-//! Messages on their way out: identifiers, QoS flows, what is counted. The queue's overflow is in queue.rs, what is overdue in overdue.rs,
-//! what the broker hangs up on in aside.rs.
+//! Outgoing messages: packet IDs, QoS flows, counters. Queue overflow is in queue.rs, overdue
+//! acknowledgements in ack_timeout.rs, messages on which the broker closes the connection in
+//! set_aside.rs.
 
 use super::*;
 use crate::heap::testing::fail_after;
@@ -173,7 +174,7 @@ fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
 }
 
 #[test]
-fn what_is_kept_is_counted_until_it_is_acknowledged() {
+fn queued_messages_are_counted_until_they_are_acknowledged() {
     let mut rig = Rig::up();
     let ids = [1, 2, 3].map(|n| rig.publish(n, Q1));
     rig.out();
@@ -185,7 +186,7 @@ fn what_is_kept_is_counted_until_it_is_acknowledged() {
 }
 
 #[test]
-fn control_characters_in_topics_and_filters_are_seen_once_for_all() {
+fn control_characters_in_topics_and_filters_are_remembered() {
     let mut rig = Rig::up();
     rig.publish(1, Q1);
     rig.subscribe(b"a");
@@ -202,7 +203,7 @@ fn control_characters_in_topics_and_filters_are_seen_once_for_all() {
 }
 
 #[test]
-fn mqtt_2_3_1_2_the_identifier_of_a_message_that_is_not_kept_is_in_use_until_it_is_acknowledged() {
+fn mqtt_2_3_1_2_the_packet_id_of_a_message_that_is_not_queued_is_in_use_until_it_is_acknowledged() {
     let limits = Limits { max_queue: 0, ..LIMITS };
     let mut rig = Rig::up();
     let sent = [Q1, Q2].map(|qos| rig.publish_to(b"t", b"x", qos, limits).unwrap());
@@ -221,9 +222,10 @@ fn mqtt_2_3_1_2_the_identifier_of_a_message_that_is_not_kept_is_in_use_until_it_
 
 #[test]
 #[cfg_attr(miri, ignore = "it would fill the memory")]
-fn a_message_with_more_than_a_remaining_length_can_say_is_not_taken() {
+fn a_message_over_the_largest_remaining_length_is_refused() {
     let mut rig = Rig::up();
-    // With two bytes each of length and of identifier. Without memory the longest is not taken either.
+    // Less two bytes each for the topic's length and the packet ID. Without memory the longest is
+    // refused as well, but for another reason.
     let payload = vec![0; 268_435_455 - 4];
     fail_after(Some(0));
     let mut taken = |topic: &[u8], cut: usize| rig.publish_to(topic, &payload[cut..], Q1, LIMITS).err();
@@ -235,7 +237,7 @@ fn a_message_with_more_than_a_remaining_length_can_say_is_not_taken() {
 }
 
 #[test]
-fn a_pubrec_whose_answer_could_not_be_sent_is_told_when_it_is_handed_in_again_and_a_repeated_one_is_not() {
+fn a_pubrec_whose_answer_could_not_be_sent_is_reported_when_passed_in_again_and_a_repeated_one_is_not() {
     use crate::session::Notify::{Handlers, Nobody};
     let mut rig = Rig::up();
     let ids = [1, 2].map(|n| rig.publish(n, Q2));
@@ -243,7 +245,7 @@ fn a_pubrec_whose_answer_could_not_be_sent_is_told_when_it_is_handed_in_again_an
     let reactions = ids.map(|id| rig.receive(&ack(0x50, id), false).unwrap());
     assert_eq!(reactions.map(|r| r.notify), [Handlers; 2]);
     rig.s.answer_failed(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
-    assert_eq!(rig.receive(&ack(0x50, ids[1]), false).unwrap().notify, Nobody, "that of another");
+    assert_eq!(rig.receive(&ack(0x50, ids[1]), false).unwrap().notify, Nobody, "the PUBREC of another message");
     rig.s.answer_failed(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
     let again = rig.receive(&ack(0x50, ids[0]), false).unwrap();
     assert_eq!((again.notify, again.answer), (Handlers, reactions[0].answer));
@@ -251,7 +253,7 @@ fn a_pubrec_whose_answer_could_not_be_sent_is_told_when_it_is_handed_in_again_an
 }
 
 #[test]
-fn an_acknowledgement_of_ours_proves_that_the_broker_is_there_and_one_of_the_apps_own_packets_does_not() {
+fn only_an_acknowledgement_of_a_packet_of_the_session_shows_that_the_broker_has_responded() {
     let mut rig = Rig::up();
     for first in [0x40, 0x50, 0x70, 0xb0] {
         rig.told(&ack(first, 99));
@@ -266,14 +268,14 @@ fn an_acknowledgement_of_ours_proves_that_the_broker_is_there_and_one_of_the_app
 }
 
 #[test]
-fn after_an_end_by_the_other_side_messages_go_one_by_one_unless_something_was_acknowledged_for_good() {
+fn after_the_peer_ended_a_connection_messages_go_one_by_one_unless_something_was_acknowledged() {
     for (clean, qos, acks, at_once) in [
         (false, Q1, &[][..], 1),
         (false, Q1, &[0x40], 3),
         (false, Q2, &[0x50], 3),
         (false, Q2, &[0x50, 0x70], 3),
         (true, Q1, &[0x40], 3),
-        // PUBREC of a session that goes with its connection is worth nothing.
+        // Of a clean session, which ends with its connection, PUBREC proves nothing.
         (true, Q2, &[0x50], 1),
         (true, Q2, &[0x50, 0x70], 3),
     ] {
@@ -292,7 +294,7 @@ fn after_an_end_by_the_other_side_messages_go_one_by_one_unless_something_was_ac
 }
 
 #[test]
-fn an_end_by_the_other_side_with_nothing_in_flight_does_not_slow_anything_down() {
+fn an_end_by_the_peer_with_nothing_in_flight_slows_nothing_down() {
     let mut rig = Rig::up();
     for _ in 0..3 {
         rig.now += 60_000;
@@ -304,7 +306,7 @@ fn an_end_by_the_other_side_with_nothing_in_flight_does_not_slow_anything_down()
 }
 
 #[test]
-fn that_there_may_be_more_to_send_is_known_without_a_look() {
+fn may_have_more_tells_whether_there_is_something_to_send() {
     let mut rig = Rig::up();
     assert!(!rig.s.may_have_more());
     rig.publish(1, Q1);
@@ -318,7 +320,7 @@ fn that_there_may_be_more_to_send_is_known_without_a_look() {
 }
 
 #[test]
-fn what_is_not_kept_has_no_payload_here() {
+fn a_message_that_is_not_queued_has_no_payload_in_memory() {
     let mut rig = Rig::up();
     rig.publish_to(b"t", b"four", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
     assert_eq!(rig.s.payload_bytes(), 0);

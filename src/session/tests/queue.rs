@@ -1,5 +1,5 @@
-//! The queue: what goes when it overflows, what is told of it, and when the link has room.
-//! Identifiers and flows are in outgoing.rs.
+//! The queue: what is given up on overflow, what the app is told, and whether the link has room.
+//! Packet IDs and QoS flows are in outgoing.rs.
 
 use super::*;
 use crate::heap::testing::fail_after;
@@ -23,7 +23,7 @@ fn overflow_gives_up_the_oldest_that_was_never_sent() {
 }
 
 #[test]
-fn overflow_in_flight_keeps_the_identifier_until_it_is_acknowledged() {
+fn overflow_in_flight_keeps_the_packet_id_until_it_is_acknowledged() {
     let limits = Limits { max_queue: 1, ..LIMITS };
     let mut rig = Rig::up();
     for n in 1..=3 {
@@ -64,7 +64,7 @@ fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
 }
 
 #[test]
-fn a_message_with_none_before_it_goes_out_whether_or_not_the_link_has_room_and_others_wait() {
+fn the_first_message_is_sent_even_if_the_link_has_no_room_and_others_wait() {
     let mut rig = Rig::up();
     let first = rig.publish(1, Q1);
     assert_eq!(rig.s.next(false, rig.now).map(|out| bytes(&out)), Some(message(0x32, first, 1)));
@@ -73,7 +73,7 @@ fn a_message_with_none_before_it_goes_out_whether_or_not_the_link_has_room_and_o
     let third = rig.publish(3, Q1);
     assert!(rig.s.next(false, rig.now).is_none());
     assert_eq!(rig.out(), [message(0x32, second, 2), message(0x32, third, 3)]);
-    // One that was published without room waits for it.
+    // A message published while there is no room waits for it.
     rig.publish_to(b"t", &[4], Q1, Limits { room: false, ..LIMITS }).unwrap();
     assert!(rig.s.next(false, rig.now).is_none());
     assert_eq!(rig.out().len(), 1);
@@ -87,14 +87,14 @@ fn overflow_while_the_link_is_congested_gives_up_the_oldest_that_was_never_sent(
     rig.out();
     let ids = [2, 3, 4].map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().id.get());
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: ids[0], last: ids[0] });
-    assert_eq!(rig.s.payload_bytes(), 3, "what is under way is kept");
+    assert_eq!(rig.s.payload_bytes(), 3, "what is in flight is kept");
     assert_eq!(rig.out(), [message(0x32, ids[1], 3), message(0x32, ids[2], 4)]);
     rig.told(&ack(0x40, sent));
     assert_eq!(rig.s.queued(), 2);
 }
 
 #[test]
-fn that_messages_were_given_up_is_known_until_the_app_was_told() {
+fn given_up_messages_are_remembered_until_the_app_is_told() {
     let limits = Limits { max_queue: 1, ..LIMITS };
     let mut rig = Rig::down();
     rig.publish_to(b"t", &[1], Q1, limits).unwrap();
@@ -108,7 +108,7 @@ fn that_messages_were_given_up_is_known_until_the_app_was_told() {
 }
 
 #[test]
-fn a_queue_that_is_made_shorter_gives_up_what_was_sent_and_then_what_was_not() {
+fn a_shorter_queue_gives_up_what_was_sent_and_then_what_was_not() {
     let mut rig = Rig::up();
     for n in 0..30 {
         rig.publish_to(b"t", &[n], Q1, Limits { max_queue: 30, ..LIMITS }).unwrap();
@@ -116,13 +116,13 @@ fn a_queue_that_is_made_shorter_gives_up_what_was_sent_and_then_what_was_not() {
     assert_eq!(rig.out().len(), 16);
     rig.publish_to(b"t", &[99], Q1, Limits { max_queue: 1, ..LIMITS }).unwrap();
     assert_eq!(rig.s.queued(), 1);
-    // What is under way may still be acknowledged.
+    // What is in flight may still be acknowledged.
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 14, first: 17, last: 30 });
     assert_eq!(rig.out(), [message(0x32, 31, 99)]);
 }
 
 #[test]
-fn overflow_gives_up_the_copy_of_what_the_broker_has_taken_over_before_anything_else() {
+fn overflow_first_drops_the_payload_of_a_message_with_pubrec() {
     let limits = Limits { max_queue: 2, ..LIMITS };
     let mut rig = Rig::up();
     let released = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
@@ -137,7 +137,7 @@ fn overflow_gives_up_the_copy_of_what_the_broker_has_taken_over_before_anything_
 }
 
 #[test]
-fn a_message_that_overflows_while_it_is_under_way_is_given_up_only_if_its_connection_ends_first() {
+fn a_message_that_overflows_in_flight_is_given_up_only_if_its_connection_ends_first() {
     let limits = Limits { max_queue: 1, ..LIMITS };
     for ends in [false, true] {
         let mut rig = Rig::up();
@@ -156,7 +156,7 @@ fn a_message_that_overflows_while_it_is_under_way_is_given_up_only_if_its_connec
         rig.connect(false, KEPT);
         assert_eq!(rig.s.take_given_up().count, 0);
     }
-    // Between two connections nothing is under way.
+    // Without a connection nothing is in flight.
     let mut rig = Rig::up();
     let first = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
     rig.out();
@@ -182,7 +182,7 @@ fn a_message_that_could_not_be_written_leaves_nothing_behind() {
 }
 
 #[test]
-fn sixty_four_identifiers_without_messages_are_kept_and_the_oldest_is_forgotten_but_for_a_pubrel() {
+fn sixty_four_packet_ids_without_a_message_are_kept_and_the_oldest_without_pubrel_is_forgotten() {
     let limits = Limits { max_queue: 0, ..LIMITS };
     let mut rig = Rig::up();
     let released = rig.publish_to(b"t", b"x", Q2, limits).unwrap().id.get();
@@ -194,9 +194,9 @@ fn sixty_four_identifiers_without_messages_are_kept_and_the_oldest_is_forgotten_
     for n in 0..100 {
         rig.publish_to(b"t", b"x", Q1, limits).unwrap();
         let id = released + 1 + n;
-        assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: id, last: id }, "whether it arrives is not seen any more");
+        assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: id, last: id }, "its answer is no longer recognised");
     }
-    // Answers to the others make room again.
+    // Answers to the others free their places.
     for id in released + 101..released + 164 {
         rig.told(&ack(0x40, id));
     }
@@ -208,7 +208,7 @@ fn sixty_four_identifiers_without_messages_are_kept_and_the_oldest_is_forgotten_
 }
 
 #[test]
-fn of_more_pubrels_than_there_is_room_for_the_oldest_is_forgotten() {
+fn of_more_than_sixty_four_pubrels_the_oldest_are_forgotten() {
     let mut rig = Rig::up();
     for n in 1..=100 {
         let id = rig.publish_to(b"t", b"x", Q2, Limits { max_queue: 100, ..LIMITS }).unwrap().id.get();
@@ -217,13 +217,13 @@ fn of_more_pubrels_than_there_is_room_for_the_oldest_is_forgotten() {
     }
     rig.publish_to(b"t", &[9], Q2, Limits { max_queue: 1, ..LIMITS }).unwrap();
     assert_eq!(rig.s.queued(), 1);
-    assert!(!rig.s.has_given_up(), "these have arrived");
+    assert!(!rig.s.has_given_up(), "these messages have arrived");
     let expected: Vec<_> = (37..=100).map(|n| ack(0x62, n)).chain([message(0x34, 101, 9)]).collect();
     assert_eq!(rig.resume(), expected);
 }
 
 #[test]
-fn an_end_settles_what_was_only_kept_for_its_answer_except_at_qos_2() {
+fn disconnection_ends_the_wait_for_answers_to_messages_that_are_not_queued_except_at_qos_2() {
     let limits = Limits { max_queue: 0, ..LIMITS };
     for (qos, is_settled) in [(Q1, true), (Q2, false)] {
         let mut rig = Rig::up();
@@ -236,7 +236,7 @@ fn an_end_settles_what_was_only_kept_for_its_answer_except_at_qos_2() {
     }
 }
 
-/// True if the first identifier is free.
+/// Returns true if packet ID 1 is free.
 fn is_first_free(rig: &mut Rig) -> bool {
     rig.turn_to(65_535);
     rig.s.packet_id();
@@ -244,8 +244,8 @@ fn is_first_free(rig: &mut Rig) -> bool {
 }
 
 #[test]
-fn the_end_of_a_connection_frees_the_identifiers_of_what_is_awaited_for_nobody() {
-    // SUBSCRIBE, whose filter is unsubscribed since.
+fn disconnection_frees_packet_ids_whose_answer_no_longer_matters() {
+    // SUBSCRIBE whose filter was unsubscribed afterwards.
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();
@@ -253,7 +253,7 @@ fn the_end_of_a_connection_frees_the_identifiers_of_what_is_awaited_for_nobody()
     assert!(!is_first_free(&mut rig));
     rig.s.disconnected(false, rig.now);
     assert!(rig.s.is_idle() && is_first_free(&mut rig));
-    // UNSUBSCRIBE, whose filter is subscribed again; also if that happens between two connections.
+    // UNSUBSCRIBE whose filter was subscribed again, with and without a connection.
     for down in [false, true] {
         let mut rig = Rig::down();
         rig.subscribe(b"a");
@@ -275,7 +275,7 @@ fn the_end_of_a_connection_frees_the_identifiers_of_what_is_awaited_for_nobody()
         rig.connect(false, KEPT);
         assert!(rig.s.is_idle() && is_first_free(&mut rig), "{down}");
     }
-    // A message that lost its content between two connections.
+    // A message whose content was given up between two connections.
     let limits = Limits { max_queue: 1, ..LIMITS };
     let mut rig = Rig::up();
     rig.publish_to(b"t", b"1", Q1, limits).unwrap();
@@ -290,7 +290,7 @@ fn the_end_of_a_connection_frees_the_identifiers_of_what_is_awaited_for_nobody()
 }
 
 #[test]
-fn a_message_whose_copy_has_gone_is_given_up_with_the_session_that_had_it() {
+fn a_message_without_its_payload_is_given_up_when_the_broker_loses_the_session() {
     let limits = Limits { max_queue: 1, ..LIMITS };
     for kept in [true, false] {
         let mut rig = Rig::up();
@@ -309,7 +309,7 @@ fn a_message_whose_copy_has_gone_is_given_up_with_the_session_that_had_it() {
 }
 
 #[test]
-fn where_nothing_moves_nothing_more_is_written() {
+fn a_stalled_link_has_no_room() {
     let mut rig = Rig::up();
     for at in [0, 1000, 2000] {
         assert!(rig.s.has_room(10, 1, 1 << 20));
@@ -322,7 +322,7 @@ fn where_nothing_moves_nothing_more_is_written() {
 }
 
 #[test]
-fn mqtt_3_1_2_23_what_goes_out_beside_the_queue_puts_the_ping_off() {
+fn mqtt_3_1_2_23_packets_sent_outside_the_queue_postpone_the_ping() {
     let sends: [fn(&mut Rig); 3] = [
         |rig| rig.s.sent_other(0x30, None, rig.now),
         |rig| rig.s.sent_other(0x40, crate::wire::PacketId::new(9), rig.now),

@@ -1,11 +1,12 @@
-//! Messages and subscriptions that the broker hangs up on: when they are set aside, when they are tried again, and that the others go on.
-//! Who is blamed, by itself, is in blame.rs.
+//! Messages and subscriptions on which the broker closes the connection: when they are set aside
+//! and when they are retried, while the others proceed. How the cause is found is in suspects.rs.
 
 use super::*;
 use crate::session::reached;
 
-/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a ping's answer none counts as the last.
-fn hang_up(rig: &mut Rig, ends: u8) {
+/// The broker closes the connection `ends` times, each time soon after CONNACK and a packet that is
+/// sent alone. A packet counts as the cause only if a ping before it was answered.
+fn close_on_packet(rig: &mut Rig, ends: u8) {
     for _ in 0..ends {
         rig.now += 100;
         rig.s.disconnected(true, rig.now);
@@ -19,18 +20,18 @@ fn hang_up(rig: &mut Rig, ends: u8) {
 }
 
 #[test]
-fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queue() {
+fn a_message_set_aside_takes_no_place_from_others_in_a_full_queue() {
     let limits = Limits { max_queue: 2, ..LIMITS };
     let mut rig = Rig::up();
     rig.publish_to(b"bad", b"x", Q1, limits).unwrap();
     rig.out();
-    hang_up(&mut rig, 4);
+    close_on_packet(&mut rig, 4);
     assert_eq!(rig.s.num_set_aside(), 1);
     rig.s.disconnected(false, rig.now);
     let good = [1, 2].map(|n| rig.publish_to(b"good", &[n], Q1, limits).unwrap().id.get());
-    assert_eq!((rig.s.take_given_up().count, rig.s.num_set_aside()), (1, 0), "the one that was aside went first");
+    assert_eq!((rig.s.take_given_up().count, rig.s.num_set_aside()), (1, 0), "the message set aside is given up first");
     let late = rig.publish_to(b"bad", b"x", Q1, limits).unwrap().id.get();
-    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: late, last: late }, "a later one like it has no place");
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: late, last: late }, "a later one like it is given up at once");
     let sent = |rig: &mut Rig| -> Vec<u16> { rig.out().iter().map(|packet| u16::from_be_bytes([packet[8], packet[9]])).collect() };
     rig.s.connect_sent(false, 60, rig.now);
     rig.told(NEW);
@@ -41,25 +42,25 @@ fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queu
 }
 
 #[test]
-fn what_the_broker_has_taken_over_once_is_never_to_blame() {
+fn a_message_with_pubrec_is_never_a_suspect() {
     let mut rig = Rig::up();
     let id = rig.publish(1, Q2);
     rig.out();
     rig.told(&ack(0x50, id));
-    hang_up(&mut rig, 20);
+    close_on_packet(&mut rig, 20);
     assert_eq!(rig.s.num_set_aside(), 0);
     assert_eq!(rig.s.notice(), None);
 }
 
 #[test]
-fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time() {
+fn a_message_set_aside_for_which_there_is_no_room_is_checked_once_a_second() {
     let mut rig = Rig::up();
     rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
     rig.out();
-    hang_up(&mut rig, 4);
+    close_on_packet(&mut rig, 4);
     assert_eq!(rig.s.num_set_aside(), 1);
     rig.now += 3_600_000;
-    // The ping that has become due meanwhile.
+    // A ping has become due.
     rig.out();
     rig.told(&[0xd0, 0]);
     rig.s.disconnected(false, rig.now);
@@ -72,7 +73,7 @@ fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time(
 }
 
 #[test]
-fn an_end_inside_a_packet_of_the_brokers_is_no_answer_to_what_was_sent_last() {
+fn an_end_in_the_middle_of_a_packet_from_the_broker_is_not_caused_by_the_last_packet_sent() {
     let mut rig = Rig::up();
     rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
     rig.out();
@@ -86,27 +87,28 @@ fn an_end_inside_a_packet_of_the_brokers_is_no_answer_to_what_was_sent_last() {
             rig.told(&[0xd0, 0]);
             rig.out();
         }
-        // All that has come before was taken out.
+        // The buffer is empty: everything received was consumed.
         assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::Incomplete));
     }
     assert_eq!(rig.s.num_set_aside(), 0);
     assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::Incomplete));
-    hang_up(&mut rig, 1);
-    hang_up(&mut rig, 10);
-    assert_eq!(rig.s.num_set_aside(), 1, "between two packets it is");
+    close_on_packet(&mut rig, 1);
+    close_on_packet(&mut rig, 10);
+    assert_eq!(rig.s.num_set_aside(), 1, "it counts if it comes between two packets");
 }
 
 #[test]
-fn what_is_aside_is_not_counted_among_the_bytes_that_wait() {
+fn payload_bytes_do_not_include_messages_set_aside() {
     let mut rig = Rig::up();
     rig.publish_to(b"bad", b"four", Q1, LIMITS).unwrap();
     rig.out();
     assert_eq!(rig.s.payload_bytes(), 4);
-    hang_up(&mut rig, 4);
+    close_on_packet(&mut rig, 4);
     assert_eq!((rig.s.num_set_aside(), rig.s.payload_bytes()), (1, 0));
 }
 
-/// How many connections it takes, each of which the broker ends on the same message, until that is set aside.
+/// Publishes a message on which the broker closes each connection. Returns how many end until it is
+/// set aside.
 fn ends_until_set_aside(rig: &mut Rig) -> u8 {
     ends_until_set_aside_to(rig, b"bad")
 }
@@ -116,14 +118,14 @@ fn ends_until_set_aside_to(rig: &mut Rig, topic: &[u8]) -> u8 {
     rig.publish_to(topic, b"x", Q1, LIMITS).unwrap();
     rig.out();
     let set_aside = |_: &u8| {
-        hang_up(rig, 1);
+        close_on_packet(rig, 1);
         rig.s.num_set_aside() > before
     };
-    (0..20).find(set_aside).expect("it is set aside at last")
+    (0..20).find(set_aside).expect("it is set aside")
 }
 
 #[test]
-fn ends_that_no_message_explains_make_it_take_longer_until_one_is_blamed() {
+fn link_failures_raise_the_number_of_ends_until_a_message_is_set_aside() {
     let plain = ends_until_set_aside(&mut Rig::up());
     let idle = |rig: &mut Rig, by_peer| {
         rig.now += 20_000;
@@ -137,7 +139,7 @@ fn ends_that_no_message_explains_make_it_take_longer_until_one_is_blamed() {
     }
     let mut rig = Rig::up();
     (0..4).for_each(|_| idle(&mut rig, false));
-    assert_eq!(ends_until_set_aside(&mut rig), plain, "ends of our own");
+    assert_eq!(ends_until_set_aside(&mut rig), plain, "we ended the connections");
     let mut rig = Rig::up();
     for _ in 0..4 {
         rig.s.disconnected(false, rig.now);
@@ -145,14 +147,14 @@ fn ends_that_no_message_explains_make_it_take_longer_until_one_is_blamed() {
         rig.s.disconnected(true, rig.now);
         rig.connect(true, NEW);
     }
-    assert_eq!(ends_until_set_aside(&mut rig), plain, "attempts that were refused");
+    assert_eq!(ends_until_set_aside(&mut rig), plain, "the attempts were refused");
     for (lasts, more) in [(299_999, 2), (300_000, 0)] {
         let mut rig = Rig::up();
         (0..2).for_each(|_| idle(&mut rig, true));
         rig.now += lasts;
         rig.s.disconnected(false, rig.now);
         rig.connect(true, NEW);
-        assert_eq!(ends_until_set_aside(&mut rig), plain + more, "a connection has lasted for {lasts}");
+        assert_eq!(ends_until_set_aside(&mut rig), plain + more, "a connection lasted for {lasts} ms");
     }
     let mut rig = Rig::up();
     (0..2).for_each(|_| idle(&mut rig, true));
@@ -161,7 +163,7 @@ fn ends_that_no_message_explains_make_it_take_longer_until_one_is_blamed() {
     rig.now += 300_000;
     rig.s.disconnected(false, rig.now);
     rig.connect(true, NEW);
-    assert_eq!(ends_until_set_aside(&mut rig), plain + 2, "an attempt has lasted");
+    assert_eq!(ends_until_set_aside(&mut rig), plain + 2, "an attempt took long");
 }
 
 #[test]
@@ -185,7 +187,7 @@ fn an_end_on_a_connection_on_which_messages_got_through_counts_half() {
 }
 
 #[test]
-fn what_is_aside_goes_out_to_another_broker_as_all_else() {
+fn another_broker_is_sent_what_was_set_aside_like_everything_else() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
     rig.s.disconnected(false, rig.now);
@@ -197,10 +199,10 @@ fn what_is_aside_goes_out_to_another_broker_as_all_else() {
 }
 
 #[test]
-fn when_one_that_was_aside_goes_through_the_next_has_its_turn_at_once() {
+fn when_a_message_set_aside_gets_through_the_next_is_retried_at_once() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
-    // Not the broker is at fault: it takes others.
+    // The broker is not at fault: it accepts another message.
     let good = rig.publish(1, Q1);
     while !rig.out().contains(&message(0x32, good, 1)) {
         rig.now += 1000;
@@ -220,20 +222,22 @@ fn when_one_that_was_aside_goes_through_the_next_has_its_turn_at_once() {
     assert_eq!(next.iter().filter(|packet| packet[0] >> 4 == 3).map(|packet| packet[10]).collect::<Vec<_>>(), [second as u8], "{next:x?}");
 }
 
-/// Not connected, with keep-alive and `ack_timeout` out of the way.
+/// Not connected, with `ack_timeout` disabled.
 fn quiet() -> Rig {
     let mut rig = Rig::down();
     rig.s.set_ack_timeout(-1);
     rig
 }
 
+/// Connects without keep-alive.
 fn connect_quietly(rig: &mut Rig) {
     rig.s.connect_sent(true, 0, rig.now);
     rig.told(NEW);
     rig.s.connack_delivered();
 }
 
-/// The broker hangs up until so many are aside, which is seen at CONNACK.
+/// The broker closes connections until this many messages and filters are set aside, which happens
+/// at CONNACK.
 fn set_aside_quietly(rig: &mut Rig, messages: u16, filters: u8) {
     for _ in 0..20 {
         connect_quietly(rig);
@@ -249,17 +253,17 @@ fn set_aside_quietly(rig: &mut Rig, messages: u16, filters: u8) {
         rig.now += 100;
         rig.s.disconnected(true, rig.now);
     }
-    panic!("{} messages are aside and {} filters", rig.s.num_set_aside(), rig.s.subscriptions.num_set_aside());
+    panic!("{} messages and {} filters are set aside", rig.s.num_set_aside(), rig.s.subscriptions.num_set_aside());
 }
 
 #[test]
-fn a_message_that_is_aside_is_tried_an_hour_later_while_nothing_else_is_under_way() {
+fn a_message_set_aside_is_retried_after_an_hour_while_nothing_else_is_in_flight() {
     let mut rig = quiet();
     let bad = rig.publish(1, Q1);
     set_aside_quietly(&mut rig, 1, 0);
     let start = rig.now;
     assert_eq!(rig.s.deadline(), start + 3_600_000);
-    // With something under way there is nothing to look for.
+    // While something is in flight there is no deadline for the retry.
     rig.subscribe(b"a");
     let sent = rig.out();
     assert_eq!((sent.len(), sent[0][0]), (1, 0x82));
@@ -281,7 +285,7 @@ fn a_message_that_is_aside_is_tried_an_hour_later_while_nothing_else_is_under_wa
 }
 
 #[test]
-fn a_filter_that_is_aside_is_tried_after_two_minutes_and_then_after_twice_as_long_up_to_an_hour() {
+fn a_filter_set_aside_is_retried_after_two_minutes_doubling_up_to_an_hour() {
     let mut rig = quiet();
     rig.subscribe(b"a");
     set_aside_quietly(&mut rig, 0, 1);
@@ -313,7 +317,7 @@ fn a_filter_that_is_aside_is_tried_after_two_minutes_and_then_after_twice_as_lon
 }
 
 #[test]
-fn when_a_filter_that_was_aside_is_answered_the_next_has_its_turn_at_once() {
+fn when_a_filter_set_aside_is_answered_the_next_is_retried_at_once() {
     let mut rig = quiet();
     rig.subscribe(b"a");
     set_aside_quietly(&mut rig, 0, 1);
@@ -346,7 +350,7 @@ fn when_a_filter_that_was_aside_is_answered_the_next_has_its_turn_at_once() {
 }
 
 #[test]
-fn pings_go_on_while_a_message_that_is_aside_is_not_answered() {
+fn pings_continue_while_a_retried_message_is_not_answered() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
     let mut last_ping = rig.now;
@@ -361,7 +365,7 @@ fn pings_go_on_while_a_message_that_is_aside_is_not_answered() {
 }
 
 #[test]
-fn a_pubrel_goes_out_at_once_even_while_a_message_is_held_back() {
+fn a_pubrel_is_sent_at_once_even_while_a_message_is_held_back() {
     let mut rig = Rig::up();
     let released = rig.publish(1, Q2);
     rig.out();
@@ -375,7 +379,7 @@ fn a_pubrel_goes_out_at_once_even_while_a_message_is_held_back() {
         let sent = rig.connect(false, KEPT);
         assert_eq!(sent.first(), Some(&ack(0x62, released)));
         held_back += (rig.s.suspects.held_until() != 0) as u32;
-        // A ping clears the way for the other, at once or when it is no longer held back.
+        // The other message is sent after a ping, at once or when it is no longer held back.
         for wait in [0, 4000] {
             rig.now += wait;
             if sent.contains(&vec![0xc0, 0]) || rig.out().contains(&vec![0xc0, 0]) {
@@ -388,14 +392,14 @@ fn a_pubrel_goes_out_at_once_even_while_a_message_is_held_back() {
 }
 
 #[test]
-fn what_goes_out_beside_the_queue_keeps_a_message_from_being_alone_unless_it_is_an_acknowledgement() {
+fn packets_sent_outside_the_queue_prevent_a_candidate_unless_they_are_acknowledgements() {
     let set_aside = |other: fn(&mut Rig)| {
         let mut rig = Rig::up();
         rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
         rig.out();
         for _ in 0..20 {
             other(&mut rig);
-            hang_up(&mut rig, 1);
+            close_on_packet(&mut rig, 1);
         }
         rig.s.num_set_aside()
     };
@@ -414,7 +418,7 @@ fn what_goes_out_beside_the_queue_keeps_a_message_from_being_alone_unless_it_is_
 }
 
 #[test]
-fn what_goes_out_behind_a_pubrel_is_alone_once_pubcomp_has_come() {
+fn a_message_after_a_pubrel_is_a_candidate_only_after_pubcomp() {
     let ends = |answered: bool| {
         let mut rig = Rig::up();
         let id = rig.publish(1, Q2);
@@ -430,7 +434,7 @@ fn what_goes_out_behind_a_pubrel_is_alone_once_pubcomp_has_come() {
         rig.s.disconnected(true, rig.now);
         rig.s.connect_sent(true, 60, rig.now);
         rig.told(NEW);
-        // Blamed once: the next end of this kind makes it held back.
+        // It is the suspect: after the next end of this kind it is held back.
         rig.s.connack_delivered();
         rig.out();
         rig.now += 100;
@@ -443,20 +447,20 @@ fn what_goes_out_behind_a_pubrel_is_alone_once_pubcomp_has_come() {
 }
 
 #[test]
-fn where_the_broker_hangs_up_on_all_that_there_is_none_is_to_blame() {
+fn if_the_broker_closes_on_every_message_it_is_at_fault_and_all_are_restored() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
-    // Nothing was acknowledged since.
+    // Nothing was acknowledged afterwards.
     rig.publish_to(b"worse", b"x", Q1, LIMITS).unwrap();
     rig.out();
     let aside: Vec<u16> = (0..20)
         .map(|_| {
-            hang_up(&mut rig, 1);
+            close_on_packet(&mut rig, 1);
             rig.s.num_set_aside()
         })
         .collect();
     assert!(aside.contains(&1) && aside.last() == Some(&0) && !aside.contains(&2), "{aside:?}");
-    // Another message may be the one that gets through.
+    // Another message may get through.
     let good = rig.publish(1, Q1);
     for _ in 0..10 {
         if rig.out().iter().any(|packet| packet[0] == 0xc0) {
@@ -469,7 +473,7 @@ fn where_the_broker_hangs_up_on_all_that_there_is_none_is_to_blame() {
 }
 
 #[test]
-fn with_another_that_waits_it_is_the_two_messages_that_are_to_blame() {
+fn while_another_message_waits_two_can_be_set_aside() {
     let mut rig = Rig::up();
     ends_until_set_aside(&mut rig);
     for topic in [&b"worse"[..], b"good"] {
@@ -477,20 +481,20 @@ fn with_another_that_waits_it_is_the_two_messages_that_are_to_blame() {
     }
     let mut most = 0;
     for _ in 0..10 {
-        hang_up(&mut rig, 1);
+        close_on_packet(&mut rig, 1);
         most = most.max(rig.s.num_set_aside());
     }
     assert_eq!(most, 2);
 }
 
 #[test]
-fn messages_like_those_that_are_aside_go_aside_at_once_until_one_of_them_gets_through() {
+fn messages_like_those_set_aside_are_set_aside_at_once_until_one_gets_through() {
     let mut rig = Rig::up();
     let topics = [&b"one"[..], b"two", b"six"];
     for (n, topic) in topics.into_iter().enumerate() {
         ends_until_set_aside_to(&mut rig, topic);
         assert_eq!(rig.s.num_set_aside() as usize, n + 1);
-        // It is not the broker: another gets through.
+        // The broker is not at fault: another message gets through.
         let good = rig.publish(1, Q1);
         for _ in 0..20 {
             rig.now += 1000;
@@ -502,15 +506,15 @@ fn messages_like_those_that_are_aside_go_aside_at_once_until_one_of_them_gets_th
                 }
             }
         }
-        assert_eq!(rig.s.queued() as usize, n + 1, "the other got through");
+        assert_eq!(rig.s.queued() as usize, n + 1, "the other message got through");
     }
     let mut aside = 3;
     for topic in topics {
         rig.publish_to(topic, b"xx", Q1, LIMITS).unwrap();
         aside += 1;
-        assert_eq!(rig.s.num_set_aside(), aside, "like one that is aside, and larger");
+        assert_eq!(rig.s.num_set_aside(), aside, "larger than one like it that is set aside");
     }
-    // One of them is tried, and gets through.
+    // One of them is retried, and gets through.
     rig.s.disconnected(false, rig.now);
     let mut sent = rig.connect(true, NEW);
     if sent == [vec![0xc0, 0]] {
@@ -519,26 +523,26 @@ fn messages_like_those_that_are_aside_go_aside_at_once_until_one_of_them_gets_th
     }
     assert_eq!(sent, [b"\x32\x08\0\x03one\0\x01x"]);
     rig.told(&ack(0x40, 1));
-    assert_eq!(rig.s.num_set_aside(), aside - 2, "both of its kind");
+    assert_eq!(rig.s.num_set_aside(), aside - 2, "both with its signature");
     rig.publish_to(b"one", b"xx", Q1, LIMITS).unwrap();
     assert_eq!(rig.s.num_set_aside(), aside - 2);
     rig.publish_to(b"two", b"xx", Q1, LIMITS).unwrap();
-    assert_eq!(rig.s.num_set_aside(), aside - 1, "of the others nothing is known yet");
+    assert_eq!(rig.s.num_set_aside(), aside - 1, "nothing is known of the others yet");
 }
 
 #[test]
-fn a_message_that_was_aside_and_got_through_is_ended_as_any_other() {
+fn a_message_set_aside_that_gets_through_completes_like_any_other() {
     let mut rig = Rig::up();
     let bad = rig.publish_to(b"bad", b"x", Q2, LIMITS).unwrap().id.get();
     rig.out();
     for _ in 0..20 {
         if rig.s.num_set_aside() == 0 {
-            hang_up(&mut rig, 1);
+            close_on_packet(&mut rig, 1);
         }
     }
     assert_eq!(rig.s.num_set_aside(), 1);
     rig.s.disconnected(false, rig.now);
-    assert_eq!(rig.connect(true, NEW).len(), 1, "a connection that has begun for another reason");
+    assert_eq!(rig.connect(true, NEW).len(), 1, "after another end it is retried at once");
     assert_eq!(rig.told(&ack(0x50, bad)), ack(0x62, bad));
     assert_eq!(rig.s.payload_bytes(), 1);
     for _ in 0..3 {
@@ -549,7 +553,7 @@ fn a_message_that_was_aside_and_got_through_is_ended_as_any_other() {
 }
 
 #[test]
-fn a_message_before_a_pubrel_is_not_alone() {
+fn a_message_before_a_pubrel_is_not_a_candidate() {
     let mut rig = Rig::up();
     let bad = rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap().id.get();
     let released = rig.publish(1, Q2);
@@ -566,19 +570,20 @@ fn a_message_before_a_pubrel_is_not_alone() {
     assert_eq!(rig.s.queued(), 1);
 }
 
-/// A connection that ends as the message that is aside is tried; before that, what `before` does.
-fn end_on_aside(rig: &mut Rig, before: fn(&mut Rig)) {
+/// A connection on which `before` is done and then the message set aside is retried, whereupon the
+/// broker closes it.
+fn close_on_retry(rig: &mut Rig, before: fn(&mut Rig)) {
     rig.s.connect_sent(false, 0, rig.now);
     rig.told(NEW);
     rig.s.connack_delivered();
     before(rig);
-    assert!(try_aside(rig).is_some());
+    assert!(retry_aside(rig).is_some());
     rig.now += 100;
     rig.s.disconnected(true, rig.now);
 }
 
-/// The message that is aside, as it goes out, at once or an hour later.
-fn try_aside(rig: &mut Rig) -> Option<Vec<u8>> {
+/// The message set aside, retried at once or an hour later.
+fn retry_aside(rig: &mut Rig) -> Option<Vec<u8>> {
     for wait in [0, 3_600_000, 1000, 1000] {
         rig.now += wait;
         for packet in rig.out() {
@@ -592,7 +597,7 @@ fn try_aside(rig: &mut Rig) -> Option<Vec<u8>> {
     None
 }
 
-/// Something else gets through.
+/// Another message gets through.
 fn other_message(rig: &mut Rig) {
     let good = rig.publish(1, Q1);
     for _ in 0..5 {
@@ -605,10 +610,10 @@ fn other_message(rig: &mut Rig) {
         }
         rig.now += 1000;
     }
-    panic!("it does not go out");
+    panic!("it is not sent");
 }
 
-/// With one message at QoS 2 aside, as it was seen at CONNACK; then that connection has ended.
+/// One message at QoS 2 has been set aside at CONNACK, and that connection has ended.
 fn with_one_aside() -> (Rig, u16) {
     let mut rig = quiet();
     let bad = rig.publish_to(b"bad", b"x", Q2, LIMITS).unwrap().id.get();
@@ -619,11 +624,11 @@ fn with_one_aside() -> (Rig, u16) {
 }
 
 #[test]
-fn a_message_that_is_aside_is_given_up_after_ten_ends_on_it_with_others_acknowledged_in_between() {
+fn a_message_set_aside_is_given_up_after_ten_failed_retries_with_others_acknowledged_in_between() {
     let (mut rig, bad) = with_one_aside();
     for n in 1..=10 {
         assert_eq!((rig.s.num_set_aside(), rig.s.notice()), (1, None), "{n}");
-        end_on_aside(&mut rig, other_message);
+        close_on_retry(&mut rig, other_message);
     }
     assert_eq!(rig.s.num_set_aside(), 0);
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: bad, last: bad });
@@ -631,14 +636,14 @@ fn a_message_that_is_aside_is_given_up_after_ten_ends_on_it_with_others_acknowle
 }
 
 #[test]
-fn ends_without_another_message_that_gets_through_do_not_count() {
+fn failed_retries_without_another_acknowledged_message_do_not_count() {
     let (mut rig, _) = with_one_aside();
-    end_on_aside(&mut rig, other_message);
+    close_on_retry(&mut rig, other_message);
     for _ in 0..15 {
-        end_on_aside(&mut rig, |_| {});
+        close_on_retry(&mut rig, |_| {});
         assert_eq!(rig.s.num_set_aside(), 1);
     }
-    // A PUBREC that is repeated is nothing new.
+    // A repeated PUBREC does not count as an answer.
     let (mut rig, _) = with_one_aside();
     rig.connect(false, NEW);
     let released = rig.publish(1, Q2);
@@ -656,20 +661,20 @@ fn ends_without_another_message_that_gets_through_do_not_count() {
         rig.s.connack_delivered();
         rig.out();
         rig.told(&ack(0x50, released));
-        assert!(try_aside(&mut rig).is_some());
+        assert!(retry_aside(&mut rig).is_some());
     }
     assert_eq!(rig.s.num_set_aside(), 1);
 }
 
 #[test]
-fn a_pubrel_has_all_its_tries_whatever_its_message_has_gone_through() {
+fn a_pubrel_has_all_its_tries_whatever_happened_to_its_message() {
     let (mut rig, bad) = with_one_aside();
     for _ in 0..2 {
-        end_on_aside(&mut rig, other_message);
+        close_on_retry(&mut rig, other_message);
     }
     rig.s.set_ack_timeout(0);
     rig.connect(false, NEW);
-    assert!(try_aside(&mut rig).is_some());
+    assert!(retry_aside(&mut rig).is_some());
     assert_eq!(rig.told(&ack(0x50, bad)), ack(0x62, bad));
     assert_eq!(rig.resume(), [ack(0x62, bad)]);
     rig.now += 21_000;
@@ -679,11 +684,11 @@ fn a_pubrel_has_all_its_tries_whatever_its_message_has_gone_through() {
 }
 
 #[test]
-fn kinds_of_messages_are_told_apart_by_topic_qos_and_retain_and_a_larger_one_is_like_a_smaller() {
+fn signatures_differ_by_topic_qos_and_retain_and_cover_larger_messages() {
     use crate::session::entry::{Entry, QUEUED, Signature};
     use std::collections::BTreeSet;
 
-    let mut kinds = BTreeSet::new();
+    let mut hashes = BTreeSet::new();
     let mut count = 0;
     let topics = (0..=255u8).flat_map(|a| [vec![a], vec![b'a', a], vec![a, b'a'], vec![b't', a, b'/']]);
     for topic in topics.collect::<BTreeSet<_>>() {
@@ -691,21 +696,21 @@ fn kinds_of_messages_are_told_apart_by_topic_qos_and_retain_and_a_larger_one_is_
             let e = Entry { sent_at: 0, id: 1, topic_len: topic.len() as u16, bits: QUEUED, flags, tries: 0 };
             let of = |payload: usize| Signature::of(&e, &[&topic[..], &vec![b'p'; payload]].concat());
             assert!(of(5).covers(of(5)) && of(5).covers(of(6)) && !of(5).covers(of(4)));
-            kinds.insert(of(0).hash);
+            hashes.insert(of(0).hash);
             count += 1;
         }
     }
-    assert_eq!(kinds.len(), count);
+    assert_eq!(hashes.len(), count);
 }
 
 #[test]
-fn an_end_with_nothing_left_to_read_is_one_between_two_packets() {
+fn an_end_with_nothing_left_to_read_is_between_two_packets() {
     let mut rig = Rig::up();
     rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
     rig.out();
     for _ in 0..4 {
         assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::Incomplete));
-        hang_up(&mut rig, 1);
+        close_on_packet(&mut rig, 1);
     }
     assert_eq!(rig.s.num_set_aside(), 1);
 }

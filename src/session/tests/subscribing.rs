@@ -143,11 +143,11 @@ fn subscriptions_with_the_same_filter_are_counted() {
     rig.s.unsubscribe(b"a", 0);
     assert_eq!((rig.s.subscription_count(b"a"), rig.s.subscription_count(b"c")), (2, 0));
     rig.s.unsubscribe(b"b", 0);
-    assert_eq!(rig.s.subscription_count(b"b"), 0, "also while UNSUBSCRIBE is owed");
+    assert_eq!(rig.s.subscription_count(b"b"), 0, "also while UNSUBSCRIBE is pending");
 }
 
 #[test]
-fn no_subscribe_asks_for_more_than_the_highest_qos_allowed() {
+fn no_subscribe_requests_more_than_the_highest_qos_allowed() {
     for (max, asked) in [(Q0, [0, 0, 0]), (Q1, [0, 1, 1]), (Q2, [0, 1, 2])] {
         let mut rig = Rig::up();
         rig.s.limit_qos(max);
@@ -159,12 +159,12 @@ fn no_subscribe_asks_for_more_than_the_highest_qos_allowed() {
 }
 
 #[test]
-fn each_handler_is_looked_for_only_where_another_subscription_may_match() {
+fn the_topic_is_needed_only_while_another_subscription_may_match() {
     let mut rig = Rig::up();
     rig.subscribe(b"b");
     rig.subscribe(b"a");
     assert_eq!(rig.receive(&[0x30, 3, 0, 1, b'a'], false).unwrap().notify, Notify::Subscribers);
-    assert!(!rig.s.needs_topic(), "it was found already");
+    assert!(!rig.s.needs_topic(), "it is already known");
     assert!(rig.s.next_recipient(b"a").is_some());
     assert!(rig.s.needs_topic(), "there is another");
     assert!(rig.s.next_recipient(b"a").is_none());
@@ -187,12 +187,12 @@ fn a_subscribe_that_was_sent_twice_may_be_answered_twice() {
     rig.turn_to(65_535);
     assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 2], "the other answer may still come");
     assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Nobody);
-    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Handlers, "a third one is of something else");
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Handlers, "a third one is not ours");
     assert!(rig.s.is_idle());
 }
 
 #[test]
-fn mqtt_2_3_1_7_an_unsuback_that_comes_after_subscribing_again_frees_the_identifier() {
+fn mqtt_2_3_1_7_an_unsuback_received_after_subscribing_again_frees_the_packet_id() {
     let mut rig = Rig::up();
     rig.subscribe(b"a");
     rig.out();

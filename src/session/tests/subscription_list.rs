@@ -1,5 +1,5 @@
-//! The list of subscriptions by itself: what of it is to be sent, what is awaited, and what is aside.
-//! The packets that go with it are in subscribing.rs.
+//! The list of subscriptions by itself: what is to be sent, what is awaited, and what is set aside.
+//! The packets are in subscribing.rs.
 extern crate std;
 
 use super::{Q1, Recipient};
@@ -18,7 +18,8 @@ fn add(s: &mut List, filter: &[u8]) -> Option<PacketId> {
     s.add(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap()
 }
 
-/// Sends all that there is to send, with identifiers from `n` on: the packet types' first bytes and the filters' last.
+/// Sends everything there is to send, with packet IDs from `n` on. Returns the first byte of each
+/// packet and the last of its filter.
 fn send(s: &mut List, mut n: u16, now: u32) -> Vec<(u8, u8)> {
     let mut sent = Vec::new();
     while s.find_next() {
@@ -30,7 +31,8 @@ fn send(s: &mut List, mut n: u16, now: u32) -> Vec<(u8, u8)> {
     sent
 }
 
-/// With these filters, all of them subscribed; the identifiers were 1, 2, ... in the order of the list, the newest first.
+/// A list with these filters subscribed. Their packet IDs were 1, 2, ... in the order of the list,
+/// newest first.
 fn subscribed(filters: &[&[u8]]) -> List {
     let mut s = List::NEW;
     for filter in filters.iter().rev() {
@@ -48,7 +50,7 @@ const SUBSCRIBE: u8 = 0x82;
 const UNSUBSCRIBE: u8 = 0xa2;
 
 #[test]
-fn unsubscribe_goes_out_before_subscribe_wherever_they_stand() {
+fn unsubscribe_is_sent_before_subscribe_wherever_they_are_in_the_list() {
     let mut s = subscribed(&[b"a", b"b"]);
     add(&mut s, b"c");
     add(&mut s, b"d");
@@ -58,7 +60,7 @@ fn unsubscribe_goes_out_before_subscribe_wherever_they_stand() {
 }
 
 #[test]
-fn what_is_awaited_is_counted_until_its_answer_comes_or_it_is_gone() {
+fn awaited_answers_are_counted_until_received_or_no_longer_needed() {
     let mut s = subscribed(&[b"a", b"b", b"c"]);
     s.remove(b"a").unwrap();
     s.remove(b"b").unwrap();
@@ -69,7 +71,7 @@ fn what_is_awaited_is_counted_until_its_answer_comes_or_it_is_gone() {
     assert_eq!(s.unsuback(id(10)), Some(false));
     assert_eq!(s.awaiting(), 3);
     assert_eq!(s.unsuback(id(10)), None);
-    // Subscribed again before UNSUBACK: the identifier is still in use.
+    // Subscribed again before UNSUBACK: the packet ID is still in use.
     assert_eq!(add(&mut s, b"b"), Some(id(11)));
     assert_eq!(s.awaiting(), 2);
     // Unsubscribed before SUBACK.
@@ -84,7 +86,7 @@ fn what_is_awaited_is_counted_until_its_answer_comes_or_it_is_gone() {
 }
 
 #[test]
-fn an_unsubscribe_that_has_not_gone_out_is_not_sent_after_subscribing_again() {
+fn an_unsent_unsubscribe_is_not_sent_after_subscribing_again() {
     let mut s = subscribed(&[b"a"]);
     s.remove(b"a").unwrap();
     assert_eq!(add(&mut s, b"a"), None);
@@ -92,8 +94,8 @@ fn an_unsubscribe_that_has_not_gone_out_is_not_sent_after_subscribing_again() {
 }
 
 #[test]
-fn only_unsubscribes_that_are_still_owed_count_for_the_most_that_are() {
-    // Answered, subscribed again, or gone with the session.
+fn only_pending_unsubscribes_count_towards_their_limit() {
+    // Answered, subscribed again, or dropped with the session.
     let ends: [fn(&mut List); 3] = [
         |s| {
             send(s, 5, 0);
@@ -119,7 +121,7 @@ fn only_unsubscribes_that_are_still_owed_count_for_the_most_that_are() {
             assert_eq!(s.remove(&[b'b' + n]).unwrap().forgotten, n >= 16);
         }
     }
-    // Subscribed and unsubscribed again and again, it is one.
+    // Subscribed and unsubscribed repeatedly, it counts once.
     let mut s = List::NEW;
     for _ in 0..40 {
         add(&mut s, b"a");
@@ -132,7 +134,7 @@ fn only_unsubscribes_that_are_still_owed_count_for_the_most_that_are() {
 }
 
 #[test]
-fn the_oldest_unsubscribe_is_forgotten_each_time_whether_it_was_sent_or_not() {
+fn beyond_the_limit_the_oldest_unsubscribe_is_forgotten_whether_sent_or_not() {
     for sent in [false, true] {
         let mut s = List::NEW;
         for n in 0..30 {
@@ -152,7 +154,7 @@ fn the_oldest_unsubscribe_is_forgotten_each_time_whether_it_was_sent_or_not() {
 }
 
 #[test]
-fn what_is_overdue_is_sent_again_once_a_connection_and_then_told() {
+fn an_overdue_subscribe_is_resent_once_per_connection_and_then_reported() {
     let ack_timer = AckTimer::NEW;
     let mut s = List::NEW;
     add(&mut s, b"a");
@@ -162,7 +164,7 @@ fn what_is_overdue_is_sent_again_once_a_connection_and_then_told() {
         assert_eq!(send(&mut s, 1, at(0)), [(SUBSCRIBE, b'a')]);
         assert_eq!(s.awaiting_since(), at(0));
         assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(19_999)), (false, false), "not late");
-        assert_eq!(s.mark_overdue(at(0) - 1, &ack_timer, at(20_000)), (false, false), "the ping was before it");
+        assert_eq!(s.mark_overdue(at(0) - 1, &ack_timer, at(20_000)), (false, false), "it was written after the ping");
         assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (true, true));
         assert_eq!((s.awaiting(), s.awaiting_since(), s.notice()), (0, 0, None));
         assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (false, false), "nothing is awaited");
@@ -179,14 +181,14 @@ fn what_is_overdue_is_sent_again_once_a_connection_and_then_told() {
 }
 
 #[test]
-fn an_unsubscribe_that_is_overdue_is_sent_again_once_and_never_told() {
+fn an_overdue_unsubscribe_is_resent_once_and_never_reported() {
     let ack_timer = AckTimer::NEW;
-    let sent_twice = |answered_before_it_went_out: bool| {
+    let sent_twice = |answered_before_it_was_resent: bool| {
         let mut s = subscribed(&[b"a"]);
         s.remove(b"a").unwrap();
         assert_eq!(send(&mut s, 5, 0), [(UNSUBSCRIBE, b'a')]);
         assert_eq!(s.mark_overdue(20_000, &ack_timer, 20_000), (true, true));
-        if !answered_before_it_went_out {
+        if !answered_before_it_was_resent {
             assert_eq!(send(&mut s, 9, 21_000), [(UNSUBSCRIBE, b'a')]);
         }
         s
@@ -205,14 +207,14 @@ fn an_unsubscribe_that_is_overdue_is_sent_again_once_and_never_told() {
 }
 
 #[test]
-fn a_subscribe_answered_while_it_waits_to_go_out_again_was_sent_once() {
+fn a_subscribe_answered_before_it_is_resent_was_sent_once() {
     let ack_timer = AckTimer::NEW;
-    for (goes_out, twice) in [(false, false), (true, true)] {
+    for (resent, twice) in [(false, false), (true, true)] {
         let mut s = List::NEW;
         add(&mut s, b"a");
         send(&mut s, 1, 0);
         s.mark_overdue(20_000, &ack_timer, 20_000);
-        if goes_out {
+        if resent {
             send(&mut s, 9, 21_000);
         }
         assert_eq!((s.suback(id(1)), s.awaiting()), (Some(twice), 0));
@@ -221,29 +223,29 @@ fn a_subscribe_answered_while_it_waits_to_go_out_again_was_sent_once() {
 }
 
 #[test]
-fn a_filter_the_broker_hangs_up_on_is_set_aside_and_told_once() {
+fn a_filter_set_aside_is_reported_once() {
     let mut s = List::NEW;
     add(&mut s, b"b");
     add(&mut s, b"a");
     send(&mut s, 1, 0);
-    assert!(!s.set_aside(id(3)), "none has this identifier");
+    assert!(!s.set_aside(id(3)), "no filter has this packet ID");
     assert!(s.set_aside(id(2)));
-    assert!(!s.set_aside(id(2)), "it is aside already");
+    assert!(!s.set_aside(id(2)), "it is already set aside");
     assert_eq!(s.num_set_aside(), 1);
     assert_eq!(s.notice(), Some((&b"b"[..], true)));
     assert_eq!(s.notice(), None);
     s.disconnected();
     s.restart(false);
-    assert_eq!(send(&mut s, 1, 0), [(SUBSCRIBE, b'a')], "the other one goes out");
+    assert_eq!(send(&mut s, 1, 0), [(SUBSCRIBE, b'a')], "the other one is sent");
     s.suback(id(1));
     s.remove(b"a").unwrap();
     send(&mut s, 7, 0);
-    assert!(!s.set_aside(id(7)), "an UNSUBSCRIBE is not");
+    assert!(!s.set_aside(id(7)), "UNSUBSCRIBE is not set aside");
     assert_eq!(s.num_set_aside(), 1);
 }
 
 #[test]
-fn what_is_aside_is_so_until_it_is_answered_removed_or_another_broker_is_tried() {
+fn a_filter_stays_set_aside_until_it_is_answered_removed_or_another_broker_is_tried() {
     let set_aside = || {
         let mut s = List::NEW;
         add(&mut s, b"b");
@@ -273,12 +275,12 @@ fn what_is_aside_is_so_until_it_is_answered_removed_or_another_broker_is_tried()
 }
 
 #[test]
-fn those_that_are_aside_are_tried_each_in_its_turn() {
+fn filters_set_aside_are_retried_in_turn() {
     let mut s = List::NEW;
     for filter in [b"c", b"b", b"a"] {
         add(&mut s, filter);
     }
-    assert!(!s.retry_next_aside(), "none is aside");
+    assert!(!s.retry_next_aside(), "none is set aside");
     send(&mut s, 1, 0);
     assert!(s.set_aside(id(1)) && s.set_aside(id(3)));
     assert!(!s.disconnected() || s.awaiting() == 0);
@@ -288,10 +290,10 @@ fn those_that_are_aside_are_tried_each_in_its_turn() {
         assert_eq!(send(&mut s, 2, 0), [(SUBSCRIBE, b'b')]);
         assert!(s.retry_next_aside());
         tried.extend(send(&mut s, 5, 0));
-        assert!(s.disconnected(), "the answer to one that is aside was awaited");
+        assert!(s.disconnected(), "the answer to a retried one was awaited");
     }
     assert_eq!(tried.iter().map(|(_, filter)| *filter).collect::<Vec<_>>(), *b"acaca");
-    // One that was to be tried and did not go out waits for its next turn.
+    // One that was due for a retry and was not sent waits for its next turn.
     s.restart(false);
     assert!(s.retry_next_aside());
     assert!(!s.disconnected());
@@ -300,24 +302,24 @@ fn those_that_are_aside_are_tried_each_in_its_turn() {
 }
 
 #[test]
-fn an_end_says_something_of_what_is_aside_only_while_its_answer_is_awaited() {
+fn a_disconnection_counts_as_a_failed_retry_only_while_its_answer_is_awaited() {
     let mut s = List::NEW;
     add(&mut s, b"b");
     add(&mut s, b"a");
     send(&mut s, 1, 0);
-    assert!(!s.disconnected(), "none is aside");
+    assert!(!s.disconnected(), "none is set aside");
     s.restart(true);
     send(&mut s, 1, 0);
     s.set_aside(id(1));
     assert!(s.disconnected());
     s.restart(true);
     assert_eq!(send(&mut s, 1, 0), [(SUBSCRIBE, b'b')]);
-    assert!(!s.disconnected(), "only the other was under way");
+    assert!(!s.disconnected(), "only the other was in flight");
 }
 
 #[test]
-fn messages_reach_the_filters_that_match_whatever_their_ends() {
-    let told = |filter: &[u8], topic: &[u8], removed: bool| {
+fn messages_reach_the_matching_filters_whatever_their_tails() {
+    let delivered = |filter: &[u8], topic: &[u8], removed: bool| {
         let mut s = subscribed(&[filter]);
         if removed {
             s.remove(filter).unwrap();
@@ -336,8 +338,8 @@ fn messages_reach_the_filters_that_match_whatever_their_ends() {
         (b"+", b"a", true),
         (b"#", b"a/b", true),
     ] {
-        assert_eq!(told(filter, topic, false), matches, "{filter:?} {topic:?}");
-        assert!(!told(filter, topic, true), "it is unsubscribed");
+        assert_eq!(delivered(filter, topic, false), matches, "{filter:?} {topic:?}");
+        assert!(!delivered(filter, topic, true), "it is unsubscribed");
     }
 }
 

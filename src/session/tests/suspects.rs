@@ -1,4 +1,5 @@
-//! Which packet is blamed for the ends of connections, and which is not: one that is known to be the last that the broker has seen.
+//! Which packet counts as the cause of closed connections: only one known to be the last that the
+//! broker has received.
 
 use crate::session::suspects::SuspectTracker;
 use crate::wire::PacketId;
@@ -6,14 +7,14 @@ use crate::wire::PacketId;
 const ID: PacketId = PacketId::new(7).unwrap();
 const OTHER: PacketId = PacketId::new(8).unwrap();
 
-/// Connections on each of which one packet goes out alone, and which end soon after. At which of them CONNACK shows the packet to
-/// be the one to blame.
-fn strikes(b: &mut SuspectTracker) -> Option<u32> {
+/// Makes connections on each of which one packet is sent alone and which end soon after. Returns at
+/// which of them CONNACK shows that the packet is the cause.
+fn ends_until_found(b: &mut SuspectTracker) -> Option<u32> {
     for n in 0..20 {
         if b.accepted(n * 20_000) == Some(ID) {
             return Some(n);
         }
-        // What the suspect is held back for.
+        // The suspect is held back until a ping is answered.
         b.wrote_ping(n * 20_000);
         b.ping_answered();
         b.wrote_candidate(ID, n * 20_000 + 5000);
@@ -23,7 +24,7 @@ fn strikes(b: &mut SuspectTracker) -> Option<u32> {
 }
 
 #[test]
-fn three_ends_in_a_row_make_a_packet_the_one_to_blame_and_before_the_third_it_is_held_back() {
+fn after_three_ends_in_a_row_a_packet_is_the_cause_and_before_the_third_it_is_held_back() {
     let mut b = SuspectTracker::NEW;
     for (now, held_until) in [(0, 0), (20_000, 0), (40_000, 43_000)] {
         assert_eq!(b.accepted(now), None);
@@ -37,46 +38,46 @@ fn three_ends_in_a_row_make_a_packet_the_one_to_blame_and_before_the_third_it_is
         assert!(b.disconnected(true, 0, now + 5000));
     }
     assert_eq!(b.accepted(60_000), Some(ID));
-    assert_eq!(strikes(&mut b), Some(3), "then it begins anew");
+    assert_eq!(ends_until_found(&mut b), Some(3), "then it starts over");
 }
 
 #[test]
-fn each_end_that_no_packet_explains_makes_half_a_strike_more_needed_or_a_whole_one_if_nothing_was_in_flight() {
+fn two_link_failures_or_one_on_an_idle_link_require_one_more_end() {
     let after = |idle: u8, busy: u8| {
         let mut b = SuspectTracker::NEW;
         (0..idle).for_each(|_| b.link_failed(true));
         (0..busy).for_each(|_| b.link_failed(false));
-        strikes(&mut b)
+        ends_until_found(&mut b)
     };
     assert_eq!([(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (2, 2), (3, 0)].map(|(i, b)| after(i, b)), [3, 4, 4, 4, 4, 6, 6].map(Some));
-    assert_eq!([after(5, 0), after(6, 0), after(100, 0), after(0, 200)], [8; 4].map(Some), "five at the most");
+    assert_eq!([after(5, 0), after(6, 0), after(100, 0), after(0, 200)], [8; 4].map(Some), "at most five more");
     let mut b = SuspectTracker::NEW;
     b.link_failed(true);
     b.link_is_stable();
-    assert_eq!(strikes(&mut b), Some(3), "a connection has lasted");
+    assert_eq!(ends_until_found(&mut b), Some(3), "the link is stable");
 }
 
-/// A connection on which all that was written before is answered.
-fn clean() -> SuspectTracker {
+/// A connection on which everything written so far is answered.
+fn all_answered() -> SuspectTracker {
     let mut b = SuspectTracker::NEW;
     b.accepted(0);
     b
 }
 
 #[test]
-fn only_a_packet_that_was_alone_is_blamed() {
-    let mut b = clean();
+fn only_a_packet_sent_alone_is_the_cause() {
+    let mut b = all_answered();
     b.wrote_candidate(ID, 0);
     assert!(b.disconnected(true, 0, 100));
     let others: [fn(&mut SuspectTracker); 4] =
         [|b| b.wrote_other(0), |b| b.wrote_ping(0), |b| b.wrote_harmless(OTHER, 0), |b| b.wrote_candidate(OTHER, 0)];
     for other in others {
-        let mut b = clean();
+        let mut b = all_answered();
         other(&mut b);
         assert!(!b.is_all_answered());
         b.wrote_candidate(ID, 0);
-        assert!(!b.disconnected(true, 0, 100), "behind another");
-        let mut b = clean();
+        assert!(!b.disconnected(true, 0, 100), "after another");
+        let mut b = all_answered();
         b.wrote_candidate(ID, 0);
         other(&mut b);
         assert!(!b.disconnected(true, 0, 100), "before another");
@@ -84,17 +85,17 @@ fn only_a_packet_that_was_alone_is_blamed() {
 }
 
 #[test]
-fn what_was_answered_is_not_blamed_and_what_comes_after_the_answer_may_be() {
-    let mut b = clean();
+fn an_answered_packet_is_not_the_cause_but_the_next_may_be() {
+    let mut b = all_answered();
     b.wrote_candidate(ID, 0);
     b.id_answered(OTHER);
-    assert!(b.disconnected(true, 0, 100), "the answer was to another");
-    let mut b = clean();
+    assert!(b.disconnected(true, 0, 100), "the answer is to another");
+    let mut b = all_answered();
     b.wrote_candidate(ID, 0);
     b.id_answered(ID);
     assert!(b.is_all_answered() && !b.disconnected(true, 0, 100));
     for harmless in [true, false] {
-        let mut b = clean();
+        let mut b = all_answered();
         if harmless {
             b.wrote_harmless(OTHER, 0);
         } else {
@@ -107,7 +108,7 @@ fn what_was_answered_is_not_blamed_and_what_comes_after_the_answer_may_be() {
 }
 
 #[test]
-fn an_answer_between_ends_the_row() {
+fn an_answer_in_between_resets_the_count() {
     let mut b = SuspectTracker::NEW;
     for n in 0..10 {
         assert_eq!(b.accepted(n * 20_000), None);
@@ -122,9 +123,9 @@ fn an_answer_between_ends_the_row() {
 }
 
 #[test]
-fn an_end_by_us_or_late_after_the_last_byte_has_left_or_sooner_than_an_answer_can_come_has_another_cause() {
+fn a_local_end_a_late_end_and_one_too_early_for_an_answer_have_another_cause() {
     let ended = |by_peer, round_trip, left, now| {
-        let mut b = clean();
+        let mut b = all_answered();
         b.wrote_candidate(ID, 1000);
         b.transmitted(left);
         b.disconnected(by_peer, round_trip, now)
@@ -136,20 +137,20 @@ fn an_end_by_us_or_late_after_the_last_byte_has_left_or_sooner_than_an_answer_ca
 }
 
 #[test]
-fn the_answer_to_another_packet_does_not_end_the_row_and_another_packet_does() {
+fn another_candidate_resets_the_count_and_the_answer_to_another_packet_does_not() {
     let connection = |b: &mut SuspectTracker, id: PacketId, now: u32| {
-        let blamed = b.accepted(now);
+        let found = b.accepted(now);
         b.wrote_ping(now + 3000);
         b.ping_answered();
         b.wrote_harmless(OTHER, now + 3000);
         b.id_answered(OTHER);
         b.wrote_candidate(id, now + 4000);
         assert!(b.disconnected(true, 0, now + 5000));
-        blamed
+        found
     };
     let mut b = SuspectTracker::NEW;
-    let blamed = [0, 1, 2, 3].map(|n| connection(&mut b, ID, n * 20_000));
-    assert_eq!(blamed, [None, None, None, Some(ID)]);
+    let found = [0, 1, 2, 3].map(|n| connection(&mut b, ID, n * 20_000));
+    assert_eq!(found, [None, None, None, Some(ID)]);
     let mut b = SuspectTracker::NEW;
     for n in 0..10 {
         assert_eq!(connection(&mut b, if n % 2 == 0 { ID } else { OTHER }, n * 20_000), None);

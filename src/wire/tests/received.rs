@@ -265,10 +265,10 @@ fn three_bytes_and_any_body_never_panic_and_never_reach_past_the_end() {
 }
 
 #[test]
-fn each_rule_that_a_packet_breaks_has_words_of_its_own() {
+fn each_protocol_error_has_a_message_of_its_own() {
     use crate::wire::ProtocolError::*;
     let all = [Type, Flags, LengthBytes, Length, ZeroId, QoS, Dup, Topic, ConnackFlags, SubackCode, SubackCount, Order, Ack, TooMany];
-    let words: std::collections::BTreeSet<_> = all.iter().map(|wrong| std::format!("{wrong}")).collect();
-    assert_eq!(words.len(), all.len());
-    assert!(words.iter().all(|words| words.len() > 3));
+    let messages: std::collections::BTreeSet<_> = all.iter().map(|wrong| std::format!("{wrong}")).collect();
+    assert_eq!(messages.len(), all.len());
+    assert!(messages.iter().all(|message| message.len() > 3));
 }

@@ -184,7 +184,7 @@ fn the_standards_examples_match() {
 }
 
 #[test]
-fn why_a_topic_is_refused_is_said_in_words() {
+fn each_topic_error_has_a_message() {
     let words = [TopicError::Empty, TopicError::TooLong, TopicError::NotUtf8, TopicError::Wildcard].map(|e| std::format!("{e}"));
     for (n, of) in ["empty", "65535", "UTF-8", "wildcard"].into_iter().enumerate() {
         assert_eq!(words.iter().position(|words| words.contains(of)), Some(n), "{words:?}");
@@ -192,7 +192,7 @@ fn why_a_topic_is_refused_is_said_in_words() {
 }
 
 #[test]
-fn mqtt_3_3_2_2_a_wildcard_is_seen_wherever_it_stands_in_a_name() {
+fn mqtt_3_3_2_2_a_wildcard_is_found_anywhere_in_a_name() {
     for wildcard in [b'+', b'#'] {
         for len in 1..40 {
             for at in 0..len {
@@ -205,7 +205,7 @@ fn mqtt_3_3_2_2_a_wildcard_is_seen_wherever_it_stands_in_a_name() {
 }
 
 #[test]
-fn every_character_of_ascii_is_taken_for_what_it_is_wherever_it_stands() {
+fn every_ascii_character_is_classified_at_any_position() {
     for b in 1..0x80u8 {
         for len in [1, 7, 8, 16, 19] {
             for at in 0..len {
