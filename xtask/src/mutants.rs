@@ -2,8 +2,8 @@
 //! library at a time, which must make a test fail. .cargo/mutants.toml lists the mutated files and
 //! the equivalent mutants.
 //!
-//! Each mutant is tested with the unit tests of the core; those that survive, with all unit tests and
-//! the simulations. The C suite is not run.
+//! Each mutant is tested with the unit tests of the core; those that survive, with all unit tests
+//! and the simulations. The C suite is not run.
 
 use std::fs;
 use std::path::PathBuf;
@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["shard", "in_diff"])]
     change: bool,
     /// Passed to cargo-mutants: `-- --re Outbox::accepted`, `-- --list`
-    #[arg(last = true)]
+    #[arg(last = true, value_name = "ARGS")]
     more: Vec<String>,
 }
 
@@ -151,8 +151,8 @@ impl Tool {
         lines(command.stderr(Stdio::inherit()))
     }
 
-    /// Checks that each exclusion matches a mutant: an outdated one could later match a mutant for which
-    /// it was not meant.
+    /// Checks that each exclusion matches a mutant: an outdated one could later match a mutant for
+    /// which it was not meant.
     fn check_exclusions(&self) -> Result<()> {
         let text = fs::read_to_string(project::root().join(CONFIG)).context(CONFIG)?;
         for re in exclusions(&text)? {
