@@ -86,6 +86,15 @@ mod tests {
     }
 
     #[test]
+    fn before_the_first_wait_it_is_not_exhausted_even_if_all_waits_are_0() {
+        let mut b = Backoff::NEW;
+        let waits = BackoffRange { min: 0, max: 0 };
+        assert!(!b.exhausted(waits));
+        b.next(waits, 0);
+        assert!(b.exhausted(waits));
+    }
+
+    #[test]
     fn each_wait_varies_by_a_tenth() {
         let waits = BackoffRange { min: 1000, max: 1000 };
         assert_eq!(first(waits, 0), 900);

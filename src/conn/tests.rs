@@ -228,3 +228,228 @@ fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old()
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))], "from here on the session is that one's");
 }
+
+/// The waits of these tests. After four failed attempts the next one is 16 s.
+const WAITS: BackoffRange = BackoffRange { min: 1000, max: 60_000 };
+
+/// Four attempts fail, the fifth reaches the broker, which sends CONNACK at 0 and, if `responded`,
+/// answers a ping. The connection lasts for `life` milliseconds. Returns the wait that follows.
+fn wait_after(longest: u32, life: u32, responded: bool, reason: DisconnectReason) -> Reconnect {
+    let mut c = Conn::<u32>::default();
+    for _ in 0..4 {
+        c.connecting(0, 1, 0);
+        c.disconnected(DisconnectReason::Peer, 0);
+        c.plan_reconnect(Some(WAITS), None, MIDDLE, 0);
+    }
+    let mut c = live(c, longest);
+    if responded {
+        answer_a_ping(&mut c);
+    }
+    while let Some(at) = c.deadline()
+        && at <= life
+    {
+        assert_eq!(c.wake(at), Wake::Nothing);
+    }
+    c.disconnected(reason, life);
+    c.plan_reconnect(Some(WAITS), None, MIDDLE, life)
+}
+
+/// Connects without keep-alive.
+fn live(mut c: Conn<u32>, longest: u32) -> Conn<u32> {
+    c.connecting(0, 1, 0);
+    c.session.connect_sent(true, 0, 0);
+    let connack = InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] };
+    c.session.receive(connack, false, 0).unwrap();
+    c.accepted(1, longest, 0);
+    c.session.connack_delivered();
+    c
+}
+
+/// The network goes down; the broker answers the ping sent for that.
+fn answer_a_ping(c: &mut Conn<u32>) {
+    c.network_down();
+    assert_eq!(c.session.next(true, 0).map(|out| out.first), Some(kind::PINGREQ << 4));
+    c.session.sent(0, 0);
+    let answer = InPacket { first: kind::PINGRESP << 4, id: None, topic: &[], payload: &[] };
+    c.session.receive(answer, false, 0).unwrap();
+}
+
+#[test]
+fn a_connection_that_ends_early_counts_as_refused_unless_the_broker_has_answered_something() {
+    let (refused, short, settled) = (Reconnect::After(16_000), Reconnect::After(4000), Reconnect::After(1000));
+    for (longest, life, responded, wait) in [
+        (10_000, 4999, true, refused),
+        (10_000, 5000, true, short),
+        (10_000, 5000, false, refused),
+        (10_000, 9999, false, refused),
+        (10_000, 10_000, false, short),
+        (60_000, 19_999, false, refused),
+        (60_000, 20_000, false, short),
+        (1000, 4999, false, refused),
+        (1000, 5001, false, short),
+        (10_000, 299_999, false, short),
+        (10_000, 300_000, false, settled),
+        (60_000, 299_999, true, short),
+        (60_000, 300_000, true, settled),
+    ] {
+        assert_eq!(wait_after(longest, life, responded, DisconnectReason::Peer), wait, "{longest} {life} {responded}");
+    }
+}
+
+#[test]
+fn after_a_local_disconnect_or_a_ping_timeout_the_next_wait_is_the_first() {
+    assert_eq!(wait_after(60_000, 100, false, DisconnectReason::Local), Reconnect::After(1000));
+    assert_eq!(wait_after(60_000, 30_000, false, DisconnectReason::PingTimeout), Reconnect::After(1000));
+    // A connection that ends this early counts as refused, whatever the reason.
+    assert_eq!(wait_after(60_000, 100, false, DisconnectReason::PingTimeout), Reconnect::After(16_000));
+    assert_eq!(wait_after(60_000, 30_000, false, DisconnectReason::Fault), Reconnect::After(4000));
+}
+
+/// Makes `count` connections in a row, each ending after `life` milliseconds for this reason.
+/// Returns which of them are reported as short-lived.
+fn reported(count: usize, life: u32, reason: DisconnectReason) -> Vec<usize> {
+    let mut c = Conn::<u32>::default();
+    let mut reported = vec![];
+    for n in 1..=count {
+        c = live(c, 60_000);
+        while let Some(at) = c.deadline()
+            && at <= life
+        {
+            c.wake(at);
+        }
+        if c.disconnected(reason, life) {
+            reported.push(n);
+        }
+    }
+    reported
+}
+
+#[test]
+fn every_third_connection_in_a_row_that_the_peer_ends_early_is_reported() {
+    for life in [100, 10_000, 30_000, 299_999] {
+        assert_eq!(reported(7, life, DisconnectReason::Peer), [3, 6], "{life}");
+        for reason in [DisconnectReason::Local, DisconnectReason::PingTimeout, DisconnectReason::Fault] {
+            assert_eq!(reported(7, life, reason), [] as [usize; 0], "{life} {reason:?}");
+        }
+    }
+    assert_eq!(reported(7, 300_000, DisconnectReason::Peer), [] as [usize; 0], "none of these was short");
+}
+
+#[test]
+fn a_long_connection_between_short_ones_resets_the_count() {
+    let mut c = Conn::<u32>::default();
+    for (life, many) in [(100, false), (100, false), (400_000, false), (100, false), (100, false), (100, true)] {
+        c = live(c, 60_000);
+        while let Some(at) = c.deadline()
+            && at <= life
+        {
+            c.wake(at);
+        }
+        assert_eq!(c.disconnected(DisconnectReason::Peer, life), many);
+    }
+}
+
+#[test]
+fn a_connection_that_ends_while_the_network_is_down_does_not_count_against_the_broker() {
+    let mut c = Conn::<u32>::default();
+    for _ in 0..4 {
+        c = live(c, 60_000);
+        c.network_down();
+        assert!(!c.disconnected(DisconnectReason::Peer, 100));
+        assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 100), Reconnect::After(1000), "always the first wait");
+    }
+}
+
+#[test]
+fn a_configuration_changed_while_there_is_no_connection_does_not_shorten_the_wait() {
+    let mut c = Conn::<u32>::default();
+    c.reconfigured(Slot::Custom, false);
+    assert_eq!((c.slot(), c.plan_reconnect(Some(WAITS), None, MIDDLE, 0)), (Slot::Custom, Reconnect::After(1000)));
+}
+
+#[test]
+fn after_a_ping_timeout_it_reconnects_at_once_only_if_the_network_was_down() {
+    for (network_was_down, wanted, next) in
+        [(true, true, Reconnect::Now), (true, false, Reconnect::No), (false, true, Reconnect::After(1000)), (false, false, Reconnect::No)]
+    {
+        let mut c = live(Conn::default(), 60_000);
+        if network_was_down {
+            c.network_down();
+            c.network_up(0);
+        } else {
+            // Here the ping is sent because an acknowledgement is overdue.
+            c.session
+                .publish(b"t", b"", QoS::AtLeastOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, room: true }, 0)
+                .unwrap();
+            c.session.next(true, 0).unwrap();
+            c.session.sent(0, 0);
+        }
+        let mut at = 0;
+        let ended = core::iter::from_fn(|| {
+            at = c.deadline()?;
+            let wake = c.wake(at);
+            if c.session.next(true, at).is_some() {
+                c.session.sent(0, at);
+            }
+            Some(wake)
+        });
+        assert!(ended.take(20).any(|wake| wake == Wake::PingTimeout));
+        if !wanted {
+            c.stop();
+        }
+        // The result is the same until the connection is closed.
+        assert_eq!(c.wake(at), Wake::PingTimeout);
+        c.disconnected(DisconnectReason::PingTimeout, at);
+        assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, at), next, "{network_was_down} {wanted}");
+    }
+}
+
+#[test]
+fn it_is_connecting_from_the_attempt_until_connack_or_disconnection() {
+    let mut c = Conn::<u32>::default();
+    assert!(!c.is_connecting() && !c.is_online() && c.is_wanted());
+    c.connecting(0, 1, 0);
+    assert!(c.is_connecting() && !c.is_online());
+    let mut c = live(c, 60_000);
+    assert!(!c.is_connecting() && c.is_online());
+    c.closing(0, 0);
+    assert!(!c.is_connecting() && c.is_online(), "until it is closed");
+    c.disconnected(DisconnectReason::Local, 0);
+    assert!(!c.is_connecting() && !c.is_online());
+    c.connecting(0, 1, 0);
+    c.disconnected(DisconnectReason::Peer, 0);
+    assert!(!c.is_connecting());
+    c.clear();
+    assert!(!c.is_wanted());
+}
+
+#[test]
+fn start_shortens_the_wait_only_if_the_connection_was_being_closed_by_stop() {
+    // There is no connection.
+    let mut c = Conn::<u32>::default();
+    c.stop();
+    c.start();
+    assert_eq!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 0), Reconnect::After(1000));
+    // It is being closed for another reason.
+    let mut c = live(Conn::default(), 60_000);
+    c.closing(0, 0);
+    c.start();
+    c.disconnected(DisconnectReason::Fault, 0);
+    assert!(matches!(c.plan_reconnect(Some(WAITS), None, MIDDLE, 0), Reconnect::After(_)));
+}
+
+#[test]
+fn when_the_network_comes_up_the_broker_has_five_seconds_to_answer() {
+    for (up, dead_at) in [(true, 6000), (false, 30_000)] {
+        let mut c = live(Conn::default(), 60_000);
+        c.network_down();
+        assert!(c.session.next(true, 0).is_some());
+        c.session.sent(0, 0);
+        if up {
+            c.network_up(1000);
+        }
+        let ended = (1..40_000).find(|now| c.wake(*now) == Wake::PingTimeout);
+        // A ping at 0, which stands for none, counts from 1 ms on.
+        assert_eq!(ended, Some(dead_at + !up as u32), "{up}");
+    }
+}

@@ -339,3 +339,17 @@ impl<'g> ConnectionRef<'g> {
         self.0.as_ptr().cast()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Counters;
+
+    #[test]
+    fn publish_packets_and_those_with_dup_are_counted() {
+        let mut counters = Counters::NEW;
+        for first in [0x30, 0x31, 0x32, 0x34, 0x35, 0x3a, 0x3d, 0x10, 0x40, 0x62, 0x82, 0xc0, 0xe8] {
+            counters.count_sent(first);
+        }
+        assert_eq!((counters.sent, counters.retried), (7, 2));
+    }
+}

@@ -72,3 +72,30 @@ fn without_memory_nothing_changes() {
     testing::fail_after(None);
     assert_eq!(values(&l), [0]);
 }
+
+#[test]
+fn a_list_is_empty_until_something_is_added_and_after_all_was_removed() {
+    let mut l = list(0);
+    assert!(l.is_empty());
+    l.push_front(1, &[]).unwrap();
+    assert!(!l.is_empty());
+    l.find(|_| true).unwrap().remove();
+    assert!(l.is_empty());
+}
+
+#[test]
+fn every_block_of_a_list_is_freed_with_it() {
+    let before = testing::blocks();
+    let mut l = list(3);
+    assert_eq!(testing::blocks() - before, 3);
+    l.find(|i| *i.value == 1).unwrap().remove();
+    l.find(|i| *i.value == 2).unwrap().drop_bytes();
+    assert_eq!(testing::blocks() - before, 2);
+    drop(l);
+    assert_eq!(testing::blocks() - before, 0);
+}
+
+#[test]
+fn out_of_memory_has_a_message() {
+    assert_eq!(std::format!("{OutOfMemory}"), "out of memory");
+}

@@ -139,4 +139,63 @@ mod tests {
         assert_eq!(o.deadline(), month + 21_000);
         assert!(!o.is_late(month, month + 19_999) && o.is_late(month, month + 20_000));
     }
+
+    #[test]
+    fn a_packet_written_before_a_long_upload_is_late_only_after_the_upload_is_transmitted() {
+        let mut o = AckTimer::NEW;
+        // Transmitted in one step: when it was written.
+        o.on_transmitted(0, 5000);
+        assert!(o.is_late(1000, 21_000) && !o.is_late(1000, 20_999));
+        // In two steps: possibly with the last of them.
+        o.on_transmitted(100, 6000);
+        assert!(o.is_late(1000, 26_000) && !o.is_late(1000, 25_999));
+        o.on_transmitted(0, 9000);
+        assert!(o.is_late(1000, 29_000) && !o.is_late(1000, 28_999));
+        // A later transmission in one step changes nothing.
+        o.on_transmitted(0, 15_000);
+        assert!(o.is_late(1000, 29_000));
+        assert!(o.is_late(10_000, 30_000) && !o.is_late(10_000, 29_999), "it was written after the upload");
+    }
+
+    #[test]
+    fn nothing_is_due_until_pingresp_and_then_the_oldest_unanswered_packet() {
+        let mut o = AckTimer::NEW;
+        o.set_timeout(5000);
+        o.on_sent(1000);
+        o.on_sent(2000);
+        assert_eq!(o.deadline(), 7000, "the oldest");
+        assert!(!o.is_due(6999) && o.is_due(7000));
+        o.on_ping_sent();
+        assert_eq!((o.deadline(), o.is_due(8000)), (0, false));
+        o.on_pong(4000, 8000);
+        assert_eq!(o.deadline(), 10_000);
+        o.on_pong(0, 8000);
+        assert_eq!(o.deadline(), 0);
+        o.on_sent(9000);
+        o.stop();
+        assert_eq!(o.deadline(), 0);
+        o.on_sent(20_000);
+        assert_eq!(o.deadline(), 26_000, "the configured timeout is kept");
+    }
+
+    #[test]
+    fn the_wait_doubles_up_to_two_minutes_or_the_configured_timeout_if_longer() {
+        for (timeout, waits) in
+            [(0, [20_000, 40_000, 80_000, 120_000, 120_000]), (1000, [1000, 2000, 4000, 8000, 16_000]), (200_000, [200_000; 5])]
+        {
+            let mut o = AckTimer::NEW;
+            o.set_timeout(timeout);
+            for wait in waits {
+                assert!(!o.is_late(500, 500 + wait - 1) && o.is_late(500, 500 + wait), "{timeout} {wait}");
+                o.on_overdue();
+            }
+            o.on_answered(1000);
+            assert_eq!(o.deadline(), 1000 + waits[0] + 1000);
+        }
+        let mut o = AckTimer::NEW;
+        o.set_timeout(-1);
+        o.on_sent(1000);
+        assert!(!o.is_late(0, 1 << 30));
+        assert_eq!(o.deadline(), 0);
+    }
 }

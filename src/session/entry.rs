@@ -166,12 +166,13 @@ impl Signature {
 
     #[inline(never)]
     pub fn of(e: &Entry, bytes: &[u8]) -> Signature {
-        // FNV-1a, 32 bits.
-        let mut hash = 0x811c_9dc5 ^ e.flags as u32;
+        // FNV-1a, 32 bits. The flags come last: at the start, different flags would have the same
+        // effect as a different first character.
+        let mut hash = 0x811c_9dc5u32;
         for &b in bytes.iter().take(e.topic_len as usize) {
             hash = (hash ^ b as u32).wrapping_mul(0x0100_0193);
         }
-        Signature { hash: hash.max(1), size: bytes.len() as u32 }
+        Signature { hash: (hash ^ e.flags as u32).max(1), size: bytes.len() as u32 }
     }
 
     /// Returns true if the broker, having rejected `self`, is expected to reject `other`.

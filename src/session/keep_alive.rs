@@ -341,4 +341,91 @@ mod tests {
         k.start(0, 5);
         assert_eq!((k.deadline(), k.due(1 << 30)), (NEVER, Due::Nothing));
     }
+
+    /// A connection with this keep-alive, whose CONNACK took `took` milliseconds.
+    fn accepted(seconds: u16, took: u32) -> KeepAlive {
+        let mut k = KeepAlive::NEW;
+        k.start(seconds, 1000);
+        k.on_accepted(1000 + took);
+        k.on_received(1000 + took);
+        k
+    }
+
+    #[test]
+    fn without_keep_alive_a_ping_has_thirty_seconds() {
+        let mut k = accepted(0, 100);
+        k.on_ping(0, 5000);
+        assert_eq!(k.deadline(), 35_000);
+        assert_eq!((k.due(34_999), k.due(35_000)), (Due::Nothing, Due::Dead));
+    }
+
+    #[test]
+    fn after_the_network_was_down_pingresp_must_come_within_five_seconds_on_a_fast_link() {
+        for (took, dead_at) in [(2000, 15_000), (2001, 40_000)] {
+            let mut k = accepted(60, took);
+            k.on_network_down();
+            assert_eq!(k.due(5000), Due::Ping);
+            k.on_ping(0, 5000);
+            k.on_network_up(10_000);
+            assert!(k.is_unconfirmed());
+            // Counted from then on; on a slow link, from the ping.
+            let dead_at = if took > 2000 { 35_000 } else { dead_at };
+            assert_eq!((k.due(dead_at - 1), k.due(dead_at)), (Due::Nothing, Due::Dead), "{took}");
+        }
+    }
+
+    #[test]
+    fn a_network_change_sends_no_second_ping_while_one_is_unanswered() {
+        let mut k = accepted(60, 100);
+        k.on_network_down();
+        assert_eq!(k.due(5000), Due::Ping);
+        k.on_ping(0, 5000);
+        k.on_network_up(6000);
+        assert_eq!(k.due(6000), Due::Nothing);
+        k.on_network_down();
+        assert_eq!(k.due(6000), Due::Nothing);
+        k.on_received(7000);
+        assert_eq!(k.on_pong(7000), Some((5000, 2000)));
+        assert!(!k.is_unconfirmed());
+        k.on_network_up(8000);
+        assert_eq!(k.due(8000), Due::Ping, "another network");
+    }
+
+    #[test]
+    fn the_round_trip_is_that_of_the_last_ping_and_unknown_before_the_first() {
+        let mut k = accepted(60, 700);
+        assert_eq!(k.round_trip(), 0);
+        for took in [300, 40] {
+            k.on_ping(0, 5000);
+            k.on_pong(5000 + took);
+            assert_eq!(k.round_trip(), took);
+        }
+    }
+
+    #[test]
+    fn a_deadline_checked_too_late_is_checked_once_more_a_second_later() {
+        // A ping at 55 s must be answered by 85 s.
+        let asked = || {
+            let mut k = started(0);
+            k.on_sent(55_000);
+            k.on_ping(0, 55_000);
+            k
+        };
+        assert_eq!(asked().due(85_250), Due::Dead);
+        for late in [251, 3000] {
+            let mut k = asked();
+            assert_eq!(k.due(85_000 + late), Due::Nothing);
+            assert_eq!(k.deadline(), 86_000 + late);
+            assert_eq!((k.due(85_999 + late), k.due(86_000 + late)), (Due::Nothing, Due::Dead), "{late}");
+        }
+    }
+
+    #[test]
+    fn mqtt_3_1_2_23_a_ping_is_early_by_a_quarter_of_the_interval_or_five_seconds() {
+        for (seconds, at) in [(4, 3000), (10, 7500), (20, 15_000), (21, 16_000), (65_535, 65_530_000)] {
+            let mut k = KeepAlive::NEW;
+            k.start(seconds, 0);
+            assert_eq!((k.due(at - 1), k.deadline(), k.due(at)), (Due::Nothing, at, Due::Ping), "{seconds}");
+        }
+    }
 }

@@ -81,4 +81,21 @@ mod tests {
         b.polled(10, 13_000);
         assert!(b.has_room(10, 1, 1 << 20));
     }
+
+    #[test]
+    fn a_link_is_checked_only_while_bytes_are_waiting() {
+        let mut b = SendBuffer::NEW;
+        b.polled(0, 0);
+        for at in [1000, 2000] {
+            b.polled(10, at);
+            assert!(b.has_room(10, 1, 1 << 20), "less than two seconds");
+        }
+        b.polled(10, 3000);
+        assert!(!b.has_room(10, 1, 1 << 20));
+        let mut b = SendBuffer::NEW;
+        b.polled(10, 0);
+        b.polled(10, 1000);
+        b.polled(0, 2000);
+        assert!(b.has_room(10, 1, 1 << 20), "everything was transmitted");
+    }
 }

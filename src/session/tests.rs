@@ -5,11 +5,16 @@
 //! tests/simulation.rs.
 extern crate std;
 
+mod ack_timeout;
 mod begin;
 mod incoming;
 mod outgoing;
+mod queue;
 mod resume;
+mod set_aside;
 mod subscribing;
+mod subscription_list;
+mod suspects;
 mod table;
 
 use super::{Framed, GivenUp, Limits, Notice, Published, Reaction, ReceiveError, Recipient, RequestError, Session};
@@ -151,4 +156,24 @@ fn take(s: &mut Session<u32>, mut stream: &[u8], limit: usize) -> Result<Vec<std
             }
         }
     }
+}
+
+#[test]
+fn errors_have_messages_and_a_source() {
+    use crate::wire::TopicError;
+    use core::error::Error;
+    use std::string::ToString;
+
+    let violation = ReceiveError::Violation(ProtocolError::ZeroId);
+    assert_eq!(violation.to_string(), "protocol violation: packet ID 0");
+    assert_eq!(violation.source().map(|cause| cause.to_string()), Some("packet ID 0".into()));
+    assert_eq!(ReceiveError::OutOfMemory.to_string(), "out of memory");
+    assert!(ReceiveError::OutOfMemory.source().is_none());
+    let topic = RequestError::Topic(TopicError::Empty);
+    assert_eq!((topic.to_string(), topic.source().map(|cause| cause.to_string())), ("empty topic".into(), Some("empty topic".into())));
+    let all =
+        [RequestError::NullMessage, RequestError::TooLarge, RequestError::Offline, RequestError::Congested, RequestError::OutOfMemory];
+    let words: std::collections::BTreeSet<_> = all.iter().map(|e| e.to_string()).collect();
+    assert!(words.len() == all.len() && words.iter().all(|words| words.len() > 5));
+    assert!(all.iter().all(|e| e.source().is_none()));
 }

@@ -195,4 +195,20 @@ mod tests {
         apply_mask(&mut bytes, mask);
         assert_eq!(bytes, [b'h' ^ 1, b'e' ^ 2, b'l' ^ 3, b'l' ^ 4, b'o' ^ 1]);
     }
+
+    #[test]
+    fn a_control_frame_has_at_most_125_bytes() {
+        let next = |stream: &[u8]| {
+            let mut reader = FrameReader::NEW;
+            reader.next(stream)
+        };
+        let mut stream = std::vec![0x89, 125];
+        stream.resize(127, 0);
+        assert_eq!(next(&stream), Ok(FramePart::Control { opcode: opcode::PING, head: 2, len: 125 }));
+        // With a length of two bytes, which is not the minimal encoding.
+        let mut stream = std::vec![0x8a, 126, 0, 125];
+        stream.resize(129, 0);
+        assert_eq!(next(&stream), Ok(FramePart::Control { opcode: opcode::PONG, head: 4, len: 125 }));
+        assert_eq!(next(&[0x8a, 126, 0, 126]), Err(FrameError::Control));
+    }
 }

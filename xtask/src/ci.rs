@@ -31,6 +31,7 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("C suite, samples", &["xtask", "c-test", "--alloc-faults", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
     ("archives", &["xtask", "dist", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
+    ("mutants of the change", &["xtask", "mutants", "--change"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("demo", &["xtask", "demo"]),
     ("soak", &["xtask", "soak", "--minutes", "2"]),

@@ -23,6 +23,7 @@ mod interop;
 mod log_lines;
 mod manifest;
 mod miri;
+mod mutants;
 mod process;
 mod project;
 mod qemu;
@@ -77,6 +78,8 @@ enum Command {
     Deny(deny::Args),
     /// Run the library's tests under Miri
     Miri(miri::Args),
+    /// Mutation testing: small changes to the library that must make a test fail
+    Mutants(mutants::Args),
     /// Run the fuzz targets
     Fuzz(fuzz::Args),
     /// Soak test with fault injection
@@ -104,6 +107,7 @@ fn main() -> ExitCode {
         Command::Conformance(args) => conformance::run(args),
         Command::Deny(args) => deny::run(args),
         Command::Miri(args) => miri::test(args),
+        Command::Mutants(args) => mutants::run(args),
         Command::Fuzz(args) => fuzz::run_all(args),
         Command::Soak(args) => soak::run(args),
         Command::Size(args) => size::run(args),

@@ -163,3 +163,46 @@ fn mqtt_3_12_4_1_a_ping_without_its_answer_is_the_end_once_nothing_else_comes_in
     rig.told(&[0xd0, 0]);
     assert!(!rig.s.is_dead(rig.now));
 }
+
+#[test]
+fn connect_counts_as_sent_until_disconnection() {
+    let mut rig = Rig::down();
+    assert!(!rig.s.is_connect_sent());
+    rig.s.connect_sent(true, 60, 0);
+    assert!(rig.s.is_connect_sent() && !rig.s.is_up());
+    rig.told(NEW);
+    assert!(rig.s.is_connect_sent() && rig.s.is_up());
+    rig.s.closing();
+    assert!(rig.s.is_connect_sent() && !rig.s.is_up());
+    rig.s.disconnected(false, 0);
+    assert!(!rig.s.is_connect_sent());
+}
+
+#[test]
+fn clear_forgets_both_directions() {
+    let mut rig = Rig::up();
+    rig.publish(1, Q1);
+    rig.told(&[0x34, 5, 0, 1, b't', 0, 9]);
+    rig.subscribe(b"a");
+    assert_eq!((rig.s.queued(), rig.s.is_idle(), rig.s.subscription_count(b"a")), (1, false, 1));
+    rig.s.clear();
+    assert_eq!((rig.s.queued(), rig.s.is_idle(), rig.s.subscription_count(b"a")), (0, true, 0));
+    assert!(!rig.s.is_up() && !rig.s.is_connect_sent());
+    assert_eq!(rig.connect(false, KEPT), [] as [Vec<u8>; 0]);
+    assert_eq!(rig.receive(&[0x3c, 5, 0, 1, b't', 0, 9], false).unwrap().notify, Notify::Handlers);
+}
+
+#[test]
+fn part_of_a_packet_shows_that_the_broker_is_alive() {
+    for received in [false, true] {
+        let mut rig = Rig::up();
+        rig.now += 55_000;
+        assert_eq!(rig.out(), [[0xc0, 0]]);
+        rig.now += 29_000;
+        if received {
+            rig.s.received_partial(rig.now);
+        }
+        rig.now += 1000;
+        assert_eq!(rig.s.is_dead(rig.now), !received);
+    }
+}

@@ -178,3 +178,94 @@ fn a_message_over_the_limit_is_dropped_and_answered_in_every_split() {
         }
     }
 }
+
+/// What `frame` returns for an oversized message that begins like this: its size and topic.
+fn framed(packet: &[u8], limit: usize) -> Result<Option<(usize, Vec<u8>)>, ProtocolError> {
+    Ok(match Rig::up().s.frame(packet, limit)? {
+        Framed::Incomplete => None,
+        Framed::Oversized { total, topic } => Some((total, topic.to_vec())),
+        other => panic!("{other:?}"),
+    })
+}
+
+#[test]
+fn a_packet_of_exactly_the_limit_is_taken_whole() {
+    let mut packet = vec![0x30, 62, 0, 1, b't'];
+    packet.resize(64, 0);
+    assert!(matches!(Rig::up().s.frame(&packet, 64), Ok(Framed::Packet(_, _))));
+    assert_eq!(framed(&packet, 63), Ok(Some((64, b"t".to_vec()))));
+}
+
+#[test]
+fn a_message_over_the_limit_is_reported_once_its_topic_is_complete_or_the_buffer_full() {
+    let mut packet = vec![0x30, 118, 0, 3, b'a', b'b', b'c', b'd'];
+    packet.resize(120, b'p');
+    for n in 0..7 {
+        assert_eq!(framed(&packet[..n], 64), Ok(None), "{n}");
+    }
+    for n in 7..64 {
+        assert_eq!(framed(&packet[..n], 64), Ok(Some((120, b"abc".to_vec()))), "{n}");
+    }
+    let mut packet = vec![0x30, 118, 0, 100];
+    packet.resize(120, b'a');
+    for n in 4..64 {
+        assert_eq!(framed(&packet[..n], 64), Ok(None), "{n}");
+    }
+    assert_eq!(framed(&packet[..64], 64), Ok(Some((120, vec![b'a'; 60]))), "nothing more would fit");
+}
+
+#[test]
+fn a_message_over_the_limit_too_short_for_its_topic_or_packet_id_is_a_violation() {
+    for (first, fits) in [(0x30, 26), (0x32, 24), (0x34, 24)] {
+        for len in 20..60 {
+            let mut packet = vec![first, 28, 0, len];
+            packet.resize(16, b'a');
+            let expected = if len <= fits { Ok(Some((30, vec![b'a'; 12]))) } else { Err(ProtocolError::Length) };
+            assert_eq!(framed(&packet, 16), expected, "{first:x} {len}");
+        }
+    }
+}
+
+#[test]
+fn a_packet_is_being_discarded_from_its_beginning_until_its_answer_is_sent() {
+    for (first, answer) in [(0x30, false), (0x32, true), (0x34, true)] {
+        let mut rig = Rig::up();
+        assert!(!rig.s.is_discarding());
+        let mut stream = vec![first, 28, 0, 1, b't', 0, 9];
+        stream.resize(30, 0);
+        assert!(matches!(rig.s.frame(&stream, 16), Ok(Framed::Oversized { .. })));
+        let mut rest = &stream[..];
+        while !rest.is_empty() {
+            assert!(rig.s.is_discarding(), "{} bytes are left", rest.len());
+            let Ok(Framed::Discard(n)) = rig.s.frame(&rest[..rest.len().min(7)], 16) else { panic!("{rest:?}") };
+            rest = &rest[n..];
+        }
+        assert_eq!(rig.s.is_discarding(), answer);
+        if answer {
+            assert!(matches!(rig.s.frame(&[], 16), Ok(Framed::Answer(_, _))));
+            assert!(rig.s.is_discarding());
+            rig.s.discarded_answered();
+        }
+        assert!(!rig.s.is_discarding());
+        assert_eq!(rig.s.frame(&[], 16), Ok(Framed::Incomplete));
+    }
+    // SUBACK, to which there is no answer.
+    let mut rig = Rig::up();
+    assert!(matches!(rig.s.frame(&[0x90, 28, 0, 1], 16), Ok(Framed::Oversized { total: 30, topic: b"" })));
+    assert!(rig.s.is_discarding());
+    assert_eq!(rig.s.frame(&[0; 30], 16), Ok(Framed::Discard(30)));
+    assert!(!rig.s.is_discarding());
+}
+
+#[test]
+fn the_packet_id_of_a_message_over_the_limit_is_found_after_a_longer_fixed_header_too() {
+    for len in [300, 20_000] {
+        let mut stream = vec![0x32];
+        stream.extend(if len < 16_384 { vec![0xac, 0x02] } else { vec![0xa0, 0x9c, 0x01] });
+        let head = stream.len();
+        stream.extend([0, 3, b'a', b'b', b'c', 1, 2]);
+        stream.resize(head + len, 9);
+        let expected = [std::format!("oversized {}", stream.len()), "PubAck 258".into()];
+        assert_eq!(take(&mut Rig::up().s, &stream, 64).unwrap(), expected);
+    }
+}

@@ -1,9 +1,9 @@
-//! Messages on their way out: identifiers, QoS flows, the queue and its overflow, without memory
-//! too.
+//! Outgoing messages: packet IDs, QoS flows, counters. Queue overflow is in queue.rs, overdue
+//! acknowledgements in ack_timeout.rs, messages on which the broker closes the connection in
+//! set_aside.rs.
 
 use super::*;
 use crate::heap::testing::fail_after;
-use crate::session::reached;
 
 #[test]
 fn mqtt_2_3_1_1_every_packet_sent_at_qos_1_and_2_has_an_identifier() {
@@ -162,65 +162,6 @@ fn mqtt_4_6_0_4_pubrels_go_out_in_the_order_of_the_pubrecs() {
 }
 
 #[test]
-fn overflow_gives_up_the_oldest_that_was_never_sent() {
-    let limits = Limits { max_queue: 3, ..LIMITS };
-    let mut rig = Rig::up();
-    let sent = rig.publish_to(b"t", b"0", Q1, limits).unwrap().id.get();
-    rig.out();
-    rig.s.disconnected(false, 0);
-    let over: Vec<bool> = (1..=4).map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().overflow).collect();
-    assert_eq!(over, [false, false, true, true]);
-    let dropped: Vec<u16> = core::iter::from_fn(|| match rig.s.notice()? {
-        Notice::Dropped { id, topic: b"t" } => Some(id.get()),
-        other => panic!("{other:?}"),
-    })
-    .collect();
-    assert_eq!(dropped, [sent + 1, sent + 2]);
-    assert_eq!(rig.connect(false, KEPT), [message(0x3a, sent, b'0'), message(0x32, sent + 3, 3), message(0x32, sent + 4, 4)]);
-}
-
-#[test]
-fn overflow_in_flight_keeps_the_identifier_until_it_is_acknowledged() {
-    let limits = Limits { max_queue: 1, ..LIMITS };
-    let mut rig = Rig::up();
-    for n in 1..=3 {
-        rig.publish_to(b"t", &[n], Q1, limits).unwrap();
-        assert_eq!(rig.out(), [message(0x32, n as u16, n)], "a burst goes out whole");
-    }
-    rig.turn_to(65_535);
-    assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 4));
-    for id in [1, 2, 3] {
-        rig.told(&ack(0x40, id));
-    }
-    assert!(rig.s.is_idle());
-}
-
-#[test]
-fn identifiers_are_left_over_with_the_longest_queue_that_can_be_configured() {
-    let limits = Limits { max_queue: u16::MAX, ..LIMITS };
-    let mut rig = Rig::down();
-    let mut dropped = 0;
-    for _ in 0..70_000 {
-        rig.publish_to(b"t", b"", Q1, limits).unwrap();
-        while rig.s.notice().is_some() {
-            dropped += 1;
-        }
-    }
-    assert_eq!(dropped, 40_000);
-}
-
-#[test]
-fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
-    let limits = Limits { max_queue: 1, ..LIMITS };
-    let mut rig = Rig::down();
-    let id = rig.publish_to(b"t", b"1", Q1, limits).unwrap().id.get();
-    fail_after(Some(0));
-    assert_eq!(rig.publish_to(b"t", b"2", Q1, limits), Err(RequestError::OutOfMemory));
-    fail_after(None);
-    assert_eq!(rig.connect(true, NEW), [message(0x32, id, b'1')]);
-}
-
-#[test]
 fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
     let mut rig = Rig::up();
     let id = rig.publish_to(b"t", b"", Q1, LIMITS).unwrap().id.get();
@@ -232,70 +173,155 @@ fn an_empty_message_counts_as_a_byte_that_is_kept_until_it_is_acknowledged() {
     assert_eq!(rig.s.payload_bytes(), 4);
 }
 
-/// The broker hangs up on what goes out alone, `ends` times, each soon after CONNACK. Without a
-/// ping's answer none counts as the last.
-fn hang_up(rig: &mut Rig, ends: u8) {
-    for _ in 0..ends {
-        rig.now += 100;
-        rig.s.disconnected(true, rig.now);
-        rig.connect(true, NEW);
-        rig.now += 4000;
-        if rig.out() == [vec![0xc0, 0]] {
-            rig.told(&[0xd0, 0]);
-            rig.out();
+#[test]
+fn queued_messages_are_counted_until_they_are_acknowledged() {
+    let mut rig = Rig::up();
+    let ids = [1, 2, 3].map(|n| rig.publish(n, Q1));
+    rig.out();
+    for (n, id) in ids.into_iter().enumerate() {
+        assert_eq!(rig.s.queued() as usize, 3 - n);
+        rig.told(&ack(0x40, id));
+    }
+    assert_eq!((rig.s.queued(), rig.s.counters().max_queued), (0, 3));
+}
+
+#[test]
+fn control_characters_in_topics_and_filters_are_remembered() {
+    let mut rig = Rig::up();
+    rig.publish(1, Q1);
+    rig.subscribe(b"a");
+    assert!(!rig.s.control_characters);
+    rig.subscribe(b"a\x01");
+    assert!(rig.s.control_characters);
+    rig.subscribe(b"a");
+    assert!(rig.s.control_characters);
+    rig.s.control_characters = false;
+    rig.publish_to(b"t\x7f", b"", Q1, LIMITS).unwrap();
+    assert!(rig.s.control_characters);
+    rig.publish(1, Q1);
+    assert!(rig.s.control_characters);
+}
+
+#[test]
+fn mqtt_2_3_1_2_the_packet_id_of_a_message_that_is_not_queued_is_in_use_until_it_is_acknowledged() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = [Q1, Q2].map(|qos| rig.publish_to(b"t", b"x", qos, limits).unwrap());
+    assert!(sent.iter().all(|p| p.direct));
+    rig.turn_to(65_535);
+    assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 3]);
+    rig.told(&ack(0x40, 1));
+    assert_eq!(rig.told(&ack(0x50, 2)), ack(0x62, 2));
+    assert!(!rig.s.is_idle());
+    rig.told(&ack(0x70, 2));
+    assert!(rig.s.is_idle());
+    let refused = rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    rig.s.publish_failed(refused.id);
+    assert!(rig.s.is_idle(), "it could not be written");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "it would fill the memory")]
+fn a_message_over_the_largest_remaining_length_is_refused() {
+    let mut rig = Rig::up();
+    // Less two bytes each for the topic's length and the packet ID. Without memory the longest is
+    // refused as well, but for another reason.
+    let payload = vec![0; 268_435_455 - 4];
+    fail_after(Some(0));
+    let mut taken = |topic: &[u8], cut: usize| rig.publish_to(topic, &payload[cut..], Q1, LIMITS).err();
+    for topic in [&b"t"[..], b"long/topic"] {
+        assert_eq!(taken(topic, topic.len()), Some(RequestError::OutOfMemory));
+        assert_eq!(taken(topic, topic.len() - 1), Some(RequestError::TooLarge));
+    }
+    fail_after(None);
+}
+
+#[test]
+fn a_pubrec_whose_answer_could_not_be_sent_is_reported_when_passed_in_again_and_a_repeated_one_is_not() {
+    use crate::session::Notify::{Handlers, Nobody};
+    let mut rig = Rig::up();
+    let ids = [1, 2].map(|n| rig.publish(n, Q2));
+    rig.out();
+    let reactions = ids.map(|id| rig.receive(&ack(0x50, id), false).unwrap());
+    assert_eq!(reactions.map(|r| r.notify), [Handlers; 2]);
+    rig.s.answer_failed(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
+    assert_eq!(rig.receive(&ack(0x50, ids[1]), false).unwrap().notify, Nobody, "the PUBREC of another message");
+    rig.s.answer_failed(reactions[0], crate::wire::PacketId::new(ids[0]).unwrap());
+    let again = rig.receive(&ack(0x50, ids[0]), false).unwrap();
+    assert_eq!((again.notify, again.answer), (Handlers, reactions[0].answer));
+    assert_eq!(rig.receive(&ack(0x50, ids[0]), false).unwrap().notify, Nobody);
+}
+
+#[test]
+fn only_an_acknowledgement_of_a_packet_of_the_session_shows_that_the_broker_has_responded() {
+    let mut rig = Rig::up();
+    for first in [0x40, 0x50, 0x70, 0xb0] {
+        rig.told(&ack(first, 99));
+        assert!(!rig.s.has_broker_responded(), "{first:x}");
+    }
+    rig.publish(1, Q1);
+    rig.out();
+    rig.told(&ack(0x40, 1));
+    assert!(rig.s.has_broker_responded());
+    rig.s.disconnected(false, 0);
+    assert!(!rig.s.has_broker_responded());
+}
+
+#[test]
+fn after_the_peer_ended_a_connection_messages_go_one_by_one_unless_something_was_acknowledged() {
+    for (clean, qos, acks, at_once) in [
+        (false, Q1, &[][..], 1),
+        (false, Q1, &[0x40], 3),
+        (false, Q2, &[0x50], 3),
+        (false, Q2, &[0x50, 0x70], 3),
+        (true, Q1, &[0x40], 3),
+        // Of a clean session, which ends with its connection, PUBREC proves nothing.
+        (true, Q2, &[0x50], 1),
+        (true, Q2, &[0x50, 0x70], 3),
+    ] {
+        let mut rig = Rig::down();
+        rig.connect(clean, NEW);
+        let ids = [1, 2, 3, 4].map(|n| rig.publish(n, qos));
+        assert_eq!(rig.out().len(), 4);
+        for first in acks {
+            rig.told(&ack(*first, ids[0]));
         }
+        rig.s.disconnected(true, rig.now);
+        let sent = rig.connect(clean, if clean { NEW } else { KEPT });
+        let messages = sent.iter().filter(|packet| packet[0] >> 4 == 3).count();
+        assert_eq!(messages.min(3), at_once, "{clean} {qos:?} {acks:x?}: {sent:x?}");
     }
 }
 
 #[test]
-fn a_message_that_the_broker_hangs_up_on_costs_no_other_its_place_in_a_full_queue() {
-    let limits = Limits { max_queue: 2, ..LIMITS };
+fn an_end_by_the_peer_with_nothing_in_flight_slows_nothing_down() {
     let mut rig = Rig::up();
-    rig.publish_to(b"bad", b"x", Q1, limits).unwrap();
-    rig.out();
-    hang_up(&mut rig, 4);
-    assert_eq!(rig.s.num_set_aside(), 1);
-    rig.s.disconnected(false, rig.now);
-    let good = [1, 2].map(|n| rig.publish_to(b"good", &[n], Q1, limits).unwrap().id.get());
-    assert_eq!((rig.s.take_given_up().count, rig.s.num_set_aside()), (1, 0), "the one that was aside went first");
-    let late = rig.publish_to(b"bad", b"x", Q1, limits).unwrap().id.get();
-    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: late, last: late }, "a later one like it has no place");
-    let sent = |rig: &mut Rig| -> Vec<u16> { rig.out().iter().map(|packet| u16::from_be_bytes([packet[8], packet[9]])).collect() };
-    rig.s.connect_sent(false, 60, rig.now);
-    rig.told(NEW);
-    rig.s.connack_delivered();
-    assert_eq!(sent(&mut rig), good[..1]);
-    rig.told(&ack(0x40, good[0]));
-    assert_eq!(sent(&mut rig), good[1..]);
-}
-
-#[test]
-fn what_the_broker_has_taken_over_once_is_never_to_blame() {
-    let mut rig = Rig::up();
-    let id = rig.publish(1, Q2);
-    rig.out();
-    rig.told(&ack(0x50, id));
-    hang_up(&mut rig, 20);
-    assert_eq!(rig.s.num_set_aside(), 0);
-    assert_eq!(rig.s.notice(), None);
-}
-
-#[test]
-fn what_is_aside_and_finds_no_room_is_looked_for_once_a_second_not_all_the_time() {
-    let mut rig = Rig::up();
-    rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
-    rig.out();
-    hang_up(&mut rig, 4);
-    assert_eq!(rig.s.num_set_aside(), 1);
-    rig.now += 3_600_000;
-    // The ping that has become due meanwhile.
-    rig.out();
-    rig.told(&[0xd0, 0]);
-    rig.s.disconnected(false, rig.now);
-    rig.connect(true, NEW);
-    rig.now += 3_600_000;
-    while rig.s.next(false, rig.now).is_some() {
-        rig.s.sent(2000, rig.now);
+    for _ in 0..3 {
+        rig.now += 60_000;
+        rig.s.disconnected(true, rig.now);
+        rig.connect(false, KEPT);
     }
-    assert!(reached(rig.s.deadline(), rig.now + 1000), "{} at {}", rig.s.deadline(), rig.now);
+    let ids = [1, 2, 3].map(|n| rig.publish(n, Q1));
+    assert_eq!(rig.out().len(), ids.len());
+}
+
+#[test]
+fn may_have_more_tells_whether_there_is_something_to_send() {
+    let mut rig = Rig::up();
+    assert!(!rig.s.may_have_more());
+    rig.publish(1, Q1);
+    assert!(rig.s.may_have_more());
+    assert_eq!(rig.out().len(), 1);
+    assert!(!rig.s.may_have_more());
+    rig.subscribe(b"a");
+    assert!(rig.s.may_have_more());
+    assert_eq!(rig.out().len(), 1);
+    assert!(!rig.s.may_have_more());
+}
+
+#[test]
+fn a_message_that_is_not_queued_has_no_payload_in_memory() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"t", b"four", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.payload_bytes(), 0);
 }

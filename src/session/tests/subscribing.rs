@@ -131,3 +131,80 @@ fn sixteen_unsubscribes_are_owed_at_most_and_the_oldest_is_forgotten() {
     rig.s.disconnected(false, 0);
     assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
 }
+
+#[test]
+fn subscriptions_with_the_same_filter_are_counted() {
+    let mut rig = Rig::up();
+    for (n, filter) in [&b"a"[..], b"a", b"b", b"a"].into_iter().enumerate() {
+        assert_eq!((rig.s.subscription_count(b"a"), rig.s.subscription_count(b"b")), (n.min(2), n / 3));
+        rig.subscribe(filter);
+    }
+    assert_eq!(rig.s.subscription_count(b"a"), 3);
+    rig.s.unsubscribe(b"a", 0);
+    assert_eq!((rig.s.subscription_count(b"a"), rig.s.subscription_count(b"c")), (2, 0));
+    rig.s.unsubscribe(b"b", 0);
+    assert_eq!(rig.s.subscription_count(b"b"), 0, "also while UNSUBSCRIBE is pending");
+}
+
+#[test]
+fn no_subscribe_requests_more_than_the_highest_qos_allowed() {
+    for (max, asked) in [(Q0, [0, 0, 0]), (Q1, [0, 1, 1]), (Q2, [0, 1, 2])] {
+        let mut rig = Rig::up();
+        rig.s.limit_qos(max);
+        for (qos, asked) in [Q0, Q1, Q2].into_iter().zip(asked) {
+            rig.s.subscribe(b"a", qos, Recipient { handler: 1, messages_only: false }, 0).unwrap();
+            assert_eq!(rig.out()[0].last(), Some(&asked));
+        }
+    }
+}
+
+#[test]
+fn the_topic_is_needed_only_while_another_subscription_may_match() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"b");
+    rig.subscribe(b"a");
+    assert_eq!(rig.receive(&[0x30, 3, 0, 1, b'a'], false).unwrap().notify, Notify::Subscribers);
+    assert!(!rig.s.needs_topic(), "it is already known");
+    assert!(rig.s.next_recipient(b"a").is_some());
+    assert!(rig.s.needs_topic(), "there is another");
+    assert!(rig.s.next_recipient(b"a").is_none());
+    assert!(!rig.s.needs_topic(), "there is none left");
+}
+
+#[test]
+fn a_subscribe_that_was_sent_twice_may_be_answered_twice() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    let subscribe = [0x82, 6, 0, 1, 0, 1, b'a', 1];
+    assert_eq!(rig.out(), [subscribe]);
+    rig.now += 21_000;
+    assert_eq!(rig.out(), [[0xc0, 0]]);
+    rig.told(&[0xd0, 0]);
+    assert_eq!(rig.s.notice(), Some(Notice::SubscribeOverdue));
+    assert_eq!(rig.out(), [subscribe]);
+    let suback = [0x90, 3, 0, 1, 1];
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Subscriber);
+    rig.turn_to(65_535);
+    assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 2], "the other answer may still come");
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Nobody);
+    assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Handlers, "a third one is not ours");
+    assert!(rig.s.is_idle());
+}
+
+#[test]
+fn mqtt_2_3_1_7_an_unsuback_received_after_subscribing_again_frees_the_packet_id() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    rig.told(&[0x90, 3, 0, 1, 1]);
+    rig.s.unsubscribe(b"a", rig.now);
+    assert_eq!(rig.out(), [[0xa2, 5, 0, 2, 0, 1, b'a']]);
+    rig.subscribe(b"a");
+    assert_eq!(rig.out(), [[0x82, 6, 0, 3, 0, 1, b'a', 1]]);
+    assert!(!rig.s.is_idle());
+    assert_eq!(rig.wrong(&ack(0x40, 2)), ProtocolError::Ack);
+    assert_eq!(rig.receive(&ack(0xb0, 2), false).unwrap().notify, Notify::Handlers);
+    assert!(rig.s.is_idle());
+    rig.turn_to(65_535);
+    assert_eq!([0; 3].map(|_| rig.s.packet_id().get()), [65_535, 1, 2]);
+}

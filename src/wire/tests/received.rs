@@ -263,3 +263,12 @@ fn three_bytes_and_any_body_never_panic_and_never_reach_past_the_end() {
         }
     }
 }
+
+#[test]
+fn each_protocol_error_has_a_message_of_its_own() {
+    use crate::wire::ProtocolError::*;
+    let all = [Type, Flags, LengthBytes, Length, ZeroId, QoS, Dup, Topic, ConnackFlags, SubackCode, SubackCount, Order, Ack, TooMany];
+    let messages: std::collections::BTreeSet<_> = all.iter().map(|wrong| std::format!("{wrong}")).collect();
+    assert_eq!(messages.len(), all.len());
+    assert!(messages.iter().all(|message| message.len() > 3));
+}

@@ -272,3 +272,35 @@ fn the_terms_of_a_connect_are_read_back() {
         assert_eq!(connect_options(other), None);
     }
 }
+
+#[test]
+fn pubacks_among_other_packets_are_counted() {
+    let long = |first: u8, len: usize| {
+        let mut packet = vec![first];
+        let mut n = len;
+        while n > 0x7f {
+            packet.push(n as u8 | 0x80);
+            n >>= 7;
+        }
+        packet.push(n as u8);
+        packet.resize(packet.len() + len, 0x40);
+        packet
+    };
+    let puback = [0x40, 2, 0, 9];
+    assert_eq!(wire::count_pubacks(b""), 0);
+    assert_eq!(wire::count_pubacks(&puback), 1);
+    assert_eq!(wire::count_pubacks(&[0x40, 2, 0, 0x40, 0x40, 2, 0x40, 0x40]), 2, "packet IDs are not PUBACKs");
+    for first in [0x30, 0x41, 0x50, 0x62, 0x70, 0x82, 0xc0, 0xe0] {
+        assert_eq!(wire::count_pubacks(&[&[first, 2, 0, 9][..], &puback].concat()), 1, "{first:x}");
+    }
+    // After packets with one to four length bytes whose payload looks like PUBACKs.
+    for len in [0, 1, 127, 128, 300, 16_383, 16_384, 2_097_151, 2_097_152] {
+        let packets = [&long(0x30, len)[..], &puback, &puback].concat();
+        assert_eq!(wire::count_pubacks(&packets), 2, "{len}");
+    }
+    assert_eq!(wire::count_pubacks(&[0x40, 2]), 1, "a truncated one");
+    assert_eq!(wire::count_pubacks(&puback.repeat(255)), 255);
+    assert_eq!(wire::count_pubacks(&puback.repeat(300)), 255, "at most");
+    // A length with more than four bytes ends after the fourth.
+    assert_eq!(wire::count_pubacks(&[0x30, 0x80, 0x80, 0x80, 0x80, 0x40, 0]), 1);
+}

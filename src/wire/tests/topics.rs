@@ -182,3 +182,38 @@ fn the_standards_examples_match() {
         assert_eq!(matches(f.as_bytes(), n.as_bytes()), yes, "{f} {n}");
     }
 }
+
+#[test]
+fn each_topic_error_has_a_message() {
+    let words = [TopicError::Empty, TopicError::TooLong, TopicError::NotUtf8, TopicError::Wildcard].map(|e| std::format!("{e}"));
+    for (n, of) in ["empty", "65535", "UTF-8", "wildcard"].into_iter().enumerate() {
+        assert_eq!(words.iter().position(|words| words.contains(of)), Some(n), "{words:?}");
+    }
+}
+
+#[test]
+fn mqtt_3_3_2_2_a_wildcard_is_found_anywhere_in_a_name() {
+    for wildcard in [b'+', b'#'] {
+        for len in 1..40 {
+            for at in 0..len {
+                let mut name = std::vec![b'a'; len];
+                name[at] = wildcard;
+                assert_eq!(check_name(&name), Err(TopicError::Wildcard), "{len} {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_ascii_character_is_classified_at_any_position() {
+    for b in 1..0x80u8 {
+        for len in [1, 7, 8, 16, 19] {
+            for at in 0..len {
+                let mut name = std::vec![b'~'; len];
+                name[at] = b;
+                let expected = if b"+#".contains(&b) { Err(TopicError::Wildcard) } else { Ok(b < 0x20 || b == 0x7f) };
+                assert_eq!(check_name(&name), expected, "{b:x} at {at} of {len}");
+            }
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! The queue: what is given up on overflow, what the app is told, and whether the link has room.
+//! Packet IDs and QoS flows are in outgoing.rs.
+
+use super::*;
+use crate::heap::testing::fail_after;
+
+#[test]
+fn overflow_gives_up_the_oldest_that_was_never_sent() {
+    let limits = Limits { max_queue: 3, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = rig.publish_to(b"t", b"0", Q1, limits).unwrap().id.get();
+    rig.out();
+    rig.s.disconnected(false, 0);
+    let over: Vec<bool> = (1..=4).map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().overflow).collect();
+    assert_eq!(over, [false, false, true, true]);
+    let dropped: Vec<u16> = core::iter::from_fn(|| match rig.s.notice()? {
+        Notice::Dropped { id, topic: b"t" } => Some(id.get()),
+        other => panic!("{other:?}"),
+    })
+    .collect();
+    assert_eq!(dropped, [sent + 1, sent + 2]);
+    assert_eq!(rig.connect(false, KEPT), [message(0x3a, sent, b'0'), message(0x32, sent + 3, 3), message(0x32, sent + 4, 4)]);
+}
+
+#[test]
+fn overflow_in_flight_keeps_the_packet_id_until_it_is_acknowledged() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::up();
+    for n in 1..=3 {
+        rig.publish_to(b"t", &[n], Q1, limits).unwrap();
+        assert_eq!(rig.out(), [message(0x32, n as u16, n)], "a burst goes out whole");
+    }
+    rig.turn_to(65_535);
+    assert_eq!((rig.s.packet_id().get(), rig.s.packet_id().get()), (65_535, 4));
+    for id in [1, 2, 3] {
+        rig.told(&ack(0x40, id));
+    }
+    assert!(rig.s.is_idle());
+}
+
+#[test]
+fn identifiers_are_left_over_with_the_longest_queue_that_can_be_configured() {
+    let limits = Limits { max_queue: u16::MAX, ..LIMITS };
+    let mut rig = Rig::down();
+    let mut dropped = 0;
+    for _ in 0..70_000 {
+        rig.publish_to(b"t", b"", Q1, limits).unwrap();
+        while rig.s.notice().is_some() {
+            dropped += 1;
+        }
+    }
+    assert_eq!(dropped, 40_000);
+}
+
+#[test]
+fn without_memory_a_message_is_refused_and_nothing_is_given_up_for_it() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::down();
+    let id = rig.publish_to(b"t", b"1", Q1, limits).unwrap().id.get();
+    fail_after(Some(0));
+    assert_eq!(rig.publish_to(b"t", b"2", Q1, limits), Err(RequestError::OutOfMemory));
+    fail_after(None);
+    assert_eq!(rig.connect(true, NEW), [message(0x32, id, b'1')]);
+}
+
+#[test]
+fn the_first_message_is_sent_even_if_the_link_has_no_room_and_others_wait() {
+    let mut rig = Rig::up();
+    let first = rig.publish(1, Q1);
+    assert_eq!(rig.s.next(false, rig.now).map(|out| bytes(&out)), Some(message(0x32, first, 1)));
+    rig.s.sent(0, rig.now);
+    let second = rig.publish(2, Q1);
+    let third = rig.publish(3, Q1);
+    assert!(rig.s.next(false, rig.now).is_none());
+    assert_eq!(rig.out(), [message(0x32, second, 2), message(0x32, third, 3)]);
+    // A message published while there is no room waits for it.
+    rig.publish_to(b"t", &[4], Q1, Limits { room: false, ..LIMITS }).unwrap();
+    assert!(rig.s.next(false, rig.now).is_none());
+    assert_eq!(rig.out().len(), 1);
+}
+
+#[test]
+fn overflow_while_the_link_is_congested_gives_up_the_oldest_that_was_never_sent() {
+    let limits = Limits { max_queue: 3, ..LIMITS };
+    let mut rig = Rig::up();
+    let sent = rig.publish_to(b"t", &[1], Q1, limits).unwrap().id.get();
+    rig.out();
+    let ids = [2, 3, 4].map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().id.get());
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: ids[0], last: ids[0] });
+    assert_eq!(rig.s.payload_bytes(), 3, "what is in flight is kept");
+    assert_eq!(rig.out(), [message(0x32, ids[1], 3), message(0x32, ids[2], 4)]);
+    rig.told(&ack(0x40, sent));
+    assert_eq!(rig.s.queued(), 2);
+}
+
+#[test]
+fn given_up_messages_are_remembered_until_the_app_is_told() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::down();
+    rig.publish_to(b"t", &[1], Q1, limits).unwrap();
+    assert!(!rig.s.has_given_up());
+    for n in 2..=3 {
+        rig.publish_to(b"t", &[n], Q1, limits).unwrap();
+        assert!(rig.s.has_given_up());
+    }
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 2, first: 1, last: 2 });
+    assert!(!rig.s.has_given_up());
+}
+
+#[test]
+fn a_shorter_queue_gives_up_what_was_sent_and_then_what_was_not() {
+    let mut rig = Rig::up();
+    for n in 0..30 {
+        rig.publish_to(b"t", &[n], Q1, Limits { max_queue: 30, ..LIMITS }).unwrap();
+    }
+    assert_eq!(rig.out().len(), 16);
+    rig.publish_to(b"t", &[99], Q1, Limits { max_queue: 1, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.queued(), 1);
+    // What is in flight may still be acknowledged.
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 14, first: 17, last: 30 });
+    assert_eq!(rig.out(), [message(0x32, 31, 99)]);
+}
+
+#[test]
+fn overflow_first_drops_the_payload_of_a_message_with_pubrec() {
+    let limits = Limits { max_queue: 2, ..LIMITS };
+    let mut rig = Rig::up();
+    let released = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
+    rig.out();
+    rig.told(&ack(0x50, released));
+    let ids = [2, 3].map(|n| rig.publish_to(b"t", &[n], Q2, limits).unwrap().id.get());
+    assert_eq!((rig.s.queued(), rig.s.take_given_up().count), (2, 0));
+    assert_eq!(rig.out(), [message(0x34, ids[0], 2), message(0x34, ids[1], 3)]);
+    assert_eq!(rig.resume(), [ack(0x62, released), message(0x3c, ids[0], 2), message(0x3c, ids[1], 3)]);
+    rig.told(&ack(0x70, released));
+    assert_eq!(rig.s.take_given_up().count, 0);
+}
+
+#[test]
+fn a_message_that_overflows_in_flight_is_given_up_only_if_its_connection_ends_first() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    for ends in [false, true] {
+        let mut rig = Rig::up();
+        let first = rig.publish_to(b"t", &[1], Q1, limits).unwrap().id.get();
+        rig.out();
+        rig.publish_to(b"t", &[2], Q1, limits).unwrap();
+        rig.out();
+        assert_eq!(rig.s.take_given_up().count, 0);
+        if ends {
+            rig.s.disconnected(false, rig.now);
+            assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first, last: first });
+        } else {
+            rig.told(&ack(0x40, first));
+            rig.s.disconnected(false, rig.now);
+        }
+        rig.connect(false, KEPT);
+        assert_eq!(rig.s.take_given_up().count, 0);
+    }
+    // Without a connection nothing is in flight.
+    let mut rig = Rig::up();
+    let first = rig.publish_to(b"t", &[1], Q2, limits).unwrap().id.get();
+    rig.out();
+    rig.s.disconnected(false, rig.now);
+    rig.publish_to(b"t", &[2], Q2, limits).unwrap();
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first, last: first });
+    rig.connect(false, KEPT);
+    rig.s.disconnected(false, rig.now);
+    assert_eq!(rig.s.take_given_up().count, 0, "once");
+}
+
+#[test]
+fn a_message_that_could_not_be_written_leaves_nothing_behind() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    let mut rig = Rig::up();
+    rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    for _ in 0..200 {
+        let refused = rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+        rig.s.publish_failed(refused.id);
+    }
+    rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    assert!(!rig.s.has_given_up());
+}
+
+#[test]
+fn sixty_four_packet_ids_without_a_message_are_kept_and_the_oldest_without_pubrel_is_forgotten() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    let mut rig = Rig::up();
+    let released = rig.publish_to(b"t", b"x", Q2, limits).unwrap().id.get();
+    rig.told(&ack(0x50, released));
+    for _ in 0..63 {
+        rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    }
+    assert!(!rig.s.has_given_up());
+    for n in 0..100 {
+        rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+        let id = released + 1 + n;
+        assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: id, last: id }, "its answer is no longer recognised");
+    }
+    // Answers to the others free their places.
+    for id in released + 101..released + 164 {
+        rig.told(&ack(0x40, id));
+    }
+    for _ in 0..63 {
+        rig.publish_to(b"t", b"x", Q1, limits).unwrap();
+    }
+    assert!(!rig.s.has_given_up());
+    assert_eq!(rig.resume(), [ack(0x62, released)]);
+}
+
+#[test]
+fn of_more_than_sixty_four_pubrels_the_oldest_are_forgotten() {
+    let mut rig = Rig::up();
+    for n in 1..=100 {
+        let id = rig.publish_to(b"t", b"x", Q2, Limits { max_queue: 100, ..LIMITS }).unwrap().id.get();
+        assert_eq!((id, rig.out().len()), (n, 1));
+        rig.told(&ack(0x50, id));
+    }
+    rig.publish_to(b"t", &[9], Q2, Limits { max_queue: 1, ..LIMITS }).unwrap();
+    assert_eq!(rig.s.queued(), 1);
+    assert!(!rig.s.has_given_up(), "these messages have arrived");
+    let expected: Vec<_> = (37..=100).map(|n| ack(0x62, n)).chain([message(0x34, 101, 9)]).collect();
+    assert_eq!(rig.resume(), expected);
+}
+
+#[test]
+fn disconnection_ends_the_wait_for_answers_to_messages_that_are_not_queued_except_at_qos_2() {
+    let limits = Limits { max_queue: 0, ..LIMITS };
+    for (qos, is_settled) in [(Q1, true), (Q2, false)] {
+        let mut rig = Rig::up();
+        let id = rig.publish_to(b"t", b"x", qos, limits).unwrap().id.get();
+        rig.s.disconnected(false, rig.now);
+        assert_eq!(rig.s.is_idle(), is_settled);
+        assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: id, last: id });
+        let expected = if is_settled { vec![] } else { vec![ack(0x62, id)] };
+        assert_eq!(rig.connect(false, KEPT), expected);
+    }
+}
+
+/// Returns true if packet ID 1 is free.
+fn is_first_free(rig: &mut Rig) -> bool {
+    rig.turn_to(65_535);
+    rig.s.packet_id();
+    rig.s.packet_id().get() == 1
+}
+
+#[test]
+fn disconnection_frees_packet_ids_whose_answer_no_longer_matters() {
+    // SUBSCRIBE whose filter was unsubscribed afterwards.
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    rig.out();
+    rig.s.unsubscribe(b"a", rig.now);
+    assert!(!is_first_free(&mut rig));
+    rig.s.disconnected(false, rig.now);
+    assert!(rig.s.is_idle() && is_first_free(&mut rig));
+    // UNSUBSCRIBE whose filter was subscribed again, with and without a connection.
+    for down in [false, true] {
+        let mut rig = Rig::down();
+        rig.subscribe(b"a");
+        rig.turn_to(100);
+        rig.connect(false, NEW);
+        rig.told(&[0x90, 3, 0, 100, 1]);
+        rig.s.unsubscribe(b"a", rig.now);
+        rig.turn_to(1);
+        assert_eq!(rig.out().len(), 1);
+        if down {
+            rig.s.disconnected(false, rig.now);
+        }
+        rig.subscribe(b"a");
+        assert!(!is_first_free(&mut rig));
+        if !down {
+            rig.s.disconnected(false, rig.now);
+            assert!(rig.s.is_idle() && is_first_free(&mut rig));
+        }
+        rig.connect(false, KEPT);
+        assert!(rig.s.is_idle() && is_first_free(&mut rig), "{down}");
+    }
+    // A message whose content was given up between two connections.
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    let mut rig = Rig::up();
+    rig.publish_to(b"t", b"1", Q1, limits).unwrap();
+    rig.out();
+    rig.s.disconnected(false, rig.now);
+    let second = rig.publish_to(b"t", b"2", Q1, limits).unwrap().id.get();
+    assert!(!is_first_free(&mut rig));
+    rig.connect(false, KEPT);
+    assert!(is_first_free(&mut rig));
+    rig.told(&ack(0x40, second));
+    assert!(rig.s.is_idle());
+}
+
+#[test]
+fn a_message_without_its_payload_is_given_up_when_the_broker_loses_the_session() {
+    let limits = Limits { max_queue: 1, ..LIMITS };
+    for kept in [true, false] {
+        let mut rig = Rig::up();
+        let id = rig.publish_to(b"t", b"1", Q2, limits).unwrap().id.get();
+        rig.out();
+        rig.told(&ack(0x50, id));
+        let second = rig.publish_to(b"t", b"2", Q2, limits).unwrap().id.get();
+        assert_eq!(rig.s.take_given_up().count, 0);
+        rig.s.disconnected(false, rig.now);
+        let sent = rig.connect(false, if kept { KEPT } else { NEW });
+        let expected = if kept { GivenUp::NONE } else { GivenUp { count: 1, first: id, last: id } };
+        assert_eq!(rig.s.take_given_up(), expected, "{kept}");
+        assert_eq!(sent.last(), Some(&message(0x34, second, b'2')));
+        assert_eq!(sent.len(), 1 + kept as usize);
+    }
+}
+
+#[test]
+fn a_stalled_link_has_no_room() {
+    let mut rig = Rig::up();
+    for at in [0, 1000, 2000] {
+        assert!(rig.s.has_room(10, 1, 1 << 20));
+        rig.s.polled(10, at);
+    }
+    assert!(!rig.s.has_room(10, 1, 1 << 20));
+    rig.s.transmitted(5, 5, 2000);
+    assert!(rig.s.has_room(10, 1, 1 << 20));
+    assert!(!rig.s.has_room(10, 1 << 20, 1 << 20));
+}
+
+#[test]
+fn mqtt_3_1_2_23_packets_sent_outside_the_queue_postpone_the_ping() {
+    let sends: [fn(&mut Rig); 3] = [
+        |rig| rig.s.sent_other(0x30, None, rig.now),
+        |rig| rig.s.sent_other(0x40, crate::wire::PacketId::new(9), rig.now),
+        |rig| rig.s.app_sent(rig.now),
+    ];
+    for send in sends {
+        let mut rig = Rig::up();
+        rig.now += 50_000;
+        rig.told(&[0x30, 3, 0, 1, b'a']);
+        send(&mut rig);
+        rig.now += 54_999;
+        assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+        rig.now += 1;
+        assert_eq!(rig.out(), [[0xc0, 0]]);
+    }
+}

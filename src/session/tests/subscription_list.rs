@@ -1,0 +1,365 @@
+//! The list of subscriptions by itself: what is to be sent, what is awaited, and what is set aside.
+//! The packets are in subscribing.rs.
+extern crate std;
+
+use super::{Q1, Recipient};
+use crate::session::ack_timer::AckTimer;
+use crate::session::subscriptions::{Subscriptions, Unsubscribed};
+use crate::wire::PacketId;
+use std::vec::Vec;
+
+type List = Subscriptions<u32>;
+
+fn id(n: u16) -> PacketId {
+    PacketId::new(n).unwrap()
+}
+
+fn add(s: &mut List, filter: &[u8]) -> Option<PacketId> {
+    s.add(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap()
+}
+
+/// Sends everything there is to send, with packet IDs from `n` on. Returns the first byte of each
+/// packet and the last of its filter.
+fn send(s: &mut List, mut n: u16, now: u32) -> Vec<(u8, u8)> {
+    let mut sent = Vec::new();
+    while s.find_next() {
+        let out = s.next(id(n), Q1).unwrap();
+        sent.push((out.first, *out.text.last().unwrap()));
+        s.sent(now).unwrap();
+        n += 1;
+    }
+    sent
+}
+
+/// A list with these filters subscribed. Their packet IDs were 1, 2, ... in the order of the list,
+/// newest first.
+fn subscribed(filters: &[&[u8]]) -> List {
+    let mut s = List::NEW;
+    for filter in filters.iter().rev() {
+        add(&mut s, filter);
+    }
+    send(&mut s, 1, 0);
+    for n in 1..=filters.len() as u16 {
+        assert_eq!(s.suback(id(n)), Some(false));
+    }
+    assert_eq!((s.awaiting(), s.num_set_aside()), (0, 0));
+    s
+}
+
+const SUBSCRIBE: u8 = 0x82;
+const UNSUBSCRIBE: u8 = 0xa2;
+
+#[test]
+fn unsubscribe_is_sent_before_subscribe_wherever_they_are_in_the_list() {
+    let mut s = subscribed(&[b"a", b"b"]);
+    add(&mut s, b"c");
+    add(&mut s, b"d");
+    s.remove(b"b").unwrap();
+    assert_eq!(send(&mut s, 5, 0), [(UNSUBSCRIBE, b'b'), (SUBSCRIBE, b'd'), (SUBSCRIBE, b'c')]);
+    assert_eq!(s.awaiting(), 3);
+}
+
+#[test]
+fn awaited_answers_are_counted_until_received_or_no_longer_needed() {
+    let mut s = subscribed(&[b"a", b"b", b"c"]);
+    s.remove(b"a").unwrap();
+    s.remove(b"b").unwrap();
+    add(&mut s, b"d");
+    add(&mut s, b"e");
+    send(&mut s, 10, 0);
+    assert_eq!(s.awaiting(), 4);
+    assert_eq!(s.unsuback(id(10)), Some(false));
+    assert_eq!(s.awaiting(), 3);
+    assert_eq!(s.unsuback(id(10)), None);
+    // Subscribed again before UNSUBACK: the packet ID is still in use.
+    assert_eq!(add(&mut s, b"b"), Some(id(11)));
+    assert_eq!(s.awaiting(), 2);
+    // Unsubscribed before SUBACK.
+    assert_eq!(s.remove(b"d"), Some(Unsubscribed { awaited: Some(id(13)), forgotten: false }));
+    assert_eq!(s.awaiting(), 1);
+    assert_eq!(s.suback(id(12)), Some(false));
+    assert_eq!(s.awaiting(), 0);
+    assert_eq!(send(&mut s, 20, 0), [(UNSUBSCRIBE, b'd'), (SUBSCRIBE, b'b')]);
+    assert_eq!(s.awaiting(), 2);
+    s.disconnected();
+    assert_eq!(s.awaiting(), 0);
+}
+
+#[test]
+fn an_unsent_unsubscribe_is_not_sent_after_subscribing_again() {
+    let mut s = subscribed(&[b"a"]);
+    s.remove(b"a").unwrap();
+    assert_eq!(add(&mut s, b"a"), None);
+    assert_eq!(send(&mut s, 5, 0), [(SUBSCRIBE, b'a')]);
+}
+
+#[test]
+fn only_pending_unsubscribes_count_towards_their_limit() {
+    // Answered, subscribed again, or dropped with the session.
+    let ends: [fn(&mut List); 3] = [
+        |s| {
+            send(s, 5, 0);
+            assert_eq!(s.unsuback(id(5)), Some(false));
+        },
+        |s| {
+            add(s, b"a");
+            s.remove(b"a").unwrap();
+            s.restart(false);
+        },
+        |s| s.restart(false),
+    ];
+    for end in ends {
+        let mut s = List::NEW;
+        for _ in 0..40 {
+            add(&mut s, b"a");
+            assert_eq!(s.remove(b"a"), Some(Unsubscribed::default()));
+            end(&mut s);
+            assert!(!s.find_next());
+        }
+        for n in 0..20 {
+            add(&mut s, &[b'b' + n]);
+            assert_eq!(s.remove(&[b'b' + n]).unwrap().forgotten, n >= 16);
+        }
+    }
+    // Subscribed and unsubscribed repeatedly, it counts once.
+    let mut s = List::NEW;
+    for _ in 0..40 {
+        add(&mut s, b"a");
+        assert_eq!(s.remove(b"a"), Some(Unsubscribed::default()));
+    }
+    for n in 0..16 {
+        add(&mut s, &[b'b' + n]);
+        assert_eq!(s.remove(&[b'b' + n]).unwrap().forgotten, n == 15);
+    }
+}
+
+#[test]
+fn beyond_the_limit_the_oldest_unsubscribe_is_forgotten_whether_sent_or_not() {
+    for sent in [false, true] {
+        let mut s = List::NEW;
+        for n in 0..30 {
+            add(&mut s, &[b'A' + n]);
+            assert_eq!(s.remove(&[b'A' + n]).unwrap().forgotten, n >= 16);
+            if sent {
+                assert_eq!(send(&mut s, 100 + n as u16, 0), [(UNSUBSCRIBE, b'A' + n)]);
+                assert_eq!(s.awaiting(), (n as u16 + 1).min(16));
+            }
+        }
+        s.disconnected();
+        s.restart(true);
+        let owed: Vec<u8> = send(&mut s, 200, 0).iter().map(|(_, filter)| *filter).collect();
+        let expected: Vec<u8> = (14..30).rev().map(|n| b'A' + n).collect();
+        assert_eq!(owed, expected);
+    }
+}
+
+#[test]
+fn an_overdue_subscribe_is_resent_once_per_connection_and_then_reported() {
+    let ack_timer = AckTimer::NEW;
+    let mut s = List::NEW;
+    add(&mut s, b"a");
+    assert_eq!(s.awaiting_since(), 0);
+    for connection in [100_000, 900_000] {
+        let at = |ms: u32| connection + ms;
+        assert_eq!(send(&mut s, 1, at(0)), [(SUBSCRIBE, b'a')]);
+        assert_eq!(s.awaiting_since(), at(0));
+        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(19_999)), (false, false), "not late");
+        assert_eq!(s.mark_overdue(at(0) - 1, &ack_timer, at(20_000)), (false, false), "it was written after the ping");
+        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (true, true));
+        assert_eq!((s.awaiting(), s.awaiting_since(), s.notice()), (0, 0, None));
+        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (false, false), "nothing is awaited");
+        assert_eq!(send(&mut s, 9, at(21_000)), [(SUBSCRIBE, b'a')]);
+        assert_eq!(s.mark_overdue(at(50_000), &ack_timer, at(50_000)), (true, false));
+        assert_eq!(send(&mut s, 9, at(50_000)), []);
+        assert_eq!(s.notice(), Some((&b"a"[..], false)));
+        assert_eq!(s.notice(), None);
+        s.disconnected();
+        s.restart(true);
+    }
+    send(&mut s, 9, 0);
+    assert_eq!(s.suback(id(1)), Some(false), "it was sent once on this connection");
+}
+
+#[test]
+fn an_overdue_unsubscribe_is_resent_once_and_never_reported() {
+    let ack_timer = AckTimer::NEW;
+    let sent_twice = |answered_before_it_was_resent: bool| {
+        let mut s = subscribed(&[b"a"]);
+        s.remove(b"a").unwrap();
+        assert_eq!(send(&mut s, 5, 0), [(UNSUBSCRIBE, b'a')]);
+        assert_eq!(s.mark_overdue(20_000, &ack_timer, 20_000), (true, true));
+        if !answered_before_it_was_resent {
+            assert_eq!(send(&mut s, 9, 21_000), [(UNSUBSCRIBE, b'a')]);
+        }
+        s
+    };
+    let mut s = sent_twice(true);
+    assert_eq!((s.unsuback(id(5)), s.awaiting()), (Some(false), 0));
+    let mut s = sent_twice(false);
+    assert_eq!((s.unsuback(id(5)), s.awaiting()), (Some(true), 0));
+    let mut s = sent_twice(false);
+    assert_eq!(s.mark_overdue(50_000, &ack_timer, 50_000), (true, false));
+    assert_eq!((send(&mut s, 9, 50_000), s.notice()), (Vec::new(), None));
+    s.disconnected();
+    s.restart(true);
+    assert_eq!(send(&mut s, 9, 60_000), [(UNSUBSCRIBE, b'a')]);
+    assert_eq!(s.unsuback(id(5)), Some(false), "once on this connection");
+}
+
+#[test]
+fn a_subscribe_answered_before_it_is_resent_was_sent_once() {
+    let ack_timer = AckTimer::NEW;
+    for (resent, twice) in [(false, false), (true, true)] {
+        let mut s = List::NEW;
+        add(&mut s, b"a");
+        send(&mut s, 1, 0);
+        s.mark_overdue(20_000, &ack_timer, 20_000);
+        if resent {
+            send(&mut s, 9, 21_000);
+        }
+        assert_eq!((s.suback(id(1)), s.awaiting()), (Some(twice), 0));
+        assert_eq!(send(&mut s, 9, 30_000), []);
+    }
+}
+
+#[test]
+fn a_filter_set_aside_is_reported_once() {
+    let mut s = List::NEW;
+    add(&mut s, b"b");
+    add(&mut s, b"a");
+    send(&mut s, 1, 0);
+    assert!(!s.set_aside(id(3)), "no filter has this packet ID");
+    assert!(s.set_aside(id(2)));
+    assert!(!s.set_aside(id(2)), "it is already set aside");
+    assert_eq!(s.num_set_aside(), 1);
+    assert_eq!(s.notice(), Some((&b"b"[..], true)));
+    assert_eq!(s.notice(), None);
+    s.disconnected();
+    s.restart(false);
+    assert_eq!(send(&mut s, 1, 0), [(SUBSCRIBE, b'a')], "the other one is sent");
+    s.suback(id(1));
+    s.remove(b"a").unwrap();
+    send(&mut s, 7, 0);
+    assert!(!s.set_aside(id(7)), "UNSUBSCRIBE is not set aside");
+    assert_eq!(s.num_set_aside(), 1);
+}
+
+#[test]
+fn a_filter_stays_set_aside_until_it_is_answered_removed_or_another_broker_is_tried() {
+    let set_aside = || {
+        let mut s = List::NEW;
+        add(&mut s, b"b");
+        add(&mut s, b"a");
+        send(&mut s, 1, 0);
+        assert!(s.set_aside(id(1)) && s.set_aside(id(2)));
+        assert_eq!(s.num_set_aside(), 2);
+        s.disconnected();
+        s
+    };
+    let mut s = set_aside();
+    s.restore_all();
+    s.restart(false);
+    assert_eq!((s.num_set_aside(), send(&mut s, 1, 0)), (0, [(SUBSCRIBE, b'a'), (SUBSCRIBE, b'b')].to_vec()));
+    let mut s = set_aside();
+    s.remove(b"a").unwrap();
+    s.restart(false);
+    assert_eq!((s.num_set_aside(), send(&mut s, 5, 0)), (1, Vec::new()));
+    let mut s = set_aside();
+    s.restart(false);
+    assert!(s.retry_next_aside());
+    send(&mut s, 5, 0);
+    assert_eq!(s.suback(id(1)), Some(false));
+    assert_eq!(s.num_set_aside(), 1);
+    s.restart(false);
+    assert_eq!(send(&mut s, 9, 0), [(SUBSCRIBE, b'a')]);
+}
+
+#[test]
+fn filters_set_aside_are_retried_in_turn() {
+    let mut s = List::NEW;
+    for filter in [b"c", b"b", b"a"] {
+        add(&mut s, filter);
+    }
+    assert!(!s.retry_next_aside(), "none is set aside");
+    send(&mut s, 1, 0);
+    assert!(s.set_aside(id(1)) && s.set_aside(id(3)));
+    assert!(!s.disconnected() || s.awaiting() == 0);
+    let mut tried = Vec::new();
+    for _ in 0..5 {
+        s.restart(false);
+        assert_eq!(send(&mut s, 2, 0), [(SUBSCRIBE, b'b')]);
+        assert!(s.retry_next_aside());
+        tried.extend(send(&mut s, 5, 0));
+        assert!(s.disconnected(), "the answer to a retried one was awaited");
+    }
+    assert_eq!(tried.iter().map(|(_, filter)| *filter).collect::<Vec<_>>(), *b"acaca");
+    // One that was due for a retry and was not sent waits for its next turn.
+    s.restart(false);
+    assert!(s.retry_next_aside());
+    assert!(!s.disconnected());
+    s.restart(false);
+    assert_eq!(send(&mut s, 2, 0), [(SUBSCRIBE, b'b')]);
+}
+
+#[test]
+fn a_disconnection_counts_as_a_failed_retry_only_while_its_answer_is_awaited() {
+    let mut s = List::NEW;
+    add(&mut s, b"b");
+    add(&mut s, b"a");
+    send(&mut s, 1, 0);
+    assert!(!s.disconnected(), "none is set aside");
+    s.restart(true);
+    send(&mut s, 1, 0);
+    s.set_aside(id(1));
+    assert!(s.disconnected());
+    s.restart(true);
+    assert_eq!(send(&mut s, 1, 0), [(SUBSCRIBE, b'b')]);
+    assert!(!s.disconnected(), "only the other was in flight");
+}
+
+#[test]
+fn messages_reach_the_matching_filters_whatever_their_tails() {
+    let delivered = |filter: &[u8], topic: &[u8], removed: bool| {
+        let mut s = subscribed(&[filter]);
+        if removed {
+            s.remove(filter).unwrap();
+        }
+        s.start_delivery(topic)
+    };
+    for (filter, topic, matches) in [
+        (&b"a/+/"[..], &b"a/b/"[..], true),
+        (b"+/", b"x/", true),
+        (b"+/a", b"x/a", true),
+        (b"a/+", b"a/b", true),
+        (b"a/+", b"x/b", false),
+        (b"x/#", b"a/b", false),
+        (b"a/b", b"a/b", true),
+        (b"a/b", b"c/b", false),
+        (b"+", b"a", true),
+        (b"#", b"a/b", true),
+    ] {
+        assert_eq!(delivered(filter, topic, false), matches, "{filter:?} {topic:?}");
+        assert!(!delivered(filter, topic, true), "it is unsubscribed");
+    }
+}
+
+#[test]
+fn a_handler_for_messages_only_stays_one() {
+    let mut s = List::NEW;
+    for (filter, messages_only) in [(b"a", true), (b"b", false)] {
+        s.add(filter, Q1, Recipient { handler: 7, messages_only }).unwrap();
+    }
+    for (answered, n) in [(false, 0), (true, 1), (true, 2)] {
+        if answered {
+            send(&mut s, 1, 0);
+            s.suback(id(n));
+            let (_, recipient) = s.settled().unwrap();
+            assert_eq!(recipient.messages_only, n == 2);
+        }
+        for (topic, messages_only) in [(b"a", true), (b"b", false)] {
+            assert!(s.start_delivery(topic));
+            assert_eq!(s.next_recipient(topic), Some(Recipient { handler: 7, messages_only }));
+            assert_eq!(s.next_recipient(topic), None);
+        }
+    }
+}
