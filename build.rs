@@ -85,7 +85,7 @@ struct mgos_mqtt_conn;
 ",
             includes: &["\"mgos_mqtt.h\""],
             variadic: "",
-            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "Stage", "WebSocket"],
+            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "Stage", "WebSocket", "Interruption"],
             include: &[],
         },
     ];

@@ -28,6 +28,18 @@ size_t mgos_host_uart_feed(int uart_no, const void *data, size_t len);
 /* Lets both clocks jump ahead, so that a test need not wait. Negative: ignored. */
 void mgos_host_time_skip(int64_t micros);
 
+/*
+ * Of the allocations from now on, `n` succeed, the next fails, and all after that succeed again; a
+ * negative number for none to fail. Counted is what the main task asks for: app, libraries and
+ * system. Returns what would have been the number now: less than 0 if none was to fail, or one has.
+ * Only where MGOS_HOST_STARVES is 1, as it is in programs with sanitizers.
+ */
+int64_t mgos_host_starve_after(int64_t n);
+
+#ifndef MGOS_HOST_STARVES
+#define MGOS_HOST_STARVES 0
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -64,6 +64,8 @@ mod on_demand {
         static FAILED: Cell<u64> = const { Cell::new(0) };
         // Whether only the library's own are counted.
         static ONLY_LIBRARY: Cell<bool> = const { Cell::new(false) };
+        // How many succeed before one fails, where a program has asked for that; less than 0 for none.
+        static AFTER: Cell<i64> = const { Cell::new(-1) };
         // How deep we are in the allocator of the host's Rust.
         static OWN: Cell<u32> = const { Cell::new(0) };
     }
@@ -99,8 +101,21 @@ mod on_demand {
         !ONLY_LIBRARY.get() && next_fails()
     }
 
+    /// `mgos_host_starve_after()`
+    #[unsafe(no_mangle)]
+    extern "C" fn mgos_host_starve_after(n: i64) -> i64 {
+        AFTER.replace(n)
+    }
+
     /// Whether the next that is counted is to fail.
     fn next_fails() -> bool {
+        let after = AFTER.get();
+        if after >= 0 && OWN.get() == 0 {
+            AFTER.set(after - 1);
+            if after == 0 {
+                return true;
+            }
+        }
         let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
         let made = MADE.get() + 1;
         MADE.set(made);

@@ -27,6 +27,10 @@ pub struct Nc {
     /// Mongoose's handler of HTTP stands between, until the pump takes over.
     pub http: bool,
     pub ws: bool,
+    /// Mongoose has asked for WebSocket.
+    pub is_websocket: bool,
+    /// Mongoose's own data are where those of its MQTT functions belong.
+    pub foreign: bool,
     pub proto: Option<Proto>,
     pub owner: *mut mgos_mqtt_conn,
     pub broker: Broker,
@@ -44,6 +48,8 @@ impl Nc {
             close_after_sending: false,
             http: ws,
             ws,
+            is_websocket: false,
+            foreign: ws,
             proto,
             owner,
             broker: Broker { ws, ..Broker::default() },
@@ -51,6 +57,13 @@ impl Nc {
         let nc = Box::into_raw(Box::new(nc)).cast();
         ALIVE.with_borrow_mut(|alive| alive.push(nc));
         nc
+    }
+
+    /// What Mongoose's MQTT functions work on. They, and the library, must not look for it where
+    /// something else is.
+    pub fn proto(&mut self) -> Option<&mut Proto> {
+        assert!(!self.foreign, "Mongoose's own data are taken for those of its MQTT functions");
+        self.proto.as_mut()
     }
 
     /// What the app writes by itself, as by mg_send().
@@ -65,7 +78,8 @@ impl Nc {
 std::thread_local! {
     /// The connections that have not been freed.
     static ALIVE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
-    /// Those that have.
+    /// Those that have: in their boxes, as others must not come to lie where they were.
+    #[allow(clippy::vec_box)]
     static GONE: RefCell<Vec<Box<Nc>>> = const { RefCell::new(vec![]) };
 }
 
@@ -75,6 +89,12 @@ pub fn at<'a>(nc: *mut mg_connection) -> &'a mut Nc {
     assert!(ALIVE.with_borrow(|alive| alive.contains(&nc)), "a Mongoose connection is used that is gone");
     // SAFETY: it came from `Nc::open` and has not been freed; nobody keeps what this returns.
     unsafe { &mut *nc.cast::<Nc>() }
+}
+
+/// True if it has not been freed.
+#[allow(dead_code)] // The contract of the seam asks.
+pub fn is_alive(nc: *mut mg_connection) -> bool {
+    ALIVE.with_borrow(|alive| alive.contains(&nc))
 }
 
 /// A test begins or ends.
@@ -124,12 +144,17 @@ pub struct Broker {
     pub says: Vec<u8>,
     /// He has closed the connection, or lost it.
     pub gone: bool,
+    /// Where it is there, all that comes in is put there, whatever it is, and nothing is answered.
+    pub bytes: Option<Vec<u8>>,
     accepted: bool,
 }
 
 impl Broker {
     /// Bytes have come in.
     pub fn hear(&mut self, bytes: &[u8], manner: Manner) {
+        if let Some(all) = &mut self.bytes {
+            return all.extend_from_slice(bytes);
+        }
         if self.ws && !self.upgraded {
             assert_eq!(bytes, b"GET");
             self.asked_for_ws = true;

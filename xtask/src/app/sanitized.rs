@@ -20,7 +20,8 @@ const SANITIZE: &str = "-fsanitize=address,undefined";
 pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 /// For all C but the library's own: its allocations are counted apart (host/src/starve.rs).
-pub const OTHERS: [&str; 4] = [
+pub const OTHERS: [&str; 5] = [
+    "-DMGOS_HOST_STARVES=1",
     "-Dmalloc=mgos_host_other_malloc",
     "-Dcalloc=mgos_host_other_calloc",
     "-Drealloc=mgos_host_other_realloc",
