@@ -68,7 +68,7 @@ bool rig_starves(void) {
 
 void rig_fail_after(unsigned n) {
 #if MGOS_HOST_STARVES
-  mgos_host_starve_after(n);
+  mgos_host_starve(n, 1);
 #else
   (void) n;
 #endif
@@ -76,7 +76,7 @@ void rig_fail_after(unsigned n) {
 
 bool rig_has_failed(void) {
 #if MGOS_HOST_STARVES
-  return mgos_host_starve_after(-1) < 0;
+  return mgos_host_starve(0, 0) > 0;
 #else
   return false;
 #endif

@@ -29,12 +29,11 @@ size_t mgos_host_uart_feed(int uart_no, const void *data, size_t len);
 void mgos_host_time_skip(int64_t micros);
 
 /*
- * Of the allocations from now on, `n` succeed, the next fails, and all after that succeed again; a
- * negative number for none to fail. Counted is what the main task asks for: app, libraries and
- * system. Returns what would have been the number now: less than 0 if none was to fail, or one has.
- * Only where MGOS_HOST_STARVES is 1, as it is in programs with sanitizers.
+ * Of the allocations from now on, `after` succeed, the next `count` fail, and all that follow succeed
+ * again. Counted is what the main task asks for: app, libraries and system. Returns how many have
+ * failed since the last call. Only where MGOS_HOST_STARVES is 1, as in programs with sanitizers.
  */
-int64_t mgos_host_starve_after(int64_t n);
+uint32_t mgos_host_starve(uint32_t after, uint32_t count);
 
 #ifndef MGOS_HOST_STARVES
 #define MGOS_HOST_STARVES 0

@@ -64,8 +64,10 @@ mod on_demand {
         static FAILED: Cell<u64> = const { Cell::new(0) };
         // Whether only the library's own are counted.
         static ONLY_LIBRARY: Cell<bool> = const { Cell::new(false) };
-        // How many succeed before one fails, where a program has asked for that; less than 0 for none.
-        static AFTER: Cell<i64> = const { Cell::new(-1) };
+        // What a program has asked for: so many succeed, then so many fail. And how many of these have.
+        static AFTER: Cell<u32> = const { Cell::new(0) };
+        static TO_FAIL: Cell<u32> = const { Cell::new(0) };
+        static HAVE_FAILED: Cell<u32> = const { Cell::new(0) };
         // How deep we are in the allocator of the host's Rust.
         static OWN: Cell<u32> = const { Cell::new(0) };
     }
@@ -101,20 +103,33 @@ mod on_demand {
         !ONLY_LIBRARY.get() && next_fails()
     }
 
-    /// `mgos_host_starve_after()`
+    /// `mgos_host_starve()`
     #[unsafe(no_mangle)]
-    extern "C" fn mgos_host_starve_after(n: i64) -> i64 {
-        AFTER.replace(n)
+    extern "C" fn mgos_host_starve(after: u32, count: u32) -> u32 {
+        AFTER.set(after);
+        TO_FAIL.set(count);
+        HAVE_FAILED.take()
+    }
+
+    /// Whether the next is one that a program wants to fail.
+    fn is_asked_to_fail() -> bool {
+        let to_fail = TO_FAIL.get();
+        if to_fail == 0 {
+            return false;
+        }
+        if let Some(after) = AFTER.get().checked_sub(1) {
+            AFTER.set(after);
+            return false;
+        }
+        TO_FAIL.set(to_fail - 1);
+        HAVE_FAILED.set(HAVE_FAILED.get() + 1);
+        true
     }
 
     /// Whether the next that is counted is to fail.
     fn next_fails() -> bool {
-        let after = AFTER.get();
-        if after >= 0 && OWN.get() == 0 {
-            AFTER.set(after - 1);
-            if after == 0 {
-                return true;
-            }
+        if OWN.get() == 0 && is_asked_to_fail() {
+            return true;
         }
         let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
         let made = MADE.get() + 1;

@@ -1,4 +1,5 @@
-//! The stand-in: of src/ffi/tests, what is no test.
+//! The stand-in itself: of src/ffi/tests, what stands for shim/, Mongoose and Mongoose OS, from the very
+//! files. Not here: the tests, and the app that they play.
 
 #[allow(dead_code)]
 #[path = "../../../src/ffi/tests/link.rs"]
