@@ -119,8 +119,8 @@ static void websocket(struct mg_connection *nc) {
 }
 
 struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg, int32_t conn) {
-  static const char no_memory[] = "out of memory";
-  const char *error = no_memory;
+  /* Mongoose says something else where it is something else, and nothing if all is well. */
+  const char *error = "out of memory";
   struct mg_connect_opts opts;
   memset(&opts, 0, sizeof(opts));
   opts.error_string = &error;
@@ -156,7 +156,6 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
       mgos_mqtt_shim_detach(nc);
       mgos_mqtt_shim_close(nc, 0);
       nc = NULL;
-      error = no_memory;
     }
   }
   if (nc == NULL) LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
@@ -258,12 +257,11 @@ size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c, struct mg_connec
   opts.password = strings[4];
   void *pd = nc->proto_data;
   size_t before = nc->send_mbuf.len;
-  /* A mark. Mongoose uses this field while it resolves a name. */
+  /* A mark, in a field that Mongoose uses while it resolves a name, and not for us any more. */
   nc->priv_2 = &opts;
   connect_fn(nc, strings[0], &opts, arg);
   /* The callback may have run the event loop, and `nc` be gone; or another, made meanwhile, be in its place in memory. */
   if (mgos_mqtt_conn_nc(c) != nc || nc->priv_2 != &opts) return 0;
-  nc->priv_2 = NULL;
   /* It may have called mg_set_protocol_mqtt(): the data that made serve as well, its handler must not come between. */
   if (nc->proto_data != pd) free(pd);
   nc->proto_handler = NULL;
@@ -286,19 +284,13 @@ void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
   if (pd != NULL) pd->keep_alive = (uint16_t) seconds;
 }
 
-/* The sum may be more than a size_t holds. */
-static bool has_room(const struct mbuf *m, size_t size, size_t spare) {
-  size_t room = m->size - m->len;
-  return size <= room && spare <= room - size;
-}
-
 uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t size, size_t spare) {
   struct mbuf *m = &nc->send_mbuf;
-  if (!has_room(m, size, spare)) {
-    mbuf_resize(m, m->len + size + spare);
-    if (!has_room(m, size, spare)) return NULL;
-  }
-  return (uint8_t *) m->buf + m->len;
+  size += spare;
+  /* More than a size_t holds. Where it is with m->len only, mbuf_resize() does nothing. */
+  if (size < spare) return NULL;
+  if (m->size - m->len < size) mbuf_resize(m, m->len + size);
+  return m->size - m->len < size ? NULL : (uint8_t *) m->buf + m->len;
 }
 
 void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size) {
