@@ -241,11 +241,12 @@ extern "C" fn mgos_mqtt_shim_call_connect_fn(
         texts,
     };
     let before = at(nc).send.len();
+    let serial = at(nc).serial;
     // SAFETY: what was set is a connect callback of these tests.
     unsafe { connect_fn.unwrap()(nc, id, (&raw mut options).cast::<mg_send_mqtt_handshake_opts>(), arg) };
-    // The event loop may have been run, and the connection be gone.
+    // The event loop may have been run, and the connection be gone; or another be in its place.
     // SAFETY: the caller keeps `c` alive.
-    if unsafe { mgos_mqtt_conn_nc(c) } != nc {
+    if unsafe { mgos_mqtt_conn_nc(c) } != nc || at(nc).serial != serial {
         return 0;
     }
     // mg_set_protocol_mqtt() has put a handler of Mongoose's between.
