@@ -268,6 +268,7 @@ static void one_bad_message(void) {
   expect_number(told().acks[5], 0);
   check("later ones of that kind are set aside immediately, unless they are smaller");
   forget_events();
+#endif
 }
 
 static int s_subscribed;
@@ -346,6 +347,7 @@ static void accepted_and_closed(void) {
   app_pub("t", "m", 1, false);
   expect("32 06 0001 't' 0001 'm'");
   check("after the longest wait the backup server is tried");
+#endif
 }
 
 /* ---- Cut links ---- */
@@ -427,6 +429,7 @@ static void one_identifier(void) {
   play("70 02 0002");
   expect_events("g PUBREC 2\ng PUBCOMP 2\n");
   check("the returned packet ID is the one that is acknowledged, across any number of sessions");
+#endif
 }
 
 /* ---- Messages without a subscription ---- */
@@ -639,6 +642,7 @@ static void unsubscribed_offline(void) {
   accept_session(false);
   expect_silence();
   check("and with a lost session there is nothing to unsubscribe");
+#endif
 }
 
 /* ---- Messages given up or refused ---- */
@@ -662,6 +666,7 @@ static void overflow_offline(void) {
   expect_number(logged("queue overflow! Message 4 dropped: t"), 1);
   expect_number(logged("were given up"), 1);
   check("and again for the next, with a line of its own");
+#endif
 }
 
 static void refused_by_suback(void) {
@@ -701,16 +706,6 @@ static const struct script scripts[] = {
     {"overflow offline", overflow_offline},
     {"refused by SUBACK", refused_by_suback},
 };
-
-#else /* MQTT_UPSTREAM */
-
-static void nothing(void) {
-  check("the original does none of this");
-}
-
-static const struct script scripts[] = {{"nothing", nothing}};
-
-#endif /* MQTT_UPSTREAM */
 
 enum mgos_app_init_result mgos_app_init(void) {
 #ifndef MQTT_UPSTREAM

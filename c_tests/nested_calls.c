@@ -8,116 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acts.h"
 #include "suite.h"
 
-extern uint16_t mgos_mqtt_conn_get_packet_id(struct mgos_mqtt_conn *c);
-
-static struct mgos_mqtt_conn *s_c; /* the pair's connection; NULL once it is freed */
-static size_t s_act;               /* the function to call */
+static size_t s_act; /* which function is to be called */
 static volatile bool s_armed, s_done;
-
-/* ---- The functions ---- */
-
-static void record_nothing(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
-  (void) nc, (void) ev, (void) ev_data, (void) ud;
-}
-
-static void connect_now(void) {
-  mgos_mqtt_conn_connect(s_c);
-}
-static void disconnect(void) {
-  mgos_mqtt_conn_disconnect(s_c);
-}
-static void disconnect_and_connect(void) {
-  mgos_mqtt_conn_disconnect(s_c);
-  mgos_mqtt_conn_connect(s_c);
-}
-static void publish_0(void) {
-  mgos_mqtt_conn_pub(s_c, "t", mg_mk_str("m"), 0, false);
-}
-static void publish_1(void) {
-  mgos_mqtt_conn_pub(s_c, "t", mg_mk_str("m"), 1, false);
-}
-static void publish_2(void) {
-  mgos_mqtt_conn_pub(s_c, "t", mg_mk_str("m"), 2, true);
-}
-static void publish_json(void) {
-  mgos_mqtt_conn_pubf(s_c, "t", 1, false, "{a: %d}", 1);
-}
-static void publish_many(void) {
-  int i;
-  for (i = 0; i < 20; i++) mgos_mqtt_conn_pub(s_c, "t", mg_mk_str("m"), 1, false);
-}
-static void subscribe(void) {
-  mgos_mqtt_conn_sub(s_c, "new", 1, record_nothing, NULL);
-}
-static void unsubscribe(void) {
-  mgos_mqtt_conn_unsub(s_c, "b");
-}
-static void add_handler(void) {
-  mgos_mqtt_conn_add_handler(s_c, record_nothing, NULL);
-}
-static void set_connect_fn(void) {
-  mgos_mqtt_conn_set_connect_fn(s_c, NULL, NULL);
-}
-static void set_max_qos(void) {
-  mgos_mqtt_conn_set_max_qos(s_c, 0);
-}
-static void ask(void) {
-  mgos_mqtt_conn_is_connected(s_c);
-  mgos_mqtt_conn_num_unsent_bytes(s_c);
-  mgos_mqtt_conn_get_packet_id(s_c);
-}
-static void create_another(void) {
-  struct mgos_mqtt_conn *c = mgos_mqtt_conn_create(99, NULL);
-  mgos_mqtt_conn_connect(c);
-#ifndef MQTT_UPSTREAM
-  mgos_mqtt_conn_free(c);
-#endif
-}
-#ifndef MQTT_UPSTREAM
-static void unsubscribe_own(void) {
-  mgos_mqtt_conn_unsub(s_c, "a");
-}
-static void set_config(bool enable) {
-  struct mgos_config_mqtt config = cfg;
-  config.enable = enable;
-  config.client_id = "another";
-  mgos_mqtt_conn_set_config(s_c, &config);
-}
-static void new_config(void) {
-  set_config(true);
-}
-static void config_off(void) {
-  set_config(false);
-}
-static void new_config_and_publish(void) {
-  set_config(true);
-  publish_0();
-  publish_1();
-  subscribe();
-  unsubscribe_own();
-}
-static void free_it(void) {
-  mgos_mqtt_conn_free(s_c);
-  s_c = NULL;
-}
-#endif
-
-static void (*const s_acts[])(void) = {
-    connect_now, disconnect, disconnect_and_connect, publish_0, publish_1, publish_2, publish_json, publish_many,
-    subscribe, unsubscribe, add_handler, set_connect_fn, set_max_qos, ask, create_another,
-#ifndef MQTT_UPSTREAM
-    /* all_pairs() says why. */
-    unsubscribe_own, new_config, config_off, new_config_and_publish, free_it,
-#endif
-};
 
 /* Calls the function, once. */
 static void act(void) {
   if (!s_armed) return;
   s_armed = false;
-  s_acts[s_act]();
+  acts[s_act].call();
   s_done = true;
 }
 
@@ -161,17 +62,17 @@ static void begin(void *arg) {
   const struct place *p = s_place;
   s_at = -1;
   s_armed = s_done = false;
-  s_c = mgos_mqtt_conn_create(7, &cfg);
-  mgos_mqtt_conn_sub(s_c, "b", 1, record_nothing, NULL);
+  acts_conn = mgos_mqtt_conn_create(7, &cfg);
+  mgos_mqtt_conn_sub(acts_conn, "b", 1, do_nothing, NULL);
   if (p->where == SUBSCRIPTION || p->where == CONNECTION) s_at = p->ev;
-  mgos_mqtt_conn_sub(s_c, "a", 1, p->where == SUBSCRIPTION ? handler : record_nothing, NULL);
-  mgos_mqtt_conn_add_handler(s_c, record_nothing, NULL);
-  if (p->where == CONNECTION) mgos_mqtt_conn_add_handler(s_c, handler, NULL);
-  mgos_mqtt_conn_add_handler(s_c, record_nothing, NULL);
-  if (p->where == CONNECT_FN) mgos_mqtt_conn_set_connect_fn(s_c, on_connect, NULL);
+  mgos_mqtt_conn_sub(acts_conn, "a", 1, p->where == SUBSCRIPTION ? handler : do_nothing, NULL);
+  mgos_mqtt_conn_add_handler(acts_conn, do_nothing, NULL);
+  if (p->where == CONNECTION) mgos_mqtt_conn_add_handler(acts_conn, handler, NULL);
+  mgos_mqtt_conn_add_handler(acts_conn, do_nothing, NULL);
+  if (p->where == CONNECT_FN) mgos_mqtt_conn_set_connect_fn(acts_conn, on_connect, NULL);
   if (p->where == EVENT) mgos_event_add_handler(p->ev, on_event, NULL);
   s_armed = p->where != TIMER;
-  mgos_mqtt_conn_connect(s_c);
+  mgos_mqtt_conn_connect(acts_conn);
   (void) arg;
 }
 
@@ -184,21 +85,21 @@ static void begin_timer(void *arg) {
 static void end(void *arg) {
   if (s_place->where == EVENT) mgos_event_remove_handler(s_place->ev, on_event, NULL);
   s_armed = false;
-  /* It must still be usable. */
-  if (s_c != NULL) {
-    mgos_mqtt_conn_is_connected(s_c);
-    mgos_mqtt_conn_set_connect_fn(s_c, NULL, NULL);
-    mgos_mqtt_conn_disconnect(s_c);
+  /* It must still be fit for use. */
+  if (acts_conn != NULL) {
+    mgos_mqtt_conn_is_connected(acts_conn);
+    mgos_mqtt_conn_set_connect_fn(acts_conn, NULL, NULL);
+    mgos_mqtt_conn_disconnect(acts_conn);
 #ifdef MQTT_UPSTREAM
     /* disconnect() does not end a wait, this does. */
     struct mgos_config_mqtt off = cfg;
     off.enable = false;
-    mgos_mqtt_conn_set_config(s_c, &off);
+    mgos_mqtt_conn_set_config(acts_conn, &off);
 #else
-    mgos_mqtt_conn_free(s_c);
+    mgos_mqtt_conn_free(acts_conn);
 #endif
   }
-  s_c = NULL;
+  acts_conn = NULL;
   (void) arg;
 }
 
@@ -221,8 +122,8 @@ static void pair(void) {
     }
   }
   while (!s_done && waited++ < PATIENCE) usleep(1000);
-  if (!s_done) fail("function %u was not called at %s", (unsigned) s_act, s_place->name);
-  /* Time for delayed effects. */
+  if (!s_done) fail("%s was not called at %s", acts[s_act].name, s_place->name);
+  /* What follows of it by itself gets some time. */
   usleep(5000);
   in_app(end, NULL);
   drop();
@@ -263,9 +164,9 @@ static void all_pairs(void) {
     }
     /* Where the log is recorded, log hooks get nothing of it. */
     if (s_place->where == EVENT && s_place->ev == MGOS_EVENT_LOG) record_log(false);
-    for (s_act = 0; s_act < COUNT(s_acts); s_act++) pair();
+    for (s_act = 0; s_act < acts_count; s_act++) pair();
     record_log(true);
-    check(text("each of %u functions, called from %s", (unsigned) COUNT(s_acts), s_place->name));
+    check(text("each of %u functions, called from %s", (unsigned) acts_count, s_place->name));
   }
   forget_events();
 }

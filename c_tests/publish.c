@@ -2,6 +2,7 @@
  * PUBLISH on an established connection: bytes, packet IDs, return values. Queued messages: queue.c.
  */
 
+#include <stdarg.h>
 #include <string.h>
 
 #include "suite.h"
@@ -284,6 +285,47 @@ static void null_message(void) {
   check("NULL with length 0 is an empty message");
 }
 
+static void call_pubv(struct mgos_mqtt_conn *c, const char *json_fmt, ...) {
+  va_list ap;
+  va_start(ap, json_fmt);
+  record("pubv %u", mgos_mqtt_conn_pubv(c, "v", 1, false, json_fmt, ap));
+  va_end(ap);
+  va_start(ap, json_fmt);
+  if (c != NULL) record("global pubv %u", mgos_mqtt_pubv("gv", 1, false, json_fmt, ap));
+  va_end(ap);
+}
+
+static void null_formats(void *arg) {
+  record("pubf %u", mgos_mqtt_conn_pubf(connection(), "f", 1, false, NULL));
+  record("global pubf %u", mgos_mqtt_pubf("gf", 1, false, NULL));
+  call_pubv(connection(), NULL);
+  (void) arg;
+}
+
+static void null_connections(void *arg) {
+  record("pubf %u", mgos_mqtt_conn_pubf(NULL, "f", 1, false, "%d", 1));
+  call_pubv(NULL, "%d", 1);
+  call_pubv(NULL, NULL);
+  (void) arg;
+}
+
+/* The original reads from address 0. */
+static void null_json(void) {
+  create();
+  in_app(null_formats, NULL);
+  expect_events("pubf 0\nglobal pubf 0\npubv 0\nglobal pubv 0\n");
+  expect_number(app_num_unsent_bytes(), 0);
+  expect_number(logged("message is NULL, not sent: f\n"), 1);
+  expect_number(logged("message is NULL, not sent: gf\n"), 1);
+  expect_number(logged("message is NULL, not sent: v\n"), 1);
+  expect_number(logged("message is NULL, not sent: gv\n"), 1);
+  check("pubf() and pubv() refuse a NULL format, with an error in the log");
+  in_app(null_connections, NULL);
+  expect_events("pubf 0\npubv 0\npubv 0\n");
+  expect_number(logged("connection is NULL"), 3);
+  check("and a NULL connection, likewise");
+}
+
 static void null_topic(void) {
   connect_up();
   expect_number(app_pub(NULL, "m", 1, false), 0);
@@ -325,6 +367,7 @@ static const struct script scripts[] = {
     HERE_ONLY("max_qos of the global connection", set_global_max_qos, "the function is declared and not defined"),
     {"bad topics", bad_topics},
     HERE_ONLY("NULL message", null_message, "it crashes"),
+    HERE_ONLY("NULL for pubf() and pubv()", null_json, "it crashes"),
     HERE_ONLY("NULL topic", null_topic, "it crashes"),
     {"control characters", control_characters},
 };

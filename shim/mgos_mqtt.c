@@ -62,9 +62,10 @@ static void set_stderr_topic(const char *s) {
   mgos_sys_config_set_debug_stderr_topic(s);
 }
 
-bool mgos_mqtt_init(void);
+/* A bool, in a whole register: apps that call it have no header for it, and read an int. */
+int mgos_mqtt_init(void);
 
-bool mgos_mqtt_init(void) {
+int mgos_mqtt_init(void) {
   expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
   expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
   if (!mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {

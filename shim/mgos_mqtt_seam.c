@@ -119,6 +119,7 @@ static void websocket(struct mg_connection *nc) {
 }
 
 struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg, int32_t conn) {
+  /* Mongoose says something else where it is something else, and nothing if all is well. */
   const char *error = "out of memory";
   struct mg_connect_opts opts;
   memset(&opts, 0, sizeof(opts));
@@ -146,20 +147,19 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
     if (address != NULL) nc = mg_connect_opt(mgos_get_mgr(), address, mgos_mqtt_ev, c, opts);
     free(address);
   }
-  if (nc == NULL) {
-    LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
-    (void) conn;
-    return NULL;
+  if (nc != NULL) {
+    if (limit < LEAST_LIMIT) limit = LEAST_LIMIT;
+    nc->recv_mbuf_limit = (size_t) limit;
+    if (ws) {
+      websocket(nc);
+    } else if (!add_proto_data(nc)) {
+      mgos_mqtt_shim_detach(nc);
+      mgos_mqtt_shim_close(nc, 0);
+      nc = NULL;
+    }
   }
-  if (limit < LEAST_LIMIT) limit = LEAST_LIMIT;
-  nc->recv_mbuf_limit = (size_t) limit;
-  if (ws) {
-    websocket(nc);
-  } else if (!add_proto_data(nc)) {
-    mgos_mqtt_shim_detach(nc);
-    mgos_mqtt_shim_close(nc, 0);
-    nc = NULL;
-  }
+  if (nc == NULL) LOG(LL_ERROR, ("MQTT%d can't connect: %s", (int) conn, error));
+  (void) conn, (void) error;
   return nc;
 }
 
@@ -174,7 +174,8 @@ uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc, const struct mgos_c
   const char *path = to.path_len > 0 ? host + to.with_port_len + 1 : cfg->ws_path != NULL ? cfg->ws_path : "/";
   mg_send_websocket_handshake2(nc, path, host, "mqtt", NULL);
   free(host);
-  return 1;
+  /* It does not say whether it had memory. */
+  return nc->send_mbuf.len > 0;
 }
 
 uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn) {
@@ -256,9 +257,11 @@ size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c, struct mg_connec
   opts.password = strings[4];
   void *pd = nc->proto_data;
   size_t before = nc->send_mbuf.len;
+  /* A mark, in a field that Mongoose uses while it resolves a name, and not for us any more. */
+  nc->priv_2 = &opts;
   connect_fn(nc, strings[0], &opts, arg);
-  /* The callback may have run the event loop, and `nc` be gone. */
-  if (mgos_mqtt_conn_nc(c) != nc) return 0;
+  /* The callback may have run the event loop, and `nc` be gone; or another, made meanwhile, be in its place in memory. */
+  if (mgos_mqtt_conn_nc(c) != nc || nc->priv_2 != &opts) return 0;
   /* It may have called mg_set_protocol_mqtt(): the data that made serve as well, its handler must not come between. */
   if (nc->proto_data != pd) free(pd);
   nc->proto_handler = NULL;
@@ -284,6 +287,8 @@ void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds) {
 uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t size, size_t spare) {
   struct mbuf *m = &nc->send_mbuf;
   size += spare;
+  /* More than a size_t holds. Where it is with m->len only, mbuf_resize() does nothing. */
+  if (size < spare) return NULL;
   if (m->size - m->len < size) mbuf_resize(m, m->len + size);
   return m->size - m->len < size ? NULL : (uint8_t *) m->buf + m->len;
 }

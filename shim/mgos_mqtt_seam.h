@@ -410,25 +410,30 @@ extern uint32_t mgos_mqtt_shim_now(void);
 extern uint32_t mgos_mqtt_shim_random(void);
 
 /**
- * Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls
- * `mgos_mqtt_core_timer`. Returns its id, or 0; without memory `id`, which then goes on.
+ * Clears the timer `id`, which has not fired (0 for none), and, if `ms` is not negative, sets one
+ * that calls `mgos_mqtt_core_timer` once, in so many milliseconds; 0 is the next round of the
+ * event loop. Returns its id, or 0; without memory `id`, which then goes on. Clearing takes no
+ * memory.
  */
 extern size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c);
 
 /**
- * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more
- * (0). Returns 0 without memory.
+ * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1, which is said
+ * once), or no more (0, which may be said at any time). Returns 1 if it is called from now on; 0
+ * if not, as without memory.
  */
 extern uint32_t mgos_mqtt_shim_watch_net(struct mgos_mqtt_conn *c, uint32_t on);
 
 /**
- * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
- * Either may be said again. Without memory it is not called.
+ * Calls `mgos_mqtt_core_time_set` whenever the wall clock is set, whatever to (`on` = 1), or no
+ * more (0). Either may be said again; it is called once each time. Without memory it is not called.
  */
 extern void mgos_mqtt_shim_watch_time(struct mgos_mqtt_conn *c, uint32_t on);
 
 /**
- * Writes the log line `what` for connection number `conn`.
+ * Writes the log line `what` for connection number `conn`, with the first bytes of the text at `s`
+ * (NULL if `len` is 0), control characters left out. Calls the app: hooks of the log, once the
+ * text has been copied.
  */
 extern void mgos_mqtt_shim_log(mgos_mqtt_log what,
                                int32_t conn,
@@ -438,20 +443,22 @@ extern void mgos_mqtt_shim_log(mgos_mqtt_log what,
                                int32_t b);
 
 /**
- * Logs that an attempt begins, with the server's address.
+ * Logs that an attempt begins, with the server's address, which there is, without a login. Calls
+ * the app.
  */
 extern void mgos_mqtt_shim_log_connecting(const struct mgos_config_mqtt *cfg, int32_t conn);
 
 /**
- * Raises a cloud event.
+ * Raises a cloud event. Calls the app.
  */
 extern void mgos_mqtt_shim_cloud_event(mgos_mqtt_cloud which);
 
 /**
- * Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct
- * mgos_mqtt_event_arg`.
+ * Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`, which handlers are given as it is.
+ * Calls the app.
  */
-extern void mgos_mqtt_shim_event(int32_t event, void *arg);
+extern void mgos_mqtt_shim_event(int32_t event,
+                                 void *arg);
 
 /**
  * Bytes of heap that are free.
@@ -459,15 +466,19 @@ extern void mgos_mqtt_shim_event(int32_t event, void *arg);
 extern size_t mgos_mqtt_shim_free_heap(void);
 
 /**
- * A number of the configuration.
+ * A number of the configuration. Times are in milliseconds, rounded down, at most 2^31 - 1; 0 for
+ * one that is negative (but -1 for `AckTimeout`) or no number. Others are as they are there,
+ * negative or not.
  */
 extern int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which);
 
 /**
- * Five strings of the configuration, in the order of CONNECT: client id (device.id where it is
- * empty), topic and message of the will, user name, password. NULL where one is empty.
+ * Five strings of the configuration, in the order of CONNECT: client id (device.id where it has none), topic and message of the will, user name,
+ * password. NULL where it has none; one that the app has made empty stays so. They live as long
+ * as nobody changes the configuration.
  */
-extern void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg, const char **strings);
+extern void mgos_mqtt_shim_config_strings(const struct mgos_config_mqtt *cfg,
+                                          const char **strings);
 
 /**
  * A number, not 0, that stands for the server's address and the client id together: equal for
@@ -486,21 +497,23 @@ extern const struct mgos_config_mqtt *mgos_mqtt_shim_copy_config(const struct mg
 extern void mgos_mqtt_shim_free_config(const struct mgos_config_mqtt *cfg);
 
 /**
- * 1 if the wall clock has been set.
+ * 1 if the wall clock has been set: if it is at July 2017 or later.
  */
 extern uint32_t mgos_mqtt_shim_time_is_set(void);
 
 /**
- * Begins to connect. NULL if that failed at once; the reason has been logged.
+ * Begins to connect; the events come to `mgos_mqtt_ev`, with `c`. NULL if that failed at once, also
+ * for want of memory; the reason has been logged, which calls the app.
  */
 extern struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c,
                                                  const struct mgos_config_mqtt *cfg,
                                                  int32_t conn);
 
 /**
- * Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
- * many bytes it has sent; 0 if it was the end of `nc`, which is asked of
- * `mgos_mqtt_conn_nc(c)` before `nc` is looked at again.
+ * Hands the options of CONNECT, as the configuration says (of `keep_alive` the lower 16 bits), to
+ * the app's connect callback, which is to send it. Returns how many bytes more wait to be sent
+ * afterwards; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)` before `nc` is
+ * looked at again; another may be at its address. Calls the app.
  */
 extern size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c,
                                              struct mg_connection *nc,
@@ -514,19 +527,22 @@ extern size_t mgos_mqtt_shim_call_connect_fn(struct mgos_mqtt_conn *c,
 extern const uint8_t *mgos_mqtt_shim_last_unsent(struct mg_connection *nc, size_t len);
 
 /**
- * What the app has sent by itself since this was last asked: -1 for nothing, else the
- * keep-alive interval of its CONNECT, seconds.
+ * What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive
+ * interval of its CONNECT, seconds. Neither this nor the next function is for a connection that
+ * Mongoose has data of its own at: over WebSocket, until these were taken over.
  */
 extern int32_t mgos_mqtt_shim_app_sent(struct mg_connection *nc);
 
 /**
- * Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
+ * Tells Mongoose's own MQTT functions the keep-alive interval, seconds, at most 65535. Nothing
+ * where there was no memory for what they work on.
  */
 extern void mgos_mqtt_shim_set_keep_alive(struct mg_connection *nc, uint32_t seconds);
 
 /**
  * Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be
- * written. NULL without memory, and if that is more than memory can hold.
+ * written. NULL without memory, and if that is more than memory can hold. Until something is
+ * written elsewhere, inserting up to `spare` bytes takes no memory.
  */
 extern uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t size, size_t spare);
 
@@ -536,8 +552,8 @@ extern uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t siz
 extern void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size);
 
 /**
- * Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them
- * lies; NULL without memory.
+ * Inserts bytes, one at least, at `at` into what the link has not taken yet, which is no less.
+ * Returns where what follows them lies; NULL without memory.
  */
 extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
                                              size_t at,
@@ -550,34 +566,36 @@ extern uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc,
 extern size_t mgos_mqtt_shim_unsent(struct mg_connection *nc);
 
 /**
- * What has been received and not consumed: where it lies, how much, and how long a packet may
- * be.
+ * What has been received and not consumed: where it lies (not if there is none), how much, and
+ * how long a packet may be: `recv_mbuf_limit`, at least 64. Over WebSocket up to 160 bytes more
+ * are received, once the request was sent.
  */
 extern const uint8_t *mgos_mqtt_shim_received(struct mg_connection *nc, size_t *len, size_t *limit);
 
 /**
- * Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
- * are left.
+ * Removes `len` bytes at `at` from what has been received, if all of them are there. Returns how
+ * many are left.
  */
 extern size_t mgos_mqtt_shim_recv_consume(struct mg_connection *nc, size_t at, size_t len);
 
 /**
- * Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
+ * Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory, and if the app has
+ * changed the server to none: then nothing is sent.
  */
 extern uint32_t mgos_mqtt_shim_ws_upgrade(struct mg_connection *nc,
                                           const struct mgos_config_mqtt *cfg);
 
 /**
- * Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while
- * Mongoose has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if
- * not, or if its reply does not fit the receive buffer: that has been logged. 2 while it may
- * still come.
+ * Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
+ * has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
+ * its reply does not fit `recv_mbuf_limit`: that has been logged, which calls the app. 2 while it
+ * may still come.
  */
 extern uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t conn);
 
 /**
  * Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT
- * functions come in their place. 0 without memory for these.
+ * functions come in their place. 0 without memory for these; its own are gone all the same.
  */
 extern uint32_t mgos_mqtt_shim_ws_take_over(struct mg_connection *nc, uint32_t all);
 
@@ -590,23 +608,26 @@ extern uint32_t mgos_mqtt_shim_ws_frames(struct mgos_mqtt_conn *c,
                                          mgos_mqtt_frames what);
 
 /**
- * Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
+ * Has the event loop close the connection: at once (`after_sending` = 0, whatever was said before),
+ * or when all has been sent (1).
  */
 extern void mgos_mqtt_shim_close(struct mg_connection *nc, uint32_t after_sending);
 
 /**
- * Cuts the tie from a Mongoose connection to ours, which is going away.
+ * Cuts the tie from a Mongoose connection to ours, which is going away: its events come with NULL.
  */
 extern void mgos_mqtt_shim_detach(struct mg_connection *nc);
 
 /**
- * The connection object that a Mongoose connection belongs to.
+ * The connection object that a Mongoose connection belongs to; NULL after `mgos_mqtt_shim_detach`.
  */
 extern struct mgos_mqtt_conn *mgos_mqtt_shim_owner(struct mg_connection *nc);
 
 /**
- * Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made
- * of `packet`, or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none.
+ * Calls the handler at `handler`: an `mg_event_handler_t`, which is not NULL, with a
+ * `struct mg_mqtt_message` made of `packet`, which has topic and payload where `topic_len` is not
+ * 0; or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none. The packet is
+ * at the front of what has been received. Calls the app, and looks at nothing afterwards.
  */
 extern void mgos_mqtt_shim_call(const void *handler,
                                 struct mg_connection *nc,

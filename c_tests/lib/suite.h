@@ -128,6 +128,9 @@ const char *show_packet(const uint8_t *packet, size_t len);
 /* Formats a string that stays valid for some calls. */
 const char *text(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* accept.c: what a server answers to the key of a request for WebSocket, 24 characters. */
+void websocket_accept(const char *key, char accept[40]);
+
 /* For check.c. */
 void broker_begin(void);
 void broker_end(void);

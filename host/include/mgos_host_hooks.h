@@ -28,6 +28,17 @@ size_t mgos_host_uart_feed(int uart_no, const void *data, size_t len);
 /* Lets both clocks jump ahead, so that a test need not wait. Negative: ignored. */
 void mgos_host_time_skip(int64_t micros);
 
+/*
+ * Of the allocations from now on, `after` succeed, the next `count` fail, and all that follow succeed
+ * again. Counted is what the main task asks for: app, libraries and system. Returns how many have
+ * failed since the last call. Only where MGOS_HOST_HAS_ALLOC_FAULTS is 1, as in programs with sanitizers.
+ */
+uint32_t mgos_host_fail_allocations(uint32_t after, uint32_t count);
+
+#ifndef MGOS_HOST_HAS_ALLOC_FAULTS
+#define MGOS_HOST_HAS_ALLOC_FAULTS 0
+#endif
+
 #ifdef __cplusplus
 }
 #endif

@@ -66,6 +66,10 @@ mod on_demand {
         static FAILED: Cell<u64> = const { Cell::new(0) };
         // Count the library's allocations only.
         static ONLY_LIBRARY: Cell<bool> = const { Cell::new(false) };
+        // What a program has asked for: this many succeed, then this many fail; and how many have.
+        static AFTER: Cell<u32> = const { Cell::new(0) };
+        static TO_FAIL: Cell<u32> = const { Cell::new(0) };
+        static HAVE_FAILED: Cell<u32> = const { Cell::new(0) };
         // Nesting depth within the allocator of the host's Rust code.
         static OWN: Cell<u32> = const { Cell::new(0) };
     }
@@ -101,8 +105,34 @@ mod on_demand {
         !ONLY_LIBRARY.get() && next_fails()
     }
 
+    /// `mgos_host_fail_allocations()`
+    #[unsafe(no_mangle)]
+    extern "C" fn mgos_host_fail_allocations(after: u32, count: u32) -> u32 {
+        AFTER.set(after);
+        TO_FAIL.set(count);
+        HAVE_FAILED.take()
+    }
+
+    /// Returns whether a program has asked for the next allocation to fail.
+    fn is_asked_to_fail() -> bool {
+        let to_fail = TO_FAIL.get();
+        if to_fail == 0 {
+            return false;
+        }
+        if let Some(after) = AFTER.get().checked_sub(1) {
+            AFTER.set(after);
+            return false;
+        }
+        TO_FAIL.set(to_fail - 1);
+        HAVE_FAILED.set(HAVE_FAILED.get() + 1);
+        true
+    }
+
     /// Counts an allocation; returns whether it must fail.
     fn next_fails() -> bool {
+        if OWN.get() == 0 && is_asked_to_fail() {
+            return true;
+        }
         let Some(plan) = PLAN.get().filter(|_| OWN.get() == 0) else { return false };
         let made = MADE.get() + 1;
         MADE.set(made);

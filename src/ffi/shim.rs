@@ -174,35 +174,48 @@ pub enum Frames {
 }
 
 unsafe extern "C" {
+    // What is not said to call the app does not call it. Nor does any of these change anything where
+    // it says that there was no memory. c_tests/seam/contract.c checks what is said here, for shim/
+    // and for what stands in its place in the tests.
+
     /// Uptime in milliseconds, modulo 2^32.
     pub fn mgos_mqtt_shim_now() -> u32;
     /// A random number, each of its 32 bits as likely as not.
     pub fn mgos_mqtt_shim_random() -> u32;
-    /// Clears the timer `id` (0 for none) and, if `ms` is not negative, sets one that calls
-    /// `mgos_mqtt_core_timer`. Returns its id, or 0; without memory `id`, which then goes on.
+    /// Clears the timer `id`, which has not fired (0 for none), and, if `ms` is not negative, sets one
+    /// that calls `mgos_mqtt_core_timer` once, in so many milliseconds; 0 is the next round of the
+    /// event loop. Returns its id, or 0; without memory `id`, which then goes on. Clearing takes no
+    /// memory.
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
-    /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1), or no more
-    /// (0). Returns 0 without memory.
+    /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1, which is said
+    /// once), or no more (0, which may be said at any time). Returns 1 if it is called from now on; 0
+    /// if not, as without memory.
     pub fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32;
-    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set (`on` = 1), or no more (0).
-    /// Either may be said again. Without memory it is not called.
+    /// Calls `mgos_mqtt_core_time_set` whenever the wall clock is set, whatever to (`on` = 1), or no
+    /// more (0). Either may be said again; it is called once each time. Without memory it is not called.
     pub fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32);
-    /// Writes the log line `what` for connection number `conn`.
+    /// Writes the log line `what` for connection number `conn`, with the first bytes of the text at `s`
+    /// (NULL if `len` is 0), control characters left out. Calls the app: hooks of the log, once the
+    /// text has been copied.
     pub fn mgos_mqtt_shim_log(what: Log, conn: i32, s: *const u8, len: usize, a: i32, b: i32);
-    /// Logs that an attempt begins, with the server's address.
+    /// Logs that an attempt begins, with the server's address, which there is, without a login. Calls
+    /// the app.
     pub fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, conn: i32);
-    /// Raises a cloud event.
+    /// Raises a cloud event. Calls the app.
     pub fn mgos_mqtt_shim_cloud_event(which: Cloud);
-    /// Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct
-    /// mgos_mqtt_event_arg`.
+    /// Raises an event of the library's own, one of `enum mgos_mqtt_event`; `arg`: its `struct mgos_mqtt_event_arg`, which handlers are given as it is.
+    /// Calls the app.
     pub fn mgos_mqtt_shim_event(event: i32, arg: *mut c_void);
     /// Bytes of heap that are free.
     pub fn mgos_mqtt_shim_free_heap() -> usize;
 
-    /// A number of the configuration.
+    /// A number of the configuration. Times are in milliseconds, rounded down, at most 2^31 - 1; 0 for
+    /// one that is negative (but -1 for `AckTimeout`) or no number. Others are as they are there,
+    /// negative or not.
     pub fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32;
-    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it is
-    /// empty), topic and message of the will, user name, password. NULL where one is empty.
+    /// Five strings of the configuration, in the order of CONNECT: client id (device.id where it has none), topic and message of the will, user name,
+    /// password. NULL where it has none; one that the app has made empty stays so. They live as long
+    /// as nobody changes the configuration.
     pub fn mgos_mqtt_shim_config_strings(cfg: *const mgos_config_mqtt, strings: *mut *const c_char);
     /// A number, not 0, that stands for the server's address and the client id together: equal for
     /// equal ones, and for others nearly never.
@@ -211,14 +224,16 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
     /// Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.
     pub fn mgos_mqtt_shim_free_config(cfg: *const mgos_config_mqtt);
-    /// 1 if the wall clock has been set.
+    /// 1 if the wall clock has been set: if it is at July 2017 or later.
     pub fn mgos_mqtt_shim_time_is_set() -> u32;
 
-    /// Begins to connect. NULL if that failed at once; the reason has been logged.
+    /// Begins to connect; the events come to `mgos_mqtt_ev`, with `c`. NULL if that failed at once, also
+    /// for want of memory; the reason has been logged, which calls the app.
     pub fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection;
-    /// Hands the options of CONNECT to the app's connect callback, which is to send it. Returns how
-    /// many bytes it has sent; 0 if it was the end of `nc`, which is asked of
-    /// `mgos_mqtt_conn_nc(c)` before `nc` is looked at again.
+    /// Hands the options of CONNECT, as the configuration says (of `keep_alive` the lower 16 bits), to
+    /// the app's connect callback, which is to send it. Returns how many bytes more wait to be sent
+    /// afterwards; 0 if it was the end of `nc`, which is asked of `mgos_mqtt_conn_nc(c)` before `nc` is
+    /// looked at again; another may be at its address. Calls the app.
     pub fn mgos_mqtt_shim_call_connect_fn(
         c: *mut mgos_mqtt_conn,
         nc: *mut mg_connection,
@@ -228,49 +243,57 @@ unsafe extern "C" {
     ) -> usize;
     /// The last `len` bytes of what is to be sent; there are as many.
     pub fn mgos_mqtt_shim_last_unsent(nc: *mut mg_connection, len: usize) -> *const u8;
-    /// What the app has sent by itself since this was last asked: -1 for nothing, else the
-    /// keep-alive interval of its CONNECT, seconds.
+    /// What the app has sent by itself since this was last asked: -1 for nothing, else the keep-alive
+    /// interval of its CONNECT, seconds. Neither this nor the next function is for a connection that
+    /// Mongoose has data of its own at: over WebSocket, until these were taken over.
     pub fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32;
-    /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds.
+    /// Tells Mongoose's own MQTT functions the keep-alive interval, seconds, at most 65535. Nothing
+    /// where there was no memory for what they work on.
     pub fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32);
 
     /// Makes room for `size` bytes to be sent, and `spare` more, and returns where they are to be
-    /// written. NULL without memory, and if that is more than memory can hold.
+    /// written. NULL without memory, and if that is more than memory can hold. Until something is
+    /// written elsewhere, inserting up to `spare` bytes takes no memory.
     pub fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
     /// Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
     pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize);
-    /// Inserts bytes at `at` into what the link has not taken yet. Returns where what follows them
-    /// lies; NULL without memory.
+    /// Inserts bytes, one at least, at `at` into what the link has not taken yet, which is no less.
+    /// Returns where what follows them lies; NULL without memory.
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;
     /// Bytes that the link has not taken yet.
     pub fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize;
-    /// What has been received and not consumed: where it lies, how much, and how long a packet may
-    /// be.
+    /// What has been received and not consumed: where it lies (not if there is none), how much, and
+    /// how long a packet may be: `recv_mbuf_limit`, at least 64. Over WebSocket up to 160 bytes more
+    /// are received, once the request was sent.
     pub fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8;
-    /// Removes `len` bytes at `at` from what has been received, if they are there. Returns how many
-    /// are left.
+    /// Removes `len` bytes at `at` from what has been received, if all of them are there. Returns how
+    /// many are left.
     pub fn mgos_mqtt_shim_recv_consume(nc: *mut mg_connection, at: usize, len: usize) -> usize;
-    /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory.
+    /// Sends the request for WebSocket, with sub-protocol mqtt. 0 without memory, and if the app has
+    /// changed the server to none: then nothing is sent.
     pub fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, cfg: *const mgos_config_mqtt) -> u32;
-    /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while
-    /// Mongoose has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if
-    /// not, or if its reply does not fit the receive buffer: that has been logged. 2 while it may
-    /// still come.
+    /// Looks at the reply to the WebSocket handshake: a `struct http_message`, or NULL while Mongoose
+    /// has found none. 1 if the server agrees to WebSocket and to the sub-protocol. 0 if not, or if
+    /// its reply does not fit `recv_mbuf_limit`: that has been logged, which calls the app. 2 while it
+    /// may still come.
     pub fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32;
     /// Has Mongoose call us directly; with `all` = 1 its own data go as well, and those of its MQTT
-    /// functions come in their place. 0 without memory for these.
+    /// functions come in their place. 0 without memory for these; its own are gone all the same.
     pub fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) -> u32;
     /// Calls `mgos_mqtt_core_ws_frames` with the same, where Mongoose has WebSocket, and returns
     /// what that does; 0 elsewhere.
     pub fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_connection, what: Frames) -> u32;
-    /// Closes the connection: at once (`after_sending` = 0), or when all has been sent (1).
+    /// Has the event loop close the connection: at once (`after_sending` = 0, whatever was said before),
+    /// or when all has been sent (1).
     pub fn mgos_mqtt_shim_close(nc: *mut mg_connection, after_sending: u32);
-    /// Cuts the tie from a Mongoose connection to ours, which is going away.
+    /// Cuts the tie from a Mongoose connection to ours, which is going away: its events come with NULL.
     pub fn mgos_mqtt_shim_detach(nc: *mut mg_connection);
-    /// The connection object that a Mongoose connection belongs to.
+    /// The connection object that a Mongoose connection belongs to; NULL after `mgos_mqtt_shim_detach`.
     pub fn mgos_mqtt_shim_owner(nc: *mut mg_connection) -> *mut mgos_mqtt_conn;
-    /// Calls the handler at `handler`: an `mg_event_handler_t` with a `struct mg_mqtt_message` made
-    /// of `packet`, or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none.
+    /// Calls the handler at `handler`: an `mg_event_handler_t`, which is not NULL, with a
+    /// `struct mg_mqtt_message` made of `packet`, which has topic and payload where `topic_len` is not
+    /// 0; or, where `ev` is 0, a `sub_handler_t` with topic and payload; NULL for none. The packet is
+    /// at the front of what has been received. Calls the app, and looks at nothing afterwards.
     pub fn mgos_mqtt_shim_call(
         handler: *const c_void,
         nc: *mut mg_connection,

@@ -25,7 +25,7 @@ const SKIPPED: (&str, &str) =
     ("identifiers_are_left_over", "70,000 messages in one queue; shorter queues are in the other tests of the session");
 
 /// Tests that are shortened under Miri.
-const SHORTENED: &str = "every_function_* and any_allocation_may_fail try a sample of what an ordinary run tries (--all: everything); \
+const SHORTENED: &str = "every_function_*, another_connection_* and any_allocation_may_fail try a sample of what an ordinary run tries (--all: everything); \
     all_sequences_of_up_to_three_bytes, four_bytes_are_judged, every_character_is_valid some of the strings; all_short_filters_match, wildcards_are_judged shorter ones.";
 
 pub fn test(args: Args) -> Result<()> {

@@ -80,7 +80,7 @@ pub unsafe extern "C" fn listener(
 /// A connect callback: CONNECT by itself.
 pub unsafe extern "C" fn connect_fn(nc: *mut mg_connection, _id: *const c_char, opts: *mut mg_send_mqtt_handshake_opts, _arg: *mut c_void) {
     // SAFETY: the options of seam.rs.
-    let &Options { clean_session, keep_alive } = unsafe { &*opts.cast_const().cast::<Options>() };
+    let &Options { clean_session, keep_alive, .. } = unsafe { &*opts.cast_const().cast::<Options>() };
     let [hi, lo] = keep_alive.to_be_bytes();
     let link = at(nc);
     link.write(&[0x10, 15, 0, 4, b'M', b'Q', b'T', b'T', 4, if clean_session { 2 } else { 0 }, hi, lo, 0, 3, b'a', b'p', b'p']);

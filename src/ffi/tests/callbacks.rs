@@ -12,6 +12,7 @@ use super::super::shim::Number;
 use super::super::types::mgos_mqtt_conn;
 use super::super::{conn_api::*, global, global_api::*};
 use super::app::{ACTS, c, connect_fn, handler, listener, publish, subscribe, tag};
+use super::link::reuse_addresses;
 use super::world::{Config, Rng, Turn, begin, broker_leaves, broker_says, callback, heard, net_up, pass, rounds, with};
 use crate::heap::testing;
 use core::ptr::null_mut;
@@ -149,7 +150,17 @@ fn be_fit_for_use() {
 
 /// A life with a plan for its callbacks. How many there were, and of which kinds.
 fn life(kind: Kind, plan: Vec<(usize, fn())>) -> (usize, Vec<&'static str>) {
+    live(make(kind), plan)
+}
+
+/// The same, where connections come to lie where the last one was.
+fn reused_life(kind: Kind, plan: Vec<(usize, fn())>) {
     let turn = make(kind);
+    reuse_addresses();
+    live(turn, plan);
+}
+
+fn live(turn: Turn, plan: Vec<(usize, fn())>) -> (usize, Vec<&'static str>) {
     let planned = !plan.is_empty();
     with(|w| w.plan = plan);
     for part in LIFE {
@@ -225,6 +236,20 @@ fn every_function_may_be_called_from_callbacks_of_what_a_callback_calls() {
             let [(name, act), (inner, inner_act)] = [ACTS[pick(ACTS.len())], ACTS[pick(ACTS.len())]];
             let _case = Case(std::format!("{kind:?}: {name} in callback {first}, {inner} in the {next}. after"));
             life(kind, vec![(first, act), (first + next, inner_act)]);
+        }
+    }
+}
+
+#[test]
+fn another_connection_may_come_to_lie_where_the_last_one_was() {
+    for kind in [Kind::Plain, Kind::Global, Kind::WebSocket, Kind::OwnConnect] {
+        let (callbacks, _) = life(kind, vec![]);
+        for &(name, act) in ACTS.iter().filter(|(name, _)| name.starts_with("the event loop")) {
+            // Miri takes a thousand times as long.
+            for n in (1..=callbacks).step_by(if THOROUGH { 1 } else { callbacks / 2 }) {
+                let _case = Case(std::format!("{kind:?}: {name} in callback {n}"));
+                reused_life(kind, vec![(n, act)]);
+            }
         }
     }
 }

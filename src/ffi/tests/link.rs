@@ -4,7 +4,7 @@
 extern crate std;
 
 use super::super::types::{mg_connection, mgos_mqtt_conn};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use std::boxed::Box;
 use std::vec;
 use std::vec::Vec;
@@ -18,6 +18,8 @@ pub struct Proto {
 
 /// What `struct mg_connection *` points to here.
 pub struct Nc {
+    /// No other has this number.
+    pub serial: usize,
     pub recv: Vec<u8>,
     pub send: Vec<u8>,
     pub limit: usize,
@@ -26,7 +28,10 @@ pub struct Nc {
     pub close_after_sending: bool,
     /// Mongoose's handler of HTTP stands between, until the pump takes over.
     pub http: bool,
-    pub ws: bool,
+    /// Mongoose has asked for WebSocket.
+    pub is_websocket: bool,
+    /// Mongoose's own data are where those of its MQTT functions belong.
+    pub foreign: bool,
     pub proto: Option<Proto>,
     pub owner: *mut mgos_mqtt_conn,
     pub broker: Broker,
@@ -35,7 +40,9 @@ pub struct Nc {
 impl Nc {
     pub fn open(owner: *mut mgos_mqtt_conn, limit: usize, ws: bool) -> *mut mg_connection {
         let proto = if ws { None } else { Some(Proto { keep_alive: 0, app_sent: false }) };
+        SERIAL.set(SERIAL.get() + 1);
         let nc = Nc {
+            serial: SERIAL.get(),
             recv: vec![],
             send: vec![],
             limit,
@@ -43,14 +50,30 @@ impl Nc {
             close_now: false,
             close_after_sending: false,
             http: ws,
-            ws,
+            is_websocket: false,
+            foreign: ws,
             proto,
             owner,
             broker: Broker { ws, ..Broker::default() },
         };
-        let nc = Box::into_raw(Box::new(nc)).cast();
+        let place = if REUSES.get() { GONE.with_borrow_mut(Vec::pop) } else { None };
+        let nc = match place {
+            Some(mut place) => {
+                *place = nc;
+                Box::into_raw(place)
+            }
+            None => Box::into_raw(Box::new(nc)),
+        };
+        let nc = nc.cast();
         ALIVE.with_borrow_mut(|alive| alive.push(nc));
         nc
+    }
+
+    /// What Mongoose's MQTT functions work on. They, and the library, must not look for it where
+    /// something else is.
+    pub fn proto(&mut self) -> Option<&mut Proto> {
+        assert!(!self.foreign, "Mongoose's own data are taken for those of its MQTT functions");
+        self.proto.as_mut()
     }
 
     /// What the app writes by itself, as by mg_send().
@@ -63,11 +86,14 @@ impl Nc {
 }
 
 std::thread_local! {
+    static SERIAL: Cell<usize> = const { Cell::new(0) };
     /// The connections that have not been freed.
     static ALIVE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
-    /// Those that have ended; their memory is kept, so that another does not get their address,
-    /// which would hide that they are still used.
-    static GONE: RefCell<Vec<*mut mg_connection>> = const { RefCell::new(vec![]) };
+    /// A new connection comes to lie where the last one was, as is usual on a device.
+    static REUSES: Cell<bool> = const { Cell::new(false) };
+    /// Those that have: in their boxes, as others come to lie where they were only if told so.
+    #[allow(clippy::vec_box)]
+    static GONE: RefCell<Vec<Box<Nc>>> = const { RefCell::new(vec![]) };
 }
 
 /// The connection behind the pointer, until the library or the app is called again. It stops the
@@ -78,26 +104,34 @@ pub fn at<'a>(nc: *mut mg_connection) -> &'a mut Nc {
     unsafe { &mut *nc.cast::<Nc>() }
 }
 
+/// True if it has not been freed.
+#[allow(dead_code)] // The contract of the seam asks.
+pub fn is_alive(nc: *mut mg_connection) -> bool {
+    ALIVE.with_borrow(|alive| alive.contains(&nc))
+}
+
 /// A test begins or ends.
 pub fn forget_all() {
     ALIVE.take();
-    GONE.take().into_iter().for_each(release);
+    GONE.take();
+    REUSES.set(false);
+}
+
+/// From now on a new connection comes to lie where the last one was, if that is gone.
+#[allow(dead_code)] // Not for the contract of the seam.
+pub fn reuse_addresses() {
+    REUSES.set(true);
 }
 
 /// Ends a connection.
 pub fn free(nc: *mut mg_connection) {
     ALIVE.with_borrow_mut(|alive| alive.retain(|&other| other != nc));
-    if cfg!(miri) {
-        // Miri knows by itself.
-        release(nc);
-    } else {
-        GONE.with_borrow_mut(|gone| gone.push(nc));
-    }
-}
-
-fn release(nc: *mut mg_connection) {
     // SAFETY: it came from `Nc::open`, and is not used again.
-    drop(unsafe { Box::from_raw(nc.cast::<Nc>()) });
+    let gone = unsafe { Box::from_raw(nc.cast::<Nc>()) };
+    // Another connection at its address would hide that this one is still used. Miri knows by itself.
+    if !cfg!(miri) || REUSES.get() {
+        GONE.with_borrow_mut(|all| all.push(gone));
+    }
 }
 
 /// How the broker behaves; the world has one for all connections that are to come.
@@ -130,12 +164,17 @@ pub struct Broker {
     pub says: Vec<u8>,
     /// It has closed the connection, or lost it.
     pub gone: bool,
+    /// Where it is there, all that comes in is put there, whatever it is, and nothing is answered.
+    pub bytes: Option<Vec<u8>>,
     accepted: bool,
 }
 
 impl Broker {
     /// Bytes have come in.
     pub fn hear(&mut self, bytes: &[u8], manner: Manner) {
+        if let Some(all) = &mut self.bytes {
+            return all.extend_from_slice(bytes);
+        }
         if self.ws && !self.upgraded {
             assert_eq!(bytes, b"GET");
             self.asked_for_ws = true;

@@ -23,7 +23,11 @@ const WS_EXTRA: usize = 160;
 const LEAST_LIMIT: usize = 64;
 
 /// `struct mg_mqtt_message`, as far as it goes.
+#[allow(dead_code)] // The contract of the seam reads all of it.
 pub struct Message {
+    pub cmd: u8,
+    pub qos: u8,
+    pub size: usize,
     pub id: u16,
     pub topic: *const u8,
     pub topic_len: usize,
@@ -31,10 +35,14 @@ pub struct Message {
     pub payload_len: usize,
 }
 
-/// What the options of CONNECT say, as far as it goes.
+/// What the options of CONNECT say.
+#[allow(dead_code)] // The same.
 pub struct Options {
     pub clean_session: bool,
+    pub will_retain: bool,
     pub keep_alive: u16,
+    /// Topic and message of the will, user name, password.
+    pub texts: [*const c_char; 4],
 }
 
 #[unsafe(no_mangle)]
@@ -71,16 +79,16 @@ extern "C" fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_watch_net(c: *mut mgos_mqtt_conn, on: u32) -> u32 {
-    if on != 0 && fails() {
-        return 0;
-    }
+    // A handler for each of two events.
+    let watches = on != 0 && !fails() && !fails();
     with(|w| {
+        assert!(on == 0 || !w.watchers.contains(&c), "it is called already");
         w.watchers.retain(|&watcher| watcher != c);
-        if on != 0 {
+        if watches {
             w.watchers.push(c);
         }
     });
-    1
+    watches as u32
 }
 
 #[unsafe(no_mangle)]
@@ -95,13 +103,19 @@ extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) {
 extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize, a: i32, b: i32) {
     // SAFETY: so many bytes are there, for now.
     let text = if s.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(s, len) } }.to_owned();
-    with(|w| w.log.push((what as u32, text, a, b)));
+    with(|w| {
+        w.last_line = text.clone();
+        w.log.push((what as u32, text, a, b));
+    });
     callback("log");
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn mgos_mqtt_shim_event(event: i32, _arg: *mut c_void) {
-    with(|w| w.seen.push(format!("event {}", event & 0xff)));
+extern "C" fn mgos_mqtt_shim_event(event: i32, arg: *mut c_void) {
+    with(|w| {
+        w.last_event = (event, arg);
+        w.seen.push(format!("event {}", event & 0xff));
+    });
     callback("event");
 }
 
@@ -112,8 +126,11 @@ extern "C" fn mgos_mqtt_shim_free_heap() -> usize {
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_log_connecting(cfg: *const mgos_config_mqtt, _conn: i32) {
-    let server = Config::at(cfg).server;
-    with(|w| w.seen.push(format!("connecting to {server}")));
+    let server = Config::at(cfg).server.rsplit('@').next().unwrap_or_default();
+    with(|w| {
+        w.last_line = server.into();
+        w.seen.push(format!("connecting to {server}"));
+    });
     callback("log");
 }
 
@@ -131,26 +148,30 @@ extern "C" fn mgos_mqtt_shim_cloud_event(which: Cloud) {
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_number(cfg: *const mgos_config_mqtt, which: Number) -> i32 {
-    let cfg = Config::at(cfg);
-    match which {
-        Number::Enable if cfg.numbers[which as usize] != 0 => 1 + !cfg.server.is_empty() as i32,
-        which => cfg.numbers[which as usize],
-    }
+    Config::at(cfg).number(which)
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_config_strings(cfg: *const mgos_config_mqtt, texts: *mut *const c_char) {
-    for (i, text) in Config::at(cfg).texts.iter().enumerate() {
-        // SAFETY: there is room for five.
-        unsafe { texts.add(i).write(text.as_ref().map_or(null(), |text| text.as_ptr())) };
+    // SAFETY: there is room for five.
+    unsafe { texts.cast::<[*const c_char; 5]>().write(strings(cfg)) };
+}
+
+/// Alive as long as the configuration, and device.id, stay as they are.
+fn strings(cfg: *const mgos_config_mqtt) -> [*const c_char; 5] {
+    let mut texts = Config::at(cfg).texts.each_ref().map(|text| text.as_ref().map_or(null(), |text| text.as_ptr()));
+    if texts[0].is_null() {
+        texts[0] = with(|w| w.device_id.as_ref().map_or(null(), |text| text.as_ptr()));
     }
+    texts
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_session_key(cfg: *const mgos_config_mqtt) -> u32 {
     let cfg = Config::at(cfg);
-    let id = cfg.texts[0].as_ref().map_or(&[][..], |id| id.as_bytes());
-    cfg.server.bytes().chain([0]).chain(id.iter().copied()).fold(1u32, |key, b| key.wrapping_mul(31).wrapping_add(b as u32)) | 1
+    let id = cfg.client_id().unwrap_or_default().into_bytes();
+    let bytes = cfg.server.bytes().chain([0]).chain(id);
+    bytes.fold(1u32, |key, b| key.wrapping_mul(31).wrapping_add(b as u32)).max(1)
 }
 
 #[unsafe(no_mangle)]
@@ -177,20 +198,30 @@ extern "C" fn mgos_mqtt_shim_free_config(cfg: *const mgos_config_mqtt) {
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_config_mqtt, conn: i32) -> *mut mg_connection {
     let cfg = Config::at(cfg).clone();
-    let ws = cfg.numbers[Number::WsEnable as usize] != 0;
-    if with(|w| w.unreachable) || fails() {
-        with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
-        callback("log");
+    let ws = cfg.number(Number::WsEnable) != 0;
+    if with(|w| w.unreachable) || cfg.server.is_empty() || fails() {
+        log_failure(conn);
         return null_mut();
     }
-    let nc = Nc::open(c, cfg.limit.max(LEAST_LIMIT) + if ws { WS_EXTRA } else { 0 }, ws);
+    let limit = usize::try_from(cfg.limit).unwrap_or(0).max(LEAST_LIMIT);
+    let nc = Nc::open(c, limit + if ws { WS_EXTRA } else { 0 }, ws);
+    if with(|w| w.raw_brokers) {
+        at(nc).broker.bytes = Some(Vec::new());
+    }
     with(|w| w.links.push(nc));
     if !ws && fails() {
         mgos_mqtt_shim_detach(nc);
         mgos_mqtt_shim_close(nc, 0);
+        log_failure(conn);
         return null_mut();
     }
     nc
+}
+
+/// A line of the shim's own.
+fn log_failure(conn: i32) {
+    with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
+    callback("log");
 }
 
 #[unsafe(no_mangle)]
@@ -201,20 +232,25 @@ extern "C" fn mgos_mqtt_shim_call_connect_fn(
     connect_fn: mgos_mqtt_connect_fn_t,
     arg: *mut c_void,
 ) -> usize {
-    let cfg = Config::at(cfg).clone();
+    let [id, texts @ ..] = strings(cfg);
+    let cfg = Config::at(cfg);
     let mut options = Options {
-        clean_session: cfg.numbers[Number::CleanSession as usize] != 0,
-        keep_alive: cfg.numbers[Number::KeepAlive as usize] as u16,
+        clean_session: cfg.number(Number::CleanSession) != 0,
+        will_retain: cfg.number(Number::WillRetain) != 0,
+        keep_alive: cfg.number(Number::KeepAlive) as u16,
+        texts,
     };
     let before = at(nc).send.len();
-    let id = cfg.texts[0].as_ref().map_or(null(), |text| text.as_ptr());
+    let serial = at(nc).serial;
     // SAFETY: what was set is a connect callback of these tests.
     unsafe { connect_fn.unwrap()(nc, id, (&raw mut options).cast::<mg_send_mqtt_handshake_opts>(), arg) };
-    // The event loop may have been run, and the connection be gone.
+    // The event loop may have been run, and the connection be gone; or another be in its place.
     // SAFETY: the caller keeps `c` alive.
-    if unsafe { mgos_mqtt_conn_nc(c) } != nc {
+    if unsafe { mgos_mqtt_conn_nc(c) } != nc || at(nc).serial != serial {
         return 0;
     }
+    // mg_set_protocol_mqtt() has put a handler of Mongoose's between.
+    at(nc).http = false;
     at(nc).send.len().saturating_sub(before)
 }
 
@@ -226,7 +262,7 @@ extern "C" fn mgos_mqtt_shim_last_unsent(nc: *mut mg_connection, len: usize) -> 
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_app_sent(nc: *mut mg_connection) -> i32 {
-    let Some(proto) = &mut at(nc).proto else { return -1 };
+    let Some(proto) = at(nc).proto() else { return -1 };
     if core::mem::take(&mut proto.app_sent) { proto.keep_alive as i32 } else { -1 }
 }
 
@@ -238,7 +274,7 @@ extern "C" fn mgos_mqtt_shim_ws_frames(c: *mut mgos_mqtt_conn, nc: *mut mg_conne
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_set_keep_alive(nc: *mut mg_connection, seconds: u32) {
-    if let Some(proto) = &mut at(nc).proto {
+    if let Some(proto) = at(nc).proto() {
         proto.keep_alive = seconds as u16;
     }
 }
@@ -249,7 +285,7 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) -> bool {
         if fails() {
             return false;
         }
-        bytes.reserve_exact(more);
+        return bytes.try_reserve_exact(more).is_ok();
     }
     true
 }
@@ -257,7 +293,7 @@ fn reserve(bytes: &mut Vec<u8>, more: usize) -> bool {
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8 {
     let send = &mut at(nc).send;
-    if !reserve(send, size + spare) {
+    if !size.checked_add(spare).is_some_and(|size| reserve(send, size)) {
         return null_mut();
     }
     send.spare_capacity_mut().as_mut_ptr().cast()
@@ -274,6 +310,7 @@ extern "C" fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize) {
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, place: usize, bytes: *const u8, len: usize) -> *mut u8 {
     let send = &mut at(nc).send;
+    assert!(len > 0 && place <= send.len());
     if !reserve(send, len) {
         return null_mut();
     }
@@ -290,7 +327,7 @@ extern "C" fn mgos_mqtt_shim_unsent(nc: *mut mg_connection) -> usize {
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_received(nc: *mut mg_connection, len: *mut usize, limit: *mut usize) -> *const u8 {
     let nc = at(nc);
-    let extra = if nc.ws { WS_EXTRA } else { 0 };
+    let extra = if nc.is_websocket { WS_EXTRA } else { 0 };
     // SAFETY: both are there to be written to.
     unsafe {
         len.write(nc.recv.len());
@@ -313,6 +350,11 @@ extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgo
     if fails() {
         return 0;
     }
+    at(nc).is_websocket = true;
+    // Mongoose does not say whether it had memory.
+    if fails() {
+        return 0;
+    }
     at(nc).send.extend_from_slice(b"GET");
     1
 }
@@ -321,14 +363,13 @@ extern "C" fn mgos_mqtt_shim_ws_upgrade(nc: *mut mg_connection, _cfg: *const mgo
 extern "C" fn mgos_mqtt_shim_ws_agreed(nc: *mut mg_connection, reply: *mut c_void, conn: i32) -> u32 {
     // SAFETY: NULL, or the reply of world.rs: whether the server agrees.
     let agreed = match unsafe { reply.cast::<bool>().as_ref() } {
-        None if at(nc).recv.len() < at(nc).limit => return 2,
+        None if at(nc).recv.len() < at(nc).limit - WS_EXTRA => return 2,
         reply => reply == Some(&true),
     };
     if agreed {
         return 1;
     }
-    with(|w| w.log.push((u32::MAX, Vec::new(), conn, 0)));
-    callback("log");
+    log_failure(conn);
     0
 }
 
@@ -338,6 +379,7 @@ extern "C" fn mgos_mqtt_shim_ws_take_over(nc: *mut mg_connection, all: u32) -> u
     if all == 0 {
         return 1;
     }
+    at(nc).foreign = false;
     at(nc).proto = if fails() { None } else { Some(Proto { keep_alive: 0, app_sent: false }) };
     at(nc).proto.is_some() as u32
 }
@@ -383,7 +425,13 @@ extern "C" fn mgos_mqtt_shim_call(
             }
             return;
         }
-        let mut message = Message { id: packet.id, topic, topic_len: packet.topic_len, payload, payload_len: packet.payload_len };
+        let (cmd, qos) = (packet.first >> 4, packet.first >> 1 & 3);
+        let mut message =
+            Message { cmd, qos, size: packet.size, id: packet.id, topic: null(), topic_len: 0, payload: null(), payload_len: 0 };
+        if packet.topic_len > 0 {
+            (message.topic, message.topic_len) = (topic, packet.topic_len);
+            (message.payload, message.payload_len) = (payload, packet.payload_len);
+        }
         let call = core::mem::transmute::<*const c_void, mg_event_handler_t>(handler);
         call.unwrap()(nc, ev, (&raw mut message).cast(), user_data);
     }

@@ -24,16 +24,20 @@ use std::vec::Vec;
 #[derive(Clone)]
 pub struct Config {
     pub server: &'static str,
-    /// By `Number`.
-    pub numbers: [i32; 14],
-    /// By `Text`.
+    /// By `Number`, as the section has them: times in seconds.
+    pub numbers: [f64; 13],
+    /// In the order of `mgos_mqtt_shim_config_strings`.
     pub texts: [Option<CString>; 5],
-    pub limit: usize,
+    pub limit: i32,
+}
+
+fn is_time(number: Number) -> bool {
+    matches!(number, Number::ReconnectMin | Number::ReconnectMax | Number::ConnectTimeout | Number::AckTimeout)
 }
 
 impl Config {
     pub fn new(server: &'static str) -> Self {
-        let mut config = Config { server, numbers: [0; 14], texts: Default::default(), limit: 200 };
+        let mut config = Config { server, numbers: [0.0; 13], texts: Default::default(), limit: 200 };
         config.texts[0] = Some(c"id".into());
         for (number, value) in [
             (Number::Enable, 1),
@@ -45,14 +49,37 @@ impl Config {
             (Number::MaxQueue, 10),
             (Number::ConnectTimeout, 30_000),
         ] {
-            config.numbers[number as usize] = value;
+            config = config.with(number, value);
         }
         config
     }
 
+    /// With a number that the library is to see so.
     pub fn with(mut self, number: Number, value: i32) -> Self {
-        self.numbers[number as usize] = value;
+        self.numbers[number as usize] = if is_time(number) { value as f64 / 1000.0 } else { value as f64 };
         self
+    }
+
+    /// A number as the library sees it.
+    pub fn number(&self, which: Number) -> i32 {
+        let value = self.numbers[which as usize];
+        match which {
+            Number::Enable if value != 0.0 => 1 + !self.server.is_empty() as i32,
+            Number::WsEnable => (value != 0.0 || self.has_scheme("ws://") || self.has_scheme("wss://")) as i32,
+            Number::AckTimeout if value < 0.0 => -1,
+            // Rust's conversions saturate, and make 0 of what is no number.
+            which if is_time(which) => (value * 1000.0).max(0.0) as i32,
+            _ => value as i32,
+        }
+    }
+
+    fn has_scheme(&self, scheme: &str) -> bool {
+        self.server.trim_start().get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme))
+    }
+
+    /// The client id; device.id where it has none.
+    pub fn client_id(&self) -> Option<CString> {
+        self.texts[0].clone().or_else(|| with(|w| w.device_id.clone()))
     }
 
     pub fn ptr(&self) -> *const mgos_config_mqtt {
@@ -116,6 +143,16 @@ pub struct World {
     pub seen: Vec<String>,
     /// What was logged: the line's number, its string and its numbers.
     pub log: Vec<(u32, Vec<u8>, i32, i32)>,
+    /// What the line that was logged last has shown of a string.
+    #[allow(dead_code)] // The contract of the seam asks, here and below.
+    pub last_line: Vec<u8>,
+    /// The library's own event that was raised last, with its data.
+    #[allow(dead_code)]
+    pub last_event: (i32, *mut c_void),
+    pub device_id: Option<CString>,
+    /// Brokers take all bytes as they are; those of connections that are gone.
+    pub raw_brokers: bool,
+    pub raw: Vec<u8>,
     /// Packets that brokers have heard, of connections that are gone and of those that are not.
     pub heard: Vec<Vec<u8>>,
     pub frames: Vec<(u8, Vec<u8>)>,
@@ -180,6 +217,11 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         stuck: false,
         seen: vec![],
         log: vec![],
+        last_line: vec![],
+        last_event: (0, null_mut()),
+        device_id: Some(c"device".into()),
+        raw_brokers: false,
+        raw: vec![],
         heard: vec![],
         frames: vec![],
         callbacks: 0,
@@ -322,6 +364,7 @@ fn leave(nc: *mut mg_connection) {
         w.links.retain(|&link| link != nc);
         w.heard.append(&mut at(nc).broker.fresh);
         w.frames.append(&mut at(nc).broker.frames);
+        w.raw.extend(at(nc).broker.bytes.take().unwrap_or_default());
     });
     event(nc, CLOSE, 0);
     link::free(nc);
@@ -344,10 +387,15 @@ pub fn pass(seconds: u32) {
 
 /// The network comes up.
 pub fn net_up() {
+    net(1);
+}
+
+/// The network comes up (1), or goes down (0).
+pub fn net(up: u32) {
     for c in with(|w| w.watchers.clone()) {
         if with(|w| w.watchers.contains(&c)) {
             // SAFETY: a watch ends when its connection is freed.
-            unsafe { events::mgos_mqtt_core_net(c, 1) };
+            unsafe { events::mgos_mqtt_core_net(c, up) };
         }
     }
 }

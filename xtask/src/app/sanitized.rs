@@ -22,7 +22,8 @@ pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=r
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 /// For all C outside the mqtt library, so that the library's allocations are counted separately
 /// (host/src/alloc_faults.rs).
-pub const OTHERS: [&str; 4] = [
+pub const OTHERS: [&str; 5] = [
+    "-DMGOS_HOST_HAS_ALLOC_FAULTS=1",
     "-Dmalloc=mgos_host_other_malloc",
     "-Dcalloc=mgos_host_other_calloc",
     "-Drealloc=mgos_host_other_realloc",

@@ -19,8 +19,43 @@ pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
     let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
     for dir in &dirs {
         areas.extend(build_group(dir, &[], mode, &host)?);
+        if dir.join(STAND_IN).is_dir() {
+            areas.push(build_with_stand_in(dir, mode)?);
+        }
     }
     Ok(areas)
+}
+
+/// In the directory of an app: a package that stands in place of the library and of all below it, with a
+/// main.c.
+const STAND_IN: &str = "stand_in";
+
+/// Build the first source of an app, without the others, with its stand-in.
+fn build_with_stand_in(dir: &Path, mode: Mode) -> Result<Area> {
+    const PACKAGE: &str = "mgos-mqtt-stand-in";
+    project::run(project::cargo().args(["build", "--quiet", "--package", PACKAGE]))?;
+    let archive = project::target_dir().join(format!("debug/lib{}.a", PACKAGE.replace('-', "_")));
+    let mut manifest = Manifest::load(dir)?;
+    manifest.sources.truncate(1);
+    manifest.sources.push(format!("{STAND_IN}/main.c"));
+    manifest.cflags.extend(["-Wextra", "-Werror"].map(String::from));
+    let sanitize = mode == Mode::Sanitize;
+    let name = format!("{}-{STAND_IN}", name_of(dir));
+    let flavour = format!("{name}{}", if sanitize { "-sanitize" } else { "" });
+    let cc = if sanitize { sanitized::CC } else { "cc" };
+    if sanitize {
+        manifest.cflags.extend(sanitized::CFLAGS.map(String::from));
+    }
+    let mut plan = app::plan(&flavour, Some(manifest))?;
+    // Nothing of a firmware.
+    plan.sources.retain(|(part, _)| part == "app");
+    let objects = Compiler::for_plan(&plan).with_cc(cc).compile(&plan.sources)?;
+    let program = plan.dir.join(&name);
+    let mut command = Command::new(cc);
+    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(&objects).arg(&archive);
+    command.args(if sanitize { &sanitized::CFLAGS[..1] } else { &[] });
+    project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
+    Ok(Area { name, program, files: plan.dir })
 }
 
 /// Builds one app per source with the manifest in `dir`; without sources, the single app that the
@@ -52,6 +87,10 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
         let mut command = Command::new(if sanitize { sanitized::CC } else { "cc" });
         command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(own.get(i)).args(&common).arg(host);
         command.args(if sanitize { &sanitized::LINK[..] } else { &[] });
+        if dir.join(STAND_IN).is_dir() {
+            // The app plays the library's core, whose functions come with the host.
+            command.arg("-Wl,--allow-multiple-definition");
+        }
         project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
         Ok(Area { name, program, files: files.clone() })
     };
