@@ -342,7 +342,7 @@ impl<'g> ConnectionRef<'g> {
 
 #[cfg(test)]
 mod tests {
-    use super::Counters;
+    use crate::ffi::connection::Counters;
 
     #[test]
     fn publish_packets_and_those_with_dup_are_counted() {
