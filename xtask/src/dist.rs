@@ -138,6 +138,44 @@ fn copy_sources(dist: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Manifest;
+
+    /// The archives that the manifests name for a platform and these variables of the app, of those
+    /// that there are: the mos tool drops others.
+    fn linked(platform: &str, vars: &[(&str, &str)]) -> Vec<String> {
+        let existing: BTreeSet<String> =
+            PLATFORMS.iter().flat_map(|platform| ARCHIVES.map(|archive| format!("lib/{}/{}", platform.dir, archive.file))).collect();
+        let named = Manifest::load_for(&project::root(), platform, vars).unwrap().binary_libs;
+        named.into_iter().filter(|file| existing.contains(file)).collect()
+    }
+
+    #[test]
+    fn the_manifests_name_one_archive_for_each_platform() {
+        for platform in PLATFORMS.iter().filter(|platform| platform.name != "stm32") {
+            assert_eq!(linked(platform.name, &[]), [format!("lib/{}/libmgos_mqtt.a", platform.dir)]);
+        }
+    }
+
+    #[test]
+    fn stm32_f2_gets_the_archive_without_fpu_by_board_device_family_or_request() {
+        let (board, device, family) = ("build_vars.BOARD", "build_vars.DEVICE", "build_vars.FAMILY");
+        let cpu = "build_vars.MGOS_MQTT_CPU";
+        let (m3, m4f) = ("lib/stm32/cortex-m3/libmgos_mqtt.a", "lib/stm32/cortex-m4f/libmgos_mqtt.a");
+        for (vars, expected) in [
+            (&[][..], m4f),
+            (&[(board, "NUCLEO-F746ZG")], m4f),
+            (&[(board, "Electron")], m3),
+            (&[(board, "mine"), (device, "stm32f205rg")], m3),
+            (&[(board, "mine"), (device, "stm32f412rg")], m4f),
+            (&[(device, "stm32f205rg")], m3),
+            (&[(family, "stm32f2")], m3),
+            (&[(family, "stm32l4")], m4f),
+            (&[(device, "stm32f207zg"), (cpu, "cortex-m3")], m3),
+            (&[(board, "Electron"), (cpu, "cortex-m4f")], m4f),
+        ] {
+            assert_eq!(linked("stm32", vars), [expected], "{vars:?}");
+        }
+    }
 
     #[test]
     fn some_platforms_alone_do_not_take_the_place_of_all() {
