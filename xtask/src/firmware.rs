@@ -106,8 +106,9 @@ impl Target {
         let mut objcopy = self.tool("objcopy");
         objcopy.args(exports.iter().map(|name| format!("--keep-global-symbol={name}")));
         // Nothing unwinds, and these sections are only for debugging.
-        objcopy.args(UNPLACED.iter().map(|section| format!("--remove-section={section}")));
-        objcopy.args(UNPLACED.iter().flat_map(|section| [".rel", ".rela"].map(|rel| format!("--remove-section={rel}{section}"))));
+        let unplaced = || UNPLACED.into_iter().chain((!self.is_linux()).then_some(STACK_NOTE));
+        objcopy.args(unplaced().map(|section| format!("--remove-section={section}")));
+        objcopy.args(unplaced().flat_map(|section| [".rel", ".rela"].map(|rel| format!("--remove-section={rel}{section}"))));
         if self.layout == Layout::Ti {
             for (name, _) in self.sections(&object)? {
                 let to = [(".rodata", ".const"), (".data", ".data"), (".bss", ".bss")];
@@ -163,10 +164,15 @@ impl Target {
         let program = self.dir()?.join("linked.elf");
         let mut ld = self.tool("gcc");
         ld.args(self.cflags).args(["-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-e,mgos_mqtt_init"]);
-        ld.arg("-Wl,-z,noexecstack").arg(format!("-Wl,-Map={}", program.with_extension("map").display()));
+        ld.arg(format!("-Wl,-Map={}", program.with_extension("map").display()));
         ld.args(roots.iter().map(|name| format!("-Wl,-u,{name}"))).args(&objects).arg(archive);
         project::run(ld.arg("-o").arg(&program))?;
         Ok(program)
+    }
+
+    /// Whether its programs run on Linux.
+    pub fn is_linux(&self) -> bool {
+        self.triple.contains("-linux-")
     }
 
     /// Sizes of an object's sections, by name.
@@ -196,7 +202,12 @@ impl Target {
 }
 
 /// Sections that are left out of the archive.
-const UNPLACED: [&str; 5] = [".ARM.exidx*", ".ARM.extab*", ".eh_frame", ".comment", ".note.GNU-stack"];
+const UNPLACED: [&str; 4] = [".ARM.exidx*", ".ARM.extab*", ".eh_frame", ".comment"];
+
+/// Says that an object needs no executable stack. One object without it makes the stack of a whole
+/// Linux program executable. Compilers for bare metal do not emit it, and their linkers do not look
+/// at it.
+pub const STACK_NOTE: &str = ".note.GNU-stack";
 
 /// Symbols that indicate panics, formatting or Rust's own allocation, none of which firmware may
 /// contain.
