@@ -57,7 +57,10 @@ struct Archive {
     build: fn(&Target) -> Result<PathBuf>,
 }
 
-const ARCHIVES: [Archive; 1] = [Archive { file: "libmgos_mqtt.a", build: Target::archive }];
+const ARCHIVES: [Archive; 2] = [
+    Archive { file: "libmgos_mqtt.a", build: Target::archive },
+    Archive { file: "libmgos_mqtt_nolog.a", build: Target::archive_without_logs },
+];
 
 pub use replace::replace;
 
