@@ -13,7 +13,16 @@ use crate::session::{GivenUp, Millis, Notice, reached};
 const EPISODE: u32 = 1000;
 
 /// Logs what the session has to say, and notes what the app is to be told by an event.
+#[inline(never)]
 pub fn log_notices(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if c.look(t).core.session.may_have_notices() {
+        log_all(c, t);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn log_all(c: ConnectionRef<'_>, t: &mut NoApp) {
     while c.log_found(t, |connection, _| next_line(connection)) {}
 }
 

@@ -169,6 +169,7 @@ impl<H: Copy> Session<H> {
         let (message, is_new, oldest) = self.outbox.mark_overdue(pinged_at, &self.ack_timer, now);
         let (subscription, resent) = self.subscriptions.mark_overdue(pinged_at, &self.ack_timer, now);
         if message.is_some() || subscription {
+            self.has_notices = true;
             self.ack_timer.on_overdue();
             // A packet that is never answered says nothing about the others.
             if is_new || subscription {
@@ -194,6 +195,7 @@ impl<H: Copy> Session<H> {
 
     /// CONNACK 0 was received. `present` is its session present flag.
     fn accepted(&mut self, mut present: bool, now: Millis) {
+        self.has_notices = true;
         if present && self.clean {
             // Like the original, accept this violation: the broker must have started a new session.
             present = false;

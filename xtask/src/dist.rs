@@ -181,6 +181,20 @@ mod tests {
     }
 
     #[test]
+    fn firmware_without_logging_gets_the_archive_without_log_lines() {
+        let (logs, chosen) = ("cdefs.CS_ENABLE_STDIO", "build_vars.MGOS_MQTT_ARCHIVE");
+        for (vars, expected) in [
+            (&[][..], "libmgos_mqtt.a"),
+            (&[(logs, "1")], "libmgos_mqtt.a"),
+            (&[(logs, "0")], "libmgos_mqtt_nolog.a"),
+            (&[(chosen, "libmgos_mqtt_nolog.a")], "libmgos_mqtt_nolog.a"),
+        ] {
+            assert_eq!(linked("esp32", vars), [format!("lib/esp32/{expected}")], "{vars:?}");
+        }
+        assert_eq!(linked("stm32", &[(logs, "0"), ("build_vars.FAMILY", "stm32f2")]), ["lib/stm32/cortex-m3/libmgos_mqtt_nolog.a"]);
+    }
+
+    #[test]
     fn some_platforms_alone_do_not_take_the_place_of_all() {
         let [all, one, two] = [&[][..], &["esp32"], &["esp32", "stm32"]]
             .map(|names| directory(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>()));
