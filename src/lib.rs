@@ -57,6 +57,10 @@ pub mod wire;
 
 pub use heap::OutOfMemory;
 
+/// Whether there are log lines. The archive for firmware without logging leaves them out, and what
+/// is only done for them.
+const LOGS: bool = cfg!(feature = "log");
+
 /// Required by the compiler, never linked: firmware code does not panic, and `cargo xtask size`
 /// checks that.
 #[cfg(all(feature = "archive", not(test)))]

@@ -1,7 +1,6 @@
 //! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
 //! out, by us or by the app's callback.
 
-use super::app::LOGS;
 use super::clock::now;
 use super::connection::ConnectionRef;
 use super::nc::NotWritten;
@@ -10,6 +9,7 @@ use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::Reason;
 use super::websocket::{self, Opening};
+use crate::LOGS;
 use crate::wire::{Connect, check_name, connect_options};
 use core::ffi::c_int;
 

@@ -1,12 +1,13 @@
 //! What the app is told without having asked: log lines about messages and subscriptions as they
 //! happen, and the library's own events, gathered for a second.
 
-use super::app::{LOGS, Line};
+use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::shim::Log;
 use super::token::NoApp;
 use super::types::mgos_mqtt_event;
+use crate::LOGS;
 use crate::session::{GivenUp, Millis, Notice, reached};
 
 /// What the app is to be told of is gathered for this long, milliseconds.

@@ -3,6 +3,7 @@
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
 use super::{Framed, LinkState, NoticeState, Notify, Reaction, ReceiveError, Recipient, Session};
+use crate::LOGS;
 use crate::wire::{AckKind, Decoded, InPacket, PacketId, ProtocolError, QoS, kind};
 
 impl<H: Copy> Session<H> {
@@ -175,7 +176,7 @@ impl<H: Copy> Session<H> {
             if is_new || subscription {
                 self.window.shrink();
             }
-            if !core::mem::replace(&mut self.overdue_reported, true) {
+            if LOGS && !core::mem::replace(&mut self.overdue_reported, true) {
                 self.overdue_notice = message;
                 self.subscribe_overdue_notice = resent;
             }
@@ -199,7 +200,7 @@ impl<H: Copy> Session<H> {
         if present && self.clean {
             // Like the original, accept this violation: the broker must have started a new session.
             present = false;
-            if self.session_present_notice == NoticeState::None {
+            if LOGS && self.session_present_notice == NoticeState::None {
                 self.session_present_notice = NoticeState::Due;
             }
         }

@@ -25,6 +25,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use crate::LOGS;
 use crate::wire::{PacketId, QoS, check_filter, check_name};
 use ack_timer::AckTimer;
 use framer::Framer;
@@ -342,14 +343,14 @@ impl<H: Copy> Session<H> {
     /// publishing, after receiving, and when time has passed.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
         if self.has_notices {
-            if self.session_present_notice == NoticeState::Due {
+            if LOGS && self.session_present_notice == NoticeState::Due {
                 self.session_present_notice = NoticeState::Done;
                 return Some(Notice::SessionPresent);
             }
-            if let Some(id) = self.overdue_notice.take() {
+            if LOGS && let Some(id) = self.overdue_notice.take() {
                 return Some(Notice::Overdue(id));
             }
-            if core::mem::take(&mut self.subscribe_overdue_notice) {
+            if LOGS && core::mem::take(&mut self.subscribe_overdue_notice) {
                 return Some(Notice::SubscribeOverdue);
             }
             if let Some((filter, aside)) = self.subscriptions.notice() {
