@@ -38,6 +38,7 @@ impl<H: Copy> Session<H> {
 
     /// Processes a complete packet. `has_handlers` tells that the app has handlers for messages
     /// without a subscription; those acknowledge such messages at QoS 1 themselves.
+    #[inline(never)]
     pub fn receive(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == LinkState::ConnectSent) {
