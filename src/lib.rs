@@ -24,7 +24,7 @@
 //! let now = 0; // milliseconds of uptime
 //! let mut session = Session::<()>::default();
 //! let fields = [Some(&b"device-1"[..]), None, None, None, None];
-//! let connect = Connect { fields, clean_session: true, will_retain: false, keep_alive: 60 };
+//! let connect = Connect { fields: &fields, clean_session: true, will_retain: false, keep_alive: 60 };
 //! assert_eq!(bytes(&connect.packet(&mut [0; 10]).unwrap())[0], 0x10);
 //! session.connect_sent(true, 60, now);
 //!
