@@ -32,6 +32,7 @@ impl<H: Copy> Session<H> {
 
     /// Part of a packet was received: the broker is alive, and its PINGRESP may be queued behind
     /// that packet.
+    #[inline(never)]
     pub fn received_partial(&mut self, now: Millis) {
         self.keep_alive.on_received(now);
     }
@@ -196,6 +197,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// CONNACK 0 was received. `present` is its session present flag.
+    #[inline(never)]
     fn accepted(&mut self, mut present: bool, now: Millis) {
         self.has_notices = true;
         if present && self.clean {
@@ -228,6 +230,7 @@ impl<H: Copy> Session<H> {
 
     /// The answer to a packet with this packet ID could not be sent; the caller passes the packet
     /// in again later.
+    #[inline(never)]
     pub fn answer_failed(&mut self, reaction: Reaction, id: PacketId) {
         if reaction.notify == Notify::Nobody {
             return;
