@@ -49,13 +49,17 @@ fn try_publish(
     let session = &mut connection.core.session;
     let published = session.publish(topic, payload, qos, retain, limits, now())?;
     let (id, flags) = (published.id, published.flags);
-    if !published.direct {
+    if !published.direct && !published.next {
         pump(c, t);
         return Ok(id.get() as ReturnedU16);
     }
     let sent_id = (flags & 6 != 0).then_some(id);
     let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload));
     if let Err(why) = sent {
+        if published.next {
+            // It stays in the queue, and is tried again at the next poll.
+            return Ok(id.get() as ReturnedU16);
+        }
         c.get(t).core.session.publish_failed(id);
         return Err(match why {
             NotWritten::TooLarge => RequestError::TooLarge,

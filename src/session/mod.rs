@@ -36,7 +36,7 @@ use packet_ids::PacketIds;
 use send_buffer::SendBuffer;
 use subscriptions::Subscriptions;
 use suspects::SuspectTracker;
-use window::Window;
+use window::{MAX_INFLIGHT, Window};
 
 pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
@@ -251,6 +251,7 @@ impl<H: Copy> Session<H> {
         limits: Limits,
         now: Millis,
     ) -> Result<Published, RequestError> {
+        self.pending = Pending::Ping;
         // Every message takes a packet ID, even at QoS 0 or on error, as in upstream.
         let id = self.packet_id();
         self.control_characters |= check_name(topic).map_err(RequestError::Topic)?;
@@ -266,7 +267,7 @@ impl<H: Copy> Session<H> {
             if qos > QoS::AtMostOnce {
                 self.outbox.push_id_only(id, flags, entry::SENT_ID_ONLY, now)?;
             }
-            return Ok(Published { id, flags, direct: true, overflow: false });
+            return Ok(Published { id, flags, direct: true, next: false, overflow: false });
         }
         if topic.len() + payload.len() > crate::wire::MAX_REMAINING as usize - 4 {
             return Err(RequestError::TooLarge);
@@ -284,7 +285,17 @@ impl<H: Copy> Session<H> {
         while self.outbox.is_over_limit() && self.outbox.make_room(id, held_back) {}
         self.count_given_up(before);
         self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
-        Ok(Published { id, flags, direct: false, overflow })
+        // Nothing comes before it, and the window is fully open, so that nothing is held back.
+        let next = limits.room
+            && self.link == LinkState::Up
+            && !(behind_others || overflow || self.subscriptions.may_have_more())
+            && self.window.is_widest()
+            && self.outbox.in_flight() + self.subscriptions.awaiting() < MAX_INFLIGHT
+            && self.outbox.num_set_aside() == 0;
+        if next {
+            self.pending = Pending::Message;
+        }
+        Ok(Published { id, flags, direct: false, next, overflow })
     }
 
     /// Forgets a message that was to be written directly but could not be.
