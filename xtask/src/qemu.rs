@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::firmware::harness::Harness;
-use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
 use crate::project;
 use crate::setup::{self, Package};
 
@@ -34,11 +34,14 @@ const AN386: &[&str] = &["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-
 const AN385: &[&str] = &["qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 const VIRT: &[&str] = &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"];
 const SIM: &[&str] = &["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
+/// The ESP32's core is not packaged; this one has register windows as well.
+const SIM_WINDOWED: &[&str] =
+    &["qemu-system-xtensa", "-M", "sim", "-cpu", "dc233c", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 
 const ARM: &[Package] = &[setup::program("qemu-system-arm", "qemu-system-arm")];
 const OTHERS: &[Package] = &[setup::program("qemu-system-misc", "qemu-system-riscv32")];
 
-const MACHINES: [Machine; 7] = [
+const MACHINES: [Machine; 8] = [
     Machine { target: &UBUNTU, dir: None, emulator: &[], packages: &[] },
     Machine { target: &CORTEX_M4F, dir: Some("cortex-m"), emulator: AN386, packages: ARM },
     Machine { target: &CORTEX_M3, dir: Some("cortex-m"), emulator: AN385, packages: ARM },
@@ -46,6 +49,7 @@ const MACHINES: [Machine; 7] = [
     Machine { target: &RV32IMC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
     Machine { target: &RV32IMAC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
     Machine { target: &LX106, dir: Some("lx106"), emulator: SIM, packages: OTHERS },
+    Machine { target: &ESP32, dir: Some("esp32"), emulator: SIM_WINDOWED, packages: OTHERS },
 ];
 
 /// Time limit for all scenarios on one machine.
