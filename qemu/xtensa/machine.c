@@ -41,6 +41,23 @@ void machine_stack(uint8_t **lowest, size_t *size) {
   *size = (size_t) (sp - stack_bottom) - STACK_MARGIN;
 }
 
+/* CCOUNT; QEMU has both cores' frequency. */
+#ifdef __XTENSA_WINDOWED_ABI__
+#define CYCLE_NS 100
+#else
+#define CYCLE_NS 25
+#endif
+
+uint32_t machine_clock(void) {
+  uint32_t now;
+  __asm__ volatile("rsr.ccount %0" : "=a"(now));
+  return now;
+}
+
+uint32_t machine_ns_since(uint32_t clock) {
+  return (machine_clock() - clock) * CYCLE_NS;
+}
+
 __attribute__((used)) void begin(void) {
   memset(bss_start, 0, (size_t) (bss_end - bss_start));
   machine_exit(main());

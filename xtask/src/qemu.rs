@@ -88,12 +88,13 @@ fn ensure_emulator(machine: &Machine) -> Result<()> {
     setup::ensure(machine.packages)
 }
 
-/// Runs a program of these sources on the machine for `target` and returns its output.
-pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> {
+/// Runs a program of these sources on the machine for `target`, with these further arguments, and
+/// returns its output.
+pub fn printed(target: &Target, name: &str, sources: &[&str], args: &[&str]) -> Result<String> {
     let machine = MACHINES.iter().find(|machine| machine.target.name == target.name).context("there is a machine for the target")?;
     ensure_emulator(machine)?;
     let program = Harness { name, machine: machine.dir, sources, own_heap: true, names: false }.build(target)?;
-    let output = machine.command(&program).stdin(Stdio::null()).output().context("cannot start the machine")?;
+    let output = machine.command(&program).args(args).stdin(Stdio::null()).output().context("cannot start the machine")?;
     // Semihosting writes to either stream.
     let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
     ensure!(output.status.success(), "{name} on {}: {}\n{text}", target.name, output.status);
@@ -102,7 +103,7 @@ pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> 
 
 impl Machine {
     fn build(&self) -> Result<PathBuf> {
-        let sources = &["qemu/main.c", "qemu/scenarios.c"];
+        let sources = &["qemu/main.c", "qemu/scenarios.c", "qemu/memory.c"];
         Harness { name: "scenarios", machine: self.dir, sources, own_heap: true, names: false }.build(self.target)
     }
 

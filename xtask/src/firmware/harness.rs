@@ -15,7 +15,7 @@ pub struct Harness<'a> {
     pub machine: Option<&'a str>,
     /// Relative to the project's root.
     pub sources: &'a [&'a str],
-    /// Use the heap of qemu/memory.c instead of the C library's.
+    /// The sources have a heap, as qemu/memory.c, in place of the C library's.
     pub own_heap: bool,
     /// Keep function names in the core.
     pub names: bool,
@@ -41,9 +41,6 @@ impl Harness<'_> {
                 }
             }
             None => sources.push(root.join("qemu/host.c")),
-        }
-        if self.own_heap {
-            sources.push(root.join("qemu/memory.c"));
         }
         let mut objects = target.compile_shim(&["-std=gnu99"], Shim::Whole)?;
         for source in &sources {
