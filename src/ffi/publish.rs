@@ -7,6 +7,7 @@ use super::pump::{self, pump};
 use super::shim::{Log, Number};
 use super::token::NoApp;
 use super::types::{ReturnedU16, mgos_mqtt_stats};
+use crate::LOGS;
 use crate::session::{Limits, Recipient, RequestError};
 use crate::wire::{OutPacket, QoS};
 use core::ffi::c_int;
@@ -93,7 +94,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
 /// Warns where `topic`, which the session has just checked, is the first with control characters.
 fn warn_of_control_characters(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8]) {
     let connection = c.look(t);
-    if connection.core.session.control_characters != connection.control_characters_logged {
+    if LOGS && connection.core.session.control_characters != connection.control_characters_logged {
         first_control_characters(c, t, topic);
     }
 }

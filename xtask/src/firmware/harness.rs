@@ -55,10 +55,9 @@ impl Harness<'_> {
         }
         let program = dir.join("program.elf");
         let mut ld = target.tool("gcc");
-        ld.args(target.cflags).args(["-Wl,--gc-sections", "-Wl,-z,noexecstack"]);
+        ld.args(target.cflags).arg("-Wl,--gc-sections");
         if let Some(machine) = self.machine {
             ld.arg("-nostartfiles").arg("-T").arg(root.join("qemu").join(machine).join("link.ld"));
-            ld.arg("-Wl,--no-warn-rwx-segments");
         }
         if self.own_heap {
             ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
