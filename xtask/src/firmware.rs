@@ -33,8 +33,6 @@ pub struct Target {
     assembler: Option<Assembler>,
     /// Optimised for speed instead of size: for comparison only.
     fast: bool,
-    /// Whether a C compiler is packaged for it.
-    pub has_compiler: bool,
 }
 
 /// Rust's Xtensa back end misplaces literals in objects. Set where an external assembler makes the
@@ -117,15 +115,10 @@ impl Target {
         let core = rust::object(self, logs, &dir)?;
         let exports = exports()?;
         let object = dir.join("mgos_mqtt_core.o");
-        if self.has_compiler {
-            let mut ld = self.tool("ld");
-            ld.args(self.ldflags).args(["-r", "--gc-sections", "-o"]).arg(&object).arg(&core);
-            ld.args(exports.iter().flat_map(|name| ["-u", name]));
-            project::run(&mut ld)?;
-        } else {
-            // A linker for another processor must not inspect it.
-            std::fs::copy(&core, &object)?;
-        }
+        let mut ld = self.tool("ld");
+        ld.args(self.ldflags).args(["-r", "--gc-sections", "-o"]).arg(&object).arg(&core);
+        ld.args(exports.iter().flat_map(|name| ["-u", name]));
+        project::run(&mut ld)?;
         let mut objcopy = self.tool("objcopy");
         objcopy.args(exports.iter().map(|name| format!("--keep-global-symbol={name}")));
         // Nothing unwinds, and these sections are only for debugging.
@@ -261,10 +254,10 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The C sources in a directory, by name.
+/// The C and assembly sources in a directory, by name.
 pub fn c_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<_> = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "c"));
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "c" || ending == "s"));
     files.sort();
     Ok(files)
 }

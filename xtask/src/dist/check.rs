@@ -98,10 +98,6 @@ fn place(layout: Layout, name: &str) -> Option<Place> {
 
 /// Compiles the shim as the platforms do, with warnings as errors.
 pub fn shim(target: &Target) -> Result<()> {
-    if !target.has_compiler {
-        println!("{}: no packaged C compiler, shim not compiled", target.name);
-        return Ok(());
-    }
     // Strict C99 hides strdup unless requested.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
         for shim in [Shim::Whole, Shim::WithoutLogs, Shim::Least] {
@@ -136,7 +132,7 @@ pub fn report(rows: &[Row]) -> Result<()> {
     }
     let faults: Vec<_> = rows.iter().flat_map(|row| row.faults.iter().map(|fault| format!("\n  {}: {fault}", row.dir))).collect();
     ensure!(faults.is_empty(), "unfit for firmware:{}", faults.concat());
-    println!("The shim compiles without warnings except where noted above.");
+    println!("The shim compiles without warnings.");
     Ok(())
 }
 

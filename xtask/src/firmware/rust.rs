@@ -173,6 +173,7 @@ fn debian(program: &str) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firmware::ESP32;
 
     fn tidied(text: &str, test: &str) -> String {
         let dir = project::target_dir().join("firmware");
@@ -197,6 +198,47 @@ mod tests {
                         \tl32r\ta12, .LCPI0_1\n\tcallx0\ta12\n\
                         \tl32r\ta8, .LCPI0_2\n\tcallx0\ta8\n";
         assert_eq!(tidied(text, "calls"), expected);
+    }
+
+    #[test]
+    fn instructions_that_the_assembler_does_not_know_are_encoded_as_the_esp32_expects() {
+        // As llvm-mc -mcpu=esp32 encodes them.
+        const EXPECTED: [(&str, &[u8]); 25] = [
+            ("min a3, a4, a5", &[0x50, 0x34, 0x43]),
+            ("max a3, a4, a5", &[0x50, 0x34, 0x53]),
+            ("minu a3, a4, a5", &[0x50, 0x34, 0x63]),
+            ("maxu a3, a4, a5", &[0x50, 0x34, 0x73]),
+            ("muluh a3, a4, a5", &[0x50, 0x34, 0xa2]),
+            ("mulsh a3, a4, a5", &[0x50, 0x34, 0xb2]),
+            ("quou a3, a4, a5", &[0x50, 0x34, 0xc2]),
+            ("quos a3, a4, a5", &[0x50, 0x34, 0xd2]),
+            ("remu a3, a4, a5", &[0x50, 0x34, 0xe2]),
+            ("rems a3, a4, a5", &[0x50, 0x34, 0xf2]),
+            ("sext a3, a4, 7", &[0x00, 0x34, 0x23]),
+            ("sext a3, a4, 22", &[0xf0, 0x34, 0x23]),
+            ("entry a1, 208", &[0x36, 0xa1, 0x01]),
+            ("entry sp, 32760", &[0x36, 0xf1, 0xff]),
+            ("retw", &[0x90, 0x00, 0x00]),
+            ("retw.n", &[0x1d, 0xf0]),
+            ("movsp a3, a4", &[0x30, 0x14, 0x00]),
+            ("callx4 a5", &[0xd0, 0x05, 0x00]),
+            ("callx8 a8", &[0xe0, 0x08, 0x00]),
+            ("s32e a3, a4, -64", &[0x30, 0x04, 0x49]),
+            ("l32e a3, a4, -4", &[0x30, 0xf4, 0x09]),
+            ("rfwo", &[0x00, 0x34, 0x00]),
+            ("rfwu", &[0x00, 0x35, 0x00]),
+            ("wsr.windowbase a3", &[0x30, 0x48, 0x13]),
+            ("wsr.windowstart a3", &[0x30, 0x49, 0x13]),
+        ];
+        ESP32.ensure().unwrap();
+        let file = project::target_dir().join("firmware/instructions.s");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, EXPECTED.map(|(text, _)| text).join("\n") + "\n").unwrap();
+        let (object, bytes) = (file.with_extension("o"), file.with_extension("bin"));
+        let (assembler, args) = ESP32.assembler.as_ref().unwrap().command.split_first().unwrap();
+        output(Command::new(assembler).args(args).arg(&file).arg("-o").arg(&object)).unwrap();
+        output(ESP32.tool("objcopy").args(["-O", "binary", "-j", ".text"]).args([&object, &bytes])).unwrap();
+        assert_eq!(std::fs::read(bytes).unwrap(), EXPECTED.map(|(_, bytes)| bytes).concat());
     }
 
     #[test]
