@@ -221,6 +221,26 @@ static void receive_all(const char *format, const char *topic, const char *name0
   }
 }
 
+/* Of each kind in turn: 30 that end alike, 30 that end differently and 40 with wildcards. The message is for the oldest. */
+static void receive_mixed(void) {
+  static const char *const formats[10] = {
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/+/set%03d",
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/dev%03d/+",
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/+/set%03d",
+      "home/dev%03d/+",
+  };
+  int n;
+  for (n = 0; n < 100; n++) subscribe(formats[n % 10], n + 1);
+  s_topic = "home/dev000/set";
+  measure("receive QoS 0, filters of all these kinds", 100, ROUNDS, receive_qos0);
+}
+
 /* ---- Scaling ---- */
 
 static uint16_t s_ids[MOST + ROUNDS + 16];
@@ -288,11 +308,19 @@ int main(int argc, char **argv) {
     receive_all("devices/set%03d", "devices/set000", "receive QoS 0, subscriptions", "receive QoS 1 with PUBACK, subscriptions", 100);
     unsubscribe();
     receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, 100);
+    unsubscribe();
+    receive_all("home/dev%03d/set", "home/dev000/set", "receive QoS 0, filters home/devNNN/set", NULL, 100);
+    unsubscribe();
+    receive_all("home/dev%03d/+", "home/dev000/set", "receive QoS 0, filters home/devNNN/+", NULL, 100);
+    unsubscribe();
+    receive_mixed();
     return 0;
   }
   receive_all("devices/set%03d", "devices/set000", "receive QoS 0, subscriptions", NULL, MOST);
   unsubscribe();
   receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, MOST);
+  unsubscribe();
+  receive_all("home/dev%03d/set", "home/dev000/set", "receive QoS 0, filters home/devNNN/set", NULL, MOST);
   unsubscribe();
   grow_queue();
   grow_reconnect();
