@@ -217,12 +217,20 @@ static void settle(void) {
   mbuf_resize(&nc()->recv_mbuf, 1024);
 }
 
-static void subscribe(const char *prefix, int upto) {
+/* Writes a filter: `format` with `n` in the place of its %03d. */
+static void write_filter(char *to, const char *format, unsigned n) {
+  size_t before = 0;
+  while (format[before] != '%') before++;
+  memcpy(to, format, before);
+  write_number(to + before, n, 3);
+  format += before + 4;
+  memcpy(to + before + 3, format, strlen(format) + 1);
+}
+
+static void subscribe(const char *format, int upto) {
   for (; s_num_filters < upto; s_num_filters++) {
-    char *filter = s_filters[s_num_filters];
-    memcpy(filter, prefix, strlen(prefix));
-    write_number(filter + strlen(prefix), (unsigned) s_num_filters, 3);
-    mgos_mqtt_sub(filter, on_message, NULL);
+    write_filter(s_filters[s_num_filters], format, (unsigned) s_num_filters);
+    mgos_mqtt_sub(s_filters[s_num_filters], on_message, NULL);
     if (s_num_filters % 32 == 31) pass(20);
   }
   settle();
@@ -236,14 +244,34 @@ static void unsubscribe(void) {
   settle();
 }
 
-static void receive_all(const char *prefix, const char *topic, const char *name0, const char *name1, int most) {
+static void receive_all(const char *format, const char *topic, const char *name0, const char *name1, int most) {
   int n;
   s_topic = topic;
   for (n = 1; n <= most; n *= 10) {
-    subscribe(prefix, n);
+    subscribe(format, n);
     measure(name0, n, ROUNDS, receive_qos0);
     if (name1 != NULL) measure(name1, n, ROUNDS, receive_qos1);
   }
+}
+
+/* Of each kind in turn: 30 that end alike, 30 that end differently and 40 with wildcards. The message is for the oldest. */
+static void receive_mixed(void) {
+  static const char *const formats[10] = {
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/+/set%03d",
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/dev%03d/+",
+      "home/dev%03d/set",
+      "devices/set%03d",
+      "home/+/set%03d",
+      "home/dev%03d/+",
+  };
+  int n;
+  for (n = 0; n < 100; n++) subscribe(formats[n % 10], n + 1);
+  s_topic = "home/dev000/set";
+  measure("receive QoS 0, filters of all these kinds", 100, ROUNDS, receive_qos0);
 }
 
 /* ---- Scaling ---- */
@@ -283,7 +311,7 @@ static void reconnect(void) {
 static void grow_reconnect(void) {
   int n;
   for (n = 1; n <= MOST; n *= 10) {
-    subscribe("devices/set", n);
+    subscribe("devices/set%03d", n);
     measure("reconnect, subscriptions", n, 1, reconnect);
     settle();
   }
@@ -311,16 +339,24 @@ void measure_operations(void) {
   measure("publish QoS 1, 64 B, and its PUBACK", -1, ROUNDS, publish_qos1);
   measure("publish QoS 2, 64 B, whole exchange", -1, ROUNDS, publish_qos2);
   measure("idle poll", -1, ROUNDS, poll);
-  receive_all("devices/set", "devices/set000", "receive QoS 0, subscriptions", "receive QoS 1 with PUBACK, subscriptions", 100);
+  receive_all("devices/set%03d", "devices/set000", "receive QoS 0, subscriptions", "receive QoS 1 with PUBACK, subscriptions", 100);
   unsubscribe();
-  receive_all("home/+/set", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, 100);
+  receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, 100);
+  unsubscribe();
+  receive_all("home/dev%03d/set", "home/dev000/set", "receive QoS 0, filters home/devNNN/set", NULL, 100);
+  unsubscribe();
+  receive_all("home/dev%03d/+", "home/dev000/set", "receive QoS 0, filters home/devNNN/+", NULL, 100);
+  unsubscribe();
+  receive_mixed();
 }
 
 void measure_growth(void) {
   begin();
-  receive_all("devices/set", "devices/set000", "receive QoS 0, subscriptions", NULL, MOST);
+  receive_all("devices/set%03d", "devices/set000", "receive QoS 0, subscriptions", NULL, MOST);
   unsubscribe();
-  receive_all("home/+/set", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, MOST);
+  receive_all("home/+/set%03d", "home/kitchen/set000", "receive QoS 0, filters home/+/setNNN", NULL, MOST);
+  unsubscribe();
+  receive_all("home/dev%03d/set", "home/dev000/set", "receive QoS 0, filters home/devNNN/set", NULL, MOST);
   unsubscribe();
   grow_queue();
   grow_reconnect();

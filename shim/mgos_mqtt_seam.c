@@ -29,8 +29,11 @@
 /* Before this, seconds, the wall clock has not been set: July 2017. */
 #define TIME_IS_SET 1500000000
 
+/* In 32 bits, as few of the processors can divide 64: 2^32 is 4294967 * 1000 + 296. */
 uint32_t mgos_mqtt_shim_now(void) {
-  return (uint32_t) (mgos_uptime_micros() / 1000);
+  uint64_t us = (uint64_t) mgos_uptime_micros();
+  uint32_t high = (uint32_t) (us >> 32), low = (uint32_t) us;
+  return high * 4294967u + low / 1000 + (high * 296 + low % 1000) / 1000;
 }
 
 /* 16 bits; the upper end can be among them, as a float rounds. */

@@ -369,6 +369,12 @@ impl<T: Copy> List<T> {
         }
     }
 
+    /// Returns true if cursor `I` is at the last block, or the list is empty.
+    pub fn is_last<const I: usize>(&self) -> bool {
+        const { assert!(I < 2) };
+        self.chain.cursors[I] == self.chain.last
+    }
+
     /// Returns a number that identifies the block under cursor `I` as long as that block exists; 0
     /// at the end.
     pub fn cursor_id<const I: usize>(&self) -> usize {

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use mgos_mqtt::session::{Framed, Limits, Notify, Session};
-//! use mgos_mqtt::wire::{Connect, OutPacket, QoS, decode, size};
+//! use mgos_mqtt::wire::{Connect, OutPacket, QoS, size};
 //!
 //! /// Serialises a packet for the socket.
 //! fn bytes(out: &OutPacket<'_>) -> Vec<u8> {
@@ -30,7 +30,7 @@
 //!
 //! // CONNACK was received.
 //! let Ok(Framed::Packet(header, body)) = session.frame(&[0x20, 2, 0, 0], 3072) else { panic!() };
-//! let reaction = session.receive(decode(header, body).unwrap(), false, now).unwrap();
+//! let (_, reaction) = session.receive_body(header, body, false, now).unwrap();
 //! assert_eq!(reaction.notify, Notify::Accepted);
 //! session.connack_delivered();
 //!

@@ -11,7 +11,7 @@ use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
 use crate::LOGS;
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
-use crate::wire::{AckKind, Header, PacketId, QoS, decode, kind};
+use crate::wire::{AckKind, Header, PacketId, QoS, kind};
 use core::ffi::{c_int, c_void};
 
 const MG_MQTT_EVENT_BASE: c_int = 200;
@@ -183,9 +183,8 @@ fn consume(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, len: usize) -> bool {
 impl Connection {
     /// Decodes a packet and tells the session of it.
     fn take_packet(&mut self, nc: NcId, header: Header, body: &[u8]) -> Result<(Delivery, Reaction), ReceiveError> {
-        let p = decode(header, body)?;
         let others = !self.handlers.is_empty();
-        let reaction = self.core.session.receive(p, others, now())?;
+        let (p, reaction) = self.core.session.receive_body(header, body, others, now())?;
         let size = header.total();
         let packet = mgos_mqtt_packet {
             first: p.first,

@@ -40,6 +40,17 @@ fn a_cursor_moves_on_when_its_block_is_removed() {
 }
 
 #[test]
+fn a_cursor_knows_whether_there_are_blocks_after_it() {
+    let mut list = list(2);
+    list.rewind::<0>();
+    for is_last in [false, true] {
+        assert_eq!(list.is_last::<0>(), is_last);
+        list.advance::<0>();
+    }
+    assert!(!list.is_last::<0>(), "it is at the end");
+}
+
+#[test]
 fn removing_the_last_block_leaves_the_end_right() {
     let mut l = list(2);
     l.find(|i| *i.value == 1).unwrap().remove();

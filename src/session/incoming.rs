@@ -4,7 +4,7 @@ use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
 use super::{Framed, LinkState, NoticeState, Notify, Reaction, ReceiveError, Recipient, Session};
 use crate::LOGS;
-use crate::wire::{AckKind, Decoded, InPacket, PacketId, ProtocolError, QoS, kind};
+use crate::wire::{AckKind, Decoded, Header, InPacket, PacketId, ProtocolError, QoS, decode_with, kind};
 
 impl<H: Copy> Session<H> {
     /// Examines the receive buffer, see [`Framed`]. `limit` is its maximum size in bytes.
@@ -37,10 +37,33 @@ impl<H: Copy> Session<H> {
         self.keep_alive.on_received(now);
     }
 
-    /// Processes a complete packet. `has_handlers` tells that the app has handlers for messages
-    /// without a subscription; those acknowledge such messages at QoS 1 themselves.
-    #[inline(never)]
+    /// Processes a complete packet: its fixed header and the bytes that follow it. `has_handlers`
+    /// tells that the app has handlers for messages without a subscription; those acknowledge such
+    /// messages at QoS 1 themselves.
+    pub fn receive_body<'a>(
+        &mut self,
+        header: Header,
+        body: &'a [u8],
+        has_handlers: bool,
+        now: Millis,
+    ) -> Result<(InPacket<'a>, Reaction), ReceiveError> {
+        let subscriptions = &mut self.subscriptions;
+        // A filter without wildcards was checked as strictly as a topic when it was subscribed.
+        let p = decode_with(header, body, |topic| subscriptions.start_delivery(topic) && subscriptions.matched_literally())?;
+        Ok((p, self.process(p, has_handlers, now)?))
+    }
+
+    /// Processes a complete packet that is parsed, see [`receive_body`](Self::receive_body).
     pub fn receive(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
+        if p.kind() == kind::PUBLISH {
+            self.subscriptions.start_delivery(p.topic);
+        }
+        self.process(p, has_handlers, now)
+    }
+
+    /// Processes a packet; the delivery of a message has been started.
+    #[inline(never)]
+    fn process(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == LinkState::ConnectSent) {
             return Err(ReceiveError::Violation(ProtocolError::Order));
@@ -79,7 +102,7 @@ impl<H: Copy> Session<H> {
                 };
                 if is_duplicate {
                     notify = Notify::Nobody;
-                } else if self.subscriptions.start_delivery(p.topic) {
+                } else if self.subscriptions.is_delivering() {
                     notify = Notify::Subscribers;
                 }
                 if p.qos() == QoS::AtLeastOnce && (notify == Notify::Subscribers || !has_handlers) {

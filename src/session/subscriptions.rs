@@ -14,8 +14,6 @@ type Flags = u16;
 
 /// The handler receives messages only.
 const MESSAGES_ONLY: Flags = 1;
-/// The filter has no wildcards.
-const LITERAL: Flags = 1 << 1;
 /// SUBSCRIBE or UNSUBSCRIBE is still to be sent.
 const UNSENT: Flags = 1 << 2;
 /// It was sent; SUBACK or UNSUBACK is awaited.
@@ -39,15 +37,21 @@ struct Subscription<H: Copy> {
     /// The packet ID of its SUBSCRIBE or UNSUBSCRIBE until that is answered, also across
     /// connections; 0 for none.
     id: u16,
-    /// See [`tail`].
-    tail: u16,
+    /// See [`key`].
+    key: u16,
     flags: Flags,
     qos: QoS,
+    part: Part,
 }
 
 impl<H: Copy> Subscription<H> {
     fn is(&self, flags: Flags) -> bool {
         self.flags & flags != 0
+    }
+
+    /// Returns true if messages with this topic are for it; `filter` is its filter.
+    fn is_for(&self, filter: &[u8], topic: &[u8]) -> bool {
+        !self.is(UNSUBSCRIBING) && if self.part == ALL { filter == topic } else { matches(filter, topic) }
     }
 
     fn recipient(&self) -> Recipient<H> {
@@ -72,13 +76,52 @@ fn with_filter<'a, H: Copy>(
     list.find(|s| s.value.flags & of == flags && s.bytes == filter)
 }
 
-/// Returns the last two bytes of a filter as a number, which the topics it matches must end with; 0
-/// if they may end with anything. Lets a delivery skip most subscriptions with one comparison.
-fn tail(filter: &[u8]) -> u16 {
-    match *filter {
-        [.., a, b] if !is_wildcard(a) && !is_wildcard(b) => u16::from_be_bytes([a, b]),
-        _ => 0,
+/// The part of a filter or topic that its key is computed from: [`ALL`], [`END`], [`NONE`], or the
+/// first two of the three bytes before this position.
+pub(super) type Part = u8;
+
+/// Everything, as a hash: for filters without wildcards.
+pub(super) const ALL: Part = 0;
+/// The last two bytes.
+pub(super) const END: Part = 1;
+/// Nothing; the key is 0.
+pub(super) const NONE: Part = 2;
+
+/// Returns the part of a filter that all topics it matches have as well, and the key computed from
+/// it. If there are wildcards it is before the first or after the last, where there is more text.
+pub(super) fn key(filter: &[u8]) -> (Part, u16) {
+    let (mut before, mut after) = (filter.len(), 0);
+    for (i, &b) in filter.iter().enumerate() {
+        after += 1;
+        if is_wildcard(b) {
+            (before, after) = (before.min(i), 0);
+        }
     }
+    if before == filter.len() {
+        return (ALL, hash(filter));
+    }
+    let (part, at) = if after >= before.max(2) {
+        (END, filter.len() - 2)
+    } else if let 3..=255 = before {
+        // Not the slash before the wildcard: `abc/#` also matches `abc`.
+        (before as Part, before - 3)
+    } else {
+        (NONE, usize::MAX)
+    };
+    (part, pair(filter, at))
+}
+
+/// Returns the two bytes at a position as a number; 0 if there are none.
+fn pair(text: &[u8], at: usize) -> u16 {
+    text.get(at..at.wrapping_add(2)).and_then(<[u8]>::first_chunk).map_or(0, |&pair| u16::from_ne_bytes(pair))
+}
+
+/// Returns a hash of a text.
+fn hash(text: &[u8]) -> u16 {
+    let (pairs, _) = text.as_chunks();
+    let last = pair(text, text.len().wrapping_sub(2)) as u32;
+    // With this factor, texts that differ only in a number of three digits have different hashes.
+    pairs.iter().fold(last, |hash, &pair| hash.wrapping_mul(157).wrapping_add(u16::from_ne_bytes(pair) as u32)) as u16
 }
 
 /// The handler of a subscription.
@@ -146,9 +189,9 @@ impl<H: Copy> Subscriptions<H> {
     /// UNSUBSCRIBE of the filter is cancelled. Returns its packet ID if it was already sent.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<Option<PacketId>, OutOfMemory> {
         let Recipient { handler, messages_only } = recipient;
-        let literal = !filter.iter().any(|&b| is_wildcard(b));
-        let flags = (messages_only as Flags * MESSAGES_ONLY) | (literal as Flags * LITERAL);
-        let subscription = Subscription { handler, id: 0, tail: tail(filter), flags: flags | UNSENT, qos };
+        let flags = (messages_only as Flags * MESSAGES_ONLY) | UNSENT;
+        let (part, key) = key(filter);
+        let subscription = Subscription { handler, id: 0, key, flags, qos, part };
         self.list.push_front(subscription, &[filter])?;
         self.list.rewind::<NEXT>();
         if self.unsubscribing == 0 {
@@ -283,7 +326,7 @@ impl<H: Copy> Subscriptions<H> {
         self.awaiting -= s.is(AWAITING) as u16;
         self.set_aside -= s.is(SET_ASIDE) as u8;
         s.id = 0;
-        s.flags &= MESSAGES_ONLY | LITERAL;
+        s.flags &= MESSAGES_ONLY;
         Some(twice)
     }
 
@@ -394,15 +437,34 @@ impl<H: Copy> Subscriptions<H> {
         self.find_match(topic)
     }
 
+    /// Returns true if there is a subscription that matches the topic of the message being
+    /// delivered.
+    pub fn is_delivering(&self) -> bool {
+        self.matched != 0
+    }
+
+    /// Returns true if the newest subscription that matches the topic has no wildcards.
+    pub fn matched_literally(&self) -> bool {
+        self.list.current::<DELIVERY>().is_some_and(|s| s.value.part == ALL)
+    }
+
     fn find_match(&mut self, topic: &[u8]) -> bool {
-        let last = tail(topic);
-        let found = self.list.advance_to::<DELIVERY>(|s| {
-            let Subscription { tail, flags, .. } = *s.value;
-            (tail == 0 || tail == last)
-                && if flags & LITERAL != 0 { s.bytes == topic } else { flags & UNSUBSCRIBING == 0 && matches(s.bytes, topic) }
-        });
+        let all = match self.list.current::<DELIVERY>() {
+            // For a single one, computing the topic's key does not pay.
+            Some(s) if self.list.is_last::<DELIVERY>() => s.value.key,
+            _ => hash(topic),
+        };
+        let keys = [all, pair(topic, topic.len().wrapping_sub(2)), 0];
+        // In two steps: most are skipped here without a look at their bytes.
+        while self.list.advance_to::<DELIVERY>(|s| {
+            let part = s.value.part as usize;
+            s.value.key == if let Some(&key) = keys.get(part) { key } else { pair(topic, part - 3) }
+        }) && self.list.current::<DELIVERY>().is_some_and(|s| !s.value.is_for(s.bytes, topic))
+        {
+            self.list.advance::<DELIVERY>();
+        }
         self.matched = self.list.cursor_id::<DELIVERY>();
-        found
+        self.matched != 0
     }
 
     /// Returns true if `next_recipient` needs the topic, as the cursor is not on a known match.

@@ -113,28 +113,28 @@ pub fn check_filter(filter: &[u8]) -> Result<bool, TopicError> {
 /// including an empty one; `#` matches its parent level and everything below; neither matches a
 /// first level that starts with `$` \[MQTT-4.7.2-1\].
 pub fn matches(filter: &[u8], name: &[u8]) -> bool {
-    let (mut f, mut n) = (filter, name);
-    if let (Some(b'+' | b'#'), Some(b'$')) = (f.first(), n.first()) {
+    if let (Some(b'+' | b'#'), Some(b'$')) = (filter.first(), name.first()) {
         return false;
     }
-    loop {
-        match (f.split_first(), n.split_first()) {
+    // The position in the name.
+    let mut at = 0;
+    let mut rest = filter.iter();
+    while let Some(&b) = rest.next() {
+        match b {
             // `#` is the last level and matches whatever is left of the name.
-            (Some((b'#', _)), _) => return true,
-            (Some((b'+', rest)), _) => {
-                f = rest;
-                while let Some((&b, after)) = n.split_first() {
-                    if b == b'/' {
-                        break;
-                    }
-                    n = after;
+            b'#' => return true,
+            b'+' => {
+                while name.get(at).is_some_and(|&b| b != b'/') {
+                    at += 1;
                 }
             }
-            (Some((a, f_rest)), Some((b, n_rest))) if a == b => (f, n) = (f_rest, n_rest),
-            (None, None) => return true,
-            // `sport/#` also matches `sport`.
-            (Some(_), None) => return f == b"/#",
-            _ => return false,
+            _ => match name.get(at) {
+                Some(&n) if n == b => at += 1,
+                // `sport/#` also matches `sport`.
+                None => return b == b'/' && rest.next() == Some(&b'#'),
+                _ => return false,
+            },
         }
     }
+    at == name.len()
 }

@@ -9,7 +9,7 @@ use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
 use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
-use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, kind, size};
+use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, kind, size};
 
 /// The client's configuration.
 #[derive(Clone, Debug)]
@@ -146,7 +146,7 @@ impl Client {
         }
         let Config { clean_session, keep_alive, .. } = self.config;
         let fields = [Some(&b"sim"[..]), None, None, None, None];
-        let connect = Connect { fields, clean_session, will_retain: false, keep_alive };
+        let connect = Connect { fields: &fields, clean_session, will_retain: false, keep_alive };
         let mut room = [0; 10];
         let out = connect.packet(&mut room).expect("nothing is too long");
         if self.send(&out, now).is_err() {
@@ -442,10 +442,9 @@ impl Client {
     }
 
     fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, ProtocolError> {
-        let packet = decode(header, body)?;
         let clock = self.clock(now);
-        let reaction = match self.conn.session.receive(packet, self.config.others, clock) {
-            Ok(reaction) => reaction,
+        let (packet, reaction) = match self.conn.session.receive_body(header, body, self.config.others, clock) {
+            Ok(received) => received,
             Err(ReceiveError::Violation(violation)) => return Err(violation),
             Err(ReceiveError::OutOfMemory) => return Ok(false),
         };

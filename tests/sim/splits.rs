@@ -5,7 +5,7 @@
 
 use super::rng::Rng;
 use mgos_mqtt::session::{Framed, Recipient, Session};
-use mgos_mqtt::wire::{QoS, decode};
+use mgos_mqtt::wire::QoS;
 
 fn packet(first: u8, body: &[u8]) -> Vec<u8> {
     let mut packet = vec![first];
@@ -71,15 +71,8 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
                 0
             }
             Ok(Framed::Packet(h, body)) => {
-                let packet = match decode(h, body) {
-                    Ok(packet) => packet,
-                    Err(violation) => {
-                        events.push(format!("{violation:?}"));
-                        break;
-                    }
-                };
-                match session.receive(packet, true, 0) {
-                    Ok(reaction) => events.push(format!("{reaction:?}")),
+                match session.receive_body(h, body, true, 0) {
+                    Ok((_, reaction)) => events.push(format!("{reaction:?}")),
                     Err(trouble) => {
                         events.push(format!("{trouble:?}"));
                         break;

@@ -208,3 +208,33 @@ fn mqtt_2_3_1_7_an_unsuback_received_after_subscribing_again_frees_the_packet_id
     rig.turn_to(65_535);
     assert_eq!([0; 3].map(|_| rig.s.packet_id().get()), [65_535, 1, 2]);
 }
+
+#[test]
+fn an_invalid_topic_is_refused_whatever_is_subscribed() {
+    // All topics of up to three of these bytes, with a packet ID and without one.
+    let bytes = b"a/+#\0\xff";
+    for filters in ["", "a", "#", "a/a +/#", "# a aa"] {
+        let mut rig = Rig::up();
+        for filter in filters.split_whitespace() {
+            rig.subscribe(filter.as_bytes());
+        }
+        let mut topics = vec![vec![]];
+        for n in 0.. {
+            let Some(topic) = topics.get(n).cloned() else { break };
+            for id in [&[][..], &[0, 0], &[0, 1], &[0]] {
+                let first = if id.is_empty() { 0x30 } else { 0x32 };
+                let packet = [&[first, (2 + topic.len() + id.len()) as u8, 0, topic.len() as u8][..], &topic, id].concat();
+                let body = &packet[2..];
+                let expected = header(&packet).map(|h| h.unwrap()).and_then(|h| decode(h, body));
+                match rig.receive(&packet, true) {
+                    Ok(_) => assert!(expected.is_ok(), "{packet:02x?} was accepted"),
+                    Err(error) => assert_eq!(Err(error), expected.map_err(ReceiveError::from), "{packet:02x?}"),
+                }
+            }
+            if topic.len() < 3 {
+                topics.extend(bytes.iter().map(|&b| [&topic[..], &[b]].concat()));
+            }
+        }
+        assert_eq!(topics.len(), 1 + 6 + 36 + 216);
+    }
+}

@@ -4,8 +4,9 @@ extern crate std;
 
 use super::{Q1, Recipient};
 use crate::session::ack_timer::AckTimer;
-use crate::session::subscriptions::{Subscriptions, Unsubscribed};
-use crate::wire::PacketId;
+use crate::session::subscriptions::{ALL, END, NONE, Subscriptions, Unsubscribed, key};
+use crate::wire::{PacketId, matches};
+use std::collections::BTreeSet;
 use std::vec::Vec;
 
 type List = Subscriptions<u32>;
@@ -318,28 +319,137 @@ fn a_disconnection_counts_as_a_failed_retry_only_while_its_answer_is_awaited() {
 }
 
 #[test]
-fn messages_reach_the_matching_filters_whatever_their_tails() {
-    let delivered = |filter: &[u8], topic: &[u8], removed: bool| {
-        let mut s = subscribed(&[filter]);
+fn messages_reach_the_matching_filters_wherever_their_wildcards_are() {
+    let delivered = |filters: &[&[u8]], topic: &[u8], removed: bool| {
+        let mut s = subscribed(filters);
         if removed {
-            s.remove(filter).unwrap();
+            s.remove(filters[0]).unwrap();
         }
-        s.start_delivery(topic)
+        assert_eq!(s.start_delivery(topic), s.is_delivering());
+        s.is_delivering()
     };
+    let long = [b'x'; 300];
+    let (at_254, at_255, at_256) = ([&long[..254], b"/#"].concat(), [&long[..255], b"/#"].concat(), [&long[..256], b"/#"].concat());
     for (filter, topic, matches) in [
         (&b"a/+/"[..], &b"a/b/"[..], true),
         (b"+/", b"x/", true),
         (b"+/a", b"x/a", true),
+        (b"+/a", b"a", false),
         (b"a/+", b"a/b", true),
         (b"a/+", b"x/b", false),
+        (b"a/+/b", b"a/x/b", true),
         (b"x/#", b"a/b", false),
         (b"a/b", b"a/b", true),
         (b"a/b", b"c/b", false),
+        (b"a", b"a", true),
+        (b"a", b"b", false),
         (b"+", b"a", true),
+        (b"#", b"a", true),
         (b"#", b"a/b", true),
+        (b"a/#", b"a", true),
+        (b"ab/#", b"ab", true),
+        (b"abc/#", b"abc", true),
+        (b"abc/#", b"ab", false),
+        (b"abc/+/d/#", b"abc/x/d", true),
+        (b"abc/+/d/#", b"bbc/x/d", false),
+        (&at_254, &long[..254], true),
+        (&at_254, &long[..253], false),
+        (&at_255, &long[..255], true),
+        (&at_256, &long[..256], true),
     ] {
-        assert_eq!(delivered(filter, topic, false), matches, "{filter:?} {topic:?}");
-        assert!(!delivered(filter, topic, true), "it is unsubscribed");
+        // A list of one is searched in another way.
+        for filters in [&[filter][..], &[filter, b"another"]] {
+            assert_eq!(delivered(filters, topic, false), matches, "{filter:?} {topic:?}");
+            assert!(!delivered(filters, topic, true), "it is unsubscribed");
+        }
+    }
+}
+
+#[test]
+fn each_message_reaches_exactly_the_handlers_whose_filters_match() {
+    const LEVELS: [&[u8]; 9] = [b"", b"a", b"b", b"ab", b"dev1", b"dev2", b"set", b"$a", "\u{20ac}".as_bytes()];
+    // A simple generator of random numbers: the same ones each time.
+    let mut state = 1u32;
+    let mut below = |n: usize| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 16) as usize % n
+    };
+    let mut delivered = 0;
+    for _ in 0..if cfg!(miri) { 30 } else { 20_000 } {
+        let mut text = |wildcards: usize| {
+            let mut levels = Vec::new();
+            for _ in 0..1 + below(4) {
+                levels.push(if below(4) < wildcards { b"+" } else { LEVELS[below(LEVELS.len())] });
+            }
+            if below(4) < wildcards {
+                levels.push(b"#");
+            }
+            levels.join(&b'/')
+        };
+        let topic = text(0);
+        let mut filters: Vec<_> = (0..8).map(|n| text(n % 3)).collect();
+        filters.insert(below(9), topic.clone());
+        filters.truncate(1 + below(9));
+        filters.retain(|filter| !filter.is_empty());
+        let filters: Vec<&[u8]> = filters.iter().map(|filter| &filter[..]).collect();
+        let mut s = List::NEW;
+        for (n, filter) in filters.iter().enumerate().rev() {
+            s.add(filter, Q1, Recipient { handler: n as u32, messages_only: false }).unwrap();
+        }
+        s.start_delivery(&topic);
+        let handlers: Vec<u32> = core::iter::from_fn(|| s.next_recipient(&topic).map(|to| to.handler)).collect();
+        let expected: Vec<u32> = (0..filters.len()).filter(|&n| matches(filters[n], &topic)).map(|n| n as u32).collect();
+        assert_eq!(handlers, expected, "{topic:?} {filters:?}");
+        delivered += handlers.len();
+    }
+    assert!(delivered > if cfg!(miri) { 10 } else { 10_000 }, "only {delivered}");
+}
+
+#[test]
+fn a_filter_is_known_by_its_longest_part_without_wildcards() {
+    for (filter, part) in [
+        (&b"home/dev1/set"[..], ALL),
+        (b"a", ALL),
+        (b"home/dev1/+", 10),
+        (b"home/dev1/#", 10),
+        (b"home/dev1/+/set", 10),
+        (b"abcd/+/temp", END),
+        (b"abcde/+/temp", 6),
+        (b"home/+/set1", END),
+        (b"home/+/+/set1", END),
+        (b"+/a", END),
+        (b"a/+/b", END),
+        (b"ab/+", 3),
+        (b"a/+", NONE),
+        (b"a/+/", NONE),
+        (b"+/", NONE),
+        (b"+", NONE),
+        (b"#", NONE),
+    ] {
+        assert_eq!(key(filter).0, part, "{}", filter.escape_ascii());
+        assert_eq!(key(filter).1 == 0, part == NONE || filter.len() == 1, "{}", filter.escape_ascii());
+    }
+}
+
+#[test]
+fn filters_that_differ_in_a_number_have_different_keys() {
+    for (before, after) in [("home/dev", "/set"), ("devices/set", ""), ("h/dev", "/set"), ("home/dev", "/relay/set"), ("x", "y")] {
+        let keys: BTreeSet<_> = (0..1000).map(|n| key(std::format!("{before}{n:03}{after}").as_bytes())).collect();
+        assert_eq!(keys.len(), 1000, "{before}NNN{after}");
+    }
+    for (before, after) in [("home/dev", "/+"), ("home/dev", "/+/set"), ("home/dev", "/#"), ("home/+/set", "")] {
+        let keys: BTreeSet<_> = (0..100).map(|n| key(std::format!("{before}{n:02}{after}").as_bytes())).collect();
+        assert_eq!(keys.len(), 100, "{before}NN{after}");
+    }
+}
+
+#[test]
+fn a_match_is_literal_if_the_newest_filter_that_matches_has_no_wildcards() {
+    for (filters, literal) in [([&b"a/b"[..], b"a/+"], true), ([b"a/+", b"a/b"], false), ([b"c", b"a/b"], true), ([b"c", b"#"], false)] {
+        let mut s = subscribed(&filters);
+        assert!(s.start_delivery(b"a/b"));
+        assert_eq!(s.matched_literally(), literal, "{filters:?}");
+        assert!(!(s.start_delivery(b"$x") || s.matched_literally()));
     }
 }
 
