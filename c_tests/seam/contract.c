@@ -146,6 +146,14 @@ static void now(void) {
   passed = mgos_mqtt_shim_now() - before;
   expect((uint32_t) (passed + 1) < 1000);
   shown("modulo 2^32");
+  int weeks;
+  for (weeks = 0; weeks < 1000; weeks++) {
+    before = mgos_mqtt_shim_now();
+    rig_pass(604800001);
+    passed = mgos_mqtt_shim_now() - before;
+    expect(passed - 604800001 < 1000);
+  }
+  shown("for twenty years");
 }
 
 static void random_number(void) {

@@ -168,7 +168,7 @@ pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait.
     let mut said = connection.core.session.may_send();
     if said {
-        said = pump::send(c, t, &OutPacket::DISCONNECT).is_ok();
+        said = pump::send(c, t, &OutPacket::DISCONNECT, now()).is_ok();
         if said && c.is_on(t, nc) {
             pump::frame_close(c, t);
         }

@@ -46,15 +46,15 @@ fn try_publish(
         let max_queue = most.clamp(0, u16::MAX as i32) as u16;
         limits = Limits { max_qos: connection.max_qos(), max_queue, room };
     }
-    let session = &mut connection.core.session;
-    let published = session.publish(topic, payload, qos, retain, limits, now())?;
+    let (session, now) = (&mut connection.core.session, now());
+    let published = session.publish(topic, payload, qos, retain, limits, now)?;
     let (id, flags) = (published.id, published.flags);
     if !published.direct && !published.next {
         pump(c, t);
         return Ok(id.get() as ReturnedU16);
     }
     let sent_id = (flags & 6 != 0).then_some(id);
-    let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload));
+    let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload), now);
     if let Err(why) = sent {
         if published.next {
             // It stays in the queue, and is tried again at the next poll.

@@ -10,7 +10,7 @@ use super::shim::{self, Frames, Log};
 use super::token::NoApp;
 use super::types::Reason;
 use super::websocket;
-use crate::session::{NEVER, earlier, reached};
+use crate::session::{Millis, NEVER, earlier, reached};
 use crate::wire::{AckKind, OutPacket, PacketId, ack_bytes, count_pubacks, kind};
 
 /// What is queued goes out while fewer bytes than this wait for the link.
@@ -20,9 +20,9 @@ const SEND_LOW_WATER: usize = 1024;
 const FLUSH: u32 = 5000;
 
 /// Writes a packet of our own making at once, if there is a connection. May run app code.
-pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>) -> Result<(), NotWritten> {
+pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
     let Some((connection, mut nc)) = c.live(t) else { return Ok(()) };
-    let result = connection.write(&mut nc, out);
+    let result = connection.write(&mut nc, out, now);
     conclude_write(c, t, result);
     result
 }
@@ -42,11 +42,11 @@ pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), No
 
 impl Connection {
     /// Writes a packet of our own making. [`conclude_write`] is to follow.
-    pub fn write(&mut self, nc: &mut Nc<'_>, out: &OutPacket<'_>) -> Result<(), NotWritten> {
+    pub fn write(&mut self, nc: &mut Nc<'_>, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
         self.note_app_writes(nc);
         nc.write(out)?;
         self.counters.count_sent(out.first);
-        self.core.session.sent_other(out.first, out.id, now());
+        self.core.session.sent_other(out.first, out.id, now);
         Ok(())
     }
 
