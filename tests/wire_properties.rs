@@ -121,7 +121,8 @@ proptest! {
         let (topic, message) = will.as_ref().map_or((None, None), |(t, m, _)| (Some(&t[..]), Some(&m[..])));
         let (user, password) = login.as_ref().map_or((None, None), |(u, p)| (Some(&u[..]), p.as_deref()));
         let will_retain = will.as_ref().is_some_and(|will| will.2);
-        let connect = Connect { fields: [Some(&client_id), topic, message, user, password], clean_session, will_retain, keep_alive };
+        let fields = [Some(&client_id[..]), topic, message, user, password];
+        let connect = Connect { fields: &fields, clean_session, will_retain, keep_alive };
         let sent = bytes(&connect.packet(&mut [0; 10]).unwrap());
         prop_assert_eq!(connect_options(&sent), Some((clean_session, keep_alive)));
         let (user, password) = login.map_or((None, None), |(u, p)| (Some(u), p));
