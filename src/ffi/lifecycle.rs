@@ -146,6 +146,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     let key = connection.session_key();
     connection.start_websocket(over_websocket);
     connection.close_reason = 0;
+    connection.tls = connection.number(Number::Tls) as u8;
     connection.accounted = 0;
     connection.core.connecting(limit, key, now());
     if !connection.core.is_wanted() {
@@ -244,10 +245,11 @@ fn end_of(why: u8) -> DisconnectReason {
     const LOST: u8 = Reason::Lost as u8;
     const PING_TIMEOUT: u8 = Reason::PingTimeout as u8;
     const ASKED: u8 = Reason::Asked as u8;
+    const NO_MEMORY: u8 = Reason::NoMemory as u8;
     match why {
         LOST => DisconnectReason::Peer,
         PING_TIMEOUT => DisconnectReason::PingTimeout,
-        ASKED.. => DisconnectReason::Local,
+        ASKED..=NO_MEMORY => DisconnectReason::Local,
         _ => DisconnectReason::Fault,
     }
 }
@@ -257,10 +259,15 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     const LOST: u8 = Reason::Lost as u8;
     const VIOLATION: u8 = Reason::Violation as u8;
     const NO_MEMORY: u8 = Reason::NoMemory as u8;
+    const TLS: u8 = Reason::Tls as u8;
     let connection = c.get(t);
     let why = core::mem::take(&mut connection.close_reason).max(LOST);
-    connection.last_reason = why;
-    c.log(t, Log::Disconnected, 0, why as i32);
+    let tls = core::mem::take(&mut connection.tls);
+    // A peer that hangs up in the TLS handshake raises no MG_EV_CONNECT on a device.
+    let reason = if why == LOST && tls != 0 { TLS } else { why };
+    connection.last_reason = reason;
+    let hint = if reason == TLS { tls.saturating_sub(1) } else { 0 };
+    c.log(t, Log::Disconnected, 0, reason as i32 + hint as i32);
     let connection = c.get(t);
     connection.nc = None;
     if why == Reason::Refused as u8 {
