@@ -128,6 +128,7 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   opts.ssl_cert = cfg->ssl_cert;
   opts.ssl_key = cfg->ssl_key;
   opts.ssl_ca_cert = cfg->ssl_ca_cert;
+  opts.ssl_server_name = cfg->ssl_server_name;
   opts.ssl_cipher_suites = cfg->ssl_cipher_suites;
   opts.ssl_psk_identity = cfg->ssl_psk_identity;
   opts.ssl_psk_key = cfg->ssl_psk_key;
@@ -143,8 +144,17 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   } else if (ws && !MGOS_MQTT_ENABLE_WS) {
     error = "built without MQTT over WebSocket (MGOS_MQTT_ENABLE_WS, MG_ENABLE_HTTP_WEBSOCKET); set mqtt.ws_enable to false";
   } else {
-    mg_asprintf(&address, 0, "%.*s:%d", server.host_len, server.host, server.port);
-    if (address != NULL) nc = mg_connect_opt(mgos_get_mgr(), address, mgos_mqtt_ev, c, opts);
+    /* The address, a NUL, and the name by itself. */
+    int name_at = mg_asprintf(&address, 0, "%.*s:%d%c%.*s", server.host_len, server.host, server.port, '\0', server.host_len, server.host);
+    if (address != NULL) {
+#if MG_ENABLE_SSL
+      /* Mongoose has a name checked only if DNS is to find it. Of addresses in certificates mbedTLS knows nothing. */
+      bool is_address = server.host[0] == '[' || (int) strspn(server.host, "0123456789.") == server.host_len;
+      if (opts.ssl_server_name == NULL && !is_address) opts.ssl_server_name = address + name_at - server.host_len;
+#endif
+      (void) name_at;
+      nc = mg_connect_opt(mgos_get_mgr(), address, mgos_mqtt_ev, c, opts);
+    }
     free(address);
   }
   if (nc != NULL) {

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::interop::broker::Setup;
+use crate::interop::broker::{Running, Setup};
 use crate::interop::fixture::Fixture;
 use crate::interop::transport::Transport;
 use crate::interop::web::{Answer, Server};
@@ -105,10 +105,30 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
             // The name is also checked where no lookup is needed, unless that is turned off.
             let by_name = format!("localhost:{}", other.endpoint.port());
             tls_fails(fixture, "a certificate for another name than localhost", &by_name, &[], "wrong name: connecting to localhost", CA)?;
+            let name = [("mqtt.ssl_server_name", "elsewhere.example")];
+            fixture.app("subscriptions", &other, &name)?.finish()?;
+            fixture.check(true, "with the certificate's name in mqtt.ssl_server_name it works")?;
+            as_on_a_device(fixture, &other)?;
         }
     }
     fixture.app("subscriptions", &broker, &[])?.finish()?;
     fixture.check(true, "with the right settings everything works")
+}
+
+/// A broker whose certificate is for elsewhere.example, where only what a device checks is checked.
+fn as_on_a_device(fixture: &Fixture, broker: &Running) -> Result<()> {
+    fixture.as_device.set(true);
+    let (by_address, by_name) = (broker.endpoint.to_string(), format!("localhost:{}", broker.endpoint.port()));
+    let hosts_file = "a name in the hosts file, as on a device";
+    tls_fails(fixture, hosts_file, &by_name, &[], "wrong name: connecting to localhost", CA)?;
+    fixture.app_with("subscriptions", &[("mqtt.server", &by_name), ("mqtt.ssl_server_name", "*")])?.finish()?;
+    fixture.check(true, &format!("{hosts_file}: not checked with * in mqtt.ssl_server_name"))?;
+    let name = [("mqtt.ssl_server_name", "broker.example")];
+    tls_fails(fixture, "mqtt.ssl_server_name, as on a device", &by_address, &name, "wrong name: connecting to broker.example", CA)?;
+    fixture.app("subscriptions", broker, &[])?.finish()?;
+    fixture.check(true, "an address, as on a device: not checked without mqtt.ssl_server_name")?;
+    fixture.as_device.set(false);
+    Ok(())
 }
 
 pub fn handshake(fixture: &Fixture) -> Result<()> {
