@@ -45,7 +45,7 @@ int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_numb
       return cfg->ack_timeout < 0 ? -1 : ms(cfg->ack_timeout);
     case MGOS_MQTT_NUMBER_TLS:
       if (cfg->ssl_psk_identity != NULL) return 3;
-      return (cfg->ssl_cert != NULL || cfg->ssl_ca_cert != NULL) + (cfg->ssl_cert != NULL && cfg->ssl_ca_cert != NULL);
+      return (cfg->ssl_cert != NULL) + (cfg->ssl_ca_cert != NULL);
     default:
       return 0;
   }

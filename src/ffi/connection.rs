@@ -107,7 +107,7 @@ pub struct Connection {
     pub no_connack: u8,
     /// It has been logged that a topic has control characters.
     pub control_characters_logged: bool,
-    /// `Number::Tls` while TLS is not up, or after it has failed; else 0.
+    /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
     pub tls: u8,
     pub id: i16,
     guards: u16,

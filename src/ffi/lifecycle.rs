@@ -245,11 +245,10 @@ fn end_of(why: u8) -> DisconnectReason {
     const LOST: u8 = Reason::Lost as u8;
     const PING_TIMEOUT: u8 = Reason::PingTimeout as u8;
     const ASKED: u8 = Reason::Asked as u8;
-    const NO_MEMORY: u8 = Reason::NoMemory as u8;
     match why {
         LOST => DisconnectReason::Peer,
         PING_TIMEOUT => DisconnectReason::PingTimeout,
-        ASKED..=NO_MEMORY => DisconnectReason::Local,
+        ASKED.. => DisconnectReason::Local,
         _ => DisconnectReason::Fault,
     }
 }
@@ -259,15 +258,15 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     const LOST: u8 = Reason::Lost as u8;
     const VIOLATION: u8 = Reason::Violation as u8;
     const NO_MEMORY: u8 = Reason::NoMemory as u8;
+    const UNREACHABLE: u8 = Reason::Unreachable as u8;
     const TLS: u8 = Reason::Tls as u8;
     let connection = c.get(t);
     let why = core::mem::take(&mut connection.close_reason).max(LOST);
     let tls = core::mem::take(&mut connection.tls);
     // A peer that hangs up in the TLS handshake raises no MG_EV_CONNECT on a device.
-    let reason = if why == LOST && tls != 0 { TLS } else { why };
+    let (reason, words) = if tls != 0 && why <= UNREACHABLE { (TLS, TLS - 1 + tls) } else { (why, why) };
     connection.last_reason = reason;
-    let hint = if reason == TLS { tls.saturating_sub(1) } else { 0 };
-    c.log(t, Log::Disconnected, 0, reason as i32 + hint as i32);
+    c.log(t, Log::Disconnected, 0, words as i32);
     let connection = c.get(t);
     connection.nc = None;
     if why == Reason::Refused as u8 {
