@@ -149,8 +149,8 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   } else {
 #if HAS_HOSTS_FILE
     /* Mongoose has no name checked that is in the hosts file. Behind the address stands the name by itself. */
-    const char *format = "%.*s:%d%c%.*s";
-    int len = mg_asprintf(&address, 0, format, server.host_len, server.host, server.port, '\0', server.host_len, server.host);
+    int len = mg_asprintf(&address, 0, "%.*s:%d%c%.*s", server.host_len, server.host, server.port, '\0', server.host_len,
+                          server.host);
     bool is_address = server.host[0] == '[' || (int) strspn(server.host, "0123456789.") == server.host_len;
     if (address != NULL && opts.ssl_server_name == NULL && !is_address) opts.ssl_server_name = address + len - server.host_len;
 #else
