@@ -20,6 +20,9 @@ void machine_exit(int status);
  * frame. Size 0 if it cannot be measured. */
 #define STACK_MARGIN 128
 void machine_stack(uint8_t **lowest, size_t *size);
+/* A clock, and the nanoseconds since it was read, up to half a second: for bench/chip.c. */
+uint32_t machine_clock(void);
+uint32_t machine_ns_since(uint32_t clock);
 
 /* ---- The heap: memory.c ---- */
 

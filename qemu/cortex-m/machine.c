@@ -34,6 +34,15 @@ void machine_stack(uint8_t **lowest, size_t *size) {
   *size = (size_t) (sp - stack_bottom) - STACK_MARGIN;
 }
 
+/* SysTick, 24 bits at 25 MHz, counts down. */
+uint32_t machine_clock(void) {
+  return *(volatile uint32_t *) 0xe000e018;
+}
+
+uint32_t machine_ns_since(uint32_t clock) {
+  return ((clock - machine_clock()) & 0xffffff) * 40;
+}
+
 static void fault(void) {
   machine_print("the processor has taken a fault\n");
   machine_exit(2);
@@ -45,6 +54,8 @@ static void reset(void) {
   *(volatile uint32_t *) 0xe000ed88 |= 0xf << 20;
   *(volatile uint32_t *) 0xe000ed14 |= 1 << 4;
   __asm__ volatile("dsb\n isb");
+  *(volatile uint32_t *) 0xe000e014 = 0xffffff;
+  *(volatile uint32_t *) 0xe000e010 = 5;
   memcpy(data_start, data_load, (size_t) (data_end - data_start));
   memset(bss_start, 0, (size_t) (bss_end - bss_start));
   machine_exit(main());

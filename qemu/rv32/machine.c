@@ -25,6 +25,17 @@ void machine_stack(uint8_t **lowest, size_t *size) {
   *size = (size_t) (sp - stack_bottom) - STACK_MARGIN;
 }
 
+/* Under -icount, QEMU counts nanoseconds here. */
+uint32_t machine_clock(void) {
+  uint32_t now;
+  __asm__ volatile(".option push\n .option arch, +zicsr\n csrr %0, minstret\n .option pop" : "=r"(now));
+  return now;
+}
+
+uint32_t machine_ns_since(uint32_t clock) {
+  return machine_clock() - clock;
+}
+
 __attribute__((aligned(4))) static void fault(void) {
   machine_print("the processor has taken a fault\n");
   machine_exit(2);

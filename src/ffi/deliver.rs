@@ -9,6 +9,7 @@ use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
+use crate::LOGS;
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
 use crate::wire::{AckKind, Header, PacketId, QoS, decode, kind};
 use core::ffi::{c_int, c_void};
@@ -251,7 +252,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
         Notify::Downgraded | Notify::Handlers => {
             // Once, not for each message.
             let is_downgrade = notify == Notify::Downgraded;
-            if is_downgrade && !core::mem::replace(&mut c.get(t).downgrade_logged, true) {
+            if LOGS && is_downgrade && !core::mem::replace(&mut c.get(t).downgrade_logged, true) {
                 c.say(t, Log::Downgraded);
             }
             delivery.call_handlers(c, t);
@@ -322,7 +323,7 @@ fn acknowledge_for_handlers(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, id: P
     if !connection.app_acks {
         connection.unacked = 0;
         answer(c, t, AckKind::PubAck, id);
-    } else if connection.unacked == UNACKED {
+    } else if LOGS && connection.unacked == UNACKED {
         // One more, so that it is not said again.
         connection.unacked += 1;
         c.say(t, Log::Unacked);

@@ -7,6 +7,7 @@ use super::pump::{self, pump};
 use super::shim::{Log, Number};
 use super::token::NoApp;
 use super::types::{ReturnedU16, mgos_mqtt_stats};
+use crate::LOGS;
 use crate::session::{Limits, Recipient, RequestError};
 use crate::wire::{OutPacket, QoS};
 use core::ffi::c_int;
@@ -48,13 +49,17 @@ fn try_publish(
     let session = &mut connection.core.session;
     let published = session.publish(topic, payload, qos, retain, limits, now())?;
     let (id, flags) = (published.id, published.flags);
-    if !published.direct {
+    if !published.direct && !published.next {
         pump(c, t);
         return Ok(id.get() as ReturnedU16);
     }
     let sent_id = (flags & 6 != 0).then_some(id);
     let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload));
     if let Err(why) = sent {
+        if published.next {
+            // It stays in the queue, and is tried again at the next poll.
+            return Ok(id.get() as ReturnedU16);
+        }
         c.get(t).core.session.publish_failed(id);
         return Err(match why {
             NotWritten::TooLarge => RequestError::TooLarge,
@@ -93,7 +98,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
 /// Warns where `topic`, which the session has just checked, is the first with control characters.
 fn warn_of_control_characters(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8]) {
     let connection = c.look(t);
-    if connection.core.session.control_characters != connection.control_characters_logged {
+    if LOGS && connection.core.session.control_characters != connection.control_characters_logged {
         first_control_characters(c, t, topic);
     }
 }

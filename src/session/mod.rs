@@ -25,6 +25,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use crate::LOGS;
 use crate::wire::{PacketId, QoS, check_filter, check_name};
 use ack_timer::AckTimer;
 use framer::Framer;
@@ -35,7 +36,7 @@ use packet_ids::PacketIds;
 use send_buffer::SendBuffer;
 use subscriptions::Subscriptions;
 use suspects::SuspectTracker;
-use window::Window;
+use window::{MAX_INFLIGHT, Window};
 
 pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
@@ -92,6 +93,8 @@ pub struct Session<H: Copy> {
     overdue_reported: bool,
     /// The packet ID of an overdue message to report.
     overdue_notice: Option<PacketId>,
+    /// There may be something to log that the outbox does not know of.
+    has_notices: bool,
     subscribe_overdue_notice: bool,
     /// Whether to report a session that the broker kept although a new one was asked for.
     session_present_notice: NoticeState,
@@ -168,6 +171,7 @@ impl<H: Copy> Session<H> {
         acked: false,
         overdue_reported: false,
         overdue_notice: None,
+        has_notices: false,
         subscribe_overdue_notice: false,
         session_present_notice: NoticeState::None,
         retry_aside: false,
@@ -247,6 +251,7 @@ impl<H: Copy> Session<H> {
         limits: Limits,
         now: Millis,
     ) -> Result<Published, RequestError> {
+        self.pending = Pending::Ping;
         // Every message takes a packet ID, even at QoS 0 or on error, as in upstream.
         let id = self.packet_id();
         self.control_characters |= check_name(topic).map_err(RequestError::Topic)?;
@@ -262,7 +267,7 @@ impl<H: Copy> Session<H> {
             if qos > QoS::AtMostOnce {
                 self.outbox.push_id_only(id, flags, entry::SENT_ID_ONLY, now)?;
             }
-            return Ok(Published { id, flags, direct: true, overflow: false });
+            return Ok(Published { id, flags, direct: true, next: false, overflow: false });
         }
         if topic.len() + payload.len() > crate::wire::MAX_REMAINING as usize - 4 {
             return Err(RequestError::TooLarge);
@@ -280,7 +285,17 @@ impl<H: Copy> Session<H> {
         while self.outbox.is_over_limit() && self.outbox.make_room(id, held_back) {}
         self.count_given_up(before);
         self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
-        Ok(Published { id, flags, direct: false, overflow })
+        // Nothing comes before it, and the window is fully open, so that nothing is held back.
+        let next = limits.room
+            && self.link == LinkState::Up
+            && !(behind_others || overflow || self.subscriptions.may_have_more())
+            && self.window.is_widest()
+            && self.outbox.in_flight() + self.subscriptions.awaiting() < MAX_INFLIGHT
+            && self.outbox.num_set_aside() == 0;
+        if next {
+            self.pending = Pending::Message;
+        }
+        Ok(Published { id, flags, direct: false, next, overflow })
     }
 
     /// Forgets a message that was to be written directly but could not be.
@@ -338,20 +353,28 @@ impl<H: Copy> Session<H> {
     /// Returns the next notice to log; `None` when there are no more. Call it until then after
     /// publishing, after receiving, and when time has passed.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
-        if self.session_present_notice == NoticeState::Due {
-            self.session_present_notice = NoticeState::Done;
-            return Some(Notice::SessionPresent);
-        }
-        if let Some(id) = self.overdue_notice.take() {
-            return Some(Notice::Overdue(id));
-        }
-        if core::mem::take(&mut self.subscribe_overdue_notice) {
-            return Some(Notice::SubscribeOverdue);
-        }
-        if let Some((filter, aside)) = self.subscriptions.notice() {
-            return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
+        if self.has_notices {
+            if LOGS && self.session_present_notice == NoticeState::Due {
+                self.session_present_notice = NoticeState::Done;
+                return Some(Notice::SessionPresent);
+            }
+            if LOGS && let Some(id) = self.overdue_notice.take() {
+                return Some(Notice::Overdue(id));
+            }
+            if LOGS && core::mem::take(&mut self.subscribe_overdue_notice) {
+                return Some(Notice::SubscribeOverdue);
+            }
+            if let Some((filter, aside)) = self.subscriptions.notice() {
+                return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
+            }
+            self.has_notices = false;
         }
         self.outbox.notice()
+    }
+
+    /// Returns false if there is certainly no notice.
+    pub fn may_have_notices(&self) -> bool {
+        self.has_notices || self.outbox.has_notices()
     }
 
     /// Returns true if messages were given up and the app has not been told.

@@ -119,6 +119,7 @@ impl<H: Copy> Session<H> {
 
     /// The packet returned by `next` was written; `unsent` bytes, including it, are waiting to be
     /// transmitted. The bytes that the packet borrowed are not touched.
+    #[inline(never)]
     pub fn sent(&mut self, unsent: usize, now: Millis) {
         self.pinged_first = false;
         match self.pending {
@@ -131,14 +132,7 @@ impl<H: Copy> Session<H> {
                 }
                 self.ack_timer.on_sent(now);
             }
-            Pending::Message => {
-                match self.outbox.sent(now) {
-                    (Some(id), true) => self.suspects.wrote_candidate(id, now),
-                    (Some(id), false) => self.suspects.wrote_harmless(id, now),
-                    _ => {}
-                }
-                self.ack_timer.on_sent(now);
-            }
+            Pending::Message => self.message_sent(now),
             Pending::SetAside => {
                 self.retry_aside = false;
                 self.schedule_aside_retry(now);
@@ -158,12 +152,26 @@ impl<H: Copy> Session<H> {
         self.keep_alive.on_sent(now);
     }
 
+    fn message_sent(&mut self, now: Millis) {
+        match self.outbox.sent(now) {
+            (Some(id), true) => self.suspects.wrote_candidate(id, now),
+            (Some(id), false) => self.suspects.wrote_harmless(id, now),
+            _ => {}
+        }
+        self.ack_timer.on_sent(now);
+    }
+
     /// A packet that `next` did not return was written, with this first byte and packet ID.
     pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, now: Millis) {
         match (first >> 4, id) {
             // No broker closes the connection on an acknowledgement.
             (kind::PUBACK | kind::PUBREC | kind::PUBCOMP, _) => {}
             (kind::PUBREL, Some(id)) => self.suspects.wrote_harmless(id, now),
+            // The message that `publish` said is next.
+            (kind::PUBLISH, _) if self.pending == Pending::Message => {
+                self.pinged_first = false;
+                self.message_sent(now);
+            }
             _ => self.suspects.wrote_other(now),
         }
         self.keep_alive.on_sent(now);

@@ -174,6 +174,10 @@ pub struct Published {
     pub flags: u8,
     /// It is not queued: the caller must write it now.
     pub direct: bool,
+    /// It is queued, and the next packet to send: the caller may write it now, and then calls
+    /// [`Session::sent_other`](super::Session::sent_other). Otherwise
+    /// [`Session::next`](super::Session::next) returns it.
+    pub next: bool,
     /// Another message was dropped to make room.
     pub overflow: bool,
 }

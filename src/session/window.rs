@@ -34,6 +34,7 @@ impl Window {
     }
 
     /// A message or acknowledgement was lost.
+    #[inline(never)]
     pub fn shrink(&mut self) {
         self.threshold = (self.size() / 2).max(1) as u8;
         self.reduction = MAX_INFLIGHT as u8 - 1;

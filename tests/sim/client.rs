@@ -541,16 +541,20 @@ impl Client {
             assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
             return None;
         };
-        if published.direct {
+        self.overflows += published.overflow as u64;
+        if !published.direct {
+            self.taken.push(Taken { number, qos: qos.min(self.config.max_qos) });
+        }
+        if published.direct || published.next {
             let id = (published.flags & 6 != 0).then_some(published.id);
             if self.send(&OutPacket::publish(published.flags, id, topic, &payload), now).is_err() {
-                self.conn.session.publish_failed(published.id);
-                return None;
+                if published.direct {
+                    self.conn.session.publish_failed(published.id);
+                    return None;
+                }
             }
             return Some(published.id.get());
         }
-        self.overflows += published.overflow as u64;
-        self.taken.push(Taken { number, qos: qos.min(self.config.max_qos) });
         self.pump(now);
         Some(published.id.get())
     }

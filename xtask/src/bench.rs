@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: cost of the library's operations compared with the original: instructions,
-//! counted by callgrind on this machine while the library runs (bench/instructions.c); heap and
-//! stack (bench/heap_stack.c); scaling; throughput. The tables are in figures.
+//! counted while the library runs (bench/instructions.c), by callgrind on this machine and by QEMU on
+//! emulated chips; heap and stack (bench/heap_stack.c); scaling; throughput. The tables are in figures.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::figures::{self, Measured, Options};
 use crate::firmware::harness::Harness;
-use crate::firmware::{CORTEX_M4F, Target, UBUNTU, UBUNTU_FAST, output};
+use crate::firmware::{CORTEX_M4F, ESP32, LX106, RV32IMC, Target, UBUNTU, UBUNTU_FAST, output};
 use crate::setup::{self, program};
 use crate::{project, qemu};
 
@@ -44,6 +44,7 @@ pub struct Args {
 
 /// Headings of the committed tables.
 pub const INSTRUCTIONS: &str = "Instructions";
+pub const CHIPS: &str = "Instructions on chips";
 pub const GROWTH: &str = "Growth";
 pub const MEMORY: &str = "Heap and stack";
 
@@ -66,7 +67,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     let instructions = instructions(&UBUNTU, "operations")?.figures;
     let growth = self::instructions(&UBUNTU, "growth")?.figures;
-    figures::report(&[(INSTRUCTIONS, instructions), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
+    figures::report(&[(INSTRUCTIONS, instructions), (CHIPS, chips()?), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
 }
 
 /// Entry point of the benchmark into the library.
@@ -89,7 +90,7 @@ fn instructions(target: &Target, part: &str) -> Result<Counted> {
 
 /// As above, with per-function data; the totals are slightly off in this mode.
 fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
-    let sources = &["bench/instructions.c"];
+    let sources = &["bench/instructions.c", "bench/callgrind.c"];
     let program = Harness { name: "instructions", machine: None, sources, own_heap: false, names: true }.build(target)?;
     let dir = program.with_file_name(format!("callgrind-{part}"));
     if dir.exists() {
@@ -126,11 +127,29 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     Ok(counted)
 }
 
+/// Instructions of each operation on emulated chips.
+fn chips() -> Result<Vec<Measured>> {
+    let mut measured = Vec::new();
+    for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc"), (&LX106, "lx106"), (&ESP32, "esp32")] {
+        // Each instruction takes 2 to the power of 10 nanoseconds.
+        let text = qemu::printed(target, "instructions", &["bench/instructions.c", "bench/chip.c"], &["-icount", "shift=10,sleep=off"])?;
+        for line in text.lines() {
+            let words: Vec<_> = line.split('\t').collect();
+            let [what, rounds, _, count] = words[..] else { continue };
+            let (rounds, count): (u64, u64) = (rounds.parse()?, count.parse().with_context(|| format!("{name}: {line:?}"))?);
+            if what != "nothing" {
+                measured.push(Measured { name: format!("{name}, {what}"), value: count / rounds });
+            }
+        }
+    }
+    Ok(measured)
+}
+
 /// Heap and stack, on a chip and on this machine.
 fn memory() -> Result<Vec<Measured>> {
     let mut measured = Vec::new();
     for (target, name) in [(&CORTEX_M4F, "Cortex-M4"), (&UBUNTU, "x86-64")] {
-        let text = qemu::printed(target, "heap_stack", &["bench/heap_stack.c"])?;
+        let text = qemu::printed(target, "heap_stack", &["bench/heap_stack.c", "qemu/memory.c"], &[])?;
         for (what, value) in text.lines().filter_map(|line| line.split_once('\t')) {
             let value = value.trim().parse().with_context(|| format!("{what}: {value:?} is not a number"))?;
             measured.push(Measured { name: format!("{name}, {what}"), value });

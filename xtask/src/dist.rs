@@ -1,10 +1,13 @@
 //! `cargo xtask dist`: the library as `mos build` takes it, with an archive for every platform of
 //! Mongoose OS, in target/dist/mqtt. Elsewhere: check (requirements on each archive), checksums
-//! (SHA256SUMS of a release), firmware (building an archive).
+//! (SHA256SUMS), replace (the old result stays until the new one is complete), firmware (building
+//! an archive), release (what is published).
 
 mod check;
-mod checksums;
+pub mod checksums;
+mod replace;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -48,48 +51,72 @@ pub const PLATFORMS: [Platform; 10] = [
     platform("esp32c6", &RV32IMAC),
 ];
 
+/// A file that every platform's directory has.
+struct Archive {
+    file: &'static str,
+    build: fn(&Target) -> Result<PathBuf>,
+}
+
+const ARCHIVES: [Archive; 2] = [
+    Archive { file: "libmgos_mqtt.a", build: Target::archive },
+    Archive { file: "libmgos_mqtt_nolog.a", build: Target::archive_without_logs },
+];
+
+pub use replace::replace;
+
 pub fn run(args: Args) -> Result<()> {
     if let Some(unknown) = args.platform.iter().find(|name| PLATFORMS.iter().all(|platform| platform.name != **name)) {
         let mut names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name).collect();
         names.dedup();
         bail!("unknown platform {unknown}; platforms: {}", names.join(", "));
     }
-    let dist = project::target_dir().join("dist/mqtt");
-    clear(&dist)?;
-    let mut built: Vec<(&'static str, PathBuf)> = Vec::new();
-    let mut rows = Vec::new();
-    for platform in PLATFORMS.iter().filter(|platform| args.platform.is_empty() || args.platform.iter().any(|name| name == platform.name)) {
-        // Several platforms share a target.
-        let archive = match built.iter().find(|(name, _)| *name == platform.target.name) {
-            Some((_, archive)) => archive.clone(),
-            None => platform.target.archive().with_context(|| format!("{}: no archive", platform.name))?,
-        };
-        let to = dist.join("lib").join(platform.dir);
-        std::fs::create_dir_all(&to)?;
-        let shipped = to.join("libmgos_mqtt.a");
-        std::fs::copy(&archive, &shipped)?;
-        if args.check {
-            rows.push(check::archive(platform, &shipped)?);
-            if built.iter().all(|(name, _)| *name != platform.target.name) {
-                check::shim(platform.target)?;
-            }
-        }
-        built.push((platform.target.name, archive));
-    }
-    copy_sources(&dist)?;
-    checksums::write(&dist)?;
-    if args.check {
-        checksums::check(&dist)?;
-    }
+    let wanted = |platform: &&Platform| args.platform.is_empty() || args.platform.iter().any(|name| name == platform.name);
+    let platforms: Vec<_> = PLATFORMS.iter().filter(wanted).collect();
+    let dist = directory(&args.platform);
+    replace(&dist, |new| build(new, &platforms, args.check))?;
     println!("{}", dist.display());
-    if args.check { check::report(&rows) } else { Ok(()) }
+    Ok(())
 }
 
-fn clear(dist: &Path) -> Result<()> {
-    if dist.exists() {
-        std::fs::remove_dir_all(dist).with_context(|| format!("cannot clear {}", dist.display()))?;
+/// Some platforms alone do not take the place of all. The last part is the library's name.
+fn directory(platforms: &[String]) -> PathBuf {
+    let dist = project::target_dir().join("dist");
+    if platforms.is_empty() { dist.join("mqtt") } else { dist.join(platforms.join("+")).join("mqtt") }
+}
+
+/// Fills `dist` with the library for these platforms; with `check`, fails if it is unfit for
+/// firmware.
+pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
+    // Several platforms share a target.
+    let mut built: BTreeMap<(&str, &str), PathBuf> = BTreeMap::new();
+    let mut shims = BTreeSet::new();
+    let mut rows = Vec::new();
+    for platform in platforms {
+        let to = dist.join("lib").join(platform.dir);
+        std::fs::create_dir_all(&to)?;
+        for Archive { file, build } in ARCHIVES {
+            let archive = match built.get(&(platform.target.name, file)) {
+                Some(archive) => archive.clone(),
+                None => build(platform.target).with_context(|| format!("{}: no {file}", platform.name))?,
+            };
+            let shipped = to.join(file);
+            std::fs::copy(&archive, &shipped)?;
+            built.insert((platform.target.name, file), archive);
+            if check {
+                rows.push(check::archive(platform, &shipped)?);
+            }
+        }
+        if check && shims.insert(platform.target.name) {
+            check::shim(platform.target)?;
+        }
     }
-    std::fs::create_dir_all(dist).with_context(|| format!("cannot create {}", dist.display()))
+    copy_sources(dist)?;
+    checksums::write(dist)?;
+    if check {
+        checksums::check(dist)?;
+        check::report(&rows)?;
+    }
+    Ok(())
 }
 
 /// Everything except the archives.
@@ -109,4 +136,68 @@ fn copy_sources(dist: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manifest::Manifest;
+
+    /// The archives that the manifests name for a platform and these variables of the app, of those
+    /// that there are: the mos tool drops others.
+    fn linked(platform: &str, vars: &[(&str, &str)]) -> Vec<String> {
+        let existing: BTreeSet<String> =
+            PLATFORMS.iter().flat_map(|platform| ARCHIVES.map(|archive| format!("lib/{}/{}", platform.dir, archive.file))).collect();
+        let named = Manifest::load_for(&project::root(), platform, vars).unwrap().binary_libs;
+        named.into_iter().filter(|file| existing.contains(file)).collect()
+    }
+
+    #[test]
+    fn the_manifests_name_one_archive_for_each_platform() {
+        for platform in PLATFORMS.iter().filter(|platform| platform.name != "stm32") {
+            assert_eq!(linked(platform.name, &[]), [format!("lib/{}/libmgos_mqtt.a", platform.dir)]);
+        }
+    }
+
+    #[test]
+    fn stm32_f2_gets_the_archive_without_fpu_by_board_device_family_or_request() {
+        let (board, device, family) = ("build_vars.BOARD", "build_vars.DEVICE", "build_vars.FAMILY");
+        let cpu = "build_vars.MGOS_MQTT_CPU";
+        let (m3, m4f) = ("lib/stm32/cortex-m3/libmgos_mqtt.a", "lib/stm32/cortex-m4f/libmgos_mqtt.a");
+        for (vars, expected) in [
+            (&[][..], m4f),
+            (&[(board, "NUCLEO-F746ZG")], m4f),
+            (&[(board, "Electron")], m3),
+            (&[(board, "mine"), (device, "stm32f205rg")], m3),
+            (&[(board, "mine"), (device, "stm32f412rg")], m4f),
+            (&[(device, "stm32f205rg")], m3),
+            (&[(family, "stm32f2")], m3),
+            (&[(family, "stm32l4")], m4f),
+            (&[(device, "stm32f207zg"), (cpu, "cortex-m3")], m3),
+            (&[(board, "Electron"), (cpu, "cortex-m4f")], m4f),
+        ] {
+            assert_eq!(linked("stm32", vars), [expected], "{vars:?}");
+        }
+    }
+
+    #[test]
+    fn firmware_without_logging_gets_the_archive_without_log_lines() {
+        let (logs, chosen) = ("cdefs.CS_ENABLE_STDIO", "build_vars.MGOS_MQTT_ARCHIVE");
+        for (vars, expected) in [
+            (&[][..], "libmgos_mqtt.a"),
+            (&[(logs, "1")], "libmgos_mqtt.a"),
+            (&[(logs, "0")], "libmgos_mqtt_nolog.a"),
+            (&[(chosen, "libmgos_mqtt_nolog.a")], "libmgos_mqtt_nolog.a"),
+        ] {
+            assert_eq!(linked("esp32", vars), [format!("lib/esp32/{expected}")], "{vars:?}");
+        }
+        assert_eq!(linked("stm32", &[(logs, "0"), ("build_vars.FAMILY", "stm32f2")]), ["lib/stm32/cortex-m3/libmgos_mqtt_nolog.a"]);
+    }
+
+    #[test]
+    fn some_platforms_alone_do_not_take_the_place_of_all() {
+        let [all, one, two] = [&[][..], &["esp32"], &["esp32", "stm32"]]
+            .map(|names| directory(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>()));
+        assert!(all.ends_with("dist/mqtt") && one.ends_with("dist/esp32/mqtt") && two.ends_with("dist/esp32+stm32/mqtt"));
+    }
 }

@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn the_committed_tables_can_be_read() {
         let text = std::fs::read_to_string(path()).unwrap();
-        for section in [crate::size::SECTION, crate::bench::INSTRUCTIONS, crate::bench::GROWTH, crate::bench::MEMORY] {
+        for section in [crate::size::SECTION, crate::bench::INSTRUCTIONS, crate::bench::CHIPS, crate::bench::GROWTH, crate::bench::MEMORY] {
             assert!(!rows(&text, section).unwrap().is_empty());
         }
     }

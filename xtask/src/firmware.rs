@@ -33,8 +33,6 @@ pub struct Target {
     assembler: Option<Assembler>,
     /// Optimised for speed instead of size: for comparison only.
     fast: bool,
-    /// Whether a C compiler is packaged for it.
-    pub has_compiler: bool,
 }
 
 /// Rust's Xtensa back end misplaces literals in objects. Set where an external assembler makes the
@@ -66,6 +64,14 @@ pub enum Shim {
     Least,
 }
 
+/// Variants of the archive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Logs {
+    With,
+    /// For firmware that is built without logging: what is done for log lines only is left out.
+    Without,
+}
+
 impl Target {
     /// Makes sure that the C tools are installed.
     pub fn ensure(&self) -> Result<()> {
@@ -89,25 +95,36 @@ impl Target {
 
     /// Builds libmgos_mqtt.a and returns its path.
     pub fn archive(&self) -> Result<PathBuf> {
+        self.archive_of(Logs::With)
+    }
+
+    /// Builds libmgos_mqtt_nolog.a, without log lines, and returns its path.
+    pub fn archive_without_logs(&self) -> Result<PathBuf> {
+        self.archive_of(Logs::Without)
+    }
+
+    fn archive_of(&self, logs: Logs) -> Result<PathBuf> {
         self.ensure()?;
-        let dir = self.dir()?;
-        let core = rust::object(self, &dir)?;
+        let mut dir = self.dir()?;
+        let mut name = "libmgos_mqtt.a";
+        if logs == Logs::Without {
+            dir = dir.join("nolog");
+            name = "libmgos_mqtt_nolog.a";
+            std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        let core = rust::object(self, logs, &dir)?;
         let exports = exports()?;
         let object = dir.join("mgos_mqtt_core.o");
-        if self.has_compiler {
-            let mut ld = self.tool("ld");
-            ld.args(self.ldflags).args(["-r", "--gc-sections", "-o"]).arg(&object).arg(&core);
-            ld.args(exports.iter().flat_map(|name| ["-u", name]));
-            project::run(&mut ld)?;
-        } else {
-            // A linker for another processor must not inspect it.
-            std::fs::copy(&core, &object)?;
-        }
+        let mut ld = self.tool("ld");
+        ld.args(self.ldflags).args(["-r", "--gc-sections", "-o"]).arg(&object).arg(&core);
+        ld.args(exports.iter().flat_map(|name| ["-u", name]));
+        project::run(&mut ld)?;
         let mut objcopy = self.tool("objcopy");
         objcopy.args(exports.iter().map(|name| format!("--keep-global-symbol={name}")));
         // Nothing unwinds, and these sections are only for debugging.
-        objcopy.args(UNPLACED.iter().map(|section| format!("--remove-section={section}")));
-        objcopy.args(UNPLACED.iter().flat_map(|section| [".rel", ".rela"].map(|rel| format!("--remove-section={rel}{section}"))));
+        let unplaced = || UNPLACED.into_iter().chain((!self.is_linux()).then_some(STACK_NOTE));
+        objcopy.args(unplaced().map(|section| format!("--remove-section={section}")));
+        objcopy.args(unplaced().flat_map(|section| [".rel", ".rela"].map(|rel| format!("--remove-section={rel}{section}"))));
         if self.layout == Layout::Ti {
             for (name, _) in self.sections(&object)? {
                 let to = [(".rodata", ".const"), (".data", ".data"), (".bss", ".bss")];
@@ -117,7 +134,7 @@ impl Target {
             }
         }
         project::run(objcopy.arg("--strip-unneeded").arg(&object))?;
-        let archive = dir.join("libmgos_mqtt.a");
+        let archive = dir.join(name);
         if archive.exists() {
             std::fs::remove_file(&archive)?;
         }
@@ -163,10 +180,15 @@ impl Target {
         let program = self.dir()?.join("linked.elf");
         let mut ld = self.tool("gcc");
         ld.args(self.cflags).args(["-nostdlib", "-Wl,--gc-sections", "-Wl,--unresolved-symbols=ignore-all", "-Wl,-e,mgos_mqtt_init"]);
-        ld.arg("-Wl,-z,noexecstack").arg(format!("-Wl,-Map={}", program.with_extension("map").display()));
+        ld.arg(format!("-Wl,-Map={}", program.with_extension("map").display()));
         ld.args(roots.iter().map(|name| format!("-Wl,-u,{name}"))).args(&objects).arg(archive);
         project::run(ld.arg("-o").arg(&program))?;
         Ok(program)
+    }
+
+    /// Whether its programs run on Linux.
+    pub fn is_linux(&self) -> bool {
+        self.triple.contains("-linux-")
     }
 
     /// Sizes of an object's sections, by name.
@@ -196,7 +218,12 @@ impl Target {
 }
 
 /// Sections that are left out of the archive.
-const UNPLACED: [&str; 5] = [".ARM.exidx*", ".ARM.extab*", ".eh_frame", ".comment", ".note.GNU-stack"];
+const UNPLACED: [&str; 4] = [".ARM.exidx*", ".ARM.extab*", ".eh_frame", ".comment"];
+
+/// Says that an object needs no executable stack. One object without it makes the stack of a whole
+/// Linux program executable. Compilers for bare metal do not emit it, and their linkers do not look
+/// at it.
+pub const STACK_NOTE: &str = ".note.GNU-stack";
 
 /// Symbols that indicate panics, formatting or Rust's own allocation, none of which firmware may
 /// contain.
@@ -227,10 +254,10 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// The C sources in a directory, by name.
+/// The C and assembly sources in a directory, by name.
 pub fn c_files(dir: &Path) -> Result<Vec<PathBuf>> {
     let mut files: Vec<_> = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "c"));
+    files.retain(|file| file.extension().is_some_and(|ending| ending == "c" || ending == "s"));
     files.sort();
     Ok(files)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::firmware::harness::Harness;
-use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
 use crate::project;
 use crate::setup::{self, Package};
 
@@ -34,11 +34,14 @@ const AN386: &[&str] = &["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-
 const AN385: &[&str] = &["qemu-system-arm", "-M", "mps2-an385", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 const VIRT: &[&str] = &["qemu-system-riscv32", "-M", "virt", "-nographic", "-monitor", "none", "-bios", "none", "-kernel"];
 const SIM: &[&str] = &["qemu-system-xtensa", "-M", "sim", "-cpu", "lx106", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
+/// The ESP32's core is not packaged; this one has register windows as well.
+const SIM_WINDOWED: &[&str] =
+    &["qemu-system-xtensa", "-M", "sim", "-cpu", "dc233c", "-nographic", "-monitor", "none", "-semihosting", "-kernel"];
 
 const ARM: &[Package] = &[setup::program("qemu-system-arm", "qemu-system-arm")];
 const OTHERS: &[Package] = &[setup::program("qemu-system-misc", "qemu-system-riscv32")];
 
-const MACHINES: [Machine; 7] = [
+const MACHINES: [Machine; 8] = [
     Machine { target: &UBUNTU, dir: None, emulator: &[], packages: &[] },
     Machine { target: &CORTEX_M4F, dir: Some("cortex-m"), emulator: AN386, packages: ARM },
     Machine { target: &CORTEX_M3, dir: Some("cortex-m"), emulator: AN385, packages: ARM },
@@ -46,6 +49,7 @@ const MACHINES: [Machine; 7] = [
     Machine { target: &RV32IMC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
     Machine { target: &RV32IMAC, dir: Some("rv32"), emulator: VIRT, packages: OTHERS },
     Machine { target: &LX106, dir: Some("lx106"), emulator: SIM, packages: OTHERS },
+    Machine { target: &ESP32, dir: Some("esp32"), emulator: SIM_WINDOWED, packages: OTHERS },
 ];
 
 /// Time limit for all scenarios on one machine.
@@ -84,12 +88,13 @@ fn ensure_emulator(machine: &Machine) -> Result<()> {
     setup::ensure(machine.packages)
 }
 
-/// Runs a program of these sources on the machine for `target` and returns its output.
-pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> {
+/// Runs a program of these sources on the machine for `target`, with these further arguments, and
+/// returns its output.
+pub fn printed(target: &Target, name: &str, sources: &[&str], args: &[&str]) -> Result<String> {
     let machine = MACHINES.iter().find(|machine| machine.target.name == target.name).context("there is a machine for the target")?;
     ensure_emulator(machine)?;
     let program = Harness { name, machine: machine.dir, sources, own_heap: true, names: false }.build(target)?;
-    let output = machine.command(&program).stdin(Stdio::null()).output().context("cannot start the machine")?;
+    let output = machine.command(&program).args(args).stdin(Stdio::null()).output().context("cannot start the machine")?;
     // Semihosting writes to either stream.
     let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
     ensure!(output.status.success(), "{name} on {}: {}\n{text}", target.name, output.status);
@@ -98,7 +103,7 @@ pub fn printed(target: &Target, name: &str, sources: &[&str]) -> Result<String> 
 
 impl Machine {
     fn build(&self) -> Result<PathBuf> {
-        let sources = &["qemu/main.c", "qemu/scenarios.c"];
+        let sources = &["qemu/main.c", "qemu/scenarios.c", "qemu/memory.c"];
         Harness { name: "scenarios", machine: self.dir, sources, own_heap: true, names: false }.build(self.target)
     }
 

@@ -4,9 +4,11 @@ use std::{
     env, fs,
     path::PathBuf,
     process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 
 use crate::project;
 
@@ -90,13 +92,40 @@ fn lib_folders() -> impl Iterator<Item = PathBuf> {
     known.into_iter().chain(inside("/usr/lib", "lib")).chain(inside("/usr/lib", ""))
 }
 
+/// How long to wait for another package manager.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+
 fn apt_get(root: bool, args: &[&str]) -> Result<()> {
-    let mut command = Command::new(if root { "apt-get" } else { "sudo" });
+    let mut command = apt_command(root, args);
+    until_unlocked(&mut command, LOCK_TIMEOUT, Duration::from_secs(1))
+}
+
+fn apt_command(root: bool, args: &[&str]) -> Command {
+    let mut command = Command::new(if root { "env" } else { "sudo" });
     if !root {
-        command.args(["-n", "apt-get"]);
+        command.args(["-n", "env"]);
     }
-    // Hides the package manager's progress; errors are still shown.
-    project::run(command.args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null()).stdout(Stdio::null()))
+    // Messages are matched below. apt-get waits for the lock of dpkg by itself.
+    command.args(["LC_ALL=C", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+    command.arg("-o").arg(format!("DPkg::Lock::Timeout={}", LOCK_TIMEOUT.as_secs())).args(args);
+    command
+}
+
+/// Runs apt-get, again while another one holds the locks of the package lists or the cache, for
+/// which it does not wait. Hides its progress; errors are shown.
+fn until_unlocked(command: &mut Command, limit: Duration, pause: Duration) -> Result<()> {
+    let end = Instant::now() + limit;
+    loop {
+        let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", project::shown(command)))?;
+        if output.status.success() {
+            return Ok(());
+        }
+        let errors = String::from_utf8_lossy(&output.stderr);
+        if !errors.contains("Could not get lock") || Instant::now() >= end {
+            bail!("{} failed ({}): {errors}", project::shown(command), output.status);
+        }
+        thread::sleep(pause);
+    }
 }
 
 fn is_root() -> bool {
@@ -106,4 +135,41 @@ fn is_root() -> bool {
 fn sudo_does_not_prompt() -> bool {
     let sudo = Command::new("sudo").args(["-n", "true"]).stdin(Stdio::null()).stderr(Stdio::null()).status();
     sudo.is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A program that fails with this message until it has been called often enough.
+    fn fails(message: &str, times: usize, dir: &tempfile::TempDir) -> Command {
+        let mut command = Command::new("sh");
+        let script = "echo >> calls; [ $(wc -l < calls) -gt $1 ] || { echo \"$0\" >&2; exit 100; }";
+        command.args(["-c", script, message, &times.to_string()]).current_dir(dir.path());
+        command
+    }
+
+    fn calls(dir: &tempfile::TempDir) -> usize {
+        fs::read_to_string(dir.path().join("calls")).unwrap().lines().count()
+    }
+
+    #[test]
+    fn apt_get_waits_for_another_one() {
+        let command = project::shown(&apt_command(true, &["update"]));
+        assert_eq!(command, "env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update");
+        let dir = tempfile::tempdir().unwrap();
+        let locked = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)";
+        until_unlocked(&mut fails(locked, 2, &dir), LOCK_TIMEOUT, Duration::ZERO).unwrap();
+        assert_eq!(calls(&dir), 3);
+    }
+
+    #[test]
+    fn other_errors_of_apt_get_and_a_lock_that_stays_end_at_once() {
+        for (message, limit) in [("E: Unable to locate package x", LOCK_TIMEOUT), ("E: Could not get lock", Duration::ZERO)] {
+            let dir = tempfile::tempdir().unwrap();
+            let error = until_unlocked(&mut fails(message, 9, &dir), limit, Duration::ZERO).unwrap_err().to_string();
+            assert!(error.contains(message), "{error}");
+            assert_eq!(calls(&dir), 1);
+        }
+    }
 }

@@ -15,7 +15,7 @@ const REPLACED: &[&str] =
 
 /// Libraries that the host lacks but whose manifests depend on mqtt: apps that use one do not list
 /// mqtt themselves.
-const BRING_MQTT: &[&str] = &["aws", "azure", "gcp", "rpc-mqtt", "watson"];
+const BRING_MQTT: &[&str] = &["aws", "azure", "gcp", "homeassistant", "rpc-mqtt", "watson"];
 
 /// The libraries of one app.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{LX106, Shim, Target, c_files};
+use super::{ESP32, LX106, Shim, Target, c_files};
 use crate::{app, project};
 
 /// Inputs of a program besides archive, shim and Mongoose OS.
@@ -15,7 +15,7 @@ pub struct Harness<'a> {
     pub machine: Option<&'a str>,
     /// Relative to the project's root.
     pub sources: &'a [&'a str],
-    /// Use the heap of qemu/memory.c instead of the C library's.
+    /// The sources have a heap, as qemu/memory.c, in place of the C library's.
     pub own_heap: bool,
     /// Keep function names in the core.
     pub names: bool,
@@ -34,11 +34,13 @@ impl Harness<'_> {
         let mut sources: Vec<PathBuf> = COMMON.iter().chain(self.sources).map(|source| root.join(source)).collect();
         sources.extend(plan.sources.iter().map(|(_, source)| source).filter(|source| source.ends_with("gen/mgos_config.c")).cloned());
         match self.machine {
-            Some(machine) => sources.extend(c_files(&root.join("qemu").join(machine))?),
+            Some(machine) => {
+                sources.extend(c_files(&root.join("qemu").join(machine))?);
+                if target.triple.starts_with("xtensa") {
+                    sources.extend(c_files(&root.join("qemu/xtensa"))?);
+                }
+            }
             None => sources.push(root.join("qemu/host.c")),
-        }
-        if self.own_heap {
-            sources.push(root.join("qemu/memory.c"));
         }
         let mut objects = target.compile_shim(&["-std=gnu99"], Shim::Whole)?;
         for source in &sources {
@@ -53,10 +55,9 @@ impl Harness<'_> {
         }
         let program = dir.join("program.elf");
         let mut ld = target.tool("gcc");
-        ld.args(target.cflags).args(["-Wl,--gc-sections", "-Wl,-z,noexecstack"]);
+        ld.args(target.cflags).arg("-Wl,--gc-sections");
         if let Some(machine) = self.machine {
             ld.arg("-nostartfiles").arg("-T").arg(root.join("qemu").join(machine).join("link.ld"));
-            ld.arg("-Wl,--no-warn-rwx-segments");
         }
         if self.own_heap {
             ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
@@ -64,6 +65,9 @@ impl Harness<'_> {
         ld.args(&objects).arg(if self.names { target.object_with_names()? } else { archive });
         if target.name == LX106.name {
             ld.args(["-nostdlib", "-lgcc"]);
+        } else if target.name == ESP32.name {
+            // libgcc has the other ABI.
+            ld.args(["-nostdlib", "-Wl,--no-relax"]);
         }
         project::run(ld.arg("-o").arg(&program))?;
         Ok(program)

@@ -7,15 +7,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Assembler, Target, output};
+use super::{Assembler, Logs, Target, output};
 use crate::project;
 use crate::setup;
 
 /// Builds the object and returns its path.
-pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
+pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let raw = match &target.assembler {
-        Some(assembler) if !has_espressif() => return assembled(target, assembler, dir),
-        _ => archive(target, dir)?,
+        Some(assembler) if !has_espressif() => return assembled(target, assembler, logs, dir),
+        _ => archive(target, logs, dir)?,
     };
     // Only our own object is taken from the archive that Rust makes: firmware already has memcpy
     // and division routines.
@@ -29,7 +29,7 @@ pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
 }
 
 /// Runs cargo to build the library as a static library.
-fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
+fn archive(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let described = description(target, dir)?;
     let mut cargo = match (&target.assembler, &described) {
         (Some(_), _) => espressif_cargo(),
@@ -37,7 +37,7 @@ fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
         (None, None) => project::cargo(),
     };
     let target_dir = dir.join("rust");
-    build(&mut cargo, described.as_deref().unwrap_or(target.triple), &target_dir);
+    build(&mut cargo, described.as_deref().unwrap_or(target.triple), logs, &target_dir);
     if described.is_some() {
         cargo.arg("-Zjson-target-spec");
     }
@@ -72,13 +72,16 @@ fn description(target: &Target, dir: &Path) -> Result<Option<String>> {
     Ok(Some(path.display().to_string()))
 }
 
-fn build(cargo: &mut Command, target: &str, target_dir: &Path) {
+fn build(cargo: &mut Command, target: &str, logs: Logs, target_dir: &Path) {
     cargo.args(["rustc", "--quiet", "--package", "mgos-mqtt", "--lib", "--crate-type", "staticlib"]);
     cargo.args(["--profile", "firmware", "--features", "archive", "--target", target, "--target-dir"]).arg(target_dir);
+    if logs == Logs::Without {
+        cargo.arg("--no-default-features");
+    }
 }
 
 /// Lets the compiler emit assembly and the assembler make the object from it.
-fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathBuf> {
+fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let data = project::root().join("xtask/xtensa");
     let json = data.join(assembler.json);
     let target_dir = dir.join("rust");
@@ -93,7 +96,7 @@ fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathB
     }
     let mut cargo = debian_cargo()?;
     cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
-    build(&mut cargo, &json.to_string_lossy(), &target_dir);
+    build(&mut cargo, &json.to_string_lossy(), logs, &target_dir);
     cargo.args(["-Zbuild-std=core", "-Zjson-target-spec"]);
     // The back end fails on parts of compiler_builtins when it optimises. They are not used:
     // firmware has libgcc.
@@ -170,6 +173,7 @@ fn debian(program: &str) -> Result<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::firmware::ESP32;
 
     fn tidied(text: &str, test: &str) -> String {
         let dir = project::target_dir().join("firmware");
@@ -194,6 +198,47 @@ mod tests {
                         \tl32r\ta12, .LCPI0_1\n\tcallx0\ta12\n\
                         \tl32r\ta8, .LCPI0_2\n\tcallx0\ta8\n";
         assert_eq!(tidied(text, "calls"), expected);
+    }
+
+    #[test]
+    fn instructions_that_the_assembler_does_not_know_are_encoded_as_the_esp32_expects() {
+        // As llvm-mc -mcpu=esp32 encodes them.
+        const EXPECTED: [(&str, &[u8]); 25] = [
+            ("min a3, a4, a5", &[0x50, 0x34, 0x43]),
+            ("max a3, a4, a5", &[0x50, 0x34, 0x53]),
+            ("minu a3, a4, a5", &[0x50, 0x34, 0x63]),
+            ("maxu a3, a4, a5", &[0x50, 0x34, 0x73]),
+            ("muluh a3, a4, a5", &[0x50, 0x34, 0xa2]),
+            ("mulsh a3, a4, a5", &[0x50, 0x34, 0xb2]),
+            ("quou a3, a4, a5", &[0x50, 0x34, 0xc2]),
+            ("quos a3, a4, a5", &[0x50, 0x34, 0xd2]),
+            ("remu a3, a4, a5", &[0x50, 0x34, 0xe2]),
+            ("rems a3, a4, a5", &[0x50, 0x34, 0xf2]),
+            ("sext a3, a4, 7", &[0x00, 0x34, 0x23]),
+            ("sext a3, a4, 22", &[0xf0, 0x34, 0x23]),
+            ("entry a1, 208", &[0x36, 0xa1, 0x01]),
+            ("entry sp, 32760", &[0x36, 0xf1, 0xff]),
+            ("retw", &[0x90, 0x00, 0x00]),
+            ("retw.n", &[0x1d, 0xf0]),
+            ("movsp a3, a4", &[0x30, 0x14, 0x00]),
+            ("callx4 a5", &[0xd0, 0x05, 0x00]),
+            ("callx8 a8", &[0xe0, 0x08, 0x00]),
+            ("s32e a3, a4, -64", &[0x30, 0x04, 0x49]),
+            ("l32e a3, a4, -4", &[0x30, 0xf4, 0x09]),
+            ("rfwo", &[0x00, 0x34, 0x00]),
+            ("rfwu", &[0x00, 0x35, 0x00]),
+            ("wsr.windowbase a3", &[0x30, 0x48, 0x13]),
+            ("wsr.windowstart a3", &[0x30, 0x49, 0x13]),
+        ];
+        ESP32.ensure().unwrap();
+        let file = project::target_dir().join("firmware/instructions.s");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, EXPECTED.map(|(text, _)| text).join("\n") + "\n").unwrap();
+        let (object, bytes) = (file.with_extension("o"), file.with_extension("bin"));
+        let (assembler, args) = ESP32.assembler.as_ref().unwrap().command.split_first().unwrap();
+        output(Command::new(assembler).args(args).arg(&file).arg("-o").arg(&object)).unwrap();
+        output(ESP32.tool("objcopy").args(["-O", "binary", "-j", ".text"]).args([&object, &bytes])).unwrap();
+        assert_eq!(std::fs::read(bytes).unwrap(), EXPECTED.map(|(_, bytes)| bytes).concat());
     }
 
     #[test]

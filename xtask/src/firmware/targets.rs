@@ -26,7 +26,6 @@ pub const CORTEX_M4F: Target = Target {
     layout: Layout::Gnu,
     assembler: None,
     fast: false,
-    has_compiler: true,
 };
 
 /// Cortex-M3: STM32 F2.
@@ -53,7 +52,6 @@ pub const RV32IMC: Target = Target {
     layout: Layout::Gnu,
     assembler: None,
     fast: false,
-    has_compiler: true,
 };
 
 /// ESP32-C6.
@@ -84,20 +82,29 @@ pub const LX106: Target = Target {
         command: &["xtensa-lx106-elf-as", "--longcalls", "--text-section-literals"],
     }),
     fast: false,
-    has_compiler: true,
 };
 
-/// ESP32. The ESP8266's binutils read its objects as well.
+/// Teaches the ESP8266's assembler the ESP32's instructions.
+const ESP32_INSTRUCTIONS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/xtensa/esp32.s");
+
+/// ESP32, with the ESP8266's tools: its compiler has the ABI with register windows as well.
 pub const ESP32: Target = Target {
     name: "esp32",
     triple: "xtensa-esp32-none-elf",
-    packages: &[setup::program("binutils-xtensa-lx106", "xtensa-lx106-elf-objcopy"), setup::program("llvm-22", "llvm-mc-22")],
+    cflags: &[
+        "-mabi=windowed",
+        "-mlongcalls",
+        "-mtext-section-literals",
+        "-Xassembler",
+        ESP32_INSTRUCTIONS,
+        "-isystem",
+        "/usr/include/newlib",
+    ],
     assembler: Some(Assembler {
         json: "esp32.json",
-        filters: &["inlit.awk"],
-        command: &["llvm-mc-22", "-triple=xtensa", "-mcpu=esp32", "-filetype=obj"],
+        filters: &["fixlit.awk"],
+        command: &["xtensa-lx106-elf-as", "--abi-windowed", "--longcalls", "--text-section-literals", ESP32_INSTRUCTIONS],
     }),
-    has_compiler: false,
     ..LX106
 };
 
@@ -112,7 +119,6 @@ pub const UBUNTU: Target = Target {
     layout: Layout::Gnu,
     assembler: None,
     fast: false,
-    has_compiler: true,
 };
 
 /// As UBUNTU, optimised for speed: shows what optimising for size costs.

@@ -1,30 +1,39 @@
 //! Variables of a manifest, `${...}` in its strings, and the `when:` of its conditions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Result, bail};
-
-use super::PLATFORM;
+use anyhow::{Context, Result, bail};
 
 /// Variables by their full name, e.g. `build_vars.SSL`.
 #[derive(Debug)]
-pub struct Vars(BTreeMap<String, String>);
+pub struct Vars {
+    values: BTreeMap<String, String>,
+    /// Names that manifests of libraries do not override.
+    given: BTreeSet<String>,
+}
 
 impl Vars {
-    /// Variables that every manifest has.
-    pub fn new() -> Vars {
-        let mut vars = Vars(BTreeMap::new());
+    /// Variables that every manifest has, and those that the app gives.
+    pub fn new(platform: &str, given: &[(&str, &str)]) -> Vars {
+        let mut vars = Vars { values: BTreeMap::new(), given: BTreeSet::new() };
         for name in ["mos.platform", "platform", "arch"] {
-            vars.set(name, PLATFORM);
+            vars.set(name, platform);
         }
+        vars.set("build_vars.BOARD", "");
         for name in ["mos.version", "mos_version", "libs_version"] {
             vars.set(name, "latest");
+        }
+        for (name, value) in given {
+            vars.set(name, value);
+            vars.given.insert((*name).into());
         }
         vars
     }
 
     pub fn set(&mut self, name: &str, value: &str) {
-        self.0.insert(name.into(), value.into());
+        if !self.given.contains(name) {
+            self.values.insert(name.into(), value.into());
+        }
     }
 
     /// Expands each `${NAME}`.
@@ -34,7 +43,7 @@ impl Vars {
         while let Some(start) = rest.find("${") {
             let Some(len) = rest[start..].find('}') else { break };
             let name = &rest[start + 2..start + len];
-            let Some(value) = self.0.get(name) else { bail!("${{{name}}} is not defined") };
+            let Some(value) = self.values.get(name) else { bail!("${{{name}}} is not defined") };
             out += &rest[..start];
             out += value;
             rest = &rest[start + len + 1..];
@@ -42,78 +51,67 @@ impl Vars {
         Ok(out + rest)
     }
 
-    /// Evaluates a condition: `a == b`, `a != b`, `defined(a)` or a single operand, joined by &&
-    /// and ||.
+    /// Evaluates a condition as the mos tool does, which knows `a == b`, `a != b` and `defined(a)`,
+    /// has neither `!` nor `&&`, and separates words by blanks.
     pub fn holds(&self, when: &str) -> Result<bool> {
-        for choice in when.split("||") {
-            let mut all = true;
-            for part in choice.split("&&") {
-                all &= self.part(part.trim())?;
-            }
-            if all {
-                return Ok(true);
-            }
+        match when.split_whitespace().collect::<Vec<_>>()[..] {
+            [word] => match word.strip_prefix("defined(").and_then(|rest| rest.strip_suffix(')')) {
+                Some(name) => Ok(self.values.contains_key(name)),
+                None => bail!("{word} is not a condition: a == \"b\", a != \"b\" or defined(a) expected"),
+            },
+            [left, "==", right] => Ok(self.operand(left)? == self.operand(right)?),
+            [left, "!=", right] => Ok(self.operand(left)? != self.operand(right)?),
+            _ => bail!("the mos tool cannot evaluate {when}: a == \"b\", a != \"b\" or defined(a) expected"),
         }
-        Ok(false)
     }
 
-    fn part(&self, part: &str) -> Result<bool> {
-        if let Some(rest) = part.strip_prefix('!').filter(|rest| !rest.starts_with('=')) {
-            return Ok(!self.part(rest.trim())?);
+    fn operand<'a>(&'a self, word: &'a str) -> Result<&'a str> {
+        if let Some(inner) = word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
+            return Ok(inner);
         }
-        if let Some(name) = part.strip_prefix("defined(").and_then(|rest| rest.strip_suffix(')')) {
-            return Ok(self.0.contains_key(name.trim()));
-        }
-        for (operator, same) in [("==", true), ("!=", false)] {
-            if let Some((left, right)) = part.split_once(operator) {
-                return Ok((self.operand(left)? == self.operand(right)?) == same);
-            }
-        }
-        Ok(!matches!(self.operand(part)?.as_str(), "" | "0" | "false"))
-    }
-
-    fn operand(&self, text: &str) -> Result<String> {
-        let text = text.trim();
-        for quote in ['"', '\''] {
-            if let Some(inner) = text.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote)) {
-                return self.expand(inner);
-            }
-        }
-        if text.starts_with(|c: char| c.is_ascii_digit()) || matches!(text, "true" | "false") {
-            return Ok(text.into());
-        }
-        match self.0.get(text) {
-            Some(value) => Ok(value.clone()),
-            None => bail!("{text} is not defined"),
-        }
+        self.values.get(word).map(String::as_str).with_context(|| format!("{word} is not defined"))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::PLATFORM;
     use super::*;
 
     #[test]
     fn conditions_compare_variables_with_strings() {
-        let mut vars = Vars::new();
+        let mut vars = Vars::new(PLATFORM, &[]);
         vars.set("build_vars.A", "1");
         for (when, expected) in [
             ("mos.platform == \"ubuntu\"", true),
             ("mos.platform != \"ubuntu\"", false),
-            ("build_vars.A", true),
             ("build_vars.A == \"2\"", false),
+            ("build_vars.BOARD == \"\"", true),
             ("defined(build_vars.A)", true),
             ("defined(build_vars.B)", false),
-            ("!defined(build_vars.B)", true),
-            ("mos.platform == \"esp32\" || build_vars.A == \"1\"", true),
-            ("mos.platform == \"ubuntu\" && build_vars.A == \"2\"", false),
         ] {
             assert_eq!(vars.holds(when).unwrap(), expected, "{when}");
         }
     }
 
     #[test]
+    fn what_the_mos_tool_cannot_evaluate_is_an_error() {
+        let mut vars = Vars::new(PLATFORM, &[]);
+        vars.set("build_vars.A", "1");
+        for when in [
+            "build_vars.A",
+            "!defined(build_vars.B)",
+            "build_vars.A==\"1\"",
+            "build_vars.A == 1",
+            "build_vars.A == '1'",
+            "build_vars.A == \"1\" && defined(build_vars.A)",
+        ] {
+            assert!(vars.holds(when).is_err(), "{when}");
+        }
+    }
+
+    #[test]
     fn a_condition_on_an_undefined_variable_is_an_error() {
-        assert_eq!(Vars::new().holds("build_vars.B == \"1\"").unwrap_err().to_string(), "build_vars.B is not defined");
+        assert_eq!(Vars::new(PLATFORM, &[]).holds("build_vars.B == \"1\"").unwrap_err().to_string(), "build_vars.B is not defined");
     }
 }

@@ -27,6 +27,7 @@ pub struct Manifest {
     pub cflags: Vec<String>,
     pub cxxflags: Vec<String>,
     pub cdefs: Vec<(String, String)>,
+    pub binary_libs: Vec<String>,
     /// config_schema lists, in order.
     pub config_schema: Vec<Node>,
     pub libs: Vec<LibRef>,
@@ -43,17 +44,24 @@ pub struct LibRef {
 impl Manifest {
     /// Reads DIR/mos.yml and, if present, DIR/mos_ubuntu.yml after it.
     pub fn load(dir: &Path) -> Result<Manifest> {
+        Manifest::load_for(dir, PLATFORM, &[])
+    }
+
+    /// The same for any platform, with variables given by the app.
+    pub fn load_for(dir: &Path, platform: &str, given: &[(&str, &str)]) -> Result<Manifest> {
         let main = dir.join("mos.yml");
         if !main.is_file() {
             bail!("{} has no mos.yml: pass the directory of a Mongoose OS app", dir.display());
         }
         let mut manifest = Manifest { dir: dir.to_path_buf(), ..Manifest::default() };
-        let mut vars = Vars::new();
-        let extra = dir.join(format!("mos_{PLATFORM}.yml"));
+        let mut vars = Vars::new(platform, given);
+        let extra = dir.join(format!("mos_{platform}.yml"));
         for file in [main, extra].iter().filter(|file| file.is_file()) {
             let node = yaml::load(file)?;
             manifest.take(&node, &mut vars)?;
         }
+        // Expanded with the final variables.
+        manifest.binary_libs = manifest.binary_libs.iter().map(|lib| vars.expand(lib)).collect::<Result<_>>()?;
         Ok(manifest)
     }
 
@@ -84,6 +92,7 @@ impl Manifest {
                 "cflags" => self.cflags.extend(strings(value, vars)?),
                 "cxxflags" => self.cxxflags.extend(strings(value, vars)?),
                 "init_after" => self.init_after.extend(strings(value, vars)?),
+                "binary_libs" => self.binary_libs.extend(list(value)?.iter().filter_map(Node::text)),
                 "config_schema" => self.config_schema.push(value.clone()),
                 "libs" => self.libs.extend(libs(value, vars)?),
                 // After everything outside of conditions.
@@ -178,7 +187,7 @@ mod tests {
 
     fn read(text: &str) -> Result<Manifest> {
         let mut manifest = Manifest::default();
-        manifest.take(&yaml::parse(text, Path::new("mos.yml"))?, &mut Vars::new())?;
+        manifest.take(&yaml::parse(text, Path::new("mos.yml"))?, &mut Vars::new(PLATFORM, &[]))?;
         Ok(manifest)
     }
 
@@ -186,7 +195,7 @@ mod tests {
     fn conditions_add_to_the_unconditional_part() {
         let manifest = read(
             "name: a\nsources: [src]\nbuild_vars: {EXTRA: '1'}\nconds:\n\
-             - when: mos.platform == 'ubuntu'\n  apply: {sources: ['src/${mos.platform}']}\n\
+             - when: mos.platform == \"ubuntu\"\n  apply: {sources: ['src/${mos.platform}']}\n\
              - when: build_vars.EXTRA == \"1\"\n  apply:\n    cdefs: {EXTRA: 2}\n\
              - when: mos.platform == \"esp32\"\n  apply: {sources: [esp]}\n",
         )

@@ -30,7 +30,7 @@ struct Slice {
 }
 
 pub fn run(messages: u64) -> Result<()> {
-    let sources = &["soak/million.c"];
+    let sources = &["soak/million.c", "qemu/memory.c"];
     let program = Harness { name: "million", machine: None, sources, own_heap: true, names: false }.build(&UBUNTU)?;
     let dir = program.with_file_name("callgrind");
     if dir.exists() {

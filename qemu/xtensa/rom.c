@@ -1,5 +1,6 @@
 /*
- * Arithmetic that the ESP8266 has in its ROM and its compiler's library therefore omits.
+ * Arithmetic that the ESP8266 has in its ROM and its compiler's library therefore omits; also for the
+ * ESP32, which divides 32 bits itself.
  * Floating-point numbers keep 32 bits of their fraction, which is more than the scenarios need.
  */
 
@@ -31,6 +32,14 @@ uint32_t __fixunsdfsi(uint64_t a);
 int32_t __fixdfsi(uint64_t a);
 uint32_t __fixunssfsi(uint32_t a);
 
+#ifdef __XTENSA_WINDOWED_ABI__
+static uint32_t divide(uint32_t a, uint32_t b, uint32_t *rest) {
+  uint32_t q;
+  __asm__("quou %0, %1, %2" : "=a"(q) : "a"(a), "a"(b));
+  *rest = a - q * b;
+  return q;
+}
+#else
 static uint32_t divide(uint32_t a, uint32_t b, uint32_t *rest) {
   uint32_t q = 0, r = 0;
   int i;
@@ -45,6 +54,7 @@ static uint32_t divide(uint32_t a, uint32_t b, uint32_t *rest) {
   *rest = r;
   return q;
 }
+#endif
 
 uint32_t __udivsi3(uint32_t a, uint32_t b) {
   uint32_t rest;
@@ -68,8 +78,18 @@ uint64_t __muldi3(uint64_t a, uint64_t b) {
   return wide(al, bl) + ((uint64_t) (al * bh + ah * bl) << 32);
 }
 
-int64_t __divdi3(int64_t a, int64_t b) {
-  uint64_t x = a < 0 ? 0 - (uint64_t) a : (uint64_t) a, y = b < 0 ? 0 - (uint64_t) b : (uint64_t) b, q = 0, r = 0;
+/* By digits of 16 bits. */
+static uint64_t over_small(uint64_t x, uint32_t y) {
+  uint32_t digits[4] = {(uint32_t) (x >> 48), (uint32_t) (x >> 32) & 0xffff, (uint32_t) x >> 16, (uint32_t) x & 0xffff};
+  uint32_t rest = 0;
+  uint64_t q = 0;
+  int i;
+  for (i = 0; i < 4; i++) q = q << 16 | divide(rest << 16 | digits[i], y, &rest);
+  return q;
+}
+
+static uint64_t over_large(uint64_t x, uint64_t y) {
+  uint64_t q = 0, r = 0;
   int i;
   for (i = 0; i < 64; i++) {
     r = r << 1 | x >> 63;
@@ -80,6 +100,12 @@ int64_t __divdi3(int64_t a, int64_t b) {
       q |= 1;
     }
   }
+  return q;
+}
+
+int64_t __divdi3(int64_t a, int64_t b) {
+  uint64_t x = a < 0 ? 0 - (uint64_t) a : (uint64_t) a, y = b < 0 ? 0 - (uint64_t) b : (uint64_t) b;
+  uint64_t q = y <= 0xffff ? over_small(x, (uint32_t) y) : over_large(x, y);
   return (a < 0) != (b < 0) ? (int64_t) (0 - q) : (int64_t) q;
 }
 
