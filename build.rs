@@ -27,9 +27,8 @@ mod headers {
         sources: &'static [&'static str],
         intro: &'static str,
         includes: &'static [&'static str],
-        /// Declarations that cannot be generated from Rust: variadic functions, which are in the
-        /// shim.
-        variadic: &'static str,
+        /// Declarations that cannot be generated from Rust: functions that are in the shim.
+        in_shim: &'static str,
         /// Items that this header omits.
         exclude: &'static [&'static str],
         /// Items that no function refers to but that belong to it.
@@ -53,7 +52,7 @@ mod headers {
 struct mgos_mqtt_conn;
 ",
             includes: &["<stdarg.h>", "<stdbool.h>", "<stddef.h>", "<stdint.h>", "", "\"mgos_mongoose.h\"", "\"mgos_sys_config.h\""],
-            variadic: include_str!("src/ffi/conn_variadic.h"),
+            in_shim: include_str!("src/ffi/conn_shim.h"),
             exclude: &[
                 "sub_handler_t",
                 "mgos_mqtt_conn_nc",
@@ -78,9 +77,9 @@ struct mgos_mqtt_conn;
  */
 ",
             includes: &["\"mgos_mqtt_conn.h\""],
-            variadic: include_str!("src/ffi/global_variadic.h"),
-            exclude: &["mgos_mqtt_connect_fn_t", STATS],
-            include: &[],
+            in_shim: include_str!("src/ffi/global_shim.h"),
+            exclude: &["mgos_mqtt_connect_fn_t", "mgos_mqtt_core_sub", STATS],
+            include: &["sub_handler_t"],
         },
         Header {
             path: "shim/mgos_mqtt_seam.h",
@@ -92,7 +91,7 @@ struct mgos_mqtt_conn;
  */
 ",
             includes: &["\"mgos_mqtt.h\""],
-            variadic: "",
+            in_shim: "",
             exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t"],
             include: &[],
         },
@@ -159,16 +158,16 @@ struct mgos_mqtt_conn;
         }
         let mut text = Vec::new();
         builder.generate().expect("cbindgen understands src/ffi").write(&mut text);
-        finish(&String::from_utf8(text).expect("cbindgen writes UTF-8"), header.variadic)
+        finish(&String::from_utf8(text).expect("cbindgen writes UTF-8"), header.in_shim)
     }
 
     fn includes(header: &Header) -> String {
         header.includes.iter().map(|file| if file.is_empty() { "\n".into() } else { format!("#include {file}\n") }).collect()
     }
 
-    /// Removes the `# Safety` sections, which are for Rust callers, and adds the variadic functions
+    /// Removes the `# Safety` sections, which are for Rust callers, and adds the functions of the shim
     /// within the `extern "C"` block.
-    fn finish(text: &str, variadic: &str) -> String {
+    fn finish(text: &str, in_shim: &str) -> String {
         const END: &str = "#ifdef __cplusplus\n}  // extern \"C\"";
         let mut out = String::new();
         let mut in_safety = false;
@@ -187,8 +186,8 @@ struct mgos_mqtt_conn;
             out.push('\n');
         }
         let (before, after) = out.split_once(END).expect("cpp_compat makes an extern block");
-        let gap = if variadic.is_empty() { "" } else { "\n" };
-        format!("#pragma once\n\n{before}{variadic}{gap}{END}{after}")
+        let gap = if in_shim.is_empty() { "" } else { "\n" };
+        format!("#pragma once\n\n{before}{in_shim}{gap}{END}{after}")
             .replace("// extern \"C\"", "/* extern \"C\" */")
             .replace("#endif // __cplusplus", "#endif")
             .replace("#endif  // __cplusplus", "#endif")

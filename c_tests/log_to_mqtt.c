@@ -118,6 +118,24 @@ static void lines(void) {
   } else {
     left_out("a line of LOG()", NO_LOG_EVENT);
   }
+  if (hooked > 0) {
+    record_log(false);
+    drop();
+    expect_connect();
+    play("20 02 00 00");
+#ifdef MQTT_UPSTREAM
+    expect_silence();
+    check("CONNACK's line is not published yet");
+#else
+    size_t len = receive_packet(&packet);
+    expect_that(packet[0] == 0x30 && memmem(packet, len, "CONNACK 0", 9) != NULL);
+    check("CONNACK's line is the first of a connection");
+#endif
+    record_log(true);
+    forget_events();
+  } else {
+    left_out("the first line of a connection", NO_LOG_EVENT);
+  }
   topics(NULL, NULL, false);
 }
 

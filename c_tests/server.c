@@ -2,10 +2,11 @@
  * Valid values of mqtt.server, with and without scheme, port and path; and invalid ones.
  */
 
-/* strcasestr() */
+/* strcasestr(), memmem() */
 #define _GNU_SOURCE
 
 #include <arpa/inet.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "suite.h"
@@ -191,6 +192,46 @@ static void default_port(void) {
   forget_events();
 }
 
+#ifndef MQTT_UPSTREAM
+/* Whether the next connection's first TLS record, ClientHello, has this text. */
+static bool client_hello_has(const char *text) {
+  uint8_t head[5], hello[2000];
+  size_t len;
+  expect_connection();
+  receive_bytes(head, sizeof(head));
+  expect_number(head[0], 22);
+  len = (size_t) head[3] << 8 | head[4];
+  expect_that(len <= sizeof(hello));
+  receive_bytes(hello, len);
+  drop();
+  return memmem(hello, len, text, strlen(text)) != NULL;
+}
+
+static void server_name(void) {
+  cfg.ssl_ca_cert = "*";
+  cfg.ssl_server_name = "broker.example";
+  create();
+  app_connect();
+  expect_that(client_hello_has("broker.example"));
+  check("mqtt.ssl_server_name is the name that is asked for");
+  forget_events();
+}
+
+static void host_name(void) {
+  char server[30];
+  cfg.ssl_ca_cert = "*";
+  create();
+  app_connect();
+  expect_that(!client_hello_has("127.0.0.1"));
+  snprintf(server, sizeof(server), "localhost:%d", broker_port(0));
+  cfg.server = server;
+  app_set_config(&cfg);
+  expect_that(client_hello_has("localhost"));
+  check("the host in mqtt.server without it, but no address");
+  forget_events();
+}
+#endif
+
 static const struct script scripts[] = {
     {"host", default_port},
     {"taken", taken},
@@ -198,6 +239,8 @@ static const struct script scripts[] = {
     HERE_ONLY("WebSocket", websocket, "it knows no schemes"),
     {"refused", refused},
     HERE_ONLY("unverified", unverified, "it knows no schemes"),
+    HERE_ONLY("name in the certificate", server_name, "it has no such key"),
+    HERE_ONLY("name of the host", host_name, "it leaves that to Mongoose, which asks for no name of the hosts file"),
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

@@ -227,6 +227,37 @@ static void unreachable(void) {
   forget_events();
 }
 
+/* Attempts to connect with TLS, to a server that answers so and hangs up. */
+static void expect_tls_failure(const char *answer, const char *words) {
+  create();
+  app_connect();
+  expect_connection();
+  if (answer != NULL) play(answer);
+  drop();
+  expect_reason(words, MGOS_MQTT_REASON_TLS);
+  app_disconnect();
+  forget_events();
+}
+
+static void tls(void) {
+  cfg.ssl_ca_cert = "*";
+  expect_tls_failure("15 03 03 0002 0228", "TLS failed; check mqtt.ssl_ca_cert and mqtt.server");
+  check("why it ended: TLS, with CA certificates");
+}
+
+static void tls_cut_short(void) {
+  cfg.ssl_ca_cert = "*";
+  expect_tls_failure(NULL, "TLS failed; check mqtt.ssl_ca_cert and mqtt.server");
+  check("why it ended: the server hangs up in the TLS handshake");
+}
+
+static void tls_pre_shared_key(void) {
+  cfg.ssl_psk_identity = "device";
+  cfg.ssl_psk_key = "9f86d081884c7d659a2feaa0c55ad015";
+  expect_tls_failure("15 03 03 0002 0233", "TLS failed; check mqtt.ssl_psk_identity, ssl_psk_key and ssl_cipher_suites");
+  check("why it ended: TLS, with a pre-shared key");
+}
+
 static void reconfigured(void) {
   connect_up();
   expect_that(app_set_config(&cfg));
@@ -259,6 +290,9 @@ static const struct script scripts[] = {
     HERE_ONLY("ping", pong, NO_STATS),
     HERE_ONLY("connect timeout", connect_timeout, NO_STATS),
     HERE_ONLY("not listening", unreachable, NO_STATS),
+    HERE_ONLY("TLS", tls, NO_STATS),
+    HERE_ONLY("TLS cut short", tls_cut_short, NO_STATS),
+    HERE_ONLY("pre-shared key", tls_pre_shared_key, NO_STATS),
     HERE_ONLY("another configuration", reconfigured, NO_STATS),
 };
 

@@ -170,6 +170,39 @@ static void outgoing(void) {
 #endif
 }
 
+static void subscriptions(void) {
+  cfg.ws_enable = true;
+  create();
+  app_sub("a", 1, "a");
+  app_sub("b", 1, "b");
+  go_up();
+#ifdef MQTT_UPSTREAM
+  expect_frame(BINARY, "82 06 0001 0001 'b' 01 82 06 0002 0001 'a' 01");
+#else
+  expect_frame(BINARY, "82 06 0001 0001 'b' 01");
+  expect_frame(BINARY, "82 06 0002 0001 'a' 01");
+#endif
+  check(EITHER("each SUBSCRIBE has a frame of its own", "one frame has all SUBSCRIBEs"));
+  expect_number(logged("WS connected ok (0)"), EITHER(0, 1));
+  expect_number(logged("TCP connected ok (0)"), EITHER(1, 0));
+  expect_number(logged("sending WS handshake to"), EITHER(0, 1));
+  check(EITHER("the log says as much as over TCP", "the log has the steps of the handshake"));
+}
+
+static void text_frame(void) {
+  connect_ws();
+  play_frame(0x81, "30 04 0001 'a' '1'");
+#ifdef MQTT_UPSTREAM
+  expect_events("g PUBLISH a=1\n");
+  check("a text frame is taken");
+#else
+  expect_logged("bad WebSocket frame: text frame, closing");
+  expect_events(LOST);
+  check("a text frame is refused");
+  forget_events();
+#endif
+}
+
 static void refused(void) {
   static const char answer[] = "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n";
   char request[1000];
@@ -300,6 +333,8 @@ static const struct script scripts[] = {
     {"opening", opening},
     {"incoming", incoming},
     {"outgoing", outgoing},
+    {"subscriptions", subscriptions},
+    {"text frame", text_frame},
     {"refused", refused},
     {"closed by the server", closed_by_server},
     HERE_ONLY("last words", last_words, "it drops what stands before the close frame in one segment"),

@@ -34,20 +34,6 @@ extern "C" {
 #endif
 
 /**
- * Subscribes to a topic filter at QoS 1, with a handler that is also told of SUBACK.
- *
- * @param topic The filter, which need not end with a NUL; not needed any more on return. Empty,
- * not UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
- * likewise.
- * @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
- * MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
- * @param ud Handed back to it; it stays the app's.
- *
- * May be called from a handler.
- */
-void mgos_mqtt_global_subscribe(struct mg_str topic, mg_event_handler_t handler, void *ud);
-
-/**
  * Adds a handler of the connection's events; the newest is called first. It may be added before
  * the configuration is known. It is given MG_EV_POLL; MG_EV_MQTT_CONNACK; MG_EV_MQTT_PUBLISH of
  * messages without a subscription; MG_EV_MQTT_SUBACK without one; MG_EV_MQTT_PUBACK, _PUBREC,
@@ -140,29 +126,6 @@ bool mgos_mqtt_global_is_connected(void);
 uint16_t mgos_mqtt_pub(const char *topic, const void *message, size_t len, int qos, bool retain);
 
 /**
- * Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every
- * later connection.
- *
- * ```c
- * static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
- *                        const char *msg, int msg_len, void *ud) {
- *   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
- * }
- * ...
- * mgos_mqtt_sub("room/+/set", on_message, NULL);
- * ```
- *
- * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
- * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
- * @param handler Called with each message that matches. NULL: the messages are acknowledged and
- * dropped.
- * @param ud Handed back to it; it stays the app's.
- *
- * May be called from a handler.
- */
-void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud);
-
-/**
  * Removes the newest subscription with exactly this filter. When it was the last with this filter,
  * the broker is told, now or on the next connection to the same session.
  *
@@ -242,6 +205,44 @@ void mgos_mqtt_set_max_qos(int qos);
  * May be called from a handler.
  */
 bool mgos_mqtt_set_config(const struct mgos_config_mqtt *cfg);
+
+/**
+ * Subscribes to a topic filter, with a handler that is also told of SUBACK; at QoS 1, unless the
+ * firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS.
+ *
+ * @param topic The filter, which need not end with a NUL; not needed any more on return. Empty,
+ * not UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
+ * likewise.
+ * @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
+ * MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_global_subscribe(const struct mg_str topic, mg_event_handler_t handler, void *ud);
+
+/**
+ * Subscribes to a topic filter, now or when the connection is up, and again at every later
+ * connection; at QoS 1, unless the firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS.
+ *
+ * ```c
+ * static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
+ *                        const char *msg, int msg_len, void *ud) {
+ *   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
+ * }
+ * ...
+ * mgos_mqtt_sub("room/+/set", on_message, NULL);
+ * ```
+ *
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
+ * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
+ * @param handler Called with each message that matches. NULL: the messages are acknowledged and
+ * dropped.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud);
 
 /**
  * Publishes a message formatted with json_printf().

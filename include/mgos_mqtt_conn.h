@@ -40,7 +40,7 @@ enum mgos_mqtt_reason {
    */
   MGOS_MQTT_REASON_LOST,
   /**
-   * The server cannot be reached, or TLS has failed.
+   * The server cannot be reached.
    */
   MGOS_MQTT_REASON_UNREACHABLE,
   /**
@@ -71,6 +71,10 @@ enum mgos_mqtt_reason {
    * Out of memory.
    */
   MGOS_MQTT_REASON_NO_MEMORY,
+  /**
+   * The server was reached, but the TLS handshake failed or was cut short.
+   */
+  MGOS_MQTT_REASON_TLS,
 };
 
 /**

@@ -97,7 +97,7 @@ let MQTT = {
 
   REASON_NONE: 0,  // No connection has ended yet.
   REASON_LOST: 1,  // The server or the network has closed it.
-  REASON_UNREACHABLE: 2,  // The server cannot be reached, or TLS has failed.
+  REASON_UNREACHABLE: 2,  // The server cannot be reached.
   REASON_REFUSED: 3,  // The server has refused it.
   REASON_VIOLATION: 4,  // The broker has violated the protocol.
   REASON_PING_TIMEOUT: 5,  // The broker did not answer a ping.
@@ -105,6 +105,7 @@ let MQTT = {
   REASON_ASKED: 7,  // The app has disconnected.
   REASON_CONFIG: 8,  // The configuration was changed.
   REASON_NO_MEMORY: 9,  // Out of memory.
+  REASON_TLS: 10,  // The server was reached, but the TLS handshake failed.
 
   EV_CONNACK: 202,  // The broker has accepted the connection.
   EV_PUBLISH: 203,  // A message that no MQTT.sub() handler has taken.

@@ -1,6 +1,6 @@
 /*
- * The start of the library, the publishing of log lines (debug.stdout_topic, debug.stderr_topic), and the functions with variable
- * arguments.
+ * The start of the library, the publishing of log lines (debug.stdout_topic, debug.stderr_topic), the functions with variable
+ * arguments, and those whose QoS the firmware may choose.
  */
 
 #include "mgos_mqtt.h"
@@ -14,6 +14,11 @@
 /* No more log lines are published while so many bytes wait to be sent. */
 #ifndef MGOS_MQTT_LOG_PUSHBACK_THRESHOLD
 #define MGOS_MQTT_LOG_PUSHBACK_THRESHOLD 2048
+#endif
+
+/* The QoS of subscriptions made without one. */
+#ifndef MGOS_MQTT_SUBSCRIBE_QOS
+#define MGOS_MQTT_SUBSCRIBE_QOS 1
 #endif
 
 /* One counter for the lines of both streams; and whether one is being published, as that may log lines of its own. */
@@ -108,4 +113,16 @@ uint16_t mgos_mqtt_pubf(const char *topic, int qos, bool retain, const char *jso
   uint16_t id = mgos_mqtt_pubv(topic, qos, retain, json_fmt, ap);
   va_end(ap);
   return id;
+}
+
+void mgos_mqtt_conn_sub_s(struct mgos_mqtt_conn *c, struct mg_str topic, int qos, mg_event_handler_t handler, void *user_data);
+
+void mgos_mqtt_global_subscribe(const struct mg_str topic, mg_event_handler_t handler, void *ud) {
+  mgos_mqtt_conn_sub_s(mgos_mqtt_core_global(), topic, MGOS_MQTT_SUBSCRIBE_QOS, handler, ud);
+}
+
+void mgos_mqtt_core_sub(const char *topic, sub_handler_t handler, void *ud, int qos);
+
+void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud) {
+  mgos_mqtt_core_sub(topic, handler, ud, MGOS_MQTT_SUBSCRIBE_QOS);
 }

@@ -33,6 +33,7 @@ static const uint16_t fields[] = {
 int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which) {
   if (which == MGOS_MQTT_NUMBER_ENABLE) return !cfg->enable ? 0 : cfg->server == NULL || cfg->server[0] == '\0' ? 1 : 2;
   if (which == MGOS_MQTT_NUMBER_WS_ENABLE) return mgos_mqtt_server_is_ws(cfg);
+  if (which == MGOS_MQTT_NUMBER_TLS) return cfg->ssl_psk_identity != NULL ? 3 : (cfg->ssl_cert != NULL) + (cfg->ssl_ca_cert != NULL);
   const char *field = (const char *) cfg + (fields[which] >> 1);
   if (!(fields[which] & 1)) return *(const int *) field;
   double seconds = *(const double *) field;

@@ -20,6 +20,9 @@
 #define MGOS_MQTT_ENABLE_WS MG_ENABLE_HTTP_WEBSOCKET
 #endif
 
+/* Where /etc/hosts is the system's. */
+#define HAS_HOSTS_FILE (MG_ENABLE_SSL && CS_PLATFORM == CS_P_UNIX)
+
 /* The least that nc->recv_mbuf_limit is taken for, bytes: enough for the beginning of any packet. */
 #define LEAST_LIMIT 64
 
@@ -133,6 +136,7 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   opts.ssl_cert = cfg->ssl_cert;
   opts.ssl_key = cfg->ssl_key;
   opts.ssl_ca_cert = cfg->ssl_ca_cert;
+  opts.ssl_server_name = cfg->ssl_server_name;
   opts.ssl_cipher_suites = cfg->ssl_cipher_suites;
   opts.ssl_psk_identity = cfg->ssl_psk_identity;
   opts.ssl_psk_key = cfg->ssl_psk_key;
@@ -148,7 +152,15 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   } else if (ws && !MGOS_MQTT_ENABLE_WS) {
     error = "built without MQTT over WebSocket (MGOS_MQTT_ENABLE_WS, MG_ENABLE_HTTP_WEBSOCKET); set mqtt.ws_enable to false";
   } else {
+#if HAS_HOSTS_FILE
+    /* Mongoose has no name checked that is in the hosts file. Behind the address stands the name by itself. */
+    int len = mg_asprintf(&address, 0, "%.*s:%d%c%.*s", server.host_len, server.host, server.port, '\0', server.host_len,
+                          server.host);
+    bool is_address = server.host[0] == '[' || (int) strspn(server.host, "0123456789.") == server.host_len;
+    if (address != NULL && opts.ssl_server_name == NULL && !is_address) opts.ssl_server_name = address + len - server.host_len;
+#else
     mg_asprintf(&address, 0, "%.*s:%d", server.host_len, server.host, server.port);
+#endif
     if (address != NULL) nc = mg_connect_opt(mgos_get_mgr(), address, mgos_mqtt_ev, c, opts);
     free(address);
   }

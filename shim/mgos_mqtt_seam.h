@@ -28,7 +28,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_CONNECTED,
   /**
-   * The connection is gone: b = why, a `Reason`.
+   * The connection is gone: b = why, a `Reason`; for `Reason::Tls` plus `Number::Tls` minus 1.
    */
   MGOS_MQTT_LOG_DISCONNECTED,
   /**
@@ -319,6 +319,11 @@ enum mgos_mqtt_number
    * Milliseconds; 0 for the default, negative for none.
    */
   MGOS_MQTT_NUMBER_ACK_TIMEOUT,
+  /**
+   * What is configured for TLS: 0 for nothing; 1 for CA certificates, or a client certificate
+   * without them, 2 for both, 3 for a pre-shared key.
+   */
+  MGOS_MQTT_NUMBER_TLS,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

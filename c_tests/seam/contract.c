@@ -422,7 +422,7 @@ static void number(void) {
       {MGOS_MQTT_NUMBER_RECONNECT_MAX, 60000}, {MGOS_MQTT_NUMBER_CLEAN_SESSION, 1},    {MGOS_MQTT_NUMBER_KEEP_ALIVE, 60},
       {MGOS_MQTT_NUMBER_WILL_RETAIN, 0},      {MGOS_MQTT_NUMBER_MAX_QOS, 2},          {MGOS_MQTT_NUMBER_REQUIRE_TIME, 0},
       {MGOS_MQTT_NUMBER_CLOUD_EVENTS, 1},     {MGOS_MQTT_NUMBER_MAX_QUEUE, 5},        {MGOS_MQTT_NUMBER_CONNECT_TIMEOUT, 30000},
-      {MGOS_MQTT_NUMBER_WS_ENABLE, 0},        {MGOS_MQTT_NUMBER_ACK_TIMEOUT, 20000},
+      {MGOS_MQTT_NUMBER_WS_ENABLE, 0},        {MGOS_MQTT_NUMBER_ACK_TIMEOUT, 20000},   {MGOS_MQTT_NUMBER_TLS, 0},
   };
   static const mgos_mqtt_number booleans[] = {MGOS_MQTT_NUMBER_CLEAN_SESSION,
                                               MGOS_MQTT_NUMBER_WILL_RETAIN,  MGOS_MQTT_NUMBER_REQUIRE_TIME,
@@ -435,7 +435,7 @@ static void number(void) {
   struct mgos_config_mqtt *cfg = rig_config();
   unsigned calls = rig_calls();
   size_t i;
-  expect_number(COUNT(defaults), MGOS_MQTT_NUMBER_ACK_TIMEOUT + 1);
+  expect_number(COUNT(defaults), MGOS_MQTT_NUMBER_TLS + 1);
   for (i = 0; i < COUNT(defaults); i++) {
     expect_number(defaults[i].which, i);
     expect_number(mgos_mqtt_shim_number(cfg, defaults[i].which), defaults[i].value);
@@ -488,6 +488,10 @@ static void number(void) {
   expect_number(number_with_server(MGOS_MQTT_NUMBER_WS_ENABLE, "mqtts://h"), 0);
   expect_number(number_with_server(MGOS_MQTT_NUMBER_WS_ENABLE, NULL), 0);
   shown("WebSocket by the server's scheme, too");
+  for (i = 0; i <= 3; i++) {
+    expect_number(number_with(MGOS_MQTT_NUMBER_TLS, (double) i), (int) i);
+  }
+  shown("what is configured for TLS");
   expect_number(rig_calls(), calls);
   shown("the app is not called");
 }

@@ -223,6 +223,12 @@ const struct mgos_config_mqtt *rig_system(int which) {
   return which == 0 ? mgos_sys_config_get_mqtt() : mgos_sys_config_get_mqtt1();
 }
 
+/* As an app does that fills it in by itself: "" stays. */
+static void set(const char **field, const char *text) {
+  mgos_conf_free_str(field);
+  *field = text != NULL ? strdup(text) : NULL;
+}
+
 void rig_set_number(struct mgos_config_mqtt *cfg, mgos_mqtt_number which, double value) {
   switch (which) {
     case MGOS_MQTT_NUMBER_ENABLE:
@@ -264,15 +270,14 @@ void rig_set_number(struct mgos_config_mqtt *cfg, mgos_mqtt_number which, double
     case MGOS_MQTT_NUMBER_ACK_TIMEOUT:
       cfg->ack_timeout = value;
       break;
+    case MGOS_MQTT_NUMBER_TLS:
+      set(&cfg->ssl_ca_cert, value == 1 || value == 2 ? "ca.pem" : NULL);
+      set(&cfg->ssl_cert, value == 2 ? "client.pem" : NULL);
+      set(&cfg->ssl_psk_identity, value == 3 ? "device" : NULL);
+      break;
     default:
       abort();
   }
-}
-
-/* As an app does that fills it in by itself: "" stays. */
-static void set(const char **field, const char *text) {
-  mgos_conf_free_str(field);
-  *field = text != NULL ? strdup(text) : NULL;
 }
 
 void rig_set_text(struct mgos_config_mqtt *cfg, int which, const char *text) {

@@ -19,7 +19,7 @@ use crate::{
     events::{self, INIT_DONE},
     global::{self, mgos_get_mgr, mongoose_schedule_poll},
     log::log,
-    mgr, name_server, net, system, timers, trace,
+    mgr, name_server, net, system, timers, tls, trace,
 };
 
 /// Longest wait of a round, and so the longest time between MG_EV_POLLs.
@@ -109,7 +109,8 @@ fn help(program: &str) -> String {
          \x20 --help            show this\n\n\
          Environment: MGOS_HOST_MAC=02:00:00:00:00:01 the MAC address; MGOS_HOST_SEED=NUMBER\n\
          makes rand() repeatable; MGOS_HOST_NAME_SERVER=127.0.0.1:5353 resolves names\n\
-         instead of the system.\n\n\
+         instead of the system; MGOS_HOST_DEVICE_TLS=1 checks certificates as a device does:\n\
+         not dates, names only after a lookup.\n\n\
          Config keys, with their types and defaults:\n{}",
         app_name(),
         config::keys()
@@ -135,6 +136,7 @@ fn watch_signals() -> Result<(), String> {
 fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), String> {
     device::init()?;
     name_server::init()?;
+    tls::init()?;
     system::seed_random()?;
     trace::begin(options)?;
     config::load(sources).map_err(|problems| problems.to_string())?;

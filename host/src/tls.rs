@@ -7,6 +7,7 @@ mod ffi;
 mod verify;
 
 use std::{
+    cell::Cell,
     ffi::{CStr, OsStr, c_int},
     fs,
     net::SocketAddr,
@@ -19,6 +20,34 @@ use mbedtls_sys as mbed;
 use crate::stream::{Stream, StreamError};
 use ffi::{Authority, Chain, Key, Parameters, Session};
 use verify::Name;
+
+/// Has certificates checked as a device does: not their dates, and not the name where the server is
+/// an address or in the hosts file.
+const VARIABLE: &str = "MGOS_HOST_DEVICE_TLS";
+
+thread_local! {
+    /// Whether that was asked for. All connections are made in one thread.
+    static AS_DEVICE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Reads the environment.
+pub(crate) fn init() -> Result<(), String> {
+    match std::env::var_os(VARIABLE) {
+        None => {}
+        Some(text) if text == "0" || text == "1" => AS_DEVICE.set(text == "1"),
+        Some(text) => return Err(format!("{VARIABLE} must be 0 or 1, not {text:?}")),
+    }
+    Ok(())
+}
+
+/// Runs `f` with certificates checked as a device does.
+#[cfg(test)]
+pub(crate) fn as_device<R>(f: impl FnOnce() -> R) -> R {
+    AS_DEVICE.set(true);
+    let result = f();
+    AS_DEVICE.set(false);
+    result
+}
 
 /// A device's cipher suites if `ssl_cipher_suites` is not set, in its order.
 const DEFAULT_SUITES: [c_int; 15] = [
@@ -157,13 +186,20 @@ fn psk(identity: Option<&CStr>, key: Option<&CStr>) -> Result<Option<(std::ffi::
     Ok(Some((identity.to_owned(), bytes)))
 }
 
+/// Whether Mongoose would find the name there.
+fn in_hosts_file(name: &str) -> bool {
+    let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
+    let lines = hosts.lines().filter(|line| !line.starts_with('#'));
+    lines.flat_map(|line| line.split_whitespace().skip(1)).any(|alias| alias == name)
+}
+
 /// The server's name, which the certificate must match; `None` to accept any.
 fn server(settings: &Settings<'_>, host: &str) -> Option<Name> {
     settings.ca_cert?;
     match settings.server_name {
         Some(name) if name == c"*" => None,
         Some(name) => Name::written(&name.to_string_lossy()),
-        None => Name::written(host),
+        None => Name::written(host).filter(|name| !AS_DEVICE.get() || name.address().is_none() && !in_hosts_file(host)),
     }
 }
 
@@ -197,7 +233,7 @@ impl Tls {
             has_psk: psk.is_some(),
         };
         let suites = suites(settings.cipher_suites)?;
-        let session = Session::new(Parameters { authority, own, suites, psk, name })
+        let session = Session::new(Parameters { authority, own, suites, psk, name, dates: !AS_DEVICE.get() })
             .map_err(|code| format!("cannot set up TLS: {} ({})", ffi::describe(code), code_text(code)))?;
         Ok(Tls { session, told, pending: 0, alert: None, warnings })
     }

@@ -107,6 +107,8 @@ pub struct Connection {
     pub no_connack: u8,
     /// It has been logged that a topic has control characters.
     pub control_characters_logged: bool,
+    /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
+    pub tls: u8,
     pub id: i16,
     guards: u16,
     /// One for each [`Slot`].
@@ -162,6 +164,7 @@ impl Connection {
         awaiting_time: false,
         no_connack: 0,
         control_characters_logged: false,
+        tls: 0,
         poll_idle: false,
         stage: Stage::Off,
         guards: 0,

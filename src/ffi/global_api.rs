@@ -1,5 +1,5 @@
 //! The functions of mgos_mqtt.h: the same as mgos_mqtt_conn.h's, on the one connection that the
-//! `mqtt` section configures.
+//! `mqtt` section configures. Not here: those that the shim has (global_shim.h).
 
 use super::conn_api as conn;
 use super::connection::Handler;
@@ -10,28 +10,6 @@ use super::types::{
 };
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null;
-
-/// QoS of subscriptions made without one.
-const SUBSCRIBE_QOS: c_int = 1;
-
-/// Subscribes to a topic filter at QoS 1, with a handler that is also told of SUBACK.
-///
-/// @param topic The filter, which need not end with a NUL; not needed any more on return. Empty,
-/// not UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
-/// likewise.
-/// @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
-/// MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
-/// @param ud Handed back to it; it stays the app's.
-///
-/// May be called from a handler.
-///
-/// # Safety
-/// As for mgos_mqtt_conn_sub(); `topic.p` is NULL or points to `topic.len` bytes.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_global_subscribe(topic: mg_str, handler: mg_event_handler_t, ud: *mut c_void) {
-    // SAFETY: by the contract.
-    unsafe { conn::mgos_mqtt_conn_sub_s(global(), topic, SUBSCRIBE_QOS, handler, ud) }
-}
 
 /// Adds a handler of the connection's events; the newest is called first. It may be added before
 /// the configuration is known. It is given MG_EV_POLL; MG_EV_MQTT_CONNACK; MG_EV_MQTT_PUBLISH of
@@ -154,35 +132,17 @@ pub unsafe extern "C" fn mgos_mqtt_pub(
     unsafe { conn::mgos_mqtt_conn_pub(global(), topic, mg_str { p: message.cast(), len }, qos, retain) }
 }
 
-/// Subscribes to a topic filter at QoS 1, now or when the connection is up, and again at every
-/// later connection.
-///
-/// ```c
-/// static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
-///                        const char *msg, int msg_len, void *ud) {
-///   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
-/// }
-/// ...
-/// mgos_mqtt_sub("room/+/set", on_message, NULL);
-/// ```
-///
-/// @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
-/// misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
-/// @param handler Called with each message that matches. NULL: the messages are acknowledged and
-/// dropped.
-/// @param ud Handed back to it; it stays the app's.
-///
-/// May be called from a handler.
+/// What mgos_mqtt_sub() does, at the QoS that the firmware's cdefs say, which the shim knows.
 ///
 /// # Safety
 /// `topic` is NULL or ends with a NUL; `handler` is right to be called with `ud` until
 /// mgos_mqtt_unsub().
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_sub(topic: *const c_char, handler: sub_handler_t, ud: *mut c_void) {
+pub unsafe extern "C" fn mgos_mqtt_core_sub(topic: *const c_char, handler: sub_handler_t, ud: *mut c_void, qos: c_int) {
     let address = handler.map_or(null(), |handler| handler as *const c_void);
     // SAFETY: by the contract; the global connection is alive or NULL.
     unsafe {
-        conn::subscribe_to_messages(global(), topic, SUBSCRIBE_QOS, Handler { address, user_data: ud });
+        conn::subscribe_to_messages(global(), topic, qos, Handler { address, user_data: ud });
     }
 }
 

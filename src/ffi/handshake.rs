@@ -23,15 +23,18 @@ const NO_CONNACK: u8 = 3;
 /// TCP and TLS are up, or have failed.
 pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
     c.log(t, Log::Connected, status, (status != 0) as i32);
+    let connection = c.get(t);
+    if status != MG_SSL_ERROR {
+        connection.tls = 0;
+    }
     if status != 0 {
-        c.get(t).ends(Reason::Unreachable);
+        connection.ends(Reason::Unreachable);
         if status == MG_SSL_ERROR {
             no_connack(c, t);
         }
         c.cloud_event(t, Cloud::ConnectError);
         return;
     }
-    let connection = c.get(t);
     if connection.nc.is_none() || !connection.core.is_connecting() {
         return;
     }

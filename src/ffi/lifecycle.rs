@@ -146,6 +146,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     let key = connection.session_key();
     connection.start_websocket(over_websocket);
     connection.close_reason = 0;
+    connection.tls = connection.number(Number::Tls) as u8;
     connection.accounted = 0;
     connection.core.connecting(limit, key, now());
     if !connection.core.is_wanted() {
@@ -257,10 +258,15 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     const LOST: u8 = Reason::Lost as u8;
     const VIOLATION: u8 = Reason::Violation as u8;
     const NO_MEMORY: u8 = Reason::NoMemory as u8;
+    const UNREACHABLE: u8 = Reason::Unreachable as u8;
+    const TLS: u8 = Reason::Tls as u8;
     let connection = c.get(t);
     let why = core::mem::take(&mut connection.close_reason).max(LOST);
-    connection.last_reason = why;
-    c.log(t, Log::Disconnected, 0, why as i32);
+    let tls = core::mem::take(&mut connection.tls);
+    // A peer that hangs up in the TLS handshake raises no MG_EV_CONNECT on a device.
+    let (reason, words) = if tls != 0 && why <= UNREACHABLE { (TLS, TLS - 1 + tls) } else { (why, why) };
+    connection.last_reason = reason;
+    c.log(t, Log::Disconnected, 0, words as i32);
     let connection = c.get(t);
     connection.nc = None;
     if why == Reason::Refused as u8 {

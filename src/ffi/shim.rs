@@ -15,7 +15,7 @@ use core::ffi::{c_char, c_int, c_void};
 pub enum Log {
     /// The transport is up (a = 0), or has failed: a = error, b = 1.
     Connected,
-    /// The connection is gone: b = why, a `Reason`.
+    /// The connection is gone: b = why, a `Reason`; for `Reason::Tls` plus `Number::Tls` minus 1.
     Disconnected,
     /// CONNACK 0.
     Connack,
@@ -143,6 +143,9 @@ pub enum Number {
     WsEnable,
     /// Milliseconds; 0 for the default, negative for none.
     AckTimeout,
+    /// What is configured for TLS: 0 for nothing; 1 for CA certificates, or a client certificate
+    /// without them, 2 for both, 3 for a pre-shared key.
+    Tls,
 }
 
 /// Cloud events.

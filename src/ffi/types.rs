@@ -69,7 +69,7 @@ pub enum Reason {
     None,
     /// The server or the network has closed it; or the app, through the Mongoose connection.
     Lost,
-    /// The server cannot be reached, or TLS has failed.
+    /// The server cannot be reached.
     Unreachable,
     /// The server has refused it, with CONNACK or, over WebSocket, with its HTTP response.
     Refused,
@@ -85,6 +85,8 @@ pub enum Reason {
     Config,
     /// Out of memory.
     NoMemory,
+    /// The server was reached, but the TLS handshake failed or was cut short.
+    Tls,
 }
 
 /// Events of the library, raised by mgos_event_trigger() from the event loop, never inside a call

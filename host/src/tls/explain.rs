@@ -162,7 +162,34 @@ fn complaints(finding: &Finding, told: &Told, now: i64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::alert_in;
+    use super::{alert_in, mbed};
+
+    #[test]
+    fn the_documents_have_the_numbers_of_mbedtls() {
+        let numbers = [
+            (mbed::ERR_X509_CERT_VERIFY_FAILED, "X509_CERT_VERIFY_FAILED"),
+            (mbed::ERR_SSL_CA_CHAIN_REQUIRED, "SSL_CA_CHAIN_REQUIRED"),
+            (mbed::ERR_SSL_FATAL_ALERT_MESSAGE, "SSL_FATAL_ALERT_MESSAGE"),
+            (mbed::ERR_SSL_PRIVATE_KEY_REQUIRED, "SSL_PRIVATE_KEY_REQUIRED"),
+            (mbed::ERR_SSL_INVALID_RECORD, "SSL_INVALID_RECORD"),
+            (mbed::ERR_SSL_BAD_HS_PROTOCOL_VERSION, "SSL_BAD_HS_PROTOCOL_VERSION"),
+            (mbed::ERR_SSL_BAD_HS_CERTIFICATE, "SSL_BAD_HS_CERTIFICATE"),
+            (mbed::ERR_SSL_ALLOC_FAILED, "SSL_ALLOC_FAILED"),
+            (mbed::ERR_X509_ALLOC_FAILED, "X509_ALLOC_FAILED"),
+            (mbed::ERR_PK_ALLOC_FAILED, "PK_ALLOC_FAILED"),
+            (mbed::ERR_MPI_ALLOC_FAILED, "MPI_ALLOC_FAILED"),
+            (mbed::ERR_NET_RECV_FAILED, "NET_RECV_FAILED"),
+            (mbed::ERR_NET_SEND_FAILED, "NET_SEND_FAILED"),
+            (mbed::ERR_NET_CONN_RESET, "NET_CONN_RESET"),
+        ];
+        let page = include_str!("../../../docs/troubleshooting.md");
+        let rows = page.lines().filter(|line| line.starts_with("| `-0x")).count();
+        assert_eq!(rows, numbers.len());
+        for (code, name) in numbers {
+            let start = format!("| `-0x{:04x}` | {name} |", -code);
+            assert!(page.lines().any(|line| line.starts_with(&start)), "{start}");
+        }
+    }
 
     #[test]
     fn an_alert_is_found_only_in_complete_records() {

@@ -106,6 +106,8 @@ pub(super) struct Parameters {
     pub(super) psk: Option<(CString, Vec<u8>)>,
     /// The name that the server's certificate must match; `None` to accept any.
     pub(super) name: Option<Name>,
+    /// Whether the dates of certificates are checked.
+    pub(super) dates: bool,
 }
 
 /// Data of a session's callbacks.
@@ -115,6 +117,7 @@ struct Shared {
     error: Option<StreamError>,
     /// The address that the certificate must match. mbedTLS checks names itself.
     address: Option<IpAddr>,
+    dates: bool,
     findings: Vec<Finding>,
 }
 
@@ -144,7 +147,7 @@ impl Session {
     /// A session without a socket.
     pub(super) fn new(mut with: Parameters) -> Result<Session, c_int> {
         let address = with.name.as_ref().and_then(Name::address);
-        let shared = Box::new(Shared { stream: None, error: None, address, findings: Vec::new() });
+        let shared = Box::new(Shared { stream: None, error: None, address, dates: with.dates, findings: Vec::new() });
         with.suites.push(0);
         let session = Session {
             ssl: Owned::new(mbed::ssl_init, mbed::ssl_free),
@@ -330,10 +333,10 @@ unsafe extern "C" fn verified(shared: *mut c_void, crt: *mut mbed::x509_crt, dep
     };
     *flags &= !(mbed::X509_BADCERT_EXPIRED | mbed::X509_BADCERT_FUTURE) as u32;
     let now = clock::wall_micros() / 1_000_000;
-    if finding.to.seconds() < now {
+    if shared.dates && finding.to.seconds() < now {
         *flags |= mbed::X509_BADCERT_EXPIRED as u32;
     }
-    if finding.from.seconds() > now {
+    if shared.dates && finding.from.seconds() > now {
         *flags |= mbed::X509_BADCERT_FUTURE as u32;
     }
     if depth == 0 && shared.address.is_some_and(|a| !finding.is_for(a)) {

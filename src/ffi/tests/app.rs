@@ -5,7 +5,7 @@ extern crate std;
 
 use super::super::shim::Number;
 use super::super::types::{mg_connection, mg_send_mqtt_handshake_opts, mg_str, mgos_mqtt_conn, mgos_mqtt_stats};
-use super::super::{conn_api::*, global_api::*};
+use super::super::{conn_api::*, global::mgos_mqtt_core_global, global_api::*};
 use super::link::at;
 use super::seam::{Message, Options};
 use super::world::{Config, callback, nc, round, with};
@@ -230,7 +230,7 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_global_connect", || _ = mgos_mqtt_global_connect()),
     ("mgos_mqtt_global_disconnect", mgos_mqtt_global_disconnect_act),
     ("mgos_mqtt_global_is_connected", || _ = mgos_mqtt_global_is_connected()),
-    ("mgos_mqtt_global_subscribe", || unsafe { mgos_mqtt_global_subscribe(str(c"b"), Some(handler), tag(c"late")) }),
+    ("mgos_mqtt_conn_sub_s", || unsafe { mgos_mqtt_conn_sub_s(mgos_mqtt_core_global(), str(c"b"), 1, Some(handler), tag(c"late")) }),
     ("mgos_mqtt_num_unsent_bytes", || _ = mgos_mqtt_num_unsent_bytes()),
     ("mgos_mqtt_pub", || _ = unsafe { mgos_mqtt_pub(c"t".as_ptr(), c"m".as_ptr().cast(), 1, 1, 0) }),
     ("mgos_mqtt_set_config", || {
@@ -239,7 +239,7 @@ pub const ACTS: &[(&str, fn())] = &[
     }),
     ("mgos_mqtt_set_connect_fn", || unsafe { mgos_mqtt_set_connect_fn(Some(connect_fn), null_mut()) }),
     ("mgos_mqtt_set_max_qos", || mgos_mqtt_set_max_qos(1)),
-    ("mgos_mqtt_sub", || unsafe { mgos_mqtt_sub(c"a".as_ptr(), Some(listener), tag(c"late")) }),
+    ("mgos_mqtt_core_sub", || unsafe { mgos_mqtt_core_sub(c"a".as_ptr(), Some(listener), tag(c"late"), 1) }),
     ("mgos_mqtt_unsub", || _ = unsafe { mgos_mqtt_unsub(c"a".as_ptr()) }),
     ("what it writes by itself", own_subscribe),
     ("what it writes by itself, and publishing behind it", || {

@@ -60,7 +60,7 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
         subscribe(c"b", c"b");
         subscribe(c"a", c"a");
         if kind == Kind::Global {
-            mgos_mqtt_sub(c"+".as_ptr(), Some(listener), tag(c"all"));
+            mgos_mqtt_core_sub(c"+".as_ptr(), Some(listener), tag(c"all"), 1);
         }
         if !c.is_null() {
             mgos_mqtt_conn_add_handler(c, Some(handler), tag(c"g"));

@@ -4,10 +4,11 @@ extern crate std;
 
 use super::super::conn_api::*;
 use super::super::shim::{Log, Number};
+use super::super::types::{Reason, mgos_mqtt_stats};
 use super::app::{c, publish};
 use super::callbacks::{Kind, make, make_with};
 use super::link::at;
-use super::world::{broker_says, heard, nc, net_up, pass, round, rounds, set_time, with};
+use super::world::{broker_leaves, broker_says, heard, nc, net_up, pass, round, rounds, set_time, with};
 use std::vec::Vec;
 
 /// What the app was told since this was last asked.
@@ -214,4 +215,74 @@ fn a_log_hook_may_unsubscribe_what_the_line_is_about() {
     assert_eq!(with(|w| w.log[0].1.clone()), b"no");
     assert!(seen().is_empty(), "it is told nothing any more");
     turn.end();
+}
+
+/// The reason in the statistics, and the number of the words for it in the log.
+fn ended() -> (u32, i32) {
+    let mut stats = mgos_mqtt_stats::default();
+    // SAFETY: the connection is alive; the structure may be written to.
+    unsafe { mgos_mqtt_conn_get_stats(c(), &raw mut stats) };
+    let lines = with(|w| core::mem::take(&mut w.log));
+    let mut ends = lines.iter().filter(|line| line.0 == Log::Disconnected as u32);
+    let words = ends.next().expect("the end was logged").3;
+    assert!(ends.next().is_none(), "once");
+    (stats.last_reason, words)
+}
+
+#[test]
+fn a_failed_tls_handshake_is_not_an_unreachable_server_and_the_log_names_what_is_configured() {
+    const TLS: u32 = Reason::Tls as u32;
+    for (configured, reason, words) in [(0, Reason::Unreachable as u32, 2), (1, TLS, 10), (2, TLS, 11), (3, TLS, 12)] {
+        let turn = make_with(Kind::Plain, |config| config.with(Number::Tls, configured));
+        with(|w| w.status = -3);
+        net_up();
+        round();
+        assert_eq!(ended(), (reason, words));
+        assert_eq!(seen(), ["connecting to one", "cloud CONNECTING", "cloud CONNECTERROR"]);
+        turn.end();
+    }
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_not_a_failure_of_tls() {
+    for status in [-1, 111] {
+        let turn = make_with(Kind::Plain, |config| config.with(Number::Tls, 1));
+        with(|w| w.status = status);
+        net_up();
+        round();
+        assert_eq!(ended(), (Reason::Unreachable as u32, 2));
+        turn.end();
+    }
+}
+
+#[test]
+fn a_server_that_hangs_up_in_the_tls_handshake_is_a_failure_of_tls_although_no_connect_event_comes() {
+    for (kind, configured, end) in [
+        (Kind::Plain, 2, (Reason::Tls as u32, 11)),
+        (Kind::WebSocket, 1, (Reason::Tls as u32, 10)),
+        (Kind::Plain, 0, (Reason::Lost as u32, 1)),
+    ] {
+        let turn = make_with(kind, |config| config.with(Number::Tls, configured));
+        with(|w| w.silent = true);
+        net_up();
+        broker_leaves();
+        round();
+        assert_eq!(ended(), end);
+        assert_eq!(seen(), ["connecting to one", "cloud CONNECTING", "cloud CONNECTERROR"]);
+        turn.end();
+    }
+}
+
+#[test]
+fn once_tls_is_up_a_lost_connection_is_just_lost() {
+    for kind in [Kind::Plain, Kind::WebSocket] {
+        let turn = make_with(kind, |config| config.with(Number::Tls, 1));
+        with(|w| w.manner.mute = true);
+        net_up();
+        rounds(2);
+        broker_leaves();
+        round();
+        assert_eq!(ended(), (Reason::Lost as u32, 1));
+        turn.end();
+    }
 }

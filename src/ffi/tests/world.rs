@@ -25,7 +25,7 @@ use std::vec::Vec;
 pub struct Config {
     pub server: &'static str,
     /// By `Number`, as the section has them: times in seconds.
-    pub numbers: [f64; 13],
+    pub numbers: [f64; 14],
     /// In the order of `mgos_mqtt_shim_config_strings`.
     pub texts: [Option<CString>; 5],
     pub limit: i32,
@@ -37,7 +37,7 @@ fn is_time(number: Number) -> bool {
 
 impl Config {
     pub fn new(server: &'static str) -> Self {
-        let mut config = Config { server, numbers: [0.0; 13], texts: Default::default(), limit: 200 };
+        let mut config = Config { server, numbers: [0.0; 14], texts: Default::default(), limit: 200 };
         config.texts[0] = Some(c"id".into());
         for (number, value) in [
             (Number::Enable, 1),
@@ -130,6 +130,8 @@ pub struct World {
     pub unreachable: bool,
     /// Attempts fail when they are under way.
     pub silent: bool,
+    /// The status of MG_EV_CONNECT; other than 0 the attempt has failed.
+    pub status: c_int,
     /// The server does not agree to WebSocket.
     pub disagrees: bool,
     pub manner: Manner,
@@ -210,6 +212,7 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         copies: 0,
         unreachable: false,
         silent: false,
+        status: 0,
         disagrees: false,
         manner: Manner { connack: [0, 0], mute: false, frame: 100 },
         piece: 1000,
@@ -317,12 +320,13 @@ pub fn round() {
 
 /// Deals with one connection. True if it is to be closed.
 fn step(nc: *mut mg_connection) -> bool {
-    let (silent, disagrees, piece, manner) = with(|w| (w.silent, w.disagrees, w.piece, w.manner));
+    let (silent, status, disagrees, piece, manner) = with(|w| (w.silent, w.status, w.disagrees, w.piece, w.manner));
     if !at(nc).connected && !at(nc).close_now && !silent {
         at(nc).connected = true;
-        if !event(nc, CONNECT, 0) {
+        if !event(nc, CONNECT, status) {
             return false;
         }
+        at(nc).close_now |= status != 0;
     }
     let n = {
         let link = at(nc);

@@ -27,6 +27,8 @@ pub struct Fixture<'a> {
     pub transport: Transport,
     pub dir: PathBuf,
     pub end: Instant,
+    /// Whether apps check certificates only as far as a device does.
+    pub as_device: Cell<bool>,
     checks: RefCell<Vec<String>>,
     started: Cell<usize>,
 }
@@ -45,7 +47,8 @@ impl<'a> Fixture<'a> {
             std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
         }
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        Ok(Fixture { kind, apps, files, transport, dir, end, checks: RefCell::default(), started: Cell::new(0) })
+        let (as_device, checks, started) = Default::default();
+        Ok(Fixture { kind, apps, files, transport, dir, end, as_device, checks, started })
     }
 
     pub fn broker(&self, name: &str, setup: Setup) -> Result<Running<'a>> {
@@ -104,6 +107,9 @@ impl<'a> Fixture<'a> {
         let known = if highest == "2" || !of_interop { &[][..] } else { &known };
         for (key, value) in ours.iter().chain(known).chain(&transport).chain(&waits).chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
+        }
+        if self.as_device.get() {
+            command.env("MGOS_HOST_DEVICE_TLS", "1");
         }
         let log = self.new_log(name);
         Ok(App { name: name.into(), process: Process::start(name, command, &log, self.end)?, fixture: self })

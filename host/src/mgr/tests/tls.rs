@@ -112,6 +112,39 @@ fn a_certificate_for_another_name_is_rejected_even_without_a_lookup() {
 }
 
 #[test]
+fn on_request_dates_are_not_checked_and_names_only_after_a_lookup_as_on_a_device() {
+    let files = Files::new();
+    let expired = CA.issue(&["localhost"], |p| p.not_after = rcgen::date_time_ymd(2020, 2, 29));
+    let early = CA.issue(&["localhost"], |p| p.not_before = rcgen::date_time_ymd(2099, 1, 1));
+    let other = CA.issue(&["broker.example", "10.1.2.3"], |_| {});
+    for (host, cert, name, passes) in [
+        ("localhost", &expired, None, true),
+        ("localhost", &early, None, true),
+        ("127.0.0.1", &other, None, true),
+        ("127.0.0.1", &other, Some("broker.example"), true),
+        ("127.0.0.1", &other, Some("other.example"), false),
+        // The hosts file has it.
+        ("localhost", &other, None, true),
+        ("localhost", &other, Some("localhost"), false),
+    ] {
+        let (port, server) = Server::new(cert).start(ping_pong);
+        let (events, _) = crate::tls::as_device(|| {
+            talk(host, port, |o| {
+                o.ssl_ca_cert = ca(&files);
+                o.ssl_server_name = name.map_or(std::ptr::null(), c);
+            })
+        });
+        assert_eq!(events == PASSED, passes, "{host} {name:?}: {events:?}");
+        let _ = server.join().unwrap();
+    }
+    let (port, server) = Server::new(&GOOD).start(ping_pong);
+    let stranger = files.put("stranger.pem", &Ca::new("another").cert.pem);
+    let (events, _) = crate::tls::as_device(|| talk("127.0.0.1", port, |o| o.ssl_ca_cert = c(&stranger)));
+    assert_eq!(events, FAILED, "the CA is");
+    let _ = server.join().unwrap();
+}
+
+#[test]
 fn ssl_server_name_overrides_the_name_and_a_star_disables_the_check() {
     let files = Files::new();
     let cert = CA.issue(&["broker.example"], |_| {});

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::interop::broker::Setup;
+use crate::interop::broker::{Running, Setup};
 use crate::interop::fixture::Fixture;
 use crate::interop::transport::Transport;
 use crate::interop::web::{Answer, Server};
@@ -11,8 +11,8 @@ use crate::interop::web::{Answer, Server};
 const TIMES: usize = 3;
 
 /// The app fails to connect `TIMES` times; each time it gets an event, and the log contains
-/// `cause`.
-fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
+/// `cause`. Returns the log.
+fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<Vec<String>> {
     let times = TIMES.to_string();
     let mut all = vec![("mqtt.server", server), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
     all.extend(settings);
@@ -22,7 +22,23 @@ fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&s
     let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse::<u32>().ok();
     let waits: Vec<_> = lines.iter().filter_map(wait).collect();
     let longer = waits.len() >= TIMES - 1 && waits.windows(2).all(|pair| pair[1] > pair[0]);
-    fixture.check(longer, &format!("{what}: each wait is longer than the one before"))
+    fixture.check(longer, &format!("{what}: each wait is longer than the one before"))?;
+    Ok(lines)
+}
+
+/// What the library's line about a failed handshake says is to be checked first.
+const CA: &str = "mqtt.ssl_ca_cert and mqtt.server";
+const CERT: &str = "mqtt.ssl_cert, ssl_key and ssl_ca_cert";
+const PSK: &str = "mqtt.ssl_psk_identity, ssl_psk_key and ssl_cipher_suites";
+
+/// The same for a TLS handshake; the library's line, which is all that a device's log has besides a
+/// number, names what to check `first`.
+fn tls_fails(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str, first: &str) -> Result<()> {
+    let lines = fails_to_connect(fixture, what, server, settings, cause)?;
+    let ends: Vec<_> = lines.iter().filter_map(|line| line.split_once("MQTT0 disconnected: ")).collect();
+    // The app may end before the last one.
+    let named = ends.len() >= TIMES - 1 && ends.iter().all(|end| end.1 == format!("TLS failed; check {first}"));
+    fixture.check(named, &format!("{what}: the library's line says TLS, and what to check first"))
 }
 
 /// The app cannot start to connect, `TIMES` times; each time the log contains `cause`. As with the
@@ -43,13 +59,7 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
     match fixture.transport {
         Transport::Cert => {
             let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
-            fails_to_connect(
-                fixture,
-                "no client certificate",
-                &endpoint,
-                &none,
-                "it may require a client certificate (ssl_cert, ssl_key)",
-            )?;
+            tls_fails(fixture, "no client certificate", &endpoint, &none, "it may require a client certificate (ssl_cert, ssl_key)", CA)?;
             let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
             cannot_start(fixture, "a key that belongs to another certificate", &unfit, "does not belong to the certificate in")?;
             let keyless = [("mqtt.ssl_key", "")];
@@ -60,55 +70,65 @@ pub fn trust(fixture: &Fixture) -> Result<()> {
                 "ssl_key, not set, so in ssl_cert: no usable key",
             )?;
             let unknown = [("mqtt.ssl_cert", &*path("stranger.pem")), ("mqtt.ssl_key", &*path("stranger.key"))];
-            fails_to_connect(
+            tls_fails(
                 fixture,
                 "a certificate from an unknown issuer",
                 &endpoint,
                 &unknown,
                 "it does not know the client certificate's issuer",
+                CERT,
             )?;
         }
         Transport::Psk => {
             let wrong = [("mqtt.ssl_psk_key", "ffffffffffffffffffffffffffffffff")];
-            fails_to_connect(fixture, "a wrong key", &endpoint, &wrong, "is ssl_psk_key right?")?;
+            tls_fails(fixture, "a wrong key", &endpoint, &wrong, "is ssl_psk_key right?", PSK)?;
             let unknown = [("mqtt.ssl_psk_identity", "nobody")];
-            fails_to_connect(
+            tls_fails(
                 fixture,
                 "an identity that the broker does not know",
                 &endpoint,
                 &unknown,
                 "the server refused with the alert ",
+                PSK,
             )?;
         }
         _ => {
             let stranger = [("mqtt.ssl_ca_cert", &*path("stranger.pem"))];
             // The CA's own certificate, if the broker sends it along.
-            fails_to_connect(
-                fixture,
-                "a CA other than the broker's",
-                &endpoint,
-                &stranger,
-                "unknown CA: the certificate of \"CN=interop ",
-            )?;
+            tls_fails(fixture, "a CA other than the broker's", &endpoint, &stranger, "unknown CA: the certificate of \"CN=interop ", CA)?;
             let missing = [("mqtt.ssl_ca_cert", "nothing.pem")];
             cannot_start(fixture, "a missing CA file", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
             let typo = [("mqtt.ssl_cipher_suites", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA265")];
             cannot_start(fixture, "a cipher suite that does not exist", &typo, "is it TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256?")?;
             let other = fixture.broker("other", Setup { wrong_host: true, ..Setup::default() })?;
-            fails_to_connect(fixture, "a certificate for another name", &other.endpoint.to_string(), &[], "elsewhere.example")?;
+            tls_fails(fixture, "a certificate for another name", &other.endpoint.to_string(), &[], "elsewhere.example", CA)?;
             // The name is also checked where no lookup is needed, unless that is turned off.
             let by_name = format!("localhost:{}", other.endpoint.port());
-            fails_to_connect(
-                fixture,
-                "a certificate for another name than localhost",
-                &by_name,
-                &[],
-                "wrong name: connecting to localhost",
-            )?;
+            tls_fails(fixture, "a certificate for another name than localhost", &by_name, &[], "wrong name: connecting to localhost", CA)?;
+            let name = [("mqtt.ssl_server_name", "elsewhere.example")];
+            fixture.app("subscriptions", &other, &name)?.finish()?;
+            fixture.check(true, "with the certificate's name in mqtt.ssl_server_name it works")?;
+            as_on_a_device(fixture, &other)?;
         }
     }
     fixture.app("subscriptions", &broker, &[])?.finish()?;
     fixture.check(true, "with the right settings everything works")
+}
+
+/// A broker whose certificate is for elsewhere.example, where only what a device checks is checked.
+fn as_on_a_device(fixture: &Fixture, broker: &Running) -> Result<()> {
+    fixture.as_device.set(true);
+    let (by_address, by_name) = (broker.endpoint.to_string(), format!("localhost:{}", broker.endpoint.port()));
+    let hosts_file = "a name in the hosts file, as on a device";
+    tls_fails(fixture, hosts_file, &by_name, &[], "wrong name: connecting to localhost", CA)?;
+    fixture.app_with("subscriptions", &[("mqtt.server", &by_name), ("mqtt.ssl_server_name", "*")])?.finish()?;
+    fixture.check(true, &format!("{hosts_file}: not checked with * in mqtt.ssl_server_name"))?;
+    let name = [("mqtt.ssl_server_name", "broker.example")];
+    tls_fails(fixture, "mqtt.ssl_server_name, as on a device", &by_address, &name, "wrong name: connecting to broker.example", CA)?;
+    fixture.app("subscriptions", broker, &[])?.finish()?;
+    fixture.check(true, "an address, as on a device: not checked without mqtt.ssl_server_name")?;
+    fixture.as_device.set(false);
+    Ok(())
 }
 
 pub fn handshake(fixture: &Fixture) -> Result<()> {

@@ -1,0 +1,60 @@
+/**
+ * Subscribes to a topic filter, with a handler that is also told of SUBACK; at QoS 1, unless the
+ * firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS.
+ *
+ * @param topic The filter, which need not end with a NUL; not needed any more on return. Empty,
+ * not UTF-8, or with a misplaced wildcard: an error in the log, and nothing else. Without memory:
+ * likewise.
+ * @param handler Called with MG_EV_MQTT_SUBACK when the broker has answered, and with
+ * MG_EV_MQTT_PUBLISH for each message that matches. NULL: an error in the log, and nothing else.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_global_subscribe(const struct mg_str topic, mg_event_handler_t handler, void *ud);
+
+/**
+ * Subscribes to a topic filter, now or when the connection is up, and again at every later
+ * connection; at QoS 1, unless the firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS.
+ *
+ * ```c
+ * static void on_message(struct mg_connection *nc, const char *topic, int topic_len,
+ *                        const char *msg, int msg_len, void *ud) {
+ *   LOG(LL_INFO, ("%.*s: %.*s", topic_len, topic, msg_len, msg));
+ * }
+ * ...
+ * mgos_mqtt_sub("room/+/set", on_message, NULL);
+ * ```
+ *
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
+ * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
+ * @param handler Called with each message that matches. NULL: the messages are acknowledged and
+ * dropped.
+ * @param ud Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud);
+
+/**
+ * Publishes a message formatted with json_printf().
+ *
+ * ```c
+ * mgos_mqtt_pubf("room/state", 1, false, "{temperature: %.1f, on: %B}", 21.5, true);
+ * ```
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param qos 0, 1 or 2.
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param json_fmt The format.
+ * @return As mgos_mqtt_pub(): the packet ID, or 0 with the reason in the log; 0 also if `json_fmt` is
+ * NULL, and without memory for the message.
+ *
+ * May be called from a handler.
+ */
+uint16_t mgos_mqtt_pubf(const char *topic, int qos, bool retain, const char *json_fmt, ...);
+
+/**
+ * mgos_mqtt_pubf() with the arguments in a va_list.
+ */
+uint16_t mgos_mqtt_pubv(const char *topic, int qos, bool retain, const char *json_fmt, va_list ap);
