@@ -229,6 +229,16 @@ pub fn names(path: &str) -> Result<BTreeSet<String>> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }
 
+/// The versions of Rust that build archives: the default one, and the one that builds `core`.
+pub fn toolchains() -> Result<BTreeSet<String>> {
+    let version = |command: &mut Command| {
+        let text = output(command.arg("--version"))?;
+        text.split_whitespace().nth(1).map(String::from).with_context(|| format!("a version of Rust expected, not {text}"))
+    };
+    let default = version(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).current_dir(project::root()))?;
+    Ok([default, version(&mut rust::debian_rustc()?)?].into())
+}
+
 /// Runs a command and returns its output.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;

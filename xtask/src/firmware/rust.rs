@@ -151,7 +151,7 @@ pub fn debian_cargo() -> Result<Command> {
 }
 
 /// The matching compiler.
-fn debian_rustc() -> Result<Command> {
+pub fn debian_rustc() -> Result<Command> {
     debian(DEBIAN_RUSTC)
 }
 
