@@ -198,7 +198,6 @@ static void bad_filters(void) {
   expect_silence();
   expect_number(logged("invalid topic"), COUNT(bad));
   check("an invalid filter is rejected, with an error in the log");
-}
 #endif
 }
 

@@ -5,47 +5,39 @@
 
 #include "mgos_mqtt_seam.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 
 #include "mgos.h"
 #include "mgos_mqtt_server.h"
 
-static int32_t ms(double seconds) {
-  if (!(seconds > 0)) return 0;
-  return seconds < INT32_MAX / 1000 ? (int32_t) (seconds * 1000) : INT32_MAX;
-}
+/* Where a number stands, and whether it is a double, seconds; else it is an int. */
+#define FIELD(name) \
+  (offsetof(struct mgos_config_mqtt, name) << 1 | (sizeof(((struct mgos_config_mqtt *) 0)->name) == sizeof(double)))
+
+/* In the order of mgos_mqtt_number; 0 for what has no field of its own. */
+static const uint16_t fields[] = {
+    [MGOS_MQTT_NUMBER_RECONNECT_MIN] = FIELD(reconnect_timeout_min),
+    [MGOS_MQTT_NUMBER_RECONNECT_MAX] = FIELD(reconnect_timeout_max),
+    [MGOS_MQTT_NUMBER_CLEAN_SESSION] = FIELD(clean_session),
+    [MGOS_MQTT_NUMBER_KEEP_ALIVE] = FIELD(keep_alive),
+    [MGOS_MQTT_NUMBER_WILL_RETAIN] = FIELD(will_retain),
+    [MGOS_MQTT_NUMBER_MAX_QOS] = FIELD(max_qos),
+    [MGOS_MQTT_NUMBER_REQUIRE_TIME] = FIELD(require_time),
+    [MGOS_MQTT_NUMBER_CLOUD_EVENTS] = FIELD(cloud_events),
+    [MGOS_MQTT_NUMBER_MAX_QUEUE] = FIELD(max_queue_length),
+    [MGOS_MQTT_NUMBER_CONNECT_TIMEOUT] = FIELD(connect_timeout),
+    [MGOS_MQTT_NUMBER_ACK_TIMEOUT] = FIELD(ack_timeout),
+};
 
 int32_t mgos_mqtt_shim_number(const struct mgos_config_mqtt *cfg, mgos_mqtt_number which) {
-  switch (which) {
-    case MGOS_MQTT_NUMBER_ENABLE:
-      return !cfg->enable ? 0 : cfg->server == NULL || cfg->server[0] == '\0' ? 1 : 2;
-    case MGOS_MQTT_NUMBER_RECONNECT_MIN:
-      return ms(cfg->reconnect_timeout_min);
-    case MGOS_MQTT_NUMBER_RECONNECT_MAX:
-      return ms(cfg->reconnect_timeout_max);
-    case MGOS_MQTT_NUMBER_CLEAN_SESSION:
-      return cfg->clean_session;
-    case MGOS_MQTT_NUMBER_KEEP_ALIVE:
-      return cfg->keep_alive;
-    case MGOS_MQTT_NUMBER_WILL_RETAIN:
-      return cfg->will_retain;
-    case MGOS_MQTT_NUMBER_MAX_QOS:
-      return cfg->max_qos;
-    case MGOS_MQTT_NUMBER_REQUIRE_TIME:
-      return cfg->require_time;
-    case MGOS_MQTT_NUMBER_CLOUD_EVENTS:
-      return cfg->cloud_events;
-    case MGOS_MQTT_NUMBER_MAX_QUEUE:
-      return cfg->max_queue_length;
-    case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
-      return ms(cfg->connect_timeout);
-    case MGOS_MQTT_NUMBER_WS_ENABLE:
-      return mgos_mqtt_server_is_ws(cfg);
-    case MGOS_MQTT_NUMBER_ACK_TIMEOUT:
-      return cfg->ack_timeout < 0 ? -1 : ms(cfg->ack_timeout);
-    default:
-      return 0;
-  }
+  if (which == MGOS_MQTT_NUMBER_ENABLE) return !cfg->enable ? 0 : cfg->server == NULL || cfg->server[0] == '\0' ? 1 : 2;
+  if (which == MGOS_MQTT_NUMBER_WS_ENABLE) return mgos_mqtt_server_is_ws(cfg);
+  const char *field = (const char *) cfg + (fields[which] >> 1);
+  if (!(fields[which] & 1)) return *(const int *) field;
+  double seconds = *(const double *) field;
+  if (!(seconds > 0)) return which == MGOS_MQTT_NUMBER_ACK_TIMEOUT && seconds < 0 ? -1 : 0;
+  return seconds < INT32_MAX / 1000 ? (int32_t) (seconds * 1000) : INT32_MAX;
 }
 
 static const char *client_id(const struct mgos_config_mqtt *cfg) {

@@ -9,6 +9,10 @@ use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqt
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
 
+/// Whether there are log lines. The archive for firmware without logging leaves them out, and what
+/// is done for them only.
+pub const LOGS: bool = cfg!(feature = "log");
+
 /// A log line: which, and what it shows.
 pub struct Line<'a> {
     /// `None`: it is not logged after all.
@@ -24,8 +28,10 @@ pub struct Line<'a> {
 /// # Safety
 /// No reference to a connection is alive, and `text` is readable now.
 unsafe fn write_line(what: Log, id: i32, text: *const [u8], a: i32, b: i32) {
-    // SAFETY: by the contract. The shim copies the text before it calls anyone.
-    unsafe { shim::mgos_mqtt_shim_log(what, id, text.cast(), text.len(), a, b) }
+    if LOGS {
+        // SAFETY: by the contract. The shim copies the text before it calls anyone.
+        unsafe { shim::mgos_mqtt_shim_log(what, id, text.cast(), text.len(), a, b) }
+    }
 }
 
 /// Writes a log line that belongs to no connection object.
@@ -86,8 +92,10 @@ impl ConnectionRef<'_> {
     pub fn announce_attempt(self, t: &mut NoApp) {
         let connection = self.get(t);
         let (config, id) = (connection.config_ptr(), connection.id as i32);
-        // SAFETY: the configuration is alive until app code runs, and is read before that.
-        unsafe { shim::mgos_mqtt_shim_log_connecting(config, id) };
+        if LOGS {
+            // SAFETY: the configuration is alive until app code runs, and is read before that.
+            unsafe { shim::mgos_mqtt_shim_log_connecting(config, id) };
+        }
         raise_cloud_event(t, Cloud::Connecting);
     }
 

@@ -1,6 +1,6 @@
 //! The way of a packet from the receive buffer to the app's handlers.
 
-use super::app::Line;
+use super::app::{LOGS, Line};
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId};
@@ -251,7 +251,7 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
         Notify::Downgraded | Notify::Handlers => {
             // Once, not for each message.
             let is_downgrade = notify == Notify::Downgraded;
-            if is_downgrade && !core::mem::replace(&mut c.get(t).downgrade_logged, true) {
+            if LOGS && is_downgrade && !core::mem::replace(&mut c.get(t).downgrade_logged, true) {
                 c.say(t, Log::Downgraded);
             }
             delivery.call_handlers(c, t);
@@ -322,7 +322,7 @@ fn acknowledge_for_handlers(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, id: P
     if !connection.app_acks {
         connection.unacked = 0;
         answer(c, t, AckKind::PubAck, id);
-    } else if connection.unacked == UNACKED {
+    } else if LOGS && connection.unacked == UNACKED {
         // One more, so that it is not said again.
         connection.unacked += 1;
         c.say(t, Log::Unacked);

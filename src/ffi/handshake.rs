@@ -1,6 +1,7 @@
 //! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
 //! out, by us or by the app's callback.
 
+use super::app::LOGS;
 use super::clock::now;
 use super::connection::ConnectionRef;
 use super::nc::NotWritten;
@@ -64,7 +65,7 @@ pub fn opened(c: ConnectionRef<'_>, t: &mut NoApp, opening: Opening) {
 pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
     connection.no_connack = connection.no_connack.saturating_add(1);
-    if connection.no_connack == NO_CONNACK {
+    if LOGS && connection.no_connack == NO_CONNACK {
         c.say(t, Log::NoConnack);
     }
 }

@@ -1,13 +1,13 @@
 //! What the app is told without having asked: log lines about messages and subscriptions as they
 //! happen, and the library's own events, gathered for a second.
 
-use super::app::Line;
+use super::app::{LOGS, Line};
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::shim::Log;
 use super::token::NoApp;
 use super::types::mgos_mqtt_event;
-use crate::session::{Millis, Notice, reached};
+use crate::session::{GivenUp, Millis, Notice, reached};
 
 /// What the app is to be told of is gathered for this long, milliseconds.
 const EPISODE: u32 = 1000;
@@ -34,7 +34,7 @@ fn next_line(connection: &mut Connection) -> Option<Line<'_>> {
         }
         Notice::Dropped { id, topic } => {
             // The first; the event then says how many there were.
-            let is_first = !core::mem::replace(overflow_logged, true);
+            let is_first = LOGS && !core::mem::replace(overflow_logged, true);
             (is_first.then_some(Log::Overflow), topic, id.get(), 0)
         }
         Notice::GivenUpAside { id, topic } => (Some(Log::GivenUpAside), topic, id.get(), 0),
@@ -71,12 +71,12 @@ pub fn raise_events(c: ConnectionRef<'_>, t: &mut NoApp) {
     let logged = core::mem::take(&mut connection.overflow_logged);
     let set_aside = core::mem::take(&mut connection.set_aside);
     let refused = core::mem::take(&mut connection.subs_refused) as u32;
-    if given_up.count > logged as u16 {
+    if LOGS && given_up.count > logged as u16 {
         let ids = (given_up.first as u32) << 16 | given_up.last as u32;
         c.log(t, Log::GivenUp, given_up.count as i32, ids as i32);
     }
-    for (which, what) in [(mgos_mqtt_event::GivenUp, given_up), (mgos_mqtt_event::SetAside, set_aside)] {
-        c.event(t, which, what.count as u32, [what.first, what.last]);
-    }
+    let mut tell = |which, of: GivenUp| c.event(t, which, of.count as u32, [of.first, of.last]);
+    tell(mgos_mqtt_event::GivenUp, given_up);
+    tell(mgos_mqtt_event::SetAside, set_aside);
     c.event(t, mgos_mqtt_event::SubRefused, refused, [0, 0]);
 }

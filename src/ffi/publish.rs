@@ -1,5 +1,6 @@
 //! What the app asks a connection to send: messages and subscriptions, and why one is refused.
 
+use super::app::LOGS;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::NotWritten;
@@ -93,7 +94,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
 /// Warns where `topic`, which the session has just checked, is the first with control characters.
 fn warn_of_control_characters(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8]) {
     let connection = c.look(t);
-    if connection.core.session.control_characters != connection.control_characters_logged {
+    if LOGS && connection.core.session.control_characters != connection.control_characters_logged {
         first_control_characters(c, t, topic);
     }
 }

@@ -78,15 +78,16 @@ pub enum Step {
 
 /// The sender's state table (4.3.2, 4.3.3). `state` is one of the states, `ack` the packet type.
 pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
-    match (state, ack) {
-        (SENT | SENT_ID_ONLY, kind::PUBACK) if qos == QoS::ExactlyOnce => Step::Downgraded,
-        (SENT | SENT_ID_ONLY, kind::PUBACK) => Step::Done,
-        (SENT | SENT_ID_ONLY, kind::PUBREC) if qos == QoS::ExactlyOnce => Step::Release,
-        (PUBREC_SEEN | PUBREC_SEEN_ID_ONLY, kind::PUBREC) => Step::ReleaseAgain,
-        (PUBREC_SEEN | PUBREC_SEEN_ID_ONLY, kind::PUBCOMP) => Step::Done,
-        (UNSUBSCRIBE, kind::UNSUBACK) => Step::Done,
-        (DUPLICATE_ACK, _) => Step::DuplicateAck,
-        (QUEUED | DROPPED, _) => Step::Ignore,
+    let is = |states| state & states != 0;
+    match ack {
+        _ if is(QUEUED | DROPPED) => Step::Ignore,
+        _ if is(DUPLICATE_ACK) => Step::DuplicateAck,
+        kind::PUBACK if is(SENT | SENT_ID_ONLY) && qos == QoS::ExactlyOnce => Step::Downgraded,
+        kind::PUBACK if is(SENT | SENT_ID_ONLY) => Step::Done,
+        kind::PUBREC if is(SENT | SENT_ID_ONLY) && qos == QoS::ExactlyOnce => Step::Release,
+        kind::PUBREC if is(SENDS_PUBREL) => Step::ReleaseAgain,
+        kind::PUBCOMP if is(SENDS_PUBREL) => Step::Done,
+        kind::UNSUBACK if is(UNSUBSCRIBE) => Step::Done,
         _ => Step::ProtocolError,
     }
 }
