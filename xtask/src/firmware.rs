@@ -229,14 +229,13 @@ pub fn names(path: &str) -> Result<BTreeSet<String>> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }
 
-/// The versions of Rust that build archives: the default one, and the one that builds `core`.
+/// The versions of Rust that build archives.
 pub fn toolchains() -> Result<BTreeSet<String>> {
-    let version = |command: &mut Command| {
-        let text = output(command.arg("--version"))?;
+    let version = |mut rustc: Command| {
+        let text = output(rustc.arg("--version"))?;
         text.split_whitespace().nth(1).map(String::from).with_context(|| format!("a version of Rust expected, not {text}"))
     };
-    let default = version(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).current_dir(project::root()))?;
-    Ok([default, version(&mut rust::debian_rustc()?)?].into())
+    rust::compilers()?.into_iter().map(version).collect()
 }
 
 /// Runs a command and returns its output.
