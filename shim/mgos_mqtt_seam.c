@@ -123,7 +123,9 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
   const char *error = "out of memory";
   struct mg_connect_opts opts;
   memset(&opts, 0, sizeof(opts));
+#if CS_ENABLE_STDIO
   opts.error_string = &error;
+#endif
 #if MG_ENABLE_SSL
   opts.ssl_cert = cfg->ssl_cert;
   opts.ssl_key = cfg->ssl_key;

@@ -24,7 +24,7 @@
 //! let now = 0; // milliseconds of uptime
 //! let mut session = Session::<()>::default();
 //! let fields = [Some(&b"device-1"[..]), None, None, None, None];
-//! let connect = Connect { fields, clean_session: true, will_retain: false, keep_alive: 60 };
+//! let connect = Connect { fields: &fields, clean_session: true, will_retain: false, keep_alive: 60 };
 //! assert_eq!(bytes(&connect.packet(&mut [0; 10]).unwrap())[0], 0x10);
 //! session.connect_sent(true, 60, now);
 //!
@@ -56,6 +56,10 @@ pub mod session;
 pub mod wire;
 
 pub use heap::OutOfMemory;
+
+/// Whether there are log lines. The archive for firmware without logging leaves them out, and what
+/// is only done for them.
+const LOGS: bool = cfg!(feature = "log");
 
 /// Required by the compiler, never linked: firmware code does not panic, and `cargo xtask size`
 /// checks that.

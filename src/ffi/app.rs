@@ -6,12 +6,9 @@ use super::nc::{Nc, NcId};
 use super::shim::{self, Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet};
+use crate::LOGS;
 use core::ffi::{c_int, c_void};
 use core::ptr::null_mut;
-
-/// Whether there are log lines. The archive for firmware without logging leaves them out, and what
-/// is done for them only.
-pub const LOGS: bool = cfg!(feature = "log");
 
 /// A log line: which, and what it shows.
 pub struct Line<'a> {

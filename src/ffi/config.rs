@@ -5,6 +5,7 @@ use super::types::mgos_config_mqtt;
 use crate::conn::BackoffRange;
 use core::ffi::{CStr, c_char};
 use core::marker::PhantomData;
+use core::mem::MaybeUninit;
 use core::ptr::{NonNull, null};
 
 /// A configuration that is alive. App code may change it, so that it is borrowed like all else.
@@ -35,13 +36,16 @@ impl<'t> Config<'t> {
     }
 
     /// Those of its strings that CONNECT carries: client ID, will topic, will message, user name
-    /// and password; `None` for one that is empty.
+    /// and password; `None` for one that is NULL.
     pub fn connect_strings(self) -> [Option<&'t [u8]>; 5] {
-        let mut strings = [null(); 5];
-        // SAFETY: the configuration is alive.
-        unsafe { shim::mgos_mqtt_shim_config_strings(self.ptr(), strings.as_mut_ptr()) };
+        let mut addresses = MaybeUninit::<[*const c_char; 5]>::uninit();
+        // SAFETY: the configuration is alive; the shim writes all five.
+        let addresses = unsafe {
+            shim::mgos_mqtt_shim_config_strings(self.ptr(), addresses.as_mut_ptr().cast());
+            addresses.assume_init()
+        };
         // SAFETY: NULL, or a string with a NUL, alive and unchanged for 't.
-        strings.map(|string| unsafe { c_str(string) })
+        addresses.map(|string| unsafe { c_str(string) })
     }
 
     /// Stands for the session that it asks for: broker and client ID. Not 0.

@@ -1,6 +1,6 @@
 //! The way of a packet from the receive buffer to the app's handlers.
 
-use super::app::{LOGS, Line};
+use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId};
@@ -9,6 +9,7 @@ use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
+use crate::LOGS;
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
 use crate::wire::{AckKind, Header, PacketId, QoS, decode, kind};
 use core::ffi::{c_int, c_void};

@@ -99,6 +99,7 @@ impl WebSocket {
 
     /// Takes what has come in out of its frames, and answers control frames. A close waits until
     /// the packets before it have been dealt with, unless `to_the_end`.
+    #[inline(never)]
     pub fn unframe(&mut self, nc: &mut Nc<'_>, to_the_end: bool) -> Result<(), Interruption> {
         // What the app has written goes before an answer.
         self.frame(nc, opcode::BINARY, false)?;

@@ -1,7 +1,6 @@
 //! From the transport to CONNECT: TCP and TLS are up, WebSocket perhaps follows, and CONNECT goes
 //! out, by us or by the app's callback.
 
-use super::app::LOGS;
 use super::clock::now;
 use super::connection::ConnectionRef;
 use super::nc::NotWritten;
@@ -10,6 +9,7 @@ use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::Reason;
 use super::websocket::{self, Opening};
+use crate::LOGS;
 use crate::wire::{Connect, check_name, connect_options};
 use core::ffi::c_int;
 
@@ -81,13 +81,8 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     connection.note_app_writes(&nc);
     let Some(config) = connection.config() else { return close_now(c, t, Reason::Config) };
     let number = |which| config.number(which);
-    let mut connect = Connect {
-        fields: config.connect_strings(),
-        clean_session: number(Number::CleanSession) != 0,
-        will_retain: number(Number::WillRetain) != 0,
-        keep_alive: keep_alive(number(Number::KeepAlive)),
-    };
-    let [client_id, will_topic, will_message, user, password] = &mut connect.fields;
+    let mut fields = config.connect_strings();
+    let [client_id, will_topic, will_message, user, password] = &mut fields;
     // Brokers close the connection over a bad one, before CONNACK.
     let bad_will = will_topic.filter(|topic| check_name(topic).is_err());
     let lacks_will = bad_will.is_some() || will_topic.is_none() || will_message.is_none();
@@ -95,10 +90,13 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
         (*will_topic, *will_message) = (None, None);
     }
     let no_user = user.is_none() && password.take().is_some();
-    let no_client_id = client_id.get_or_insert(&[]).is_empty() && !connect.clean_session;
-    connect.clean_session |= no_client_id;
-    let (clean_session, keep_alive) = (connect.clean_session, connect.keep_alive);
-    let no_will = connect.will_retain && lacks_will && bad_will.is_none();
+    let mut clean_session = number(Number::CleanSession) != 0;
+    let no_client_id = client_id.get_or_insert(&[]).is_empty() && !clean_session;
+    clean_session |= no_client_id;
+    let will_retain = number(Number::WillRetain) != 0;
+    let keep_alive = keep_alive(number(Number::KeepAlive));
+    let no_will = will_retain && lacks_will && bad_will.is_none();
+    let connect = Connect { fields: &fields, clean_session, will_retain, keep_alive };
     let mut room = [0; 10];
     let written = match connect.packet(&mut room) {
         Some(out) => nc.write(&out),

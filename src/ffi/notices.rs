@@ -1,19 +1,29 @@
 //! What the app is told without having asked: log lines about messages and subscriptions as they
 //! happen, and the library's own events, gathered for a second.
 
-use super::app::{LOGS, Line};
+use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::shim::Log;
 use super::token::NoApp;
 use super::types::mgos_mqtt_event;
+use crate::LOGS;
 use crate::session::{GivenUp, Millis, Notice, reached};
 
 /// What the app is to be told of is gathered for this long, milliseconds.
 const EPISODE: u32 = 1000;
 
 /// Logs what the session has to say, and notes what the app is to be told by an event.
+#[inline(never)]
 pub fn log_notices(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if c.look(t).core.session.may_have_notices() {
+        log_all(c, t);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn log_all(c: ConnectionRef<'_>, t: &mut NoApp) {
     while c.log_found(t, |connection, _| next_line(connection)) {}
 }
 

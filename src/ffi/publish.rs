@@ -1,6 +1,5 @@
 //! What the app asks a connection to send: messages and subscriptions, and why one is refused.
 
-use super::app::LOGS;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::NotWritten;
@@ -8,6 +7,7 @@ use super::pump::{self, pump};
 use super::shim::{Log, Number};
 use super::token::NoApp;
 use super::types::{ReturnedU16, mgos_mqtt_stats};
+use crate::LOGS;
 use crate::session::{Limits, Recipient, RequestError};
 use crate::wire::{OutPacket, QoS};
 use core::ffi::c_int;

@@ -3,6 +3,7 @@
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
 use super::{Framed, LinkState, NoticeState, Notify, Reaction, ReceiveError, Recipient, Session};
+use crate::LOGS;
 use crate::wire::{AckKind, Decoded, InPacket, PacketId, ProtocolError, QoS, kind};
 
 impl<H: Copy> Session<H> {
@@ -31,12 +32,14 @@ impl<H: Copy> Session<H> {
 
     /// Part of a packet was received: the broker is alive, and its PINGRESP may be queued behind
     /// that packet.
+    #[inline(never)]
     pub fn received_partial(&mut self, now: Millis) {
         self.keep_alive.on_received(now);
     }
 
     /// Processes a complete packet. `has_handlers` tells that the app has handlers for messages
     /// without a subscription; those acknowledge such messages at QoS 1 themselves.
+    #[inline(never)]
     pub fn receive(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == LinkState::ConnectSent) {
@@ -169,12 +172,13 @@ impl<H: Copy> Session<H> {
         let (message, is_new, oldest) = self.outbox.mark_overdue(pinged_at, &self.ack_timer, now);
         let (subscription, resent) = self.subscriptions.mark_overdue(pinged_at, &self.ack_timer, now);
         if message.is_some() || subscription {
+            self.has_notices = true;
             self.ack_timer.on_overdue();
             // A packet that is never answered says nothing about the others.
             if is_new || subscription {
                 self.window.shrink();
             }
-            if !core::mem::replace(&mut self.overdue_reported, true) {
+            if LOGS && !core::mem::replace(&mut self.overdue_reported, true) {
                 self.overdue_notice = message;
                 self.subscribe_overdue_notice = resent;
             }
@@ -193,11 +197,13 @@ impl<H: Copy> Session<H> {
     }
 
     /// CONNACK 0 was received. `present` is its session present flag.
+    #[inline(never)]
     fn accepted(&mut self, mut present: bool, now: Millis) {
+        self.has_notices = true;
         if present && self.clean {
             // Like the original, accept this violation: the broker must have started a new session.
             present = false;
-            if self.session_present_notice == NoticeState::None {
+            if LOGS && self.session_present_notice == NoticeState::None {
                 self.session_present_notice = NoticeState::Due;
             }
         }
@@ -224,6 +230,7 @@ impl<H: Copy> Session<H> {
 
     /// The answer to a packet with this packet ID could not be sent; the caller passes the packet
     /// in again later.
+    #[inline(never)]
     pub fn answer_failed(&mut self, reaction: Reaction, id: PacketId) {
         if reaction.notify == Notify::Nobody {
             return;

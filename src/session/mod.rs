@@ -25,6 +25,7 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+use crate::LOGS;
 use crate::wire::{PacketId, QoS, check_filter, check_name};
 use ack_timer::AckTimer;
 use framer::Framer;
@@ -92,6 +93,8 @@ pub struct Session<H: Copy> {
     overdue_reported: bool,
     /// The packet ID of an overdue message to report.
     overdue_notice: Option<PacketId>,
+    /// There may be something to log that the outbox does not know of.
+    has_notices: bool,
     subscribe_overdue_notice: bool,
     /// Whether to report a session that the broker kept although a new one was asked for.
     session_present_notice: NoticeState,
@@ -168,6 +171,7 @@ impl<H: Copy> Session<H> {
         acked: false,
         overdue_reported: false,
         overdue_notice: None,
+        has_notices: false,
         subscribe_overdue_notice: false,
         session_present_notice: NoticeState::None,
         retry_aside: false,
@@ -338,20 +342,28 @@ impl<H: Copy> Session<H> {
     /// Returns the next notice to log; `None` when there are no more. Call it until then after
     /// publishing, after receiving, and when time has passed.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
-        if self.session_present_notice == NoticeState::Due {
-            self.session_present_notice = NoticeState::Done;
-            return Some(Notice::SessionPresent);
-        }
-        if let Some(id) = self.overdue_notice.take() {
-            return Some(Notice::Overdue(id));
-        }
-        if core::mem::take(&mut self.subscribe_overdue_notice) {
-            return Some(Notice::SubscribeOverdue);
-        }
-        if let Some((filter, aside)) = self.subscriptions.notice() {
-            return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
+        if self.has_notices {
+            if LOGS && self.session_present_notice == NoticeState::Due {
+                self.session_present_notice = NoticeState::Done;
+                return Some(Notice::SessionPresent);
+            }
+            if LOGS && let Some(id) = self.overdue_notice.take() {
+                return Some(Notice::Overdue(id));
+            }
+            if LOGS && core::mem::take(&mut self.subscribe_overdue_notice) {
+                return Some(Notice::SubscribeOverdue);
+            }
+            if let Some((filter, aside)) = self.subscriptions.notice() {
+                return Some(if aside { Notice::SubscriptionSetAside { filter } } else { Notice::SubscribeUnanswered { filter } });
+            }
+            self.has_notices = false;
         }
         self.outbox.notice()
+    }
+
+    /// Returns false if there is certainly no notice.
+    pub fn may_have_notices(&self) -> bool {
+        self.has_notices || self.outbox.has_notices()
     }
 
     /// Returns true if messages were given up and the app has not been told.

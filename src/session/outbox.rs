@@ -191,6 +191,11 @@ impl Outbox {
         false
     }
 
+    /// Returns false if there is certainly nothing to log.
+    pub fn has_notices(&self) -> bool {
+        self.has_notices
+    }
+
     /// Returns what to log about a message that was given up or set aside. A given-up message is
     /// forgotten afterwards.
     pub fn notice(&mut self) -> Option<Notice<'_>> {

@@ -119,6 +119,7 @@ impl<H: Copy> Session<H> {
 
     /// The packet returned by `next` was written; `unsent` bytes, including it, are waiting to be
     /// transmitted. The bytes that the packet borrowed are not touched.
+    #[inline(never)]
     pub fn sent(&mut self, unsent: usize, now: Millis) {
         self.pinged_first = false;
         match self.pending {

@@ -121,14 +121,11 @@ pub struct Subscriptions<H: Copy> {
     unsubscribing: u8,
     /// Number of subscriptions set aside.
     set_aside: u8,
-    /// A subscription may have [`NOTICE_DUE`].
-    has_notices: bool,
 }
 
 impl<H: Copy> Subscriptions<H> {
     /// Empty.
-    pub const NEW: Self =
-        Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, unsubscribing: 0, set_aside: 0, has_notices: false };
+    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, unsubscribing: 0, set_aside: 0 };
 
     /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
@@ -335,7 +332,6 @@ impl<H: Copy> Subscriptions<H> {
                     };
             }
         });
-        self.has_notices = true;
         self.list.rewind::<NEXT>();
         (true, resent)
     }
@@ -345,7 +341,6 @@ impl<H: Copy> Subscriptions<H> {
         let Some(mut found) = self.list.find(|s| s.value.id == id.get() && !s.value.is(UNSUBSCRIBING | SET_ASIDE)) else { return false };
         found.value().flags |= SET_ASIDE | NOTICE_DUE;
         self.set_aside += 1;
-        self.has_notices = true;
         true
     }
 
@@ -384,13 +379,7 @@ impl<H: Copy> Subscriptions<H> {
     /// Returns the filter of a subscription to report, and whether it is set aside (otherwise it
     /// was not answered).
     pub fn notice(&mut self) -> Option<(&[u8], bool)> {
-        if !self.has_notices {
-            return None;
-        }
-        let Some(mut found) = first(&mut self.list, NOTICE_DUE, 0) else {
-            self.has_notices = false;
-            return None;
-        };
+        let mut found = first(&mut self.list, NOTICE_DUE, 0)?;
         found.value().flags &= !NOTICE_DUE;
         let s = found.item();
         Some((s.bytes, s.value.is(SET_ASIDE)))

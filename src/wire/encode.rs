@@ -143,7 +143,7 @@ pub struct Connect<'a> {
     /// The payload fields in the standard's order \[MQTT-3.1.3-1\]: client ID, will topic, will
     /// message, user name, password. An empty client ID requires a clean session \[MQTT-3.1.3-7\];
     /// a will needs both topic and message; a password needs a user name \[MQTT-3.1.2-22\].
-    pub fields: [Option<&'a [u8]>; 5],
+    pub fields: &'a [Option<&'a [u8]>; 5],
     /// Ask for a new session.
     pub clean_session: bool,
     /// Whether the broker retains the will message; ignored without a will.
@@ -152,14 +152,14 @@ pub struct Connect<'a> {
     pub keep_alive: u16,
 }
 
-impl Connect<'_> {
+impl<'a> Connect<'a> {
     /// Packet type and flags.
     const FIRST: u8 = kind::CONNECT << 4;
 
     /// Builds the packet, with its variable header in `buf`. Returns `None` if a field is longer
     /// than 65,535 bytes, or a string field is not UTF-8 \[MQTT-3.1.3-4, -10, -11\].
-    pub fn packet<'r>(&'r self, buf: &'r mut [u8; 10]) -> Option<OutPacket<'r>> {
-        let [_, will, _, user, password] = self.fields;
+    pub fn packet(&self, buf: &'a mut [u8; 10]) -> Option<OutPacket<'a>> {
+        let &[_, will, _, user, password] = self.fields;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let flags = flag(self.clean_session, 0x02)
             | flag(will.is_some(), 0x04 | flag(self.will_retain, 0x20))
@@ -169,14 +169,14 @@ impl Connect<'_> {
         *buf = [0, 4, b'M', b'Q', b'T', b'T', 4, flags, hi, lo];
         // Will message and password are binary; the other fields are strings.
         let mut strings = 0b01011;
-        for field in &self.fields {
+        for field in self.fields {
             let field = field.unwrap_or(&[]);
             if field.len() > 0xffff || strings & 1 != 0 && !utf8::valid(field) {
                 return None;
             }
             strings >>= 1;
         }
-        Some(OutPacket { payload: buf, fields: &self.fields, ..OutPacket::header_only(Self::FIRST) })
+        Some(OutPacket { payload: buf, fields: self.fields, ..OutPacket::header_only(Self::FIRST) })
     }
 }
 

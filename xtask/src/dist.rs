@@ -58,7 +58,10 @@ struct Archive {
     build: fn(&Target) -> Result<PathBuf>,
 }
 
-const ARCHIVES: [Archive; 1] = [Archive { file: "libmgos_mqtt.a", build: Target::archive }];
+const ARCHIVES: [Archive; 2] = [
+    Archive { file: "libmgos_mqtt.a", build: Target::archive },
+    Archive { file: "libmgos_mqtt_nolog.a", build: Target::archive_without_logs },
+];
 
 pub use replace::replace;
 
@@ -179,6 +182,20 @@ mod tests {
         ] {
             assert_eq!(linked("stm32", vars), [expected], "{vars:?}");
         }
+    }
+
+    #[test]
+    fn firmware_without_logging_gets_the_archive_without_log_lines() {
+        let (logs, chosen) = ("cdefs.CS_ENABLE_STDIO", "build_vars.MGOS_MQTT_ARCHIVE");
+        for (vars, expected) in [
+            (&[][..], "libmgos_mqtt.a"),
+            (&[(logs, "1")], "libmgos_mqtt.a"),
+            (&[(logs, "0")], "libmgos_mqtt_nolog.a"),
+            (&[(chosen, "libmgos_mqtt_nolog.a")], "libmgos_mqtt_nolog.a"),
+        ] {
+            assert_eq!(linked("esp32", vars), [format!("lib/esp32/{expected}")], "{vars:?}");
+        }
+        assert_eq!(linked("stm32", &[(logs, "0"), ("build_vars.FAMILY", "stm32f2")]), ["lib/stm32/cortex-m3/libmgos_mqtt_nolog.a"]);
     }
 
     #[test]

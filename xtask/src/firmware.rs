@@ -66,6 +66,14 @@ pub enum Shim {
     Least,
 }
 
+/// Variants of the archive.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Logs {
+    With,
+    /// For firmware that is built without logging: what is done for log lines only is left out.
+    Without,
+}
+
 impl Target {
     /// Makes sure that the C tools are installed.
     pub fn ensure(&self) -> Result<()> {
@@ -89,9 +97,24 @@ impl Target {
 
     /// Builds libmgos_mqtt.a and returns its path.
     pub fn archive(&self) -> Result<PathBuf> {
+        self.archive_of(Logs::With)
+    }
+
+    /// Builds libmgos_mqtt_nolog.a, without log lines, and returns its path.
+    pub fn archive_without_logs(&self) -> Result<PathBuf> {
+        self.archive_of(Logs::Without)
+    }
+
+    fn archive_of(&self, logs: Logs) -> Result<PathBuf> {
         self.ensure()?;
-        let dir = self.dir()?;
-        let core = rust::object(self, &dir)?;
+        let mut dir = self.dir()?;
+        let mut name = "libmgos_mqtt.a";
+        if logs == Logs::Without {
+            dir = dir.join("nolog");
+            name = "libmgos_mqtt_nolog.a";
+            std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        }
+        let core = rust::object(self, logs, &dir)?;
         let exports = exports()?;
         let object = dir.join("mgos_mqtt_core.o");
         if self.has_compiler {
@@ -118,7 +141,7 @@ impl Target {
             }
         }
         project::run(objcopy.arg("--strip-unneeded").arg(&object))?;
-        let archive = dir.join("libmgos_mqtt.a");
+        let archive = dir.join(name);
         if archive.exists() {
             std::fs::remove_file(&archive)?;
         }

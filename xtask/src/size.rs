@@ -47,7 +47,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut measured = Vec::new();
     let mut parts = String::new();
     for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc"), (&LX106, "lx106")] {
-        let archive = target.archive()?;
+        let (archive, without_logs) = (target.archive()?, target.archive_without_logs()?);
         let bad = target.symbols(&archive)?;
         let bad = forbidden(&bad);
         if !bad.is_empty() {
@@ -56,7 +56,8 @@ pub fn run(args: Args) -> Result<()> {
         let mut most_ram = 0;
         for (what, typical, shim) in VARIANTS {
             let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };
-            let program = target.link(&archive, &roots, shim)?;
+            let archive = if shim == Shim::Whole { &archive } else { &without_logs };
+            let program = target.link(archive, &roots, shim)?;
             let (flash, ram) = sum(target, &program)?;
             let core = core_part(&std::fs::read_to_string(program.with_extension("map"))?)?;
             parts += &format!("{:<52} {:>9} {:>9}\n", format!("{name}, {what}"), figures::grouped(core), figures::grouped(flash - core));
@@ -103,7 +104,7 @@ fn core_part(map: &str) -> Result<u64> {
         }
         let flash = [".text", ".rodata", ".srodata"].iter().any(|prefix| section.starts_with(prefix));
         let (Some(_), Some(size), Some(file)) = (words.next(), words.next(), words.next()) else { continue };
-        if let Some(size) = size.strip_prefix("0x").filter(|_| flash && file.contains("libmgos_mqtt.a(")) {
+        if let Some(size) = size.strip_prefix("0x").filter(|_| flash && file.contains("libmgos_mqtt")) {
             sum += u64::from_str_radix(size, 16)?;
             section = "";
         }

@@ -38,7 +38,7 @@ impl Connect<'_> {
         let (user, password) = self.login.map_or((None, None), |(user, password)| (Some(user), password));
         let fields = [Some(self.client_id), self.will.map(|w| w.topic), self.will.map(|w| w.message), user, password];
         let will_retain = self.will.is_some_and(|w| w.retain);
-        let connect = wire::Connect { fields, clean_session: self.clean_session, will_retain, keep_alive: self.keep_alive };
+        let connect = wire::Connect { fields: &fields, clean_session: self.clean_session, will_retain, keep_alive: self.keep_alive };
         connect.packet(&mut [0; 10]).map(|out| bytes(&out))
     }
 

@@ -7,15 +7,15 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Assembler, Target, output};
+use super::{Assembler, Logs, Target, output};
 use crate::project;
 use crate::setup;
 
 /// Builds the object and returns its path.
-pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
+pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let raw = match &target.assembler {
-        Some(assembler) if !has_espressif() => return assembled(target, assembler, dir),
-        _ => archive(target, dir)?,
+        Some(assembler) if !has_espressif() => return assembled(target, assembler, logs, dir),
+        _ => archive(target, logs, dir)?,
     };
     // Only our own object is taken from the archive that Rust makes: firmware already has memcpy
     // and division routines.
@@ -29,7 +29,7 @@ pub fn object(target: &Target, dir: &Path) -> Result<PathBuf> {
 }
 
 /// Runs cargo to build the library as a static library.
-fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
+fn archive(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let described = description(target, dir)?;
     let mut cargo = match (&target.assembler, &described) {
         (Some(_), _) => espressif_cargo(),
@@ -37,7 +37,7 @@ fn archive(target: &Target, dir: &Path) -> Result<PathBuf> {
         (None, None) => project::cargo(),
     };
     let target_dir = dir.join("rust");
-    build(&mut cargo, described.as_deref().unwrap_or(target.triple), &target_dir);
+    build(&mut cargo, described.as_deref().unwrap_or(target.triple), logs, &target_dir);
     if described.is_some() {
         cargo.arg("-Zjson-target-spec");
     }
@@ -72,13 +72,16 @@ fn description(target: &Target, dir: &Path) -> Result<Option<String>> {
     Ok(Some(path.display().to_string()))
 }
 
-fn build(cargo: &mut Command, target: &str, target_dir: &Path) {
+fn build(cargo: &mut Command, target: &str, logs: Logs, target_dir: &Path) {
     cargo.args(["rustc", "--quiet", "--package", "mgos-mqtt", "--lib", "--crate-type", "staticlib"]);
     cargo.args(["--profile", "firmware", "--features", "archive", "--target", target, "--target-dir"]).arg(target_dir);
+    if logs == Logs::Without {
+        cargo.arg("--no-default-features");
+    }
 }
 
 /// Lets the compiler emit assembly and the assembler make the object from it.
-fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathBuf> {
+fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let data = project::root().join("xtask/xtensa");
     let json = data.join(assembler.json);
     let target_dir = dir.join("rust");
@@ -93,7 +96,7 @@ fn assembled(target: &Target, assembler: &Assembler, dir: &Path) -> Result<PathB
     }
     let mut cargo = debian_cargo()?;
     cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
-    build(&mut cargo, &json.to_string_lossy(), &target_dir);
+    build(&mut cargo, &json.to_string_lossy(), logs, &target_dir);
     cargo.args(["-Zbuild-std=core", "-Zjson-target-spec"]);
     // The back end fails on parts of compiler_builtins when it optimises. They are not used:
     // firmware has libgcc.

@@ -34,7 +34,7 @@ pub fn bytewise(fixture: &Fixture) -> Result<()> {
 }
 
 /// Logged for each skipped message.
-const SKIPPED: &str = "exceeds mqtt.recv_mbuf_limit, dropped: big/";
+const SKIPPED: &str = "), dropped: big/";
 
 pub fn oversized(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
