@@ -30,6 +30,7 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("C suite, failing allocations", &["xtask", "c-test", "--alloc-faults", "memory"]),
     ("C suite, samples", &["xtask", "c-test", "--alloc-faults", "--at-most", "4", "--seeds", "0", "direct", "inbound", "queue"]),
     ("archives", &["xtask", "dist", "--check"]),
+    ("release, reproducible", &["xtask", "release", "--check"]),
     ("emulated chips", &["xtask", "qemu"]),
     ("mutants of the change", &["xtask", "mutants", "--change"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),

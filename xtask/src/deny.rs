@@ -21,7 +21,7 @@ pub struct Args {
 
 /// Allowed in firmware: heapless and embedded-io with their dependencies. Each additional one costs
 /// flash.
-const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
+pub const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
 
 /// A version that is known to accept deny.toml.
 const VERSION: &str = "0.20.2";

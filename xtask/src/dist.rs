@@ -7,6 +7,7 @@ mod check;
 pub mod checksums;
 mod replace;
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -78,10 +79,13 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-/// Some platforms alone do not take the place of all. The last part is the library's name.
 fn directory(platforms: &[String]) -> PathBuf {
-    let dist = project::target_dir().join("dist");
-    if platforms.is_empty() { dist.join("mqtt") } else { dist.join(platforms.join("+")).join("mqtt") }
+    project::target_dir().join("dist").join(subdirectory(platforms))
+}
+
+/// Some platforms alone do not take the place of all. The last part is the library's name.
+pub fn subdirectory<Name: Borrow<str>>(platforms: &[Name]) -> PathBuf {
+    Path::new(&platforms.join("+")).join("mqtt")
 }
 
 /// Fills `dist` with the library for these platforms; with `check`, fails if it is unfit for
@@ -196,8 +200,7 @@ mod tests {
 
     #[test]
     fn some_platforms_alone_do_not_take_the_place_of_all() {
-        let [all, one, two] = [&[][..], &["esp32"], &["esp32", "stm32"]]
-            .map(|names| directory(&names.iter().map(|name| name.to_string()).collect::<Vec<_>>()));
-        assert!(all.ends_with("dist/mqtt") && one.ends_with("dist/esp32/mqtt") && two.ends_with("dist/esp32+stm32/mqtt"));
+        let [all, one, two] = [&[][..], &["esp32"], &["esp32", "stm32"]].map(subdirectory);
+        assert_eq!([all, one, two], ["mqtt", "esp32/mqtt", "esp32+stm32/mqtt"].map(PathBuf::from));
     }
 }

@@ -245,6 +245,15 @@ pub fn names(path: &str) -> Result<BTreeSet<String>> {
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }
 
+/// The versions of Rust that build archives.
+pub fn toolchains() -> Result<BTreeSet<String>> {
+    let version = |mut rustc: Command| {
+        let text = output(rustc.arg("--version"))?;
+        text.split_whitespace().nth(1).map(String::from).with_context(|| format!("a version of Rust expected, not {text}"))
+    };
+    rust::compilers()?.into_iter().map(version).collect()
+}
+
 /// Runs a command and returns its output.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;

@@ -27,6 +27,7 @@ mod mutants;
 mod process;
 mod project;
 mod qemu;
+mod release;
 mod run;
 mod sdk;
 mod setup;
@@ -70,6 +71,8 @@ enum Command {
     Exports(exports::Args),
     /// Build the library for mos build, with an archive for each platform
     Dist(dist::Args),
+    /// Make what is published: the library with its archives as a git repository and a tar.gz
+    Release(release::Args),
     /// Run the archives on emulated chips
     Qemu(qemu::Args),
     /// Generate docs/conformance.md: MQTT 3.1.1 statements and their tests
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Header(args) => header::run(args),
         Command::Exports(args) => exports::run(args),
         Command::Dist(args) => dist::run(args),
+        Command::Release(args) => release::run(args),
         Command::Qemu(args) => qemu::run(args),
         Command::Conformance(args) => conformance::run(args),
         Command::Deny(args) => deny::run(args),

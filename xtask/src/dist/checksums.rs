@@ -12,8 +12,27 @@ const NAME: &str = "SHA256SUMS";
 
 /// Writes the checksums of all files below `dir`.
 pub fn write(dir: &Path) -> Result<()> {
-    let text = of(dir)?.iter().fold(String::new(), |text, (file, sum)| text + sum + "  " + file + "\n");
+    save(dir, &of(dir)?)
+}
+
+/// Writes the checksums of these files in `dir`.
+pub fn write_of(dir: &Path, files: &[&str]) -> Result<()> {
+    let sums = files.iter().map(|file| Ok((file.to_string(), sum(&dir.join(file))?))).collect::<Result<_>>()?;
+    save(dir, &sums)
+}
+
+fn save(dir: &Path, sums: &BTreeMap<String, String>) -> Result<()> {
+    let text = sums.iter().fold(String::new(), |text, (file, sum)| text + sum + "  " + file + "\n");
     std::fs::write(dir.join(NAME), text).with_context(|| format!("cannot write {NAME}"))
+}
+
+fn sum(path: &Path) -> Result<String> {
+    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut sum = String::new();
+    for byte in Sha256::digest(&bytes) {
+        write!(sum, "{byte:02x}")?;
+    }
+    Ok(sum)
 }
 
 /// Checks that exactly the listed files exist, unchanged.
@@ -27,8 +46,8 @@ pub fn check(dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The files with their paths relative to `dir`, sorted.
-fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
+/// The checksums of all files, by their paths relative to `dir`.
+pub fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
     let mut sums = BTreeMap::new();
     let mut left = vec![dir.to_path_buf()];
     while let Some(folder) = left.pop() {
@@ -38,11 +57,7 @@ fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
             if path.is_dir() {
                 left.push(path);
             } else if name != NAME {
-                let bytes = std::fs::read(&path).with_context(|| format!("cannot read {name}"))?;
-                let mut sum = String::new();
-                for byte in Sha256::digest(&bytes) {
-                    write!(sum, "{byte:02x}")?;
-                }
+                let sum = sum(&path)?;
                 sums.insert(name, sum);
             }
         }

@@ -133,12 +133,26 @@ fn has_espressif() -> bool {
 }
 
 fn espressif_cargo() -> Command {
-    let mut cargo = Command::new("rustup");
-    cargo.args(["run", "esp", "cargo"]).current_dir(project::root());
+    espressif("cargo")
+}
+
+fn espressif(program: &str) -> Command {
+    let mut command = Command::new("rustup");
+    command.args(["run", "esp", program]).current_dir(project::root());
     for name in ["RUSTUP_TOOLCHAIN", "RUSTC", "RUSTDOC", "CARGO"] {
-        cargo.env_remove(name);
+        command.env_remove(name);
     }
-    cargo
+    command
+}
+
+/// The compilers that archives are built with: the default one, Debian's, and Espressif's where it
+/// is installed.
+pub fn compilers() -> Result<Vec<Command>> {
+    let mut default = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    default.current_dir(project::root());
+    let mut all = vec![default, debian_rustc()?];
+    all.extend(has_espressif().then(|| espressif("rustc")));
+    Ok(all)
 }
 
 /// Where Debian's packages install it; with rustup it is not first in the path.

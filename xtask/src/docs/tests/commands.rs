@@ -13,15 +13,32 @@ use crate::project::root;
 use crate::{Cli, ci, test};
 
 /// Programs that start a command line. Blocks also contain drawings, code and log lines.
-const PROGRAMS: &[&str] =
-    &["cargo", "cc", "./app", "mos", "mosquitto", "nm", "openssl", "tshark", "cd", "sh", "docker", "rustup", "apt", "sudo"];
+const PROGRAMS: &[&str] = &[
+    "cargo",
+    "cc",
+    "./app",
+    "mos",
+    "mosquitto",
+    "nm",
+    "openssl",
+    "tshark",
+    "cd",
+    "sh",
+    "docker",
+    "git",
+    "rustup",
+    "sha256sum",
+    "apt",
+    "sudo",
+];
 
 /// Commands that are never run, by their start, and why.
 const NOT_RUN: &[(&str, &str)] = &[
     ("cargo xtask run APP_DIR", "a template, not a command"),
     ("mos build ", "needs Mongoose OS' build images"),
     ("nm build/objs/*.elf ", "inspects the output of mos build"),
-    ("cd target/dist/mqtt && sha256sum ", "needs a release; cargo xtask dist --check compares the same checksums"),
+    ("git -C target/dist/release/mqtt push ", "publishes a release"),
+    ("sha256sum --check ", "needs a release; cargo xtask dist --check compares the same checksums"),
 ];
 
 /// Whether a CI step runs this command, possibly with other options: the demo, the tests, dist,

@@ -91,6 +91,15 @@ fn exactly_the_platforms_with_an_archive_are_listed() {
 }
 
 #[test]
+fn mos_yml_is_shown_with_the_version_of_the_next_release() {
+    for page in ["README.md", "docs/migrating.md"] {
+        let text = read(page);
+        let shown: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("    version: ")).collect();
+        assert_eq!(shown, [env!("CARGO_PKG_VERSION")], "{page}");
+    }
+}
+
+#[test]
 fn contributing_lists_the_packages_that_plain_cargo_needs() {
     let packages = setup::COMPILERS.iter().chain(setup::TEST_TOOLS).map(|package| package.name);
     let list = packages.collect::<Vec<_>>().join(" ");

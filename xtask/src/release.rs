@@ -1,0 +1,79 @@
+//! `cargo xtask release`: what users without Rust build firmware with, in target/dist/release: the
+//! library with its archives as a git repository for the mos tool, and the same as mqtt.tar.gz.
+//! Elsewhere: dist (the library itself), sbom and licences (what the archives are made of), again
+//! (that the archives are reproducible), pack (repository and tar.gz).
+
+mod again;
+mod licences;
+mod pack;
+mod sbom;
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::dist::{self, PLATFORMS, checksums};
+use crate::firmware::output;
+use crate::project;
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only check that a release can be made: of uncommitted changes too, building the archives a
+    /// second time for one platform of each kind, in target/dist/release-check
+    #[arg(long)]
+    check: bool,
+}
+
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The commit that a release is made of.
+pub struct Source {
+    pub commit: String,
+    /// Its time, in seconds since 1970 and as ISO 8601: the only time that a release contains.
+    pub epoch: String,
+    pub time: String,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let source = source(args.check)?;
+    let dir = project::target_dir().join(if args.check { "dist/release-check" } else { "dist/release" });
+    dist::replace(&dir, |new| make(new, &source, args.check))?;
+    println!("{}: mqtt is a git repository with tag {VERSION}; {} has the same files", dir.display(), archive_name());
+    Ok(())
+}
+
+fn make(new: &Path, source: &Source, check: bool) -> Result<()> {
+    let library = new.join("mqtt");
+    std::fs::create_dir(&library).with_context(|| format!("cannot create {}", library.display()))?;
+    // CI checks the archives in a step of its own.
+    dist::build(&library, &PLATFORMS.iter().collect::<Vec<_>>(), !check)?;
+    again::compare(&library, check)?;
+    let components = sbom::components()?;
+    licences::copy(&components, &library.join("LICENSES"))?;
+    let readme = include_str!("release/README.md").replace("{version}", VERSION).replace("{commit}", &source.commit);
+    std::fs::write(library.join("README.md"), readme)?;
+    std::fs::copy(project::root().join("CHANGELOG.md"), library.join("CHANGELOG.md"))?;
+    std::fs::write(library.join("sbom.cdx.json"), sbom::document(&components, &checksums::of(&library)?, source)?)?;
+    checksums::write(&library)?;
+    pack::repository(&library, source)?;
+    pack::archive(&library, &new.join(archive_name()), source)?;
+    checksums::write_of(new, &[&archive_name()])
+}
+
+fn archive_name() -> String {
+    format!("mgos-mqtt-{VERSION}.tar.gz")
+}
+
+/// The current commit; fails on uncommitted changes, which no one could build again.
+fn source(changes_allowed: bool) -> Result<Source> {
+    let git = |args: &[&str]| {
+        let text = output(Command::new("git").args(args).env("TZ", "UTC").current_dir(project::root()));
+        text.map(|text| text.trim().to_owned()).context("a release is made in a git clone")
+    };
+    let changed = git(&["status", "--porcelain"])?;
+    ensure!(changed.is_empty() || changes_allowed, "a release is made of a commit, and these files differ:\n{changed}");
+    let shown =
+        |format: &str| git(&["show", "--no-patch", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", &format!("--format={format}"), "HEAD"]);
+    Ok(Source { commit: shown("%H")?, epoch: shown("%ct")?, time: shown("%cd")? })
+}

@@ -1,0 +1,103 @@
+//! The two forms of a release: a git repository with one commit and a tag, as the mos tool clones
+//! it, and a tar.gz. The same files give the same commit and the same bytes.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Source, VERSION};
+use crate::project;
+
+/// Makes the directory a git repository. The mos tool checks out the tag that an app's mos.yml
+/// gives as `version`, and `master` without one.
+pub fn repository(dir: &Path, source: &Source) -> Result<()> {
+    let date = format!("{} +0000", source.epoch);
+    let git = |args: &[&str]| {
+        let mut git = Command::new("git");
+        // Nothing of who makes the release, nor of how git is set up here.
+        git.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH"));
+        for name in ["GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"] {
+            git.env(name, "/dev/null");
+        }
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "mgos-mqtt contributors").env(format!("GIT_{who}_EMAIL"), "mgos-mqtt@localhost");
+            git.env(format!("GIT_{who}_DATE"), &date);
+        }
+        project::run(git.args(args).current_dir(dir))
+    };
+    git(&["init", "--quiet", "--template=", "--initial-branch=master"])?;
+    git(&["add", "--all", "--force"])?;
+    git(&["commit", "--quiet", "--message", &format!("mqtt {VERSION}\n\nMade from {}.", source.commit)])?;
+    git(&["tag", VERSION])
+}
+
+/// Packs the directory without .git, under its own name.
+pub fn archive(dir: &Path, to: &Path, source: &Source) -> Result<()> {
+    let (parent, name) = (dir.parent().context("a directory is in another")?, dir.file_name().context("a directory has a name")?);
+    let file = std::fs::File::create(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let mut tar = Command::new("tar");
+    tar.args(["--create", "--format=ustar", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
+    tar.arg(format!("--mtime=@{}", source.epoch))
+        .arg(format!("--exclude={}/.git", name.display()))
+        .arg("--directory")
+        .arg(parent)
+        .arg(name);
+    let mut tar = tar.stdout(Stdio::piped()).spawn().context("cannot start tar")?;
+    let pipe = tar.stdout.take().context("tar's output is piped")?;
+    // Without name and time.
+    let gzip = Command::new("gzip").args(["--no-name", "-9"]).stdin(pipe).stdout(file).status().context("cannot start gzip")?;
+    ensure!(tar.wait()?.success() && gzip.success(), "cannot pack {}", dir.display());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::firmware::output;
+
+    fn source() -> Source {
+        Source { commit: "0123abcd".into(), epoch: "1000000000".into(), time: "2001-09-09T01:46:40Z".into() }
+    }
+
+    /// A release in a directory of its own, whose files are written in this order.
+    fn released(files: &[&str]) -> (tempfile::TempDir, PathBuf) {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("mqtt");
+        for file in files {
+            std::fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+            std::fs::write(dir.join(file), file).unwrap();
+        }
+        repository(&dir, &source()).unwrap();
+        archive(&dir, &parent.path().join("mqtt.tar.gz"), &source()).unwrap();
+        (parent, dir)
+    }
+
+    #[test]
+    fn a_release_made_twice_is_the_same_commit_and_the_same_tar_gz() {
+        let (first, a) = released(&["mos.yml", "lib/esp32/libmgos_mqtt.a", ".gitignore"]);
+        let (second, b) = released(&["lib/esp32/libmgos_mqtt.a", ".gitignore", "mos.yml"]);
+        let head = |dir: &Path| output(Command::new("git").args(["rev-parse", VERSION]).current_dir(dir)).unwrap();
+        assert_eq!(head(&a), head(&b));
+        let packed = |dir: &tempfile::TempDir| std::fs::read(dir.path().join("mqtt.tar.gz")).unwrap();
+        assert!(!packed(&first).is_empty() && packed(&first) == packed(&second));
+    }
+
+    #[test]
+    fn a_clone_at_the_version_and_the_unpacked_tar_gz_have_every_file() {
+        let (parent, dir) = released(&["mos.yml", "lib/esp32/libmgos_mqtt.a", ".gitignore"]);
+        let [clone, unpacked] = ["clone", "unpacked"].map(|name| parent.path().join(name));
+        project::run(Command::new("git").args(["clone", "--quiet"]).arg(&dir).arg(&clone)).unwrap();
+        project::run(Command::new("git").args(["checkout", "--quiet", VERSION]).current_dir(&clone)).unwrap();
+        std::fs::create_dir(&unpacked).unwrap();
+        project::run(Command::new("tar").arg("-xzf").arg(parent.path().join("mqtt.tar.gz")).arg("-C").arg(&unpacked)).unwrap();
+        for root in [clone, unpacked.join("mqtt")] {
+            for file in ["mos.yml", "lib/esp32/libmgos_mqtt.a", ".gitignore"] {
+                assert_eq!(std::fs::read_to_string(root.join(file)).unwrap(), file);
+            }
+        }
+        assert!(!unpacked.join("mqtt/.git").exists());
+    }
+}

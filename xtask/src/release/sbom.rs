@@ -1,0 +1,199 @@
+//! The software bill of materials of a release, as CycloneDX 1.5: the crates in the archives, from
+//! `cargo metadata` and Cargo.lock, Rust's `core`, and the archives with their checksums.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+
+use super::{Source, VERSION};
+use crate::firmware::{output, toolchains};
+use crate::project;
+
+/// Something that the archives contain code of.
+pub struct Component {
+    pub name: String,
+    pub version: String,
+    /// An SPDX expression.
+    pub licence: String,
+    /// Where its licence texts are; `None` for Rust's `core`.
+    pub dir: Option<PathBuf>,
+    /// SHA-256 of the crate's package.
+    checksum: Option<String>,
+    needs: BTreeSet<String>,
+}
+
+impl Component {
+    /// Identifies it in the document.
+    fn reference(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+}
+
+/// The crates that the library depends on, and `core` once per compiler. compiler_builtins is not in
+/// the archives: they use what the firmware's compiler brings.
+pub fn components() -> Result<Vec<Component>> {
+    let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive", "--quiet"]))?;
+    let metadata = serde_json::from_str(&metadata).context("cargo metadata")?;
+    let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let mut found = crates(&metadata, &checksums(&lock))?;
+    found.extend(toolchains()?.into_iter().map(|version| Component {
+        name: "core".into(),
+        version,
+        licence: "(MIT OR Apache-2.0) AND Unicode-3.0".into(),
+        dir: None,
+        checksum: None,
+        needs: BTreeSet::new(),
+    }));
+    Ok(found)
+}
+
+/// The library's normal dependencies, and theirs.
+fn crates(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> Result<Vec<Component>> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().map(String::from).unwrap_or_default();
+    let packages: BTreeMap<String, Value> =
+        list(&metadata["packages"]).into_iter().map(|package| (text(&package["id"]), package)).collect();
+    let needs: BTreeMap<String, BTreeSet<String>> = list(&metadata["resolve"]["nodes"])
+        .iter()
+        .map(|node| {
+            let normal = |dep: &&Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
+            (text(&node["id"]), list(&node["deps"]).iter().filter(normal).map(|dep| text(&dep["pkg"])).collect())
+        })
+        .collect();
+    let root = packages.iter().find(|(_, package)| package["name"] == "mgos-mqtt").context("cargo metadata: no mgos-mqtt")?.0;
+    let (mut left, mut seen, mut found) = (vec![root], BTreeSet::new(), Vec::new());
+    while let Some(id) = left.pop() {
+        if !seen.insert(id) {
+            continue;
+        }
+        let package = packages.get(id).with_context(|| format!("cargo metadata: no package {id}"))?;
+        let needed = needs.get(id).with_context(|| format!("cargo metadata: no node {id}"))?;
+        left.extend(needed);
+        let (name, version) = (text(&package["name"]), text(&package["version"]));
+        // The old way to write OR.
+        let licence = text(&package["license"]).replace('/', " OR ");
+        if licence.is_empty() {
+            bail!("{name} states no licence");
+        }
+        let reference = |id: &String| packages.get(id).map(|package| format!("{}@{}", text(&package["name"]), text(&package["version"])));
+        found.push(Component {
+            checksum: checksums.get(&(name.clone(), version.clone())).cloned(),
+            dir: PathBuf::from(text(&package["manifest_path"])).parent().map(PathBuf::from),
+            needs: needed.iter().filter_map(reference).collect(),
+            name,
+            version,
+            licence,
+        });
+    }
+    found.sort_by(|a, b| (a.name != "mgos-mqtt", &a.name).cmp(&(b.name != "mgos-mqtt", &b.name)));
+    Ok(found)
+}
+
+/// The checksums in Cargo.lock, by name and version.
+fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
+    let blocks = lock.split("[[package]]").map(|block| {
+        let value =
+            |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"').map(String::from));
+        Some(((value("name")?, value("version")?), value("checksum")?))
+    });
+    blocks.flatten().collect()
+}
+
+/// The document. `files` are those of the release with their SHA-256.
+pub fn document(components: &[Component], files: &BTreeMap<String, String>, source: &Source) -> Result<String> {
+    let hashes = |sum: &String| json!([{ "alg": "SHA-256", "content": sum }]);
+    let archives = files.iter().filter(|(file, _)| file.ends_with(".a"));
+    let archives: Vec<_> =
+        archives.map(|(file, sum)| json!({ "type": "file", "bom-ref": file, "name": file, "hashes": hashes(sum) })).collect();
+    let described = |component: &Component| {
+        let mut object = json!({
+            "type": "library",
+            "bom-ref": component.reference(),
+            "name": component.name,
+            "version": component.version,
+            "licenses": [{ "expression": component.licence }],
+        });
+        if let Some(sum) = &component.checksum {
+            object["purl"] = json!(format!("pkg:cargo/{}", component.reference()));
+            object["hashes"] = hashes(sum);
+        }
+        object
+    };
+    let (library, others) = components.split_first().context("the library is a component")?;
+    let mut main = described(library);
+    main["components"] = json!(archives);
+    let rust: Vec<_> = others.iter().filter(|component| component.dir.is_none()).map(Component::reference).collect();
+    let dependencies: Vec<_> = components
+        .iter()
+        .map(|component| {
+            let mut needs: Vec<_> = component.needs.iter().cloned().collect();
+            if component.name == library.name {
+                needs.extend(rust.iter().cloned());
+            }
+            json!({ "ref": component.reference(), "dependsOn": needs })
+        })
+        .collect();
+    let document = json!({
+        "$schema": "http://cyclonedx.org/schema/bom-1.5.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.5",
+        "version": 1,
+        "metadata": {
+            "timestamp": source.time,
+            "tools": { "components": [{ "type": "application", "name": "cargo xtask release", "version": VERSION }] },
+            "component": main,
+            "properties": [{ "name": "git:commit", "value": source.commit }],
+        },
+        "components": others.iter().map(described).collect::<Vec<_>>(),
+        "dependencies": dependencies,
+    });
+    Ok(serde_json::to_string_pretty(&document)? + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deny::FIRMWARE;
+
+    #[test]
+    fn the_components_are_what_firmware_may_contain_each_with_version_licence_and_checksum() {
+        let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive"])).unwrap();
+        let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).unwrap();
+        let found = crates(&serde_json::from_str(&metadata).unwrap(), &checksums(&lock)).unwrap();
+        assert_eq!(found[0].name, "mgos-mqtt");
+        let names: BTreeSet<_> = found.iter().map(|component| component.name.as_str()).collect();
+        assert_eq!(names, BTreeSet::from(FIRMWARE));
+        for component in &found[1..] {
+            assert!(lock.contains(&format!("version = \"{}\"", component.version)), "{}", component.name);
+            assert_eq!(component.checksum.as_ref().map(String::len), Some(64), "{}", component.name);
+            assert!(component.licence.contains("MIT") && !component.licence.contains('/'), "{}", component.licence);
+        }
+    }
+
+    #[test]
+    fn the_document_names_each_archive_with_its_checksum_and_who_needs_what() {
+        let component = |name: &str, needs: &[&str], dir: Option<&str>| Component {
+            name: name.into(),
+            version: "1.0.0".into(),
+            licence: "MIT".into(),
+            dir: dir.map(PathBuf::from),
+            checksum: dir.map(|_| "ab".repeat(32)),
+            needs: needs.iter().map(|name| name.to_string()).collect(),
+        };
+        let components =
+            [component("mgos-mqtt", &["heapless@1.0.0"], Some("/a")), component("heapless", &[], Some("/b")), component("core", &[], None)];
+        let files = [("lib/esp32/libmgos_mqtt.a", "12"), ("mos.yml", "34")].map(|(file, sum)| (file.to_owned(), sum.to_owned())).into();
+        let source = Source { commit: "0123".into(), epoch: "1000000000".into(), time: "2001-09-09T01:46:40Z".into() };
+        let document: Value = serde_json::from_str(&document(&components, &files, &source).unwrap()).unwrap();
+        assert_eq!(document["metadata"]["timestamp"], "2001-09-09T01:46:40Z");
+        let archives = &document["metadata"]["component"]["components"];
+        assert_eq!(archives[0]["name"], "lib/esp32/libmgos_mqtt.a");
+        assert_eq!(archives[0]["hashes"][0]["content"], "12");
+        assert_eq!(archives.as_array().unwrap().len(), 1);
+        assert_eq!(document["components"][0]["purl"], "pkg:cargo/heapless@1.0.0");
+        assert_eq!(document["components"][1]["name"], "core");
+        assert_eq!(document["dependencies"][0]["dependsOn"], json!(["heapless@1.0.0", "core@1.0.0"]));
+    }
+}
