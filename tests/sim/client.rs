@@ -546,11 +546,9 @@ impl Client {
         }
         if published.direct || published.next {
             let id = (published.flags & 6 != 0).then_some(published.id);
-            if self.send(&OutPacket::publish(published.flags, id, topic, &payload), now).is_err() {
-                if published.direct {
-                    self.conn.session.publish_failed(published.id);
-                    return None;
-                }
+            if self.send(&OutPacket::publish(published.flags, id, topic, &payload), now).is_err() && published.direct {
+                self.conn.session.publish_failed(published.id);
+                return None;
             }
             return Some(published.id.get());
         }
