@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::figures::{self, Measured, Options};
-use crate::firmware::harness::Harness;
+use crate::firmware::harness::{Core, Harness};
 use crate::firmware::{CORTEX_M4F, ESP32, LX106, RV32IMC, Target, UBUNTU, UBUNTU_FAST, output};
 use crate::setup::{self, program};
 use crate::{project, qemu};
@@ -91,7 +91,7 @@ fn instructions(target: &Target, part: &str) -> Result<Counted> {
 /// As above, with per-function data; the totals are slightly off in this mode.
 fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     let sources = &["bench/instructions.c", "bench/callgrind.c"];
-    let program = Harness { name: "instructions", machine: None, sources, own_heap: false, names: true }.build(target)?;
+    let program = Harness { name: "instructions", machine: None, sources, own_heap: false, core: Core::Named }.build(target)?;
     let dir = program.with_file_name(format!("callgrind-{part}"));
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;

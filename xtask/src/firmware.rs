@@ -64,6 +64,12 @@ pub enum Shim {
     Least,
 }
 
+impl Shim {
+    pub fn log_flag(self) -> &'static str {
+        if self == Shim::Whole { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" }
+    }
+}
+
 /// Variants of the archive.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Logs {
@@ -160,7 +166,7 @@ impl Target {
             let mut cc = self.tool("gcc");
             cc.args(self.cflags).args(standard).args([self.c_optimisation(), "-ffunction-sections", "-fdata-sections"]);
             cc.args(["-Wall", "-Wextra", "-Wundef", "-Werror"]);
-            cc.arg(if part == Shim::Whole { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" });
+            cc.arg(part.log_flag());
             if part == Shim::Least {
                 cc.arg("-DMGOS_MQTT_ENABLE_WS=0");
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::firmware::harness::Harness;
+use crate::firmware::harness::{Core, Harness};
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
 use crate::project;
 use crate::setup::{self, Package};
@@ -65,11 +65,14 @@ pub fn run(args: Args) -> Result<()> {
     let mut failed = Vec::new();
     for machine in MACHINES.iter().filter(wanted) {
         ensure_emulator(machine)?;
-        let program = machine.build().with_context(|| format!("cannot build the program for {}", machine.target.name))?;
-        println!("{}:", machine.target.name);
-        if let Err(error) = machine.run(&program) {
-            println!("  {error:#}");
-            failed.push(machine.target.name);
+        for (core, what) in [(Core::Archive, ""), (Core::ArchiveWithoutLogs, ", no log")] {
+            let name = format!("{}{what}", machine.target.name);
+            let program = machine.build(core).with_context(|| format!("cannot build the program for {name}"))?;
+            println!("{name}:");
+            if let Err(error) = machine.run(&program) {
+                println!("  {error:#}");
+                failed.push(name);
+            }
         }
     }
     ensure!(failed.is_empty(), "failed on {}", failed.join(", "));
@@ -93,7 +96,7 @@ fn ensure_emulator(machine: &Machine) -> Result<()> {
 pub fn printed(target: &Target, name: &str, sources: &[&str], args: &[&str]) -> Result<String> {
     let machine = MACHINES.iter().find(|machine| machine.target.name == target.name).context("there is a machine for the target")?;
     ensure_emulator(machine)?;
-    let program = Harness { name, machine: machine.dir, sources, own_heap: true, names: false }.build(target)?;
+    let program = Harness { name, machine: machine.dir, sources, own_heap: true, core: Core::Archive }.build(target)?;
     let output = machine.command(&program).args(args).stdin(Stdio::null()).output().context("cannot start the machine")?;
     // Semihosting writes to either stream.
     let text = [output.stdout, output.stderr].map(|stream| String::from_utf8_lossy(&stream).into_owned()).concat();
@@ -102,9 +105,10 @@ pub fn printed(target: &Target, name: &str, sources: &[&str], args: &[&str]) -> 
 }
 
 impl Machine {
-    fn build(&self) -> Result<PathBuf> {
+    fn build(&self, core: Core) -> Result<PathBuf> {
         let sources = &["qemu/main.c", "qemu/scenarios.c", "qemu/memory.c"];
-        Harness { name: "scenarios", machine: self.dir, sources, own_heap: true, names: false }.build(self.target)
+        let name = if core == Core::Archive { "scenarios" } else { "scenarios_without_log" };
+        Harness { name, machine: self.dir, sources, own_heap: true, core }.build(self.target)
     }
 
     fn command(&self, program: &Path) -> Command {

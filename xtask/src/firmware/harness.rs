@@ -17,8 +17,17 @@ pub struct Harness<'a> {
     pub sources: &'a [&'a str],
     /// The sources have a heap, as qemu/memory.c, in place of the C library's.
     pub own_heap: bool,
-    /// Keep function names in the core.
-    pub names: bool,
+    pub core: Core,
+}
+
+/// Which build of the core a program has.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Core {
+    Archive,
+    /// Firmware without a log, and everything else compiled accordingly.
+    ArchiveWithoutLogs,
+    /// As the archive, with the names of functions.
+    Named,
 }
 
 /// Sources that every program has.
@@ -26,7 +35,11 @@ const COMMON: [&str; 4] = ["qemu/port.c", "qemu/broker.c", "host/c/mbuf.c", "hos
 
 impl Harness<'_> {
     pub fn build(&self, target: &Target) -> Result<PathBuf> {
-        let archive = target.archive()?;
+        let (core, shim) = match self.core {
+            Core::Archive => (target.archive()?, Shim::Whole),
+            Core::ArchiveWithoutLogs => (target.archive_without_logs()?, Shim::WithoutLogs),
+            Core::Named => (target.object_with_names()?, Shim::Whole),
+        };
         let root = project::root();
         let plan = app::plan("firmware", None)?;
         let dir = project::target_dir().join("qemu").join(target.name).join(self.name);
@@ -42,12 +55,12 @@ impl Harness<'_> {
             }
             None => sources.push(root.join("qemu/host.c")),
         }
-        let mut objects = target.compile_shim(&["-std=gnu99"], Shim::Whole)?;
+        let mut objects = target.compile_shim(&["-std=gnu99"], shim)?;
         for source in &sources {
             let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
             let mut cc = target.tool("gcc");
             cc.args(target.cflags).args([target.c_optimisation(), "-g", "-std=gnu99", "-ffunction-sections", "-fdata-sections"]);
-            cc.args(["-Wall", "-Wextra", "-Werror"]);
+            cc.args(["-Wall", "-Wextra", "-Werror", shim.log_flag()]);
             cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
             cc.arg(format!("-I{}", root.join("shim").display())).arg(format!("-I{}", root.join("qemu").display()));
             project::run(cc.arg("-c").arg(source).arg("-o").arg(&object))?;
@@ -62,7 +75,7 @@ impl Harness<'_> {
         if self.own_heap {
             ld.args(["malloc", "free", "calloc", "realloc", "strdup"].map(|name| format!("-Wl,--wrap={name}")));
         }
-        ld.args(&objects).arg(if self.names { target.object_with_names()? } else { archive });
+        ld.args(&objects).arg(core);
         if target.name == LX106.name {
             ld.args(["-nostdlib", "-lgcc"]);
         } else if target.name == ESP32.name {

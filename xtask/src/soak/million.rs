@@ -7,7 +7,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::bench::callgrind;
-use crate::firmware::harness::Harness;
+use crate::firmware::harness::{Core, Harness};
 use crate::firmware::{UBUNTU, output};
 
 /// Half a percent: this program's heap is first fit, and the position of the library's timer block
@@ -31,7 +31,7 @@ struct Slice {
 
 pub fn run(messages: u64) -> Result<()> {
     let sources = &["soak/million.c", "qemu/memory.c"];
-    let program = Harness { name: "million", machine: None, sources, own_heap: true, names: false }.build(&UBUNTU)?;
+    let program = Harness { name: "million", machine: None, sources, own_heap: true, core: Core::Archive }.build(&UBUNTU)?;
     let dir = program.with_file_name("callgrind");
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
