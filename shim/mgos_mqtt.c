@@ -11,6 +11,11 @@
 #include "mgos.h"
 #include "mgos_mqtt_seam.h"
 
+/* Whether lines are published to debug.stdout_topic and debug.stderr_topic. */
+#ifndef MGOS_MQTT_ENABLE_DEBUG_TOPICS
+#define MGOS_MQTT_ENABLE_DEBUG_TOPICS 1
+#endif
+
 /* No more log lines are published while so many bytes wait to be sent. */
 #ifndef MGOS_MQTT_LOG_PUSHBACK_THRESHOLD
 #define MGOS_MQTT_LOG_PUSHBACK_THRESHOLD 2048
@@ -20,6 +25,8 @@
 #ifndef MGOS_MQTT_SUBSCRIBE_QOS
 #define MGOS_MQTT_SUBSCRIBE_QOS 1
 #endif
+
+#if MGOS_MQTT_ENABLE_DEBUG_TOPICS
 
 /* One counter for the lines of both streams; and whether one is being published, as that may log lines of its own. */
 static struct {
@@ -67,18 +74,26 @@ static void set_stderr_topic(const char *s) {
   mgos_sys_config_set_debug_stderr_topic(s);
 }
 
+#endif /* MGOS_MQTT_ENABLE_DEBUG_TOPICS */
+
 /* A bool, in a whole register: apps that call it have no header for it, and read an int. */
 int mgos_mqtt_init(void);
 
 int mgos_mqtt_init(void) {
+#if MGOS_MQTT_ENABLE_DEBUG_TOPICS
   expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
   expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
+#endif
   if (!mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
     return false;
   }
+#if MGOS_MQTT_ENABLE_DEBUG_TOPICS
   /* Some apps call this function themselves, a second time. */
   mgos_event_remove_handler(MGOS_EVENT_LOG, log_cb, NULL);
   return mgos_event_add_handler(MGOS_EVENT_LOG, log_cb, NULL);
+#else
+  return true;
+#endif
 }
 
 uint16_t mgos_mqtt_conn_pubv(struct mgos_mqtt_conn *c, const char *topic, int qos, bool retain, const char *json_fmt,

@@ -1,6 +1,9 @@
 /*
- * MGOS_MQTT_SUBSCRIBE_QOS is 2: the QoS of subscriptions that the app makes without one.
+ * What the firmware chooses with cdefs: MGOS_MQTT_SUBSCRIBE_QOS, the QoS of subscriptions that the app makes without one,
+ * is 2; and MGOS_MQTT_ENABLE_DEBUG_TOPICS 0 leaves out the publishing of log lines.
  */
+
+#include <string.h>
 
 #include "suite.h"
 
@@ -16,20 +19,26 @@ static void subscribe(void *arg) {
   (void) arg;
 }
 
-static void chosen(void) {
+static void print_error(void *arg) {
+  const char *line = (const char *) arg;
+  mgos_debug_write(2, line, strlen(line));
+}
+
+static void global(void) {
   create_global();
   in_app(subscribe, NULL);
-  app_connect();
-  expect_connect();
-  play("20 02 00 00");
+  connect_up();
   expect("82 06 0001 0001 'b' 02");
   expect("82 06 0002 0001 'a' 02");
-  check("mgos_mqtt_sub() and mgos_mqtt_global_subscribe() request it");
+  check("mgos_mqtt_sub() and mgos_mqtt_global_subscribe() request MGOS_MQTT_SUBSCRIBE_QOS");
+  in_app(print_error, "a line\n");
+  expect_silence();
+  check("with MGOS_MQTT_ENABLE_DEBUG_TOPICS 0, no line is published to debug.stderr_topic");
   forget_events();
 }
 
 static const struct script scripts[] = {
-    {"chosen", chosen},
+    {"global", global},
 };
 
 enum mgos_app_init_result mgos_app_init(void) {
