@@ -65,7 +65,7 @@ pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<(
     }
     if !found.is_empty() {
         bail!(
-            "differs from docs/figures.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to the history that says why.",
+            "differs from docs/figures.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to docs/figures-history.md that says why.",
             found.join("\n  ")
         );
     }

@@ -54,19 +54,23 @@ pub enum Layout {
     Ti,
 }
 
-/// Variants of the shim.
+/// What the shim is compiled with; an app's cdefs choose it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shim {
-    Whole,
-    /// Without log lines.
-    WithoutLogs,
-    /// Without log lines and MQTT over WebSocket.
-    Least,
+pub struct Shim {
+    pub logs: bool,
+    pub websocket: bool,
+    pub debug_topics: bool,
 }
 
 impl Shim {
-    pub fn log_flag(self) -> &'static str {
-        if self == Shim::Whole { "-DCS_ENABLE_STDIO=1" } else { "-DCS_ENABLE_STDIO=0" }
+    pub const WHOLE: Shim = Shim { logs: true, websocket: true, debug_topics: true };
+    pub const WITHOUT_LOGS: Shim = Shim { logs: false, ..Shim::WHOLE };
+    pub const LEAST: Shim = Shim { logs: false, websocket: false, debug_topics: false };
+
+    /// The compiler's flags.
+    pub fn cdefs(self) -> [String; 3] {
+        [("CS_ENABLE_STDIO", self.logs), ("MGOS_MQTT_ENABLE_WS", self.websocket), ("MGOS_MQTT_ENABLE_DEBUG_TOPICS", self.debug_topics)]
+            .map(|(name, on)| format!("-D{name}={}", on as u8))
     }
 }
 
@@ -155,24 +159,21 @@ impl Target {
     }
 
     /// Compiles the shim as firmware does, with warnings as errors. Returns the objects.
-    pub fn compile_shim(&self, standard: &[&str], part: Shim) -> Result<Vec<PathBuf>> {
+    pub fn compile_shim(&self, standard: &[&str], shim: Shim) -> Result<Vec<PathBuf>> {
         let plan = app::plan("firmware", None)?;
-        let shim = project::root().join("shim");
+        let sources = project::root().join("shim");
         let dir = self.dir()?;
         let mut objects = Vec::new();
-        for source in c_files(&shim)? {
+        for source in c_files(&sources)? {
             let name = source.file_name().context("a file has a name")?;
             let object = dir.join(name).with_extension("o");
             let mut cc = self.tool("gcc");
             cc.args(self.cflags).args(standard).args([self.c_optimisation(), "-ffunction-sections", "-fdata-sections"]);
             cc.args(["-Wall", "-Wextra", "-Wundef", "-Werror"]);
-            cc.arg(part.log_flag());
-            if part == Shim::Least {
-                cc.arg("-DMGOS_MQTT_ENABLE_WS=0");
-            }
+            cc.args(shim.cdefs());
             // Compiled in its own directory, so that log lines contain the file name without a
             // path, as in Mongoose OS.
-            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name).current_dir(&shim);
+            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name).current_dir(&sources);
             project::run(cc.arg("-o").arg(&object))?;
             objects.push(object);
         }

@@ -36,11 +36,24 @@ const TYPICAL: [&str; 7] = [
 
 /// What is measured per target.
 const VARIANTS: [(&str, bool, Shim); 5] = [
-    ("whole public API", false, Shim::Whole),
-    ("whole public API, no log", false, Shim::WithoutLogs),
-    ("typical app", true, Shim::Whole),
-    ("typical app, no log", true, Shim::WithoutLogs),
-    ("typical app, no log, no WebSocket", true, Shim::Least),
+    ("whole public API", false, Shim::WHOLE),
+    ("whole public API, no log", false, Shim::WITHOUT_LOGS),
+    ("typical app", true, Shim::WHOLE),
+    ("typical app, no log", true, Shim::WITHOUT_LOGS),
+    ("typical app, no log, no WebSocket", true, Shim { websocket: false, ..Shim::WITHOUT_LOGS }),
+];
+
+/// Heading of the table with what an app can add to the typical one, or leave out of it.
+const USES: &str = "Flash for what an app uses";
+
+/// Calls that bring in what an app without them does not carry.
+const CALLS: [&str; 6] = [
+    "mgos_mqtt_conn_free",
+    "mgos_mqtt_set_config",
+    "mgos_mqtt_unsub",
+    "mgos_mqtt_get_stats",
+    "mgos_mqtt_set_connect_fn",
+    "mgos_mqtt_set_max_qos",
 ];
 
 pub fn run(args: Args) -> Result<()> {
@@ -56,7 +69,7 @@ pub fn run(args: Args) -> Result<()> {
         let mut most_ram = 0;
         for (what, typical, shim) in VARIANTS {
             let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };
-            let archive = if shim == Shim::Whole { &archive } else { &without_logs };
+            let archive = if shim.logs { &archive } else { &without_logs };
             let program = target.link(archive, &roots, shim)?;
             let (flash, ram) = sum(target, &program)?;
             let core = core_part(&std::fs::read_to_string(program.with_extension("map"))?)?;
@@ -71,7 +84,30 @@ pub fn run(args: Args) -> Result<()> {
     }
     // With --json, stdout has only JSON.
     eprint!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
-    figures::report(&[(SECTION, measured)], &args.options)
+    figures::report(&[(SECTION, measured), (USES, uses(&CORTEX_M4F)?)], &args.options)
+}
+
+/// What each of the calls adds to the typical app, and what each cdef leaves out of it.
+fn uses(target: &Target) -> Result<Vec<Measured>> {
+    let (archive, without_logs) = (target.archive()?, target.archive_without_logs()?);
+    let flash = |added: &[&str], shim: Shim| {
+        let roots = TYPICAL.iter().chain(added).map(|name| name.to_string()).collect();
+        anyhow::Ok(sum(target, &target.link(if shim.logs { &archive } else { &without_logs }, &roots, shim)?)?.0)
+    };
+    let typical = flash(&[], Shim::WHOLE)?;
+    let mut uses = Vec::new();
+    for call in CALLS {
+        uses.push(Measured { name: format!("`{call}()`"), value: flash(&[call], Shim::WHOLE)? - typical });
+    }
+    let cdefs = [
+        ("log lines: `CS_ENABLE_STDIO`", Shim::WITHOUT_LOGS),
+        ("MQTT over WebSocket: `MGOS_MQTT_ENABLE_WS`", Shim { websocket: false, ..Shim::WHOLE }),
+        ("log over MQTT: `MGOS_MQTT_ENABLE_DEBUG_TOPICS`", Shim { debug_topics: false, ..Shim::WHOLE }),
+    ];
+    for (name, without) in cdefs {
+        uses.push(Measured { name: name.into(), value: typical - flash(&[], without)? });
+    }
+    Ok(uses)
 }
 
 /// Flash and RAM of the linked program.
@@ -115,7 +151,7 @@ fn core_part(map: &str) -> Result<u64> {
 /// Prints the largest symbols of the linked program. The archive has no names for symbols that are
 /// not exported.
 fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
-    let program = target.link(&target.object_with_names()?, roots, Shim::Whole)?;
+    let program = target.link(&target.object_with_names()?, roots, Shim::WHOLE)?;
     let listing =
         output(target.tool("nm").args(["--print-size", "--size-sort", "--reverse-sort", "--demangle", "--radix=d"]).arg(&program))?;
     for line in listing.lines().take(60) {

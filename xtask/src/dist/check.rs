@@ -100,7 +100,7 @@ fn place(layout: Layout, name: &str) -> Option<Place> {
 pub fn shim(target: &Target) -> Result<()> {
     // Strict C99 hides strdup unless requested.
     for standard in [&["-std=gnu99"][..], &["-std=c99", "-D_DEFAULT_SOURCE=1"]] {
-        for shim in [Shim::Whole, Shim::WithoutLogs, Shim::Least] {
+        for shim in [Shim::WHOLE, Shim::WITHOUT_LOGS, Shim::LEAST] {
             let objects = target
                 .compile_shim(standard, shim)
                 .with_context(|| format!("{}: the shim does not compile with {}", target.name, standard[0]))?;

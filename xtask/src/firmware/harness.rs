@@ -36,9 +36,9 @@ const COMMON: [&str; 4] = ["qemu/port.c", "qemu/broker.c", "host/c/mbuf.c", "hos
 impl Harness<'_> {
     pub fn build(&self, target: &Target) -> Result<PathBuf> {
         let (core, shim) = match self.core {
-            Core::Archive => (target.archive()?, Shim::Whole),
-            Core::ArchiveWithoutLogs => (target.archive_without_logs()?, Shim::WithoutLogs),
-            Core::Named => (target.object_with_names()?, Shim::Whole),
+            Core::Archive => (target.archive()?, Shim::WHOLE),
+            Core::ArchiveWithoutLogs => (target.archive_without_logs()?, Shim::WITHOUT_LOGS),
+            Core::Named => (target.object_with_names()?, Shim::WHOLE),
         };
         let root = project::root();
         let plan = app::plan("firmware", None)?;
@@ -60,7 +60,7 @@ impl Harness<'_> {
             let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
             let mut cc = target.tool("gcc");
             cc.args(target.cflags).args([target.c_optimisation(), "-g", "-std=gnu99", "-ffunction-sections", "-fdata-sections"]);
-            cc.args(["-Wall", "-Wextra", "-Werror", shim.log_flag()]);
+            cc.args(["-Wall", "-Wextra", "-Werror"]).args(shim.cdefs());
             cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
             cc.arg(format!("-I{}", root.join("shim").display())).arg(format!("-I{}", root.join("qemu").display()));
             project::run(cc.arg("-c").arg(source).arg("-o").arg(&object))?;
