@@ -268,8 +268,8 @@ static void receive_mixed(void) {
       "home/+/set%03d",
       "home/dev%03d/+",
   };
-  int n;
-  for (n = 0; n < 100; n++) subscribe(formats[n % 10], n + 1);
+  unsigned n;
+  for (n = 0; n < 100; n++) subscribe(formats[n % 10], (int) n + 1);
   s_topic = "home/dev000/set";
   measure("receive QoS 0, filters of all these kinds", 100, ROUNDS, receive_qos0);
 }

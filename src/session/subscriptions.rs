@@ -432,6 +432,7 @@ impl<H: Copy> Subscriptions<H> {
 
     /// Starts the delivery of a message. Returns true if there is a subscription that matches
     /// `topic`.
+    #[inline(never)]
     pub fn start_delivery(&mut self, topic: &[u8]) -> bool {
         self.list.rewind::<DELIVERY>();
         self.find_match(topic)
