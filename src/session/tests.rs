@@ -107,6 +107,14 @@ impl Rig {
         core::iter::from_fn(|| self.next()).collect()
     }
 
+    /// What is to be logged next.
+    fn notice(&mut self) -> Option<Notice<'_>> {
+        let expected = self.s.may_have_notices();
+        let notice = self.s.notice();
+        assert!(expected || notice.is_none());
+        notice
+    }
+
     fn publish_to(&mut self, topic: &[u8], payload: &[u8], qos: QoS, limits: Limits) -> Result<Published, RequestError> {
         self.s.publish(topic, payload, qos, false, limits, self.now)
     }

@@ -34,7 +34,7 @@ fn an_overdue_answer_is_reported_once_until_everything_is_answered() {
         rig.now += wait;
         assert_eq!(rig.next(), Some(vec![0xc0, 0]));
         rig.told(&[0xd0, 0]);
-        let id = rig.s.notice().map(|notice| match notice {
+        let id = rig.notice().map(|notice| match notice {
             Notice::Overdue(id) => id.get(),
             other => panic!("{other:?}"),
         });
@@ -121,7 +121,7 @@ fn a_message_that_is_not_queued_is_not_overdue_at_once() {
     rig.s.network_down();
     assert_eq!(rig.out(), [[0xc0, 0]]);
     rig.told(&[0xd0, 0]);
-    assert_eq!(rig.s.notice(), None);
+    assert_eq!(rig.notice(), None);
 }
 
 #[test]
@@ -177,8 +177,8 @@ fn an_unanswered_pubrel_is_given_up_over_two_connections_and_not_on_one() {
     assert_eq!(overdue(&mut rig), [] as [Vec<u8>; 0]);
     assert!(rig.s.is_idle());
     assert_eq!(rig.s.take_given_up().count, 0, "the message has arrived");
-    assert!(matches!(rig.s.notice(), Some(Notice::Overdue(_))));
-    assert_eq!(rig.s.notice(), None);
+    assert!(matches!(rig.notice(), Some(Notice::Overdue(_))));
+    assert_eq!(rig.notice(), None);
     assert_eq!(rig.resume(), [] as [Vec<u8>; 0]);
 }
 

@@ -57,7 +57,7 @@ fn mqtt_3_2_2_1_session_present_after_asking_for_a_new_one_is_a_new_one_and_told
     for warnings in [1, 0] {
         rig.publish(1, Q2);
         rig.connect(true, KEPT);
-        let notices = core::iter::from_fn(|| rig.s.notice().map(|n| assert_eq!(n, Notice::SessionPresent)));
+        let notices = core::iter::from_fn(|| rig.notice().map(|n| assert_eq!(n, Notice::SessionPresent)));
         assert_eq!(notices.count(), warnings);
         rig.s.disconnected(false, 0);
     }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::heap::testing::fail_after;
+use crate::session::window::MAX_INFLIGHT;
 
 #[test]
 fn overflow_gives_up_the_oldest_that_was_never_sent() {
@@ -13,7 +14,7 @@ fn overflow_gives_up_the_oldest_that_was_never_sent() {
     rig.s.disconnected(false, 0);
     let over: Vec<bool> = (1..=4).map(|n| rig.publish_to(b"t", &[n], Q1, limits).unwrap().overflow).collect();
     assert_eq!(over, [false, false, true, true]);
-    let dropped: Vec<u16> = core::iter::from_fn(|| match rig.s.notice()? {
+    let dropped: Vec<u16> = core::iter::from_fn(|| match rig.notice()? {
         Notice::Dropped { id, topic: b"t" } => Some(id.get()),
         other => panic!("{other:?}"),
     })
@@ -45,7 +46,7 @@ fn identifiers_are_left_over_with_the_longest_queue_that_can_be_configured() {
     let mut dropped = 0;
     for _ in 0..70_000 {
         rig.publish_to(b"t", b"", Q1, limits).unwrap();
-        while rig.s.notice().is_some() {
+        while rig.notice().is_some() {
             dropped += 1;
         }
     }
@@ -77,6 +78,27 @@ fn the_first_message_is_sent_even_if_the_link_has_no_room_and_others_wait() {
     rig.publish_to(b"t", &[4], Q1, Limits { room: false, ..LIMITS }).unwrap();
     assert!(rig.s.next(false, rig.now).is_none());
     assert_eq!(rig.out().len(), 1);
+}
+
+#[test]
+fn a_message_is_the_next_to_be_sent_if_nothing_comes_before_it() {
+    let next = |rig: &mut Rig, limits| rig.publish_to(b"t", b"", Q1, limits).unwrap().next;
+    let mut rig = Rig::down();
+    assert!(!next(&mut rig, LIMITS), "offline");
+    let mut rig = Rig::up();
+    assert!(!next(&mut rig, Limits { room: false, ..LIMITS }));
+    assert!(!next(&mut rig, LIMITS), "behind another");
+    rig.out();
+    rig.subscribe(b"a");
+    assert!(!next(&mut rig, LIMITS), "behind a SUBSCRIBE");
+    rig.out();
+    assert!(!next(&mut rig, Limits { max_queue: 3, ..LIMITS }), "over the limit");
+    let mut rig = Rig::up();
+    for n in 0..MAX_INFLIGHT {
+        assert!(next(&mut rig, Limits { max_queue: 100, ..LIMITS }), "{n}");
+        rig.out();
+    }
+    assert!(!next(&mut rig, Limits { max_queue: 100, ..LIMITS }), "the window is full");
 }
 
 #[test]

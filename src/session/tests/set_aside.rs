@@ -49,7 +49,7 @@ fn a_message_with_pubrec_is_never_a_suspect() {
     rig.told(&ack(0x50, id));
     close_on_packet(&mut rig, 20);
     assert_eq!(rig.s.num_set_aside(), 0);
-    assert_eq!(rig.s.notice(), None);
+    assert_eq!(rig.notice(), None);
 }
 
 #[test]
@@ -289,7 +289,7 @@ fn a_filter_set_aside_is_retried_after_two_minutes_doubling_up_to_an_hour() {
     let mut rig = quiet();
     rig.subscribe(b"a");
     set_aside_quietly(&mut rig, 0, 1);
-    assert_eq!(rig.s.notice(), Some(Notice::SubscriptionSetAside { filter: b"a" }));
+    assert_eq!(rig.notice(), Some(Notice::SubscriptionSetAside { filter: b"a" }));
     let mut waits = vec![];
     let mut start = rig.now;
     for _ in 0..7 {
@@ -619,7 +619,7 @@ fn with_one_aside() -> (Rig, u16) {
     let bad = rig.publish_to(b"bad", b"x", Q2, LIMITS).unwrap().id.get();
     set_aside_quietly(&mut rig, 1, 0);
     rig.s.disconnected(false, rig.now);
-    assert!(matches!(rig.s.notice(), Some(Notice::SetAside { .. })));
+    assert!(matches!(rig.notice(), Some(Notice::SetAside { .. })));
     (rig, bad)
 }
 
@@ -627,12 +627,12 @@ fn with_one_aside() -> (Rig, u16) {
 fn a_message_set_aside_is_given_up_after_ten_failed_retries_with_others_acknowledged_in_between() {
     let (mut rig, bad) = with_one_aside();
     for n in 1..=10 {
-        assert_eq!((rig.s.num_set_aside(), rig.s.notice()), (1, None), "{n}");
+        assert_eq!((rig.s.num_set_aside(), rig.notice()), (1, None), "{n}");
         close_on_retry(&mut rig, other_message);
     }
     assert_eq!(rig.s.num_set_aside(), 0);
     assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: bad, last: bad });
-    assert_eq!(rig.s.notice(), Some(Notice::GivenUpAside { id: crate::wire::PacketId::new(bad).unwrap(), topic: b"bad" }));
+    assert_eq!(rig.notice(), Some(Notice::GivenUpAside { id: crate::wire::PacketId::new(bad).unwrap(), topic: b"bad" }));
 }
 
 #[test]

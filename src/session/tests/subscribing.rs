@@ -180,7 +180,7 @@ fn a_subscribe_that_was_sent_twice_may_be_answered_twice() {
     rig.now += 21_000;
     assert_eq!(rig.out(), [[0xc0, 0]]);
     rig.told(&[0xd0, 0]);
-    assert_eq!(rig.s.notice(), Some(Notice::SubscribeOverdue));
+    assert_eq!(rig.notice(), Some(Notice::SubscribeOverdue));
     assert_eq!(rig.out(), [subscribe]);
     let suback = [0x90, 3, 0, 1, 1];
     assert_eq!(rig.receive(&suback, false).unwrap().notify, Notify::Subscriber);
