@@ -30,7 +30,7 @@
 //!
 //! // CONNACK was received.
 //! let Ok(Framed::Packet(header, body)) = session.frame(&[0x20, 2, 0, 0], 3072) else { panic!() };
-//! let (_, reaction) = session.receive_body(header, body, false, now).unwrap();
+//! let (_, reaction) = session.receive(header, body, false, now).unwrap();
 //! assert_eq!(reaction.notify, Notify::Accepted);
 //! session.connack_delivered();
 //!

@@ -29,7 +29,7 @@ fuzz_target!(|data: &[u8]| {
     for _ in 0..data.len() + 10 {
         match session.frame(rest, 16) {
             Ok(mgos_mqtt::session::Framed::Packet(h, body)) => {
-                let _ = session.receive_body(h, body, true, 0);
+                let _ = session.receive(h, body, true, 0);
                 rest = &rest[h.total()..];
             }
             Ok(mgos_mqtt::session::Framed::Discard(n)) => rest = &rest[n..],

@@ -3,8 +3,8 @@
 extern crate std;
 
 use super::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
-use crate::session::{Limits, Notify};
-use crate::wire::{AckKind, InPacket, PacketId, QoS, kind};
+use crate::session::{Limits, Notify, Reaction};
+use crate::wire::{AckKind, PacketId, QoS, header, kind};
 use std::vec;
 use std::vec::Vec;
 
@@ -180,12 +180,17 @@ fn mqtt_4_8_0_2_a_broker_that_does_not_answer_is_given_up() {
     assert_eq!((c.wake(84_999), c.wake(85_000)), (Wake::Nothing, Wake::PingTimeout));
 }
 
+/// A packet with less than 128 bytes after its fixed header.
+fn receive(c: &mut Conn<u32>, packet: &[u8]) -> Reaction {
+    let header = header(packet).unwrap().unwrap();
+    c.session.receive(header, &packet[2..], false, 0).unwrap().1
+}
+
 /// Connects with this key; `session_present` says that the broker knows a session.
 fn connected(mut c: Conn<u32>, key: u32, session_present: bool) -> Conn<u32> {
     c.connecting(0, key, 0);
     c.session.connect_sent(false, 60, 0);
-    let connack = InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[session_present as u8, 0] };
-    let reaction = c.session.receive(connack, false, 0).unwrap();
+    let reaction = receive(&mut c, &[0x20, 2, session_present as u8, 0]);
     assert_eq!(reaction.notify, Notify::Accepted);
     c.accepted(key, 60_000, 0);
     c.session.connack_delivered();
@@ -205,24 +210,23 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 #[test]
 fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
     let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10, room: true };
-    let id = PacketId::MIN;
-    let incoming = InPacket { first: 0x3c, id: Some(id), topic: b"t", payload: b"" };
+    let incoming = &[0x3c, 5, 0, 1, b't', 0, 1];
     let mut c = connected(Conn::default(), 1, false);
     c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits, 0).unwrap();
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
-    c.session.receive(incoming, false, 0).unwrap();
+    receive(&mut c, incoming);
     // Out of reach, but met again before the other was: the same session.
     c.disconnected(DisconnectReason::Local, 0);
     c.connecting(0, 2, 0);
     c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 1, true);
     assert_eq!(sent(&mut c), [(0x3c, Some(1))]);
-    assert_eq!(c.session.receive(incoming, false, 0).unwrap().notify, Notify::Nobody);
+    assert_eq!(receive(&mut c, incoming).notify, Notify::Nobody);
     // Another server: a new message to it, and what it sends is no repetition.
     c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 2, true);
     assert_eq!(sent(&mut c), [(0x34, Some(1))]);
-    let reaction = c.session.receive(incoming, false, 0).unwrap();
+    let reaction = receive(&mut c, incoming);
     assert_eq!((reaction.answer, reaction.notify != Notify::Nobody), (Some(AckKind::PubRec), true));
     c.disconnected(DisconnectReason::Local, 0);
     c = connected(c, 2, true);
@@ -258,8 +262,7 @@ fn wait_after(longest: u32, life: u32, responded: bool, reason: DisconnectReason
 fn live(mut c: Conn<u32>, longest: u32) -> Conn<u32> {
     c.connecting(0, 1, 0);
     c.session.connect_sent(true, 0, 0);
-    let connack = InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] };
-    c.session.receive(connack, false, 0).unwrap();
+    receive(&mut c, &[0x20, 2, 0, 0]);
     c.accepted(1, longest, 0);
     c.session.connack_delivered();
     c
@@ -270,8 +273,7 @@ fn answer_a_ping(c: &mut Conn<u32>) {
     c.network_down();
     assert_eq!(c.session.next(true, 0).map(|out| out.first), Some(kind::PINGREQ << 4));
     c.session.sent(0, 0);
-    let answer = InPacket { first: kind::PINGRESP << 4, id: None, topic: &[], payload: &[] };
-    c.session.receive(answer, false, 0).unwrap();
+    receive(c, &[0xd0, 0]);
 }
 
 #[test]

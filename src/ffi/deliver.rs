@@ -184,7 +184,7 @@ impl Connection {
     /// Decodes a packet and tells the session of it.
     fn take_packet(&mut self, nc: NcId, header: Header, body: &[u8]) -> Result<(Delivery, Reaction), ReceiveError> {
         let others = !self.handlers.is_empty();
-        let (p, reaction) = self.core.session.receive_body(header, body, others, now())?;
+        let (p, reaction) = self.core.session.receive(header, body, others, now())?;
         let size = header.total();
         let packet = mgos_mqtt_packet {
             first: p.first,

@@ -40,7 +40,7 @@ impl<H: Copy> Session<H> {
     /// Processes a complete packet: its fixed header and the bytes that follow it. `has_handlers`
     /// tells that the app has handlers for messages without a subscription; those acknowledge such
     /// messages at QoS 1 themselves.
-    pub fn receive_body<'a>(
+    pub fn receive<'a>(
         &mut self,
         header: Header,
         body: &'a [u8],
@@ -51,14 +51,6 @@ impl<H: Copy> Session<H> {
         // A filter without wildcards was checked as strictly as a topic when it was subscribed.
         let p = decode_with(header, body, |topic| subscriptions.start_delivery(topic) && subscriptions.matched_literally())?;
         Ok((p, self.process(p, has_handlers, now)?))
-    }
-
-    /// Processes a complete packet that is parsed, see [`receive_body`](Self::receive_body).
-    pub fn receive(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
-        if p.kind() == kind::PUBLISH {
-            self.subscriptions.start_delivery(p.topic);
-        }
-        self.process(p, has_handlers, now)
     }
 
     /// Processes a packet; the delivery of a message has been started.

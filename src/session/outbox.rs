@@ -594,16 +594,17 @@ impl Outbox {
 mod tests {
     use crate::session::window::MAX_INFLIGHT;
     use crate::session::{Framed, Limits, Session};
-    use crate::wire::{InPacket, PacketId, QoS, kind};
+    use crate::wire::{QoS, header, kind};
 
-    fn pubrec(id: u16) -> InPacket<'static> {
-        InPacket { first: kind::PUBREC << 4, id: PacketId::new(id), topic: &[], payload: &[] }
+    /// A packet with two bytes after its fixed header.
+    fn receive(s: &mut Session<()>, first: u8, rest: [u8; 2]) {
+        s.receive(header(&[first, 2]).unwrap().unwrap(), &rest, false, 0).unwrap();
     }
 
     fn connected() -> Session<()> {
         let mut s = Session::default();
         s.connect_sent(true, 60, 0);
-        s.receive(InPacket { first: kind::CONNACK << 4, id: None, topic: &[], payload: &[0, 0] }, false, 0).unwrap();
+        receive(&mut s, 0x20, [0, 0]);
         s.connack_delivered();
         s
     }
@@ -633,7 +634,7 @@ mod tests {
         }
         assert_eq!(sent, MAX_INFLIGHT as usize);
         for id in 1..=MAX_INFLIGHT {
-            s.receive(pubrec(id), false, 0).unwrap();
+            receive(&mut s, 0x50, id.to_be_bytes());
             assert_eq!(pump(&mut s), 1);
         }
     }
@@ -668,8 +669,8 @@ mod tests {
             // The last of them wait, with room in the queue, for those before.
             let waiting = (max_queue as usize).saturating_sub(MAX_INFLIGHT as usize);
             assert_eq!(sent, 100 - waiting, "{max_queue}");
-            for id in (1..=100).take(100 - waiting) {
-                s.receive(pubrec(id), false, 0).unwrap();
+            for id in (1..=100u16).take(100 - waiting) {
+                receive(&mut s, 0x50, id.to_be_bytes());
                 sent += pump(&mut s);
             }
             assert_eq!(sent, 100);

@@ -77,7 +77,7 @@ impl Rig {
     /// A packet comes in.
     fn receive(&mut self, packet: &[u8], others: bool) -> Result<Reaction, ReceiveError> {
         let h = header(packet)?.unwrap();
-        self.s.receive_body(h, &packet[h.len as usize..], others, self.now).map(|(_, reaction)| reaction)
+        self.s.receive(h, &packet[h.len as usize..], others, self.now).map(|(_, reaction)| reaction)
     }
 
     /// A packet comes in that is in order. The answer to it, as it goes on the wire.

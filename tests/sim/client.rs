@@ -443,7 +443,7 @@ impl Client {
 
     fn packet(&mut self, header: Header, body: &[u8], now: u64) -> Result<bool, ProtocolError> {
         let clock = self.clock(now);
-        let (packet, reaction) = match self.conn.session.receive_body(header, body, self.config.others, clock) {
+        let (packet, reaction) = match self.conn.session.receive(header, body, self.config.others, clock) {
             Ok(received) => received,
             Err(ReceiveError::Violation(violation)) => return Err(violation),
             Err(ReceiveError::OutOfMemory) => return Ok(false),

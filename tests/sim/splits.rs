@@ -71,7 +71,7 @@ pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize)
                 0
             }
             Ok(Framed::Packet(h, body)) => {
-                match session.receive_body(h, body, true, 0) {
+                match session.receive(h, body, true, 0) {
                     Ok((_, reaction)) => events.push(format!("{reaction:?}")),
                     Err(trouble) => {
                         events.push(format!("{trouble:?}"));

@@ -91,8 +91,8 @@ fn mqtt_3_1_4_5_nothing_goes_out_after_a_refusal() {
     c.connecting(0, 1, 0);
     c.session.connect_sent(true, 60, 0);
     c.session.publish(b"t", b"", Q1, false, LIMITS, 0).unwrap();
-    let refusal = super::decode_whole(&[0x20, 2, 0, 5]);
-    assert_eq!(c.session.receive(refusal, false, 0).unwrap().notify, Notify::Refused);
+    let refusal = [0x20, 2, 0, 5];
+    assert_eq!(c.session.receive(header(&refusal).unwrap().unwrap(), &refusal[2..], false, 0).unwrap().1.notify, Notify::Refused);
     c.closing(0, 0);
     assert!(!c.session.may_send() && c.session.next(true, 0).is_none());
 }

@@ -109,6 +109,22 @@ fn a_message_is_the_next_to_be_sent_if_nothing_comes_before_it() {
 }
 
 #[test]
+fn a_message_that_was_written_as_the_next_is_in_flight() {
+    let mut rig = Rig::up();
+    let published = rig.publish_to(b"t", b"1", Q1, LIMITS).unwrap();
+    rig.s.sent_other(0x32, Some(published.id), rig.now);
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
+    // A message at QoS 0 written afterwards is not taken for one of the queue.
+    let queued = rig.publish_to(b"t", b"2", Q1, LIMITS).unwrap().id;
+    rig.publish_to(b"t", b"3", Q0, LIMITS).unwrap();
+    rig.s.sent_other(0x30, None, rig.now);
+    assert_eq!(rig.out(), [message(0x32, queued.get(), b'2')]);
+    rig.told(&ack(0x40, published.id.get()));
+    rig.told(&ack(0x40, queued.get()));
+    assert!(rig.s.is_idle());
+}
+
+#[test]
 fn overflow_while_the_link_is_congested_gives_up_the_oldest_that_was_never_sent() {
     let limits = Limits { max_queue: 3, ..LIMITS };
     let mut rig = Rig::up();
