@@ -4,6 +4,7 @@
  */
 
 #include <string.h>
+#include <unistd.h>
 
 #include "suite.h"
 
@@ -101,6 +102,35 @@ static void publishing(void) {
 static void connect_again(void) {
   record("connect %d", app_connect());
 }
+
+#ifndef MQTT_UPSTREAM
+/* The broker has the CONNECT before the handler returns. */
+static void connect_and_wait(void) {
+  int i;
+  mgos_mqtt_conn_connect(connection());
+  for (i = 0; i < 30; i++) {
+    mongoose_poll(10);
+    usleep(1000);
+  }
+  record("waited");
+}
+
+static void waiting_in_close(void) {
+  cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
+  cfg.connect_timeout = 0;
+  create();
+  s_at = MG_EV_CLOSE;
+  s_do = connect_and_wait;
+  app_add_handler(acting, "h");
+  connect_up();
+  drop();
+  expect_connect();
+  expect_events("cloud DISCONNECTED\ncloud CONNECTING\nwaited\ng CLOSE with nc\n");
+  play("20 02 00 00");
+  expect_events("cloud CONNECTED\ng CONNACK\n");
+  check("CONNECT goes out while the handler of MG_EV_CLOSE that has begun the attempt runs the event loop");
+}
+#endif
 
 static void connecting_in_close(void) {
   cfg.reconnect_timeout_min = cfg.reconnect_timeout_max = 60;
@@ -297,6 +327,7 @@ static const struct script scripts[] = {
     {"adding handlers", adding_handlers},
     {"publishing", publishing},
     {"connecting", connecting_in_close},
+    HERE_ONLY("waiting", waiting_in_close, "it connects once the handler has returned"),
     {"disconnecting", disconnecting_in_connack},
     {"unsubscribing", changing_subscriptions},
     {"cloud event", in_cloud_event},

@@ -147,6 +147,22 @@ static void repeated(void) {
   forget_events();
 }
 
+static void without_a_queue(void) {
+  int i;
+  cfg.max_queue_length = 0;
+  begin();
+  play("20 02 00 00");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\n");
+  for (i = 0; i < 70; i++) {
+    app_pub("t", "m", 1, false);
+    expect("32 06 0001 't' ?? ?? 'm'");
+  }
+  look();
+  expect_number(stats.dropped, 6);
+  check("without a queue: those whose identifiers are not kept any more");
+  forget_events();
+}
+
 static void oversized(void) {
   uint8_t packet[3073] = {0x30, 0xfe, 0x17, 0, 1, 't'};
   connect_up();
@@ -283,6 +299,7 @@ static const struct script scripts[] = {
     HERE_ONLY("messages", messages, NO_STATS),
     HERE_ONLY("bytes", bytes, NO_STATS),
     HERE_ONLY("repeated", repeated, NO_STATS),
+    HERE_ONLY("without a queue", without_a_queue, NO_STATS),
     HERE_ONLY("oversized", oversized, NO_STATS),
     HERE_ONLY("refused", refused, NO_STATS),
     HERE_ONLY("violation", violation, NO_STATS),

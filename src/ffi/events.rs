@@ -50,26 +50,22 @@ pub unsafe extern "C" fn mgos_mqtt_ev(nc: *mut mg_connection, ev: c_int, ev_data
 /// # Safety
 /// As for [`mgos_mqtt_ev`]; `nc` is the connection's.
 unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_data: *mut c_void) {
-    // SAFETY: these events come with the address of an int.
-    let number = || unsafe { *ev_data.cast::<c_int>() };
     if ev == MG_EV_RECV || ev == MG_EV_SEND {
-        count_bytes(c, t, ev == MG_EV_SEND, number());
+        // SAFETY: these events come with the address of an int.
+        count_bytes(c, t, ev == MG_EV_SEND, unsafe { *ev_data.cast::<c_int>() });
     }
     let connection = c.get(t);
     if ev != MG_EV_POLL {
         connection.poll_idle = false;
     }
-    if core::mem::replace(&mut connection.delivering, true) {
-        // A handler runs the event loop itself. What came in meanwhile waits in the buffer until
-        // that handler has returned; so does the news of the connection's end, but the connection
-        // itself is gone.
-        if ev == MG_EV_CLOSE {
-            connection.nc = None;
-            connection.core.closing(0, 0);
-            connection.close_pending = true;
-        } else {
-            frame_app_writes(c, t);
-        }
+    // A handler runs the event loop itself. What came in meanwhile waits in the buffer until that
+    // handler has returned; so does the news of the connection's end, but the connection itself is
+    // gone.
+    let nested = core::mem::replace(&mut connection.delivering, true);
+    if nested && ev == MG_EV_CLOSE {
+        connection.nc = None;
+        connection.core.closing(0, 0);
+        connection.close_pending = true;
         return;
     }
     if connection.is_upgrading() {
@@ -77,6 +73,15 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
         handshake::opened(c, t, opening);
     }
     match ev {
+        // No handler hears of these two, so they need not wait.
+        // SAFETY: this event comes with the address of an int.
+        MG_EV_CONNECT => handshake::connected(c, t, unsafe { *ev_data.cast::<c_int>() }),
+        MG_EV_WEBSOCKET_HANDSHAKE_DONE => {
+            // SAFETY: it is what came with this event.
+            let opening = unsafe { websocket::answered(c, t, ev_data) };
+            handshake::opened(c, t, opening);
+        }
+        _ if nested => {}
         MG_EV_POLL => {
             if c.is_on(t, nc) {
                 poll(c, t, nc);
@@ -84,16 +89,14 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
             // SAFETY: it is what came with this event.
             unsafe { call_handlers(c, t, ev, ev_data) };
         }
-        MG_EV_CONNECT => handshake::connected(c, t, number()),
         MG_EV_RECV => receive(c, t, nc, true),
         MG_EV_CLOSE => lifecycle::closed(c, t),
-        MG_EV_WEBSOCKET_HANDSHAKE_DONE => {
-            // SAFETY: it is what came with this event.
-            let opening = unsafe { websocket::answered(c, t, ev_data) };
-            handshake::opened(c, t, opening);
-        }
         MG_EV_SEND if c.look(t).core.session.may_have_more() => pump(c, t),
         _ => {}
+    }
+    if nested {
+        frame_app_writes(c, t);
+        return;
     }
     while core::mem::take(&mut c.get(t).close_pending) {
         lifecycle::closed(c, t);

@@ -122,7 +122,7 @@ impl Connection {
             sent: edge.sent,
             retried: edge.retried,
             received: edge.received,
-            dropped: counters.given_up.wrapping_add(edge.refused),
+            dropped: session.total_given_up().wrapping_add(edge.refused),
             oversized: counters.oversized,
             queued: session.queued() as u32,
             queued_max: counters.max_queued as u32,

@@ -236,9 +236,7 @@ impl<H: Copy> Session<H> {
             self.inbound.clear();
             self.retry_publish = None;
         }
-        let before = self.outbox.given_up();
         self.outbox.accepted(kept);
-        self.count_given_up(before);
         self.subscriptions.restart(kept);
         self.link = LinkState::ConnackReceived;
     }

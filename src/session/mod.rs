@@ -281,9 +281,7 @@ impl<H: Copy> Session<H> {
         // A burst on a live connection is sent completely, even if the queue is full.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
         self.bypass_room = live && !behind_others || held_back;
-        let before = self.outbox.given_up();
         while self.outbox.is_over_limit() && self.outbox.make_room(id, held_back) {}
-        self.count_given_up(before);
         self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
         // Nothing comes before it, and the window is fully open, so that nothing is held back.
         let next = limits.room
@@ -345,11 +343,6 @@ impl<H: Copy> Session<H> {
 
     // Notices for the app.
 
-    fn count_given_up(&mut self, before: u16) {
-        let more = self.outbox.given_up().wrapping_sub(before);
-        self.counters.given_up = self.counters.given_up.wrapping_add(more as u32);
-    }
-
     /// Returns the next notice to log; `None` when there are no more. Call it until then after
     /// publishing, after receiving, and when time has passed.
     pub fn notice(&mut self) -> Option<Notice<'_>> {
@@ -384,6 +377,13 @@ impl<H: Copy> Session<H> {
 
     /// Returns the messages given up since the last call, to be reported to the app.
     pub fn take_given_up(&mut self) -> GivenUp {
-        self.outbox.take_given_up()
+        let given_up = self.outbox.take_given_up();
+        self.counters.given_up = self.counters.given_up.wrapping_add(given_up.count as u32);
+        given_up
+    }
+
+    /// Returns the number of all messages given up, wrapping around.
+    pub fn total_given_up(&self) -> u32 {
+        self.counters.given_up.wrapping_add(self.outbox.given_up() as u32)
     }
 }

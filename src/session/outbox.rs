@@ -48,6 +48,8 @@ pub struct Outbox {
     signatures: [Signature; 3],
     /// Messages given up since the app was last told.
     given_up: GivenUp,
+    /// The cursor has passed entries that are still to be sent.
+    skipped: bool,
 }
 
 impl Outbox {
@@ -62,6 +64,7 @@ impl Outbox {
         broker_at_fault: false,
         signatures: [Signature::NONE; 3],
         given_up: GivenUp::NONE,
+        skipped: false,
     };
 
     /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
@@ -71,7 +74,7 @@ impl Outbox {
 
     /// Returns false if there is certainly nothing to send.
     pub fn may_have_more(&self) -> bool {
-        self.list.cursor_id::<NEXT>() != 0
+        self.skipped || self.list.cursor_id::<NEXT>() != 0
     }
 
     #[inline(never)]
@@ -81,16 +84,22 @@ impl Outbox {
 
     /// Moves the cursor to the next entry with something to send; returns false if there is none.
     pub fn find_next(&mut self) -> bool {
+        if self.skipped {
+            self.rewind();
+        }
         self.find_next_where(TO_SEND)
     }
 
-    /// The same for a PUBREL, which never waits for the window.
+    /// The same for a PUBREL, which never waits for the window. What it skips is looked at again,
+    /// whether the PUBREL is sent or not.
     pub fn find_next_pubrel(&mut self) -> bool {
-        self.counts.pubrels > 0 && self.find_next_where(TO_SEND_PUBREL)
+        self.skipped = self.counts.pubrels > 0;
+        self.skipped && self.find_next_where(TO_SEND_PUBREL)
     }
 
     /// Moves the cursor to the front, to look at skipped entries again.
     pub fn rewind(&mut self) {
+        self.skipped = false;
         self.list.rewind::<NEXT>();
     }
 
@@ -478,10 +487,6 @@ impl Outbox {
         let Some(e) = self.list.current_value_mut::<NEXT>() else { return (None, false) };
         let sent = Self::mark_sent(&mut self.counts, e, now);
         self.list.advance::<NEXT>();
-        if !sent.1 {
-            // It may have been behind messages that still wait.
-            self.rewind();
-        }
         sent
     }
 
@@ -645,7 +650,8 @@ mod tests {
         for _ in 0..7 {
             publish(&mut s, 5);
         }
-        assert_eq!(s.counters.given_up, 2);
+        assert_eq!(s.total_given_up(), 2);
+        assert_eq!((s.take_given_up().count, s.total_given_up()), (2, 2));
         let mut s = connected();
         let mut packet = [0; 40];
         packet[..5].copy_from_slice(&[0x30, 38, 0, 1, b't']);

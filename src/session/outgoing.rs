@@ -169,7 +169,7 @@ impl<H: Copy> Session<H> {
             (kind::PUBREL, Some(id)) => self.suspects.wrote_harmless(id, now),
             // The message that `publish` said is next.
             (kind::PUBLISH, _) if self.pending == Pending::Message => {
-                self.pinged_first = false;
+                (self.pinged_first, self.bypass_room) = (false, false);
                 self.message_sent(now);
             }
             _ => self.suspects.wrote_other(now),

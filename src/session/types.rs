@@ -232,7 +232,8 @@ impl From<OutOfMemory> for RequestError {
 pub struct Counters {
     /// Connections accepted by the broker.
     pub connects: u32,
-    /// Outgoing messages given up.
+    /// Outgoing messages given up, as far as `Session::take_given_up` has returned them; see
+    /// [`Session::total_given_up`](super::Session::total_given_up).
     pub given_up: u32,
     /// Received packets larger than the limit.
     pub oversized: u32,

@@ -100,6 +100,33 @@ fn while_a_handler_runs_the_event_loop_its_connection_may_go() {
 }
 
 #[test]
+fn an_attempt_begun_by_a_callback_that_runs_the_event_loop_gets_to_connect_meanwhile() {
+    for kind in [Kind::Plain, Kind::WebSocket] {
+        let mut outcomes = Vec::new();
+        for n in 0..8 {
+            let turn = up(kind);
+            heard();
+            seen();
+            in_callback(n, || {
+                let before = nc();
+                // SAFETY: the connection is alive.
+                unsafe { mgos_mqtt_conn_connect(c()) };
+                if before.is_null() && !nc().is_null() {
+                    rounds(5);
+                    let first = heard().first().map_or(0, |packet| packet[0]);
+                    with(|w| w.seen.push(std::format!("first byte {first:x}")));
+                }
+            });
+            broker_leaves();
+            pass(4);
+            outcomes.extend(seen().into_iter().filter(|what| what.starts_with("first byte")));
+            turn.end();
+        }
+        assert!(outcomes.len() > 1 && outcomes.iter().all(|what| what == "first byte 10"), "{outcomes:?}");
+    }
+}
+
+#[test]
 fn disconnecting_over_websocket_closes_that_too_and_once() {
     for server_closes in [false, true] {
         let turn = up(Kind::WebSocket);

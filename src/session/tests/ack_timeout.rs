@@ -241,3 +241,23 @@ fn what_was_retransmitted_on_one_connection_is_sent_and_answered_once_on_the_nex
     assert_eq!([0; 2].map(|_| rig.s.packet_id().get()), [65_535, 1]);
     assert!(rig.s.is_idle());
 }
+
+#[test]
+fn messages_before_a_pubrel_that_is_answered_before_it_is_repeated_are_still_sent() {
+    let mut rig = Rig::up();
+    let (first, second, released) = (rig.publish(1, Q1), rig.publish(2, Q1), rig.publish(3, Q2));
+    rig.out();
+    rig.told(&ack(0x50, released));
+    rig.now += 21_001;
+    assert_eq!(rig.out(), [vec![0xc0, 0]]);
+    rig.now += 10;
+    rig.told(&[0xd0, 0]);
+    // All three are overdue. The window is one, for which PUBREL need not wait.
+    assert_eq!(rig.next(), Some(message(0x3a, first, 1)));
+    assert_eq!(rig.s.next(true, rig.now).map(|out| bytes(&out)), Some(ack(0x62, released)));
+    // There is no memory to write it; then both answers come.
+    rig.told(&ack(0x70, released));
+    rig.told(&ack(0x40, first));
+    assert!(rig.s.may_have_more());
+    assert_eq!(rig.out(), [message(0x3a, second, 2)]);
+}

@@ -125,6 +125,33 @@ fn a_message_that_was_written_as_the_next_is_in_flight() {
 }
 
 #[test]
+fn a_message_written_as_the_next_gives_nothing_else_its_way_past_a_full_link() {
+    let mut rig = Rig::up();
+    let released = rig.publish(1, Q2);
+    rig.out();
+    rig.told(&ack(0x50, released));
+    rig.now += 21_001;
+    assert_eq!(rig.out(), [vec![0xc0, 0]]);
+    let published = rig.publish_to(b"t", &[2], Q1, LIMITS).unwrap();
+    rig.s.sent_other(0x32, Some(published.id), rig.now);
+    rig.now += 10;
+    rig.told(&[0xd0, 0]);
+    // PUBREL is overdue, and waits for the link.
+    assert!(rig.s.next(false, rig.now).is_none());
+    assert_eq!(rig.next(), Some(ack(0x62, released)));
+}
+
+#[test]
+fn messages_given_up_without_a_queue_are_counted() {
+    let mut rig = Rig::up();
+    for n in 0..70 {
+        rig.publish_to(b"t", &[n], Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
+    }
+    assert_eq!(rig.s.total_given_up(), 6);
+    assert_eq!((rig.s.take_given_up().count, rig.s.total_given_up()), (6, 6));
+}
+
+#[test]
 fn overflow_while_the_link_is_congested_gives_up_the_oldest_that_was_never_sent() {
     let limits = Limits { max_queue: 3, ..LIMITS };
     let mut rig = Rig::up();
