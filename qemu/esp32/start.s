@@ -1,6 +1,6 @@
 # Starts the program on a core with register windows, saves and restores windows, and does MULUH and
 # MULSH, which the ESP32 has and QEMU's core has not. Other exceptions lead to fault(). The rest is
-# in qemu/xtensa; xtask/xtensa/windowed.s has the instructions that the assembler does not know.
+# in qemu/xtensa; xtask/xtensa/esp32.s has the instructions that the assembler does not know.
 
 	.section .reset, "ax"
 	.global start

@@ -1,5 +1,5 @@
 //! `cargo xtask release`: what users without Rust build firmware with, in target/dist/release: the
-//! library with its archives as a git repository for the mos tool, and the same as mqtt.tar.gz.
+//! library with its archives as a git repository for the mos tool, and the same as a tar.gz.
 //! Elsewhere: dist (the library itself), sbom and licences (what the archives are made of), again
 //! (that the archives are reproducible), pack (repository and tar.gz).
 
@@ -61,19 +61,39 @@ fn make(new: &Path, source: &Source, check: bool) -> Result<()> {
     checksums::write_of(new, &[&archive_name()])
 }
 
+/// Whether what is new is that version.
+fn is_for(changelog: &str, version: &str) -> bool {
+    changelog.lines().find_map(|line| line.strip_prefix("## ")).is_some_and(|heading| heading.starts_with(&format!("{version} - ")))
+}
+
 fn archive_name() -> String {
     format!("mgos-mqtt-{VERSION}.tar.gz")
 }
 
-/// The current commit; fails on uncommitted changes, which no one could build again.
-fn source(changes_allowed: bool) -> Result<Source> {
+/// The current commit. Fails, unless for a `check`, on uncommitted changes, which no one could build
+/// again, and if it is no longer the version that the manifests name.
+fn source(check: bool) -> Result<Source> {
     let git = |args: &[&str]| {
         let text = output(Command::new("git").args(args).env("TZ", "UTC").current_dir(project::root()));
         text.map(|text| text.trim().to_owned()).context("a release is made in a git clone")
     };
     let changed = git(&["status", "--porcelain"])?;
-    ensure!(changed.is_empty() || changes_allowed, "a release is made of a commit, and these files differ:\n{changed}");
+    ensure!(changed.is_empty() || check, "a release is made of a commit, and these files differ:\n{changed}");
+    let changelog = std::fs::read_to_string(project::root().join("CHANGELOG.md")).context("cannot read CHANGELOG.md")?;
+    ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see docs/releasing.md");
     let shown =
         |format: &str| git(&["show", "--no-patch", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", &format!("--format={format}"), "HEAD"]);
     Ok(Source { commit: shown("%H")?, epoch: shown("%ct")?, time: shown("%cd")? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changelog_with_unreleased_changes_is_for_no_version() {
+        let released = "# Changelog\n\n## 1.2.0 - 2026-01-01\n\n- New.\n\n## 1.1.0 - 2025-01-01\n";
+        assert!(is_for(released, "1.2.0") && !is_for(released, "1.1.0") && !is_for(released, "1.2"));
+        assert!(!is_for(&released.replace("## 1.2.0 -", "## Unreleased\n\n## 1.2.0 -"), "1.2.0"));
+    }
 }

@@ -13,7 +13,8 @@ use crate::firmware::{self, Layout, STACK_NOTE, Shim, Target};
 /// One line of the table.
 pub struct Row {
     platform: &'static str,
-    dir: &'static str,
+    /// In lib/.
+    archive: String,
     /// Bytes of text, read-only data, data, bss.
     sizes: [u64; 4],
     exported: usize,
@@ -51,7 +52,9 @@ pub fn archive(platform: &Platform, path: &Path) -> Result<Row> {
             None => faults.push(format!("section {name}: the platform's linker scripts do not place it")),
         }
     }
-    Ok(Row { platform: platform.name, dir: platform.dir, sizes, exported: shown.len(), undefined: undefined.len(), faults })
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let archive = format!("{}/{name}", platform.dir);
+    Ok(Row { platform: platform.name, archive, sizes, exported: shown.len(), undefined: undefined.len(), faults })
 }
 
 /// Why a Linux program with these objects would have an executable stack, if it would.
@@ -119,18 +122,18 @@ pub fn shim(target: &Target) -> Result<()> {
 /// Prints the table; fails if anything is wrong.
 pub fn report(rows: &[Row]) -> Result<()> {
     println!(
-        "{:<10} {:<22} {:>7} {:>7} {:>6} {:>6} {:>8} {:>7}  verdict",
+        "{:<10} {:<38} {:>7} {:>7} {:>6} {:>6} {:>8} {:>7}  verdict",
         "platform", "archive in lib/", "text", "rodata", "data", "bss", "exported", "needed"
     );
     for row in rows {
         let [text, rodata, data, bss] = row.sizes;
         let verdict = if row.faults.is_empty() { "good" } else { "BAD" };
         println!(
-            "{:<10} {:<22} {text:>7} {rodata:>7} {data:>6} {bss:>6} {:>8} {:>7}  {verdict}",
-            row.platform, row.dir, row.exported, row.undefined
+            "{:<10} {:<38} {text:>7} {rodata:>7} {data:>6} {bss:>6} {:>8} {:>7}  {verdict}",
+            row.platform, row.archive, row.exported, row.undefined
         );
     }
-    let faults: Vec<_> = rows.iter().flat_map(|row| row.faults.iter().map(|fault| format!("\n  {}: {fault}", row.dir))).collect();
+    let faults: Vec<_> = rows.iter().flat_map(|row| row.faults.iter().map(|fault| format!("\n  {}: {fault}", row.archive))).collect();
     ensure!(faults.is_empty(), "unfit for firmware:{}", faults.concat());
     println!("The shim compiles without warnings.");
     Ok(())

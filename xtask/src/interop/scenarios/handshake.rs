@@ -41,8 +41,7 @@ fn tls_fails(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &st
     fixture.check(named, &format!("{what}: the library's line says TLS, and what to check first"))
 }
 
-/// The app cannot start to connect, `TIMES` times; each time the log contains `cause`. As with the
-/// original, there is no event.
+/// The app cannot start to connect, `TIMES` times; each time the log contains `cause`.
 fn cannot_start(fixture: &Fixture, what: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
     let nowhere = [("mqtt.server", "127.0.0.1:1"), ("mqtt.reconnect_timeout_max", "10")];
     let mut app = fixture.app_with("login", &[&nowhere, settings].concat())?;
