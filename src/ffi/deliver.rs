@@ -297,7 +297,8 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     const FAILED: i32 = 0x80;
     let connection = c.get(t);
-    let Some((_, recipient)) = connection.core.session.settled_subscription() else { return };
+    let Some((text, recipient)) = connection.core.session.settled_subscription() else { return };
+    let which = text.as_ptr().addr();
     if delivery.code == FAILED {
         connection.subs_refused = connection.subs_refused.saturating_add(1);
         c.log_found(t, |connection, _| {
@@ -305,9 +306,9 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
             Some(Line { what: Some(Log::SubFailed), text, a: FAILED, b: 0 })
         });
     }
-    // A log hook may have unsubscribed it.
+    // A log hook may have unsubscribed it; then it is another one or none.
     let now_settled = c.get(t).core.session.settled_subscription();
-    if now_settled.is_some_and(|(_, still)| still == recipient) && !recipient.messages_only {
+    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && !recipient.messages_only {
         delivery.call_subscriber(c, t, recipient);
     }
 }

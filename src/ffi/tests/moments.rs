@@ -229,19 +229,23 @@ fn the_app_may_do_what_it_likes_while_the_clock_is_set() {
 
 #[test]
 fn a_log_hook_may_unsubscribe_what_the_line_is_about() {
-    let turn = up(Kind::Plain);
-    with(|w| w.manner.mute = true);
-    // SAFETY: the connection is alive, the strings are constants.
-    unsafe { mgos_mqtt_conn_sub(c(), c"no".as_ptr(), 1, Some(super::app::handler), super::app::tag(c"no")) };
-    seen();
-    with(|w| w.log.clear());
-    // SAFETY: as above.
-    in_callback(0, || assert!(unsafe { mgos_mqtt_conn_unsub(c(), c"no".as_ptr()) != 0 }));
-    broker_says(b"\x90\x03\0\x03\x80");
-    rounds(2);
-    assert_eq!(with(|w| w.log[0].1.clone()), b"no");
-    assert!(seen().is_empty(), "it is told nothing any more");
-    turn.end();
+    for equal in [1, 2] {
+        let turn = up(Kind::Plain);
+        with(|w| w.manner.mute = true);
+        for _ in 0..equal {
+            super::app::subscribe(c"no", c"no");
+        }
+        seen();
+        with(|w| w.log.clear());
+        // SAFETY: the connection is alive, the string is a constant.
+        in_callback(0, || assert!(unsafe { mgos_mqtt_conn_unsub(c(), c"no".as_ptr()) != 0 }));
+        // The newest, which is the one that goes.
+        broker_says(&[0x90, 3, 0, 2 + equal, 0x80]);
+        rounds(2);
+        assert_eq!(with(|w| w.log[0].1.clone()), b"no");
+        assert!(seen().is_empty(), "it is told nothing any more");
+        turn.end();
+    }
 }
 
 /// The reason in the statistics, and the number of the words for it in the log.
