@@ -73,6 +73,13 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
         handshake::opened(c, t, opening);
     }
     match ev {
+        MG_EV_POLL if !nested => {
+            if c.is_on(t, nc) {
+                poll(c, t, nc);
+            }
+            // SAFETY: it is what came with this event.
+            unsafe { call_handlers(c, t, ev, ev_data) };
+        }
         // No handler hears of these two, so they need not wait.
         // SAFETY: this event comes with the address of an int.
         MG_EV_CONNECT => handshake::connected(c, t, unsafe { *ev_data.cast::<c_int>() }),
@@ -82,13 +89,6 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
             handshake::opened(c, t, opening);
         }
         _ if nested => {}
-        MG_EV_POLL => {
-            if c.is_on(t, nc) {
-                poll(c, t, nc);
-            }
-            // SAFETY: it is what came with this event.
-            unsafe { call_handlers(c, t, ev, ev_data) };
-        }
         MG_EV_RECV => receive(c, t, nc, true),
         MG_EV_CLOSE => lifecycle::closed(c, t),
         MG_EV_SEND if c.look(t).core.session.may_have_more() => pump(c, t),

@@ -119,6 +119,8 @@ pub struct Session<H: Copy> {
     /// The same for a PUBREC.
     retry_pubrec: Option<PacketId>,
     window: Window,
+    /// Messages that wait for the window were skipped in the search for a PUBREL.
+    skipped: bool,
     framer: Framer,
     outbox: Outbox,
     subscriptions: Subscriptions<H>,
@@ -159,6 +161,7 @@ impl<H: Copy> Session<H> {
         ack_timer: AckTimer::NEW,
         suspects: SuspectTracker::NEW,
         window: Window::NEW,
+        skipped: false,
         send_buffer: SendBuffer::NEW,
         ids: PacketIds::NEW,
         link: LinkState::Down,
@@ -275,7 +278,7 @@ impl<H: Copy> Session<H> {
         // Store the new message before dropping another, so that nothing is lost without memory.
         let overflow = self.outbox.is_full(limits.max_queue);
         // If nothing is queued before it, the new message is the next to be sent.
-        let behind_others = self.outbox.find_next();
+        let behind_others = self.find_next_queued();
         self.outbox.push(id, flags, topic, payload)?;
         let live = self.is_up() && limits.room;
         // A burst on a live connection is sent completely, even if the queue is full.

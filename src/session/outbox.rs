@@ -48,8 +48,6 @@ pub struct Outbox {
     signatures: [Signature; 3],
     /// Messages given up since the app was last told.
     given_up: GivenUp,
-    /// The cursor has passed entries that are still to be sent.
-    skipped: bool,
 }
 
 impl Outbox {
@@ -64,7 +62,6 @@ impl Outbox {
         broker_at_fault: false,
         signatures: [Signature::NONE; 3],
         given_up: GivenUp::NONE,
-        skipped: false,
     };
 
     /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
@@ -74,7 +71,7 @@ impl Outbox {
 
     /// Returns false if there is certainly nothing to send.
     pub fn may_have_more(&self) -> bool {
-        self.skipped || self.list.cursor_id::<NEXT>() != 0
+        self.list.cursor_id::<NEXT>() != 0
     }
 
     #[inline(never)]
@@ -84,22 +81,22 @@ impl Outbox {
 
     /// Moves the cursor to the next entry with something to send; returns false if there is none.
     pub fn find_next(&mut self) -> bool {
-        if self.skipped {
-            self.rewind();
-        }
         self.find_next_where(TO_SEND)
     }
 
-    /// The same for a PUBREL, which never waits for the window. What it skips is looked at again,
-    /// whether the PUBREL is sent or not.
+    /// Returns true if a PUBREL is to be sent.
+    pub fn has_pubrel(&self) -> bool {
+        self.counts.pubrels > 0
+    }
+
+    /// The same as `find_next` for a PUBREL, which never waits for the window. Messages that do are
+    /// skipped: [`rewind`](Self::rewind) before the next search.
     pub fn find_next_pubrel(&mut self) -> bool {
-        self.skipped = self.counts.pubrels > 0;
-        self.skipped && self.find_next_where(TO_SEND_PUBREL)
+        self.find_next_where(TO_SEND_PUBREL)
     }
 
     /// Moves the cursor to the front, to look at skipped entries again.
     pub fn rewind(&mut self) {
-        self.skipped = false;
         self.list.rewind::<NEXT>();
     }
 

@@ -12,7 +12,7 @@ impl<H: Copy> Session<H> {
     /// Returns false if there is certainly no subscription and no message to send; a ping may still
     /// be due.
     pub fn may_have_more(&self) -> bool {
-        self.subscriptions.may_have_more() || self.outbox.may_have_more()
+        self.subscriptions.may_have_more() || self.skipped || self.outbox.may_have_more()
     }
 
     /// Returns the next packet to send: subscriptions first, then the queue in order, then a ping
@@ -37,9 +37,14 @@ impl<H: Copy> Session<H> {
         let mut pending = None;
         if (self.window.is_widest() || unanswered < window) && self.subscriptions.find_next() {
             pending = Some(Pending::Subscribe);
-        } else if messages && self.outbox.find_next() {
+        } else if messages && self.find_next_queued() {
             // While messages wait for the window, a PUBREL behind them does not.
-            if window_used < window || !self.outbox.next_is_message() || self.outbox.find_next_pubrel() {
+            let mut found = window_used < window || !self.outbox.next_is_message();
+            if !found && self.outbox.has_pubrel() {
+                self.skipped = true;
+                found = self.outbox.find_next_pubrel();
+            }
+            if found {
                 pending = Some(Pending::Message);
             }
         } else if messages && retry_aside && unanswered == 0 && self.find_aside(now) {
@@ -78,6 +83,14 @@ impl<H: Copy> Session<H> {
                 if due || needs_ping && !self.keep_alive.is_awaiting_pong() { Some(OutPacket::PINGREQ) } else { None }
             }
         }
+    }
+
+    /// Moves to the next in the queue that is to be sent; returns false if there is nothing.
+    pub(super) fn find_next_queued(&mut self) -> bool {
+        if core::mem::take(&mut self.skipped) {
+            self.outbox.rewind();
+        }
+        self.outbox.find_next()
     }
 
     /// Returns true if something set aside is to be retried.
