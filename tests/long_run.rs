@@ -58,7 +58,7 @@ impl Device {
             clock: 0,
             others: false,
         };
-        let habits = Habits { passes_on_at_release: true, window: 20, loses_one_in: 0, refuses_one_in: 0 };
+        let habits = Habits { passes_on_at_release: true, window: 20, loses_one_in: 0, refuses_one_in: 0, late_one_in: 0 };
         let client = Client::new(config, AT_ONCE, Rng::new(1), false);
         Device { client, broker: Broker::new(habits), rng: Rng::new(2), now: 0, wait: 0, attempts: 0, longest_offline: 0 }
     }

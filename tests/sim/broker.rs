@@ -20,7 +20,13 @@ pub struct Habits {
     pub loses_one_in: u64,
     /// CONNECT is refused with probability 1/n; 0 for never.
     pub refuses_one_in: u64,
+    /// A message or PUBREL is answered only after a while, and out of order, with probability 1/n;
+    /// 0 for never.
+    pub late_one_in: u64,
 }
+
+/// After how many milliseconds at most.
+const LATE: u64 = 60_000;
 
 /// A message for the client.
 #[derive(Clone, Debug)]
@@ -73,6 +79,8 @@ pub struct Broker {
     pub sessions_lost: u64,
     out: Vec<u8>,
     close: bool,
+    /// Answers that are late, each with its time.
+    late: Vec<(u64, [u8; 4])>,
 }
 
 impl Broker {
@@ -90,16 +98,25 @@ impl Broker {
             sessions_lost: 0,
             out: Vec::new(),
             close: false,
+            late: Vec::new(),
         }
     }
 
     /// A connection is accepted; an earlier one is dropped.
     pub fn open(&mut self, now: u64) {
+        self.late.clear();
         self.connection = Some(Connection { bytes: Vec::new(), accepted: false, keep_alive: 0, heard_at: now, sent: BTreeSet::new() });
     }
 
     pub fn closed(&mut self) {
         self.connection = None;
+        self.late.clear();
+    }
+
+    /// The answers that were late, and are no longer.
+    pub fn late(&mut self, now: u64) -> Vec<u8> {
+        let due: Vec<_> = self.late.extract_if(.., |(at, _)| *at <= now).collect();
+        due.iter().flat_map(|(_, answer)| *answer).collect()
     }
 
     /// Drops what is kept only for the checks at the end of a run: this one is too long for it.
@@ -137,9 +154,9 @@ impl Broker {
             let packet: Vec<u8> = c.bytes.drain(..len).collect();
             c.heard_at = now;
             let Some(packet) = parse(&packet) else { panic!("the broker got an illegal packet: {packet:02x?}") };
-            self.packet(packet, rng);
+            self.packet(packet, now, rng);
             if self.close {
-                self.connection = None;
+                self.closed();
             }
         }
         (std::mem::take(&mut self.out), self.close)
@@ -154,7 +171,17 @@ impl Broker {
         self.send(&[first, 2, hi, lo]);
     }
 
-    fn packet(&mut self, packet: Parsed, rng: &mut Rng) {
+    /// Answers a message or PUBREL, sometimes late.
+    fn answer(&mut self, first: u8, id: u16, now: u64, rng: &mut Rng) {
+        if rng.one_in(self.habits.late_one_in) {
+            let [hi, lo] = id.to_be_bytes();
+            self.late.push((now + rng.below(LATE), [first, 2, hi, lo]));
+        } else {
+            self.ack(first, id);
+        }
+    }
+
+    fn packet(&mut self, packet: Parsed, now: u64, rng: &mut Rng) {
         let c = self.connection.as_mut().expect("a connection");
         if let Parsed::Connect { clean_session, keep_alive, .. } = packet {
             assert!(!c.accepted, "3.1.0-2: a second CONNECT");
@@ -166,13 +193,21 @@ impl Broker {
         // Before CONNACK the client sends nothing else.
         self.unseen &= packet == Parsed::Disconnect;
         match packet {
-            Parsed::Publish { qos, topic, id, payload, .. } => self.message(qos, topic, id.unwrap_or(0), number(&payload)),
+            Parsed::Publish { qos, topic, id, payload, .. } => {
+                let id = id.unwrap_or(0);
+                self.message(qos, topic, id, number(&payload));
+                match qos {
+                    1 => self.answer(0x40, id, now, rng),
+                    2 => self.answer(0x50, id, now, rng),
+                    _ => {}
+                }
+            }
             Parsed::Ack(6, id) => {
                 let taken = self.session().taken.remove(&id);
                 if let (Some((number, _)), true) = (taken, self.habits.passes_on_at_release) {
                     *self.arrived.entry(number).or_default() += 1;
                 }
-                self.ack(0x70, id);
+                self.answer(0x70, id, now, rng);
             }
             Parsed::Ack(kind, id) => self.acknowledged(kind, id),
             Parsed::Subscribe(id, filter, qos) => {
@@ -239,11 +274,6 @@ impl Broker {
         }
         if arrives {
             *self.arrived.entry(number).or_default() += 1;
-        }
-        match qos {
-            1 => self.ack(0x40, id),
-            2 => self.ack(0x50, id),
-            _ => {}
         }
     }
 
