@@ -75,6 +75,26 @@ static void nothing_after(void) {
   check(EITHER("nothing is sent after DISCONNECT", "a message is sent after DISCONNECT"));
 }
 
+static void publish_and_disconnect_twice(void *arg) {
+  expect_that(app_pub("t", "m", 0, false) > 0);
+  app_disconnect();
+  app_disconnect();
+  (void) arg;
+}
+
+static void twice(void) {
+  connect_up();
+  in_app(publish_and_disconnect_twice, NULL);
+  expect("30 04 0001 't' 'm'");
+  expect("e0 00");
+#ifdef MQTT_UPSTREAM
+  expect("e0 00");
+#endif
+  expect_close();
+  expect_events(LOST);
+  check(EITHER("twice: what was written before goes out, and one DISCONNECT", "twice: what was written before goes out, and each DISCONNECT"));
+}
+
 static void before_connack(void) {
   create();
   app_connect();
@@ -156,6 +176,7 @@ static const struct script scripts[] = {
     {"connected", connected},
     {"published before", flushed},
     {"published behind", nothing_after},
+    {"twice", twice},
     {"before CONNACK", before_connack},
     {"before CONNECT", before_connect},
     {"in a handler", in_handler},

@@ -116,12 +116,24 @@ static void no_limit(void) {
 #endif
 }
 
+static void negative(void) {
+  uint8_t packet[6 + 5000];
+  cfg.recv_mbuf_limit = -1;
+  connect_up();
+  memcpy(packet, "\x30\x8b\x27\0\1t", 6);
+  memset(packet + 6, 'x', sizeof(packet) - 6);
+  play_bytes(packet, sizeof(packet));
+  expect_events("g PUBLISH t=5000 bytes\n");
+  check("limit -1: none");
+}
+
 static const struct script scripts[] = {
     {"largest packet", largest},
     {"larger packet", too_large},
     {"burst", burst},
     {"other limit", other_limit},
     {"limit 0", no_limit},
+    {"limit -1", negative},
 };
 
 enum mgos_app_init_result mgos_app_init(void) {

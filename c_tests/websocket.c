@@ -33,7 +33,8 @@ static void expect_header(const char *request, const char *line) {
   if (strcasestr(request, line) == NULL) fail("not in the request: %s\n%s", line, request);
 }
 
-static void accept_request(char *request, size_t size) {
+/* Agrees, with these bytes in the same segment. */
+static void accept_request_and_play(char *request, size_t size, const char *behind) {
   char key[25] = "", accept[40];
   const char *p;
   receive_request(request, size);
@@ -41,8 +42,12 @@ static void accept_request(char *request, size_t size) {
   if (p == NULL || sscanf(p + 19, "%24s", key) != 1) fail("no key in the request");
   websocket_accept(key, accept);
   p = text("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-           "Sec-WebSocket-Protocol: mqtt\r\n\r\n", accept);
+           "Sec-WebSocket-Protocol: mqtt\r\n\r\n%s", accept, behind);
   play_bytes(p, strlen(p));
+}
+
+static void accept_request(char *request, size_t size) {
+  accept_request_and_play(request, size, "");
 }
 
 /* The next frame: its first byte, its unmasked payload. Clients must mask. */
@@ -314,6 +319,39 @@ static void long_reply(void) {
   forget_events();
 }
 
+static void early_ping(void) {
+  char request[1000];
+  cfg.ws_enable = true;
+  create();
+  app_connect();
+  expect_connection();
+  accept_request_and_play(request, sizeof(request), "\x89\x02hi");
+  expect_frame(0x8a, "'hi'");
+  expect_frame(BINARY, CONNECT);
+  play_frame(BINARY, "20 02 00 00");
+  expect_events(UP);
+  check("a ping right behind the reply to the handshake is answered, and CONNECT is a message of its own");
+}
+
+/* The strings of the configuration are NULL when they are empty. */
+static void connect_and_clear_server(void *arg) {
+  struct mgos_mqtt_conn *c = mgos_mqtt_conn_create(5, mgos_sys_config_get_mqtt());
+  mgos_sys_config_set_mqtt_enable(true);
+  mgos_sys_config_set_mqtt_ws_enable(true);
+  mgos_sys_config_set_mqtt_server(text("127.0.0.1:%d", broker_port(0)));
+  expect_that(mgos_mqtt_conn_connect(c));
+  mgos_sys_config_set_mqtt_server("");
+  (void) arg;
+}
+
+static void server_cleared(void) {
+  in_app(connect_and_clear_server, NULL);
+  expect_connection();
+  expect_close();
+  check("the app clears the server while TCP comes up: the attempt ends");
+  forget_events();
+}
+
 static void silent_server(void) {
   char request[1000];
   cfg.ws_enable = true;
@@ -341,6 +379,8 @@ static const struct script scripts[] = {
     HERE_ONLY("large frame", large_frame, "it takes no more from such a connection until keep-alive ends it"),
     HERE_ONLY("pongs unread", pongs_unread, "Mongoose keeps the pongs without end"),
     HERE_ONLY("long reply", long_reply, "it takes no more from such a connection, and has no time limit"),
+    HERE_ONLY("early ping", early_ping, "it depends on Mongoose"),
+    HERE_ONLY("server cleared", server_cleared, "it depends on Mongoose"),
     HERE_ONLY("silent server", silent_server, "it has no time limit"),
 };
 

@@ -165,6 +165,8 @@ struct mg_connection *mgos_mqtt_shim_open(struct mgos_mqtt_conn *c, const struct
     free(address);
   }
   if (nc != NULL) {
+    /* Negative: none, as in size_t. */
+    if (limit < 0) limit = INT_MAX;
     if (limit < LEAST_LIMIT) limit = LEAST_LIMIT;
     nc->recv_mbuf_limit = (size_t) limit;
     if (ws) {

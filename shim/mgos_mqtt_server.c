@@ -59,7 +59,8 @@ bool mgos_mqtt_server_is_ws(const struct mgos_config_mqtt *cfg) {
 }
 
 const char *mgos_mqtt_server_read(const struct mgos_config_mqtt *cfg, struct mgos_mqtt_server *to) {
-  const char *s = cfg->server, *ca = cfg->ssl_ca_cert;
+  /* Strings of the configuration become NULL when they are emptied. */
+  const char *s = cfg->server != NULL ? cfg->server : "", *ca = cfg->ssl_ca_cert;
   int scheme = read_scheme(&s), port = 1883, path_len;
   if ((scheme & TLS) && (!MG_ENABLE_SSL || ca == NULL || ca[0] == '\0')) return NO_CA;
   if (scheme & WEBSOCKET) port = 80;

@@ -764,6 +764,10 @@ static void opening(void) {
   rig_set_server(cfg, "");
   expect(mgos_mqtt_shim_open(c, cfg, 7) == NULL);
   expect(rig_calls() > calls);
+  calls = rig_calls();
+  rig_set_server(cfg, NULL);
+  expect(mgos_mqtt_shim_open(c, cfg, 7) == NULL);
+  expect(rig_calls() > calls);
   rig_free(cfg);
   shown("NULL for a server that is none, after a line in the log");
   begin(false);
@@ -775,7 +779,8 @@ static void opening(void) {
   end();
   expect_number(s_core.closes, 1);
   shown("a connection whose events come to us, with its owner");
-  limit_is(INT32_MIN, 64);
+  limit_is(INT32_MIN, INT32_MAX);
+  limit_is(-1, INT32_MAX);
   limit_is(0, 64);
   limit_is(64, 64);
   limit_is(65, 65);

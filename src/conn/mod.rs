@@ -187,6 +187,11 @@ impl<H: Copy> Conn<H> {
         self.online
     }
 
+    /// Returns true while the connection is being closed.
+    pub fn is_closing(&self) -> bool {
+        self.phase == Phase::Closing
+    }
+
     /// Returns true during the handshakes.
     pub fn is_connecting(&self) -> bool {
         self.phase == Phase::Connecting
@@ -311,10 +316,17 @@ impl<H: Copy> Conn<H> {
     /// configuration, `None` if it is disabled. Fails over to the other one when an attempt after
     /// the maximum delay has failed, too.
     pub fn plan_reconnect(&mut self, current: Option<BackoffRange>, other: Option<BackoffRange>, random: u32, now: Millis) -> Reconnect {
-        let Some(mut range) = current else { return Reconnect::No };
-        if self.stopped {
-            return Reconnect::No;
-        }
+        let mut range = match (current, other) {
+            _ if self.stopped => return Reconnect::No,
+            (Some(range), _) => range,
+            // The app has disabled the backup while it was in use.
+            (None, Some(range)) if self.slot == Slot::Backup => {
+                self.slot = Slot::Primary;
+                self.backoff.reset();
+                range
+            }
+            _ => return Reconnect::No,
+        };
         if core::mem::take(&mut self.reconnect_now) {
             return Reconnect::Now;
         }

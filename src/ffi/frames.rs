@@ -62,6 +62,12 @@ impl WebSocket {
     /// None.
     pub const NEW: Self = WebSocket { unframer: FrameReader::NEW, unframed: 0, framed: 0, close_is_sent: false };
 
+    /// The handshake is over. The `unsent` bytes that wait are Mongoose's: the rest of its request,
+    /// or its answer to a ping that came with the reply.
+    pub fn open(&mut self, unsent: usize) {
+        self.framed = unsent;
+    }
+
     /// `n` bytes of MQTT have been dealt with.
     pub fn consumed(&mut self, n: usize) {
         self.unframed = self.unframed.saturating_sub(n);

@@ -148,8 +148,10 @@ fn keep_alive(seconds: i32) -> u16 {
 /// `set_connect_fn` stores.
 pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
     let Some(nc) = c.look(t).nc else { return };
-    let len = if calls { c.call_connect_fn(t) } else { 0 };
+    let written = calls.then(|| c.call_connect_fn(t));
     let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
+    // It may also be sent later than in the callback.
+    let len = written.unwrap_or_else(|| nc.unsent().saturating_sub(connection.accounted));
     let Some(interval) = nc.app_sent() else { return };
     connection.poll_idle = false;
     if !connection.core.session.is_connect_sent() {

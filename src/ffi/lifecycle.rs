@@ -20,6 +20,10 @@ use core::ptr::null_mut;
 
 const MG_EV_CLOSE: c_int = 5;
 
+/// How long DISCONNECT and what was written before may take without `mqtt.connect_timeout`,
+/// milliseconds.
+const LAST_WORDS: u32 = 30_000;
+
 /// Makes a connection object; NULL without memory.
 pub fn create(t: &mut NoApp, id: c_int, primary: Option<Config<'_>>, backup: Option<Config<'_>>) -> *mut mgos_mqtt_conn {
     try_create(t, id, [primary, backup]).unwrap_or_else(|| {
@@ -54,6 +58,7 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
     // Whatever is under way further up finds nobody to call and nothing to do.
     connection.handlers.clear();
+    connection.close_pending = false;
     connection.core.clear();
     disarm(c, t);
     c.get(t).configs = [OwnConfig::NONE; 3];
@@ -163,9 +168,14 @@ pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     disarm(c, t);
     let connection = c.get(t);
     let Some(nc) = connection.nc else { return };
+    let ends_already = connection.core.is_closing();
     connection.ends(Reason::Asked);
     c.say(t, Log::Disconnect);
     let Some((connection, _)) = c.live_as(t, nc) else { return };
+    if ends_already {
+        // After what was written before, if that is so.
+        return arm(c, t);
+    }
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait.
     let mut said = connection.core.session.may_send();
     if said {
@@ -176,7 +186,10 @@ pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
     // Without memory a log hook has run.
     let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
-    let limit = connection.number(Number::ConnectTimeout) as u32;
+    let limit = match connection.number(Number::ConnectTimeout) as u32 {
+        0 => LAST_WORDS,
+        limit => limit,
+    };
     connection.core.closing(limit, now());
     nc.close(said);
     arm(c, t);
@@ -309,18 +322,18 @@ pub fn wake(c: ConnectionRef<'_>, t: &mut NoApp) {
             connect(c, t);
         }
         Wake::ConnectTimeout => {
+            close_now(c, t, Reason::ConnectTimeout);
             let limit = c.number(t, Number::ConnectTimeout);
             c.log(t, Log::ConnectTimeout, limit, 0);
-            close_now(c, t, Reason::ConnectTimeout);
             c.cloud_event(t, Cloud::ConnectError);
         }
         Wake::CloseTimeout => {
-            c.say(t, Log::CloseTimeout);
             close_now(c, t, Reason::Lost);
+            c.say(t, Log::CloseTimeout);
         }
         Wake::PingTimeout => {
-            c.say(t, Log::PingTimeout);
             close_now(c, t, Reason::PingTimeout);
+            c.say(t, Log::PingTimeout);
         }
     }
 }

@@ -107,8 +107,9 @@ fn interrupted(c: ConnectionRef<'_>, t: &mut NoApp, why: Interruption) {
     match why {
         Interruption::CLOSED => {
             let Some((connection, mut nc)) = c.live(t) else { return };
-            connection.core.closing(0, 0);
+            connection.core.closing(FLUSH, now());
             nc.close(true);
+            arm(c, t);
         }
         Interruption::OUT_OF_MEMORY => {
             close_now(c, t, Reason::NoMemory);

@@ -105,6 +105,7 @@ pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
     if !is_poll {
         return Opening::Pending;
     }
+    connection.websocket.open(nc.unsent());
     connection.stage = Stage::Open;
     Opening::Open
 }

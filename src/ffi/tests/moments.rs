@@ -8,7 +8,7 @@ use super::super::types::{Reason, mgos_mqtt_stats};
 use super::app::{c, publish};
 use super::callbacks::{Kind, make, make_with};
 use super::link::at;
-use super::world::{broker_leaves, broker_says, heard, nc, net_up, pass, round, rounds, set_time, with};
+use super::world::{Config, broker_leaves, broker_says, heard, nc, net_up, pass, round, rounds, set_time, with};
 use std::vec::Vec;
 
 /// What the app was told since this was last asked.
@@ -316,4 +316,153 @@ fn once_tls_is_up_a_lost_connection_is_just_lost() {
         assert_eq!(ended(), (Reason::Lost as u32, 1));
         turn.end();
     }
+}
+
+#[test]
+fn disconnecting_twice_sends_what_was_written_before() {
+    let turn = up(Kind::Plain);
+    heard();
+    assert_ne!(publish(c"0", 0), 0);
+    for _ in 0..2 {
+        // SAFETY: the connection is alive.
+        unsafe { mgos_mqtt_conn_disconnect(c()) };
+    }
+    rounds(4);
+    assert_eq!(heard(), [b"\x30\x04\0\x01t0".to_vec(), b"\xe0\0".to_vec()]);
+    turn.end();
+}
+
+#[test]
+fn a_connection_that_ends_after_what_was_written_does_end_although_nobody_reads() {
+    const CLOSE: [u8; 4] = [0x88, 2, 3, 0xe8];
+    for (kind, disconnects, server_closes) in
+        [(Kind::Plain, true, false), (Kind::WebSocket, true, false), (Kind::WebSocket, false, true), (Kind::WebSocket, true, true)]
+    {
+        for limit in [0, 30_000] {
+            let turn = make_with(kind, |config| config.with(Number::ConnectTimeout, limit));
+            net_up();
+            rounds(6);
+            with(|w| w.stuck = true);
+            assert_ne!(publish(c"0", 0), 0);
+            if disconnects {
+                // SAFETY: the connection is alive.
+                unsafe { mgos_mqtt_conn_disconnect(c()) };
+            }
+            if server_closes {
+                at(nc()).broker.says.extend(CLOSE);
+            }
+            rounds(2);
+            seen();
+            pass(40);
+            assert!(seen().contains(&"cloud DISCONNECTED".into()), "{disconnects} {server_closes} {limit}");
+            turn.end();
+        }
+    }
+}
+
+/// Changes a number of the configuration that the connection and the app share.
+fn change(slot: usize, which: Number, value: i32) {
+    let config = with(|w| w.shared[slot]);
+    // SAFETY: it is a `Config`, and nothing is borrowed from it.
+    let config = unsafe { &mut *config.cast_mut().cast::<Config>() };
+    *config = config.clone().with(which, value);
+}
+
+#[test]
+fn the_first_server_is_tried_once_the_backup_in_use_is_disabled() {
+    let turn = make(Kind::Plain);
+    with(|w| w.unreachable = true);
+    net_up();
+    let switched = || with(|w| w.log.iter().any(|line| line.0 == Log::Switched as u32));
+    for _ in 0..60 {
+        if !switched() {
+            pass(1);
+        }
+    }
+    assert!(switched());
+    with(|w| w.unreachable = false);
+    pass(10);
+    assert!(seen().contains(&"connecting to two".into()));
+    change(1, Number::Enable, 0);
+    broker_leaves();
+    pass(10);
+    assert!(seen().contains(&"connecting to one".into()));
+    turn.end();
+}
+
+unsafe extern "C" fn sends_nothing(
+    _: *mut super::super::types::mg_connection,
+    _: *const core::ffi::c_char,
+    _: *mut super::super::types::mg_send_mqtt_handshake_opts,
+    _: *mut core::ffi::c_void,
+) {
+}
+
+#[test]
+fn a_connect_that_the_app_sends_after_its_callback_is_read_as_well() {
+    let turn = make_with(Kind::Plain, |config| config.with(Number::CleanSession, 1));
+    // SAFETY: the connection is alive.
+    unsafe { mgos_mqtt_conn_set_connect_fn(c(), Some(sends_nothing), core::ptr::null_mut()) };
+    with(|w| w.manner.connack = [1, 0]);
+    net_up();
+    rounds(2);
+    // As mg_send_mqtt_handshake_opt(), from a timer.
+    at(nc()).write(b"\x10\x0d\0\x04MQTT\x04\0\0\x3c\0\x01x");
+    at(nc()).proto.as_mut().expect("MQTT data").keep_alive = 60;
+    rounds(4);
+    assert!(seen().contains(&"g CONNACK".into()));
+    let complains = with(|w| w.log.iter().any(|line| line.0 == Log::SessionPresent as u32));
+    assert!(!complains, "it has asked for the session");
+    turn.end();
+}
+
+#[test]
+fn a_handler_that_runs_the_event_loop_for_longer_than_keep_alive_loses_no_healthy_connection() {
+    let turn = make_with(Kind::Plain, |config| config.with(Number::KeepAlive, 10));
+    net_up();
+    rounds(4);
+    seen();
+    in_callback(0, || pass(40));
+    broker_says(b"\x30\x04\0\x01am");
+    rounds(3);
+    assert_eq!(seen(), ["a PUBLISH a=m"]);
+    turn.end();
+}
+
+#[test]
+fn a_hook_of_the_line_about_a_time_limit_may_begin_the_next_attempt() {
+    let turn = make(Kind::Plain);
+    with(|w| w.silent = true);
+    net_up();
+    rounds(2);
+    pass(29);
+    seen();
+    in_callback(0, || {
+        round();
+        // SAFETY: the connection is alive.
+        unsafe { assert!(mgos_mqtt_conn_connect(c()) != 0 && !nc().is_null()) };
+        with(|w| w.silent = false);
+    });
+    pass(1);
+    rounds(4);
+    // SAFETY: the connection is alive.
+    assert!(unsafe { mgos_mqtt_conn_is_connected(c()) } != 0, "{:?}", seen());
+    turn.end();
+}
+
+#[test]
+fn nothing_is_logged_of_a_connection_that_was_freed_before_the_app_knew_of_its_end() {
+    let turn = up(Kind::Plain);
+    with(|w| w.log.clear());
+    in_callback(0, || {
+        at(nc()).close_now = true;
+        round();
+        let c = with(|w| core::mem::replace(&mut w.c, core::ptr::null_mut()));
+        // SAFETY: it is alive.
+        unsafe { mgos_mqtt_conn_free(c) };
+    });
+    broker_says(b"\x30\x04\0\x01am");
+    rounds(2);
+    assert!(with(|w| w.log.is_empty()));
+    turn.end();
 }

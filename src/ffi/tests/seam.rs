@@ -203,7 +203,7 @@ extern "C" fn mgos_mqtt_shim_open(c: *mut mgos_mqtt_conn, cfg: *const mgos_confi
         log_failure(conn);
         return null_mut();
     }
-    let limit = usize::try_from(cfg.limit).unwrap_or(0).max(LEAST_LIMIT);
+    let limit = usize::try_from(cfg.limit).unwrap_or(i32::MAX as usize).max(LEAST_LIMIT);
     let nc = Nc::open(c, limit + if ws { WS_EXTRA } else { 0 }, ws);
     if with(|w| w.raw_brokers) {
         at(nc).broker.bytes = Some(Vec::new());
