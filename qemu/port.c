@@ -16,7 +16,7 @@
 
 struct timer {
   struct timer *next;
-  uint64_t at;
+  uint64_t at, every;
   timer_callback cb;
   void *arg;
 };
@@ -78,9 +78,9 @@ float mgos_rand_range(float from, float to) {
 
 mgos_timer_id mgos_set_timer(int ms, int flags, timer_callback cb, void *arg) {
   struct timer *t = (struct timer *) take_block(sizeof(*t));
-  (void) flags;
   if (t == NULL) return MGOS_INVALID_TIMER_ID;
   t->at = s_now + (uint64_t) ms;
+  t->every = flags & MGOS_TIMER_REPEAT ? (uint64_t) ms : 0;
   t->cb = cb;
   t->arg = arg;
   t->next = s_timers;
@@ -105,7 +105,11 @@ static bool run_timer(void) {
   for (p = &s_timers; *p != NULL; p = &(*p)->next) {
     struct timer t = **p;
     if (t.at > s_now) continue;
-    mgos_clear_timer((mgos_timer_id) *p);
+    if (t.every > 0) {
+      (*p)->at = s_now + t.every;
+    } else {
+      mgos_clear_timer((mgos_timer_id) *p);
+    }
     library_begins();
     t.cb(t.arg);
     library_ends();

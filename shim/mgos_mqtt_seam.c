@@ -59,8 +59,8 @@ static void timer_cb(void *arg) {
 size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c) {
   size_t timer = MGOS_INVALID_TIMER_ID;
   if (ms >= 0) {
-    timer = (size_t) mgos_set_timer((int) ms, 0, timer_cb, c);
-    /* Without memory the old one must do: when it fires, its memory is free for the next. */
+    timer = (size_t) mgos_set_timer(ms > 0 ? (int) ms : 1, MGOS_TIMER_REPEAT, timer_cb, c);
+    /* Without memory the old one must do. It is there, as it repeats. */
     if (timer == MGOS_INVALID_TIMER_ID) return id;
   }
   if (id != MGOS_INVALID_TIMER_ID) mgos_clear_timer((mgos_timer_id) id);

@@ -415,10 +415,10 @@ extern uint32_t mgos_mqtt_shim_now(void);
 extern uint32_t mgos_mqtt_shim_random(void);
 
 /**
- * Clears the timer `id`, which has not fired (0 for none), and, if `ms` is not negative, sets one
- * that calls `mgos_mqtt_core_timer` once, in so many milliseconds; 0 is the next round of the
- * event loop. Returns its id, or 0; without memory `id`, which then goes on. Clearing takes no
- * memory.
+ * Clears the timer `id` (0 for none), and, if `ms` is not negative, sets one that calls
+ * `mgos_mqtt_core_timer` each time so many milliseconds have passed, at least 1. Returns its id, or
+ * 0; without memory `id`, which then goes on. Clearing takes no memory, and may be done while it
+ * fires.
  */
 extern size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c);
 
@@ -647,7 +647,8 @@ extern void mgos_mqtt_shim_call(const void *handler,
 void mgos_mqtt_ev(struct mg_connection *nc, int ev, void *ev_data, void *user_data);
 
 /**
- * The timer that `mgos_mqtt_shim_timer` has set.
+ * The timer that `mgos_mqtt_shim_timer` has set. It repeats, so that there is one even where memory
+ * for the next is lacking.
  */
 void mgos_mqtt_core_timer(struct mgos_mqtt_conn *c);
 

@@ -153,7 +153,8 @@ fn count_bytes(c: ConnectionRef<'_>, t: &mut NoApp, sent: bool, n: c_int) {
     }
 }
 
-/// The timer that `mgos_mqtt_shim_timer` has set.
+/// The timer that `mgos_mqtt_shim_timer` has set. It repeats, so that there is one even where memory
+/// for the next is lacking.
 ///
 /// # Safety
 /// `c` is a live connection object.
@@ -164,7 +165,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_timer(c: *mut mgos_mqtt_conn) {
     // SAFETY: by the contract; nothing is borrowed yet.
     let Some(guard) = (unsafe { ConnectionGuard::new(c) }) else { return };
     let c = guard.get();
-    c.get(t).timer = 0;
+    c.get(t).timer_fired(now());
     lifecycle::wake(c, t);
     pump(c, t);
     raise_events(c, t);

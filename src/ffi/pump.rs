@@ -193,6 +193,17 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
     arm(c, t);
 }
 
+/// The longest wait, milliseconds. So long after memory was lacking for a shorter one we are woken
+/// nevertheless.
+const LONGEST_WAIT: u32 = 60_000;
+
+impl Connection {
+    /// The timer has fired, and repeats; the next deadline has it set anew.
+    pub fn timer_fired(&mut self, now: Millis) {
+        self.timer_at = now.wrapping_add(u32::MAX / 4);
+    }
+}
+
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
@@ -200,15 +211,17 @@ pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
     if connection.has_events() {
         at = earlier(at, connection.events_deadline());
     }
-    if at == NEVER {
-        return;
+    if at == NEVER && !connection.core.is_wanted() {
+        return disarm(c, t);
     }
+    let now = now();
+    at = earlier(at, now.wrapping_add(LONGEST_WAIT).max(1));
     // A timer that fires too early does no harm: it is set anew then.
     if connection.timer != 0 && reached(at, connection.timer_at) {
         return;
     }
     let old = connection.timer;
-    let left = at.wrapping_sub(now());
+    let left = at.wrapping_sub(now);
     let ms = if left as i32 <= 0 { 0 } else { left as i32 };
     // SAFETY: sets a timer, which calls nobody now. The object lives until it is freed, which
     // clears the timer.

@@ -466,3 +466,54 @@ fn nothing_is_logged_of_a_connection_that_was_freed_before_the_app_knew_of_its_e
     assert!(with(|w| w.log.is_empty()));
     turn.end();
 }
+
+#[test]
+fn one_failed_allocation_while_nothing_else_would_wake_us_does_not_end_all_attempts() {
+    // Nothing has a time limit, and the allocation for the wait's timer fails.
+    for n in 0..3 {
+        let turn = make_with(Kind::Plain, |config| config.with(Number::ConnectTimeout, 0));
+        with(|w| w.silent = true);
+        net_up();
+        rounds(2);
+        with(|w| (w.silent, w.status) = (false, 111));
+        crate::heap::testing::fail_once(n);
+        rounds(2);
+        crate::heap::testing::fail_after(None);
+        with(|w| w.status = 0);
+        pass(200);
+        // SAFETY: the connection is alive.
+        assert!(unsafe { mgos_mqtt_conn_is_connected(c()) } != 0, "an attempt that fails: {n}");
+        turn.end();
+        let turn = make_with(Kind::Plain, |config| config.with(Number::KeepAlive, -1));
+        net_up();
+        pass(400);
+        broker_leaves();
+        crate::heap::testing::fail_once(n);
+        rounds(2);
+        crate::heap::testing::fail_after(None);
+        pass(200);
+        // SAFETY: the connection is alive.
+        assert!(unsafe { mgos_mqtt_conn_is_connected(c()) } != 0, "a connection that is lost: {n}");
+        turn.end();
+    }
+}
+
+#[test]
+fn a_shortage_of_memory_for_a_whole_attempt_does_not_end_all_attempts() {
+    for kind in [Kind::Plain, Kind::WebSocket] {
+        for n in 0..8 {
+            let turn = make(kind);
+            with(|w| w.status = 111);
+            net_up();
+            rounds(2);
+            crate::heap::testing::fail_after(Some(n));
+            pass(2);
+            crate::heap::testing::fail_after(None);
+            with(|w| w.status = 0);
+            pass(200);
+            // SAFETY: the connection is alive.
+            assert!(unsafe { mgos_mqtt_conn_is_connected(c()) } != 0, "{n}");
+            turn.end();
+        }
+    }
+}

@@ -72,7 +72,8 @@ extern "C" fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -
             return 0;
         }
         w.last_timer += 1;
-        w.timers.push(Timer { id: w.last_timer, at: w.now.wrapping_add(ms as u32), c });
+        let every = ms.max(1) as u32;
+        w.timers.push(Timer { id: w.last_timer, at: w.now.wrapping_add(every), every, c });
         w.last_timer
     })
 }

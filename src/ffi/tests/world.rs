@@ -101,6 +101,7 @@ impl Config {
 pub struct Timer {
     pub id: usize,
     pub at: u32,
+    pub every: u32,
     pub c: *mut mgos_mqtt_conn,
 }
 
@@ -305,8 +306,9 @@ fn event(nc: *mut mg_connection, ev: c_int, mut data: c_int) -> bool {
 pub fn round() {
     while let Some(c) = with(|w| {
         let now = w.now;
-        let due = w.timers.iter().position(|t| now.wrapping_sub(t.at) as i32 >= 0)?;
-        Some(w.timers.remove(due).c)
+        let due = w.timers.iter_mut().find(|t| now.wrapping_sub(t.at) as i32 >= 0)?;
+        due.at = now.wrapping_add(due.every);
+        Some(due.c)
     }) {
         // SAFETY: the timers of a connection are cleared when it is freed.
         unsafe { events::mgos_mqtt_core_timer(c) };
