@@ -16,6 +16,9 @@ use crate::wire::{AckKind, OutPacket, PacketId, ack_bytes, count_pubacks, kind};
 /// What is queued goes out while fewer bytes than this wait for the link.
 const SEND_LOW_WATER: usize = 1024;
 
+/// How long what could not be written for lack of memory waits for the timer, milliseconds.
+const PAUSE: u32 = 1000;
+
 /// How long what is still to be sent may take when a connection is given up, milliseconds.
 const FLUSH: u32 = 5000;
 
@@ -156,6 +159,7 @@ fn run_frames_now(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
 
 /// Sends whatever there is to send.
 pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let mut pause = 0;
     while let Some((connection, mut nc)) = c.live(t) {
         connection.note_app_writes(&nc);
         let now = now();
@@ -164,6 +168,7 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
         if nc.write(&out).is_err() {
             // It stays where it is, and is tried again at the next poll.
             connection.poll_idle = false;
+            pause = PAUSE;
             c.say(t, Log::NoMemory);
             break;
         }
@@ -190,7 +195,7 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
         }
     }
     log_notices(c, t);
-    arm(c, t);
+    arm_after(c, t, pause);
 }
 
 /// The longest wait, milliseconds. So long after memory was lacking for a shorter one we are woken
@@ -206,6 +211,12 @@ impl Connection {
 
 /// Sees to it that we are woken when the core next wants to be.
 pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
+    arm_after(c, t, 0);
+}
+
+/// The same, but not before this many milliseconds have passed.
+#[inline(never)]
+fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
     let connection = c.get(t);
     let mut at = connection.core.deadline().unwrap_or(NEVER);
     if connection.has_events() {
@@ -216,6 +227,10 @@ pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
     let now = now();
     at = earlier(at, now.wrapping_add(LONGEST_WAIT).max(1));
+    let first = now.wrapping_add(pause);
+    if !reached(at, first) {
+        at = first;
+    }
     // A timer that fires too early does no harm: it is set anew then.
     if connection.timer != 0 && reached(at, connection.timer_at) {
         return;

@@ -10,7 +10,7 @@ impl<H: Copy> Session<H> {
     /// Examines the receive buffer, see [`Framed`]. `limit` is its maximum size in bytes.
     pub fn frame<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
         let framed = self.framer.frame(buf, limit)?;
-        self.mid_packet = framed == Framed::Incomplete && !buf.is_empty();
+        self.mid_packet = framed == Framed::Incomplete && (!buf.is_empty() || self.is_discarding());
         if let Framed::Oversized { .. } = framed {
             if self.link == LinkState::ConnectSent {
                 return Err(ProtocolError::Order);

@@ -75,7 +75,7 @@ impl<H: Copy> Session<H> {
         let has_candidate = self.suspects.disconnected(by_peer && !self.mid_packet, round_trip, now);
         self.mid_packet = false;
         let on_subscription = self.subscriptions.disconnected();
-        let on_message = self.outbox.disconnected();
+        let on_message = self.outbox.disconnected(by_peer);
         self.retry_aside = !on_subscription && !on_message;
         if on_subscription {
             self.aside_tries = (self.aside_tries + 1).min(5);

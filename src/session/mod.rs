@@ -60,13 +60,14 @@ enum LinkState {
     Up,
 }
 
-/// What `next` returned last.
+/// What `next` returned last, until it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pending {
+    /// A ping, or nothing.
+    Ping,
     Subscribe,
     Message,
     SetAside,
-    Ping,
 }
 
 /// The session of one connection object. `H` is what the layer above needs to call the handler of a
@@ -165,7 +166,7 @@ impl<H: Copy> Session<H> {
         send_buffer: SendBuffer::NEW,
         ids: PacketIds::NEW,
         link: LinkState::Down,
-        pending: Pending::Subscribe,
+        pending: Pending::Ping,
         bypass_room: false,
         clean: false,
         counters: Counters::NEW,

@@ -375,9 +375,10 @@ impl Outbox {
     }
 
     /// The connection ended: forgets entries that only awaited an answer on it. For QoS 2 the
-    /// broker still knows the packet ID. Returns true if a set-aside message was in flight.
-    pub fn disconnected(&mut self) -> bool {
-        let (mut given_up, others_acked, mut on_set_aside) = (self.given_up, self.others_acked, false);
+    /// broker still knows the packet ID. Only an end `by_peer` counts against a message that is set
+    /// aside. Returns true if one was in flight.
+    pub fn disconnected(&mut self, by_peer: bool) -> bool {
+        let (mut given_up, counts, mut on_set_aside) = (self.given_up, self.others_acked && by_peer, false);
         self.list.for_each(|e, _| {
             if e.is(SENT_ID_ONLY) && !e.is(REPORTED) {
                 given_up.add(e.id);
@@ -385,7 +386,7 @@ impl Outbox {
             }
             if Selector::new(QUEUED | SENT, SET_ASIDE | ON_WIRE, 0).matches(e.bits) {
                 on_set_aside = true;
-                e.tries += others_acked as u8;
+                e.tries += counts as u8;
                 if e.tries >= MAX_SET_ASIDE_TRIES {
                     given_up.add(e.id);
                     e.bits = DROPPED | SET_ASIDE;

@@ -8,6 +8,10 @@ use crate::wire::{OutPacket, PacketId, QoS, kind};
 /// many milliseconds.
 const SUBACK_WAIT: u32 = 5000;
 
+/// From the third such connection on they wait until the SUBSCRIBE, alone in flight, is out of
+/// suspicion, or has ended the connection.
+const SUSPECT_WAIT: u32 = super::suspects::MAX_CLOSE_DELAY + 1000;
+
 impl<H: Copy> Session<H> {
     /// Returns false if there is certainly no subscription and no message to send; a ping may still
     /// be due.
@@ -22,6 +26,8 @@ impl<H: Copy> Session<H> {
         if !self.is_up() {
             return None;
         }
+        // The packet returned last could not be written: a ping must not wait for it.
+        let unwritten = core::mem::replace(&mut self.pending, Pending::Ping) != Pending::Ping;
         let bypass_room = core::mem::take(&mut self.bypass_room);
         let messages = bypass_room || self.link == LinkState::Up && room;
         let window = self.window.size();
@@ -39,8 +45,10 @@ impl<H: Copy> Session<H> {
             pending = Some(Pending::Subscribe);
         } else if messages && self.find_next_queued() {
             // While messages wait for the window, a PUBREL behind them does not.
-            let mut found = window_used < window || !self.outbox.next_is_message();
-            if !found && self.outbox.has_pubrel() {
+            // Nor does one for SUBACK, unless the SUBSCRIBE is suspected.
+            let alone = one_at_a_time && self.suback_deadline != NEVER;
+            let mut found = window_used < window || !alone && !self.outbox.next_is_message();
+            if !found && !alone && self.outbox.has_pubrel() {
                 self.skipped = true;
                 found = self.outbox.find_next_pubrel();
             }
@@ -62,8 +70,10 @@ impl<H: Copy> Session<H> {
         if needs_ping_first || is_candidate && is_held {
             pending = None;
         }
-        let needs_ping = needs_ping_first || self.is_overdue(now);
+        let needs_ping = (needs_ping_first || self.is_overdue(now)) && !self.keep_alive.is_awaiting_pong();
+        let ping = needs_ping || self.keep_alive.due(now) == Due::Ping;
         match pending {
+            Some(_) if ping && unwritten => Some(OutPacket::PINGREQ),
             Some(Pending::Subscribe) => {
                 self.pending = Pending::Subscribe;
                 let id = self.packet_id();
@@ -77,11 +87,7 @@ impl<H: Copy> Session<H> {
                 self.pending = Pending::Message;
                 self.outbox.next()
             }
-            None => {
-                self.pending = Pending::Ping;
-                let due = self.keep_alive.due(now) == Due::Ping;
-                if due || needs_ping && !self.keep_alive.is_awaiting_pong() { Some(OutPacket::PINGREQ) } else { None }
-            }
+            None => ping.then_some(OutPacket::PINGREQ),
         }
     }
 
@@ -109,7 +115,7 @@ impl<H: Copy> Session<H> {
     /// Finds what to retry: a set-aside subscription, which `find_next` then returns, or a message.
     /// Returns false if it is in flight already.
     fn find_aside(&mut self, now: Millis) -> bool {
-        if self.subscriptions.retry_next_aside() {
+        if self.subscriptions.retry_next_aside(self.outbox.num_set_aside() > 0) {
             self.retry_aside = false;
             self.schedule_aside_retry(now);
             return true;
@@ -135,13 +141,14 @@ impl<H: Copy> Session<H> {
     #[inline(never)]
     pub fn sent(&mut self, unsent: usize, now: Millis) {
         self.pinged_first = false;
-        match self.pending {
+        match core::mem::replace(&mut self.pending, Pending::Ping) {
             Pending::Subscribe => {
                 if let Some(id) = self.subscriptions.sent(now) {
                     self.suspects.wrote_candidate(id, now);
                 }
-                if !self.window.is_widest() && self.unacked_connections < 3 {
-                    self.suback_deadline = now.wrapping_add(SUBACK_WAIT).max(1);
+                if !self.window.is_widest() {
+                    let wait = if self.unacked_connections < 3 { SUBACK_WAIT } else { SUSPECT_WAIT };
+                    self.suback_deadline = now.wrapping_add(wait).max(1);
                 }
                 self.ack_timer.on_sent(now);
             }
@@ -182,7 +189,7 @@ impl<H: Copy> Session<H> {
             (kind::PUBREL, Some(id)) => self.suspects.wrote_harmless(id, now),
             // The message that `publish` said is next.
             (kind::PUBLISH, _) if self.pending == Pending::Message => {
-                (self.pinged_first, self.bypass_room) = (false, false);
+                (self.pinged_first, self.bypass_room, self.pending) = (false, false, Pending::Ping);
                 self.message_sent(now);
             }
             _ => self.suspects.wrote_other(now),

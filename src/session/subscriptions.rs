@@ -198,9 +198,11 @@ impl<H: Copy> Subscriptions<H> {
             return Ok(None);
         }
         let Some(mut found) = with_filter(&mut self.list, filter, UNSUBSCRIBING, UNSUBSCRIBING) else { return Ok(None) };
-        let (id, awaiting) = (PacketId::new(found.value().id), found.value().is(AWAITING));
+        let s = found.value();
+        let id = PacketId::new(s.id);
+        self.awaiting -= s.is(AWAITING) as u16;
+        self.set_aside -= s.is(SET_ASIDE) as u8;
         found.remove();
-        self.awaiting -= awaiting as u16;
         self.unsubscribing -= 1;
         Ok(id)
     }
@@ -237,6 +239,7 @@ impl<H: Copy> Subscriptions<H> {
                 n == 0
             }) {
                 self.awaiting -= oldest.value().is(AWAITING) as u16;
+                self.set_aside -= oldest.value().is(SET_ASIDE) as u8;
                 oldest.remove();
                 self.unsubscribing -= 1;
                 done.forgotten = true;
@@ -252,8 +255,9 @@ impl<H: Copy> Subscriptions<H> {
         self.awaiting = 0;
         while !kept
             && self.unsubscribing > 0
-            && let Some(found) = first(&mut self.list, UNSUBSCRIBING, 0)
+            && let Some(mut found) = first(&mut self.list, UNSUBSCRIBING, 0)
         {
+            self.set_aside -= found.value().is(SET_ASIDE) as u8;
             found.remove();
             self.unsubscribing -= 1;
         }
@@ -338,7 +342,10 @@ impl<H: Copy> Subscriptions<H> {
         let twice = flags & (RESENT | UNSENT) == RESENT;
         found.remove();
         self.awaiting -= (flags & AWAITING != 0) as u16;
+        self.set_aside -= (flags & SET_ASIDE != 0) as u8;
         self.unsubscribing -= 1;
+        // The search for UNSUBSCRIBEs may have passed SUBSCRIBEs.
+        self.list.rewind::<NEXT>();
         Some(twice)
     }
 
@@ -379,9 +386,9 @@ impl<H: Copy> Subscriptions<H> {
         (true, resent)
     }
 
-    /// Sets the SUBSCRIBE with this packet ID aside. Returns false if it is not ours.
+    /// Sets the SUBSCRIBE or UNSUBSCRIBE with this packet ID aside. Returns false if it is not ours.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
-        let Some(mut found) = self.list.find(|s| s.value.id == id.get() && !s.value.is(UNSUBSCRIBING | SET_ASIDE)) else { return false };
+        let Some(mut found) = self.list.find(|s| s.value.id == id.get() && !s.value.is(SET_ASIDE)) else { return false };
         found.value().flags |= SET_ASIDE | NOTICE_DUE;
         self.set_aside += 1;
         true
@@ -406,8 +413,9 @@ impl<H: Copy> Subscriptions<H> {
     }
 
     /// Marks the next set-aside subscription to be sent, each in turn; `find_next` finds it.
-    /// Returns false if there is none.
-    pub fn retry_next_aside(&mut self) -> bool {
+    /// Returns false if there is none; also, if something else is set aside, when each has had its
+    /// turn.
+    pub fn retry_next_aside(&mut self, others: bool) -> bool {
         for _ in 0..2 {
             if let Some(mut found) = first(&mut self.list, SET_ASIDE, RETRIED) {
                 found.value().flags |= RETRIED | UNSENT;
@@ -415,6 +423,9 @@ impl<H: Copy> Subscriptions<H> {
                 return true;
             }
             self.list.for_each(|s, _| s.flags &= !RETRIED);
+            if others {
+                break;
+            }
         }
         false
     }

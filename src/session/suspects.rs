@@ -17,7 +17,7 @@ const MAX_LINK_FAILURES: u8 = 5;
 
 /// If the connection ends later than this after the last byte, in milliseconds, the cause is
 /// another.
-const MAX_CLOSE_DELAY: u32 = 10_000;
+pub const MAX_CLOSE_DELAY: u32 = 10_000;
 
 /// The packet written last.
 #[derive(Clone, Copy, PartialEq, Eq)]

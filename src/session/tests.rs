@@ -8,6 +8,7 @@ extern crate std;
 mod ack_timeout;
 mod begin;
 mod incoming;
+mod lives;
 mod outgoing;
 mod queue;
 mod resume;

@@ -672,7 +672,10 @@ impl Spec {
             let waiting = |r: &Request| room_for_request && r.way == Way::Waiting;
             let unsubscribe = self.unsubscribing.iter().position(waiting);
             let subscribe = self.subscriptions.iter().position(waiting);
-            let message = self.messages.iter().position(|m| m.way == Way::Waiting && (room || m.phase == Phase::Released));
+            // PUBREL waits for nothing but a request that may be to blame for the disconnects.
+            let release_waits = self.holding && self.asking() > 0 && self.window == 1 && self.futile_ends > 1;
+            let may_go = |m: &Message| room || m.phase == Phase::Released && !release_waits;
+            let message = self.messages.iter().position(|m| m.way == Way::Waiting && may_go(m));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
             let request = unsubscribe.is_some() || subscribe.is_some();
             let way = self.newly_on_wire();
@@ -695,7 +698,7 @@ impl Spec {
                 must.sent.push(if unsubscribing { Sent::Unsubscribe { id: r.id } } else { Sent::Subscribe { id: r.id } });
                 r.way = way;
                 r.repeated = r.overdue;
-                self.holding = !widest && self.futile_ends < 3;
+                self.holding = !widest;
                 // A fresh packet ID is that of the last packet once it is known.
                 self.last = Last::Id(r.id.unwrap_or(0));
             } else if let Some(at) = message {

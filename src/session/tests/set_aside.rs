@@ -267,6 +267,9 @@ fn a_message_set_aside_is_retried_after_an_hour_while_nothing_else_is_in_flight(
     rig.subscribe(b"a");
     let sent = rig.out();
     assert_eq!((sent.len(), sent[0][0]), (1, 0x82));
+    assert_eq!(rig.s.deadline(), rig.now + 11_000, "others wait for it");
+    rig.now += 11_000;
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
     assert_eq!(rig.s.deadline(), 0);
     let suback = [0x90, 3, sent[0][2], sent[0][3], 1];
     let good = rig.publish_to(b"u", &[2], Q1, LIMITS).unwrap().id.get();
@@ -713,4 +716,25 @@ fn an_end_with_nothing_left_to_read_is_between_two_packets() {
         close_on_packet(&mut rig, 1);
     }
     assert_eq!(rig.s.num_set_aside(), 1);
+}
+
+#[test]
+fn an_end_in_the_middle_of_an_oversized_packet_is_not_caused_by_the_last_packet_sent() {
+    let mut rig = Rig::up();
+    rig.publish_to(b"bad", b"x", Q1, LIMITS).unwrap();
+    rig.out();
+    for _ in 0..20 {
+        rig.now += 100;
+        let mut start = vec![0x30, 0xff, 0x7f, 0, 1, b't'];
+        start.resize(64, 0);
+        take(&mut rig.s, &start, 16).unwrap();
+        rig.s.disconnected(true, rig.now);
+        rig.connect(true, NEW);
+        rig.now += 4000;
+        if rig.out() == [vec![0xc0, 0]] {
+            rig.told(&[0xd0, 0]);
+            rig.out();
+        }
+    }
+    assert_eq!(rig.s.num_set_aside(), 0);
 }

@@ -238,3 +238,21 @@ fn an_invalid_topic_is_refused_whatever_is_subscribed() {
         assert_eq!(topics.len(), 1 + 6 + 36 + 216);
     }
 }
+
+#[test]
+fn a_subscribe_in_front_of_an_unsubscribe_is_sent_once_that_is_answered() {
+    let mut rig = Rig::up();
+    rig.subscribe(b"a");
+    let out = rig.out();
+    rig.told(&[0x90, 3, out[0][2], out[0][3], 1]);
+    // The peer ends the connection with a message in flight: one packet at a time from now on.
+    rig.publish(1, Q1);
+    rig.out();
+    rig.s.disconnected(true, rig.now);
+    rig.s.unsubscribe(b"a", rig.now);
+    rig.subscribe(b"b");
+    let out = rig.connect(false, KEPT);
+    assert_eq!((out[0][0], out.len()), (0xa2, 1));
+    rig.told(&ack(0xb0, u16::from_be_bytes([out[0][2], out[0][3]])));
+    assert!(rig.out().iter().any(|packet| packet[0] == 0x82));
+}
