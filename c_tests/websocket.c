@@ -33,8 +33,10 @@ static void expect_header(const char *request, const char *line) {
   if (strcasestr(request, line) == NULL) fail("not in the request: %s\n%s", line, request);
 }
 
-/* Agrees, with these bytes in the same segment. */
-static void accept_request_and_play(char *request, size_t size, const char *behind) {
+#define SPEAKS_MQTT "Sec-WebSocket-Protocol: mqtt\r\n"
+
+/* Agrees, with this header line, and with these bytes in the same segment. */
+static void accept_request_with(char *request, size_t size, const char *line, const char *behind) {
   char key[25] = "", accept[40];
   const char *p;
   receive_request(request, size);
@@ -42,12 +44,12 @@ static void accept_request_and_play(char *request, size_t size, const char *behi
   if (p == NULL || sscanf(p + 19, "%24s", key) != 1) fail("no key in the request");
   websocket_accept(key, accept);
   p = text("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
-           "Sec-WebSocket-Protocol: mqtt\r\n\r\n%s", accept, behind);
+           "%s\r\n%s", accept, line, behind);
   play_bytes(p, strlen(p));
 }
 
 static void accept_request(char *request, size_t size) {
-  accept_request_and_play(request, size, "");
+  accept_request_with(request, size, SPEAKS_MQTT, "");
 }
 
 /* The next frame: its first byte, its unmasked payload. Clients must mask. */
@@ -325,12 +327,25 @@ static void early_ping(void) {
   create();
   app_connect();
   expect_connection();
-  accept_request_and_play(request, sizeof(request), "\x89\x02hi");
+  accept_request_with(request, sizeof(request), SPEAKS_MQTT, "\x89\x02hi");
   expect_frame(0x8a, "'hi'");
   expect_frame(BINARY, CONNECT);
   play_frame(BINARY, "20 02 00 00");
   expect_events(UP);
   check("a ping right behind the reply to the handshake is answered, and CONNECT is a message of its own");
+}
+
+static void no_protocol(void) {
+  char request[1000];
+  cfg.ws_enable = true;
+  create();
+  app_connect();
+  expect_connection();
+  accept_request_with(request, sizeof(request), "", "");
+  expect_close();
+  expect_events("cloud CONNECTING\ncloud CONNECTERROR\n");
+  check("a server that does not say it speaks MQTT is refused");
+  forget_events();
 }
 
 /* The strings of the configuration are NULL when they are empty. */
@@ -379,6 +394,7 @@ static const struct script scripts[] = {
     HERE_ONLY("large frame", large_frame, "it takes no more from such a connection until keep-alive ends it"),
     HERE_ONLY("pongs unread", pongs_unread, "Mongoose keeps the pongs without end"),
     HERE_ONLY("long reply", long_reply, "it takes no more from such a connection, and has no time limit"),
+    HERE_ONLY("no protocol", no_protocol, "it sends CONNECT"),
     HERE_ONLY("early ping", early_ping, "it depends on Mongoose"),
     HERE_ONLY("server cleared", server_cleared, "it depends on Mongoose"),
     HERE_ONLY("silent server", silent_server, "it has no time limit"),

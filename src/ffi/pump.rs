@@ -222,7 +222,7 @@ fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
     if connection.has_events() {
         at = earlier(at, connection.events_deadline());
     }
-    if at == NEVER && !connection.core.is_wanted() {
+    if at == NEVER && connection.nc.is_none() {
         return disarm(c, t);
     }
     let now = now();

@@ -575,15 +575,24 @@ impl Outbox {
         self.restore(0);
     }
 
-    /// Returns the packet for the oldest set-aside message; `None` while it is in flight.
+    /// Finds the set-aside message whose turn it is: one never sent, else the one sent longest ago.
+    fn find_set_aside(list: &mut List<Entry>) -> Option<Found<'_, Entry>> {
+        let waits = Selector::new(QUEUED | SENT, SET_ASIDE, ON_WIRE);
+        let is_before = |a: &Entry, b: &Entry| !b.is(QUEUED) && (a.is(QUEUED) || !reached(a.sent_at, b.sent_at));
+        let waiting = list.iter().map(|e| e.value).filter(|e| waits.matches(e.bits));
+        let id = waiting.reduce(|first, e| if is_before(e, first) { e } else { first })?.id;
+        list.find(|e| e.value.id == id)
+    }
+
+    /// Returns the packet for the set-aside message whose turn it is; `None` if all are in flight.
     pub fn next_set_aside(&mut self) -> Option<OutPacket<'_>> {
-        let e = find_first(&mut self.list, IS_SET_ASIDE)?.item();
-        if e.value.is(ON_WIRE) { None } else { Self::packet(e.value, e.bytes) }
+        let e = Self::find_set_aside(&mut self.list)?.item();
+        Self::packet(e.value, e.bytes)
     }
 
     /// The packet returned by `next_set_aside` was sent. Returns its packet ID.
     pub fn set_aside_sent(&mut self, now: Millis) -> Option<PacketId> {
-        let mut found = find_first(&mut self.list, IS_SET_ASIDE)?;
+        let mut found = Self::find_set_aside(&mut self.list)?;
         Self::mark_sent(&mut self.counts, found.value(), now).0
     }
 

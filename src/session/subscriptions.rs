@@ -156,7 +156,8 @@ pub struct Subscriptions<H: Copy> {
     /// The block under the delivery cursor at its last match. While the cursor is still there, the
     /// subscription is the same one: removal would have moved the cursor.
     matched: usize,
-    /// When a SUBSCRIBE or UNSUBSCRIBE was last sent.
+    /// When the first SUBSCRIBE or UNSUBSCRIBE was sent since nothing was awaited. The others count
+    /// from then, so that one that is lost does not wait for those after it.
     sent_at: Millis,
     /// Number of awaited SUBACKs and UNSUBACKs.
     awaiting: u16,
@@ -314,8 +315,10 @@ impl<H: Copy> Subscriptions<H> {
         let s = self.list.current_value_mut::<NEXT>()?;
         s.flags = s.flags & !UNSENT | AWAITING;
         let id = PacketId::new(s.id);
+        if self.awaiting == 0 {
+            self.sent_at = now;
+        }
         self.awaiting += 1;
-        self.sent_at = now;
         self.list.advance::<NEXT>();
         id
     }
@@ -356,7 +359,7 @@ impl<H: Copy> Subscriptions<H> {
 
     // Overdue acknowledgements.
 
-    /// Returns when the last unanswered packet was sent; [`NEVER`] if there is none.
+    /// Returns since when something has been awaited; [`NEVER`] if nothing is.
     pub fn awaiting_since(&self) -> Millis {
         if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }

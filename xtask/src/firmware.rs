@@ -155,6 +155,7 @@ impl Target {
     /// The object that `archive` is made from, still with the names of symbols that are not
     /// exported.
     pub fn object_with_names(&self) -> Result<PathBuf> {
+        self.archive()?;
         Ok(self.dir()?.join("rust.o"))
     }
 

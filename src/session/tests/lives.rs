@@ -244,3 +244,50 @@ fn a_message_for_which_memory_is_lacking_keeps_back_no_ping() {
     let pings = l.log.iter().filter(|p| p[0] == 0xc0).count();
     assert!(pings >= 10, "{pings} in ten minutes");
 }
+
+#[test]
+fn each_message_set_aside_gets_its_turn_also_behind_one_that_stays_unanswered() {
+    let closes = Rc::new(Cell::new(true));
+    let now_closes = closes.clone();
+    let mut l = Life::new(move |p| match topic(p) {
+        b"bad1" | b"bad2" if now_closes.get() => Close,
+        b"bad1" => Silent,
+        _ => good(p),
+    });
+    l.run(1000);
+    for bad in [b"bad1", b"bad2"] {
+        l.publish(bad, Q1);
+        l.run(HOUR / 2);
+        l.publish(b"good", Q1);
+        l.run(HOUR / 4);
+    }
+    assert_eq!(l.rig.s.num_set_aside(), 2);
+    closes.set(false);
+    l.run(10 * HOUR);
+    assert_eq!(l.rig.s.num_set_aside(), 1);
+}
+
+#[test]
+fn a_lost_subscribe_is_repeated_although_others_are_sent_all_the_time() {
+    let times = Rc::new(Cell::new(0));
+    let count = times.clone();
+    let mut l = Life::new(move |p| {
+        if p[0] >> 4 == 8 && p[6] == b'a' {
+            count.set(count.get() + 1);
+            if count.get() == 1 {
+                return Silent;
+            }
+        }
+        good(p)
+    });
+    l.run(1000);
+    l.rig.subscribe(b"a");
+    l.run(1000);
+    for _ in 0..30 {
+        l.rig.subscribe(b"b");
+        l.run(5000);
+        l.rig.s.unsubscribe(b"b", l.rig.now);
+        l.run(5000);
+    }
+    assert_eq!(times.get(), 2);
+}
