@@ -164,6 +164,7 @@ impl<H: Copy> Session<H> {
             Pending::Ping => {
                 self.keep_alive.on_ping(unsent, now);
                 self.ack_timer.on_ping_sent();
+                self.subscriptions.pinged();
                 self.suspects.wrote_ping(now);
                 // Whatever the reason for the ping.
                 self.pinged_first = true;

@@ -28,6 +28,8 @@ const SET_ASIDE: Flags = 1 << 6;
 const RETRIED: Flags = 1 << 7;
 /// The app must be told what happened to it.
 const NOTICE_DUE: Flags = 1 << 8;
+/// It is awaited since before the last ping.
+const BEFORE_PING: Flags = 1 << 9;
 
 /// One subscription; its filter follows it in its block. `H` is what the layer above needs to call
 /// the handler.
@@ -313,7 +315,7 @@ impl<H: Copy> Subscriptions<H> {
     /// The packet was sent. The filter is not touched. Returns its packet ID.
     pub fn sent(&mut self, now: Millis) -> Option<PacketId> {
         let s = self.list.current_value_mut::<NEXT>()?;
-        s.flags = s.flags & !UNSENT | AWAITING;
+        s.flags = s.flags & !(UNSENT | BEFORE_PING) | AWAITING;
         let id = PacketId::new(s.id);
         if self.awaiting == 0 {
             self.sent_at = now;
@@ -364,6 +366,11 @@ impl<H: Copy> Subscriptions<H> {
         if self.awaiting > 0 { self.sent_at.max(1) } else { NEVER }
     }
 
+    /// A ping was sent: what is awaited now was sent before it.
+    pub fn pinged(&mut self) {
+        self.list.for_each(|s, _| s.flags |= BEFORE_PING * s.is(AWAITING) as Flags);
+    }
+
     /// Marks packets for retransmission, once per connection, that were sent before `pinged_at`,
     /// long enough ago, and are unanswered. Returns whether there were any, and whether one is
     /// retransmitted.
@@ -371,10 +378,11 @@ impl<H: Copy> Subscriptions<H> {
         if self.awaiting == 0 || !reached(pinged_at, self.sent_at) || !ack_timer.is_late(self.sent_at, now) {
             return (false, false);
         }
-        self.awaiting = 0;
-        let mut resent = false;
+        let (mut resent, mut left) = (false, 0);
         self.list.for_each(|s, _| {
-            if s.is(AWAITING) {
+            if s.flags & (AWAITING | BEFORE_PING) == AWAITING {
+                left += 1;
+            } else if s.is(AWAITING) {
                 resent |= !s.is(RESENT);
                 // After the second time it waits for the next connection.
                 s.flags = s.flags & !AWAITING
@@ -385,6 +393,7 @@ impl<H: Copy> Subscriptions<H> {
                     };
             }
         });
+        (self.awaiting, self.sent_at) = (left, pinged_at);
         self.list.rewind::<NEXT>();
         (true, resent)
     }

@@ -19,6 +19,12 @@ fn add(s: &mut List, filter: &[u8]) -> Option<PacketId> {
     s.add(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap()
 }
 
+/// A ping was sent.
+fn pinged(s: &mut List) -> &mut List {
+    s.pinged();
+    s
+}
+
 /// Sends everything there is to send, with packet IDs from `n` on. Returns the first byte of each
 /// packet and the last of its filter.
 fn send(s: &mut List, mut n: u16, now: u32) -> Vec<(u8, u8)> {
@@ -164,13 +170,13 @@ fn an_overdue_subscribe_is_resent_once_per_connection_and_then_reported() {
         let at = |ms: u32| connection + ms;
         assert_eq!(send(&mut s, 1, at(0)), [(SUBSCRIBE, b'a')]);
         assert_eq!(s.awaiting_since(), at(0));
-        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(19_999)), (false, false), "not late");
-        assert_eq!(s.mark_overdue(at(0) - 1, &ack_timer, at(20_000)), (false, false), "it was written after the ping");
-        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (true, true));
+        assert_eq!(pinged(&mut s).mark_overdue(at(20_000), &ack_timer, at(19_999)), (false, false), "not late");
+        assert_eq!(pinged(&mut s).mark_overdue(at(0) - 1, &ack_timer, at(20_000)), (false, false), "it was written after the ping");
+        assert_eq!(pinged(&mut s).mark_overdue(at(20_000), &ack_timer, at(20_000)), (true, true));
         assert_eq!((s.awaiting(), s.awaiting_since(), s.notice()), (0, 0, None));
-        assert_eq!(s.mark_overdue(at(20_000), &ack_timer, at(20_000)), (false, false), "nothing is awaited");
+        assert_eq!(pinged(&mut s).mark_overdue(at(20_000), &ack_timer, at(20_000)), (false, false), "nothing is awaited");
         assert_eq!(send(&mut s, 9, at(21_000)), [(SUBSCRIBE, b'a')]);
-        assert_eq!(s.mark_overdue(at(50_000), &ack_timer, at(50_000)), (true, false));
+        assert_eq!(pinged(&mut s).mark_overdue(at(50_000), &ack_timer, at(50_000)), (true, false));
         assert_eq!(send(&mut s, 9, at(50_000)), []);
         assert_eq!(s.notice(), Some((&b"a"[..], false)));
         assert_eq!(s.notice(), None);
@@ -188,7 +194,7 @@ fn an_overdue_unsubscribe_is_resent_once_and_never_reported() {
         let mut s = subscribed(&[b"a"]);
         s.remove(b"a").unwrap();
         assert_eq!(send(&mut s, 5, 0), [(UNSUBSCRIBE, b'a')]);
-        assert_eq!(s.mark_overdue(20_000, &ack_timer, 20_000), (true, true));
+        assert_eq!(pinged(&mut s).mark_overdue(20_000, &ack_timer, 20_000), (true, true));
         if !answered_before_it_was_resent {
             assert_eq!(send(&mut s, 9, 21_000), [(UNSUBSCRIBE, b'a')]);
         }
@@ -199,7 +205,7 @@ fn an_overdue_unsubscribe_is_resent_once_and_never_reported() {
     let mut s = sent_twice(false);
     assert_eq!((s.unsuback(id(5)), s.awaiting()), (Some(true), 0));
     let mut s = sent_twice(false);
-    assert_eq!(s.mark_overdue(50_000, &ack_timer, 50_000), (true, false));
+    assert_eq!(pinged(&mut s).mark_overdue(50_000, &ack_timer, 50_000), (true, false));
     assert_eq!((send(&mut s, 9, 50_000), s.notice()), (Vec::new(), None));
     s.disconnected();
     s.restart(true);
@@ -214,7 +220,7 @@ fn a_subscribe_answered_before_it_is_resent_was_sent_once() {
         let mut s = List::NEW;
         add(&mut s, b"a");
         send(&mut s, 1, 0);
-        s.mark_overdue(20_000, &ack_timer, 20_000);
+        pinged(&mut s).mark_overdue(20_000, &ack_timer, 20_000);
         if resent {
             send(&mut s, 9, 21_000);
         }
@@ -474,4 +480,18 @@ fn a_handler_for_messages_only_stays_one() {
             assert_eq!(s.next_recipient(topic), None);
         }
     }
+}
+
+#[test]
+fn what_was_sent_after_the_ping_is_not_overdue() {
+    let ack_timer = AckTimer::NEW;
+    let mut s = List::NEW;
+    add(&mut s, b"a");
+    send(&mut s, 1, 0);
+    s.pinged();
+    add(&mut s, b"b");
+    send(&mut s, 2, 20_100);
+    assert_eq!(s.mark_overdue(20_000, &ack_timer, 20_200), (true, true));
+    assert_eq!((s.awaiting(), s.awaiting_since()), (1, 20_000));
+    assert_eq!(send(&mut s, 3, 20_300), [(SUBSCRIBE, b'a')]);
 }
