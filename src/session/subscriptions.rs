@@ -368,7 +368,11 @@ impl<H: Copy> Subscriptions<H> {
 
     /// A ping was sent: what is awaited now was sent before it.
     pub fn pinged(&mut self) {
-        self.list.for_each(|s, _| s.flags |= BEFORE_PING * s.is(AWAITING) as Flags);
+        self.list.for_each(|s, _| {
+            if s.is(AWAITING) {
+                s.flags |= BEFORE_PING;
+            }
+        });
     }
 
     /// Marks packets for retransmission, once per connection, that were sent before `pinged_at`,
