@@ -495,3 +495,32 @@ fn what_was_sent_after_the_ping_is_not_overdue() {
     assert_eq!((s.awaiting(), s.awaiting_since()), (1, 20_000));
     assert_eq!(send(&mut s, 3, 20_300), [(SUBSCRIBE, b'a')]);
 }
+
+#[test]
+fn an_unsubscribe_that_is_forgotten_is_no_longer_set_aside() {
+    let with_one_aside = || {
+        let mut s = List::NEW;
+        add(&mut s, b"a");
+        s.remove(b"a").unwrap();
+        send(&mut s, 1, 0);
+        assert!(s.set_aside(id(1)));
+        assert_eq!(s.num_set_aside(), 1);
+        s
+    };
+    // There are too many.
+    let mut s = with_one_aside();
+    for n in 0..16 {
+        add(&mut s, &[b'b', n]);
+        assert_eq!(s.remove(&[b'b', n]).unwrap().forgotten, n == 15);
+    }
+    assert_eq!(s.num_set_aside(), 0);
+    // The session is lost.
+    let mut s = with_one_aside();
+    s.disconnected();
+    s.restart(false);
+    assert_eq!(s.num_set_aside(), 0);
+    // It is cancelled.
+    let mut s = with_one_aside();
+    add(&mut s, b"a");
+    assert_eq!(s.num_set_aside(), 0);
+}
