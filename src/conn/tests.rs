@@ -455,3 +455,26 @@ fn when_the_network_comes_up_the_broker_has_five_seconds_to_answer() {
         assert_eq!(ended, Some(dead_at + !up as u32), "{up}");
     }
 }
+
+#[test]
+fn the_primary_is_next_if_the_backup_in_use_is_disabled_and_not_the_other_way_round() {
+    let mut c = Conn::<u32>::default();
+    assert_eq!(c.plan_reconnect(None, Some(BACKUP), MIDDLE, 0), Reconnect::No);
+    assert_eq!(c.slot(), Slot::Primary);
+    while c.slot() == Slot::Primary {
+        c.plan_reconnect(Some(PRIMARY), Some(BACKUP), MIDDLE, 0);
+    }
+    assert_eq!(c.plan_reconnect(None, None, MIDDLE, 0), Reconnect::No);
+    assert!(matches!(c.plan_reconnect(None, Some(PRIMARY), MIDDLE, 0), Reconnect::After(_)));
+    assert_eq!(c.slot(), Slot::Primary);
+}
+
+#[test]
+fn a_connection_is_closing_until_it_is_gone() {
+    let mut c = connected(Conn::default(), 1, false);
+    assert!(!c.is_closing());
+    c.closing(1000, 0);
+    assert!(c.is_closing());
+    c.disconnected(DisconnectReason::Local, 0);
+    assert!(!c.is_closing());
+}
