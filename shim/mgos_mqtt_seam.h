@@ -416,11 +416,13 @@ extern uint32_t mgos_mqtt_shim_random(void);
 
 /**
  * Clears the timer `id` (0 for none), and, if `ms` is not negative, sets one that calls
- * `mgos_mqtt_core_timer` each time so many milliseconds have passed, at least 1. Returns its id, or
- * 0; without memory `id`, which then goes on. Clearing takes no memory, and may be done while it
- * fires.
+ * `mgos_mqtt_core_timer` every `ms` milliseconds, or every millisecond if `ms` is 0. Returns its id,
+ * or 0; without memory `id`, which then keeps running. Clearing takes no memory, and may be done
+ * while it fires.
  */
-extern size_t mgos_mqtt_shim_timer(size_t id, int32_t ms, struct mgos_mqtt_conn *c);
+extern size_t mgos_mqtt_shim_timer(size_t id,
+                                   int32_t ms,
+                                   struct mgos_mqtt_conn *c);
 
 /**
  * Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1, which is said

@@ -224,7 +224,7 @@ static void timer(void) {
   rig_round();
   expect_number(s_core.timers, 2);
   expect_number(mgos_mqtt_shim_timer(first, -1, c), 0);
-  shown("it fires when so many milliseconds have passed, and again");
+  shown("it fires after that time, and repeats");
 
   s_core.timers = 0;
   first = mgos_mqtt_shim_timer(0, 1000, c);

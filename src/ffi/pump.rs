@@ -16,7 +16,8 @@ use crate::wire::{AckKind, OutPacket, PacketId, ack_bytes, count_pubacks, kind};
 /// What is queued goes out while fewer bytes than this wait for the link.
 const SEND_LOW_WATER: usize = 1024;
 
-/// How long what could not be written for lack of memory waits for the timer, milliseconds.
+/// How long the timer waits before a packet is retried that could not be written for lack of memory,
+/// milliseconds.
 const PAUSE: u32 = 1000;
 
 /// How long what is still to be sent may take when a connection is given up, milliseconds.
@@ -198,8 +199,8 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
     arm_after(c, t, pause);
 }
 
-/// The longest wait, milliseconds. So long after memory was lacking for a shorter one we are woken
-/// nevertheless.
+/// The longest interval of the timer, milliseconds. If there is no memory for a shorter one, it fires
+/// after this time at the latest.
 const LONGEST_WAIT: u32 = 60_000;
 
 impl Connection {

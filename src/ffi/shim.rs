@@ -186,9 +186,9 @@ unsafe extern "C" {
     /// A random number, each of its 32 bits as likely as not.
     pub fn mgos_mqtt_shim_random() -> u32;
     /// Clears the timer `id` (0 for none), and, if `ms` is not negative, sets one that calls
-    /// `mgos_mqtt_core_timer` each time so many milliseconds have passed, at least 1. Returns its id, or
-    /// 0; without memory `id`, which then goes on. Clearing takes no memory, and may be done while it
-    /// fires.
+    /// `mgos_mqtt_core_timer` every `ms` milliseconds, or every millisecond if `ms` is 0. Returns its id,
+    /// or 0; without memory `id`, which then keeps running. Clearing takes no memory, and may be done
+    /// while it fires.
     pub fn mgos_mqtt_shim_timer(id: usize, ms: i32, c: *mut mgos_mqtt_conn) -> usize;
     /// Calls `mgos_mqtt_core_net` whenever the network comes up or goes down (`on` = 1, which is said
     /// once), or no more (0, which may be said at any time). Returns 1 if it is called from now on; 0
