@@ -48,13 +48,15 @@ struct Life {
     inbox: VecDeque<(u32, Vec<u8>)>,
     close_at: Option<u32>,
     connect_at: Option<u32>,
+    /// `mqtt.clean_session`.
+    clean: bool,
     /// What was written.
     log: Vec<Vec<u8>>,
 }
 
 impl Life {
     /// Connects after a second.
-    fn new(broker: impl FnMut(&[u8]) -> Act + 'static) -> Self {
+    fn new(clean: bool, broker: impl FnMut(&[u8]) -> Act + 'static) -> Self {
         Life {
             rig: Rig::down(),
             broker: Box::new(broker),
@@ -62,6 +64,7 @@ impl Life {
             inbox: VecDeque::new(),
             close_at: None,
             connect_at: Some(1000),
+            clean,
             log: vec![],
         }
     }
@@ -105,8 +108,8 @@ impl Life {
             let now = self.rig.now;
             if self.connect_at.is_some_and(|at| reached(now, at)) {
                 self.connect_at = None;
-                self.rig.s.connect_sent(false, 60, now);
-                self.rig.told(KEPT);
+                self.rig.s.connect_sent(self.clean, 60, now);
+                self.rig.told(if self.clean { NEW } else { KEPT });
                 self.rig.s.connack_delivered();
             }
             while self.inbox.front().is_some_and(|(at, _)| reached(now, *at)) {
@@ -156,7 +159,8 @@ const HOUR: u32 = 3_600_000;
 
 #[test]
 fn an_unsubscribe_on_which_the_broker_closes_blocks_nothing() {
-    let mut l = Life::new(|p| if p[0] >> 4 == 10 { Close } else { good(p) });
+    // Only a kept session needs it again.
+    let mut l = Life::new(false, |p| if p[0] >> 4 == 10 { Close } else { good(p) });
     l.rig.subscribe(b"a");
     l.rig.subscribe(b"b");
     l.run(10_000);
@@ -172,122 +176,135 @@ fn an_unsubscribe_on_which_the_broker_closes_blocks_nothing() {
 
 #[test]
 fn a_filter_on_which_the_broker_closes_blocks_no_message() {
-    // Nor a PUBREL, which is on its way when the filter comes.
-    for released in [false, true] {
-        let silent = Rc::new(Cell::new(released));
-        let now_silent = silent.clone();
-        let mut l = Life::new(move |p| match p[0] >> 4 {
-            8 => Close,
-            6 if now_silent.get() => Silent,
-            _ => good(p),
-        });
-        l.run(1000);
-        if released {
-            l.publish(b"two", Q2);
+    for clean in [true, false] {
+        // Nor a PUBREL, which is on its way when the filter comes.
+        for released in [false, true] {
+            let silent = Rc::new(Cell::new(released));
+            let now_silent = silent.clone();
+            let mut l = Life::new(clean, move |p| match p[0] >> 4 {
+                8 => Close,
+                6 if now_silent.get() => Silent,
+                _ => good(p),
+            });
             l.run(1000);
-            silent.set(false);
-            l.end(false, 1000);
+            if released {
+                l.publish(b"two", Q2);
+                l.run(1000);
+                silent.set(false);
+                l.end(false, 1000);
+            }
+            l.rig.subscribe(b"a");
+            l.publish(b"good", Q1);
+            l.run(2 * HOUR);
+            assert_eq!((l.rig.s.queued(), l.rig.s.subscriptions.num_set_aside()), (0, 1), "{released}");
         }
-        l.rig.subscribe(b"a");
-        l.publish(b"good", Q1);
-        l.run(2 * HOUR);
-        assert_eq!((l.rig.s.queued(), l.rig.s.subscriptions.num_set_aside()), (0, 1), "{released}");
     }
 }
 
 #[test]
 fn a_message_set_aside_gets_its_turn_although_a_filter_is_set_aside_for_good() {
-    let takes_all = Rc::new(Cell::new(false));
-    let takes = takes_all.clone();
-    let mut l = Life::new(move |p| if p[0] >> 4 == 8 && p[6] == b'a' || topic(p) == b"bad" && !takes.get() { Close } else { good(p) });
-    l.rig.subscribe(b"a");
-    l.run(HOUR);
-    l.publish(b"good", Q1);
-    l.publish(b"bad", Q1);
-    l.run(HOUR);
-    assert_eq!((l.rig.s.num_set_aside(), l.rig.s.subscriptions.num_set_aside()), (1, 1));
-    takes_all.set(true);
-    l.run(10 * HOUR);
-    assert_eq!(l.rig.s.queued(), 0);
+    for clean in [true, false] {
+        let takes_all = Rc::new(Cell::new(false));
+        let takes = takes_all.clone();
+        let mut l =
+            Life::new(clean, move |p| if p[0] >> 4 == 8 && p[6] == b'a' || topic(p) == b"bad" && !takes.get() { Close } else { good(p) });
+        l.rig.subscribe(b"a");
+        l.run(HOUR);
+        l.publish(b"good", Q1);
+        l.publish(b"bad", Q1);
+        l.run(HOUR);
+        assert_eq!((l.rig.s.num_set_aside(), l.rig.s.subscriptions.num_set_aside()), (1, 1));
+        takes_all.set(true);
+        l.run(10 * HOUR);
+        assert_eq!(l.rig.s.queued(), 0);
+    }
 }
 
 #[test]
 fn only_ends_by_the_broker_count_against_a_message_set_aside() {
-    let closes = Rc::new(Cell::new(true));
-    let now_closes = closes.clone();
-    let mut l = Life::new(move |p| match topic(p) {
-        b"bad" if now_closes.get() => Close,
-        b"bad" => Silent,
-        _ => good(p),
-    });
-    l.run(1000);
-    l.publish(b"bad", Q1);
-    l.run(HOUR / 4);
-    assert_eq!(l.rig.s.num_set_aside(), 1);
-    closes.set(false);
-    for _ in 0..25 {
-        l.end(false, 2000);
-        l.publish(b"good", Q1);
-        l.run(10_000);
+    for clean in [true, false] {
+        let closes = Rc::new(Cell::new(true));
+        let now_closes = closes.clone();
+        let mut l = Life::new(clean, move |p| match topic(p) {
+            b"bad" if now_closes.get() => Close,
+            b"bad" => Silent,
+            _ => good(p),
+        });
+        l.run(1000);
+        l.publish(b"bad", Q1);
+        l.run(HOUR / 4);
+        assert_eq!(l.rig.s.num_set_aside(), 1);
+        closes.set(false);
+        for _ in 0..25 {
+            l.end(false, 2000);
+            l.publish(b"good", Q1);
+            l.run(10_000);
+        }
+        assert_eq!(l.rig.s.total_given_up(), 0);
     }
-    assert_eq!(l.rig.s.total_given_up(), 0);
 }
 
 #[test]
 fn a_message_for_which_memory_is_lacking_keeps_back_no_ping() {
-    let mut l = Life::new(good);
-    l.run(1000);
-    l.writable = Box::new(|p| topic(p) != b"large");
-    l.publish(b"large", Q1);
-    l.run(HOUR / 6);
-    assert_eq!(l.sent_to(b"large"), 0);
-    let pings = l.log.iter().filter(|p| p[0] == 0xc0).count();
-    assert!(pings >= 10, "{pings} in ten minutes");
+    for clean in [true, false] {
+        let mut l = Life::new(clean, good);
+        l.run(1000);
+        l.writable = Box::new(|p| topic(p) != b"large");
+        l.publish(b"large", Q1);
+        l.run(HOUR / 6);
+        assert_eq!(l.sent_to(b"large"), 0);
+        let pings = l.log.iter().filter(|p| p[0] == 0xc0).count();
+        assert!(pings >= 10, "{pings} in ten minutes");
+    }
 }
 
 #[test]
 fn each_message_set_aside_gets_its_turn_also_behind_one_that_stays_unanswered() {
-    let closes = Rc::new(Cell::new(true));
-    let now_closes = closes.clone();
-    let mut l = Life::new(move |p| match topic(p) {
-        b"bad1" | b"bad2" if now_closes.get() => Close,
-        b"bad1" => Silent,
-        _ => good(p),
-    });
-    l.run(1000);
-    for bad in [b"bad1", b"bad2"] {
-        l.publish(bad, Q1);
-        l.run(HOUR / 2);
-        l.publish(b"good", Q1);
-        l.run(HOUR / 4);
+    for clean in [true, false] {
+        let closes = Rc::new(Cell::new(true));
+        let now_closes = closes.clone();
+        let mut l = Life::new(clean, move |p| match topic(p) {
+            b"bad1" | b"bad2" if now_closes.get() => Close,
+            b"bad1" => Silent,
+            _ => good(p),
+        });
+        l.run(1000);
+        for bad in [b"bad1", b"bad2"] {
+            l.publish(bad, Q1);
+            l.run(HOUR / 2);
+            l.publish(b"good", Q1);
+            l.run(HOUR / 4);
+        }
+        assert_eq!(l.rig.s.num_set_aside(), 2);
+        closes.set(false);
+        l.run(10 * HOUR);
+        assert_eq!(l.rig.s.num_set_aside(), 1);
     }
-    assert_eq!(l.rig.s.num_set_aside(), 2);
-    closes.set(false);
-    l.run(10 * HOUR);
-    assert_eq!(l.rig.s.num_set_aside(), 1);
 }
 
 #[test]
 fn a_lost_subscribe_is_repeated_although_others_are_sent_all_the_time() {
-    let times = Rc::new(Cell::new(0));
-    let count = times.clone();
-    let mut l = Life::new(move |p| {
-        if p[0] >> 4 == 8 && p[6] == b'a' {
-            count.set(count.get() + 1);
-            if count.get() == 1 {
-                return Silent;
+    for clean in [true, false] {
+        let times = Rc::new(Cell::new(0));
+        let count = times.clone();
+        let mut l = Life::new(clean, move |p| {
+            if p[0] >> 4 == 8 && p[6] == b'a' {
+                count.set(count.get() + 1);
+                if count.get() == 1 {
+                    return Silent;
+                }
             }
+            good(p)
+        });
+        l.run(1000);
+        l.rig.subscribe(b"a");
+        l.run(1000);
+        for _ in 0..30 {
+            l.rig.subscribe(b"b");
+            l.run(5000);
+            l.rig.s.unsubscribe(b"b", l.rig.now);
+            l.run(5000);
         }
-        good(p)
-    });
-    l.run(1000);
-    l.rig.subscribe(b"a");
-    l.run(1000);
-    for _ in 0..30 {
-        l.rig.subscribe(b"b");
-        l.run(5000);
-        l.rig.s.unsubscribe(b"b", l.rig.now);
-        l.run(5000);
+        assert_eq!(times.get(), 2);
     }
-    assert_eq!(times.get(), 2);
 }
