@@ -4,6 +4,15 @@
 use super::*;
 use crate::session::reached;
 
+/// The connection lasts long enough for a suspect to be sent, and answers the ping before it.
+fn wait_out_the_hold(rig: &mut Rig) {
+    rig.now += 4000;
+    if rig.out() == [vec![0xc0, 0]] {
+        rig.told(&[0xd0, 0]);
+        rig.out();
+    }
+}
+
 /// The broker closes the connection `ends` times, each time soon after CONNACK and a packet that is
 /// sent alone. A packet counts as the cause only if a ping before it was answered.
 fn close_on_packet(rig: &mut Rig, ends: u8) {
@@ -11,11 +20,7 @@ fn close_on_packet(rig: &mut Rig, ends: u8) {
         rig.now += 100;
         rig.s.disconnected(true, rig.now);
         rig.connect(true, NEW);
-        rig.now += 4000;
-        if rig.out() == [vec![0xc0, 0]] {
-            rig.told(&[0xd0, 0]);
-            rig.out();
-        }
+        wait_out_the_hold(rig);
     }
 }
 
@@ -82,11 +87,7 @@ fn an_end_in_the_middle_of_a_packet_from_the_broker_is_not_caused_by_the_last_pa
         assert_eq!(rig.s.frame(&[0x30], 3072), Ok(Framed::Incomplete));
         rig.s.disconnected(true, rig.now);
         rig.connect(true, NEW);
-        rig.now += 4000;
-        if rig.out() == [vec![0xc0, 0]] {
-            rig.told(&[0xd0, 0]);
-            rig.out();
-        }
+        wait_out_the_hold(&mut rig);
         // The buffer is empty: everything received was consumed.
         assert_eq!(rig.s.frame(&[], 3072), Ok(Framed::Incomplete));
     }
@@ -245,11 +246,7 @@ fn set_aside_quietly(rig: &mut Rig, messages: u16, filters: u8) {
             return;
         }
         rig.out();
-        rig.now += 4000;
-        if rig.out() == [vec![0xc0, 0]] {
-            rig.told(&[0xd0, 0]);
-            rig.out();
-        }
+        wait_out_the_hold(rig);
         rig.now += 100;
         rig.s.disconnected(true, rig.now);
     }
@@ -730,11 +727,7 @@ fn an_end_in_the_middle_of_an_oversized_packet_is_not_caused_by_the_last_packet_
         take(&mut rig.s, &start, 16).unwrap();
         rig.s.disconnected(true, rig.now);
         rig.connect(true, NEW);
-        rig.now += 4000;
-        if rig.out() == [vec![0xc0, 0]] {
-            rig.told(&[0xd0, 0]);
-            rig.out();
-        }
+        wait_out_the_hold(&mut rig);
     }
     assert_eq!(rig.s.num_set_aside(), 0);
 }
