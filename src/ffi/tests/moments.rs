@@ -517,3 +517,22 @@ fn a_shortage_of_memory_for_a_whole_attempt_does_not_end_all_attempts() {
         }
     }
 }
+
+#[test]
+fn a_ping_for_which_memory_is_lacking_is_tried_again_after_a_second_and_not_at_once() {
+    let turn = up(Kind::Plain);
+    pass(25);
+    at(nc()).send.shrink_to_fit();
+    // The timer can be set, the ping cannot be written.
+    with(|w| w.log.clear());
+    for _ in 0..60 {
+        crate::heap::testing::fail_once(0);
+        pass(1);
+        crate::heap::testing::fail_after(None);
+        if with(|w| w.log.iter().any(|line| line.0 == Log::NoMemory as u32)) {
+            assert!(with(|w| w.timers.iter().all(|timer| timer.every >= 1000)));
+            return turn.end();
+        }
+    }
+    panic!("no ping was due");
+}
