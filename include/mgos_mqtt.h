@@ -138,6 +138,32 @@ uint16_t mgos_mqtt_pub(const char *topic, const void *message, size_t len, int q
 bool mgos_mqtt_unsub(const char *topic);
 
 /**
+ * Tells whether the message that a handler has been called with is a retained one: one that the
+ * broker had kept and sends because of the subscription, and not one that was published just now.
+ * New; the original has no such function.
+ *
+ * @return true if it is retained. false if it is not, in handlers of other events, and where no
+ * handler is running. If a handler runs the event loop, and the handler of another message is called
+ * meanwhile, each is told of its own.
+ *
+ * May be called from a handler, of any connection.
+ */
+bool mgos_mqtt_is_retained(void);
+
+/**
+ * Tells whether the broker has kept the session of the connections before: with `clean_session`
+ * false it has kept the subscriptions, and what was published to them meanwhile, and sends that. New;
+ * the original has no such function.
+ *
+ * @return true if it has, as its last CONNACK says. false if it has begun a new session, with
+ * `clean_session` true, when another broker or client id has been connected to, and before the first
+ * CONNACK.
+ *
+ * May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.
+ */
+bool mgos_mqtt_session_present(void);
+
+/**
  * Bytes that are still to be sent: the payloads that are kept until the broker acknowledges them,
  * an empty one counting as a byte, and what the link has not taken yet.
  *

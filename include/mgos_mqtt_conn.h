@@ -335,6 +335,20 @@ void mgos_mqtt_conn_disconnect(struct mgos_mqtt_conn *c);
 bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
 
 /**
+ * Tells whether the broker has kept the session of the connections before: with `clean_session`
+ * false it has kept the subscriptions, and what was published to them meanwhile, and sends that. New;
+ * the original has no such function.
+ *
+ * @param c The connection.
+ * @return true if it has, as its last CONNACK says. false if it has begun a new session, with
+ * `clean_session` true, when another broker or client id has been connected to, before the first
+ * CONNACK, and for NULL.
+ *
+ * May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.
+ */
+bool mgos_mqtt_conn_session_present(struct mgos_mqtt_conn *c);
+
+/**
  * Publishes a message.
  *
  * At QoS 0 it is sent if the connection is up. At QoS 1 and 2 it is sent, now or when the

@@ -26,6 +26,7 @@ static const uint16_t fields[] = {
     [MGOS_MQTT_NUMBER_REQUIRE_TIME] = FIELD(require_time),
     [MGOS_MQTT_NUMBER_CLOUD_EVENTS] = FIELD(cloud_events),
     [MGOS_MQTT_NUMBER_MAX_QUEUE] = FIELD(max_queue_length),
+    [MGOS_MQTT_NUMBER_MAX_QUEUE_BYTES] = FIELD(max_queue_bytes),
     [MGOS_MQTT_NUMBER_CONNECT_TIMEOUT] = FIELD(connect_timeout),
     [MGOS_MQTT_NUMBER_ACK_TIMEOUT] = FIELD(ack_timeout),
 };

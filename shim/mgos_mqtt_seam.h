@@ -32,7 +32,7 @@ enum mgos_mqtt_log
    */
   MGOS_MQTT_LOG_DISCONNECTED,
   /**
-   * CONNACK 0.
+   * CONNACK 0: b = 1 if the broker has kept the session, else 0.
    */
   MGOS_MQTT_LOG_CONNACK,
   /**
@@ -115,6 +115,10 @@ enum mgos_mqtt_log
    * A message does not fit a packet: s = topic.
    */
   MGOS_MQTT_LOG_TOO_LARGE,
+  /**
+   * A message exceeds `max_queue_bytes` by itself: s = topic.
+   */
+  MGOS_MQTT_LOG_OVER_QUEUE_BYTES,
   /**
    * A message is NULL and its length is not 0: s = topic.
    */
@@ -307,6 +311,10 @@ enum mgos_mqtt_number
    * Messages.
    */
   MGOS_MQTT_NUMBER_MAX_QUEUE,
+  /**
+   * Bytes of topics and payloads; 0 or negative for no limit.
+   */
+  MGOS_MQTT_NUMBER_MAX_QUEUE_BYTES,
   /**
    * Milliseconds; 0 for no limit.
    */

@@ -34,7 +34,7 @@
 //! assert_eq!(reaction.notify, Notify::Accepted);
 //! session.connack_delivered();
 //!
-//! let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 5, room: true };
+//! let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 5, max_bytes: 0, room: true };
 //! session.publish(b"greetings", b"hello", QoS::AtLeastOnce, false, limits, now).unwrap();
 //! while let Some(out) = session.next(true, now) {
 //!     assert_eq!(bytes(&out), b"\x32\x12\0\x09greetings\0\x01hello");

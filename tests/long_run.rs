@@ -51,6 +51,7 @@ impl Device {
             clean_session: false,
             keep_alive: KEEP_ALIVE,
             max_queue: 1000,
+            max_bytes: 0,
             max_qos: QoS::ExactlyOnce,
             receive_limit: 3072,
             waits: WAITS,

@@ -52,6 +52,7 @@ impl Pair {
             clean_session,
             keep_alive: KEEP_ALIVE,
             max_queue: 10,
+            max_bytes: 0,
             max_qos: QoS::ExactlyOnce,
             receive_limit: 200,
             waits: BackoffRange { min: 1000, max: 1000 },

@@ -426,14 +426,15 @@ static void number(void) {
       {MGOS_MQTT_NUMBER_ENABLE, 2},           {MGOS_MQTT_NUMBER_RECONNECT_MIN, 2000},
       {MGOS_MQTT_NUMBER_RECONNECT_MAX, 60000}, {MGOS_MQTT_NUMBER_CLEAN_SESSION, 1},    {MGOS_MQTT_NUMBER_KEEP_ALIVE, 60},
       {MGOS_MQTT_NUMBER_WILL_RETAIN, 0},      {MGOS_MQTT_NUMBER_MAX_QOS, 2},          {MGOS_MQTT_NUMBER_REQUIRE_TIME, 0},
-      {MGOS_MQTT_NUMBER_CLOUD_EVENTS, 1},     {MGOS_MQTT_NUMBER_MAX_QUEUE, 5},        {MGOS_MQTT_NUMBER_CONNECT_TIMEOUT, 30000},
+      {MGOS_MQTT_NUMBER_CLOUD_EVENTS, 1},     {MGOS_MQTT_NUMBER_MAX_QUEUE, 5},        {MGOS_MQTT_NUMBER_MAX_QUEUE_BYTES, 0},
+      {MGOS_MQTT_NUMBER_CONNECT_TIMEOUT, 30000},
       {MGOS_MQTT_NUMBER_WS_ENABLE, 0},        {MGOS_MQTT_NUMBER_ACK_TIMEOUT, 20000},   {MGOS_MQTT_NUMBER_TLS, 0},
   };
   static const mgos_mqtt_number booleans[] = {MGOS_MQTT_NUMBER_CLEAN_SESSION,
                                               MGOS_MQTT_NUMBER_WILL_RETAIN,  MGOS_MQTT_NUMBER_REQUIRE_TIME,
                                               MGOS_MQTT_NUMBER_CLOUD_EVENTS, MGOS_MQTT_NUMBER_WS_ENABLE};
   static const mgos_mqtt_number integers[] = {MGOS_MQTT_NUMBER_KEEP_ALIVE, MGOS_MQTT_NUMBER_MAX_QOS,
-                                              MGOS_MQTT_NUMBER_MAX_QUEUE};
+                                              MGOS_MQTT_NUMBER_MAX_QUEUE, MGOS_MQTT_NUMBER_MAX_QUEUE_BYTES};
   static const mgos_mqtt_number times[] = {MGOS_MQTT_NUMBER_RECONNECT_MIN, MGOS_MQTT_NUMBER_RECONNECT_MAX,
                                            MGOS_MQTT_NUMBER_CONNECT_TIMEOUT, MGOS_MQTT_NUMBER_ACK_TIMEOUT};
   static const char *const websockets[] = {"ws://h", "wss://h", "WS://h:80/p", " wss://h"};

@@ -261,6 +261,9 @@ void rig_set_number(struct mgos_config_mqtt *cfg, mgos_mqtt_number which, double
     case MGOS_MQTT_NUMBER_MAX_QUEUE:
       cfg->max_queue_length = (int) value;
       break;
+    case MGOS_MQTT_NUMBER_MAX_QUEUE_BYTES:
+      cfg->max_queue_bytes = (int) value;
+      break;
     case MGOS_MQTT_NUMBER_CONNECT_TIMEOUT:
       cfg->connect_timeout = value;
       break;

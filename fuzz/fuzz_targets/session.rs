@@ -63,6 +63,7 @@ fuzz_target!(|data: &[u8]| {
         clean_session: choice & 1 != 0,
         keep_alive: [0, 1, 60, 65_535][(choice >> 1 & 3) as usize],
         max_queue: [0, 1, 5, 100][(choice >> 3 & 3) as usize],
+        max_bytes: [0, 0, 3, 50][(choice >> 1 & 3) as usize],
         max_qos: QoS::clamped((choice >> 5 & 1) as i32 + 1),
         receive_limit: if choice & 64 != 0 { 64 } else { 16 },
         waits: BackoffRange { min: 1000, max: 4000 },

@@ -209,7 +209,7 @@ fn sent(c: &mut Conn<u32>) -> Vec<(u8, Option<u16>)> {
 
 #[test]
 fn another_server_knows_nothing_of_this_session_even_if_it_has_kept_one_of_old() {
-    let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10, room: true };
+    let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue: 10, max_bytes: 0, room: true };
     let incoming = &[0x3c, 5, 0, 1, b't', 0, 1];
     let mut c = connected(Conn::default(), 1, false);
     c.session.publish(b"t", b"", QoS::ExactlyOnce, false, limits, 0).unwrap();
@@ -381,7 +381,7 @@ fn after_a_ping_timeout_it_reconnects_at_once_only_if_the_network_was_down() {
         } else {
             // Here the ping is sent because an acknowledgement is overdue.
             c.session
-                .publish(b"t", b"", QoS::AtLeastOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, room: true }, 0)
+                .publish(b"t", b"", QoS::AtLeastOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, max_bytes: 0, room: true }, 0)
                 .unwrap();
             c.session.next(true, 0).unwrap();
             c.session.sent(0, 0);

@@ -271,6 +271,27 @@ pub unsafe extern "C" fn mgos_mqtt_conn_is_connected(c: *mut mgos_mqtt_conn) -> 
     unsafe { look(c) }.is_some_and(|c| c.look(t).core.is_online()) as ReturnedBool
 }
 
+/// Tells whether the broker has kept the session of the connections before: with `clean_session`
+/// false it has kept the subscriptions, and what was published to them meanwhile, and sends that. New;
+/// the original has no such function.
+///
+/// @param c The connection.
+/// @return true if it has, as its last CONNACK says. false if it has begun a new session, with
+/// `clean_session` true, when another broker or client id has been connected to, before the first
+/// CONNACK, and for NULL.
+///
+/// May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.
+///
+/// # Safety
+/// `c` is NULL or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_session_present(c: *mut mgos_mqtt_conn) -> ReturnedBool {
+    // SAFETY: the first thing here, once.
+    let t = &unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing here runs app code.
+    unsafe { look(c) }.is_some_and(|c| c.look(t).core.session.is_kept()) as ReturnedBool
+}
+
 /// A packet ID, never 0 and not in use, for packets that the app sends by itself. 0 for NULL. Not
 /// in the headers, as with the original; see mgos_mqtt_get_packet_id().
 ///

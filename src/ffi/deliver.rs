@@ -13,11 +13,21 @@ use crate::LOGS;
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
 use crate::wire::{AckKind, Header, PacketId, QoS, kind};
 use core::ffi::{c_int, c_void};
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MG_MQTT_EVENT_BASE: c_int = 200;
 
 /// This many messages in a row that handlers have not acknowledged make a line in the log.
 const UNACKED: u8 = 10;
+
+/// The message that is being delivered, if there is one, is retained. On whichever connection: a
+/// handler may run the event loop, and another connection deliver meanwhile.
+static RETAINED: AtomicBool = AtomicBool::new(false);
+
+/// True if the message that is being delivered is a retained one.
+pub fn is_retained() -> bool {
+    RETAINED.load(Relaxed)
+}
 
 /// A packet at the front of the receive buffer of the Mongoose connection `nc`, for as long as that
 /// is the connection's: what is delivered is consumed only afterwards.
@@ -40,9 +50,13 @@ impl Delivery {
 
     /// Calls a handler with the packet. False if the connection is gone, and the packet with it.
     fn call(&self, c: ConnectionRef<'_>, t: &mut NoApp, handler: Handler, ev: c_int) -> bool {
+        let before = is_retained();
+        RETAINED.store(self.packet.first & 0xf1 == kind::PUBLISH << 4 | 1, Relaxed);
         // SAFETY: the packet was decoded at the front of the receive buffer of `nc`, and nothing is
         // consumed while it is delivered: `delivering` keeps other events out.
-        unsafe { c.call_with_packet(t, handler, self.nc, ev, &self.packet) }
+        let is_there = unsafe { c.call_with_packet(t, handler, self.nc, ev, &self.packet) };
+        RETAINED.store(before, Relaxed);
+        is_there
     }
 
     /// Calls the handler of a subscription.
@@ -283,7 +297,8 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     connection.no_connack = 0;
     connection.limit_qos();
     connection.core.session.set_ack_timeout(timeout);
-    c.say(t, Log::Connack);
+    let kept = c.look(t).core.session.is_kept();
+    c.log(t, Log::Connack, 0, kept as i32);
     let connection = c.get(t);
     connection.cloud_event_sent = connection.number(Number::CloudEvents) != 0;
     c.cloud_event(t, Cloud::Connected);

@@ -38,13 +38,14 @@ fn try_publish(
 ) -> Result<ReturnedU16, RequestError> {
     let room = pump::has_room(c, t, topic.len() + payload.len());
     let connection = c.get(t);
-    let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, room };
+    let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, max_bytes: 0, room };
     if qos > QoS::AtMostOnce {
         // Where MQTT is disabled nothing is kept: it would never go out.
         let enabled = connection.number(Number::Enable) != 0;
         let most = if enabled { connection.number(Number::MaxQueue) } else { 0 };
         let max_queue = most.clamp(0, u16::MAX as i32) as u16;
-        limits = Limits { max_qos: connection.max_qos(), max_queue, room };
+        let max_bytes = connection.number(Number::MaxQueueBytes).max(0) as u32;
+        limits = Limits { max_qos: connection.max_qos(), max_queue, max_bytes, room };
     }
     let (session, now) = (&mut connection.core.session, now());
     let published = session.publish(topic, payload, qos, retain, limits, now)?;
@@ -88,6 +89,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
         RequestError::Topic(e) => (Log::BadTopic, e as i32),
         RequestError::NullMessage => (Log::NullMessage, 0),
         RequestError::TooLarge => (Log::TooLarge, 0),
+        RequestError::OverQueueBytes => (Log::OverQueueBytes, 0),
         RequestError::Offline => (Log::Dropped, 0),
         RequestError::Congested => (Log::Congested, 0),
         RequestError::OutOfMemory => (Log::NoMemory, 0),

@@ -17,7 +17,7 @@ pub enum Log {
     Connected,
     /// The connection is gone: b = why, a `Reason`; for `Reason::Tls` plus `Number::Tls` minus 1.
     Disconnected,
-    /// CONNACK 0.
+    /// CONNACK 0: b = 1 if the broker has kept the session, else 0.
     Connack,
     /// CONNACK with another return code: a and b = the code.
     Refused,
@@ -59,6 +59,8 @@ pub enum Log {
     Dropped,
     /// A message does not fit a packet: s = topic.
     TooLarge,
+    /// A message exceeds `max_queue_bytes` by itself: s = topic.
+    OverQueueBytes,
     /// A message is NULL and its length is not 0: s = topic.
     NullMessage,
     /// `will_retain` without a complete will.
@@ -137,6 +139,8 @@ pub enum Number {
     CloudEvents,
     /// Messages.
     MaxQueue,
+    /// Bytes of topics and payloads; 0 or negative for no limit.
+    MaxQueueBytes,
     /// Milliseconds; 0 for no limit.
     ConnectTimeout,
     /// 1 or 0: ws_enable, or a server that begins with ws:// or wss://.

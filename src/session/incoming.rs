@@ -232,6 +232,7 @@ impl<H: Copy> Session<H> {
             self.window.shrink();
         }
         let kept = present && !self.other_broker;
+        self.kept = kept;
         if !kept {
             self.inbound.clear();
             self.retry_publish = None;

@@ -86,6 +86,8 @@ pub struct Session<H: Copy> {
     /// The next broker is not the one this session belongs to: a session it reports present is
     /// stale.
     other_broker: bool,
+    /// The broker has kept the session.
+    kept: bool,
     /// The broker acknowledged a packet or answered a ping on this connection.
     broker_responded: bool,
     /// The broker acknowledged messages on this connection.
@@ -171,6 +173,7 @@ impl<H: Copy> Session<H> {
         clean: false,
         counters: Counters::NEW,
         other_broker: false,
+        kept: false,
         broker_responded: false,
         acked: false,
         overdue_reported: false,
@@ -204,6 +207,12 @@ impl<H: Copy> Session<H> {
     /// Returns true once CONNECT was sent on this connection.
     pub fn is_connect_sent(&self) -> bool {
         self.link != LinkState::Down
+    }
+
+    /// Returns true if the broker has kept the session from the connections before, as of the last
+    /// CONNACK 0.
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
     /// Returns the number of outgoing messages stored, queued or in flight.
@@ -273,11 +282,16 @@ impl<H: Copy> Session<H> {
             }
             return Ok(Published { id, flags, direct: true, next: false, overflow: false });
         }
-        if topic.len() + payload.len() > crate::wire::MAX_REMAINING as usize - 4 {
+        let size = topic.len() + payload.len();
+        if size > crate::wire::MAX_REMAINING as usize - 4 {
             return Err(RequestError::TooLarge);
         }
+        let max_bytes = limits.max_bytes as usize;
+        if max_bytes != 0 && size > max_bytes {
+            return Err(RequestError::OverQueueBytes);
+        }
         // Store the new message before dropping another, so that nothing is lost without memory.
-        let overflow = self.outbox.is_full(limits.max_queue);
+        let overflow = self.outbox.is_full(limits.max_queue) || self.outbox.exceeds(max_bytes, size);
         // If nothing is queued before it, the new message is the next to be sent.
         let behind_others = self.find_next_queued();
         self.outbox.push(id, flags, topic, payload)?;
@@ -285,7 +299,7 @@ impl<H: Copy> Session<H> {
         // A burst on a live connection is sent completely, even if the queue is full.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
         self.bypass_room = live && !behind_others || held_back;
-        while self.outbox.is_over_limit() && self.outbox.make_room(id, held_back) {}
+        while (self.outbox.is_over_limit() || self.outbox.exceeds(max_bytes, 0)) && self.outbox.make_room(id, held_back) {}
         self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
         // Nothing comes before it, and the window is fully open, so that nothing is held back.
         let next = limits.room

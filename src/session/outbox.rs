@@ -139,6 +139,13 @@ impl Outbox {
         self.counts.queued >= self.limit
     }
 
+    /// Returns true if with `more` bytes the topics and payloads of all stored messages exceed
+    /// `most`, unless that is 0.
+    pub fn exceeds(&self, most: usize, more: usize) -> bool {
+        let stored = self.list.iter().filter(|e| e.value.is(WITH_CONTENT)).map(|e| e.bytes.len());
+        most != 0 && stored.fold(more, usize::saturating_add) > most
+    }
+
     /// Returns the number of stored messages.
     pub fn queued(&self) -> u16 {
         self.counts.queued
@@ -622,7 +629,7 @@ mod tests {
     }
 
     fn publish(s: &mut Session<()>, max_queue: u16) {
-        let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue, room: true };
+        let limits = Limits { max_qos: QoS::ExactlyOnce, max_queue, max_bytes: 0, room: true };
         s.publish(b"t", b"x", QoS::ExactlyOnce, false, limits, 0).unwrap();
     }
 

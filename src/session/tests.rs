@@ -26,7 +26,7 @@ use std::vec::Vec;
 const Q0: QoS = QoS::AtMostOnce;
 const Q1: QoS = QoS::AtLeastOnce;
 const Q2: QoS = QoS::ExactlyOnce;
-const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10, room: true };
+const LIMITS: Limits = Limits { max_qos: Q2, max_queue: 10, max_bytes: 0, room: true };
 const NEW: &[u8] = &[0x20, 2, 0, 0];
 const KEPT: &[u8] = &[0x20, 2, 1, 0];
 

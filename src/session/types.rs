@@ -89,6 +89,8 @@ pub struct Limits {
     pub max_qos: QoS,
     /// Maximum number of queued messages; 0 disables the queue.
     pub max_queue: u16,
+    /// Maximum number of bytes of topics and payloads in the queue; 0 for no such limit.
+    pub max_bytes: u32,
     /// Whether the link accepts the message now; otherwise it is queued, or refused if it cannot
     /// be.
     pub room: bool,
@@ -191,6 +193,8 @@ pub enum RequestError {
     NullMessage,
     /// The message exceeds the maximum packet size.
     TooLarge,
+    /// The message alone exceeds the limit on the bytes of the queue.
+    OverQueueBytes,
     /// There is no connection, and the message cannot be queued.
     Offline,
     /// The link accepts no more data: too much is waiting, or it is stalled.
@@ -205,6 +209,7 @@ impl fmt::Display for RequestError {
             RequestError::Topic(e) => return e.fmt(f),
             RequestError::NullMessage => "payload is NULL",
             RequestError::TooLarge => "message is larger than MQTT allows",
+            RequestError::OverQueueBytes => "message is larger than the queue may be",
             RequestError::Offline => "not connected",
             RequestError::Congested => "the link is congested",
             RequestError::OutOfMemory => "out of memory",

@@ -24,6 +24,7 @@ pub fn defaults() -> Config {
         clean_session: true,
         keep_alive: 60,
         max_queue: 5,
+        max_bytes: 0,
         max_qos: QoS::ExactlyOnce,
         receive_limit: 3072,
         waits: BackoffRange { min: 2000, max: 60_000 },

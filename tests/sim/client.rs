@@ -17,6 +17,7 @@ pub struct Config {
     pub clean_session: bool,
     pub keep_alive: u16,
     pub max_queue: u16,
+    pub max_bytes: u32,
     pub max_qos: QoS,
     pub receive_limit: usize,
     pub waits: BackoffRange,
@@ -535,7 +536,7 @@ impl Client {
         let mut payload = number.to_be_bytes().to_vec();
         payload.resize(size.max(4), b'.');
         let (room, clock) = (self.has_room(payload.len() + topic.len()), self.clock(now));
-        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, room };
+        let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, max_bytes: self.config.max_bytes, room };
         let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits, clock) else {
             assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
             return None;

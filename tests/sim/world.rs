@@ -55,6 +55,7 @@ fn plan(rng: &mut Rng, trace: bool) -> World {
         clean_session: rng.one_in(3),
         keep_alive: rng.pick(&[1, 2, 5, 20, 60]),
         max_queue: rng.pick(&[10_000, 10_000, 10_000, 10_000, 3, 1, 0]),
+        max_bytes: 0,
         max_qos: rng.pick(&[QoS::ExactlyOnce, QoS::ExactlyOnce, QoS::ExactlyOnce, QoS::AtLeastOnce, QoS::AtMostOnce]),
         receive_limit: rng.pick(&[64, 200, 3072]),
         waits: rng.pick(&[BackoffRange { min: 2000, max: 60_000 }, BackoffRange { min: 100, max: 1000 }, BackoffRange { min: 0, max: 0 }]),

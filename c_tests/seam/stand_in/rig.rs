@@ -45,7 +45,7 @@ extern "C" fn rig_end() -> bool {
 /// The section as mos.yml has it.
 fn defaults() -> Config {
     let mut config = Config::new("broker:1883");
-    config.numbers = [1.0, 2.0, 60.0, 1.0, 60.0, 0.0, 2.0, 0.0, 1.0, 5.0, 30.0, 0.0, 20.0, 0.0];
+    config.numbers = [1.0, 2.0, 60.0, 1.0, 60.0, 0.0, 2.0, 0.0, 1.0, 5.0, 0.0, 30.0, 0.0, 20.0, 0.0];
     config.texts = Default::default();
     config.limit = 3072;
     config

@@ -25,7 +25,7 @@ use std::vec::Vec;
 pub struct Config {
     pub server: &'static str,
     /// By `Number`, as the section has them: times in seconds.
-    pub numbers: [f64; 14],
+    pub numbers: [f64; 15],
     /// In the order of `mgos_mqtt_shim_config_strings`.
     pub texts: [Option<CString>; 5],
     pub limit: i32,
@@ -37,7 +37,7 @@ fn is_time(number: Number) -> bool {
 
 impl Config {
     pub fn new(server: &'static str) -> Self {
-        let mut config = Config { server, numbers: [0.0; 14], texts: Default::default(), limit: 200 };
+        let mut config = Config { server, numbers: [0.0; 15], texts: Default::default(), limit: 200 };
         config.texts[0] = Some(c"id".into());
         for (number, value) in [
             (Number::Enable, 1),

@@ -206,3 +206,22 @@ fn part_of_a_packet_shows_that_the_broker_is_alive() {
         assert_eq!(rig.s.is_dead(rig.now), !received);
     }
 }
+
+#[test]
+fn the_session_is_present_where_the_broker_has_kept_it_and_it_is_the_one_asked_for() {
+    let mut rig = Rig::down();
+    assert!(!rig.s.is_kept());
+    rig.connect(false, NEW);
+    assert!(!rig.s.is_kept());
+    rig.resume();
+    assert!(rig.s.is_kept());
+    rig.s.disconnected(false, 0);
+    assert!(rig.s.is_kept(), "until the next CONNACK");
+    rig.connect(true, KEPT);
+    assert!(!rig.s.is_kept(), "a new one was asked for");
+    rig.resume();
+    rig.s.disconnected(false, 0);
+    rig.s.connecting(true);
+    rig.connect(false, KEPT);
+    assert!(!rig.s.is_kept(), "another broker's is not this one's");
+}

@@ -40,6 +40,43 @@ fn overflow_in_flight_keeps_the_packet_id_until_it_is_acknowledged() {
 }
 
 #[test]
+fn overflow_of_the_bytes_gives_up_as_many_of_the_oldest_as_the_newest_takes() {
+    // Each has a byte of topic.
+    let limits = Limits { max_bytes: 12, ..LIMITS };
+    let mut rig = Rig::down();
+    let ids: Vec<u16> = (1..=4).map(|_| rig.publish_to(b"t", b"xy", Q1, limits).unwrap().id.get()).collect();
+    assert!(rig.publish_to(b"t", b"large", Q1, limits).unwrap().overflow);
+    let dropped: Vec<_> = core::iter::from_fn(|| match rig.notice()? {
+        Notice::Dropped { id, .. } => Some(id.get()),
+        other => panic!("{other:?}"),
+    })
+    .collect();
+    assert_eq!(dropped, ids[..2]);
+    assert_eq!((rig.s.queued(), rig.s.take_given_up().count), (3, 2));
+    // What has the whole queue for itself fits, and a byte more does not.
+    assert!(rig.publish_to(b"t", b"eleven byte", Q1, limits).is_ok());
+    assert_eq!(rig.s.queued(), 1);
+    assert_eq!(rig.publish_to(b"t", b"twelve bytes", Q1, limits), Err(RequestError::OverQueueBytes));
+    assert_eq!(rig.s.queued(), 1);
+}
+
+#[test]
+fn beyond_the_bytes_of_the_queue_a_burst_on_a_live_connection_still_goes_out_whole() {
+    let limits = Limits { max_bytes: 4, ..LIMITS };
+    let mut rig = Rig::up();
+    for n in 1..=5 {
+        rig.publish_to(b"t", &[n], Q2, limits).unwrap();
+        assert_eq!(rig.out(), [message(0x34, n as u16, n)]);
+    }
+    assert_eq!((rig.s.queued(), rig.s.total_given_up()), (2, 0));
+    for id in 1..=5 {
+        assert_eq!(rig.told(&ack(0x50, id)), ack(0x62, id));
+        rig.told(&ack(0x70, id));
+    }
+    assert!(rig.s.is_idle());
+}
+
+#[test]
 fn identifiers_are_left_over_with_the_longest_queue_that_can_be_configured() {
     let limits = Limits { max_queue: u16::MAX, ..LIMITS };
     let mut rig = Rig::down();
