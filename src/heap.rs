@@ -88,6 +88,49 @@ pub unsafe fn release_empty<T>(block: NonNull<T>) {
     unsafe { free_block(block.as_ptr().cast()) };
 }
 
+/// A value that is allocated when it is first needed. Empty, it is one null pointer.
+pub struct Lazy<T> {
+    value: Option<NonNull<T>>,
+    marker: PhantomData<T>,
+}
+
+impl<T> Lazy<T> {
+    /// Nothing yet.
+    pub const EMPTY: Self = Lazy { value: None, marker: PhantomData };
+
+    /// Returns the value if there is one.
+    pub fn get(&self) -> Option<&T> {
+        // SAFETY: `get_or_alloc` made the value, which lives as long as this; `&self` keeps it
+        // unchanged.
+        self.value.map(|value| unsafe { value.as_ref() })
+    }
+
+    /// Returns the value if there is one.
+    pub fn get_mut(&mut self) -> Option<&mut T> {
+        // SAFETY: as above; `&mut self` is exclusive.
+        self.value.map(|mut value| unsafe { value.as_mut() })
+    }
+
+    /// Returns the value; if there is none, `new` is allocated.
+    pub fn get_or_alloc(&mut self, new: impl FnOnce() -> T) -> Result<&mut T, OutOfMemory> {
+        let mut value = match self.value {
+            Some(value) => value,
+            None => *self.value.insert(alloc(new())?),
+        };
+        // SAFETY: as in `get_mut`.
+        Ok(unsafe { value.as_mut() })
+    }
+}
+
+impl<T> Drop for Lazy<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.value {
+            // SAFETY: it came from `alloc`, and nothing uses it after this.
+            unsafe { release(value) };
+        }
+    }
+}
+
 /// The header of every block, whatever its value.
 #[repr(C)]
 struct BlockHeader {
@@ -165,9 +208,10 @@ struct Chain {
 }
 
 impl Chain {
-    /// Allocates a block of `size` bytes for the node plus copies of `parts`, and links it in at
-    /// the front or the end. The caller must write the value.
-    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+    /// Allocates a block of `size` bytes for the node plus copies of `parts`. Its `next` is null.
+    /// The caller must link it in and write the value.
+    #[inline(always)]
+    fn block(size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let mut len = 0usize;
         for part in parts {
             len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
@@ -175,13 +219,25 @@ impl Chain {
         let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
         let node = block.as_ptr();
         // SAFETY: the block is fresh, aligned to a pointer, and large enough for everything
-        // written. The last block of a chain that is not empty is live.
+        // written.
         unsafe {
             let mut to = node.cast::<u8>().add(size);
             for part in parts {
                 to.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 to = to.add(part.len());
             }
+            node.write(BlockHeader { next: ptr::null_mut(), len: len as u32 });
+        }
+        Ok(block)
+    }
+
+    /// Allocates a block, as [`block`](Self::block), and links it in at the front or the end. The
+    /// caller must write the value.
+    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+        let block = Self::block(size, parts)?;
+        let node = block.as_ptr();
+        // SAFETY: the block is fresh. The last block of a chain that is not empty is live.
+        unsafe {
             let mut link: Link = &raw mut self.first;
             if at_end {
                 if !self.last.is_null() {
@@ -194,7 +250,7 @@ impl Chain {
                 }
             }
             let next = *link;
-            node.write(BlockHeader { next, len: len as u32 });
+            (*node).next = next;
             *link = node;
             if next.is_null() {
                 self.last = node;
@@ -475,6 +531,22 @@ impl<'a, T: Copy> Found<'a, T> {
     pub fn remove(self) {
         // SAFETY: `find` saw the block in this chain, which has been borrowed since.
         unsafe { Chain::remove(self.chain.as_ptr(), self.link) };
+    }
+
+    /// Replaces the block by one with another value and copies of `parts`, at the same place in the
+    /// list.
+    pub fn replace(self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
+        let node = Chain::block(Node::<T>::BYTES, parts)?.cast::<Node<T>>().as_ptr();
+        // SAFETY: the new block has space for the node. `find` saw the old one behind the link, and
+        // the list has been borrowed since; `relink` leaves no pointer to it before it is freed.
+        unsafe {
+            (&raw mut (*node).value).write(value);
+            let old = *self.link;
+            (*node).header.next = (*old).next;
+            Chain::relink(self.chain.as_ptr(), self.link, node.cast(), node.cast());
+            free_block(old.cast());
+        }
+        Ok(())
     }
 
     /// Frees the bytes of the block; the value stays.

@@ -2,7 +2,7 @@
 //! What the core does without memory is shown where it does it.
 
 extern crate std;
-use super::{List, OutOfMemory, testing};
+use super::{Lazy, List, OutOfMemory, testing};
 use std::vec::Vec;
 
 fn list(n: u32) -> List<u32> {
@@ -109,4 +109,46 @@ fn every_block_of_a_list_is_freed_with_it() {
 #[test]
 fn out_of_memory_has_a_message() {
     assert_eq!(std::format!("{OutOfMemory}"), "out of memory");
+}
+
+#[test]
+fn a_block_is_replaced_at_its_place_with_the_cursors_that_point_to_it() {
+    for at in 0..3 {
+        let mut l = list(3);
+        l.rewind::<0>();
+        (0..at).for_each(|_| l.advance::<0>());
+        l.find(|i| *i.value == at).unwrap().replace(9, &[b"new", b"er"]).unwrap();
+        let expected: Vec<u32> = (0..3).map(|i| if i == at { 9 } else { i }).collect();
+        assert_eq!(values(&l), expected);
+        let current = l.current::<0>().unwrap();
+        assert_eq!((*current.value, current.bytes), (9, &b"newer"[..]));
+        l.push_back(7, &[]).unwrap();
+        assert_eq!(l.iter().last().map(|i| *i.value), Some(7), "the end is right");
+    }
+}
+
+#[test]
+fn without_memory_a_block_stays_where_a_new_one_was_to_be() {
+    let mut l = list(2);
+    testing::fail_after(Some(0));
+    assert_eq!(l.find(|i| *i.value == 1).unwrap().replace(9, &[]), Err(OutOfMemory));
+    testing::fail_after(None);
+    assert_eq!(values(&l), [0, 1]);
+}
+
+#[test]
+fn a_lazy_value_is_allocated_once_and_dropped_with_its_owner() {
+    let before = testing::blocks();
+    let mut lazy = Lazy::<List<u32>>::EMPTY;
+    assert!(lazy.get().is_none() && lazy.get_mut().is_none());
+    testing::fail_after(Some(0));
+    assert!(lazy.get_or_alloc(List::new).is_err());
+    testing::fail_after(None);
+    assert!(lazy.get().is_none());
+    lazy.get_or_alloc(List::new).unwrap().push_back(1, &[]).unwrap();
+    lazy.get_or_alloc(|| unreachable!()).unwrap().push_back(2, &[]).unwrap();
+    assert_eq!(values(lazy.get().unwrap()), [1, 2]);
+    assert_eq!(values(lazy.get_mut().unwrap()), [1, 2]);
+    drop(lazy);
+    assert_eq!(testing::blocks(), before);
 }

@@ -238,6 +238,8 @@ impl<H: Copy> Session<H> {
             self.retry_publish = None;
         }
         self.outbox.accepted(kept);
+        // Messages that are to be sent anew may have outlived their time.
+        self.sweep(now);
         self.subscriptions.restart(kept);
         self.link = LinkState::ConnackReceived;
     }

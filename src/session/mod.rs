@@ -14,6 +14,7 @@ mod incoming;
 mod keep_alive;
 mod lifecycle;
 mod outbox;
+mod outcomes;
 mod outgoing;
 mod packet_ids;
 mod send_buffer;
@@ -40,8 +41,9 @@ use window::{MAX_INFLIGHT, Window};
 
 pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
+pub use outcomes::WatchOptions;
 pub use subscriptions::Recipient;
-pub use types::{Counters, GivenUp, Limits, Notice, Notify, Published, Reaction, ReceiveError, RequestError};
+pub use types::{Counters, GivenUp, Limits, Notice, Notify, Outcome, Published, Reaction, ReceiveError, RequestError};
 
 /// The state of the connection as MQTT sees it; each state permits more packets than the one
 /// before.
@@ -125,7 +127,7 @@ pub struct Session<H: Copy> {
     /// Messages that wait for the window were skipped in the search for a PUBREL.
     skipped: bool,
     framer: Framer,
-    outbox: Outbox,
+    outbox: Outbox<H>,
     subscriptions: Subscriptions<H>,
     inbound: InboundQos2,
     keep_alive: KeepAlive,
@@ -282,14 +284,8 @@ impl<H: Copy> Session<H> {
             }
             return Ok(Published { id, flags, direct: true, next: false, overflow: false });
         }
-        let size = topic.len() + payload.len();
-        if size > crate::wire::MAX_REMAINING as usize - 4 {
-            return Err(RequestError::TooLarge);
-        }
-        let max_bytes = limits.max_bytes as usize;
-        if max_bytes != 0 && size > max_bytes {
-            return Err(RequestError::OverQueueBytes);
-        }
+        let (size, max_bytes) = (topic.len() + payload.len(), limits.max_bytes as usize);
+        limits.check(size)?;
         // Store the new message before dropping another, so that nothing is lost without memory.
         let overflow = self.outbox.is_full(limits.max_queue) || self.outbox.exceeds(max_bytes, size);
         // If nothing is queued before it, the new message is the next to be sent.
@@ -314,9 +310,87 @@ impl<H: Copy> Session<H> {
         Ok(Published { id, flags, direct: false, next, overflow })
     }
 
+    /// As [`publish`](Self::publish), but watches the message: [`take_settled`](Self::take_settled)
+    /// returns what became of it, unless it is refused here or by
+    /// [`publish_failed`](Self::publish_failed). A QoS 0 message must be written, and then passed to
+    /// [`written`](Self::written).
+    #[allow(clippy::too_many_arguments)] // As `publish`, and one more.
+    pub fn publish_watched(
+        &mut self,
+        topic: &[u8],
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+        limits: Limits,
+        options: WatchOptions<H>,
+        now: Millis,
+    ) -> Result<Published, RequestError> {
+        // Memory for the watch comes first, so that nothing is lost without it.
+        self.outbox.outcomes.watch(options)?;
+        let replaces = options.replace && qos.min(limits.max_qos) > QoS::AtMostOnce && limits.max_queue > 0;
+        let published = if replaces && self.outbox.has_replaceable(topic) {
+            self.replace(topic, payload, qos, retain, limits)
+        } else {
+            self.publish(topic, payload, qos, retain, limits, now)
+        };
+        let accepted = published.as_ref().ok();
+        let acknowledged = accepted.is_some_and(|p| QoS::of_flags(p.flags) > QoS::AtMostOnce);
+        let id = accepted.map(|p| p.id);
+        self.outbox.outcomes.accepted(id, acknowledged, now);
+        // A message that is set aside at once may already have been dropped.
+        if let Some(id) = id
+            && self.outbox.is_dropped(id)
+        {
+            self.outbox.outcomes.settle(id.get(), Outcome::GivenUp);
+        }
+        published
+    }
+
+    /// Replaces a message that was not sent by one with the same topic.
+    fn replace(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<Published, RequestError> {
+        self.pending = Pending::Ping;
+        limits.check(topic.len() + payload.len())?;
+        let id = self.packet_id();
+        let flags = (qos.min(limits.max_qos) as u8) << 1 | retain as u8;
+        self.outbox.replace(id, flags, topic, payload)?;
+        let max_bytes = limits.max_bytes as usize;
+        let overflow = self.outbox.exceeds(max_bytes, 0);
+        while self.outbox.exceeds(max_bytes, 0) && self.outbox.make_room(id, false) {}
+        Ok(Published { id, flags, direct: false, next: false, overflow })
+    }
+
+    /// A watched QoS 0 message was written; with it, `unsent` bytes are waiting to be transmitted.
+    pub fn written(&mut self, id: PacketId, unsent: usize) {
+        self.outbox.outcomes.written(id, unsent);
+    }
+
+    /// Returns the number of outcomes that [`take_settled`](Self::take_settled) returns.
+    pub fn num_settled(&self) -> u16 {
+        self.outbox.outcomes.num_settled()
+    }
+
+    /// Returns the next outcome to report: the packet ID, the outcome, and whom to tell.
+    pub fn take_settled(&mut self) -> Option<(u16, Outcome, H)> {
+        self.outbox.outcomes.take_settled()
+    }
+
+    /// Drops watched messages whose lifetime is over.
+    pub fn sweep(&mut self, now: Millis) {
+        if let Some(sweep) = self.outbox.outcomes.sweep_function() {
+            sweep(&mut self.outbox, now);
+        }
+    }
+
+    /// Returns when to call [`sweep`](Self::sweep) and [`take_settled`](Self::take_settled) again;
+    /// [`NEVER`] if nothing is watched.
+    pub fn outcome_due(&self, now: Millis) -> Millis {
+        self.outbox.outcomes.due(now)
+    }
+
     /// Forgets a message that was to be written directly but could not be.
     pub fn publish_failed(&mut self, id: PacketId) {
         self.outbox.forget(id);
+        self.outbox.outcomes.refused(id);
     }
 
     /// Subscribes to a filter, now or when the connection is up.
@@ -390,18 +464,18 @@ impl<H: Copy> Session<H> {
 
     /// Returns true if messages were given up and the app has not been told.
     pub fn has_given_up(&self) -> bool {
-        self.outbox.given_up() > 0
+        self.outbox.outcomes.given_up() > 0
     }
 
     /// Returns the messages given up since the last call, to be reported to the app.
     pub fn take_given_up(&mut self) -> GivenUp {
-        let given_up = self.outbox.take_given_up();
+        let given_up = self.outbox.outcomes.take_given_up();
         self.counters.given_up = self.counters.given_up.wrapping_add(given_up.count as u32);
         given_up
     }
 
     /// Returns the number of all messages given up, wrapping around.
     pub fn total_given_up(&self) -> u32 {
-        self.counters.given_up.wrapping_add(self.outbox.given_up() as u32)
+        self.counters.given_up.wrapping_add(self.outbox.outcomes.given_up() as u32)
     }
 }

@@ -7,8 +7,9 @@ use super::ack_timer::AckTimer;
 use super::entry::*;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
 use super::packet_ids::ahead;
-use super::types::{GivenUp, Notice};
-use crate::heap::{Found, List, OutOfMemory};
+use super::outcomes::Outcomes;
+use super::types::{Notice, Outcome};
+use crate::heap::{Found, Item, List, OutOfMemory};
 use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
 
 /// Maximum number of entries without a message, or the maximum queue length if that is greater.
@@ -31,7 +32,7 @@ const MAX_SET_ASIDE_TRIES: u8 = 10;
 const NEXT: usize = 0;
 
 /// The outgoing messages of a session.
-pub struct Outbox {
+pub struct Outbox<H: Copy> {
     list: List<Entry>,
     counts: Counts,
     /// Maximum number of stored messages.
@@ -46,11 +47,11 @@ pub struct Outbox {
     /// acknowledged or another is queued.
     broker_at_fault: bool,
     signatures: [Signature; 3],
-    /// Messages given up since the app was last told.
-    given_up: GivenUp,
+    /// What became of messages.
+    pub(super) outcomes: Outcomes<H>,
 }
 
-impl Outbox {
+impl<H: Copy> Outbox<H> {
     /// Empty.
     pub const NEW: Self = Outbox {
         list: List::new(),
@@ -61,7 +62,7 @@ impl Outbox {
         others_acked: false,
         broker_at_fault: false,
         signatures: [Signature::NONE; 3],
-        given_up: GivenUp::NONE,
+        outcomes: Outcomes::NEW,
     };
 
     /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
@@ -182,7 +183,7 @@ impl Outbox {
             match e.bits {
                 bits if bits & (QUEUED | SET_ASIDE) != 0 => {
                     e.bits = DROPPED;
-                    self.given_up.add(e.id);
+                    self.outcomes.give_up(e.id);
                     self.has_notices = true;
                     return true;
                 }
@@ -192,7 +193,7 @@ impl Outbox {
                     if bits & ON_WIRE == 0 {
                         // It is not in flight.
                         e.bits |= REPORTED;
-                        self.given_up.add(e.id);
+                        self.outcomes.give_up(e.id);
                     }
                 }
             }
@@ -232,18 +233,40 @@ impl Outbox {
         })
     }
 
-    /// Returns the number of messages given up since the app was last told.
-    pub fn given_up(&self) -> u16 {
-        self.given_up.count
-    }
-
-    /// Returns the messages given up since the last call.
-    pub fn take_given_up(&mut self) -> GivenUp {
-        core::mem::replace(&mut self.given_up, GivenUp::NONE)
-    }
-
     fn find(list: &mut List<Entry>, id: PacketId) -> Option<Found<'_, Entry>> {
         list.find(|e| e.value.id == id.get())
+    }
+
+    /// Returns true if the message with this packet ID was not sent in the broker's current session.
+    pub fn is_unsent(&self, id: u16) -> bool {
+        self.list.iter().any(|e| e.value.id == id && e.value.is(QUEUED))
+    }
+
+    /// Returns true if the message with this packet ID has an outcome already.
+    pub fn is_dropped(&self, id: PacketId) -> bool {
+        self.list.iter().any(|e| e.value.id == id.get() && e.value.is(DROPPED))
+    }
+
+    /// Returns true if a message with this topic was not sent and may be replaced.
+    pub fn has_replaceable(&self, topic: &[u8]) -> bool {
+        self.list.iter().any(|e| Self::is_replaceable(&self.outcomes, &e, topic))
+    }
+
+    fn is_replaceable(outcomes: &Outcomes<H>, e: &Item<'_, Entry>, topic: &[u8]) -> bool {
+        e.value.is(QUEUED) && e.bytes.get(..e.value.topic_len as usize) == Some(topic) && outcomes.is_replaceable(e.value.id)
+    }
+
+    /// Replaces the message that [`has_replaceable`](Self::has_replaceable) found.
+    pub fn replace(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
+        let e = self.new_entry(id, flags, topic, payload);
+        let found = self.list.find(|old| Self::is_replaceable(&self.outcomes, &old, topic));
+        let Some(mut found) = found else { return Ok(()) };
+        let old = *found.value();
+        found.replace(e, &[topic, payload])?;
+        self.counts.count(old.bits, -1);
+        self.counts.count(e.bits, 1);
+        self.outcomes.settle(old.id, Outcome::Replaced);
+        Ok(())
     }
 
     /// Forgets the entry with this packet ID.
@@ -257,6 +280,15 @@ impl Outbox {
     /// Appends a message. It is set aside at once if it is like one that the broker closed the
     /// connection on.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
+        let e = self.new_entry(id, flags, topic, payload);
+        self.list.push_back(e, &[topic, payload])?;
+        self.counts.count(e.bits, 1);
+        self.broker_at_fault = false;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn new_entry(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Entry {
         let mut e = Entry { topic_len: topic.len() as u16, ..Self::entry(id, flags, QUEUED) };
         if self.signatures.iter().any(|known| known.hash != 0) {
             let signature = Signature { size: (topic.len() + payload.len()) as u32, ..Signature::of(&e, topic) };
@@ -265,10 +297,7 @@ impl Outbox {
                 self.has_notices = true;
             }
         }
-        self.list.push_back(e, &[topic, payload])?;
-        self.counts.count(e.bits, 1);
-        self.broker_at_fault = false;
-        Ok(())
+        e
     }
 
     fn entry(id: PacketId, flags: u8, bits: Bits) -> Entry {
@@ -305,7 +334,9 @@ impl Outbox {
         self.counts.count(e.bits, -1);
         // Nothing will show whether it arrived.
         if e.is(SENT_ID_ONLY) && !e.is(REPORTED) {
-            self.given_up.add(e.id);
+            self.outcomes.give_up(e.id);
+        } else {
+            self.outcomes.settle(e.id, Outcome::GivenUp);
         }
         true
     }
@@ -329,6 +360,9 @@ impl Outbox {
         let signature = if e.is(SET_ASIDE) { found.with(Signature::of) } else { Signature::NONE };
         let e = found.value();
         self.counts.count(before.bits, -1);
+        if matches!(step, Step::Done | Step::Downgraded) {
+            self.outcomes.settle(id.get(), Outcome::Acknowledged);
+        }
         match step {
             Step::Release | Step::ReleaseAgain => {
                 if step == Step::Release {
@@ -385,17 +419,19 @@ impl Outbox {
     /// broker still knows the packet ID. Only an end `by_peer` counts against a message that is set
     /// aside. Returns true if one was in flight.
     pub fn disconnected(&mut self, by_peer: bool) -> bool {
-        let (mut given_up, counts, mut on_set_aside) = (self.given_up, self.others_acked && by_peer, false);
+        let (counts, mut on_set_aside) = (self.others_acked && by_peer, false);
+        let outcomes = &mut self.outcomes;
+        outcomes.link_ended();
         self.list.for_each(|e, _| {
             if e.is(SENT_ID_ONLY) && !e.is(REPORTED) {
-                given_up.add(e.id);
+                outcomes.give_up(e.id);
                 e.bits |= REPORTED;
             }
             if Selector::new(QUEUED | SENT, SET_ASIDE | ON_WIRE, 0).matches(e.bits) {
                 on_set_aside = true;
                 e.tries += counts as u8;
                 if e.tries >= MAX_SET_ASIDE_TRIES {
-                    given_up.add(e.id);
+                    outcomes.give_up(e.id);
                     e.bits = DROPPED | SET_ASIDE;
                 }
             }
@@ -404,7 +440,6 @@ impl Outbox {
             }
             e.bits &= !CONNECTION_MARKS;
         });
-        self.given_up = given_up;
         self.has_notices |= on_set_aside;
         self.others_acked &= !on_set_aside;
         self.recount();
@@ -417,7 +452,7 @@ impl Outbox {
     /// later message with this packet ID for a duplicate. A new session knows nothing of earlier
     /// packets \[MQTT-3.1.2-6\]; all messages are sent as new.
     pub fn accepted(&mut self, kept: bool) {
-        let mut given_up = self.given_up;
+        let outcomes = &mut self.outcomes;
         self.list.for_each(|e, _| {
             if kept {
                 if e.is(SENT_ID_ONLY) {
@@ -430,7 +465,7 @@ impl Outbox {
             }
             // The broker had it, and may have lost it with the session.
             if e.is(PUBREC_SEEN_ID_ONLY) && !e.is(REPORTED) {
-                given_up.add(e.id);
+                outcomes.give_up(e.id);
             }
             if e.is(SENT | PUBREC_SEEN) {
                 // A message that the broker once acknowledged with PUBREC is never suspected.
@@ -439,7 +474,6 @@ impl Outbox {
                 e.change(SENT | PUBREC_SEEN, QUEUED | taken);
             }
         });
-        self.given_up = given_up;
         self.recount();
         self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | DUPLICATE_ACK } else { ID_ONLY });
     }
@@ -447,7 +481,8 @@ impl Outbox {
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.list.clear();
-        (self.given_up, self.has_notices) = (GivenUp::NONE, false);
+        self.outcomes.settle_all(Outcome::Freed);
+        self.has_notices = false;
         self.recount();
     }
 
@@ -508,6 +543,7 @@ impl Outbox {
     /// before; and when the oldest of the other unanswered entries was sent.
     pub fn mark_overdue(&mut self, pinged_at: Millis, ack_timer: &AckTimer, now: Millis) -> (Option<PacketId>, bool, Millis) {
         let (mut first, mut is_new, mut oldest) = (None, false, NEVER);
+        let outcomes = &mut self.outcomes;
         self.list.for_each(|e, _| {
             if !Selector::new(AWAITING_ACK, ON_WIRE, 0).matches(e.bits) {
                 return;
@@ -523,6 +559,7 @@ impl Outbox {
                     // Some brokers never answer a PUBREL whose PUBLISH they do not know.
                     if e.tries >= MAX_PUBREL_TRIES && e.is(CARRIED_OVER) {
                         e.bits = DROPPED | REPORTED;
+                        outcomes.settle(e.id, Outcome::Acknowledged);
                     }
                 }
             }

@@ -207,6 +207,7 @@ impl<H: Copy> Session<H> {
     /// `bytes` bytes were transmitted; `unsent` bytes are still waiting.
     pub fn transmitted(&mut self, bytes: usize, unsent: usize, now: Millis) {
         self.keep_alive.on_transmitted(bytes, now);
+        self.outbox.outcomes.transmitted(bytes);
         self.ack_timer.on_transmitted(unsent, now);
         self.send_buffer.transmitted();
         self.suspects.transmitted(now);

@@ -9,6 +9,7 @@ mod ack_timeout;
 mod begin;
 mod incoming;
 mod lives;
+mod outcomes;
 mod outgoing;
 mod queue;
 mod resume;
@@ -19,7 +20,7 @@ mod suspects;
 mod table;
 
 use super::{Framed, GivenUp, Limits, Notice, Published, Reaction, ReceiveError, Recipient, RequestError, Session};
-use crate::wire::{InPacket, OutPacket, ProtocolError, QoS, decode, header, size};
+use crate::wire::{InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, header, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -182,7 +183,7 @@ fn errors_have_messages_and_a_source() {
     let topic = RequestError::Topic(TopicError::Empty);
     assert_eq!((topic.to_string(), topic.source().map(|cause| cause.to_string())), ("empty topic".into(), Some("empty topic".into())));
     let all =
-        [RequestError::NullMessage, RequestError::TooLarge, RequestError::Offline, RequestError::Congested, RequestError::OutOfMemory];
+        [RequestError::NullMessage, RequestError::TooLarge, RequestError::OverQueueBytes, RequestError::Offline, RequestError::Congested, RequestError::OutOfMemory];
     let words: std::collections::BTreeSet<_> = all.iter().map(|e| e.to_string()).collect();
     assert!(words.len() == all.len() && words.iter().all(|words| words.len() > 5));
     assert!(all.iter().all(|e| e.source().is_none()));

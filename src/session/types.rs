@@ -3,7 +3,7 @@
 use super::inbound_qos2::Full;
 use super::keep_alive::Millis;
 use crate::heap::OutOfMemory;
-use crate::wire::{AckKind, PacketId, ProtocolError, QoS, TopicError};
+use crate::wire::{AckKind, MAX_REMAINING, PacketId, ProtocolError, QoS, TopicError};
 use core::fmt;
 
 /// What a received packet requires. First send `answer` with the packet's packet ID. If there is no
@@ -96,6 +96,17 @@ pub struct Limits {
     pub room: bool,
 }
 
+impl Limits {
+    /// Checks whether a queued message may have a topic and payload of this many bytes.
+    pub(super) fn check(&self, size: usize) -> Result<(), RequestError> {
+        match () {
+            _ if size > MAX_REMAINING as usize - 4 => Err(RequestError::TooLarge),
+            _ if self.max_bytes != 0 && size > self.max_bytes as usize => Err(RequestError::OverQueueBytes),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// What the layer above logs and reports to the app, see
 /// [`Session::notice`](super::Session::notice).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -165,6 +176,25 @@ impl GivenUp {
         self.last = id;
         self.count = self.count.saturating_add(1);
     }
+}
+
+/// What became of a watched message. The numbers are those of `enum mgos_mqtt_result`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// The broker acknowledged it.
+    Acknowledged,
+    /// The link has taken it (QoS 0).
+    Sent,
+    /// A newer message with the same topic replaced it before it was sent.
+    Replaced,
+    /// Its lifetime ended before it was sent.
+    Expired,
+    /// It was given up, see [`GivenUp`]; it may have arrived.
+    GivenUp,
+    /// The connection ended before the link had taken it (QoS 0).
+    Lost,
+    /// The session was cleared.
+    Freed,
 }
 
 /// A message accepted for sending.
