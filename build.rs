@@ -61,7 +61,7 @@ struct mgos_mqtt_conn;
                 "mgos_mqtt_conn_sub_s",
                 "mgos_mqtt_ws_ev",
             ],
-            include: &["Reason", "mgos_mqtt_event", "mgos_mqtt_event_arg"],
+            include: &["Reason", "mgos_mqtt_event", "mgos_mqtt_event_arg", "mgos_mqtt_result"],
         },
         Header {
             path: "include/mgos_mqtt.h",
@@ -78,7 +78,7 @@ struct mgos_mqtt_conn;
 ",
             includes: &["\"mgos_mqtt_conn.h\""],
             in_shim: include_str!("src/ffi/global_shim.h"),
-            exclude: &["mgos_mqtt_connect_fn_t", "mgos_mqtt_core_sub", STATS],
+            exclude: &["mgos_mqtt_connect_fn_t", "mgos_mqtt_result_fn_t", "mgos_mqtt_finish_fn_t", "mgos_mqtt_core_sub", STATS, OPTIONS],
             include: &["sub_handler_t"],
         },
         Header {
@@ -99,6 +99,7 @@ struct mgos_mqtt_conn;
 
     /// Declared in one header, used in two.
     const STATS: &str = "mgos_mqtt_stats";
+    const OPTIONS: &str = "mgos_mqtt_pub_opts";
 
     /// Structures declared elsewhere: their names in Rust and in C.
     const STRUCTS: [&str; 5] = ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn"];
@@ -146,8 +147,8 @@ struct mgos_mqtt_conn;
         config.export.exclude = STRUCTS.iter().chain(header.exclude).chain(&["mg_event_handler_t"]).map(|s| s.to_string()).collect();
         config.export.rename = INTEGERS.iter().map(|&(rust, c)| (rust.to_string(), c.to_string())).collect();
         config.export.rename.extend(STRUCTS.iter().map(|name| (name.to_string(), format!("struct {name}"))));
-        if header.exclude.contains(&STATS) {
-            config.export.rename.insert(STATS.to_string(), format!("struct {STATS}"));
+        for name in [STATS, OPTIONS].iter().filter(|name| header.exclude.contains(name)) {
+            config.export.rename.insert(name.to_string(), format!("struct {name}"));
         }
         config.export.include = header.include.iter().map(|s| s.to_string()).collect();
         config.export.rename.extend(ENUMS.iter().map(|&(rust, c)| (rust.to_string(), c.to_string())));

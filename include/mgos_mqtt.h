@@ -126,6 +126,42 @@ bool mgos_mqtt_global_is_connected(void);
 uint16_t mgos_mqtt_pub(const char *topic, const void *message, size_t len, int qos, bool retain);
 
 /**
+ * mgos_mqtt_pub_opt() with the size of the structure that the caller knows, so that a library compiled
+ * against an older one keeps working. Apps call that one.
+ */
+uint16_t mgos_mqtt_pub_opt_sized(const char *topic,
+                                 const void *message,
+                                 size_t len,
+                                 const struct mgos_mqtt_pub_opts *opts,
+                                 size_t size);
+
+/**
+ * Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+ * is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
+ * connection stays down, as after mgos_mqtt_global_disconnect(). New; the original has no such
+ * function.
+ *
+ * Until the callback is called, nothing can be published: 0 is returned. Messages that are set aside,
+ * as the broker closes the connection on them, are not waited for. If the connection is not up, and
+ * something is queued, attempts to connect go on meanwhile. mgos_mqtt_global_disconnect() cuts the wait
+ * short.
+ *
+ * @param timeout_ms How long to wait for acknowledgements, milliseconds, at most 2,147,483,647; 0: not
+ * at all. DISCONNECT may take a second more.
+ * @param cb Called once, from the event loop and never inside this call, when the connection is gone.
+ * What is left is kept, and sent after the next mgos_mqtt_global_connect(), which `cb` may call. NULL:
+ * nobody is told.
+ * @param arg Handed back to `cb`; it stays the app's.
+ * @return true if `cb` is going to be called. false if the connection is being ended so already, and
+ * without memory; then nothing changes.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_global_finish(uint32_t timeout_ms,
+                             mgos_mqtt_finish_fn_t cb,
+                             void *arg);
+
+/**
  * Removes the newest subscription with exactly this filter. When it was the last with this filter,
  * the broker is told, now or on the next connection to the same session.
  *
@@ -231,6 +267,33 @@ void mgos_mqtt_set_max_qos(int qos);
  * May be called from a handler.
  */
 bool mgos_mqtt_set_config(const struct mgos_config_mqtt *cfg);
+
+/**
+ * Publishes a message, with options: mgos_mqtt_pub() that can tell what becomes of the message, give
+ * it a lifetime, and let a newer one take its place. New; the original has no such function.
+ *
+ * ```c
+ * static void done(void *arg, uint16_t id, int result) {
+ *   LOG(LL_INFO, ("reading %u: %s", id, result == MGOS_MQTT_RESULT_ACKNOWLEDGED ? "arrived" : "lost"));
+ * }
+ * ...
+ * struct mgos_mqtt_pub_opts opts = {.qos = 1, .ttl_ms = 60000, .replace = true, .cb = done};
+ * mgos_mqtt_pub_opt("room/temperature", "21.5", 4, &opts);
+ * ```
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param message The payload, not needed any more on return.
+ * @param len Bytes of the payload.
+ * @param opts See `struct mgos_mqtt_pub_opts`; not needed any more on return. NULL: all zeros.
+ * @return As mgos_mqtt_pub(): the packet ID, or 0 with the reason in the log; 0 also without memory
+ * for the options. With 0, `opts->cb` is not called.
+ *
+ * May be called from a handler.
+ */
+static inline uint16_t mgos_mqtt_pub_opt(const char *topic, const void *message, size_t len,
+                                         const struct mgos_mqtt_pub_opts *opts) {
+  return mgos_mqtt_pub_opt_sized(topic, message, len, opts, sizeof(*opts));
+}
 
 /**
  * Subscribes to a topic filter, with a handler that is also told of SUBACK; at QoS 1, unless the

@@ -102,6 +102,40 @@ enum mgos_mqtt_event {
 };
 
 /**
+ * What became of a message published with mgos_mqtt_pub_opt(). New; the original has no such thing.
+ */
+enum mgos_mqtt_result {
+  /**
+   * The broker has acknowledged it: PUBACK at QoS 1, PUBCOMP at QoS 2.
+   */
+  MGOS_MQTT_RESULT_ACKNOWLEDGED,
+  /**
+   * At QoS 0: the link has taken its last byte. It may still be lost.
+   */
+  MGOS_MQTT_RESULT_SENT,
+  /**
+   * A newer message with `replace` and the same topic has taken its place before it was sent.
+   */
+  MGOS_MQTT_RESULT_REPLACED,
+  /**
+   * It was not sent within `ttl_ms`.
+   */
+  MGOS_MQTT_RESULT_EXPIRED,
+  /**
+   * It was given up, as MGOS_MQTT_EVENT_GIVEN_UP says; it may have arrived.
+   */
+  MGOS_MQTT_RESULT_GIVEN_UP,
+  /**
+   * At QoS 0: the connection ended before the link had taken it.
+   */
+  MGOS_MQTT_RESULT_LOST,
+  /**
+   * mgos_mqtt_conn_free() was called.
+   */
+  MGOS_MQTT_RESULT_FREED,
+};
+
+/**
  * Callback of `mgos_mqtt_set_connect_fn()` and `mgos_mqtt_conn_set_connect_fn()`, which sends
  * CONNECT: `mg_send_mqtt_handshake_opt(nc, client_id, *opts)`. `opts` holds what the configuration
  * says, and may be changed; strings put there need to live until `mg_send_mqtt_handshake_opt()`
@@ -111,6 +145,54 @@ typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
                                        const char *client_id,
                                        struct mg_send_mqtt_handshake_opts *opts,
                                        void *fn_arg);
+
+/**
+ * Callback of mgos_mqtt_pub_opt(): tells what became of the message with the packet ID `id`. `result`
+ * is one of `enum mgos_mqtt_result`; `arg` is handed back.
+ */
+typedef void (*mgos_mqtt_result_fn_t)(void *arg, uint16_t id, int result);
+
+/**
+ * How a message is published: see mgos_mqtt_pub_opt(). All zeros: as mgos_mqtt_pub() does, at QoS 0.
+ * New fields are added at the end.
+ */
+struct mgos_mqtt_pub_opts {
+  /**
+   * 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_set_max_qos().
+   */
+  int qos;
+  /**
+   * Whether the broker is to keep it for later subscribers.
+   */
+  bool retain;
+  /**
+   * At QoS 1 and 2: a newer message that is published with `replace` to the same topic takes the
+   * place of this one in the queue, if this one has not been sent by then.
+   */
+  bool replace;
+  /**
+   * At QoS 1 and 2: the message is dropped if it is not sent within this many milliseconds; 0: no
+   * limit. One that was sent is repeated until it is acknowledged, as the standard requires, unless
+   * the broker loses the session.
+   */
+  uint32_t ttl_ms;
+  /**
+   * Called once, from the event loop, when it is known what became of the message; see `enum
+   * mgos_mqtt_result`. Never inside the call that publishes, and not for a message that was
+   * refused. Any function may be called in it. NULL: nobody is told.
+   */
+  mgos_mqtt_result_fn_t cb;
+  /**
+   * Handed back to `cb`; it stays the app's.
+   */
+  void *arg;
+};
+
+/**
+ * Callback of mgos_mqtt_conn_finish(): the connection has ended. `left` is the number of messages that
+ * are still kept and were not acknowledged; `arg` is handed back.
+ */
+typedef void (*mgos_mqtt_finish_fn_t)(void *arg, int left);
 
 /**
  * What has happened to a connection since it was made. Counters are reset only by
@@ -379,6 +461,43 @@ uint16_t mgos_mqtt_conn_pub(struct mgos_mqtt_conn *c,
                             bool retain);
 
 /**
+ * mgos_mqtt_conn_pub_opt() with the size of the structure that the caller knows, so that a library
+ * compiled against an older one keeps working. Apps call that one.
+ */
+uint16_t mgos_mqtt_conn_pub_opt_sized(struct mgos_mqtt_conn *c,
+                                      const char *topic,
+                                      struct mg_str msg,
+                                      const struct mgos_mqtt_pub_opts *opts,
+                                      size_t size);
+
+/**
+ * Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+ * is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
+ * connection stays down, as after mgos_mqtt_conn_disconnect(). New; the original has no such function.
+ *
+ * Until the callback is called, nothing can be published: 0 is returned. Messages that are set aside,
+ * as the broker closes the connection on them, are not waited for. If the connection is not up, and
+ * something is queued, attempts to connect go on meanwhile. mgos_mqtt_conn_disconnect() cuts the wait
+ * short.
+ *
+ * @param c The connection. NULL: an error in the log, and false is returned.
+ * @param timeout_ms How long to wait for acknowledgements, milliseconds, at most 2,147,483,647; 0: not
+ * at all. DISCONNECT may take a second more.
+ * @param cb Called once, from the event loop and never inside this call, when the connection is gone;
+ * inside mgos_mqtt_conn_free() if that comes first. What is left is kept, and sent after the next
+ * mgos_mqtt_conn_connect(), which `cb` may call. NULL: nobody is told.
+ * @param arg Handed back to `cb`; it stays the app's.
+ * @return true if `cb` is going to be called. false if the connection is being ended so already, and
+ * without memory; then nothing changes.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_conn_finish(struct mgos_mqtt_conn *c,
+                           uint32_t timeout_ms,
+                           mgos_mqtt_finish_fn_t cb,
+                           void *arg);
+
+/**
  * Subscribes to a topic filter, now or when the connection is up, and again at every later
  * connection.
  *
@@ -471,6 +590,25 @@ void mgos_mqtt_conn_set_max_qos(struct mgos_mqtt_conn *c, int qos);
  * May be called from a handler.
  */
 bool mgos_mqtt_conn_set_config(struct mgos_mqtt_conn *c, const struct mgos_config_mqtt *cfg);
+
+/**
+ * Publishes a message, with options: mgos_mqtt_conn_pub() that can tell what becomes of the message,
+ * give it a lifetime, and let a newer one take its place. New; the original has no such function.
+ *
+ * @param c The connection.
+ * @param topic The topic, not needed any more on return.
+ * @param msg The payload, not needed any more on return.
+ * @param opts See `struct mgos_mqtt_pub_opts`; not needed any more on return. NULL: all zeros.
+ * @return As mgos_mqtt_conn_pub(): the packet ID, or 0 with the reason in the log; 0 also without
+ * memory for the options. With 0, `opts->cb` is not called.
+ *
+ * May be called from a handler.
+ */
+static inline uint16_t mgos_mqtt_conn_pub_opt(struct mgos_mqtt_conn *c, const char *topic,
+                                              struct mg_str msg,
+                                              const struct mgos_mqtt_pub_opts *opts) {
+  return mgos_mqtt_conn_pub_opt_sized(c, topic, msg, opts, sizeof(*opts));
+}
 
 /**
  * Publishes a message formatted with json_printf().

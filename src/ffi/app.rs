@@ -163,6 +163,32 @@ impl ConnectionRef<'_> {
         }
     }
 
+    /// Tells the app what became of a message: `handler` was added as a `mgos_mqtt_result_fn_t`, which
+    /// may be NULL.
+    pub fn call_result(self, _: &mut NoApp, handler: Handler, id: u16, result: c_int) {
+        type Call = unsafe extern "C" fn(*mut c_void, u16, c_int);
+        if !handler.address.is_null() {
+            // SAFETY: it is what was added, and not NULL. No reference to a connection is alive.
+            unsafe {
+                let call = core::mem::transmute::<*const c_void, Call>(handler.address);
+                call(handler.user_data, id, result);
+            }
+        }
+    }
+
+    /// Tells the app that the end it asked for has come: `handler` was added as a
+    /// `mgos_mqtt_finish_fn_t`, which may be NULL.
+    pub fn call_finished(self, _: &mut NoApp, handler: Handler, left: c_int) {
+        type Call = unsafe extern "C" fn(*mut c_void, c_int);
+        if !handler.address.is_null() {
+            // SAFETY: it is what was added, and not NULL. No reference to a connection is alive.
+            unsafe {
+                let call = core::mem::transmute::<*const c_void, Call>(handler.address);
+                call(handler.user_data, left);
+            }
+        }
+    }
+
     /// Calls a handler with the packet at the front of the receive buffer: with a `struct
     /// mg_mqtt_message`, or, where `ev` is 0, as a `sub_handler_t`. False if `nc` is not the
     /// connection's any more, and with it the packet is gone.

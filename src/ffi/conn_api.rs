@@ -6,6 +6,7 @@ use super::clock::now;
 use super::config::{Config, c_str};
 use super::connection::{ConnectionGuard, ConnectionRef, Handler};
 use super::events;
+use super::finish;
 use super::handshake;
 use super::lifecycle;
 use super::nc::{Nc, NcId};
@@ -15,7 +16,7 @@ use super::shim::Log;
 use super::token::NoApp;
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn,
-    mgos_mqtt_connect_fn_t, mgos_mqtt_stats,
+    mgos_mqtt_connect_fn_t, mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_stats,
 };
 use crate::session::{Recipient, RequestError};
 use core::ffi::{c_char, c_int, c_void};
@@ -353,6 +354,73 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub(
     // SAFETY: by the contract.
     let payload = unsafe { msg.bytes() };
     publish::publish(c, t, topic, payload, qos, retain != 0)
+}
+
+/// mgos_mqtt_conn_pub_opt() with the size of the structure that the caller knows, so that a library
+/// compiled against an older one keeps working. Apps call that one.
+///
+/// # Safety
+/// As for `mgos_mqtt_conn_pub`; `opts` is NULL or points to `size` readable bytes, and its callback is
+/// right to be called with its `arg` until it was called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_pub_opt_sized(
+    c: *mut mgos_mqtt_conn,
+    topic: *const c_char,
+    msg: mg_str,
+    opts: *const mgos_mqtt_pub_opts,
+    size: usize,
+) -> ReturnedU16 {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing is borrowed yet.
+    let Some(guard) = (unsafe { guard(t, c) }) else { return 0 };
+    let c = guard.get();
+    // SAFETY: by the contract.
+    let (topic, opts) = unsafe { (c_str(topic).unwrap_or(&[]), mgos_mqtt_pub_opts::read(opts, size)) };
+    if msg.p.is_null() && msg.len > 0 {
+        return publish::refuse(c, t, topic, RequestError::NullMessage);
+    }
+    // SAFETY: by the contract.
+    let payload = unsafe { msg.bytes() };
+    publish::publish_opt(c, t, topic, payload, opts)
+}
+
+/// Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+/// is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
+/// connection stays down, as after mgos_mqtt_conn_disconnect(). New; the original has no such function.
+///
+/// Until the callback is called, nothing can be published: 0 is returned. Messages that are set aside,
+/// as the broker closes the connection on them, are not waited for. If the connection is not up, and
+/// something is queued, attempts to connect go on meanwhile. mgos_mqtt_conn_disconnect() cuts the wait
+/// short.
+///
+/// @param c The connection. NULL: an error in the log, and false is returned.
+/// @param timeout_ms How long to wait for acknowledgements, milliseconds, at most 2,147,483,647; 0: not
+/// at all. DISCONNECT may take a second more.
+/// @param cb Called once, from the event loop and never inside this call, when the connection is gone;
+/// inside mgos_mqtt_conn_free() if that comes first. What is left is kept, and sent after the next
+/// mgos_mqtt_conn_connect(), which `cb` may call. NULL: nobody is told.
+/// @param arg Handed back to `cb`; it stays the app's.
+/// @return true if `cb` is going to be called. false if the connection is being ended so already, and
+/// without memory; then nothing changes.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `c` is NULL or alive; `cb` is right to be called with `arg` until it was called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_finish(
+    c: *mut mgos_mqtt_conn,
+    timeout_ms: u32,
+    cb: mgos_mqtt_finish_fn_t,
+    arg: *mut c_void,
+) -> ReturnedBool {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing is borrowed yet.
+    let Some(guard) = (unsafe { guard(t, c) }) else { return 0 };
+    let callback = Handler { address: cb.map_or(null(), |cb| cb as *const c_void), user_data: arg };
+    finish::finish(guard.get(), t, timeout_ms, callback) as ReturnedBool
 }
 
 /// Subscribes to a topic filter, now or when the connection is up, and again at every later

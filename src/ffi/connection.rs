@@ -8,7 +8,7 @@ use super::shim::Number;
 use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::conn::{Conn, Slot};
-use crate::heap::List;
+use crate::heap::{Lazy, List};
 use crate::session::GivenUp;
 use crate::wire::{QoS, kind};
 use core::ffi::c_void;
@@ -56,6 +56,36 @@ impl Counters {
 /// Has the app's callback send CONNECT, where the last argument is true, and finds out what it has
 /// asked for.
 pub type OwnConnect = fn(ConnectionRef<'_>, &mut NoApp, bool);
+
+/// Reports to the app what it is told in the event loop only.
+pub type Report = fn(ConnectionRef<'_>, &mut NoApp);
+
+/// The end that the app has asked for with `mgos_mqtt_conn_finish`.
+pub struct Finish {
+    /// What brings it forward, in the event loop. Stored here so that the linker leaves it out of
+    /// firmware that never asks.
+    pub step: Report,
+    /// Called at the end with the number of messages that are left.
+    pub callback: Handler,
+    /// When to look again, at the latest.
+    pub at: u32,
+    pub stage: FinishStage,
+    /// When to stop waiting for acknowledgements.
+    pub limit: u32,
+    /// How many messages are left, once the connection is being freed.
+    pub left: u16,
+}
+
+/// How far it has got.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FinishStage {
+    /// What is queued goes out and is acknowledged.
+    Draining,
+    /// This Mongoose connection is being closed.
+    Closing(Option<NcId>),
+    /// The connection object is being freed.
+    Freed,
+}
 
 /// Frees an object that came from `heap::alloc`.
 pub type Release = unsafe fn(NonNull<Connection>);
@@ -127,6 +157,10 @@ pub struct Connection {
     pub own_connect: Option<OwnConnect>,
     /// What frees the object when the last [`ConnectionGuard`] ends. Stored by `conn_free`, likewise.
     pub release: Option<Release>,
+    /// What tells the app the outcome of single messages. Stored by the first that asks for it.
+    pub report: Option<Report>,
+    /// While the app is taking its leave: it may not publish.
+    pub finish: Lazy<Finish>,
     pub counters: Counters,
 }
 
@@ -142,6 +176,8 @@ impl Connection {
         connect_arg: null_mut(),
         own_connect: None,
         release: None,
+        report: None,
+        finish: Lazy::EMPTY,
         timer: 0,
         timer_at: 0,
         counters: Counters::NEW,

@@ -112,7 +112,18 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
         // More may come with it.
         arm(c, t);
     }
+    tell(c, t);
+}
+
+/// Tells the app what it is told in the event loop only.
+fn tell(c: ConnectionRef<'_>, t: &mut NoApp) {
     raise_events(c, t);
+    if let Some(report) = c.look(t).report {
+        report(c, t);
+    }
+    if let Some(step) = c.look(t).finish.get().map(|finish| finish.step) {
+        step(c, t);
+    }
 }
 
 /// The event loop goes round.
@@ -168,7 +179,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_timer(c: *mut mgos_mqtt_conn) {
     c.get(t).timer_fired(now());
     lifecycle::wake(c, t);
     pump(c, t);
-    raise_events(c, t);
+    tell(c, t);
 }
 
 /// The network has come up (`up` = 1) or gone down (0).

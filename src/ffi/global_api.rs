@@ -7,7 +7,7 @@ use super::deliver;
 use super::global::{current, mgos_mqtt_core_global as global};
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_connect_fn_t,
-    mgos_mqtt_stats, sub_handler_t,
+    mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_stats, sub_handler_t,
 };
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null;
@@ -131,6 +131,53 @@ pub unsafe extern "C" fn mgos_mqtt_pub(
 ) -> ReturnedU16 {
     // SAFETY: by the contract.
     unsafe { conn::mgos_mqtt_conn_pub(global(), topic, mg_str { p: message.cast(), len }, qos, retain) }
+}
+
+/// mgos_mqtt_pub_opt() with the size of the structure that the caller knows, so that a library compiled
+/// against an older one keeps working. Apps call that one.
+///
+/// # Safety
+/// As for `mgos_mqtt_pub`; `opts` is NULL or points to `size` readable bytes, and its callback is right
+/// to be called with its `arg` until it was called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_pub_opt_sized(
+    topic: *const c_char,
+    message: *const c_void,
+    len: usize,
+    opts: *const mgos_mqtt_pub_opts,
+    size: usize,
+) -> ReturnedU16 {
+    // SAFETY: by the contract.
+    unsafe { conn::mgos_mqtt_conn_pub_opt_sized(global(), topic, mg_str { p: message.cast(), len }, opts, size) }
+}
+
+/// Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+/// is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
+/// connection stays down, as after mgos_mqtt_global_disconnect(). New; the original has no such
+/// function.
+///
+/// Until the callback is called, nothing can be published: 0 is returned. Messages that are set aside,
+/// as the broker closes the connection on them, are not waited for. If the connection is not up, and
+/// something is queued, attempts to connect go on meanwhile. mgos_mqtt_global_disconnect() cuts the wait
+/// short.
+///
+/// @param timeout_ms How long to wait for acknowledgements, milliseconds, at most 2,147,483,647; 0: not
+/// at all. DISCONNECT may take a second more.
+/// @param cb Called once, from the event loop and never inside this call, when the connection is gone.
+/// What is left is kept, and sent after the next mgos_mqtt_global_connect(), which `cb` may call. NULL:
+/// nobody is told.
+/// @param arg Handed back to `cb`; it stays the app's.
+/// @return true if `cb` is going to be called. false if the connection is being ended so already, and
+/// without memory; then nothing changes.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `cb` is right to be called with `arg` until it was called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_global_finish(timeout_ms: u32, cb: mgos_mqtt_finish_fn_t, arg: *mut c_void) -> ReturnedBool {
+    // SAFETY: by the contract; the global connection is alive or NULL.
+    unsafe { conn::mgos_mqtt_conn_finish(global(), timeout_ms, cb, arg) }
 }
 
 /// What mgos_mqtt_sub() does, at the QoS that the firmware's cdefs say, which the shim knows.

@@ -1,4 +1,31 @@
 /**
+ * Publishes a message, with options: mgos_mqtt_pub() that can tell what becomes of the message, give
+ * it a lifetime, and let a newer one take its place. New; the original has no such function.
+ *
+ * ```c
+ * static void done(void *arg, uint16_t id, int result) {
+ *   LOG(LL_INFO, ("reading %u: %s", id, result == MGOS_MQTT_RESULT_ACKNOWLEDGED ? "arrived" : "lost"));
+ * }
+ * ...
+ * struct mgos_mqtt_pub_opts opts = {.qos = 1, .ttl_ms = 60000, .replace = true, .cb = done};
+ * mgos_mqtt_pub_opt("room/temperature", "21.5", 4, &opts);
+ * ```
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param message The payload, not needed any more on return.
+ * @param len Bytes of the payload.
+ * @param opts See `struct mgos_mqtt_pub_opts`; not needed any more on return. NULL: all zeros.
+ * @return As mgos_mqtt_pub(): the packet ID, or 0 with the reason in the log; 0 also without memory
+ * for the options. With 0, `opts->cb` is not called.
+ *
+ * May be called from a handler.
+ */
+static inline uint16_t mgos_mqtt_pub_opt(const char *topic, const void *message, size_t len,
+                                         const struct mgos_mqtt_pub_opts *opts) {
+  return mgos_mqtt_pub_opt_sized(topic, message, len, opts, sizeof(*opts));
+}
+
+/**
  * Subscribes to a topic filter, with a handler that is also told of SUBACK; at QoS 1, unless the
  * firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS.
  *

@@ -56,6 +56,8 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     if connection.release.replace(heap::release::<Connection>).is_some() {
         return;
     }
+    take_leave(c, t);
+    let connection = c.get(t);
     // Whatever is under way further up finds nobody to call and nothing to do.
     connection.handlers.clear();
     connection.close_pending = false;
@@ -70,6 +72,18 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     if let Some((connection, nc)) = c.live(t) {
         nc.abandon();
         connection.nc = None;
+    }
+    if let Some(report) = c.look(t).report {
+        report(c, t);
+    }
+    take_leave(c, t);
+}
+
+/// Tells an app that has asked for an orderly end that it gets none: what is left is counted first, and
+/// told when all is gone.
+fn take_leave(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if let Some(step) = c.look(t).finish.get().map(|finish| finish.step) {
+        step(c, t);
     }
 }
 

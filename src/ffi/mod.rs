@@ -18,8 +18,10 @@
 //! | `app` | all that may run app code |
 //! | `notices`, `websocket` | what the app is told unasked; the handshake over WebSocket |
 //! | `pump` | what goes out, and when to look again |
+//! | `results` | what became of single messages |
 //! | `deliver`, `publish` | packets to handlers; what the app asks for |
 //! | `handshake`, `lifecycle` | from the transport to CONNECT; connect, disconnect, lost, again |
+//! | `finish` | the orderly end that an app asks for |
 //! | `events`, `global`, `conn_api`, `global_api` | entries from C: Mongoose, timer, network; the API |
 
 pub mod app;
@@ -29,6 +31,7 @@ pub mod conn_api;
 pub mod connection;
 mod deliver;
 pub mod events;
+mod finish;
 pub mod frames;
 pub mod global;
 pub mod global_api;
@@ -38,6 +41,7 @@ pub mod nc;
 mod notices;
 mod publish;
 mod pump;
+mod results;
 pub mod shim;
 pub mod token;
 pub mod types;

@@ -3,20 +3,50 @@
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::NotWritten;
-use super::pump::{self, pump};
+use super::pump::{self, arm, pump};
+use super::results;
 use super::shim::{Log, Number};
 use super::token::NoApp;
-use super::types::{ReturnedU16, mgos_mqtt_stats};
+use super::types::{ReturnedU16, mgos_mqtt_pub_opts, mgos_mqtt_stats};
 use crate::LOGS;
-use crate::session::{Limits, Recipient, RequestError};
-use crate::wire::{OutPacket, QoS};
-use core::ffi::c_int;
+use crate::session::{Limits, Millis, Published, Recipient, RequestError, Session, WatchOptions};
+use crate::wire::{OutPacket, PacketId, QoS};
+use core::ffi::{c_int, c_void};
+use core::ptr::null;
 
 /// Publishes. Returns the packet ID; 0 if the message was refused, which is logged and counted.
 pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> ReturnedU16 {
-    let published = try_publish(c, t, topic, payload, QoS::clamped(qos), retain);
+    let qos = QoS::clamped(qos);
+    let published =
+        try_publish(c, t, topic, payload, qos, |session, limits, now| session.publish(topic, payload, qos, retain, limits, now));
     warn_of_control_characters(c, t, topic);
     published.unwrap_or_else(|error| refuse(c, t, topic, error))
+}
+
+/// The same with options.
+pub fn publish_opt(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], opts: mgos_mqtt_pub_opts) -> ReturnedU16 {
+    let mgos_mqtt_pub_opts { qos, retain, replace, ttl_ms, cb, arg } = opts;
+    if replace == 0 && ttl_ms == 0 && cb.is_none() {
+        return publish(c, t, topic, payload, qos, retain != 0);
+    }
+    c.get(t).report = Some(results::report);
+    let qos = QoS::clamped(qos);
+    let handler = Handler { address: cb.map_or(null(), |cb| cb as *const c_void), user_data: arg };
+    let options = WatchOptions { handler, lifetime: ttl_ms, replace: replace != 0 };
+    let published = try_publish(c, t, topic, payload, qos, |session, limits, now| {
+        session.publish_watched(topic, payload, qos, retain != 0, limits, options, now)
+    });
+    warn_of_control_characters(c, t, topic);
+    let id = published.unwrap_or_else(|error| refuse(c, t, topic, error));
+    if let Some(id) = PacketId::new(id as u16) {
+        let connection = c.get(t);
+        let unsent = connection.accounted;
+        connection.core.session.written(id, unsent);
+    }
+    if !c.look(t).is_freed() {
+        arm(c, t);
+    }
+    id
 }
 
 /// Counts a message that is refused, and logs why. Returns 0.
@@ -34,10 +64,13 @@ fn try_publish(
     topic: &[u8],
     payload: &[u8],
     qos: QoS,
-    retain: bool,
+    accept: impl FnOnce(&mut Session<Handler>, Limits, Millis) -> Result<Published, RequestError>,
 ) -> Result<ReturnedU16, RequestError> {
     let room = pump::has_room(c, t, topic.len() + payload.len());
     let connection = c.get(t);
+    if connection.finish.get().is_some() {
+        return Err(RequestError::Offline);
+    }
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, max_bytes: 0, room };
     if qos > QoS::AtMostOnce {
         // Where MQTT is disabled nothing is kept: it would never go out.
@@ -48,7 +81,7 @@ fn try_publish(
         limits = Limits { max_qos: connection.max_qos(), max_queue, max_bytes, room };
     }
     let (session, now) = (&mut connection.core.session, now());
-    let published = session.publish(topic, payload, qos, retain, limits, now)?;
+    let published = accept(session, limits, now)?;
     let (id, flags) = (published.id, published.flags);
     if !published.direct && !published.next {
         pump(c, t);

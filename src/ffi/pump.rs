@@ -204,6 +204,15 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
 const LONGEST_WAIT: u32 = 60_000;
 
 impl Connection {
+    /// When the app is to be told of something that it asked for.
+    fn report_due(&self, now: Millis) -> Millis {
+        if self.is_freed() {
+            return NEVER;
+        }
+        let finish = self.finish.get().map_or(NEVER, |finish| finish.at);
+        earlier(finish, self.core.session.outcome_due(now))
+    }
+
     /// The timer has fired, and repeats; the next deadline has it set anew.
     pub fn timer_fired(&mut self, now: Millis) {
         self.timer_at = now.wrapping_add(u32::MAX / 4);
@@ -223,10 +232,11 @@ fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
     if connection.has_events() {
         at = earlier(at, connection.events_deadline());
     }
+    let now = now();
+    at = earlier(at, connection.report_due(now));
     if at == NEVER && connection.nc.is_none() {
         return disarm(c, t);
     }
-    let now = now();
     at = earlier(at, now.wrapping_add(LONGEST_WAIT).max(1));
     let first = now.wrapping_add(pause);
     if !reached(at, first) {
@@ -254,7 +264,7 @@ fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
 /// Clears the timer, unless the app is to be told of something.
 pub fn disarm(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    if connection.has_events() {
+    if connection.has_events() || connection.report_due(1) != NEVER {
         return;
     }
     let old = core::mem::take(&mut connection.timer);

@@ -165,6 +165,75 @@ pub struct mgos_mqtt_stats {
     pub set_aside: u32,
 }
 
+/// What became of a message published with mgos_mqtt_pub_opt(). New; the original has no such thing.
+#[repr(C)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum mgos_mqtt_result {
+    /// The broker has acknowledged it: PUBACK at QoS 1, PUBCOMP at QoS 2.
+    Acknowledged,
+    /// At QoS 0: the link has taken its last byte. It may still be lost.
+    Sent,
+    /// A newer message with `replace` and the same topic has taken its place before it was sent.
+    Replaced,
+    /// It was not sent within `ttl_ms`.
+    Expired,
+    /// It was given up, as MGOS_MQTT_EVENT_GIVEN_UP says; it may have arrived.
+    GivenUp,
+    /// At QoS 0: the connection ended before the link had taken it.
+    Lost,
+    /// mgos_mqtt_conn_free() was called.
+    Freed,
+}
+
+/// Callback of mgos_mqtt_pub_opt(): tells what became of the message with the packet ID `id`. `result`
+/// is one of `enum mgos_mqtt_result`; `arg` is handed back.
+pub type mgos_mqtt_result_fn_t = Option<unsafe extern "C" fn(arg: *mut c_void, id: u16, result: c_int)>;
+
+/// Callback of mgos_mqtt_conn_finish(): the connection has ended. `left` is the number of messages that
+/// are still kept and were not acknowledged; `arg` is handed back.
+pub type mgos_mqtt_finish_fn_t = Option<unsafe extern "C" fn(arg: *mut c_void, left: c_int)>;
+
+/// How a message is published: see mgos_mqtt_pub_opt(). All zeros: as mgos_mqtt_pub() does, at QoS 0.
+/// New fields are added at the end.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mgos_mqtt_pub_opts {
+    /// 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_set_max_qos().
+    pub qos: c_int,
+    /// Whether the broker is to keep it for later subscribers.
+    pub retain: PassedBool,
+    /// At QoS 1 and 2: a newer message that is published with `replace` to the same topic takes the
+    /// place of this one in the queue, if this one has not been sent by then.
+    pub replace: PassedBool,
+    /// At QoS 1 and 2: the message is dropped if it is not sent within this many milliseconds; 0: no
+    /// limit. One that was sent is repeated until it is acknowledged, as the standard requires, unless
+    /// the broker loses the session.
+    pub ttl_ms: u32,
+    /// Called once, from the event loop, when it is known what became of the message; see `enum
+    /// mgos_mqtt_result`. Never inside the call that publishes, and not for a message that was
+    /// refused. Any function may be called in it. NULL: nobody is told.
+    pub cb: mgos_mqtt_result_fn_t,
+    /// Handed back to `cb`; it stays the app's.
+    pub arg: *mut c_void,
+}
+
+impl mgos_mqtt_pub_opts {
+    /// Those that an app which was compiled with a structure of `size` bytes has given.
+    ///
+    /// # Safety
+    /// `opts` is NULL or points to `size` readable bytes, the beginning of such a structure.
+    pub unsafe fn read(opts: *const mgos_mqtt_pub_opts, size: usize) -> Self {
+        let mut known = mgos_mqtt_pub_opts { qos: 0, retain: 0, replace: 0, ttl_ms: 0, cb: None, arg: core::ptr::null_mut() };
+        if !opts.is_null() {
+            let size = size.min(size_of::<Self>());
+            // SAFETY: so many bytes are readable, and the structure has as many to be written to; what
+            // is left out is zero, which is valid for all fields.
+            unsafe { (&raw mut known).cast::<u8>().copy_from_nonoverlapping(opts.cast(), size) };
+        }
+        known
+    }
+}
+
 /// Mongoose's string with a length.
 #[repr(C)]
 #[derive(Clone, Copy)]

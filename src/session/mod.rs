@@ -232,6 +232,16 @@ impl<H: Copy> Session<H> {
         self.outbox.is_idle() && self.inbound.is_empty()
     }
 
+    /// Returns the number of messages that are kept or sent and neither acknowledged nor given up.
+    pub fn unacknowledged(&self) -> u16 {
+        self.outbox.count_unacknowledged(0)
+    }
+
+    /// Returns true if only what is set aside is unacknowledged.
+    pub fn is_drained(&self) -> bool {
+        self.outbox.count_unacknowledged(entry::SET_ASIDE) == 0
+    }
+
     /// Returns the number of messages that are set aside, as the broker closes the connection on
     /// them.
     pub fn num_set_aside(&self) -> u16 {

@@ -640,6 +640,14 @@ impl<H: Copy> Outbox<H> {
         Self::mark_sent(&mut self.counts, found.value(), now).0
     }
 
+    /// Returns the number of messages without these marks that are neither acknowledged nor given up.
+    pub fn count_unacknowledged(&self, without: Bits) -> u16 {
+        let selector = Selector::new(QUEUED | AWAITING_ACK, 0, without);
+        let entries = self.list.iter().map(|e| e.value).filter(|e| selector.matches(e.bits));
+        // Messages no longer stored are marked as reported when they are given up.
+        entries.filter(|e| !(e.is(ID_ONLY) && e.is(REPORTED))).count() as u16
+    }
+
     /// Returns true if nothing is stored or awaited.
     pub fn is_idle(&self) -> bool {
         !self.list.iter().any(|e| !e.value.is(DUPLICATE_ACK | DROPPED))

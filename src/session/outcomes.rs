@@ -41,6 +41,11 @@ struct Watch<H: Copy> {
 }
 
 impl<H: Copy> Watch<H> {
+    /// Returns true from a QoS 0 message's acceptance until it is written.
+    fn is_being_written(&self) -> bool {
+        self.until == Until::Transmitted && self.left == u32::MAX
+    }
+
     /// Returns true if the message awaits its acknowledgement and has a lifetime.
     fn is_limited(&self) -> bool {
         self.has_lifetime && self.until == Until::Acknowledged
@@ -195,7 +200,7 @@ impl<H: Copy> Outcomes<H> {
     /// A watched QoS 0 message was written; with it, this many bytes wait for the link.
     pub fn written(&mut self, id: PacketId, unsent: usize) {
         let Some(watches) = self.watches.get_mut() else { return };
-        if let Some(mut found) = watches.list.find(|w| w.value.id == id.get() && w.value.until == Until::Transmitted) {
+        if let Some(mut found) = watches.list.find(|w| w.value.id == id.get() && w.value.is_being_written()) {
             found.value().left = unsent as u32;
             Watches::transmitted(watches, 0);
         }
@@ -226,7 +231,7 @@ impl<H: Copy> Watches<H> {
         transmitted: Self::transmitted,
         link_ended: Self::link_ended,
         refused: Self::refused,
-        sweep: sweep,
+        sweep,
     };
 
     const NEW: Self =
@@ -252,7 +257,7 @@ impl<H: Copy> Watches<H> {
 
     fn transmitted(&mut self, bytes: usize) {
         self.list.for_each(|w, _| {
-            if w.until == Until::Transmitted && w.left != u32::MAX {
+            if w.until == Until::Transmitted && !w.is_being_written() {
                 w.left = w.left.saturating_sub(bytes as u32);
             }
         });

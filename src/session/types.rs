@@ -178,7 +178,7 @@ impl GivenUp {
     }
 }
 
-/// What became of a watched message. The numbers are those of `enum mgos_mqtt_result`.
+/// What became of a watched message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Outcome {
     /// The broker acknowledged it.

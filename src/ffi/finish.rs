@@ -1,0 +1,104 @@
+//! The orderly end that an app asks for before deep sleep, an update or a restart: what is queued goes
+//! out and is acknowledged, then DISCONNECT, then the app is told.
+
+use super::clock::now;
+use super::connection::{Connection, ConnectionRef, Finish, FinishStage, Handler};
+use super::lifecycle;
+use super::pump::{arm, close_now};
+use super::shim::Log;
+use super::token::NoApp;
+use super::types::Reason;
+use crate::session::{Millis, NEVER, reached};
+use core::ffi::c_int;
+
+/// How long DISCONNECT may take when the app's time is up, milliseconds.
+const LAST_WORDS: u32 = 1000;
+
+/// A time that far ahead, at most half the range of the clock.
+fn after(ms: u32, now: Millis) -> Millis {
+    now.wrapping_add(ms.min(i32::MAX as u32)).max(1)
+}
+
+/// Begins to finish. False if that is under way already, or without memory.
+pub fn finish(c: ConnectionRef<'_>, t: &mut NoApp, timeout: u32, callback: Handler) -> bool {
+    let connection = c.get(t);
+    if connection.is_freed() || connection.finish.get().is_some() {
+        return false;
+    }
+    let now = now();
+    let limit = after(timeout, now);
+    let new = || Finish { step, callback, at: now.max(1), stage: FinishStage::Draining, limit, left: 0 };
+    if connection.finish.get_or_alloc(new).is_err() {
+        c.say(t, Log::NoMemory);
+        return false;
+    }
+    arm(c, t);
+    true
+}
+
+impl Connection {
+    /// True if nothing more is to be waited for.
+    fn is_drained(&self, limit: Millis) -> bool {
+        !self.core.is_wanted() || reached(now(), limit) || self.core.session.is_drained()
+    }
+}
+
+/// Brings it forward, if anything can be done.
+fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    let left = connection.core.session.unacknowledged();
+    let is_freed = connection.is_freed();
+    let Some(&Finish { stage, limit, .. }) = connection.finish.get() else { return };
+    match stage {
+        FinishStage::Freed => return done(c, t),
+        _ if is_freed => {
+            if let Some(finish) = connection.finish.get_mut() {
+                (finish.stage, finish.left) = (FinishStage::Freed, left);
+            }
+            return;
+        }
+        FinishStage::Draining if connection.is_drained(limit) => {
+            let nc = connection.nc;
+            if let Some(finish) = connection.finish.get_mut() {
+                (finish.stage, finish.at) = (FinishStage::Closing(nc), after(LAST_WORDS, now()));
+            }
+            lifecycle::disconnect(c, t);
+        }
+        FinishStage::Draining => wait(c, t, limit),
+        FinishStage::Closing(_) => {}
+    }
+    closing(c, t);
+}
+
+/// The connection is being closed: whether it is gone.
+fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    let left = connection.core.session.unacknowledged();
+    let (nc, is_pending) = (connection.nc, connection.close_pending);
+    let Some(finish) = connection.finish.get_mut() else { return };
+    let FinishStage::Closing(closing) = finish.stage else { return };
+    if is_pending || nc.is_some() && nc == closing {
+        if finish.at != NEVER && reached(now(), finish.at) {
+            finish.at = NEVER;
+            close_now(c, t, Reason::Asked);
+        }
+        return;
+    }
+    finish.left = left;
+    done(c, t);
+}
+
+/// Looks again at this time, or when something happens.
+fn wait(c: ConnectionRef<'_>, t: &mut NoApp, at: Millis) {
+    if let Some(finish) = c.get(t).finish.get_mut() {
+        finish.at = at;
+    }
+    arm(c, t);
+}
+
+/// Tells the app, which may publish again.
+fn done(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some(&Finish { callback, left, .. }) = c.look(t).finish.get() else { return };
+    c.get(t).finish.clear();
+    c.call_finished(t, callback, left as c_int);
+}
