@@ -178,11 +178,11 @@ bool mgos_mqtt_unsub(const char *topic);
  * broker had kept and sends because of the subscription, and not one that was published just now.
  * New; the original has no such function.
  *
- * @return true if it is retained. false if it is not, in handlers of other events, and where no
- * handler is running. If a handler runs the event loop, and the handler of another message is called
- * meanwhile, each is told of its own.
+ * @return true if it is retained. false if it is not, in handlers of other events, where no handler
+ * is running, and when the connection has ended meanwhile. For handlers of another connection than
+ * the global one: mgos_mqtt_conn_is_retained().
  *
- * May be called from a handler, of any connection.
+ * May be called from a handler.
  */
 bool mgos_mqtt_is_retained(void);
 

@@ -417,6 +417,20 @@ void mgos_mqtt_conn_disconnect(struct mgos_mqtt_conn *c);
 bool mgos_mqtt_conn_is_connected(struct mgos_mqtt_conn *c);
 
 /**
+ * Tells whether the message that a handler has been called with is a retained one: one that the
+ * broker had kept and sends because of the subscription, and not one that was published just now.
+ * New; the original has no such function.
+ *
+ * @param c The connection, which handlers find with mgos_mqtt_conn_from_nc().
+ * @return true if it is retained. false if it is not, in handlers of other events, where no handler
+ * is running, when the connection has ended meanwhile, and for NULL. If a handler runs the event
+ * loop, and another connection delivers meanwhile, each has its own message.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_conn_is_retained(struct mgos_mqtt_conn *c);
+
+/**
  * Tells whether the broker has kept the session of the connections before: with `clean_session`
  * false it has kept the subscriptions, and what was published to them meanwhile, and sends that. New;
  * the original has no such function.

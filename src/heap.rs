@@ -111,14 +111,6 @@ impl<T> Lazy<T> {
         self.value.map(|mut value| unsafe { value.as_mut() })
     }
 
-    /// Drops and frees the value if there is one.
-    pub fn clear(&mut self) {
-        if let Some(value) = self.value.take() {
-            // SAFETY: it came from `alloc`, and nothing uses it after this.
-            unsafe { release(value) };
-        }
-    }
-
     /// Returns the value; if there is none, `new` is allocated.
     pub fn get_or_alloc(&mut self, new: impl FnOnce() -> T) -> Result<&mut T, OutOfMemory> {
         let mut value = match self.value {
@@ -132,7 +124,10 @@ impl<T> Lazy<T> {
 
 impl<T> Drop for Lazy<T> {
     fn drop(&mut self) {
-        self.clear();
+        if let Some(value) = self.value {
+            // SAFETY: it came from `alloc`, and nothing uses it after this.
+            unsafe { release(value) };
+        }
     }
 }
 

@@ -381,7 +381,14 @@ fn after_a_ping_timeout_it_reconnects_at_once_only_if_the_network_was_down() {
         } else {
             // Here the ping is sent because an acknowledgement is overdue.
             c.session
-                .publish(b"t", b"", QoS::AtLeastOnce, false, Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, max_bytes: 0, room: true }, 0)
+                .publish(
+                    b"t",
+                    b"",
+                    QoS::AtLeastOnce,
+                    false,
+                    Limits { max_qos: QoS::ExactlyOnce, max_queue: 1, max_bytes: 0, room: true },
+                    0,
+                )
                 .unwrap();
             c.session.next(true, 0).unwrap();
             c.session.sent(0, 0);

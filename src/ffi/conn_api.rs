@@ -5,6 +5,7 @@ use super::app;
 use super::clock::now;
 use super::config::{Config, c_str};
 use super::connection::{ConnectionGuard, ConnectionRef, Handler};
+use super::deliver;
 use super::events;
 use super::finish;
 use super::handshake;
@@ -272,13 +273,34 @@ pub unsafe extern "C" fn mgos_mqtt_conn_is_connected(c: *mut mgos_mqtt_conn) -> 
     unsafe { look(c) }.is_some_and(|c| c.look(t).core.is_online()) as ReturnedBool
 }
 
+/// Tells whether the message that a handler has been called with is a retained one: one that the
+/// broker had kept and sends because of the subscription, and not one that was published just now.
+/// New; the original has no such function.
+///
+/// @param c The connection, which handlers find with mgos_mqtt_conn_from_nc().
+/// @return true if it is retained. false if it is not, in handlers of other events, where no handler
+/// is running, when the connection has ended meanwhile, and for NULL. If a handler runs the event
+/// loop, and another connection delivers meanwhile, each has its own message.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `c` is NULL or alive.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_is_retained(c: *mut mgos_mqtt_conn) -> ReturnedBool {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing here runs app code.
+    unsafe { look(c) }.is_some_and(|c| deliver::is_retained(c, t)) as ReturnedBool
+}
+
 /// Tells whether the broker has kept the session of the connections before: with `clean_session`
 /// false it has kept the subscriptions, and what was published to them meanwhile, and sends that. New;
 /// the original has no such function.
 ///
 /// @param c The connection.
 /// @return true if it has, as its last CONNACK says. false if it has begun a new session, with
-/// `clean_session` true, when another broker or client id has been connected to, before the first
+/// `clean_session` true, when another broker or client id has been connected to, between CONNECT and
 /// CONNACK, and for NULL.
 ///
 /// May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.

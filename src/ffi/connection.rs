@@ -9,7 +9,7 @@ use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::conn::{Conn, Slot};
 use crate::heap::{Lazy, List};
-use crate::session::GivenUp;
+use crate::session::{GivenUp, Millis, NEVER};
 use crate::wire::{QoS, kind};
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -57,21 +57,47 @@ impl Counters {
 /// asked for.
 pub type OwnConnect = fn(ConnectionRef<'_>, &mut NoApp, bool);
 
-/// Reports to the app what it is told in the event loop only.
-pub type Report = fn(ConnectionRef<'_>, &mut NoApp);
+/// What features that only some apps use do in the event loop. The first call that asks for one
+/// allocates this; the functions stand here so that the linker leaves them out of firmware without
+/// such calls.
+pub struct Hooks {
+    /// Runs each hook.
+    pub run: fn(ConnectionRef<'_>, &mut NoApp),
+    /// When to run them at the latest; `NEVER` if only other events matter.
+    pub due: fn(&Connection, Millis) -> Millis,
+    /// Of each [`Feature`] that was asked for.
+    pub of: [Option<&'static Hook>; 2],
+    /// While the app is taking its leave: it may not publish.
+    pub finish: Option<Finish>,
+}
+
+/// What one of them does.
+pub struct Hook {
+    /// Looks at what there is to do, and does it.
+    pub run: fn(ConnectionRef<'_>, &mut NoApp),
+    /// When to run at the latest, or `NEVER`.
+    pub due: fn(&Connection, Millis) -> Millis,
+}
+
+/// Features with a hook.
+#[derive(Clone, Copy)]
+pub enum Feature {
+    /// The outcomes of single messages.
+    Outcomes,
+    /// The orderly end.
+    Finish,
+}
 
 /// The end that the app has asked for with `mgos_mqtt_conn_finish`.
+#[derive(Clone, Copy)]
 pub struct Finish {
-    /// What brings it forward, in the event loop. Stored here so that the linker leaves it out of
-    /// firmware that never asks.
-    pub step: Report,
     /// Called at the end with the number of messages that are left.
     pub callback: Handler,
     /// When to look again, at the latest.
-    pub at: u32,
+    pub at: Millis,
     pub stage: FinishStage,
     /// When to stop waiting for acknowledgements.
-    pub limit: u32,
+    pub limit: Millis,
     /// How many messages are left, once the connection is being freed.
     pub left: u16,
 }
@@ -103,6 +129,8 @@ pub struct Connection {
     pub stage: Stage,
     /// A packet or an event is being delivered: another must wait.
     pub delivering: bool,
+    /// The packet that is being delivered is at the front of the receive buffer.
+    pub at_packet: bool,
     /// The connection has ended during a delivery; the app is still to be told.
     pub close_pending: bool,
     /// Why this connection is being closed, a [`Reason`]; 0 where it is not by us.
@@ -157,10 +185,8 @@ pub struct Connection {
     pub own_connect: Option<OwnConnect>,
     /// What frees the object when the last [`ConnectionGuard`] ends. Stored by `conn_free`, likewise.
     pub release: Option<Release>,
-    /// What tells the app the outcome of single messages. Stored by the first that asks for it.
-    pub report: Option<Report>,
-    /// While the app is taking its leave: it may not publish.
-    pub finish: Lazy<Finish>,
+    /// Empty for most apps.
+    pub hooks: Lazy<Hooks>,
     pub counters: Counters,
 }
 
@@ -176,14 +202,14 @@ impl Connection {
         connect_arg: null_mut(),
         own_connect: None,
         release: None,
-        report: None,
-        finish: Lazy::EMPTY,
+        hooks: Lazy::EMPTY,
         timer: 0,
         timer_at: 0,
         counters: Counters::NEW,
         id: 0,
         max_qos_override: 0,
         delivering: false,
+        at_packet: false,
         close_pending: false,
         cloud_event_sent: false,
         close_reason: Reason::None as u8,
@@ -209,6 +235,16 @@ impl Connection {
     /// True if it is to be freed when the last guard ends.
     pub fn is_freed(&self) -> bool {
         self.release.is_some()
+    }
+
+    /// The end that the app has asked for.
+    pub fn finish(&mut self) -> Option<&mut Finish> {
+        self.hooks.get_mut().and_then(|hooks| hooks.finish.as_mut())
+    }
+
+    /// When a hook is to run at the latest.
+    pub fn hooks_due(&self, now: Millis) -> Millis {
+        self.hooks.get().map_or(NEVER, |hooks| (hooks.due)(self, now))
     }
 
     /// The configuration in a slot.

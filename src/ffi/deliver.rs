@@ -13,21 +13,11 @@ use crate::LOGS;
 use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
 use crate::wire::{AckKind, Header, PacketId, QoS, kind};
 use core::ffi::{c_int, c_void};
-use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MG_MQTT_EVENT_BASE: c_int = 200;
 
 /// This many messages in a row that handlers have not acknowledged make a line in the log.
 const UNACKED: u8 = 10;
-
-/// The message that is being delivered, if there is one, is retained. On whichever connection: a
-/// handler may run the event loop, and another connection deliver meanwhile.
-static RETAINED: AtomicBool = AtomicBool::new(false);
-
-/// True if the message that is being delivered is a retained one.
-pub fn is_retained() -> bool {
-    RETAINED.load(Relaxed)
-}
 
 /// A packet at the front of the receive buffer of the Mongoose connection `nc`, for as long as that
 /// is the connection's: what is delivered is consumed only afterwards.
@@ -50,13 +40,9 @@ impl Delivery {
 
     /// Calls a handler with the packet. False if the connection is gone, and the packet with it.
     fn call(&self, c: ConnectionRef<'_>, t: &mut NoApp, handler: Handler, ev: c_int) -> bool {
-        let before = is_retained();
-        RETAINED.store(self.packet.first & 0xf1 == kind::PUBLISH << 4 | 1, Relaxed);
         // SAFETY: the packet was decoded at the front of the receive buffer of `nc`, and nothing is
         // consumed while it is delivered: `delivering` keeps other events out.
-        let is_there = unsafe { c.call_with_packet(t, handler, self.nc, ev, &self.packet) };
-        RETAINED.store(before, Relaxed);
-        is_there
+        unsafe { c.call_with_packet(t, handler, self.nc, ev, &self.packet) }
     }
 
     /// Calls the handler of a subscription.
@@ -103,6 +89,13 @@ fn each_handler(c: ConnectionRef<'_>, t: &mut NoApp, mut call: impl FnMut(&mut N
     }
 }
 
+/// True if the message that handlers are being called with is a retained one.
+pub fn is_retained(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
+    // What is delivered is consumed only afterwards.
+    let at_packet = c.live(t).filter(|(connection, _)| connection.at_packet);
+    at_packet.is_some_and(|(_, nc)| nc.received().0.first().is_some_and(|&first| first & 0xf1 == kind::PUBLISH << 4 | 1))
+}
+
 /// Deals with the packets that have been received, one by one, as long as each can be dealt with.
 /// `fresh`: something has just come in.
 pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
@@ -143,7 +136,12 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
                 Ok(n)
             }
             Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
-                Ok((delivery, reaction)) => deliver(c, t, &delivery, reaction),
+                Ok((delivery, reaction)) => {
+                    connection.at_packet = true;
+                    let done = deliver(c, t, &delivery, reaction);
+                    c.get(t).at_packet = false;
+                    done
+                }
                 Err(error) => {
                     if error == ReceiveError::OutOfMemory {
                         c.say(t, Log::NoMemory);

@@ -6,6 +6,7 @@ use super::connection::{ConnectionGuard, ConnectionRef};
 use super::deliver::{call_handlers, receive};
 use super::frames::Stage;
 use super::handshake::{self, note_app};
+use super::hooks;
 use super::lifecycle;
 use super::nc::{Nc, NcId};
 use super::notices::raise_events;
@@ -118,12 +119,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
 /// Tells the app what it is told in the event loop only.
 fn tell(c: ConnectionRef<'_>, t: &mut NoApp) {
     raise_events(c, t);
-    if let Some(report) = c.look(t).report {
-        report(c, t);
-    }
-    if let Some(step) = c.look(t).finish.get().map(|finish| finish.step) {
-        step(c, t);
-    }
+    hooks::run(c, t);
 }
 
 /// The event loop goes round.

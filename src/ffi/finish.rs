@@ -2,7 +2,8 @@
 //! out and is acknowledged, then DISCONNECT, then the app is told.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Finish, FinishStage, Handler};
+use super::connection::{Connection, ConnectionRef, Feature, Finish, FinishStage, Handler, Hook};
+use super::hooks;
 use super::lifecycle;
 use super::pump::{arm, close_now};
 use super::shim::Log;
@@ -10,6 +11,9 @@ use super::token::NoApp;
 use super::types::Reason;
 use crate::session::{Millis, NEVER, reached};
 use core::ffi::c_int;
+
+static HOOK: Hook =
+    Hook { run: step, due: |connection, _| connection.hooks.get().and_then(|hooks| hooks.finish).map_or(NEVER, |finish| finish.at) };
 
 /// How long DISCONNECT may take when the app's time is up, milliseconds.
 const LAST_WORDS: u32 = 1000;
@@ -22,18 +26,26 @@ fn after(ms: u32, now: Millis) -> Millis {
 /// Begins to finish. False if that is under way already, or without memory.
 pub fn finish(c: ConnectionRef<'_>, t: &mut NoApp, timeout: u32, callback: Handler) -> bool {
     let connection = c.get(t);
-    if connection.is_freed() || connection.finish.get().is_some() {
+    if connection.is_freed() || connection.finish().is_some() {
         return false;
     }
     let now = now();
-    let limit = after(timeout, now);
-    let new = || Finish { step, callback, at: now.max(1), stage: FinishStage::Draining, limit, left: 0 };
-    if connection.finish.get_or_alloc(new).is_err() {
-        c.say(t, Log::NoMemory);
-        return false;
+    let begun = hooks::install(c, t, Feature::Finish, &HOOK).is_ok();
+    if let Some(hooks) = c.get(t).hooks.get_mut() {
+        let limit = after(timeout, now);
+        hooks.finish = Some(Finish { callback, at: now.max(1), stage: FinishStage::Draining, limit, left: 0 });
     }
     arm(c, t);
-    true
+    let connection = c.get(t);
+    // Without a timer, and without a connection whose events could stand in for it, it would not end.
+    if begun && (connection.timer != 0 || connection.nc.is_some()) {
+        return true;
+    }
+    if let Some(hooks) = connection.hooks.get_mut() {
+        hooks.finish = None;
+    }
+    c.say(t, Log::NoMemory);
+    false
 }
 
 impl Connection {
@@ -48,18 +60,18 @@ fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
     let left = connection.core.session.unacknowledged();
     let is_freed = connection.is_freed();
-    let Some(&Finish { stage, limit, .. }) = connection.finish.get() else { return };
+    let Some(&mut Finish { stage, limit, .. }) = connection.finish() else { return };
     match stage {
         FinishStage::Freed => return done(c, t),
         _ if is_freed => {
-            if let Some(finish) = connection.finish.get_mut() {
+            if let Some(finish) = connection.finish() {
                 (finish.stage, finish.left) = (FinishStage::Freed, left);
             }
             return;
         }
         FinishStage::Draining if connection.is_drained(limit) => {
             let nc = connection.nc;
-            if let Some(finish) = connection.finish.get_mut() {
+            if let Some(finish) = connection.finish() {
                 (finish.stage, finish.at) = (FinishStage::Closing(nc), after(LAST_WORDS, now()));
             }
             lifecycle::disconnect(c, t);
@@ -75,7 +87,7 @@ fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
     let left = connection.core.session.unacknowledged();
     let (nc, is_pending) = (connection.nc, connection.close_pending);
-    let Some(finish) = connection.finish.get_mut() else { return };
+    let Some(finish) = connection.finish() else { return };
     let FinishStage::Closing(closing) = finish.stage else { return };
     if is_pending || nc.is_some() && nc == closing {
         if finish.at != NEVER && reached(now(), finish.at) {
@@ -90,7 +102,7 @@ fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
 
 /// Looks again at this time, or when something happens.
 fn wait(c: ConnectionRef<'_>, t: &mut NoApp, at: Millis) {
-    if let Some(finish) = c.get(t).finish.get_mut() {
+    if let Some(finish) = c.get(t).finish() {
         finish.at = at;
     }
     arm(c, t);
@@ -98,7 +110,6 @@ fn wait(c: ConnectionRef<'_>, t: &mut NoApp, at: Millis) {
 
 /// Tells the app, which may publish again.
 fn done(c: ConnectionRef<'_>, t: &mut NoApp) {
-    let Some(&Finish { callback, left, .. }) = c.look(t).finish.get() else { return };
-    c.get(t).finish.clear();
+    let Some(Finish { callback, left, .. }) = c.get(t).hooks.get_mut().and_then(|hooks| hooks.finish.take()) else { return };
     c.call_finished(t, callback, left as c_int);
 }

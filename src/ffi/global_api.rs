@@ -3,7 +3,6 @@
 
 use super::conn_api as conn;
 use super::connection::Handler;
-use super::deliver;
 use super::global::{current, mgos_mqtt_core_global as global};
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_connect_fn_t,
@@ -215,14 +214,15 @@ pub unsafe extern "C" fn mgos_mqtt_unsub(topic: *const c_char) -> ReturnedBool {
 /// broker had kept and sends because of the subscription, and not one that was published just now.
 /// New; the original has no such function.
 ///
-/// @return true if it is retained. false if it is not, in handlers of other events, and where no
-/// handler is running. If a handler runs the event loop, and the handler of another message is called
-/// meanwhile, each is told of its own.
+/// @return true if it is retained. false if it is not, in handlers of other events, where no handler
+/// is running, and when the connection has ended meanwhile. For handlers of another connection than
+/// the global one: mgos_mqtt_conn_is_retained().
 ///
-/// May be called from a handler, of any connection.
+/// May be called from a handler.
 #[unsafe(no_mangle)]
 pub extern "C" fn mgos_mqtt_is_retained() -> ReturnedBool {
-    deliver::is_retained() as ReturnedBool
+    // SAFETY: the global connection is alive or NULL.
+    unsafe { conn::mgos_mqtt_conn_is_retained(current()) }
 }
 
 /// Tells whether the broker has kept the session of the connections before: with `clean_session`
@@ -230,8 +230,8 @@ pub extern "C" fn mgos_mqtt_is_retained() -> ReturnedBool {
 /// the original has no such function.
 ///
 /// @return true if it has, as its last CONNACK says. false if it has begun a new session, with
-/// `clean_session` true, when another broker or client id has been connected to, and before the first
-/// CONNACK.
+/// `clean_session` true, when another broker or client id has been connected to, and between CONNECT
+/// and CONNACK.
 ///
 /// May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.
 #[unsafe(no_mangle)]

@@ -4,9 +4,10 @@
 use super::app::{self, raise_cloud_event};
 use super::clock::{now, time_is_set};
 use super::config::{Config, OwnConfig};
-use super::connection::{Connection, ConnectionRef};
+use super::connection::{Connection, ConnectionRef, Feature};
 use super::deliver::call_handlers;
 use super::handshake::no_connack;
+use super::hooks;
 use super::notices::log_notices;
 use super::pump::{self, arm, close_now, disarm};
 use super::shim::{self, Cloud, Log, Number};
@@ -56,7 +57,8 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     if connection.release.replace(heap::release::<Connection>).is_some() {
         return;
     }
-    take_leave(c, t);
+    // What is left is counted before it is gone, and told afterwards.
+    hooks::run_one(c, t, Feature::Finish);
     let connection = c.get(t);
     // Whatever is under way further up finds nobody to call and nothing to do.
     connection.handlers.clear();
@@ -73,18 +75,7 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
         nc.abandon();
         connection.nc = None;
     }
-    if let Some(report) = c.look(t).report {
-        report(c, t);
-    }
-    take_leave(c, t);
-}
-
-/// Tells an app that has asked for an orderly end that it gets none: what is left is counted first, and
-/// told when all is gone.
-fn take_leave(c: ConnectionRef<'_>, t: &mut NoApp) {
-    if let Some(step) = c.look(t).finish.get().map(|finish| finish.step) {
-        step(c, t);
-    }
+    hooks::run(c, t);
 }
 
 /// True if a configuration is there and can be connected with; complains of one that is enabled and
@@ -179,7 +170,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
 /// Disconnects, or stops trying to connect.
 pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     c.get(t).core.stop();
-    disarm(c, t);
+    arm(c, t);
     let connection = c.get(t);
     let Some(nc) = connection.nc else { return };
     let ends_already = connection.core.is_closing();

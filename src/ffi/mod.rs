@@ -15,6 +15,7 @@
 //! |---|---|
 //! | `types`, `shim`, `token`, `clock` | the seam; the token that keeps references and app code apart |
 //! | `config`, `nc`, `frames`, `connection` | what is there: configuration, Mongoose connection, its frames, the object |
+//! | `hooks` | what features that only some apps use do in the event loop |
 //! | `app` | all that may run app code |
 //! | `notices`, `websocket` | what the app is told unasked; the handshake over WebSocket |
 //! | `pump` | what goes out, and when to look again |
@@ -36,6 +37,7 @@ pub mod frames;
 pub mod global;
 pub mod global_api;
 mod handshake;
+mod hooks;
 mod lifecycle;
 pub mod nc;
 mod notices;

@@ -1,7 +1,8 @@
 //! What the app asks a connection to send: messages and subscriptions, and why one is refused.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Handler};
+use super::connection::{Connection, ConnectionRef, Feature, Handler};
+use super::hooks;
 use super::nc::NotWritten;
 use super::pump::{self, arm, pump};
 use super::results;
@@ -9,44 +10,88 @@ use super::shim::{Log, Number};
 use super::token::NoApp;
 use super::types::{ReturnedU16, mgos_mqtt_pub_opts, mgos_mqtt_stats};
 use crate::LOGS;
-use crate::session::{Limits, Millis, Published, Recipient, RequestError, Session, WatchOptions};
-use crate::wire::{OutPacket, PacketId, QoS};
+use crate::session::{Limits, Recipient, RequestError, WatchOptions};
+use crate::wire::{OutPacket, QoS};
 use core::ffi::{c_int, c_void};
 use core::ptr::null;
 
 /// Publishes. Returns the packet ID; 0 if the message was refused, which is logged and counted.
 pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> ReturnedU16 {
-    let qos = QoS::clamped(qos);
-    let published =
-        try_publish(c, t, topic, payload, qos, |session, limits, now| session.publish(topic, payload, qos, retain, limits, now));
+    let published = try_publish(c, t, topic, payload, QoS::clamped(qos), retain);
     warn_of_control_characters(c, t, topic);
     published.unwrap_or_else(|error| refuse(c, t, topic, error))
 }
 
 /// The same with options.
 pub fn publish_opt(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], opts: mgos_mqtt_pub_opts) -> ReturnedU16 {
-    let mgos_mqtt_pub_opts { qos, retain, replace, ttl_ms, cb, arg } = opts;
-    if replace == 0 && ttl_ms == 0 && cb.is_none() {
-        return publish(c, t, topic, payload, qos, retain != 0);
-    }
-    c.get(t).report = Some(results::report);
-    let qos = QoS::clamped(qos);
-    let handler = Handler { address: cb.map_or(null(), |cb| cb as *const c_void), user_data: arg };
-    let options = WatchOptions { handler, lifetime: ttl_ms, replace: replace != 0 };
-    let published = try_publish(c, t, topic, payload, qos, |session, limits, now| {
-        session.publish_watched(topic, payload, qos, retain != 0, limits, options, now)
-    });
+    let published = publish_watched(c, t, topic, payload, opts);
     warn_of_control_characters(c, t, topic);
-    let id = published.unwrap_or_else(|error| refuse(c, t, topic, error));
-    if let Some(id) = PacketId::new(id as u16) {
-        let connection = c.get(t);
-        let unsent = connection.accounted;
-        connection.core.session.written(id, unsent);
-    }
     if !c.look(t).is_freed() {
         arm(c, t);
     }
-    id
+    published.unwrap_or_else(|error| refuse(c, t, topic, error))
+}
+
+fn publish_watched(
+    c: ConnectionRef<'_>,
+    t: &mut NoApp,
+    topic: &[u8],
+    payload: &[u8],
+    opts: mgos_mqtt_pub_opts,
+) -> Result<ReturnedU16, RequestError> {
+    let mgos_mqtt_pub_opts { qos, retain, replace, ttl_ms, cb, arg } = opts;
+    let (qos, retain, replace) = (QoS::clamped(qos), retain != 0, replace != 0);
+    let mut watched = None;
+    if replace || ttl_ms != 0 || cb.is_some() {
+        // Memory comes first, so that nothing is lost without it.
+        hooks::install(c, t, Feature::Outcomes, &results::HOOK)?;
+        let handler = Handler { address: cb.map_or(null(), |cb| cb as *const c_void), user_data: arg };
+        let options = WatchOptions { handler, lifetime: ttl_ms, replace };
+        let connection = c.get(t);
+        let effective = qos.min(connection.max_qos());
+        let id = connection.core.session.watch(effective, options, now())?;
+        if replace
+            && effective > QoS::AtMostOnce
+            && !connection.is_finishing()
+            && let limits = connection.limits(true)
+            && let Some(replaced) = connection.core.session.replace(topic, payload, effective, retain, limits)
+        {
+            if replaced.is_err() {
+                connection.core.session.refused(id);
+            }
+            pump(c, t);
+            return replaced.map(|id| id.get() as ReturnedU16);
+        }
+        watched = Some(id);
+    }
+    let published = try_publish(c, t, topic, payload, qos, retain);
+    let connection = c.get(t);
+    let unsent = connection.accounted;
+    match (watched, &published) {
+        (Some(id), Ok(_)) => connection.core.session.written(id, unsent),
+        // Before it is logged: the hook may free the connection.
+        (Some(id), Err(_)) => connection.core.session.refused(id),
+        _ => {}
+    }
+    published
+}
+
+impl Connection {
+    /// The limits on messages at QoS 1 and 2.
+    #[inline(always)]
+    fn limits(&self, room: bool) -> Limits {
+        // Where MQTT is disabled nothing is kept: it would never go out.
+        let enabled = self.number(Number::Enable) != 0;
+        let most = if enabled { self.number(Number::MaxQueue) } else { 0 };
+        let max_queue = most.clamp(0, u16::MAX as i32) as u16;
+        let max_bytes = self.number(Number::MaxQueueBytes).max(0) as u32;
+        Limits { max_qos: self.max_qos(), max_queue, max_bytes, room }
+    }
+
+    /// True while the app may not publish.
+    fn is_finishing(&self) -> bool {
+        self.hooks.get().is_some_and(|hooks| hooks.finish.is_some())
+    }
 }
 
 /// Counts a message that is refused, and logs why. Returns 0.
@@ -64,24 +109,19 @@ fn try_publish(
     topic: &[u8],
     payload: &[u8],
     qos: QoS,
-    accept: impl FnOnce(&mut Session<Handler>, Limits, Millis) -> Result<Published, RequestError>,
+    retain: bool,
 ) -> Result<ReturnedU16, RequestError> {
     let room = pump::has_room(c, t, topic.len() + payload.len());
     let connection = c.get(t);
-    if connection.finish.get().is_some() {
+    if connection.is_finishing() {
         return Err(RequestError::Offline);
     }
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, max_bytes: 0, room };
     if qos > QoS::AtMostOnce {
-        // Where MQTT is disabled nothing is kept: it would never go out.
-        let enabled = connection.number(Number::Enable) != 0;
-        let most = if enabled { connection.number(Number::MaxQueue) } else { 0 };
-        let max_queue = most.clamp(0, u16::MAX as i32) as u16;
-        let max_bytes = connection.number(Number::MaxQueueBytes).max(0) as u32;
-        limits = Limits { max_qos: connection.max_qos(), max_queue, max_bytes, room };
+        limits = connection.limits(room);
     }
     let (session, now) = (&mut connection.core.session, now());
-    let published = accept(session, limits, now)?;
+    let published = session.publish(topic, payload, qos, retain, limits, now)?;
     let (id, flags) = (published.id, published.flags);
     if !published.direct && !published.next {
         pump(c, t);

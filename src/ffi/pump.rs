@@ -204,15 +204,6 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
 const LONGEST_WAIT: u32 = 60_000;
 
 impl Connection {
-    /// When the app is to be told of something that it asked for.
-    fn report_due(&self, now: Millis) -> Millis {
-        if self.is_freed() {
-            return NEVER;
-        }
-        let finish = self.finish.get().map_or(NEVER, |finish| finish.at);
-        earlier(finish, self.core.session.outcome_due(now))
-    }
-
     /// The timer has fired, and repeats; the next deadline has it set anew.
     pub fn timer_fired(&mut self, now: Millis) {
         self.timer_at = now.wrapping_add(u32::MAX / 4);
@@ -233,7 +224,7 @@ fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
         at = earlier(at, connection.events_deadline());
     }
     let now = now();
-    at = earlier(at, connection.report_due(now));
+    at = earlier(at, connection.hooks_due(now));
     if at == NEVER && connection.nc.is_none() {
         return disarm(c, t);
     }
@@ -261,13 +252,9 @@ fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
     }
 }
 
-/// Clears the timer, unless the app is to be told of something.
+/// Clears the timer.
 pub fn disarm(c: ConnectionRef<'_>, t: &mut NoApp) {
-    let connection = c.get(t);
-    if connection.has_events() || connection.report_due(1) != NEVER {
-        return;
-    }
-    let old = core::mem::take(&mut connection.timer);
+    let old = core::mem::take(&mut c.get(t).timer);
     if old != 0 {
         // SAFETY: clears a timer of ours.
         unsafe { shim::mgos_mqtt_shim_timer(old, -1, c.ptr()) };

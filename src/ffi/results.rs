@@ -1,16 +1,18 @@
 //! What became of single messages, told to those who asked when they published them.
 
 use super::clock::now;
-use super::connection::ConnectionRef;
+use super::connection::{ConnectionRef, Hook};
 use super::pump::arm;
 use super::token::NoApp;
 use super::types::mgos_mqtt_result;
 use crate::session::{NEVER, Outcome, reached};
 use core::ffi::c_int;
 
+pub static HOOK: Hook = Hook { run: report, due: |connection, now| connection.core.session.outcome_due(now) };
+
 /// Tells the outcomes there are. Those that come about meanwhile follow in the next round of the event
 /// loop, so that an app that publishes whenever it is told something does not stay in here.
-pub fn report(c: ConnectionRef<'_>, t: &mut NoApp) {
+fn report(c: ConnectionRef<'_>, t: &mut NoApp) {
     let (session, now) = (&mut c.get(t).core.session, now());
     let due = session.outcome_due(now);
     if due == NEVER || !reached(now, due) {

@@ -2,7 +2,7 @@
 
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
-use super::{Framed, LinkState, NoticeState, Notify, Reaction, ReceiveError, Recipient, Session};
+use super::{Framed, LinkState, NoticeState, Notify, Origin, Reaction, ReceiveError, Recipient, Session};
 use crate::LOGS;
 use crate::wire::{AckKind, Decoded, Header, InPacket, PacketId, ProtocolError, QoS, decode_with, kind};
 
@@ -146,7 +146,7 @@ impl<H: Copy> Session<H> {
                 }
                 if is_first && ack != kind::UNSUBACK {
                     // PUBREC in a session that ends with its connection does not count as progress.
-                    self.acked |= !(self.clean && step == Step::Release);
+                    self.acked |= !(self.origin == Origin::Clean && step == Step::Release);
                     self.broker_responded = true;
                     if resent {
                         self.ack_timer.on_answered(now);
@@ -215,7 +215,7 @@ impl<H: Copy> Session<H> {
     #[inline(never)]
     fn accepted(&mut self, mut present: bool, now: Millis) {
         self.has_notices = true;
-        if present && self.clean {
+        if present && self.origin == Origin::Clean {
             // Like the original, accept this violation: the broker must have started a new session.
             present = false;
             if LOGS && self.session_present_notice == NoticeState::None {
@@ -232,7 +232,9 @@ impl<H: Copy> Session<H> {
             self.window.shrink();
         }
         let kept = present && !self.other_broker;
-        self.kept = kept;
+        if kept {
+            self.origin = Origin::Kept;
+        }
         if !kept {
             self.inbound.clear();
             self.retry_publish = None;

@@ -2,7 +2,7 @@
 
 use super::keep_alive::{KeepAlive, Millis, NEVER};
 use super::send_buffer::SendBuffer;
-use super::{LinkState, Session};
+use super::{LinkState, Origin, Session};
 
 /// A connection that has lasted this long, in milliseconds, shows that the link is stable.
 const STABLE_AFTER: u32 = 300_000;
@@ -36,7 +36,7 @@ impl<H: Copy> Session<H> {
     pub fn connect_sent(&mut self, clean_session: bool, keep_alive: u16, now: Millis) {
         self.framer.start();
         self.keep_alive.start(keep_alive, now);
-        self.clean = clean_session;
+        self.origin = if clean_session { Origin::Clean } else { Origin::New };
         self.link = LinkState::ConnectSent;
     }
 

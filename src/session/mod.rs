@@ -27,6 +27,7 @@ mod window;
 mod tests;
 
 use crate::LOGS;
+use crate::heap::OutOfMemory;
 use crate::wire::{PacketId, QoS, check_filter, check_name};
 use ack_timer::AckTimer;
 use framer::Framer;
@@ -62,6 +63,17 @@ enum LinkState {
     Up,
 }
 
+/// Where the session comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Origin {
+    /// The broker has not kept one, as far as is known.
+    New,
+    /// CONNECT asked for a new one.
+    Clean,
+    /// The broker has kept it.
+    Kept,
+}
+
 /// What `next` returned last, until it was sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Pending {
@@ -83,13 +95,11 @@ pub struct Session<H: Copy> {
     /// A message was published with nothing queued before it: it is sent even if the link has no
     /// room.
     bypass_room: bool,
-    /// The CONNECT of this connection asks for a new session.
-    clean: bool,
+    /// The session as CONNECT asks for it, then as CONNACK says.
+    origin: Origin,
     /// The next broker is not the one this session belongs to: a session it reports present is
     /// stale.
     other_broker: bool,
-    /// The broker has kept the session.
-    kept: bool,
     /// The broker acknowledged a packet or answered a ping on this connection.
     broker_responded: bool,
     /// The broker acknowledged messages on this connection.
@@ -172,10 +182,9 @@ impl<H: Copy> Session<H> {
         link: LinkState::Down,
         pending: Pending::Ping,
         bypass_room: false,
-        clean: false,
+        origin: Origin::New,
         counters: Counters::NEW,
         other_broker: false,
-        kept: false,
         broker_responded: false,
         acked: false,
         overdue_reported: false,
@@ -211,10 +220,10 @@ impl<H: Copy> Session<H> {
         self.link != LinkState::Down
     }
 
-    /// Returns true if the broker has kept the session from the connections before, as of the last
-    /// CONNACK 0.
+    /// Returns true if the broker has kept the session from the connections before: from CONNACK 0
+    /// until the next CONNECT.
     pub fn is_kept(&self) -> bool {
-        self.kept
+        self.origin == Origin::Kept
     }
 
     /// Returns the number of outgoing messages stored, queued or in flight.
@@ -297,7 +306,8 @@ impl<H: Copy> Session<H> {
         let (size, max_bytes) = (topic.len() + payload.len(), limits.max_bytes as usize);
         limits.check(size)?;
         // Store the new message before dropping another, so that nothing is lost without memory.
-        let overflow = self.outbox.is_full(limits.max_queue) || self.outbox.exceeds(max_bytes, size);
+        self.outbox.set_limit(limits.max_queue);
+        let overflow = self.outbox.is_over_limit(size, max_bytes);
         // If nothing is queued before it, the new message is the next to be sent.
         let behind_others = self.find_next_queued();
         self.outbox.push(id, flags, topic, payload)?;
@@ -305,7 +315,7 @@ impl<H: Copy> Session<H> {
         // A burst on a live connection is sent completely, even if the queue is full.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
         self.bypass_room = live && !behind_others || held_back;
-        while (self.outbox.is_over_limit() || self.outbox.exceeds(max_bytes, 0)) && self.outbox.make_room(id, held_back) {}
+        while overflow && self.outbox.is_over_limit(0, max_bytes) && self.outbox.make_room(id, held_back) {}
         self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
         // Nothing comes before it, and the window is fully open, so that nothing is held back.
         let next = limits.room
@@ -320,53 +330,45 @@ impl<H: Copy> Session<H> {
         Ok(Published { id, flags, direct: false, next, overflow })
     }
 
-    /// As [`publish`](Self::publish), but watches the message: [`take_settled`](Self::take_settled)
-    /// returns what became of it, unless it is refused here or by
-    /// [`publish_failed`](Self::publish_failed). A QoS 0 message must be written, and then passed to
-    /// [`written`](Self::written).
-    #[allow(clippy::too_many_arguments)] // As `publish`, and one more.
-    pub fn publish_watched(
+    /// Watches the message that is published next, with this effective QoS:
+    /// [`take_settled`](Self::take_settled) returns what became of it. Afterwards call `written` if
+    /// it was accepted, `refused` if not. Returns its packet ID.
+    pub fn watch(&mut self, qos: QoS, options: WatchOptions<H>, now: Millis) -> Result<PacketId, OutOfMemory> {
+        let id = self.packet_id();
+        self.ids.give_back(id);
+        self.outbox.outcomes.watch(id, qos > QoS::AtMostOnce, options, now)?;
+        Ok(id)
+    }
+
+    /// The watched message with this packet ID was refused.
+    pub fn refused(&mut self, id: PacketId) {
+        self.outbox.outcomes.refused(id.get());
+    }
+
+    /// Replaces a watched message that allows it, has the same topic and was not sent, by one with
+    /// this effective QoS, 1 or 2. Returns `None` if there is none: the new message is to be
+    /// published.
+    pub fn replace(
         &mut self,
         topic: &[u8],
         payload: &[u8],
         qos: QoS,
         retain: bool,
         limits: Limits,
-        options: WatchOptions<H>,
-        now: Millis,
-    ) -> Result<Published, RequestError> {
-        // Memory for the watch comes first, so that nothing is lost without it.
-        self.outbox.outcomes.watch(options)?;
-        let replaces = options.replace && qos.min(limits.max_qos) > QoS::AtMostOnce && limits.max_queue > 0;
-        let published = if replaces && self.outbox.has_replaceable(topic) {
-            self.replace(topic, payload, qos, retain, limits)
-        } else {
-            self.publish(topic, payload, qos, retain, limits, now)
-        };
-        let accepted = published.as_ref().ok();
-        let acknowledged = accepted.is_some_and(|p| QoS::of_flags(p.flags) > QoS::AtMostOnce);
-        let id = accepted.map(|p| p.id);
-        self.outbox.outcomes.accepted(id, acknowledged, now);
-        // A message that is set aside at once may already have been dropped.
-        if let Some(id) = id
-            && self.outbox.is_dropped(id)
-        {
-            self.outbox.outcomes.settle(id.get(), Outcome::GivenUp);
-        }
-        published
+    ) -> Option<Result<PacketId, RequestError>> {
+        let has_replaceable = limits.max_queue > 0 && self.outbox.has_replaceable(topic);
+        has_replaceable.then(|| self.replace_found(topic, payload, qos, retain, limits))
     }
 
-    /// Replaces a message that was not sent by one with the same topic.
-    fn replace(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<Published, RequestError> {
+    fn replace_found(&mut self, topic: &[u8], payload: &[u8], qos: QoS, retain: bool, limits: Limits) -> Result<PacketId, RequestError> {
         self.pending = Pending::Ping;
         limits.check(topic.len() + payload.len())?;
         let id = self.packet_id();
-        let flags = (qos.min(limits.max_qos) as u8) << 1 | retain as u8;
-        self.outbox.replace(id, flags, topic, payload)?;
+        self.outbox.replace(id, (qos as u8) << 1 | retain as u8, topic, payload)?;
         let max_bytes = limits.max_bytes as usize;
-        let overflow = self.outbox.exceeds(max_bytes, 0);
-        while self.outbox.exceeds(max_bytes, 0) && self.outbox.make_room(id, false) {}
-        Ok(Published { id, flags, direct: false, next: false, overflow })
+        self.outbox.set_limit(limits.max_queue);
+        while self.outbox.is_over_limit(0, max_bytes) && self.outbox.make_room(id, false) {}
+        Ok(id)
     }
 
     /// A watched QoS 0 message was written; with it, `unsent` bytes are waiting to be transmitted.
@@ -400,7 +402,6 @@ impl<H: Copy> Session<H> {
     /// Forgets a message that was to be written directly but could not be.
     pub fn publish_failed(&mut self, id: PacketId) {
         self.outbox.forget(id);
-        self.outbox.outcomes.refused(id);
     }
 
     /// Subscribes to a filter, now or when the connection is up.

@@ -6,8 +6,8 @@
 use super::ack_timer::AckTimer;
 use super::entry::*;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
-use super::packet_ids::ahead;
 use super::outcomes::Outcomes;
+use super::packet_ids::ahead;
 use super::types::{Notice, Outcome};
 use crate::heap::{Found, Item, List, OutOfMemory};
 use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
@@ -134,27 +134,22 @@ impl<H: Copy> Outbox<H> {
         kept.map(|e| e.bytes.len().saturating_sub(e.value.topic_len as usize).max(1)).sum()
     }
 
-    /// Sets the maximum number of stored messages; returns true if that many are stored already.
-    pub fn is_full(&mut self, most: u16) -> bool {
+    /// Sets the maximum number of stored messages.
+    pub fn set_limit(&mut self, most: u16) {
         self.limit = most.min(MAX_QUEUED);
-        self.counts.queued >= self.limit
     }
 
-    /// Returns true if with `more` bytes the topics and payloads of all stored messages exceed
-    /// `most`, unless that is 0.
-    pub fn exceeds(&self, most: usize, more: usize) -> bool {
+    /// Returns true if, with a message of `more` bytes, more are stored than the maximum number, or
+    /// more bytes of topics and payloads than `most`, unless that is 0. `more` is 0 for no message.
+    #[inline(never)]
+    pub fn is_over_limit(&self, more: usize, most: usize) -> bool {
         let stored = self.list.iter().filter(|e| e.value.is(WITH_CONTENT)).map(|e| e.bytes.len());
-        most != 0 && stored.fold(more, usize::saturating_add) > most
+        self.counts.queued + (more > 0) as u16 > self.limit || most > 0 && stored.fold(more, usize::saturating_add) > most
     }
 
     /// Returns the number of stored messages.
     pub fn queued(&self) -> u16 {
         self.counts.queued
-    }
-
-    /// Returns true if more messages are stored than the maximum.
-    pub fn is_over_limit(&self) -> bool {
-        self.counts.queued > self.limit
     }
 
     /// Makes room for the newest message. Drops, in this order: a set-aside message; the copy of a
@@ -242,11 +237,6 @@ impl<H: Copy> Outbox<H> {
         self.list.iter().any(|e| e.value.id == id && e.value.is(QUEUED))
     }
 
-    /// Returns true if the message with this packet ID has an outcome already.
-    pub fn is_dropped(&self, id: PacketId) -> bool {
-        self.list.iter().any(|e| e.value.id == id.get() && e.value.is(DROPPED))
-    }
-
     /// Returns true if a message with this topic was not sent and may be replaced.
     pub fn has_replaceable(&self, topic: &[u8]) -> bool {
         self.list.iter().any(|e| Self::is_replaceable(&self.outcomes, &e, topic))
@@ -287,7 +277,7 @@ impl<H: Copy> Outbox<H> {
         Ok(())
     }
 
-    #[inline(always)]
+    #[inline(never)]
     fn new_entry(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Entry {
         let mut e = Entry { topic_len: topic.len() as u16, ..Self::entry(id, flags, QUEUED) };
         if self.signatures.iter().any(|known| known.hash != 0) {

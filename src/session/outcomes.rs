@@ -18,8 +18,6 @@ const MAX_SWEEP_INTERVAL: u32 = 3_600_000;
 /// What a watch waits for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Until {
-    /// The outcome of a message that is still being accepted.
-    Accepted,
     /// The acknowledgement of a message at QoS 1 or 2.
     Acknowledged,
     /// The link has taken all bytes up to the end of a QoS 0 message.
@@ -69,7 +67,6 @@ struct Functions<H: Copy> {
     settle_all: fn(&mut Watches<H>, Outcome),
     transmitted: fn(&mut Watches<H>, usize),
     link_ended: fn(&mut Watches<H>),
-    refused: fn(&mut Watches<H>, u16),
     sweep: fn(&mut Outbox<H>, Millis),
 }
 
@@ -156,44 +153,46 @@ impl<H: Copy> Outcomes<H> {
         self.watches.get().map(|watches| watches.functions.sweep)
     }
 
-    /// Starts to watch a message that is about to be published. [`accepted`](Self::accepted) must
-    /// follow.
-    pub fn watch(&mut self, options: WatchOptions<H>) -> Result<(), OutOfMemory> {
+    /// Watches the message with this packet ID, which is about to be published and is to be
+    /// acknowledged or not.
+    pub fn watch(&mut self, id: PacketId, acknowledged: bool, options: WatchOptions<H>, now: Millis) -> Result<(), OutOfMemory> {
         let WatchOptions { handler, lifetime, replace } = options;
         let watches = self.watches.get_or_alloc(|| Watches::NEW)?;
-        let has_lifetime = lifetime != 0;
-        let watch = Watch { handler, until: Until::Accepted, id: 0, replaceable: replace, has_lifetime, left: lifetime };
-        watches.list.push_back(watch, &[])
-    }
-
-    /// The message that was to be watched was accepted with this packet ID, to be acknowledged or
-    /// not; `None` if it was refused.
-    pub fn accepted(&mut self, id: Option<PacketId>, acknowledged: bool, now: Millis) {
-        let Some(watches) = self.watches.get_mut() else { return };
-        let Some(mut found) = watches.list.find(|w| w.value.until == Until::Accepted) else { return };
-        let Some(id) = id else { return found.remove() };
-        let watch = found.value();
-        watch.id = id.get();
-        if acknowledged {
-            watch.until = Until::Acknowledged;
-            if watch.has_lifetime {
-                if watches.sweep_at == NEVER {
-                    watches.swept_at = now;
-                }
-                let at = now.wrapping_add(watch.left.min(MAX_SWEEP_INTERVAL)).max(1);
-                // As if it had lived since the last sweep.
-                watch.left = watch.left.saturating_add(now.wrapping_sub(watches.swept_at));
-                watches.sweep_at = earlier(watches.sweep_at, at);
-            }
-        } else {
-            (watch.until, watch.left) = (Until::Transmitted, u32::MAX);
+        let mut watch = Watch {
+            handler,
+            until: if acknowledged { Until::Acknowledged } else { Until::Transmitted },
+            id: id.get(),
+            replaceable: replace,
+            has_lifetime: acknowledged && lifetime != 0,
+            left: u32::MAX,
+        };
+        if watches.sweep_at == NEVER {
+            watches.swept_at = now;
         }
+        if watch.has_lifetime {
+            // As if it had lived since the last sweep.
+            watch.left = lifetime.saturating_add(now.wrapping_sub(watches.swept_at));
+        }
+        watches.list.push_back(watch, &[])?;
+        if watch.has_lifetime {
+            watches.sweep_at = earlier(watches.sweep_at, now.wrapping_add(lifetime.min(MAX_SWEEP_INTERVAL)).max(1));
+        }
+        Ok(())
     }
 
-    /// The message with this packet ID was refused after all.
-    pub fn refused(&mut self, id: PacketId) {
-        if let Some(watches) = self.watches.get_mut() {
-            (watches.functions.refused)(watches, id.get());
+    /// The message with this packet ID was refused.
+    pub fn refused(&mut self, id: u16) {
+        let Some(watches) = self.watches.get_mut() else { return };
+        // The newest: a QoS 0 message long before may have had the same.
+        let is_it = |w: &Watch<H>| w.id == id && !matches!(w.until, Until::Reported(_));
+        let count = watches.list.iter().filter(|w| is_it(w.value)).count();
+        let mut n = 0;
+        let found = watches.list.find(|w| {
+            n += is_it(w.value) as usize;
+            is_it(w.value) && n == count
+        });
+        if let Some(found) = found {
+            found.remove();
         }
     }
 
@@ -230,12 +229,10 @@ impl<H: Copy> Watches<H> {
         settle_all: Self::settle_all,
         transmitted: Self::transmitted,
         link_ended: Self::link_ended,
-        refused: Self::refused,
         sweep,
     };
 
-    const NEW: Self =
-        Watches { list: List::new(), functions: Self::FUNCTIONS, settled: 0, swept_at: 0, sweep_at: NEVER };
+    const NEW: Self = Watches { list: List::new(), functions: Self::FUNCTIONS, settled: 0, swept_at: 0, sweep_at: NEVER };
 
     fn settle_where(&mut self, outcome: Outcome, ends: impl Fn(&Watch<H>) -> bool) {
         let settled = &mut self.settled;
@@ -262,12 +259,6 @@ impl<H: Copy> Watches<H> {
             }
         });
         self.settle_where(Outcome::Sent, |w| w.until == Until::Transmitted && w.left == 0);
-    }
-
-    fn refused(&mut self, id: u16) {
-        if let Some(found) = self.list.find(|w| w.value.id == id && !matches!(w.value.until, Until::Reported(_))) {
-            found.remove();
-        }
     }
 
     fn link_ended(&mut self) {

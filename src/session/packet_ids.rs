@@ -23,6 +23,13 @@ impl PacketIds {
     /// Starts at 1.
     pub const NEW: Self = PacketIds { last: 0, free_run: 0 };
 
+    /// Has `next` return the packet ID again that it just returned.
+    pub fn give_back(&mut self, id: PacketId) {
+        let id = id.get();
+        self.last = if id == 1 { u16::MAX } else { id - 1 };
+        self.free_run += 1;
+    }
+
     /// Returns the next free packet ID. `distance` returns how far ahead of its argument the
     /// nearest packet ID in use is, `u16::MAX` if there is none. The new packet ID counts as used
     /// once the caller's `distance` includes it.

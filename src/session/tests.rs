@@ -182,8 +182,14 @@ fn errors_have_messages_and_a_source() {
     assert!(ReceiveError::OutOfMemory.source().is_none());
     let topic = RequestError::Topic(TopicError::Empty);
     assert_eq!((topic.to_string(), topic.source().map(|cause| cause.to_string())), ("empty topic".into(), Some("empty topic".into())));
-    let all =
-        [RequestError::NullMessage, RequestError::TooLarge, RequestError::OverQueueBytes, RequestError::Offline, RequestError::Congested, RequestError::OutOfMemory];
+    let all = [
+        RequestError::NullMessage,
+        RequestError::TooLarge,
+        RequestError::OverQueueBytes,
+        RequestError::Offline,
+        RequestError::Congested,
+        RequestError::OutOfMemory,
+    ];
     let words: std::collections::BTreeSet<_> = all.iter().map(|e| e.to_string()).collect();
     assert!(words.len() == all.len() && words.iter().all(|words| words.len() > 5));
     assert!(all.iter().all(|e| e.source().is_none()));

@@ -4,7 +4,7 @@
 extern crate std;
 
 use super::super::shim::Number;
-use super::super::types::{mg_connection, mg_send_mqtt_handshake_opts, mg_str, mgos_mqtt_conn, mgos_mqtt_stats};
+use super::super::types::{mg_connection, mg_send_mqtt_handshake_opts, mg_str, mgos_mqtt_conn, mgos_mqtt_pub_opts, mgos_mqtt_stats};
 use super::super::{conn_api::*, global::mgos_mqtt_core_global, global_api::*};
 use super::link::at;
 use super::seam::{Message, Options};
@@ -90,6 +90,72 @@ pub unsafe extern "C" fn connect_fn(nc: *mut mg_connection, _id: *const c_char, 
 
 pub fn str(s: &'static CStr) -> mg_str {
     mg_str { p: s.as_ptr(), len: s.to_bytes().len() }
+}
+
+/// What is handed back to a callback that is owed.
+fn owe() -> *mut c_void {
+    core::ptr::without_provenance_mut(with(|w| {
+        w.last_owed += 1;
+        w.owed.push(w.last_owed);
+        w.last_owed
+    }))
+}
+
+/// A callback was called, or is not owed after all.
+fn settle(arg: *mut c_void) {
+    let is_owed = with(|w| w.owed.iter().position(|&owed| owed == arg.addr()).map(|at| w.owed.remove(at)));
+    assert!(is_owed.is_some(), "called twice, or though the call has failed");
+}
+
+/// A `mgos_mqtt_result_fn_t`.
+unsafe extern "C" fn result(arg: *mut c_void, id: u16, result: c_int) {
+    const FREED: c_int = 6;
+    assert!(id != 0 && (0..=FREED).contains(&result));
+    settle(arg);
+    callback("result");
+}
+
+/// A `mgos_mqtt_finish_fn_t`.
+unsafe extern "C" fn finished(arg: *mut c_void, left: c_int) {
+    assert!(left >= 0);
+    settle(arg);
+    with(|w| w.leaves -= 1);
+    callback("finished");
+}
+
+/// Publishes a message whose outcome is owed, on the connection under test or on the global one.
+pub fn publish_watched(qos: c_int, ttl_ms: u32, replace: bool, is_global: bool) {
+    let arg = owe();
+    let opts = mgos_mqtt_pub_opts { qos, retain: 0, replace: replace as u8, ttl_ms, cb: Some(result), arg };
+    // SAFETY: the connection is alive or NULL; the options are there, of the size that is given.
+    let id = unsafe {
+        if is_global {
+            mgos_mqtt_pub_opt_sized(c"t".as_ptr(), c"w".as_ptr().cast(), 1, &raw const opts, size_of_val(&opts))
+        } else {
+            mgos_mqtt_conn_pub_opt_sized(c(), c"t".as_ptr(), str(c"w"), &raw const opts, size_of_val(&opts))
+        }
+    };
+    if id == 0 {
+        settle(arg);
+    }
+}
+
+/// Ends the connection under test, or the global one, in order.
+pub fn finish(timeout_ms: u32, is_global: bool) {
+    let arg = owe();
+    with(|w| w.leaves += 1);
+    // SAFETY: the connection is alive or NULL.
+    let begun = unsafe {
+        if is_global {
+            mgos_mqtt_global_finish(timeout_ms, Some(finished), arg)
+        } else {
+            mgos_mqtt_conn_finish(c(), timeout_ms, Some(finished), arg)
+        }
+    };
+    if begun == 0 {
+        with(|w| w.leaves -= 1);
+        settle(arg);
+    }
 }
 
 /// The connection under test; NULL once it has been freed.
@@ -203,6 +269,18 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_conn_pub", || _ = publish(c"1", 1)),
     ("mgos_mqtt_conn_pub", || _ = publish(c"2", 2)),
     ("mgos_mqtt_conn_pub", || (0..20).for_each(|_| _ = publish(c"many", 1))),
+    ("mgos_mqtt_conn_pub_opt_sized", || publish_watched(0, 0, false, false)),
+    ("mgos_mqtt_conn_pub_opt_sized", || publish_watched(1, 500, false, false)),
+    ("mgos_mqtt_conn_pub_opt_sized", || publish_watched(2, 0, true, false)),
+    ("mgos_mqtt_conn_pub_opt_sized", || (0..12).for_each(|n| publish_watched(1, 0, n % 4 == 0, false))),
+    ("mgos_mqtt_conn_finish", || finish(1000, false)),
+    ("mgos_mqtt_conn_finish", || finish(0, false)),
+    ("mgos_mqtt_conn_is_retained", || _ = unsafe { mgos_mqtt_conn_is_retained(c()) }),
+    ("mgos_mqtt_conn_session_present", || _ = unsafe { mgos_mqtt_conn_session_present(c()) }),
+    ("mgos_mqtt_pub_opt_sized", || publish_watched(1, 0, true, true)),
+    ("mgos_mqtt_global_finish", || finish(1000, true)),
+    ("mgos_mqtt_is_retained", || _ = mgos_mqtt_is_retained()),
+    ("mgos_mqtt_session_present", || _ = mgos_mqtt_session_present()),
     ("mgos_mqtt_conn_set_config", || _ = set_config(&Config::new("custom"))),
     ("mgos_mqtt_conn_set_config", || _ = set_config(&Config::new("custom").with(Number::Enable, 0))),
     ("mgos_mqtt_conn_set_config", || _ = set_config(&Config::new(""))),

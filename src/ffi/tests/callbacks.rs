@@ -11,7 +11,7 @@ extern crate std;
 use super::super::shim::Number;
 use super::super::types::mgos_mqtt_conn;
 use super::super::{conn_api::*, global, global_api::*};
-use super::app::{ACTS, c, connect_fn, handler, listener, publish, subscribe, tag};
+use super::app::{ACTS, c, connect_fn, finish, handler, listener, publish, publish_watched, subscribe, tag};
 use super::link::reuse_addresses;
 use super::world::{Config, Rng, Turn, begin, broker_leaves, broker_says, callback, heard, net_up, pass, rounds, with};
 use crate::heap::testing;
@@ -74,7 +74,7 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
 }
 
 /// All that can happen to a connection, in little time, one part after the other.
-const LIFE: [fn(); 6] = [
+const LIFE: [fn(); 7] = [
     || {
         net_up();
         rounds(3);
@@ -86,6 +86,8 @@ const LIFE: [fn(); 6] = [
         publish(c"1", 1);
         publish(c"2", 2);
         publish(c"0", 0);
+        publish_watched(1, 0, false, false);
+        publish_watched(0, 0, false, false);
         rounds(4);
     },
     || {
@@ -117,6 +119,12 @@ const LIFE: [fn(); 6] = [
         pass(5);
     },
     || {
+        publish_watched(2, 5000, true, false);
+        finish(1000, false);
+        rounds(3);
+        pass(2);
+    },
+    || {
         // SAFETY: alive or NULL.
         unsafe { mgos_mqtt_conn_disconnect(c()) };
         rounds(3);
@@ -129,6 +137,14 @@ fn be_fit_for_use() {
     if c.is_null() {
         return;
     }
+    // Without memory for a timer, the app's leave takes until the old one fires.
+    for _ in 0..60 {
+        if with(|w| w.leaves) == 0 {
+            break;
+        }
+        pass(1);
+    }
+    assert_eq!(with(|w| w.leaves), 0, "the app has taken its leave");
     // SAFETY: the connection is alive, the configuration is as well.
     unsafe {
         mgos_mqtt_conn_set_config(c, primary);
@@ -263,7 +279,7 @@ fn all_kinds_of_callbacks_and_all_functions_are_among_them() {
     assert_eq!(kinds, [
         "CLOSE", "CONNACK", "POLL", "PUBACK", "PUBCOMP", "PUBLISH", "PUBREC", "SUBACK", "UNSUBACK",
         "cloud CONNECTED", "cloud CONNECTERROR", "cloud CONNECTING", "cloud DISCONNECTED",
-        "connect callback", "log", "message", "timer",
+        "connect callback", "finished", "log", "message", "result", "timer",
     ]);
     let exports = include_str!("../../../shim/exports.txt").split("# For the shim").next().unwrap();
     for name in exports.lines().filter(|line| line.starts_with("mgos_") && !line.ends_with("_ev")) {

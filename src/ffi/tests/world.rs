@@ -166,6 +166,11 @@ pub struct World {
     pub plan: Vec<(usize, fn())>,
     /// What is to be done in the first log hook after an allocation has failed.
     pub when_out_of_memory: Option<fn()>,
+    /// Callbacks that the library owes the app, by what is handed back to them.
+    pub owed: Vec<usize>,
+    pub last_owed: usize,
+    /// How many of them are about the orderly end of a connection.
+    pub leaves: usize,
     /// The connection under test; NULL once freed.
     pub c: *mut mgos_mqtt_conn,
     pub shared: [*const mgos_config_mqtt; 2],
@@ -232,6 +237,9 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         kinds: vec![],
         plan: vec![],
         when_out_of_memory: None,
+        owed: vec![],
+        last_owed: 0,
+        leaves: 0,
         c: null_mut(),
         shared,
     };
@@ -260,6 +268,7 @@ impl Turn {
             );
             w.shared.into_iter().for_each(Config::free);
         });
+        assert_eq!(with(|w| w.owed.clone()), [], "callbacks that were never called");
         assert_eq!(testing::blocks(), self.blocks, "blocks of memory are left");
         WORLD.set(None);
         link::forget_all();
