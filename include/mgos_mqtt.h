@@ -192,8 +192,8 @@ bool mgos_mqtt_is_retained(void);
  * the original has no such function.
  *
  * @return true if it has, as its last CONNACK says. false if it has begun a new session, with
- * `clean_session` true, when another broker or client id has been connected to, and before the first
- * CONNACK.
+ * `clean_session` true, when another broker or client id has been connected to, and between CONNECT
+ * and CONNACK.
  *
  * May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.
  */
@@ -332,6 +332,21 @@ void mgos_mqtt_global_subscribe(const struct mg_str topic, mg_event_handler_t ha
  * May be called from a handler.
  */
 void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud);
+
+/**
+ * mgos_mqtt_pub_opt() for JavaScript, which has no C structures.
+ *
+ * @param topic As there.
+ * @param message As there.
+ * @param len As there.
+ * @param how QoS + 4 for `retain` + 8 for `replace` + 16 if `cb` is to be called + 32 times the
+ * lifetime in seconds.
+ * @param cb As `opts->cb`.
+ * @param arg As `opts->arg`.
+ * @return As there.
+ */
+int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how,
+                     mgos_mqtt_result_fn_t cb, void *arg);
 
 /**
  * Publishes a message formatted with json_printf().

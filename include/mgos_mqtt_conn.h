@@ -437,7 +437,7 @@ bool mgos_mqtt_conn_is_retained(struct mgos_mqtt_conn *c);
  *
  * @param c The connection.
  * @return true if it has, as its last CONNACK says. false if it has begun a new session, with
- * `clean_session` true, when another broker or client id has been connected to, before the first
+ * `clean_session` true, when another broker or client id has been connected to, between CONNECT and
  * CONNACK, and for NULL.
  *
  * May be called from a handler; at MG_EV_MQTT_CONNACK it tells of the connection that begins.

@@ -3,12 +3,14 @@
 let MQTT = {
   _sub: ffi('void mgos_mqtt_sub(char *, void (*)(void *, void *, int, void *, int, userdata), userdata)'),
   _on: function(conn, topic, topicLen, msg, msgLen, ud) {
-    return ud.cb(conn, mkstr(topic, topicLen), mkstr(msg, msgLen), ud.ud);
+    return ud.cb(conn, mkstr(topic, topicLen), mkstr(msg, msgLen), ud.ud, MQTT._isRetained());
   },
+  _isRetained: ffi('bool mgos_mqtt_is_retained()'),
 
   // ## **`MQTT.sub(topic, handler, userdata)`**
   // Subscribes to a topic filter, and again after every reconnect. Calls `handler(conn, topic, msg,
-  // userdata)` with each message that matches. Returns nothing.
+  // userdata, retained)` with each message that matches; `retained` is true for one that the broker
+  // had kept, and not just received. Returns nothing.
   //
   // ```javascript
   // load('api_mqtt.js');
@@ -38,9 +40,73 @@ let MQTT = {
     return this._pub(topic, msg, msg.length, qos || 0, retain || false);
   },
 
+  _pubOpt: ffi('int mgos_mqtt_pub_js(char *, void *, int, int, void (*)(userdata, int, int), userdata)'),
+  // Callbacks that wait for the outcome of a message: pairs of packet ID and function.
+  _waiting: [],
+  _told: function(waiting, id, result) {
+    for (let i = 0; i < waiting.length; i++) {
+      if (waiting[i].id === id) {
+        let cb = waiting[i].cb;
+        waiting.splice(i, 1);
+        return cb(id, result);
+      }
+    }
+  },
+
+  // ## **`MQTT.pubOpt(topic, message, options)`**
+  // Publishes a message with options, all of which may be left out: `qos`, `retain`; `ttl`, after
+  // how many seconds the message is dropped if it was not sent; `replace`, true if a newer message
+  // with `replace` may take its place in the queue; `cb(id, result)`, called once with what became
+  // of the message, one of the numbers `MQTT.RESULT_...` below. Returns as `MQTT.pub()` does; with 0,
+  // `cb` is not called.
+  //
+  // ```javascript
+  // load('api_mqtt.js');
+  // MQTT.pubOpt('home/kitchen', '21.5', {
+  //   qos: 1,
+  //   ttl: 60,
+  //   replace: true,
+  //   cb: function(id, result) {
+  //     if (result !== MQTT.RESULT_ACKNOWLEDGED) print('message', id, 'did not arrive:', result);
+  //   },
+  // });
+  // ```
+  pubOpt: function(topic, msg, options) {
+    let how = (options.qos || 0) + (options.retain ? 4 : 0) + (options.replace ? 8 : 0) + (options.cb ? 16 : 0);
+    let id = this._pubOpt(topic, msg, msg.length, how + (options.ttl || 0) * 32, this._told, this._waiting);
+    if (id > 0 && options.cb) this._waiting.push({ id: id, cb: options.cb });
+    return id;
+  },
+
+  _finish: ffi('bool mgos_mqtt_global_finish(int, void (*)(userdata, int), userdata)'),
+  _finished: function(ud, left) {
+    return ud.cb(left);
+  },
+
+  // ## **`MQTT.finish(timeout, cb)`**
+  // Ends the connection in order, before deep sleep or a restart: what is queued is sent and
+  // acknowledged, for at most `timeout` milliseconds, then DISCONNECT. Calls `cb(left)` with the
+  // number of messages that were not acknowledged. Nothing can be published meanwhile. Returns false
+  // if that is under way already, or without memory.
+  //
+  // ```javascript
+  // load('api_mqtt.js');
+  // MQTT.finish(5000, function(left) {
+  //   print('good night;', left, 'messages left');
+  // });
+  // ```
+  finish: function(timeout, cb) {
+    return this._finish(timeout, this._finished, { cb: cb });
+  },
+
   // ## **`MQTT.isConnected()`**
   // True while the connection to the broker is up.
   isConnected: ffi('bool mgos_mqtt_global_is_connected()'),
+
+  // ## **`MQTT.sessionPresent()`**
+  // True if the broker has kept the session of the connections before, as it says when it accepts
+  // the connection.
+  sessionPresent: ffi('bool mgos_mqtt_session_present()'),
 
   // ## **`MQTT.setEventHandler(handler, userdata)`**
   // Adds a handler of the connection's events: `handler(conn, ev, edata, userdata)`. `ev` is one of
@@ -94,6 +160,14 @@ let MQTT = {
   EVENT_GIVEN_UP: 0x4d515400,  // Messages at QoS 1 or 2 were dropped without an acknowledgement.
   EVENT_SET_ASIDE: 0x4d515401,  // The broker closes the connection on some messages.
   EVENT_SUB_REFUSED: 0x4d515402,  // The broker has refused subscriptions.
+
+  RESULT_ACKNOWLEDGED: 0,  // The broker has acknowledged the message.
+  RESULT_SENT: 1,  // At QoS 0: the link has taken it.
+  RESULT_REPLACED: 2,  // A newer one has taken its place.
+  RESULT_EXPIRED: 3,  // It was not sent in its time.
+  RESULT_GIVEN_UP: 4,  // It was given up; it may have arrived.
+  RESULT_LOST: 5,  // At QoS 0: the connection ended before.
+  RESULT_FREED: 6,  // The connection was freed.
 
   REASON_NONE: 0,  // No connection has ended yet.
   REASON_LOST: 1,  // The server or the network has closed it.

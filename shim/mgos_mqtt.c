@@ -141,3 +141,17 @@ void mgos_mqtt_core_sub(const char *topic, sub_handler_t handler, void *ud, int 
 void mgos_mqtt_sub(const char *topic, sub_handler_t handler, void *ud) {
   mgos_mqtt_core_sub(topic, handler, ud, MGOS_MQTT_SUBSCRIBE_QOS);
 }
+
+/* Returns an int, as mJS reads one. */
+int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how, mgos_mqtt_result_fn_t cb, void *arg) {
+  struct mgos_mqtt_pub_opts opts;
+  memset(&opts, 0, sizeof(opts));
+  opts.qos = how & 3;
+  opts.retain = (how & 4) != 0;
+  opts.replace = (how & 8) != 0;
+  opts.cb = how & 16 ? cb : NULL;
+  opts.arg = arg;
+  uint32_t seconds = (uint32_t) how >> 5;
+  opts.ttl_ms = seconds < UINT32_MAX / 1000 ? seconds * 1000 : UINT32_MAX;
+  return mgos_mqtt_pub_opt(topic, message, (size_t) len, &opts);
+}

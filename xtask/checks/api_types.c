@@ -30,6 +30,11 @@ void (*conn_set_max_qos)(struct mgos_mqtt_conn *, int) = mgos_mqtt_conn_set_max_
 bool (*conn_get_stats)(struct mgos_mqtt_conn *, struct mgos_mqtt_stats *) = mgos_mqtt_conn_get_stats;
 bool (*conn_set_config)(struct mgos_mqtt_conn *, const struct mgos_config_mqtt *) = mgos_mqtt_conn_set_config;
 
+uint16_t (*conn_pub_opt)(struct mgos_mqtt_conn *, const char *, struct mg_str, const struct mgos_mqtt_pub_opts *) = mgos_mqtt_conn_pub_opt;
+bool (*conn_finish)(struct mgos_mqtt_conn *, uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_conn_finish;
+bool (*conn_is_retained)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_is_retained;
+bool (*conn_session_present)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_session_present;
+
 void (*global_subscribe)(const struct mg_str, mg_event_handler_t, void *) = mgos_mqtt_global_subscribe;
 void (*add_global_handler)(mg_event_handler_t, void *) = mgos_mqtt_add_global_handler;
 void (*set_connect_fn)(mgos_mqtt_connect_fn_t, void *) = mgos_mqtt_set_connect_fn;
@@ -47,6 +52,11 @@ uint16_t (*get_packet_id)(void) = mgos_mqtt_get_packet_id;
 void (*set_max_qos)(int) = mgos_mqtt_set_max_qos;
 bool (*get_stats)(struct mgos_mqtt_stats *) = mgos_mqtt_get_stats;
 int (*get_stat)(int) = mgos_mqtt_get_stat;
+uint16_t (*pub_opt)(const char *, const void *, size_t, const struct mgos_mqtt_pub_opts *) = mgos_mqtt_pub_opt;
+int (*pub_js)(const char *, const void *, int, int, mgos_mqtt_result_fn_t, void *) = mgos_mqtt_pub_js;
+bool (*global_finish)(uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_global_finish;
+bool (*is_retained)(void) = mgos_mqtt_is_retained;
+bool (*session_present)(void) = mgos_mqtt_session_present;
 bool (*set_config)(const struct mgos_config_mqtt *) = mgos_mqtt_set_config;
 
 /* Callbacks. */
