@@ -109,5 +109,8 @@ fn the_javascript_example_calls_what_api_mqtt_js_has() {
         Command::new("node").arg("-e").arg(PLAYER).arg("--").arg(&init).arg(&api).output().expect("node is needed: apt-get install nodejs");
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let called = String::from_utf8(run.stdout).unwrap();
-    assert_eq!(called.trim(), "mgos_mqtt_add_global_handler mgos_mqtt_global_is_connected mgos_mqtt_is_retained mgos_mqtt_pub mgos_mqtt_sub");
+    assert_eq!(
+        called.trim(),
+        "mgos_mqtt_add_global_handler mgos_mqtt_global_is_connected mgos_mqtt_is_retained mgos_mqtt_pub mgos_mqtt_sub"
+    );
 }

@@ -32,6 +32,7 @@ pub const APPS: &[&str] = &[
     "direct",
     "field",
     "will_on_exit",
+    "latest",
     "login",
     "offline_queue",
     "oversized",
@@ -125,6 +126,7 @@ pub const ALL: &[Scenario] = &[
         transports: TCP_ONLY,
         run: programs::offline_queue,
     },
+    Scenario { name: "latest", about: "examples/latest while its broker is down", transports: TCP_ONLY, run: programs::latest },
     Scenario { name: "tls", about: "examples/tls, with certificates on both sides", transports: &[Transport::Cert], run: programs::tls },
     Scenario {
         name: "will_on_exit",

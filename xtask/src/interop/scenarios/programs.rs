@@ -63,6 +63,33 @@ pub fn offline_queue(fixture: &Fixture) -> Result<()> {
     app.kill()
 }
 
+pub fn latest(fixture: &Fixture) -> Result<()> {
+    let mut broker = fixture.broker("broker", Setup::default())?;
+    let mut app = fixture.app("latest", &broker, &[("sensor.interval", "10"), ("mqtt.max_queue_length", "3")])?;
+    app.process.wait_for_text("readings: ")?;
+    broker.kill();
+    let replaced = |line: &str| line.split_once(" acknowledged, ")?.1.split_once(" replaced")?.0.parse::<u32>().ok();
+    let first = app.process.wait_for("readings to be replaced", |line| replaced(line).filter(|&n| n > 0))?;
+    let last = app.process.wait_for("more of them", |line| replaced(line).filter(|&n| n > first + 50))?;
+    broker.restart()?;
+    let mut observer = fixture.observer(&broker, &["latest-app/reading"], None)?;
+    let seq = |payload: &str| payload.split_once(": ")?.1.trim_end_matches('}').parse::<u32>().ok();
+    // What was in flight when the broker was killed is repeated.
+    let mut repeated = 0;
+    loop {
+        let reading = observer.next_on("latest-app/reading")?;
+        let seq = seq(&reading.payload).with_context(|| format!("a reading without a number: {}", reading.payload))?;
+        if seq > last {
+            break;
+        }
+        repeated += 1;
+    }
+    fixture.check(repeated < 5, "examples/latest sends no reading that a newer one has replaced while the broker was down")?;
+    app.process.wait_for_text(" 0 given up")?;
+    fixture.check(true, "and gives none up, with hundreds of them and a queue of three")?;
+    app.kill()
+}
+
 pub fn tls(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["tls-app/hello"], None)?;
