@@ -208,6 +208,16 @@ struct Chain {
 }
 
 impl Chain {
+    /// Allocates a block of `size` bytes for the node plus `len`. Its `next` is null. The caller must
+    /// initialise the bytes, link the block in and write the value.
+    #[inline(always)]
+    fn allocate_block(size: usize, len: usize) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
+        // SAFETY: the block is fresh, aligned to a pointer, and large enough for a header.
+        unsafe { block.write(BlockHeader { next: ptr::null_mut(), len: len as u32 }) };
+        Ok(block)
+    }
+
     /// Allocates a block of `size` bytes for the node plus copies of `parts`. Its `next` is null.
     /// The caller must link it in and write the value.
     #[inline(always)]
@@ -216,17 +226,14 @@ impl Chain {
         for part in parts {
             len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
         }
-        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
-        let node = block.as_ptr();
-        // SAFETY: the block is fresh, aligned to a pointer, and large enough for everything
-        // written.
+        let block = Self::allocate_block(size, len)?;
+        // SAFETY: behind the node the block has room for all parts.
         unsafe {
-            let mut to = node.cast::<u8>().add(size);
+            let mut to = block.as_ptr().cast::<u8>().add(size);
             for part in parts {
                 to.copy_from_nonoverlapping(part.as_ptr(), part.len());
                 to = to.add(part.len());
             }
-            node.write(BlockHeader { next: ptr::null_mut(), len: len as u32 });
         }
         Ok(block)
     }
@@ -235,6 +242,13 @@ impl Chain {
     /// caller must write the value.
     fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let block = Self::block(size, parts)?;
+        self.link(block, at_end);
+        Ok(block)
+    }
+
+    /// Links a fresh block in at the front or the end.
+    #[inline(always)]
+    fn link(&mut self, block: NonNull<BlockHeader>, at_end: bool) {
         let node = block.as_ptr();
         // SAFETY: the block is fresh. The last block of a chain that is not empty is live.
         unsafe {
@@ -256,7 +270,6 @@ impl Chain {
                 self.last = node;
             }
         }
-        Ok(block)
     }
 
     /// Makes every pointer to the block behind `link` point to `new`; if that block was the last,
@@ -348,6 +361,22 @@ impl<T: Copy> List<T> {
     /// Adds a block with copies of `parts` at the end. A cursor at the end now points to it.
     pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
         self.push(value, parts, true)
+    }
+
+    /// Adds a block with `len` bytes at the end, and has `fill` write them; they are zero before. A
+    /// cursor at the end now points to it.
+    pub fn push_back_with<R>(&mut self, value: T, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, OutOfMemory> {
+        const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
+        let block = Chain::allocate_block(Node::<T>::BYTES, len)?;
+        let node = block.cast::<Node<T>>().as_ptr();
+        // SAFETY: the block is fresh, and has room for the node and `len` bytes behind it.
+        let filled = unsafe {
+            (&raw mut (*node).value).write(value);
+            node.cast::<u8>().add(Node::<T>::BYTES).write_bytes(0, len);
+            fill(Node::item_mut(node).bytes)
+        };
+        self.chain.link(block, true);
+        Ok(filled)
     }
 
     /// Iterates over all blocks from the front.

@@ -152,3 +152,20 @@ fn a_lazy_value_is_allocated_once_and_dropped_with_its_owner() {
     drop(lazy);
     assert_eq!(testing::blocks(), before);
 }
+
+#[test]
+fn a_block_is_filled_in_place() {
+    let mut l = list(1);
+    let filled = l.push_back_with(7, 3, |bytes| {
+        assert_eq!(bytes, [0, 0, 0]);
+        bytes[1..].copy_from_slice(b"ab");
+        5
+    });
+    assert_eq!(filled, Ok(5));
+    let last = l.iter().last().unwrap();
+    assert_eq!((*last.value, last.bytes), (7, &b"\0ab"[..]));
+    testing::fail_after(Some(0));
+    assert_eq!(l.push_back_with(8, 3, |_| unreachable!()), Err::<(), _>(OutOfMemory));
+    testing::fail_after(None);
+    assert_eq!(values(&l), [0, 7]);
+}

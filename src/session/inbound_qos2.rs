@@ -27,6 +27,8 @@ impl Run {
 pub struct InboundQos2 {
     runs: List<Run>,
     len: u8,
+    /// Some were received before a restart. What the broker had yet to release may be out of date.
+    restored: bool,
 }
 
 /// Why a packet ID could not be stored.
@@ -46,11 +48,28 @@ impl From<OutOfMemory> for Full {
 
 impl InboundQos2 {
     /// The empty set.
-    pub const NEW: Self = InboundQos2 { runs: List::new(), len: 0 };
+    pub const NEW: Self = InboundQos2 { runs: List::new(), len: 0, restored: false };
 
     /// Returns true if the message with this packet ID was received and not released.
     pub fn contains(&self, id: PacketId) -> bool {
         self.runs.iter().any(|run| run.value.contains(id.get()))
+    }
+
+    /// Returns true if a message with this packet ID, which is open, is a retransmission of it. In
+    /// a session that survived a restart only DUP tells, as the packet ID may be used anew.
+    pub fn is_duplicate(&self, dup: bool) -> bool {
+        dup || !self.restored
+    }
+
+    /// Calls `found` with the first and the last packet ID of each range.
+    pub fn each_run(&self, found: &mut dyn FnMut(u16, u16)) {
+        self.runs.iter().for_each(|run| found(run.value.first, run.value.last));
+    }
+
+    /// Adds a range of packet IDs from before a restart.
+    pub fn restore_run(&mut self, first: u16, last: u16) -> Result<(), Full> {
+        self.restored = true;
+        self.push(first, last)
     }
 
     /// Returns true if no message is open.
@@ -113,7 +132,7 @@ impl InboundQos2 {
     /// Starts a new session: no message is open.
     pub fn clear(&mut self) {
         self.runs.clear();
-        self.len = 0;
+        (self.len, self.restored) = (0, false);
     }
 }
 

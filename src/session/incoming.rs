@@ -80,15 +80,15 @@ impl<H: Copy> Session<H> {
                 let is_duplicate = match id {
                     Some(id) if p.qos() == QoS::ExactlyOnce => {
                         answer = Some(AckKind::PubRec);
-                        let known = self.inbound.contains(id);
-                        if !known {
+                        let is_open = self.inbound.contains(id);
+                        if !is_open {
                             self.inbound.insert(id)?;
                         }
                         let is_retry = self.retry_publish == Some(id);
                         if is_retry {
                             self.retry_publish = None;
                         }
-                        known && !is_retry
+                        is_open && !is_retry && self.inbound.is_duplicate(p.first & 8 != 0)
                     }
                     _ => false,
                 };

@@ -18,6 +18,7 @@ mod outcomes;
 mod outgoing;
 mod packet_ids;
 mod send_buffer;
+mod snapshot;
 mod subscriptions;
 mod suspects;
 mod types;
@@ -43,6 +44,7 @@ use window::{MAX_INFLIGHT, Window};
 pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use outcomes::WatchOptions;
+pub use snapshot::RestoreError;
 pub use subscriptions::Recipient;
 pub use types::{Counters, GivenUp, Limits, Notice, Notify, Outcome, Published, Reaction, ReceiveError, RequestError};
 

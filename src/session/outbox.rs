@@ -638,6 +638,27 @@ impl<H: Copy> Outbox<H> {
         entries.filter(|e| !(e.is(ID_ONLY) && e.is(REPORTED))).count() as u16
     }
 
+    /// Calls `found` with each entry and its bytes.
+    pub fn each(&self, found: &mut dyn FnMut(&Entry, &[u8])) {
+        self.list.iter().for_each(|e| found(e.value, e.bytes));
+    }
+
+    /// Returns numbers that change with what is stored.
+    pub fn counts(&self) -> [u16; 5] {
+        let Counts { queued, id_only, in_flight, pubrec_seen, pubrels, .. } = self.counts;
+        [queued, id_only, in_flight, pubrec_seen, pubrels]
+    }
+
+    /// Appends an entry from before a restart, with `len` bytes that `fill` writes.
+    pub fn restore_entry<R>(&mut self, e: Entry, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, OutOfMemory> {
+        self.list.push_back_with(e, len, fill)
+    }
+
+    /// All entries from before a restart have been appended.
+    pub fn restored(&mut self) {
+        self.recount();
+    }
+
     /// Returns true if nothing is stored or awaited.
     pub fn is_idle(&self) -> bool {
         !self.list.iter().any(|e| !e.value.is(DUPLICATE_ACK | DROPPED))

@@ -211,6 +211,13 @@ impl<H: Copy> Outcomes<H> {
         self.watches.get().is_some_and(|watches| watches.list.iter().any(|w| is_it(w.value)))
     }
 
+    /// Returns how many milliseconds are left of the lifetime of the message with this packet ID, as
+    /// of the last sweep, at least one; 0 if it has none.
+    pub fn lifetime_left(&self, id: u16) -> u32 {
+        let watch = self.watches.get().and_then(|watches| watches.list.iter().find(|w| w.value.id == id && w.value.is_limited()));
+        watch.map_or(0, |w| w.value.left.max(1))
+    }
+
     /// Returns the next outcome to report, that of the oldest message first: the packet ID, the
     /// outcome, and whom to tell.
     pub fn take_settled(&mut self) -> Option<(u16, Outcome, H)> {

@@ -23,6 +23,16 @@ impl PacketIds {
     /// Starts at 1.
     pub const NEW: Self = PacketIds { last: 0, free_run: 0 };
 
+    /// Returns the packet ID that `next` returned last.
+    pub fn last(&self) -> u16 {
+        self.last
+    }
+
+    /// Has `next` return no packet ID before this one.
+    pub fn start_from(&mut self, id: u16) {
+        *self = PacketIds { last: id.wrapping_sub(1), free_run: 0 };
+    }
+
     /// Has `next` return the packet ID again that it just returned.
     pub fn give_back(&mut self, id: PacketId) {
         let id = id.get();

@@ -14,6 +14,7 @@ mod outgoing;
 mod queue;
 mod resume;
 mod set_aside;
+mod snapshot;
 mod subscribing;
 mod subscription_list;
 mod suspects;
