@@ -83,7 +83,14 @@ struct mgos_mqtt_conn;
         },
         Header {
             path: "shim/mgos_mqtt_seam.h",
-            sources: &["src/ffi/types.rs", "src/ffi/shim.rs", "src/ffi/events.rs", "src/ffi/websocket.rs", "src/ffi/global.rs"],
+            sources: &[
+                "src/ffi/types.rs",
+                "src/ffi/shim.rs",
+                "src/ffi/events.rs",
+                "src/ffi/websocket.rs",
+                "src/ffi/global.rs",
+                "src/ffi/queue_file.rs",
+            ],
             intro: "/*
  * The seam between the shim, in C, and the core, in Rust: what each has for the other. Not for apps.
  *
@@ -105,10 +112,11 @@ struct mgos_mqtt_conn;
     const STRUCTS: [&str; 5] = ["mg_connection", "mgos_config_mqtt", "mg_send_mqtt_handshake_opts", "mg_str", "mgos_mqtt_conn"];
 
     /// Constants of the shim interface and of the API: their names in Rust and in C.
-    const ENUMS: [(&str, &str); 5] = [
+    const ENUMS: [(&str, &str); 6] = [
         ("Log", "mgos_mqtt_log"),
         ("Number", "mgos_mqtt_number"),
         ("Frames", "mgos_mqtt_frames"),
+        ("QueueLog", "mgos_mqtt_queue_log"),
         ("Cloud", "mgos_mqtt_cloud"),
         ("Reason", "mgos_mqtt_reason"),
     ];

@@ -485,6 +485,35 @@ uint16_t mgos_mqtt_conn_pub_opt_sized(struct mgos_mqtt_conn *c,
                                       size_t size);
 
 /**
+ * Keeps the queue in a file from now on, so that it survives a restart, and takes what is there.
+ * Call it before the connection is begun and before anything is published on it, at each start of the
+ * firmware. New; the original has no such function.
+ *
+ * Kept are the messages at QoS 1 and 2 that are queued or in flight, with what is left of their
+ * `ttl_ms`, and the packet IDs of QoS 2 messages under way in both directions. Two copies are written
+ * in turn, `path` with `.a` and `.b` at its end, so that a power cut at any time loses nothing that
+ * was in the file. Nothing is written for what is acknowledged within `delay_ms`.
+ *
+ * @param c The connection. NULL: an error in the log, and false is returned.
+ * @param path The file's name, at most 59 bytes, not needed any more on return. Two connections can't
+ * have the same.
+ * @param delay_ms At most one copy is written in this time, milliseconds: what is published in it may
+ * be lost in a power cut. 0: a message is in the file before publishing returns, and QoS 2 survives a
+ * restart as exactly once towards this device: its packet ID is in the file before PUBREC is sent, and
+ * out of it before PUBCOMP is.
+ * @return true if the queue is in the file from now on. false, with an error in the log, if `path` is
+ * NULL, empty or too long, another connection has it, the connection has begun or something is queued,
+ * or there is not memory for all that is in the file, which is left as it is; then nothing changes. A
+ * file that is damaged is renamed to `path` with `.bad` at its end, with an error in the log, and the
+ * queue begins empty.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_conn_set_queue_file(struct mgos_mqtt_conn *c,
+                                   const char *path,
+                                   uint32_t delay_ms);
+
+/**
  * Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
  * is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
  * connection stays down, as after mgos_mqtt_conn_disconnect(). New; the original has no such function.

@@ -375,6 +375,47 @@ typedef uint32_t mgos_mqtt_frames;
 #endif
 
 /**
+ * Log lines about the file of the queue, with a number n.
+ */
+enum mgos_mqtt_queue_log
+#if defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+  : uint32_t
+#endif // defined(__cplusplus) || __STDC_VERSION__ >= 202311L
+ {
+  /**
+   * n messages were restored.
+   */
+  MGOS_MQTT_QUEUE_LOG_RESTORED,
+  /**
+   * One copy is incomplete, as after a power cut; the other was used.
+   */
+  MGOS_MQTT_QUEUE_LOG_INCOMPLETE,
+  /**
+   * No copy is whole: what there is was set aside.
+   */
+  MGOS_MQTT_QUEUE_LOG_DAMAGED,
+  /**
+   * It could not be written, and is tried again.
+   */
+  MGOS_MQTT_QUEUE_LOG_NOT_WRITTEN,
+  /**
+   * It is asked for too late, when there is a connection or something is queued.
+   */
+  MGOS_MQTT_QUEUE_LOG_TOO_LATE,
+  /**
+   * Another connection uses it, its name is too long, or there is no memory.
+   */
+  MGOS_MQTT_QUEUE_LOG_REFUSED,
+};
+#ifndef __cplusplus
+#if __STDC_VERSION__ >= 202311L
+typedef enum mgos_mqtt_queue_log mgos_mqtt_queue_log;
+#else
+typedef uint32_t mgos_mqtt_queue_log;
+#endif // __STDC_VERSION__ >= 202311L
+#endif
+
+/**
  * The packet at the beginning of a connection's receive buffer, to be shown to a handler.
  */
 struct mgos_mqtt_packet {
@@ -651,6 +692,62 @@ extern void mgos_mqtt_shim_call(const void *handler,
                                 void *user_data);
 
 /**
+ * Claims the file of a queue with this name, from which the names of its two copies are made.
+ * Returns what stands for it in the functions below. NULL if it is claimed already, for an empty
+ * or a very long name, and without memory.
+ */
+extern void *mgos_mqtt_shim_queue_claim(const char *path);
+
+/**
+ * Gives the claim back.
+ */
+extern void mgos_mqtt_shim_queue_release(void *file);
+
+/**
+ * Opens copy 0 or 1, to be read, or, with `to_write` = 1, to be written anew. Returns a number
+ * for the functions below; negative if that can't be done, as when it is not there.
+ */
+extern int32_t mgos_mqtt_shim_queue_open(void *file, uint32_t copy, uint32_t to_write);
+
+/**
+ * Reads up to `len` bytes; returns how many.
+ */
+extern size_t mgos_mqtt_shim_queue_read(int32_t fd, uint8_t *to, size_t len);
+
+/**
+ * Writes `len` bytes. Returns 1; 0 if not all could be written.
+ */
+extern uint32_t mgos_mqtt_shim_queue_write(int32_t fd, const uint8_t *from, size_t len);
+
+/**
+ * Closes it. What was written survives a power cut from then on. Returns 1; 0 if that failed.
+ */
+extern uint32_t mgos_mqtt_shim_queue_close(int32_t fd);
+
+/**
+ * Renames copy 0 or 1, which is damaged, so that it is not written over.
+ */
+extern void mgos_mqtt_shim_queue_set_aside(void *file, uint32_t copy);
+
+/**
+ * Writes a log line about the file for connection number `conn`. Calls the app.
+ */
+extern void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what,
+                                     int32_t conn,
+                                     const char *path,
+                                     uint32_t n);
+
+/**
+ * Calls `mgos_mqtt_core_reboot` when the device is about to restart (`on` = 1), or no more (0).
+ */
+extern void mgos_mqtt_shim_watch_reboot(struct mgos_mqtt_conn *c, uint32_t on);
+
+/**
+ * The wall clock, seconds since 1970, modulo 2^32; 0 if it was not set.
+ */
+extern uint32_t mgos_mqtt_shim_wall_clock(void);
+
+/**
  * Mongoose's handler of our connections; `user_data` is the connection object. Exported because
  * the original's is; apps have no use for it.
  */
@@ -701,6 +798,11 @@ struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
  */
 uint32_t mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(const struct mgos_config_mqtt *primary,
                                                              const struct mgos_config_mqtt *backup);
+
+/**
+ * The device is about to restart.
+ */
+void mgos_mqtt_core_reboot(struct mgos_mqtt_conn *c);
 
 #ifdef __cplusplus
 }  /* extern "C" */

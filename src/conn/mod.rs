@@ -223,6 +223,16 @@ impl<H: Copy> Conn<H> {
         self.session_key = key;
     }
 
+    /// Returns the key of the broker and client ID that the session belongs to; 0 for none yet.
+    pub fn session_key(&self) -> u32 {
+        self.session_key
+    }
+
+    /// The session was restored, and belongs to the broker and client ID with this key.
+    pub fn restore_key(&mut self, key: u32) {
+        self.session_key = key;
+    }
+
     /// Advances to the next stage of the connection.
     fn next_stage(&mut self) {
         let (stage, more) = match self.stage {

@@ -3,11 +3,11 @@
 
 use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId};
-use super::shim::{self, Cloud, Log, Number};
+use super::shim::{self, Cloud, Log, Number, QueueLog};
 use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet};
 use crate::LOGS;
-use core::ffi::{c_int, c_void};
+use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
 
 /// A log line: which, and what it shows.
@@ -83,6 +83,19 @@ impl ConnectionRef<'_> {
     pub unsafe fn log_raw(self, t: &mut NoApp, what: Log, text: *const [u8], a: i32, b: i32) {
         // SAFETY: the token is here, so nothing is borrowed; the text by the contract.
         unsafe { write_line(what, self.look(t).id as i32, text, a, b) };
+    }
+
+    /// Writes a log line about the file of the queue.
+    ///
+    /// # Safety
+    /// `claim` is NULL or this connection's. `path` is NULL or ends with a NUL, and is not borrowed
+    /// from the connection.
+    pub unsafe fn log_queue(self, t: &mut NoApp, what: QueueLog, claim: *mut c_void, path: *const c_char, n: u32) {
+        if LOGS {
+            // SAFETY: the token is here, so nothing is borrowed; the shim copies the name before it
+            // calls anyone.
+            unsafe { shim::mgos_mqtt_shim_queue_log(what, self.look(t).id as i32, claim, path, n) };
+        }
     }
 
     /// Logs that an attempt to connect begins, and raises the cloud event.

@@ -13,6 +13,7 @@ use super::lifecycle;
 use super::nc::{Nc, NcId};
 use super::publish;
 use super::pump::pump;
+use super::queue_file;
 use super::shim::Log;
 use super::token::NoApp;
 use super::types::{
@@ -405,6 +406,42 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub_opt_sized(
     // SAFETY: by the contract.
     let payload = unsafe { msg.bytes() };
     publish::publish_opt(c, t, topic, payload, opts)
+}
+
+/// Keeps the queue in a file from now on, so that it survives a restart, and takes what is there.
+/// Call it before the connection is begun and before anything is published on it, at each start of the
+/// firmware. New; the original has no such function.
+///
+/// Kept are the messages at QoS 1 and 2 that are queued or in flight, with what is left of their
+/// `ttl_ms`, and the packet IDs of QoS 2 messages under way in both directions. Two copies are written
+/// in turn, `path` with `.a` and `.b` at its end, so that a power cut at any time loses nothing that
+/// was in the file. Nothing is written for what is acknowledged within `delay_ms`.
+///
+/// @param c The connection. NULL: an error in the log, and false is returned.
+/// @param path The file's name, at most 59 bytes, not needed any more on return. Two connections can't
+/// have the same.
+/// @param delay_ms At most one copy is written in this time, milliseconds: what is published in it may
+/// be lost in a power cut. 0: a message is in the file before publishing returns, and QoS 2 survives a
+/// restart as exactly once towards this device: its packet ID is in the file before PUBREC is sent, and
+/// out of it before PUBCOMP is.
+/// @return true if the queue is in the file from now on. false, with an error in the log, if `path` is
+/// NULL, empty or too long, another connection has it, the connection has begun or something is queued,
+/// or there is not memory for all that is in the file, which is left as it is; then nothing changes. A
+/// file that is damaged is renamed to `path` with `.bad` at its end, with an error in the log, and the
+/// queue begins empty.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `c` is NULL or alive; `path` is NULL or ends with a NUL.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_set_queue_file(c: *mut mgos_mqtt_conn, path: *const c_char, delay_ms: u32) -> ReturnedBool {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing is borrowed yet.
+    let Some(guard) = (unsafe { guard(t, c) }) else { return 0 };
+    // SAFETY: by the contract.
+    unsafe { queue_file::keep(guard.get(), t, path, delay_ms) as ReturnedBool }
 }
 
 /// Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and

@@ -4,13 +4,14 @@
 use super::config::{Config, OwnConfig};
 use super::frames::{Stage, WebSocket};
 use super::nc::{Nc, NcId};
-use super::shim::Number;
+use super::shim::{self, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::conn::{Conn, Slot};
 use crate::heap::{Lazy, List};
 use crate::session::{GivenUp, Millis, NEVER};
 use crate::wire::{QoS, kind};
+use core::cell::Cell;
 use core::ffi::c_void;
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null, null_mut};
@@ -66,7 +67,9 @@ pub struct Hooks {
     /// When to run them at the latest; `NEVER` if only other events matter.
     pub due: fn(&Connection, Millis) -> Millis,
     /// Of each [`Feature`] that was asked for.
-    pub of: [Option<&'static Hook>; 2],
+    pub of: [Option<&'static Hook>; 3],
+    /// What keeps the queue in a file.
+    pub queue_file: Option<QueueFile>,
     /// While the app is taking its leave: it may not publish.
     pub finish: Option<Finish>,
 }
@@ -84,8 +87,48 @@ pub struct Hook {
 pub enum Feature {
     /// The outcomes of single messages.
     Outcomes,
+    /// The queue in a file.
+    QueueFile,
     /// The orderly end.
     Finish,
+}
+
+/// The file that keeps the queue over a restart.
+pub struct QueueFile {
+    /// What the shim knows it by.
+    pub claim: NonNull<c_void>,
+    /// Whose it is.
+    pub owner: *mut mgos_mqtt_conn,
+    /// Writes what has changed, now. Stored here for the linker, too.
+    pub commit: fn(ConnectionRef<'_>, &mut NoApp),
+    /// At most one commit in this time, milliseconds; with 0 what a caller or the broker relies on is
+    /// in the file before they learn of it.
+    pub delay: u32,
+    /// Of the newest copy; the next is one newer.
+    pub generation: u32,
+    /// The copy to be written next, 0 or 1.
+    pub copy: u8,
+    /// The last attempt has failed, and was logged.
+    pub failed: bool,
+    /// When to look again at what has changed; `NEVER` if nothing has.
+    pub at: Cell<Millis>,
+    /// The packet ID used last when half of the delay had passed: what was published since may be
+    /// acknowledged soon, and is not written.
+    pub until: Option<u16>,
+    /// Of what is in the file: see `Session::saved_version` and `saved_digest`.
+    pub version: u32,
+    pub digest: u32,
+}
+
+impl Drop for QueueFile {
+    fn drop(&mut self) {
+        // SAFETY: the claim is this file's, and nobody uses it after this. Ends a watch that may have
+        // been begun.
+        unsafe {
+            shim::mgos_mqtt_shim_watch_reboot(self.owner, 0);
+            shim::mgos_mqtt_shim_queue_release(self.claim.as_ptr());
+        }
+    }
 }
 
 /// The end that the app has asked for with `mgos_mqtt_conn_finish`.
@@ -240,6 +283,11 @@ impl Connection {
     /// The end that the app has asked for.
     pub fn finish(&mut self) -> Option<&mut Finish> {
         self.hooks.get_mut().and_then(|hooks| hooks.finish.as_mut())
+    }
+
+    /// The file that keeps the queue.
+    pub fn queue_file(&mut self) -> Option<&mut QueueFile> {
+        self.hooks.get_mut().and_then(|hooks| hooks.queue_file.as_mut())
     }
 
     /// When a hook is to run at the latest.

@@ -3,6 +3,7 @@
 use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler};
+use super::hooks;
 use super::nc::{Nc, NcId};
 use super::notices::log_notices;
 use super::pump::{self, close_after, close_now, pump};
@@ -214,6 +215,10 @@ impl Connection {
 
 /// Sends an acknowledgement. False if there was no memory for it, or too much waits to leave.
 fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bool {
+    // The broker forgets what it has sent when it hears PUBREC, and its packet ID with PUBCOMP.
+    if matches!(ack, AckKind::PubRec | AckKind::PubComp) {
+        hooks::commit_first(c, t);
+    }
     let Some((connection, mut nc)) = c.live(t) else { return true };
     if !connection.core.session.may_send() {
         return true;

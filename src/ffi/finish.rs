@@ -97,6 +97,7 @@ fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
         return;
     }
     finish.left = left;
+    hooks::commit(c, t);
     done(c, t);
 }
 

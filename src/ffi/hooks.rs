@@ -7,7 +7,7 @@ use crate::session::{Millis, NEVER, earlier};
 
 /// Stores the hook of a feature.
 pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'static Hook) -> Result<(), OutOfMemory> {
-    let hooks = c.get(t).hooks.get_or_alloc(|| Hooks { run: run_all, due: all_due, of: [None; 2], finish: None })?;
+    let hooks = c.get(t).hooks.get_or_alloc(|| Hooks { run: run_all, due: all_due, of: [None; 3], queue_file: None, finish: None })?;
     hooks.of[feature as usize] = Some(hook);
     Ok(())
 }
@@ -26,8 +26,23 @@ pub fn run_one(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature) {
     }
 }
 
+/// Has what has changed written to the file of the queue, now.
+pub fn commit(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if let Some(commit) = c.look(t).hooks.get().and_then(|hooks| hooks.queue_file.as_ref()).map(|file| file.commit) {
+        commit(c, t);
+    }
+}
+
+/// The same, if that is not to wait: before a caller or the broker relies on it.
+pub fn commit_first(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if c.look(t).hooks.get().is_some_and(|hooks| hooks.queue_file.as_ref().is_some_and(|file| file.delay == 0)) {
+        commit(c, t);
+    }
+}
+
 fn run_all(c: ConnectionRef<'_>, t: &mut NoApp) {
     run_one(c, t, Feature::Outcomes);
+    run_one(c, t, Feature::QueueFile);
     run_one(c, t, Feature::Finish);
 }
 

@@ -53,6 +53,8 @@ fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Opt
 
 /// Closes and forgets everything; the object itself goes when the last guard ends.
 pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
+    // What has a file stays there.
+    hooks::commit(c, t);
     let connection = c.get(t);
     if connection.release.replace(heap::release::<Connection>).is_some() {
         return;

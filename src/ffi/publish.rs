@@ -19,6 +19,7 @@ use core::ptr::null;
 pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> ReturnedU16 {
     let published = try_publish(c, t, topic, payload, QoS::clamped(qos), retain);
     warn_of_control_characters(c, t, topic);
+    hooks::commit_first(c, t);
     published.unwrap_or_else(|error| refuse(c, t, topic, error))
 }
 
@@ -26,6 +27,7 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8]
 pub fn publish_opt(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], opts: mgos_mqtt_pub_opts) -> ReturnedU16 {
     let published = publish_watched(c, t, topic, payload, opts);
     warn_of_control_characters(c, t, topic);
+    hooks::commit_first(c, t);
     if !c.look(t).is_freed() {
         arm(c, t);
     }

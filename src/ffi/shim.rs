@@ -152,6 +152,24 @@ pub enum Number {
     Tls,
 }
 
+/// Log lines about the file of the queue, with a number n.
+#[repr(u32)]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum QueueLog {
+    /// n messages were restored.
+    Restored,
+    /// One copy is incomplete, as after a power cut; the other was used.
+    Incomplete,
+    /// No copy is whole: what there is was set aside.
+    Damaged,
+    /// It could not be written, and is tried again.
+    NotWritten,
+    /// It is asked for too late, when there is a connection or something is queued.
+    TooLate,
+    /// Another connection uses it, its name is too long, or there is no memory.
+    Refused,
+}
+
 /// Cloud events.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -308,4 +326,29 @@ unsafe extern "C" {
         packet: *const mgos_mqtt_packet,
         user_data: *mut c_void,
     );
+
+    /// Claims the file of a queue with this name, from which the names of its two copies are made.
+    /// Returns what stands for it in the functions below. NULL if it is claimed already, for an empty
+    /// or a very long name, and without memory.
+    pub fn mgos_mqtt_shim_queue_claim(path: *const c_char) -> *mut c_void;
+    /// Gives the claim back.
+    pub fn mgos_mqtt_shim_queue_release(file: *mut c_void);
+    /// Opens copy 0 or 1, to be read, or, with `to_write` = 1, to be written anew. Returns a number
+    /// for the functions below; negative if that can't be done, as when it is not there.
+    pub fn mgos_mqtt_shim_queue_open(file: *mut c_void, copy: u32, to_write: u32) -> i32;
+    /// Reads up to `len` bytes; returns how many.
+    pub fn mgos_mqtt_shim_queue_read(fd: i32, to: *mut u8, len: usize) -> usize;
+    /// Writes `len` bytes. Returns 1; 0 if not all could be written.
+    pub fn mgos_mqtt_shim_queue_write(fd: i32, from: *const u8, len: usize) -> u32;
+    /// Closes it. What was written survives a power cut from then on. Returns 1; 0 if that failed.
+    pub fn mgos_mqtt_shim_queue_close(fd: i32) -> u32;
+    /// Renames copy 0 or 1, which is damaged, so that it is not written over.
+    pub fn mgos_mqtt_shim_queue_set_aside(file: *mut c_void, copy: u32);
+    /// Writes a log line about the file for connection number `conn`, with the name that was claimed,
+    /// or, for NULL, with `path`. Calls the app, once the text has been copied.
+    pub fn mgos_mqtt_shim_queue_log(what: QueueLog, conn: i32, file: *mut c_void, path: *const c_char, n: u32);
+    /// Calls `mgos_mqtt_core_reboot` when the device is about to restart (`on` = 1), or no more (0).
+    pub fn mgos_mqtt_shim_watch_reboot(c: *mut mgos_mqtt_conn, on: u32);
+    /// The wall clock, seconds since 1970, modulo 2^32; 0 if it was not set.
+    pub fn mgos_mqtt_shim_wall_clock() -> u32;
 }

@@ -8,8 +8,10 @@ extern crate std;
 
 mod app;
 mod callbacks;
+mod disk;
 mod link;
 mod moments;
+mod queue_file;
 mod seam;
 mod slow;
 mod world;

@@ -91,18 +91,25 @@ impl<H: Copy> Session<H> {
     }
 
     /// Calls `found` with each entry that is saved, its state and its bytes.
-    fn each_saved(&self, found: &mut dyn FnMut(&Entry, u8, &[u8])) {
+    fn each_saved(&self, until: u16, found: &mut dyn FnMut(&Entry, u8, &[u8])) {
         self.outbox.each(&mut |e, bytes| {
-            if let Some(state) = saved_state(e) {
+            let is_newer = e.id.wrapping_sub(until) as i16 > 0;
+            if let (false, Some(state)) = (is_newer, saved_state(e)) {
                 found(e, state, bytes);
             }
         });
     }
 
-    /// Saves the session.
-    pub fn save(&self, write: &mut Write<'_>) {
+    /// Returns the packet ID that was used last.
+    pub fn last_packet_id(&self) -> u16 {
+        self.ids.last()
+    }
+
+    /// Saves the session, without messages published after `until`, the packet ID that was used
+    /// last at some time.
+    pub fn save(&self, until: u16, write: &mut Write<'_>) {
         write(&self.reserved_until().to_le_bytes());
-        self.each_saved(&mut |e, state, bytes| {
+        self.each_saved(until, &mut |e, state, bytes| {
             let mut header = [MESSAGE, state, e.flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
             const { assert!(MESSAGE_HEADER == 15) };
             let [_, _, _, id0, id1, topic0, topic1, len0, len1, len2, len3, left0, left1, left2, left3] = &mut header;
@@ -123,11 +130,11 @@ impl<H: Copy> Session<H> {
 
     /// Returns a number that changes with what `save` writes, but for the ages of messages. Takes
     /// a look at each message.
-    pub fn saved_digest(&self) -> u32 {
+    pub fn saved_digest(&self, until: u16) -> u32 {
         let mut hash = 0x811c_9dc5u32;
         let mut add = |n: u16| hash = (hash ^ n as u32).wrapping_mul(0x0100_0193);
         add(self.reserved_until());
-        self.each_saved(&mut |e, state, _| {
+        self.each_saved(until, &mut |e, state, _| {
             add(e.id);
             add(state as u16);
         });

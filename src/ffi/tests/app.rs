@@ -275,6 +275,8 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_conn_pub_opt_sized", || (0..12).for_each(|n| publish_watched(1, 0, n % 4 == 0, false))),
     ("mgos_mqtt_conn_finish", || finish(1000, false)),
     ("mgos_mqtt_conn_finish", || finish(0, false)),
+    ("mgos_mqtt_conn_set_queue_file", || _ = unsafe { mgos_mqtt_conn_set_queue_file(c(), c"late".as_ptr(), 0) }),
+    ("mgos_mqtt_set_queue_file", || _ = unsafe { mgos_mqtt_set_queue_file(c"late".as_ptr(), 100) }),
     ("mgos_mqtt_conn_is_retained", || _ = unsafe { mgos_mqtt_conn_is_retained(c()) }),
     ("mgos_mqtt_conn_session_present", || _ = unsafe { mgos_mqtt_conn_session_present(c()) }),
     ("mgos_mqtt_pub_opt_sized", || publish_watched(1, 0, true, true)),

@@ -57,6 +57,9 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
             mgos_mqtt_conn_create2(7, primary, backup)
         };
         with(|w| w.c = c);
+        if matches!(kind, Kind::Plain | Kind::WebSocket) && !c.is_null() {
+            mgos_mqtt_conn_set_queue_file(c, c"queue".as_ptr(), if kind == Kind::Plain { 0 } else { 500 });
+        }
         subscribe(c"b", c"b");
         subscribe(c"a", c"a");
         if kind == Kind::Global {

@@ -8,6 +8,7 @@ use super::super::global;
 use super::super::shim::Number;
 use super::super::types::{mg_connection, mgos_config_mqtt, mgos_mqtt_conn};
 use super::super::{conn_api, events};
+use super::disk::Disk;
 use super::link::{self, Manner, at};
 use crate::heap::testing;
 use core::cell::RefCell;
@@ -166,6 +167,11 @@ pub struct World {
     pub plan: Vec<(usize, fn())>,
     /// What is to be done in the first log hook after an allocation has failed.
     pub when_out_of_memory: Option<fn()>,
+    /// Files, and what happens to them in a power cut.
+    pub disk: Disk,
+    pub reboot_watchers: Vec<*mut mgos_mqtt_conn>,
+    /// The wall clock, seconds; 0 if it was not set.
+    pub clock: u32,
     /// Callbacks that the library owes the app, by what is handed back to them.
     pub owed: Vec<usize>,
     pub last_owed: usize,
@@ -237,6 +243,9 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         kinds: vec![],
         plan: vec![],
         when_out_of_memory: None,
+        disk: Disk::default(),
+        reboot_watchers: vec![],
+        clock: 0,
         owed: vec![],
         last_owed: 0,
         leaves: 0,
@@ -262,10 +271,11 @@ impl Turn {
         rounds(2);
         with(|w| {
             assert_eq!(
-                (w.links.len(), w.timers.len(), w.watchers.len() + w.time_watchers.len(), w.copies),
+                (w.links.len(), w.timers.len(), w.watchers.len() + w.time_watchers.len() + w.reboot_watchers.len(), w.copies),
                 (0, 0, 0, 0),
                 "left: connections, timers, watchers, copies"
             );
+            assert_eq!((w.disk.claims.len(), w.disk.open.len()), (0, 0), "left: claims, open files");
             w.shared.into_iter().for_each(Config::free);
         });
         assert_eq!(with(|w| w.owed.clone()), [], "callbacks that were never called");
