@@ -149,6 +149,7 @@ pub const EV_RECV: c_int = 3;
 pub const EV_SEND: c_int = 4;
 pub const EV_CLOSE: c_int = 5;
 pub const EV_TIMER: c_int = 6;
+pub const EV_HTTP_REPLY: c_int = 101;
 pub const EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 pub const EV_WEBSOCKET_FRAME: c_int = 113;
 pub const EV_WEBSOCKET_CONTROL_FRAME: c_int = 114;

@@ -47,7 +47,7 @@ unsafe extern "C" fn ignore(_: *mut MgConnection, _: c_int, _: *mut c_void, _: *
 ///
 /// # Safety
 /// `error_string` is NULL or valid.
-unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
+pub(crate) unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
     if error_string.is_null() {
         log!(Error, "cannot connect or listen: {}", reason.to_string_lossy());
     } else {

@@ -12,14 +12,18 @@ pub mod abi;
 pub mod addr;
 mod alloc_faults;
 pub mod app;
+pub mod build_info;
 pub mod clock;
+pub mod codec;
 pub mod config;
 pub mod conn;
 pub mod connect;
 pub mod device;
 pub mod events;
+pub mod files;
 pub mod global;
 pub mod gpio;
+pub mod http;
 pub mod io;
 mod log;
 pub mod mgr;
@@ -33,6 +37,7 @@ pub mod timers;
 mod tls;
 mod trace;
 pub mod uart;
+pub mod uri;
 pub mod websocket;
 
 #[cfg(test)]

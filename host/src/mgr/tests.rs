@@ -2,6 +2,7 @@
 //! bench is in tests/bench.rs.
 
 mod bench;
+mod http;
 mod life;
 mod tls;
 mod tls_peer;
