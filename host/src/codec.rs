@@ -125,6 +125,7 @@ pub unsafe extern "C" fn mg_hash_sha256_v(count: size_t, msgs: *const *const u8,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::abi::MgStr;
     use std::ptr;
 
     #[test]
@@ -185,5 +186,61 @@ mod tests {
         assert_eq!(hex(mg_hash_md5_v, 16), "f96b697d7cb7938d525a2f31aaf161d0");
         assert_eq!(hex(mg_hash_sha1_v, 20), "c12252ceda8be8994d5fa0290a47231c1d16aae3");
         assert_eq!(hex(mg_hash_sha256_v, 32), "f7846f55cf23e14eebeab5b4e1550cad5b509e3348fbc4efa3a1413d393cb650");
+    }
+
+    unsafe extern "C" {
+        fn mg_check_digest_auth_algo(
+            method: MgStr,
+            uri: MgStr,
+            username: MgStr,
+            cnonce: MgStr,
+            response: MgStr,
+            qop: MgStr,
+            nc: MgStr,
+            nonce: MgStr,
+            auth_domain: MgStr,
+            algo: c_int,
+            fp: *mut libc::FILE,
+        ) -> c_int;
+    }
+
+    /// Whether the response is that of `user`, with a password file for user joe, password secret.
+    fn authenticates(user: &str, realm: &str, response: &str, algo: c_int) -> bool {
+        let file = format!("other:RPC:00\njoe:elsewhere:00\njoe:RPC:{}\r\n", hex_of(algo, "joe:RPC:secret"));
+        let string = |text: &str| MgStr { p: text.as_ptr().cast(), len: text.len() };
+        // SAFETY: strings with their lengths, and a stream over text that outlives it.
+        unsafe {
+            let fp = libc::fmemopen(file.as_ptr().cast_mut().cast(), file.len(), c"r".as_ptr());
+            let [method, uri, cnonce, qop, nc, nonce] = ["dummy_method", "dummy_uri", "c0", "auth", "1", "5f"].map(string);
+            let [user, response, realm] = [user, response, realm].map(string);
+            let result = mg_check_digest_auth_algo(method, uri, user, cnonce, response, qop, nc, nonce, realm, algo, fp);
+            libc::fclose(fp);
+            result == 1
+        }
+    }
+
+    fn hex_of(algo: c_int, text: &str) -> String {
+        let mut out = [0; 32];
+        type Hash = unsafe extern "C" fn(usize, *const *const u8, *const usize, *mut u8);
+        let (digest, len): (Hash, _) = if algo == 0 { (mg_hash_md5_v, 16) } else { (mg_hash_sha256_v, 32) };
+        // SAFETY: one piece with its length, and room for the longest digest.
+        unsafe { digest(1, &text.as_ptr(), &text.len(), out.as_mut_ptr()) };
+        data_encoding::HEXLOWER.encode(&out[..len])
+    }
+
+    #[test]
+    fn a_digest_authentication_needs_user_realm_password_and_algorithm() {
+        // Computed with Python's hashlib.
+        let md5 = "d97b58366bbaab762cb9ea05d688d0ed";
+        let sha256 = "cf2db1c20772f7e81fea17cfd99a253aeb30aa63e6f9fbac60862d712e713e05";
+        assert!(authenticates("joe", "RPC", md5, 0));
+        assert!(authenticates("joe", "RPC", &md5.to_uppercase(), 0));
+        assert!(authenticates("joe", "RPC", sha256, 1));
+        assert!(!authenticates("joe", "RPC", md5, 1));
+        assert!(!authenticates("joe", "RPC", &md5[1..], 0));
+        assert!(!authenticates("joe", "elsewhere", md5, 0));
+        assert!(!authenticates("other", "RPC", md5, 0));
+        assert!(!authenticates("nobody", "RPC", md5, 0));
+        assert!(!authenticates("joe", "RPC", md5, 2), "an unknown algorithm");
     }
 }

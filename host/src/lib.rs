@@ -30,6 +30,7 @@ pub mod mgr;
 mod name_server;
 pub mod net;
 mod resolve;
+pub mod sntp;
 mod stream;
 mod sync;
 pub mod system;

@@ -320,6 +320,24 @@ mod tests {
     }
 
     #[test]
+    fn the_cores_lock_is_recursive_and_the_file_system_ready() {
+        mgos_lock();
+        mgos_lock();
+        // SAFETY: created by its first use.
+        assert_eq!(unsafe { libc::pthread_mutex_trylock(core_lock()) }, 0, "this thread holds it");
+        mgos_unlock();
+        mgos_unlock();
+        mgos_unlock();
+        let other = std::thread::spawn(|| {
+            // SAFETY: as above.
+            let free = unsafe { libc::pthread_mutex_trylock(core_lock()) };
+            mgos_unlock();
+            free
+        });
+        assert_eq!((other.join().unwrap(), mgos_fs_init()), (0, 0));
+    }
+
+    #[test]
     fn numbers_are_printed_in_every_base() {
         // SAFETY: the buffer has room for 32 binary digits, a sign and a NUL.
         unsafe {

@@ -4,6 +4,7 @@
 mod bench;
 mod http;
 mod life;
+mod sntp;
 mod tls;
 mod tls_peer;
 mod websocket;

@@ -42,6 +42,9 @@ pub(super) enum Seen {
     ControlFrame(u8),
     /// A reply to an HTTP request, with its status code.
     HttpReply(c_int),
+    /// A reply of a time server, and whether it is a farewell.
+    SntpReply(c_int),
+    SntpMalformed,
 }
 
 impl Seen {
@@ -106,6 +109,8 @@ pub(super) unsafe extern "C" fn note(nc: Nc, ev: c_int, data: *mut c_void, user:
                 bench.frames.push(reply.body.bytes().to_vec());
                 (Seen::HttpReply(reply.resp_code), bench.on_frame)
             }
+            EV_SNTP_REPLY => (Seen::SntpReply((*data.cast::<SntpMessage>()).kiss_of_death), bench.on_frame),
+            EV_SNTP_MALFORMED_REPLY => (Seen::SntpMalformed, bench.on_frame),
             _ => panic!("event {ev}"),
         };
         if (*nc).flags & F_LISTENING != 0 {
