@@ -71,9 +71,9 @@ pub unsafe extern "C" fn mgos_file_digest(name: *const c_char, md_type: c_uint, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{ffi::CString, path::PathBuf};
+    use std::ffi::CString;
 
-    fn c(path: &PathBuf) -> CString {
+    fn c(path: &Path) -> CString {
         CString::new(path.to_str().unwrap()).unwrap()
     }
 

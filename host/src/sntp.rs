@@ -4,15 +4,7 @@ use std::ffi::{CString, c_char, c_int, c_void};
 
 use ntp_parser::{NtpMode, NtpPacket, parse_ntp};
 
-use crate::{
-    abi::*,
-    addr, clock,
-    conn::Conn,
-    connect::mg_connect,
-    io,
-    log::log,
-    websocket::tell,
-};
+use crate::{abi::*, addr, clock, conn::Conn, connect::mg_connect, io, log::log, websocket::tell};
 
 /// Length of a packet without extensions.
 const PACKET: usize = 48;

@@ -43,13 +43,15 @@ static bool load_entities(void) {
 }
 
 static void announce(const struct entity *e) {
-  char *topic = NULL, *ssid = mgos_wifi_get_connected_ssid();
+  char *topic = NULL, *state = NULL, *set = NULL, *ssid = mgos_wifi_get_connected_ssid();
   struct mbuf config;
   struct json_out out = JSON_OUT_MBUF(&config);
   mbuf_init(&config, 200);
-  json_printf(&out, "{name: %Q, unique_id: \"%s_%s\", state_topic: \"%s/%s\", availability_topic: %Q", e->name, device(), e->id,
-              device(), e->id, s_availability);
-  if (strcmp(e->component, "switch") == 0) json_printf(&out, ", command_topic: \"%s/%s/set\"", device(), e->id);
+  mg_asprintf(&state, 0, "%s/%s", device(), e->id);
+  mg_asprintf(&set, 0, "%s/set", state);
+  json_printf(&out, "{name: %Q, unique_id: \"%s-%s\", state_topic: %Q, availability_topic: %Q", e->name, device(), e->id, state,
+              s_availability);
+  if (strcmp(e->component, "switch") == 0) json_printf(&out, ", command_topic: %Q", set);
   if (e->unit != NULL) json_printf(&out, ", unit_of_measurement: %Q", e->unit);
   json_printf(&out, ", device: {identifiers: [%Q], name: %Q, sw_version: \"%s %s\", connections: [[%Q, %Q]]}}",
               mgos_sys_ro_vars_get_mac_address(), MGOS_APP, mg_build_version, mg_build_id, "wifi", ssid == NULL ? "" : ssid);
@@ -57,6 +59,8 @@ static void announce(const struct entity *e) {
               e->id);
   check(mgos_mqtt_pub(topic, config.buf, config.len, 1, true) > 0, "%s is announced", e->name);
   free(ssid);
+  free(set);
+  free(state);
   free(topic);
   mbuf_free(&config);
 }

@@ -50,6 +50,8 @@ static void on_attributes(struct mg_connection *nc, const char *topic, int topic
   int interval = 0;
   bool is_answer = topic_len > (int) strlen(ME "attributes");
   json_scanf(msg, msg_len, is_answer ? "{shared: {interval: %d}}" : "{interval: %d}", &interval);
+  /* Unlike ThingsBoard, a plain broker delivers the device's own report, too. */
+  if (!is_answer && interval == 0) return;
   check(interval > 0 && (!is_answer || id_of(topic, topic_len) == s_asked), "a shared attribute arrives: %.*s %.*s", topic_len,
         topic, msg_len, msg);
   set_interval(interval);
@@ -64,6 +66,8 @@ static void on_call(struct mg_connection *nc, const char *topic, int topic_len, 
   char *method = NULL;
   bool on = false;
   int pin = 4;
+  /* The device's own call, as above. */
+  if (id_of(topic, topic_len) <= s_called) return;
   json_scanf(msg, msg_len, "{method: %Q, params: %B}", &method, &on);
   if (method != NULL && strcmp(method, "setLight") == 0) {
     mgos_gpio_setup_output(pin, on);
@@ -78,7 +82,9 @@ static void on_call(struct mg_connection *nc, const char *topic, int topic_len, 
 
 static void on_result(struct mg_connection *nc, const char *topic, int topic_len, const char *msg, int msg_len, void *ud) {
   double now = 0;
-  check(id_of(topic, topic_len) == s_called && json_scanf(msg, msg_len, "{time: %lf}", &now) == 1 && now > 1e9,
+  /* The device's own answer, as above. */
+  if (id_of(topic, topic_len) != s_called) return;
+  check(json_scanf(msg, msg_len, "{time: %lf}", &now) == 1 && now > 1e9,
         "the server answers a call: %.*s", msg_len, msg);
   check_tell("knows the time");
   (void) nc;

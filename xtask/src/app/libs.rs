@@ -10,8 +10,7 @@ use crate::manifest::{LibRef, Manifest};
 use crate::project;
 
 /// Libraries that the host implements itself, headers included.
-const REPLACED: &[&str] =
-    &["core", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
+const REPLACED: &[&str] = &["core", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
 
 /// The host's own library of that name, in host/libs, which stands in for the device's.
 fn stand_in(name: &str) -> Option<PathBuf> {

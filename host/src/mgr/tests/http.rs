@@ -74,8 +74,7 @@ fn a_get_asks_for_path_and_query_and_its_reply_is_delivered_whole() {
     get(&mut bench, &format!("http://joe:pw@{addr}/a/b?x=1"), c("X-A: b\r\n"), ptr::null());
     assert_eq!(told(&mut bench), [Seen::Connect(0), Seen::HttpReply(200), Seen::Close]);
     assert_eq!(bench.frames, [b"hello"]);
-    let expected =
-        format!("GET /a/b?x=1 HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\nAuthorization: Basic am9lOnB3\r\nX-A: b\r\n\r\n");
+    let expected = format!("GET /a/b?x=1 HTTP/1.1\r\nHost: {addr}\r\nContent-Length: 0\r\nAuthorization: Basic am9lOnB3\r\nX-A: b\r\n\r\n");
     assert_eq!(server.join().unwrap(), expected);
 }
 
@@ -101,10 +100,9 @@ fn a_reply_without_a_length_ends_with_the_connection() {
 
 #[test]
 fn what_is_no_reply_or_cut_off_closes_the_connection_and_is_logged() {
-    for (reply, logged) in [
-        (&b"220 mail.example ESMTP\r\n\r\n"[..], "invalid HTTP reply"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", "cut off"),
-    ] {
+    for (reply, logged) in
+        [(&b"220 mail.example ESMTP\r\n\r\n"[..], "invalid HTTP reply"), (b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello", "cut off")]
+    {
         let mut bench = bench();
         let (addr, server) = server(0, reply);
         get(&mut bench, &addr, ptr::null(), ptr::null());

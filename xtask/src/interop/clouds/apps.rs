@@ -18,7 +18,12 @@ pub fn apps(fixture: &Fixture) -> Result<()> {
 }
 
 /// A broker for one app, and an observer of these topics.
-fn service<'a>(fixture: &Fixture<'a>, name: &str, login: Option<(&'static str, &'static str)>, topics: &[&str]) -> Result<(Running<'a>, Observer)> {
+fn service<'a>(
+    fixture: &Fixture<'a>,
+    name: &str,
+    login: Option<(&'static str, &'static str)>,
+    topics: &[&str],
+) -> Result<(Running<'a>, Observer)> {
     let broker = fixture.broker(name, Setup { login, ..Setup::default() })?;
     let observer = fixture.observer(&broker, topics, None)?;
     Ok((broker, observer))
@@ -157,10 +162,10 @@ fn thingsboard(fixture: &Fixture) -> Result<()> {
     fixture.check(value(&request, "/sharedKeys")? == "interval", "the device reports attributes and asks for a shared one")?;
     say(&broker, &topic("attributes/response/1"), r#"{"shared":{"interval":60}}"#)?;
     app.reports("interval 60")?;
-    let reading = server.next_on(&topic("telemetry"))?;
-    fixture.check(value(&reading, "/temperature")? == 21, "it sends telemetry")?;
     let call = server.next_on(&topic("rpc/request/1"))?;
     fixture.check(value(&call, "/method")? == "getTime", "it calls the server")?;
+    let reading = server.next_on(&topic("telemetry"))?;
+    fixture.check(value(&reading, "/temperature")? == 21, "it sends telemetry")?;
     say(&broker, &topic("rpc/response/1"), r#"{"time":1764000000}"#)?;
     app.reports("knows the time")?;
     say(&broker, &topic("attributes"), r#"{"interval":1}"#)?;
