@@ -26,7 +26,7 @@ const char *mgos_sys_ro_vars_get_fw_timestamp(void);
 const char *mgos_sys_ro_vars_get_mg_version(void);
 const char *mgos_sys_ro_vars_get_mg_id(void);
 extern const char *build_version, *build_id, *build_timestamp;
-extern const char *mg_build_version, *mg_build_id;
+extern const char *mg_build_version, *mg_build_id, *mg_build_timestamp;
 
 #ifdef __cplusplus
 }

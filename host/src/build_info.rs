@@ -30,6 +30,10 @@ texts! {
     mg_build_id, mgos_sys_ro_vars_get_mg_id = c"host";
 }
 
+/// The host's build is not stamped.
+#[unsafe(no_mangle)]
+pub static mg_build_timestamp: Text = Text(c"".as_ptr());
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +46,6 @@ mod tests {
         assert_eq!(text(mgos_sys_ro_vars_get_mg_version()), env!("CARGO_PKG_VERSION"));
         assert_eq!((text(mg_build_version.0), text(mg_build_id.0)), (env!("CARGO_PKG_VERSION"), "host"));
         assert_eq!((text(build_version.0), text(build_id.0), text(build_timestamp.0)), ("", "", ""));
+        assert_eq!(text(mg_build_timestamp.0), "");
     }
 }
