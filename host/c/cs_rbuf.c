@@ -1,5 +1,6 @@
 /*
- * Ring buffers in memory. In files: cs_frbuf.c.
+ * Ring buffers of bytes in memory: common/cs_rbuf.h.
+ * Of records in files: cs_frbuf.c.
  */
 #include "common/cs_rbuf.h"
 

@@ -1,5 +1,6 @@
 /*
- * Functions by their name, for JavaScript.
+ * Functions by their name, for JavaScript. The table of names is generated with
+ * the app.
  */
 
 #pragma once

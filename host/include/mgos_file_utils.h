@@ -1,5 +1,6 @@
 /*
- * Copying and comparing files.
+ * Copying and comparing whole files, and their digests.
+ * Reading one into memory: common/cs_file.h.
  */
 
 #pragma once

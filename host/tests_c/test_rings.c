@@ -1,5 +1,6 @@
 /*
- * Ring buffers, in memory and in a file.
+ * Ring buffers, in memory (cs_rbuf.h) and in a file (cs_frbuf.h): wrapping
+ * around, damaged files, lack of memory.
  */
 #include "common/cs_frbuf.h"
 #include "common/cs_rbuf.h"

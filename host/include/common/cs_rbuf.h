@@ -1,5 +1,6 @@
 /*
  * A ring buffer of bytes, with a fixed size of up to 65535.
+ * One of records in a file: cs_frbuf.h.
  */
 #ifndef CS_COMMON_CS_RBUF_H_
 #define CS_COMMON_CS_RBUF_H_

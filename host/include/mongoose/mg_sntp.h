@@ -1,5 +1,6 @@
 /*
- * SNTP clients, as in Mongoose 6.18. Included by mongoose.h.
+ * SNTP clients, as in Mongoose 6.18: asking a time server. Included by mongoose.h.
+ * The library sntp, which sets the clock: libs/sntp.
  */
 
 #ifndef MGOS_HOST_MG_SNTP_H_
