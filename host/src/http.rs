@@ -18,6 +18,7 @@ use crate::{
     websocket::{mg_set_protocol_http_websocket, tell},
 };
 use body::{Body, body};
+use message::string;
 
 const INVALID_URL: &CStr = c"invalid URL, it must be [http[s]://]HOST[:PORT][/PATH], with special characters URL-encoded";
 
@@ -143,9 +144,10 @@ fn received<'a>(conn: Conn) -> &'a [u8] {
     unsafe { MgStr { p: (*mbuf).buf, len: (*mbuf).len }.bytes() }
 }
 
-/// Delivers a reply. `len` is that of head and body as received.
-fn deliver(conn: Conn, mut message: HttpMessage, body: &[u8], len: usize) {
-    message.body = MgStr { p: body.as_ptr().cast(), len: body.len() };
+/// Delivers a reply. `len` is that of head and body as received. The body may lie in recv_mbuf, so
+/// it is no reference: the handler may change that.
+fn deliver(conn: Conn, mut message: HttpMessage, body: MgStr, len: usize) {
+    message.body = body;
     message.message.len = len;
     tell(conn, EV_HTTP_REPLY, &raw mut message);
     // SAFETY: the connection is not freed; the handler may have removed bytes itself.
@@ -171,7 +173,7 @@ pub(crate) fn receive(conn: Conn) {
             None => Ok(None),
         });
         match reply {
-            Ok(Some((message, head, Body::Whole(body, len)))) => deliver(conn, message, &body, head + len),
+            Ok(Some((message, head, Body::Whole(body, len)))) => deliver(conn, message, string(&body), head + len),
             Ok(_) if conn.recv_len() < conn.limit() => return,
             Ok(_) => return fail(conn, "it exceeds recv_mbuf_limit"),
             Err(why) => return fail(conn, &why),
@@ -189,7 +191,7 @@ pub(crate) fn ended(conn: Conn) {
     let bytes = received(conn);
     let Ok(Some((message, len))) = message::response(bytes) else { return };
     match body(&message, &bytes[len..]) {
-        Ok(Body::Open(body)) => deliver(conn, message, body, bytes.len()),
+        Ok(Body::Open(body)) => deliver(conn, message, string(body), bytes.len()),
         Ok(Body::Incomplete) => log!(Error, "{:?} {}: the HTTP reply is cut off", conn.ptr(), conn.peer_text()),
         _ => {}
     }

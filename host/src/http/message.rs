@@ -16,7 +16,7 @@ const MAX_HEAD: usize = 8192;
 /// `MG_HTTP_CONTENT_LENGTH_UNKNOWN`
 pub(crate) const UNKNOWN: usize = usize::MAX;
 
-fn string(bytes: &[u8]) -> MgStr {
+pub(super) fn string(bytes: &[u8]) -> MgStr {
     MgStr { p: bytes.as_ptr().cast(), len: bytes.len() }
 }
 
