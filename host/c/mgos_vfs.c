@@ -4,6 +4,8 @@
  */
 #include "mgos_vfs.h"
 
+#include "mgos_system.h"
+
 #include <sys/statvfs.h>
 
 static size_t bytes(uint64_t blocks, uint64_t block_size) {
@@ -26,6 +28,15 @@ size_t mgos_vfs_get_space_free(const char *path) {
   struct statvfs st;
   if (path == NULL || statvfs(path, &st) != 0) return 0;
   return bytes(st.f_bavail, st.f_frsize);
+}
+
+/* The app's directory is its root. */
+size_t mgos_get_fs_size(void) {
+  return mgos_vfs_get_space_total(".");
+}
+
+size_t mgos_get_free_fs_size(void) {
+  return mgos_vfs_get_space_free(".");
 }
 
 bool mgos_vfs_gc(const char *path) {

@@ -294,8 +294,6 @@ macro_rules! no_counterpart {
 
 no_counterpart! {
     mgos_get_fs_memory_usage() -> size_t = 0;
-    mgos_get_fs_size() -> size_t = 0;
-    mgos_get_free_fs_size() -> size_t = 0;
     mgos_fs_gc();
     mgos_wdt_feed();
     mgos_wdt_set_timeout(_secs: c_int);

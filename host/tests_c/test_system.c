@@ -6,6 +6,7 @@
 #include "mgos_debug_hal.h"
 #include "mgos_dlsym.h"
 #include "mgos_mongoose_internal.h"
+#include "mgos_system.h"
 #include "mgos_vfs.h"
 #include "test.h"
 
@@ -86,6 +87,8 @@ static void files(void) {
   CHECK_INT(mgos_vfs_get_space_total("/no/such/path"), 0);
   CHECK_INT(mgos_vfs_get_space_used("/no/such/path"), 0);
   CHECK_INT(mgos_vfs_get_space_free(NULL), 0);
+  CHECK_INT(mgos_get_fs_size(), mgos_vfs_get_space_total("."));
+  CHECK(mgos_get_free_fs_size() > 0);
   CHECK(mgos_vfs_gc("/"));
   mgos_vfs_umount_all();
 }

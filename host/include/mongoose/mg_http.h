@@ -9,6 +9,11 @@
 
 #include "mongoose.h"
 
+/* Room for the name of a file. */
+#ifndef MG_MAX_PATH
+#define MG_MAX_PATH 256
+#endif
+
 #ifdef __cplusplus
 extern "C" {
 #endif
