@@ -1,6 +1,6 @@
 /*
  * Everything an app usually needs, in one include. Libraries' headers
- * (mgos_mqtt.h and so on) are not part of it.
+ * (mgos_mqtt.h and so on) are not part of it, but for that of wifi.
  */
 
 #pragma once
@@ -16,11 +16,14 @@
 #include "common/json_utils.h"
 #include "common/mbuf.h"
 #include "common/mg_str.h"
+#include "common/queue.h"
 #include "common/str_util.h"
 
 #include "mgos_app.h"
+#include "mgos_bitbang.h"
 #include "mgos_config_util.h"
 #include "mgos_debug.h"
+#include "mgos_dlsym.h"
 #include "mgos_event.h"
 #include "mgos_features.h"
 #include "mgos_gpio.h"
@@ -34,3 +37,6 @@
 #include "mgos_timers.h"
 #include "mgos_uart.h"
 #include "mgos_utils.h"
+#ifdef MGOS_HAVE_WIFI
+#include "mgos_wifi.h"
+#endif

@@ -1,6 +1,7 @@
 /*
  * Network events and addresses. The host has one interface, "Ethernet 0", which
- * is up from the first round of the loop on.
+ * is up from the first round of the loop on. In an app with the library wifi its
+ * events are those of a Wi-Fi station, and it has that name as well.
  */
 
 #pragma once

@@ -21,10 +21,12 @@ size_t mgos_get_heap_size(void);
 size_t mgos_get_free_heap_size(void);
 size_t mgos_get_min_free_heap_size(void);
 
-/* There is no device file system: 0. */
-size_t mgos_get_fs_memory_usage(void);
+/* The space of the machine's file system, and what is free of it: see mgos_vfs.h. */
 size_t mgos_get_fs_size(void);
 size_t mgos_get_free_fs_size(void);
+
+/* It uses none of the device's memory, and needs no collecting: 0, does nothing. */
+size_t mgos_get_fs_memory_usage(void);
 void mgos_fs_gc(void);
 
 /* There is no watchdog: these do nothing. */

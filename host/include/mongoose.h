@@ -2,8 +2,9 @@
  * The connection API of Mongoose 6.18 as a Mongoose OS app sees it: event
  * manager, connections, flags, events, and the WebSocket and MQTT client calls.
  * Names, numbers and types are Mongoose's; the layouts must equal those in
- * host/src/abi.rs.
- * Not here: HTTP server, DNS, CoAP, SNTP, SOCKS.
+ * host/src/abi.rs. URIs, HTTP and SNTP are in headers of their own, included at
+ * the end.
+ * Not here: HTTP servers, DNS, CoAP, SOCKS.
  */
 
 #ifndef MGOS_HOST_MONGOOSE_H_
@@ -416,9 +417,6 @@ void mg_send_websocket_framev(struct mg_connection *nc, int op,
 void mg_printf_websocket_frame(struct mg_connection *nc, int op,
                                const char *fmt, ...) PRINTF_LIKE(3, 4);
 
-/* The value of a header, by its name in any case; NULL if it is not there. */
-struct mg_str *mg_get_http_header(struct http_message *hm, const char *name);
-
 /* --- MQTT client ---------------------------------------------------------- */
 
 /* One packet, as handlers of MG_EV_MQTT_* get it. Strings are not NUL-terminated. */
@@ -569,5 +567,9 @@ int mg_mqtt_vmatch_topic_expression(const char *exp, struct mg_str topic);
 #ifdef __cplusplus
 }
 #endif
+
+#include "mongoose/mg_http.h"
+#include "mongoose/mg_sntp.h"
+#include "mongoose/mg_uri.h"
 
 #endif /* MGOS_HOST_MONGOOSE_H_ */

@@ -133,6 +133,13 @@ pub struct HttpMessage {
 }
 
 #[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SntpMessage {
+    pub kiss_of_death: c_int,
+    pub time: c_double,
+}
+
+#[repr(C)]
 #[derive(Clone, Copy)]
 pub struct WebsocketMessage {
     pub data: *mut c_uchar,
@@ -149,9 +156,13 @@ pub const EV_RECV: c_int = 3;
 pub const EV_SEND: c_int = 4;
 pub const EV_CLOSE: c_int = 5;
 pub const EV_TIMER: c_int = 6;
+pub const EV_HTTP_REPLY: c_int = 101;
 pub const EV_WEBSOCKET_HANDSHAKE_DONE: c_int = 112;
 pub const EV_WEBSOCKET_FRAME: c_int = 113;
 pub const EV_WEBSOCKET_CONTROL_FRAME: c_int = 114;
+pub const EV_SNTP_REPLY: c_int = 501;
+pub const EV_SNTP_MALFORMED_REPLY: c_int = 502;
+pub const EV_SNTP_FAILED: c_int = 503;
 
 pub const WEBSOCKET_OP_CLOSE: c_int = 8;
 pub const WEBSOCKET_OP_PING: c_int = 9;
@@ -199,7 +210,7 @@ mod tests {
     use std::mem::{offset_of, size_of};
 
     unsafe extern "C" {
-        static mgos_host_abi_layout: [u32; 46];
+        static mgos_host_abi_layout: [u32; 48];
     }
 
     #[test]
@@ -250,6 +261,8 @@ mod tests {
             offset_of!(HttpMessage, content_length),
             size_of::<WebsocketMessage>(),
             offset_of!(WebsocketMessage, flags),
+            size_of::<SntpMessage>(),
+            offset_of!(SntpMessage, time),
             0xabcd,
         ]
         .map(|n| n as u32);

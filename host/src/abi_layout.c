@@ -12,9 +12,9 @@
 
 #define CONN(f) offsetof(struct mg_connection, f)
 
-extern const uint32_t mgos_host_abi_layout[46];
+extern const uint32_t mgos_host_abi_layout[48];
 
-const uint32_t mgos_host_abi_layout[46] = {
+const uint32_t mgos_host_abi_layout[48] = {
     sizeof(struct mbuf),
     sizeof(union socket_address),
     sizeof(struct mg_mgr),
@@ -60,5 +60,7 @@ const uint32_t mgos_host_abi_layout[46] = {
     offsetof(struct http_message, content_length),
     sizeof(struct websocket_message),
     offsetof(struct websocket_message, flags),
+    sizeof(struct mg_sntp_message),
+    offsetof(struct mg_sntp_message, time),
     0xabcd,
 };

@@ -151,6 +151,10 @@ fn init(sources: &config::Sources, options: &trace::Options) -> Result<(), Strin
     unsafe { events::mgos_event_register_base(events::SYS, c"mos".as_ptr()) };
     // SAFETY: generated with the app: an array of that many rows.
     let libs = unsafe { std::slice::from_raw_parts(&raw const mgos_host_libs, mgos_host_num_libs as usize) };
+    // SAFETY: names are literals.
+    if libs.iter().any(|lib| unsafe { CStr::from_ptr(lib.name) } == c"wifi") {
+        net::use_wifi();
+    }
     for lib in libs {
         // SAFETY: a literal, and a function without arguments.
         let (name, done) = unsafe { (CStr::from_ptr(lib.name), lib.init.is_none_or(|f| f())) };

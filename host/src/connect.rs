@@ -3,6 +3,7 @@
 
 use std::{
     ffi::{CStr, CString},
+    io as std_io,
     net::SocketAddr,
     ptr,
     sync::Mutex,
@@ -19,7 +20,7 @@ use crate::{
     log::log,
     mgr::Mgr,
     resolve,
-    stream::{StreamError, Tcp},
+    stream::{Stream, StreamError, Tcp, Udp},
     sync::lock,
     tls::{Settings, Tls},
     trace,
@@ -33,7 +34,8 @@ const NO_SUCH_NAME: c_int = -1;
 
 const NOT_INITIALISED: &CStr = c"event manager is not initialised, or closing";
 const CANNOT_PARSE: &CStr = c"cannot parse address";
-const NO_UDP: &CStr = c"udp is not supported on the host, use tcp";
+const NO_UDP_SERVER: &CStr = c"UDP servers are not supported on the host, use tcp";
+const NO_DTLS: &CStr = c"TLS over UDP is not supported on the host, clear the ssl_* settings";
 const NO_TLS_SERVER: &CStr = c"TLS servers are not supported on the host, clear the ssl_* settings";
 const NO_CONNECTION: &CStr = c"failed to create connection";
 const NO_LOOK_UP: &CStr = c"cannot schedule DNS lookup";
@@ -47,7 +49,7 @@ unsafe extern "C" fn ignore(_: *mut MgConnection, _: c_int, _: *mut c_void, _: *
 ///
 /// # Safety
 /// `error_string` is NULL or valid.
-unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
+pub(crate) unsafe fn fail(error_string: *mut *const c_char, reason: &'static CStr) -> *mut MgConnection {
     if error_string.is_null() {
         log!(Error, "cannot connect or listen: {}", reason.to_string_lossy());
     } else {
@@ -105,8 +107,7 @@ unsafe fn open(mgr: *mut MgMgr) -> Result<Mgr, &'static CStr> {
 unsafe fn parse(address: *const c_char) -> Result<Target, &'static CStr> {
     // SAFETY: upheld by the caller, see `# Safety`.
     let text = unsafe { addr::text(address) };
-    let target = text.and_then(addr::parse).ok_or(CANNOT_PARSE)?;
-    if target.udp { Err(NO_UDP) } else { Ok(target) }
+    text.and_then(addr::parse).ok_or(CANNOT_PARSE)
 }
 
 /// `mg_connect()`
@@ -142,9 +143,15 @@ pub unsafe extern "C" fn mg_connect_opt(
     let attempt = || {
         // SAFETY: upheld by the caller, see `# Safety`.
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
+        if target.udp && settings.wanted() {
+            return Err(NO_DTLS);
+        }
         let tls = settings.wanted().then(|| Tls::client(&settings, &target.host.to_string())).transpose().map_err(keep)?;
         let handler = handler.or(Some(ignore));
         let conn = conn::create(mgr, handler, user_data, opts.flags.into()).ok_or(NO_CONNECTION)?;
+        if target.udp {
+            conn.set(F_UDP);
+        }
         if let Some(mut tls) = tls {
             std::mem::take(&mut tls.warnings).iter().for_each(|warning| log!(Warn, "{warning}"));
             conn.state(|s| s.tls = Some(tls));
@@ -180,16 +187,24 @@ pub(crate) fn begin(conn: Conn, addrs: Vec<SocketAddr>) {
     conn.mgr().link(conn);
 }
 
+fn scheme(conn: Conn) -> &'static str {
+    if conn.has(F_UDP) { "udp" } else { "tcp" }
+}
+
+fn connect_to(to: SocketAddr, udp: bool) -> std_io::Result<Box<dyn Stream>> {
+    Ok(if udp { Box::new(Udp::connect(to)?) } else { Box::new(Tcp::connect(to)?) })
+}
+
 /// Switches to the next address that can be tried; the last one's errno if there is none.
 fn next_address(conn: Conn) -> Result<(), c_int> {
     conn.drop_stream();
     let mut errno = libc::ECONNREFUSED;
     while let Some(to) = conn.state(|s| s.addrs.pop_front()) {
         conn.set_peer(addr::to_c(to));
-        log!(Debug, "{:?} tcp://{to}", conn.ptr());
-        match Tcp::connect(to) {
-            Ok(tcp) => {
-                conn.adopt(Box::new(tcp));
+        log!(Debug, "{:?} {}://{to}", conn.ptr(), scheme(conn));
+        match connect_to(to, conn.has(F_UDP)) {
+            Ok(stream) => {
+                conn.adopt(stream);
                 let more = conn.state(|s| !s.addrs.is_empty());
                 let limit = clock::uptime_micros() + ATTEMPT_MICROS;
                 conn.state(|s| s.give_up_at = if more { limit } else { i64::MAX });
@@ -212,7 +227,7 @@ pub(crate) fn progress(conn: Conn, ready: bool) {
     } else {
         return;
     };
-    log!(Debug, "{:?} tcp://{} -> {status}", conn.ptr(), conn.peer_text());
+    log!(Debug, "{:?} {}://{} -> {status}", conn.ptr(), scheme(conn), conn.peer_text());
     if status != 0 && conn.state(|s| !s.addrs.is_empty()) {
         match next_address(conn) {
             Ok(()) => return,
@@ -275,6 +290,9 @@ pub unsafe extern "C" fn mg_bind_opt(
         let (mgr, target) = unsafe { (open(mgr)?, parse(address)?) };
         if wants_tls {
             return Err(NO_TLS_SERVER);
+        }
+        if target.udp {
+            return Err(NO_UDP_SERVER);
         }
         let Host::Ip(ip) = target.host else { return Err(CANNOT_PARSE) };
         let tcp = Tcp::listen(SocketAddr::new(ip, target.port)).map_err(|e| {

@@ -111,11 +111,6 @@ macro_rules! ro_vars {
 
 ro_vars! {
     mgos_sys_ro_vars_get_arch = c"host";
-    mgos_sys_ro_vars_get_fw_version = c"";
-    mgos_sys_ro_vars_get_fw_id = c"";
-    mgos_sys_ro_vars_get_fw_timestamp = c"";
-    mgos_sys_ro_vars_get_mg_version = c"";
-    mgos_sys_ro_vars_get_mg_id = c"";
 }
 
 #[cfg(test)]

@@ -151,7 +151,10 @@ pub extern "C" fn mgos_wdt_set_feed_on_poll(_enable: bool) {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::serial;
+    use crate::{
+        abi::{self, Handler, MgConnection},
+        testing::serial,
+    };
     use std::{cell::RefCell, thread};
 
     thread_local! {
@@ -220,5 +223,61 @@ mod tests {
         assert!(other.join().unwrap());
         run_invoked();
         assert_eq!(CALLS.take(), [5]);
+    }
+
+    unsafe extern "C" {
+        fn mgos_connect(addr: *const libc::c_char, handler: Handler, ud: *mut c_void) -> *mut MgConnection;
+        fn mgos_connect_http(addr: *const libc::c_char, handler: Handler, ud: *mut c_void) -> *mut MgConnection;
+        fn mgos_bind(addr: *const libc::c_char, handler: Handler, ud: *mut c_void) -> *mut MgConnection;
+        fn mgos_disconnect(nc: *mut MgConnection);
+        fn mgos_dlsym(handle: *mut c_void, name: *const libc::c_char) -> *mut c_void;
+    }
+
+    unsafe extern "C" fn note_event(nc: *mut MgConnection, ev: c_int, _: *mut c_void, _: *mut c_void) {
+        match ev {
+            abi::EV_POLL => {}
+            abi::EV_CONNECT => {
+                CALLS.with_borrow_mut(|c| c.push(ev as usize));
+                // SAFETY: a live connection.
+                unsafe { mgos_disconnect(nc) };
+            }
+            _ => CALLS.with_borrow_mut(|c| c.push(ev as usize)),
+        }
+    }
+
+    #[test]
+    fn connections_of_the_global_manager_are_opened_and_closed_by_short_calls() {
+        let _alone = serial();
+        CALLS.take();
+        // SAFETY: the only thread that polls, addresses with their NUL, a handler that ignores its
+        // user data.
+        unsafe {
+            let listener = mgos_bind(c"127.0.0.1:0".as_ptr(), None, ptr::null_mut());
+            let at = crate::addr::from_c(&(*listener).sa).unwrap().to_string();
+            let at = std::ffi::CString::new(at).unwrap();
+            for is_http in [false, true] {
+                let nc = match is_http {
+                    true => mgos_connect_http(at.as_ptr(), Some(note_event), ptr::null_mut()),
+                    false => mgos_connect(at.as_ptr(), Some(note_event), ptr::null_mut()),
+                };
+                assert_eq!((*nc).proto_handler.is_some(), is_http);
+                for _ in 0..100 {
+                    mongoose_poll(10);
+                    if CALLS.with_borrow(|c| c.ends_with(&[abi::EV_CLOSE as usize])) {
+                        break;
+                    }
+                }
+                assert_eq!(CALLS.take(), [abi::EV_CONNECT, abi::EV_CLOSE].map(|ev| ev as usize));
+            }
+            mgos_disconnect(listener);
+            mgos_disconnect(ptr::null_mut());
+            mongoose_poll(0);
+        }
+    }
+
+    #[test]
+    fn without_a_table_no_function_has_a_name() {
+        // SAFETY: a name with its NUL.
+        assert!(unsafe { mgos_dlsym(ptr::null_mut(), c"malloc".as_ptr()) }.is_null());
     }
 }

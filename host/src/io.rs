@@ -12,7 +12,7 @@ use crate::{
     trace,
 };
 
-/// Bytes per read or write.
+/// Bytes per read, and per write to TCP. A UDP connection sends all as one datagram.
 const IO_SIZE: usize = 1460;
 
 /// How [`receive`] ended.
@@ -124,7 +124,8 @@ pub(crate) fn send(conn: Conn) {
     if conn.has(F_SSL) && !conn.has(F_SSL_HANDSHAKE_DONE) {
         return handshake(conn);
     }
-    let len = conn.send_len().min(IO_SIZE);
+    let most = if conn.has(F_UDP) { usize::MAX } else { IO_SIZE };
+    let len = conn.send_len().min(most);
     if len == 0 {
         // The app removed the data that TLS was about to retry; waiting further would loop forever.
         return conn.clear(F_WANT_WRITE);

@@ -1,10 +1,11 @@
 //! The network as the app sees it: a single interface that is up from the start, its addresses, and
-//! the events of mgos_net.h.
+//! the events of mgos_net.h. In an app with the library wifi it is a Wi-Fi station.
 
 use std::{
     ffi::CStr,
     fs, mem,
     net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
 };
 
 use libc::{c_char, c_int, sockaddr_in};
@@ -22,6 +23,14 @@ pub(crate) const IP_ACQUIRED: c_int = NET + 3;
 const WIFI: c_int = 0;
 const ETHERNET: c_int = 1;
 const PPP: c_int = 2;
+
+/// Whether the interface is also a Wi-Fi station, and its events are those of one.
+static IS_WIFI: AtomicBool = AtomicBool::new(false);
+
+/// Called before [`start`] for an app that has the library wifi.
+pub(crate) fn use_wifi() {
+    IS_WIFI.store(true, Relaxed);
+}
 
 /// `struct mgos_net_ip_info`
 #[repr(C)]
@@ -96,7 +105,7 @@ fn ip_info() -> IpInfo {
 /// `info` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mgos_net_get_ip_info(if_type: c_int, instance: c_int, info: *mut IpInfo) -> bool {
-    let exists = (if_type, instance) == (ETHERNET, 0);
+    let exists = instance == 0 && (if_type == ETHERNET || (if_type == WIFI && IS_WIFI.load(Relaxed)));
     if exists {
         // SAFETY: upheld by the caller, see `# Safety`.
         unsafe { info.write(ip_info()) };
@@ -136,8 +145,9 @@ pub extern "C" fn mgos_net_dev_event_cb(if_type: c_int, if_instance: c_int, ev: 
 
 /// Brings the network up in the next round of the loop.
 pub(crate) fn start() {
+    let if_type = if IS_WIFI.load(Relaxed) { WIFI } else { ETHERNET };
     for ev in [CONNECTING, CONNECTED, IP_ACQUIRED] {
-        mgos_net_dev_event_cb(ETHERNET, 0, ev);
+        mgos_net_dev_event_cb(if_type, 0, ev);
     }
 }
 

@@ -1,5 +1,5 @@
-//! What a connection reads from and writes to: plain TCP here, TLS as a layer over it. Never
-//! blocks, never calls back, knows nothing of connections and events.
+//! What a connection reads from and writes to: plain TCP and UDP here, TLS as a layer over TCP.
+//! Never blocks, never calls back, knows nothing of connections and events.
 
 use std::{fmt, io, mem::MaybeUninit, net::SocketAddr, os::fd::RawFd};
 
@@ -181,5 +181,60 @@ impl Stream for Tcp {
 
     fn local_addr(&self) -> Option<SocketAddr> {
         self.0.local_addr().ok()?.as_socket()
+    }
+}
+
+/// A UDP client: each read and write is one datagram.
+pub(crate) struct Udp(Tcp);
+
+impl Udp {
+    /// Sets the peer. Nothing is sent.
+    pub(crate) fn connect(to: SocketAddr) -> io::Result<Udp> {
+        let socket = Socket::new(Domain::for_address(to), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        socket.connect(&SockAddr::from(to))?;
+        Ok(Udp(Tcp(socket)))
+    }
+}
+
+impl ErrorType for Udp {
+    type Error = StreamError;
+}
+
+impl Read for Udp {
+    fn read(&mut self, buf: &mut [u8]) -> Result<usize, StreamError> {
+        match self.0.read(buf)? {
+            // An empty datagram is not an end.
+            0 => Err(StreamError::WantRead),
+            len => Ok(len),
+        }
+    }
+}
+
+impl Write for Udp {
+    fn write(&mut self, buf: &[u8]) -> Result<usize, StreamError> {
+        self.0.write(buf)
+    }
+
+    fn flush(&mut self) -> Result<(), StreamError> {
+        Ok(())
+    }
+}
+
+impl Stream for Udp {
+    fn fd(&self) -> RawFd {
+        self.0.fd()
+    }
+
+    fn connect_result(&mut self) -> i32 {
+        self.0.connect_result()
+    }
+
+    fn accept(&mut self) -> Result<(Box<dyn Stream>, SocketAddr), StreamError> {
+        Err(StreamError::Os(libc::EOPNOTSUPP))
+    }
+
+    fn local_addr(&self) -> Option<SocketAddr> {
+        self.0.local_addr()
     }
 }

@@ -3,7 +3,10 @@
 
 use std::{
     process,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    sync::{
+        OnceLock,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
     thread,
     time::Duration,
 };
@@ -14,6 +17,7 @@ use crate::{
     abi, clock, events,
     global::{HEAP_REPORTS, invoke},
     log::log,
+    sync::SendPtr,
     timers,
 };
 
@@ -73,6 +77,12 @@ pub extern "C" fn mgos_system_restart() -> ! {
     // SAFETY: this event carries NULL.
     unsafe { events::trigger(events::REBOOT, std::ptr::null_mut()) };
     log!(Info, "Restarting: on the host this ends the process");
+    mgos_dev_system_restart()
+}
+
+/// `mgos_dev_system_restart()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_dev_system_restart() -> ! {
     // SAFETY: takes no arguments.
     unsafe { abi::mgos_debug_flush() };
     process::exit(0)
@@ -154,6 +164,32 @@ pub extern "C" fn mgos_rlock_create() -> *mut libc::pthread_mutex_t {
         libc::pthread_mutexattr_destroy(&mut attr);
         lock
     }
+}
+
+/// The core's lock, created by its first use.
+fn core_lock() -> *mut libc::pthread_mutex_t {
+    static LOCK: OnceLock<SendPtr> = OnceLock::new();
+    LOCK.get_or_init(|| SendPtr(mgos_rlock_create().cast())).0.cast()
+}
+
+/// `mgos_lock()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_lock() {
+    // SAFETY: created, and never destroyed.
+    unsafe { mgos_rlock(core_lock()) }
+}
+
+/// `mgos_unlock()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_unlock() {
+    // SAFETY: as above; the caller holds it, as on a device.
+    unsafe { mgos_runlock(core_lock()) }
+}
+
+/// `mgos_fs_init()`
+#[unsafe(no_mangle)]
+pub extern "C" fn mgos_fs_init() -> c_int {
+    0
 }
 
 /// `mgos_rlock()`
@@ -258,8 +294,6 @@ macro_rules! no_counterpart {
 
 no_counterpart! {
     mgos_get_fs_memory_usage() -> size_t = 0;
-    mgos_get_fs_size() -> size_t = 0;
-    mgos_get_free_fs_size() -> size_t = 0;
     mgos_fs_gc();
     mgos_wdt_feed();
     mgos_wdt_set_timeout(_secs: c_int);
@@ -281,6 +315,24 @@ mod tests {
         let text = unsafe { CStr::from_ptr(buf.as_ptr()) }.to_str().unwrap();
         assert_eq!(n as usize, text.len());
         text.to_owned()
+    }
+
+    #[test]
+    fn the_cores_lock_is_recursive_and_the_file_system_ready() {
+        mgos_lock();
+        mgos_lock();
+        // SAFETY: created by its first use.
+        assert_eq!(unsafe { libc::pthread_mutex_trylock(core_lock()) }, 0, "this thread holds it");
+        mgos_unlock();
+        mgos_unlock();
+        mgos_unlock();
+        let other = std::thread::spawn(|| {
+            // SAFETY: as above.
+            let free = unsafe { libc::pthread_mutex_trylock(core_lock()) };
+            mgos_unlock();
+            free
+        });
+        assert_eq!((other.join().unwrap(), mgos_fs_init()), (0, 0));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use crate::{addr, conn::Conn, sync::lock};
+use crate::{abi::F_UDP, addr, conn::Conn, sync::lock};
 use capture::{Capture, Side, Stream};
 use packets::PacketTrace;
 use ws_unwrap::WsUnwrap;
@@ -75,9 +75,9 @@ fn print(number: u32, text: &str) {
     }
 }
 
-/// The connection is established.
+/// The connection is established. UDP is not captured.
 pub(crate) fn opened(conn: Conn) {
-    if CAPTURE.get().is_none() && TRACE.get().is_none() {
+    if conn.has(F_UDP) || CAPTURE.get().is_none() && TRACE.get().is_none() {
         return;
     }
     let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));

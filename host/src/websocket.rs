@@ -1,5 +1,5 @@
 //! WebSocket clients as in Mongoose: mg_set_protocol_http_websocket(), the handshake functions,
-//! frames in and out, and their events. HTTP is limited to the handshake.
+//! frames in and out, and their events. HTTP without WebSocket is in http.rs.
 //! mg_printf_websocket_frame() is C.
 
 mod frames;
@@ -16,7 +16,7 @@ use tungstenite::{handshake::client::generate_key, protocol::frame::coding::Cont
 use crate::{
     abi::*,
     conn::{self, Conn},
-    io,
+    http, io,
     log::log,
 };
 use frames::Step;
@@ -64,7 +64,7 @@ fn proto_data<R>(conn: Conn, f: impl FnOnce(&mut ProtoData) -> R) -> Option<R> {
 }
 
 /// Delivers an event to the app's handler.
-fn tell<T>(conn: Conn, ev: c_int, data: *mut T) {
+pub(crate) fn tell<T>(conn: Conn, ev: c_int, data: *mut T) {
     // SAFETY: a Conn points to a connection that is not freed; callers pass what belongs to `ev`.
     unsafe { conn::call(conn, (*conn.ptr()).handler, conn.user_data(), ev, data.cast()) }
 }
@@ -151,13 +151,19 @@ unsafe extern "C" fn websocket_handler(nc: *mut MgConnection, ev: c_int, data: *
     }
 }
 
-/// The protocol handler during the handshake.
+/// The protocol handler of HTTP, and of WebSocket during the handshake.
 unsafe extern "C" fn http_handler(nc: *mut MgConnection, ev: c_int, data: *mut c_void, user_data: *mut c_void) {
     // SAFETY: handlers are called with live connections.
     let Some(conn) = (unsafe { Conn::new(nc) }) else { return };
+    if ev == EV_CLOSE && !conn.has(F_IS_WEBSOCKET) {
+        http::ended(conn);
+    }
     tell(conn, ev, data);
-    if ev != EV_RECV || conn.closed() || !conn.has(F_IS_WEBSOCKET) || conn.recv_len() == 0 {
+    if ev != EV_RECV || conn.closed() || conn.recv_len() == 0 {
         return;
+    }
+    if !conn.has(F_IS_WEBSOCKET) {
+        return http::receive(conn);
     }
     let mbuf = conn.recv_mbuf();
     // SAFETY: an mbuf has `len` bytes, which do not move until the response is processed.
@@ -308,22 +314,4 @@ pub unsafe extern "C" fn mg_send_websocket_framev(nc: *mut MgConnection, op: c_i
     // SAFETY: upheld by the caller. Empty strings may be NULL.
     let parts = parts.iter().filter(|part| part.len > 0).map(|part| unsafe { slice::from_raw_parts(part.p.cast::<u8>(), part.len) });
     send(conn, op, parts);
-}
-
-/// `mg_get_http_header()`
-///
-/// # Safety
-/// `hm` is valid, `name` NUL-terminated.
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn mg_get_http_header(hm: *mut HttpMessage, name: *const c_char) -> *mut MgStr {
-    // SAFETY: upheld by the caller; the strings of a message are valid as long as the message.
-    unsafe {
-        let (hm, name) = (&mut *hm, bytes(name));
-        let known = hm.header_names.iter().take_while(|header| header.len > 0);
-        let mut texts = known.map(|header| slice::from_raw_parts(header.p.cast::<u8>(), header.len));
-        match texts.position(|text| text.eq_ignore_ascii_case(name)) {
-            Some(at) => &raw mut hm.header_values[at],
-            None => std::ptr::null_mut(),
-        }
-    }
 }

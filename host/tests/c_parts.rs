@@ -14,10 +14,16 @@ use std::{
 /// Public headers of the C code; each must be self-contained.
 const HEADERS: &[&str] = &[
     "common/cs_base64.h",
+    "common/cs_crc32.h",
     "common/cs_dbg.h",
+    "common/cs_dirent.h",
+    "common/cs_endian.h",
     "common/cs_file.h",
+    "common/cs_frbuf.h",
     "common/cs_hex.h",
+    "common/cs_rbuf.h",
     "common/cs_time.h",
+    "common/cs_varint.h",
     "common/json_utils.h",
     "common/mbuf.h",
     "common/mg_mem.h",
@@ -27,13 +33,27 @@ const HEADERS: &[&str] = &[
     "common/str_util.h",
     "frozen.h",
     "frozen/frozen.h",
+    "mgos_bitbang.h",
     "mgos_debug.h",
+    "mgos_debug_hal.h",
+    "mgos_dlsym.h",
+    "mgos_file_utils.h",
+    "mgos_hal.h",
+    "mgos_iram.h",
+    "mgos_mongoose_internal.h",
+    "mgos_vfs.h",
+    "mongoose.h",
+    "mongoose/mg_http.h",
+    "mongoose/mg_sntp.h",
+    "mongoose/mg_uri.h",
 ];
 
 /// The tested sources of those in c/.
 const SOURCES: &[&str] = &[
     "cs_codec",
     "cs_dbg",
+    "cs_frbuf",
+    "cs_rbuf",
     "cs_system",
     "frozen_array",
     "frozen_edit",
@@ -43,10 +63,14 @@ const SOURCES: &[&str] = &[
     "frozen_walk",
     "json_utils",
     "mbuf",
+    "mg_http_header",
     "mg_mqtt",
     "mg_mqtt_send",
     "mg_str",
     "mgos_debug",
+    "mgos_dlsym",
+    "mgos_unsupported",
+    "mgos_vfs",
     "str_util",
 ];
 
@@ -146,6 +170,16 @@ fn queue_macros_keep_lists_linked_both_ways() {
 #[test]
 fn hex_and_base64_stop_at_the_first_bad_character() {
     run("codec");
+}
+
+#[test]
+fn ring_buffers_wrap_around_and_one_in_a_file_survives_a_restart() {
+    run("rings");
+}
+
+#[test]
+fn header_values_files_and_names_are_found_and_what_the_host_cannot_do_is_logged() {
+    run("system");
 }
 
 #[test]
@@ -261,6 +295,24 @@ fn log_lines_leave_no_trace_without_stdio() {
             assert_eq!(found, wanted, "{trace} with {stdio}");
         }
     }
+}
+
+/// C++ checks that fail print their message, and the process aborts.
+#[test]
+fn a_failed_cpp_check_prints_its_values_and_aborts() {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let (source, exe) = (dir.join("checks.cpp"), dir.join("checks"));
+    let text = "#include \"common/logging.h\"\nint main(int argc, char **) {\n  CHECK_GE(argc, 1);\n\
+                  CHECK_EQ_M(argc, 2, \"one argument, please\");\n  return 0;\n}\n";
+    fs::write(&source, text).expect("a writable folder");
+    let mut cpp = compiler(true);
+    cpp.arg("-std=c++11").arg(&source).arg("-o").arg(&exe);
+    expect_success("checks.cpp", &cpp.output().expect("a C++ compiler"));
+    assert!(Command::new(&exe).arg("x").status().expect("it starts").success());
+    let failed = Command::new(&exe).output().expect("it starts");
+    assert!(!failed.status.success());
+    let stderr = String::from_utf8_lossy(&failed.stderr);
+    assert!(stderr.contains("CHECK failed: argc == 2 (1 vs 2): one argument, please"), "{stderr}");
 }
 
 #[test]

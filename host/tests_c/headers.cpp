@@ -8,6 +8,7 @@
 #include "common/cs_hex.h"
 #include "common/cs_time.h"
 #include "common/json_utils.h"
+#include "common/logging.h"
 #include "common/mbuf.h"
 #include "common/mg_mem.h"
 #include "common/mg_str.h"
@@ -60,4 +61,16 @@ int print(struct mbuf *mb, char *buf, size_t size, FILE *fp) {
   DBG(("%d", t.len + (int) n.len));
   return json_printf(&a, "{a:%d}", 1) + json_printf(&b, "%Q", s.p) +
          json_printf(&c, "%B", true);
+}
+
+int checked(int n);
+int checked(int n) {
+  CHECK(n > 0) << "too small";
+  CHECK_EQ(n, n);
+  CHECK_NE(n, 0);
+  CHECK_GT(n, 0);
+  CHECK_GE(n, 0);
+  CHECK_LT(0, n);
+  CHECK_LE_M(0, n, "it is " << n);
+  return n;
 }

@@ -19,6 +19,8 @@ static const struct {
     {"text", test_text},
     {"queue", test_queue},
     {"codec", test_codec},
+    {"rings", test_rings},
+    {"system", test_system},
     {"json_walk", test_json_walk},
     {"json_scan", test_json_scan},
     {"json_print", test_json_print},

@@ -16,6 +16,8 @@ void test_str(void);
 void test_text(void);
 void test_queue(void);
 void test_codec(void);
+void test_rings(void);
+void test_system(void);
 void test_json_walk(void);
 void test_json_scan(void);
 void test_json_print(void);

@@ -2,7 +2,9 @@
 //! bench is in tests/bench.rs.
 
 mod bench;
+mod http;
 mod life;
+mod sntp;
 mod tls;
 mod tls_peer;
 mod websocket;

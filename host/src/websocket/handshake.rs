@@ -1,16 +1,13 @@
-//! HTTP of a WebSocket client: the handshake request, and its response as `struct http_message`.
-//! Independent of connections.
-
-use std::{ffi::c_int, ptr};
+//! The handshake of a WebSocket client: its request, and what its response means. Independent of
+//! connections.
 
 use data_encoding::BASE64;
-use httparse::{EMPTY_HEADER, Response, Status};
 use tungstenite::handshake::derive_accept_key;
 
-use crate::abi::{HTTP_HEADERS, HttpMessage, MgStr};
-
-/// Maximum length of a response.
-const MAX_REPLY: usize = 8192;
+use crate::{
+    abi::HttpMessage,
+    http::message::{self, header},
+};
 
 /// The variable parts of a request. Empty means absent.
 #[derive(Clone, Copy, Default)]
@@ -66,61 +63,20 @@ pub(super) enum Verdict {
 
 /// Parses a response; `None` while it is incomplete. `key` is the request's.
 pub(super) fn reply(bytes: &[u8], key: Option<&str>) -> Result<Option<Reply>, String> {
-    let mut headers = [EMPTY_HEADER; 128];
-    let mut parsed = Response::new(&mut headers);
-    let len = match parsed.parse(bytes) {
-        Ok(Status::Complete(len)) => len,
-        Ok(Status::Partial) if bytes.len() < MAX_REPLY => return Ok(None),
-        Ok(Status::Partial) => return Err(format!("it exceeds {MAX_REPLY} bytes")),
-        Err(e) => return Err(format!("{e}")),
-    };
-    let header = |name: &str| parsed.headers.iter().find(|h| h.name.eq_ignore_ascii_case(name)).map(|h| h.value);
-    let code = parsed.code.unwrap_or_default();
-    let verdict = match (code, header("Sec-WebSocket-Accept")) {
+    let Some((message, len)) = message::response(bytes)? else { return Ok(None) };
+    let verdict = match (message.resp_code, header(&message, b"Sec-WebSocket-Accept")) {
         (101, Some(answer)) => match key {
             Some(key) if derive_accept_key(key.as_bytes()).as_bytes() != answer => Verdict::WrongKey,
             _ => Verdict::Accepted,
         },
         _ => Verdict::Refused,
     };
-    let content_length = header("Content-Length").and_then(|v| str::from_utf8(v).ok()?.parse().ok());
-    // The response starts at "HTTP/1.1", possibly after empty lines.
-    let begin = bytes.iter().position(|b| !b.is_ascii_whitespace()).unwrap_or(0);
-    let mut message = HttpMessage {
-        message: MgStr { p: bytes.as_ptr().cast(), len: content_length.map_or(usize::MAX, |n: usize| n.saturating_add(len)) },
-        body: MgStr { p: bytes[len..].as_ptr().cast(), len: content_length.unwrap_or(usize::MAX) },
-        method: EMPTY,
-        uri: EMPTY,
-        proto: string(&bytes[begin..begin + 8]),
-        resp_code: c_int::from(code),
-        resp_status_msg: string(parsed.reason.unwrap_or_default().as_bytes()),
-        query_string: EMPTY,
-        header_names: [EMPTY; HTTP_HEADERS],
-        header_values: [EMPTY; HTTP_HEADERS],
-        content_length: content_length.unwrap_or(usize::MAX),
-    };
-    // As in Mongoose, headers without a value are skipped, and the last slot stays empty to end the
-    // list.
-    let told = parsed.headers.iter().filter(|h| !h.value.is_empty()).take(HTTP_HEADERS - 1);
-    for (i, header) in told.enumerate() {
-        message.header_names[i] = string(header.name.as_bytes());
-        message.header_values[i] = string(header.value);
-    }
     Ok(Some(Reply { message, len, verdict }))
-}
-
-const EMPTY: MgStr = MgStr { p: ptr::null(), len: 0 };
-
-fn string(bytes: &[u8]) -> MgStr {
-    MgStr { p: bytes.as_ptr().cast(), len: bytes.len() }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::CStr;
-
     use super::*;
-    use crate::websocket::mg_get_http_header;
 
     #[test]
     fn a_request_has_the_given_headers_and_no_empty_lines() {
@@ -160,32 +116,5 @@ mod tests {
         for cut in 0..yes.len() - 4 {
             assert!(reply(&yes[..cut], Some(key)).unwrap().is_none(), "{cut}");
         }
-    }
-
-    #[test]
-    fn invalid_and_endless_responses_are_rejected() {
-        assert!(reply(b"220 mail.example ESMTP\r\n\r\n", None).is_err());
-        let long = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[b'a'; MAX_REPLY]].concat();
-        assert!(reply(&long, None).is_err());
-    }
-
-    #[test]
-    fn response_headers_are_found_ignoring_case() {
-        let bytes = b"HTTP/1.1 401 Unauthorized\r\nEmpty:\r\nWWW-Authenticate: Basic \r\nContent-Length: 12\r\n\r\n";
-        let mut message = reply(bytes, None).unwrap().unwrap().message;
-        let show = |text: MgStr| {
-            // SAFETY: a string of the message, which points into the bytes above.
-            unsafe { std::slice::from_raw_parts(text.p.cast::<u8>(), text.len) }
-        };
-        let mut find = |name: &CStr| {
-            // SAFETY: a valid message, and a name that ends in NUL.
-            unsafe { mg_get_http_header(&mut message, name.as_ptr()).as_ref() }.map(|value| show(*value))
-        };
-        assert_eq!(find(c"www-authenticate"), Some(&b"Basic"[..]));
-        assert_eq!(find(c"Content-length"), Some(&b"12"[..]));
-        assert_eq!(find(c"empty"), None);
-        assert_eq!(find(c"WWW"), None);
-        assert_eq!((message.resp_code, show(message.resp_status_msg), show(message.proto)), (401, &b"Unauthorized"[..], &b"HTTP/1.1"[..]));
-        assert_eq!((message.content_length, message.message.len), (12, bytes.len() + 12));
     }
 }

@@ -2,7 +2,7 @@
 //! directories, and those that the host replaces or lacks.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
@@ -10,8 +10,13 @@ use crate::manifest::{LibRef, Manifest};
 use crate::project;
 
 /// Libraries that the host implements itself, headers included.
-const REPLACED: &[&str] =
-    &["boards", "core", "ethernet", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
+const REPLACED: &[&str] = &["core", "freertos", "lwip", "mbedtls", "mongoose", "vfs-common", "vfs-dev-part", "vfs-fs-lfs", "vfs-fs-spiffs"];
+
+/// The host's own library of that name, in host/libs, which stands in for the device's.
+fn stand_in(name: &str) -> Option<PathBuf> {
+    let dir = project::root().join("host/libs").join(name);
+    dir.join("mos.yml").is_file().then_some(dir)
+}
 
 /// Libraries that the host lacks but whose manifests depend on mqtt: apps that use one do not list
 /// mqtt themselves.
@@ -53,6 +58,8 @@ impl Libs {
                 self.add("mqtt", Manifest::load(&project::root())?)?;
             } else if REPLACED.contains(&lib.name.as_str()) {
                 // Nothing to build or to report.
+            } else if let Some(dir) = stand_in(&lib.name) {
+                self.add(&lib.name, Manifest::load(&dir)?)?;
             } else if path.join("mos.yml").is_file() {
                 self.add(&lib.name, Manifest::load(&path)?)?;
             } else {

@@ -9,6 +9,8 @@ pub mod sanitized;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod stand_ins;
+#[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};

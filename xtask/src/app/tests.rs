@@ -140,9 +140,9 @@ fn libraries_are_initialised_after_those_that_they_need_or_name() {
 
 #[test]
 fn libraries_that_depend_on_mqtt_add_it_even_if_they_are_missing_themselves() {
-    let libs = libs_of("libs: [{origin: 'https://github.com/mongoose-os-libs/rpc-mqtt'}, {location: a}, {origin: x/wifi}]\n");
+    let libs = libs_of("libs: [{origin: 'https://github.com/mongoose-os-libs/rpc-mqtt'}, {location: a}, {origin: x/dht}]\n");
     assert_eq!(names(&libs), ["mqtt", "b", "a"]);
-    assert_eq!(libs.lacking, ["rpc-mqtt", "wifi"]);
+    assert_eq!(libs.lacking, ["rpc-mqtt", "dht"]);
 }
 
 #[test]

@@ -40,6 +40,11 @@ pub(super) enum Seen {
     /// A WebSocket message or control frame, with its first byte.
     Frame(u8),
     ControlFrame(u8),
+    /// A reply to an HTTP request, with its status code.
+    HttpReply(c_int),
+    /// A reply of a time server, and whether it is a farewell.
+    SntpReply(c_int),
+    SntpMalformed,
 }
 
 impl Seen {
@@ -70,7 +75,7 @@ pub(super) struct Bench {
     pub(super) on_close: Option<Step>,
     pub(super) on_handshake: Option<Step>,
     pub(super) on_frame: Option<Step>,
-    /// Payload of WebSocket frames of either kind.
+    /// Payload of WebSocket frames of either kind, and bodies of HTTP replies.
     pub(super) frames: Vec<Vec<u8>>,
     _alone: MutexGuard<'static, ()>,
 }
@@ -99,6 +104,13 @@ pub(super) unsafe extern "C" fn note(nc: Nc, ev: c_int, data: *mut c_void, user:
                 let seen = if ev == EV_WEBSOCKET_FRAME { Seen::Frame } else { Seen::ControlFrame };
                 (seen(frame.flags), bench.on_frame)
             }
+            EV_HTTP_REPLY => {
+                let reply = &*data.cast::<HttpMessage>();
+                bench.frames.push(reply.body.bytes().to_vec());
+                (Seen::HttpReply(reply.resp_code), bench.on_frame)
+            }
+            EV_SNTP_REPLY => (Seen::SntpReply((*data.cast::<SntpMessage>()).kiss_of_death), bench.on_frame),
+            EV_SNTP_MALFORMED_REPLY => (Seen::SntpMalformed, bench.on_frame),
             _ => panic!("event {ev}"),
         };
         if (*nc).flags & F_LISTENING != 0 {

@@ -1,7 +1,8 @@
 //! Clouds used with Mongoose OS, each emulated by a mosquitto with that cloud's requirements. Here:
-//! the broker's configuration. The scenarios are in scenarios.rs; token_auth.c checks signed
-//! tokens.
+//! the broker's configuration. The scenarios are in scenarios.rs, and for apps in the style of the
+//! clouds' libraries in apps.rs; token_auth.c checks signed tokens.
 
+mod apps;
 mod scenarios;
 
 use std::path::{Path, PathBuf};

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result};
 
-use super::{Cloud, openssl};
+use super::{Cloud, apps, openssl};
 use crate::interop::broker::{Running, Setup};
 use crate::interop::fixture::Fixture;
 use crate::interop::mosquitto::Mosquitto;
@@ -49,10 +49,29 @@ pub const ALL: &[Scenario] = &[
         transports: &[Transport::Tcp, Transport::Tls, Transport::Cert],
         run: counter,
     },
+    Scenario {
+        name: "apps",
+        about: "apps in the style of the libraries rpc-mqtt, aws, azure, homeassistant, thingsboard and watson",
+        transports: &[Transport::Tcp],
+        run: apps::apps,
+    },
 ];
 
 /// The apps that these scenarios use.
-pub const APPS: &[&str] = &["aws", "azure", "gcp", "hivemq", "mosquitto", "watson"];
+pub const APPS: &[&str] = &[
+    "aws",
+    "aws_shadow",
+    "azure",
+    "azure_twin",
+    "gcp",
+    "hivemq",
+    "home_assistant",
+    "mosquitto",
+    "rpc",
+    "thingsboard",
+    "watson",
+    "watson_device",
+];
 
 /// mosquitto's log lines of connections with this client id.
 fn arrivals(broker: &Running, id: &str) -> Vec<String> {
