@@ -3,6 +3,7 @@
  * another, a limit on the bytes of the queue, an orderly end.
  */
 
+#include <stdio.h>
 #include <string.h>
 
 #include "suite.h"
@@ -411,6 +412,65 @@ static void and_again(void) {
   check("the callback may connect again");
 }
 
+/* ---- The queue in a file ---- */
+
+#define QUEUE_FILE "delivery_queue"
+
+static void create_with_file(void *arg) {
+  own = mgos_mqtt_conn_create(99, &cfg);
+  *(bool *) arg = mgos_mqtt_conn_set_queue_file(own, QUEUE_FILE, 0);
+}
+
+static void free_own(void *arg) {
+  mgos_mqtt_conn_free(own);
+  own = NULL;
+  (void) arg;
+}
+
+static void connect_now(void *arg) {
+  mgos_mqtt_conn_connect(own);
+  (void) arg;
+}
+
+static void remove_files(void) {
+  remove(QUEUE_FILE ".a");
+  remove(QUEUE_FILE ".b");
+}
+
+static void restarted_device(void) {
+  bool ok = false;
+  remove_files();
+  in_app(create_with_file, &ok);
+  expect_that(ok);
+  options("before", 1);
+  expect_number(pub("t", "1"), 1);
+  expect_number(pub("t", "2"), 2);
+  in_app(free_own, NULL);
+  expect_events("before 1 freed\nbefore 2 freed\n");
+  in_app(create_with_file, &ok);
+  expect_that(ok);
+  expect_logged("queue file " QUEUE_FILE ": 2 messages restored");
+  options("after", 1);
+  expect_that(pub("t", "3") > 255);
+  in_app(connect_now, NULL);
+  expect_connect();
+  play("20 02 00 00");
+  expect("32 06 0001 't' 0001 '1'");
+  expect("32 06 0001 't' 0002 '2'");
+  expect("32 06 0001 't' 0200 '3'");
+  play("40 02 0001 40 02 0002 40 02 0200");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\nafter 512 acknowledged\n");
+  check("what is queued is there after a restart, with its packet IDs, which are not used again");
+  in_app(free_own, NULL);
+  expect_close();
+  in_app(create_with_file, &ok);
+  expect_that(ok);
+  expect_logged("queue file " QUEUE_FILE ": 0 messages restored");
+  in_app(free_own, NULL);
+  check("what was acknowledged is not");
+  remove_files();
+}
+
 /* ---- What a message and a connection are ---- */
 
 static void look(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -472,6 +532,7 @@ static const struct script scripts[] = {
     HERE_ONLY("finish, cut short", cut_short, NO_SUCH),
     HERE_ONLY("finish, then free", freed_meanwhile, NO_SUCH),
     HERE_ONLY("finish, then connect", and_again, NO_SUCH),
+    HERE_ONLY("queue file", restarted_device, NO_SUCH),
     HERE_ONLY("retained", retained, NO_SUCH),
     HERE_ONLY("session present", session, NO_SUCH),
 };

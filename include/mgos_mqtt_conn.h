@@ -492,15 +492,15 @@ uint16_t mgos_mqtt_conn_pub_opt_sized(struct mgos_mqtt_conn *c,
  * Kept are the messages at QoS 1 and 2 that are queued or in flight, with what is left of their
  * `ttl_ms`, and the packet IDs of QoS 2 messages under way in both directions. Two copies are written
  * in turn, `path` with `.a` and `.b` at its end, so that a power cut at any time loses nothing that
- * was in the file. Nothing is written for what is acknowledged within `delay_ms`.
+ * was in the file.
  *
  * @param c The connection. NULL: an error in the log, and false is returned.
  * @param path The file's name, at most 59 bytes, not needed any more on return. Two connections can't
  * have the same.
- * @param delay_ms At most one copy is written in this time, milliseconds: what is published in it may
- * be lost in a power cut. 0: a message is in the file before publishing returns, and QoS 2 survives a
- * restart as exactly once towards this device: its packet ID is in the file before PUBREC is sent, and
- * out of it before PUBCOMP is.
+ * @param delay_ms At most one copy is written in this time, milliseconds. A message is in the file at the
+ * latest after one and a half of it, and is never written if it is acknowledged within half of it. 0: a
+ * message is in the file before publishing returns, and a QoS 2 message that was received is not
+ * delivered again after a restart.
  * @return true if the queue is in the file from now on. false, with an error in the log, if `path` is
  * NULL, empty or too long, another connection has it, the connection has begun or something is queued,
  * or there is not memory for all that is in the file, which is left as it is; then nothing changes. A

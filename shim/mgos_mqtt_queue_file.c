@@ -54,8 +54,12 @@ void mgos_mqtt_shim_queue_release(void *file) {
   free(file);
 }
 
+/* A claim's name leaves room for the ending. */
 static void name(char to[MAX_PATH], const void *file, const char *ending) {
-  snprintf(to, MAX_PATH, "%s%s", ((const struct claim *) file)->path, ending);
+  const char *path = ((const struct claim *) file)->path;
+  size_t len = strlen(path);
+  memcpy(to, path, len);
+  strcpy(to + len, ending);
 }
 
 int32_t mgos_mqtt_shim_queue_open(void *file, uint32_t copy, uint32_t to_write) {

@@ -730,10 +730,12 @@ extern uint32_t mgos_mqtt_shim_queue_close(int32_t fd);
 extern void mgos_mqtt_shim_queue_set_aside(void *file, uint32_t copy);
 
 /**
- * Writes a log line about the file for connection number `conn`. Calls the app.
+ * Writes a log line about the file for connection number `conn`, with the name that was claimed,
+ * or, for NULL, with `path`. Calls the app, once the text has been copied.
  */
 extern void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what,
                                      int32_t conn,
+                                     void *file,
                                      const char *path,
                                      uint32_t n);
 

@@ -82,7 +82,7 @@ static int s_object;
 static struct mgos_mqtt_conn *const c = (struct mgos_mqtt_conn *) &s_object;
 
 static struct {
-  unsigned timers, up, down, time_set, closes, receives;
+  unsigned timers, up, down, time_set, reboot, closes, receives;
   void *owner; /* in the last event */
 } s_core;
 
@@ -97,6 +97,11 @@ void mgos_mqtt_core_net(struct mgos_mqtt_conn *conn, uint32_t up) {
   expect(conn == c);
   expect(up <= 1);
   ++*(up ? &s_core.up : &s_core.down);
+}
+
+void mgos_mqtt_core_reboot(struct mgos_mqtt_conn *conn) {
+  expect(conn == c);
+  s_core.reboot++;
 }
 
 void mgos_mqtt_core_time_set(struct mgos_mqtt_conn *conn) {
@@ -357,6 +362,119 @@ static void watch_time(void) {
   if (!rig_can_fail()) return left_out("without memory", "allocations can't be made to fail");
   expect(with_failures(watch_time_failing) >= 1);
   shown("without memory it is not told");
+}
+
+static void reboot_twice(unsigned told) {
+  s_core.reboot = 0;
+  rig_reboot();
+  rig_reboot();
+  expect_number(s_core.reboot, told);
+}
+
+static void watch_reboot(void) {
+  unsigned calls = rig_calls();
+  mgos_mqtt_shim_watch_reboot(c, 0);
+  reboot_twice(0);
+  mgos_mqtt_shim_watch_reboot(c, 1);
+  mgos_mqtt_shim_watch_reboot(c, 1);
+  reboot_twice(2);
+  shown("each time that a restart is announced, once, however often it was said");
+  mgos_mqtt_shim_watch_reboot(c, 0);
+  reboot_twice(0);
+  expect_number(rig_calls(), calls);
+  shown("no more after 0, and the app is not called");
+}
+
+static void wall_clock(void) {
+  rig_set_time(1000);
+  expect_number(mgos_mqtt_shim_wall_clock(), 0);
+  rig_set_time(1700000000.5);
+  expect(mgos_mqtt_shim_wall_clock() - 1700000000u <= 1);
+  shown("seconds, or 0 before it is set");
+}
+
+#define QUEUE "seam_queue"
+
+static void claim_failing(void) {
+  fail_next();
+  void *file = mgos_mqtt_shim_queue_claim(QUEUE);
+  feed();
+  expect((file == NULL) == s_has_failed);
+  if (file != NULL) mgos_mqtt_shim_queue_release(file);
+}
+
+static void queue_claim(void) {
+  char name[80];
+  memset(name, 'q', sizeof(name));
+  name[59] = '\0';
+  void *longest = mgos_mqtt_shim_queue_claim(name), *file = mgos_mqtt_shim_queue_claim(QUEUE);
+  expect(longest != NULL && file != NULL && file != longest);
+  expect(mgos_mqtt_shim_queue_claim(QUEUE) == NULL);
+  mgos_mqtt_shim_queue_release(longest);
+  expect(mgos_mqtt_shim_queue_claim(QUEUE) == NULL);
+  mgos_mqtt_shim_queue_release(file);
+  file = mgos_mqtt_shim_queue_claim(QUEUE);
+  expect(file != NULL);
+  mgos_mqtt_shim_queue_release(file);
+  shown("a name once at a time");
+  name[59] = 'q';
+  name[60] = '\0';
+  expect(mgos_mqtt_shim_queue_claim(name) == NULL);
+  expect(mgos_mqtt_shim_queue_claim("") == NULL && mgos_mqtt_shim_queue_claim(NULL) == NULL);
+  shown("no name that is empty or too long, and not NULL");
+  if (!rig_can_fail()) return left_out("without memory", "allocations can't be made to fail");
+  expect(with_failures(claim_failing) >= 1);
+  shown("NULL without memory");
+}
+
+static bool write_copy(void *file, uint32_t copy, const char *text) {
+  int32_t fd = mgos_mqtt_shim_queue_open(file, copy, 1);
+  size_t len = strlen(text);
+  if (fd < 0) return false;
+  uint32_t ok = mgos_mqtt_shim_queue_write(fd, (const uint8_t *) text, len / 2);
+  ok &= mgos_mqtt_shim_queue_write(fd, (const uint8_t *) text + len / 2, len - len / 2);
+  return mgos_mqtt_shim_queue_close(fd) == 1 && ok == 1;
+}
+
+static bool has_copy(void *file, uint32_t copy, const char *text) {
+  uint8_t bytes[40];
+  size_t len = strlen(text);
+  int32_t fd = mgos_mqtt_shim_queue_open(file, copy, 0);
+  if (fd < 0) return false;
+  size_t n = mgos_mqtt_shim_queue_read(fd, bytes, 3);
+  n += mgos_mqtt_shim_queue_read(fd, bytes + 3, sizeof(bytes) - 3);
+  bool same = n == len && memcmp(bytes, text, len) == 0 && mgos_mqtt_shim_queue_read(fd, bytes, 1) == 0;
+  return mgos_mqtt_shim_queue_close(fd) == 1 && same;
+}
+
+static void queue_files(void) {
+  unsigned calls = rig_calls();
+  void *file = mgos_mqtt_shim_queue_claim(QUEUE);
+  expect(mgos_mqtt_shim_queue_open(file, 0, 0) < 0 && mgos_mqtt_shim_queue_open(file, 1, 0) < 0);
+  shown("a copy that is not there can't be read");
+  expect(write_copy(file, 0, "the first copy"));
+  expect(has_copy(file, 0, "the first copy") && mgos_mqtt_shim_queue_open(file, 1, 0) < 0);
+  expect(write_copy(file, 1, "the second, which is longer"));
+  expect(write_copy(file, 1, "shorter"));
+  expect(has_copy(file, 0, "the first copy") && has_copy(file, 1, "shorter"));
+  shown("two copies, each written anew and read back, in pieces");
+  mgos_mqtt_shim_queue_set_aside(file, 0);
+  expect(mgos_mqtt_shim_queue_open(file, 0, 0) < 0 && has_copy(file, 1, "shorter"));
+  mgos_mqtt_shim_queue_set_aside(file, 1);
+  expect(mgos_mqtt_shim_queue_open(file, 1, 0) < 0);
+  shown("one that is set aside is out of the way, and another over it");
+  expect_number(rig_calls(), calls);
+  shown("the app is not called");
+  mgos_mqtt_shim_queue_log(MGOS_MQTT_QUEUE_LOG_RESTORED, 7, file, NULL, 42);
+  expect(rig_calls() == calls + 1 && strstr(rig_line(), QUEUE) != NULL);
+  if (rig_has_words()) expect(strstr(rig_line(), "MQTT7 ") != NULL && strstr(rig_line(), "42 messages") != NULL);
+  mgos_mqtt_shim_queue_log(MGOS_MQTT_QUEUE_LOG_REFUSED, 7, NULL, "other", 0);
+  expect(rig_calls() == calls + 2 && strstr(rig_line(), "other") != NULL);
+  mgos_mqtt_shim_queue_log(MGOS_MQTT_QUEUE_LOG_REFUSED, 7, NULL, NULL, 0);
+  expect_number(rig_calls(), calls + 3);
+  shown("a log line with the name of the file, for which the app is called");
+  mgos_mqtt_shim_queue_release(file);
+  remove(QUEUE ".bad");
 }
 
 static void cloud_event(void) {
@@ -1389,6 +1507,10 @@ static const struct {
     {"timer", timer},
     {"watch_net", watch_net},
     {"watch_time", watch_time},
+    {"watch_reboot", watch_reboot},
+    {"wall_clock", wall_clock},
+    {"queue_claim, queue_release", queue_claim},
+    {"queue_open, queue_read, queue_write, queue_close, queue_set_aside, queue_log", queue_files},
     {"cloud_event", cloud_event},
     {"event", event},
     {"free_heap", free_heap},

@@ -70,6 +70,8 @@ void rig_round(void);
 void rig_pass(int64_t ms);
 void rig_set_time(double seconds);
 void rig_net(bool up);
+/* Mongoose OS announces a restart, which does not come. */
+void rig_reboot(void);
 
 /* ---- Configurations ---- */
 

@@ -202,6 +202,10 @@ void rig_net(bool up) {
   mgos_event_trigger(up ? MGOS_NET_EV_IP_ACQUIRED : MGOS_NET_EV_DISCONNECTED, NULL);
 }
 
+void rig_reboot(void) {
+  mgos_event_trigger(MGOS_EVENT_REBOOT, NULL);
+}
+
 /* ---- Configurations ---- */
 
 struct mgos_config_mqtt *rig_config(void) {

@@ -1,4 +1,5 @@
-//! What features that only some apps use do in the event loop.
+//! What features that only some apps use do in the event loop: they are reached through a table that the
+//! first call of one allocates.
 
 use super::connection::{Connection, ConnectionRef, Feature, Hook, Hooks};
 use super::token::NoApp;

@@ -32,6 +32,7 @@ pub mod events {
         pub fn mgos_mqtt_core_timer(c: *mut mgos_mqtt_conn);
         pub fn mgos_mqtt_core_net(c: *mut mgos_mqtt_conn, up: u32);
         pub fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn);
+        pub fn mgos_mqtt_core_reboot(c: *mut mgos_mqtt_conn);
     }
 }
 

@@ -174,6 +174,14 @@ extern "C" fn rig_pass(ms: i64) {
 #[unsafe(no_mangle)]
 extern "C" fn rig_set_time(seconds: f64) {
     world::set_time(seconds >= 1.5e9);
+    world::with(|w| w.clock = if seconds >= 1.5e9 { seconds as u32 } else { 0 });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn rig_reboot() {
+    for c in world::with(|w| w.reboot_watchers.clone()) {
+        unsafe { crate::ffi::events::mgos_mqtt_core_reboot(c) };
+    }
 }
 
 #[unsafe(no_mangle)]

@@ -2,6 +2,9 @@
 //! files. Not here: the tests, and the app that they play.
 
 #[allow(dead_code)]
+#[path = "../../../src/ffi/tests/disk.rs"]
+pub mod disk;
+#[allow(dead_code)]
 #[path = "../../../src/ffi/tests/link.rs"]
 pub mod link;
 #[allow(dead_code)]

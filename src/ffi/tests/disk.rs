@@ -166,7 +166,7 @@ extern "C" fn mgos_mqtt_shim_queue_write(fd: i32, from: *const u8, len: usize) -
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_queue_close(fd: i32) -> u32 {
-    let nc = nc();
+    let nc = if with(|w| w.c.is_null()) { null_mut() } else { nc() };
     // SAFETY: it is alive.
     let unsent = if nc.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_unsent(nc) } };
     with(|w| {
