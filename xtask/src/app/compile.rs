@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::Plan;
 use crate::project;
@@ -128,7 +128,15 @@ impl Compiler {
             return Ok(());
         }
         forget(object)?;
-        project::run(&mut command)?;
+        let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        if !status.success() {
+            // The compiler has said why.
+            let way_out = match part {
+                "app" | "gen" | "host" | "mqtt" | "area" => String::new(),
+                lib => format!("; if the app works without this library, --without {lib} leaves it out"),
+            };
+            bail!("{} does not compile on the host{way_out}", source.display());
+        }
         remember(object, &command)
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
@@ -14,8 +15,8 @@ use crate::project;
 const NOT_RUN: &str = "note: JavaScript is not run: give copies of mongoose-os-libs/mjs by --lib mjs:PATH and of cesanta/mjs by \
     --module mjs_module:PATH";
 
-/// Adds the table to a program with mJS; says so if scripts have none.
-pub(super) fn add(plan: &mut Plan) -> Result<()> {
+/// Adds the table to a program with mJS; says so if scripts have none. `host` is libmgos_host.a.
+pub(super) fn add(plan: &mut Plan, host: &Path) -> Result<()> {
     if !plan.libs.has("mjs") {
         if plan.libs.left_out.contains("mjs") || plan.files.iter().any(|file| file.ends_with("init.js")) {
             eprintln!("{NOT_RUN}");
@@ -26,12 +27,22 @@ pub(super) fn add(plan: &mut Plan) -> Result<()> {
     for script in plan.files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "js")) {
         names.extend(called(&read(script)?));
     }
+    let of_host = defined(host)?;
     let table = plan.dir.join("gen/mgos_host_ffi.c");
-    project::write_if_changed(&table, &source(&names))?;
+    project::write_if_changed(&table, &source(&names, &of_host))?;
     plan.sources.push(("gen".into(), table));
-    // Fetches a function from the host's archive, as a weak reference does not.
-    plan.link.extend(names.iter().map(|name| format!("-Wl,--undefined={name}")));
+    // Weak references fetch nothing from an archive, and no shared library.
+    plan.link.extend(names.intersection(&of_host).map(|name| format!("-Wl,--undefined={name}")));
+    plan.link.push("-Wl,--no-as-needed".into());
     Ok(())
+}
+
+/// The functions that an archive has.
+fn defined(archive: &Path) -> Result<BTreeSet<String>> {
+    let output = Command::new("nm").args(["--defined-only", "--extern-only"]).arg(archive).output().context("cannot start nm")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // Address, type, name.
+    Ok(text.lines().filter_map(|line| line.split_whitespace().nth(2)).map(Into::into).collect())
 }
 
 fn read(script: &Path) -> Result<String> {
@@ -41,8 +52,8 @@ fn read(script: &Path) -> Result<String> {
 
 /// The functions that a script calls: `ffi('int f(char *)')` names f.
 fn called(script: &str) -> BTreeSet<String> {
-    let signatures = script.split("ffi(").skip(1).filter_map(|rest| {
-        let rest = rest.trim_start();
+    let signatures = script.split("ffi").skip(1).filter_map(|rest| {
+        let rest = rest.trim_start().strip_prefix('(')?.trim_start();
         let quote = rest.chars().next().filter(|c| matches!(c, '\'' | '"'))?;
         rest[1..].split(quote).next()
     });
@@ -50,14 +61,26 @@ fn called(script: &str) -> BTreeSet<String> {
     names.filter(|name| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')).map(Into::into).collect()
 }
 
-/// The C source of the table (mgos_dlsym.h). A function that does not exist is NULL there, which mJS
-/// reports when a script calls it.
-fn source(names: &BTreeSet<String>) -> String {
-    let declarations: String = names.iter().map(|name| format!("extern void {name}(void) __attribute__((weak));\n")).collect();
-    let rows: String = names.iter().map(|name| format!("    {{\"{name}\", (void *) {name}}},\n")).collect();
+/// The C source of the table (mgos_dlsym.h). Scripts load files with functions that nobody calls, so
+/// each of Mongoose OS that is nowhere gets one that logs an error. `of_host` are those of the host;
+/// those of libraries win over that one. Others that are nowhere are NULL, which mJS reports.
+fn source(names: &BTreeSet<String>, of_host: &BTreeSet<String>) -> String {
+    let (mut functions, mut rows) = (String::new(), String::new());
+    for (i, name) in names.iter().enumerate() {
+        // Headers may declare it with its type, so in C it has another name.
+        functions += &if of_host.contains(name) || !name.starts_with("mg") {
+            format!("extern int s_function_{i}(void) __asm__(\"{name}\") __attribute__((weak));\n")
+        } else {
+            format!(
+                "int s_function_{i}(void) __asm__(\"{name}\") __attribute__((weak));\n\
+                 int s_function_{i}(void) {{\n  LOG(LL_ERROR, (\"the host has no {name}()\"));\n  return 0;\n}}\n"
+            )
+        };
+        rows += &format!("    {{\"{name}\", (void *) s_function_{i}}},\n");
+    }
     format!(
         "/* Generated from the ffi() calls of scripts by `cargo xtask run`; edit those, not this. */\n\n\
-         #include <stddef.h>\n\n#include \"mgos_dlsym.h\"\n\n{declarations}\n\
+         #include \"common/cs_dbg.h\"\n#include \"mgos_dlsym.h\"\n\n{functions}\n\
          struct mgos_ffi_export ffi_exports[] = {{\n{rows}    {{NULL, NULL}},\n}};\nint ffi_exports_cnt = {};\n",
         names.len()
     )
@@ -68,9 +91,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn only_functions_of_mongoose_os_that_the_host_lacks_get_one_that_logs() {
+        let set = |names: &[&str]| -> BTreeSet<String> { names.iter().map(|name| (*name).into()).collect() };
+        let text = source(&set(&["mgos_a", "mgos_b", "sin"]), &set(&["mgos_b"]));
+        assert!(text.contains("the host has no mgos_a()") && !text.contains("no mgos_b") && !text.contains("no sin"), "{text}");
+        assert!(text.contains("int ffi_exports_cnt = 3;"), "{text}");
+    }
+
+    #[test]
     fn functions_are_found_by_their_signatures() {
         let script = "let A = {\n  f: ffi('int mgos_f(char *, void (*)(int, userdata), userdata)'),\n  \
-            g: ffi(\"void *mgos_g()\"), h: ffi( 'double mgos_h (int)' ),\n};\nlet x = ffi(name);\nffi('void\\n  *mgos_i(void)');\n";
+            g: ffi(\"void *mgos_g()\"), h: ffi ( 'double mgos_h (int)' ),\n};\nlet x = ffi(name);\nffi('void\\n  *mgos_i(void)');\n";
         assert_eq!(called(script).into_iter().collect::<Vec<_>>(), ["mgos_f", "mgos_g", "mgos_h", "mgos_i"]);
     }
 }

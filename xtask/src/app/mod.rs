@@ -73,7 +73,7 @@ fn build_manifest(manifest: Manifest, places: &Places, release: bool) -> Result<
     plan.libs.print();
     let host = host_library(release)?;
     plan.add_tls(&host);
-    javascript::add(&mut plan)?;
+    javascript::add(&mut plan, &host.archive)?;
     let objects = Compiler::for_plan(&plan).compile(&plan.sources).map_err(|error| plan.with_left_out(error))?;
     let program = plan.dir.join(&name);
     link::link(&plan, &objects, &host.archive, &program).map_err(|error| plan.with_left_out(error))?;

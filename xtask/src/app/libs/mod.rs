@@ -26,6 +26,14 @@ const REPLACED: [&str; 7] = ["freertos", "lwip", "mbedtls", "vfs-common", "vfs-d
 /// Those that MGOS_HAVE_* announces to C code: of the others the host has no headers.
 const ANNOUNCED: [&str; 4] = ["core", "mbedtls", "mongoose", "vfs-common"];
 
+/// Libraries for what the host does not do: left out even if there is a copy in deps.
+const UNSUPPORTED: [(&str, &str); 4] = [
+    ("dns-sd", "the host announces no services"),
+    ("fstab", "the host mounts no file systems"),
+    ("http-server", "the host serves no HTTP"),
+    ("i2c", "the host has no I2C bus"),
+];
+
 /// What libraries need themselves, for when they are left out: an app does not list that.
 const BRING: [(&str, &[&str]); 13] = [
     ("aws", &["mqtt", "shadow"]),
@@ -106,11 +114,18 @@ impl Libs {
     /// For the user: where each library comes from, and what is left out.
     pub fn print(&self) {
         let own = self.has("mqtt").then(|| "mqtt of this project".to_owned());
-        let stand_ins = self.found.iter().filter(|lib| lib.manifest.dir.starts_with(stand_ins())).map(|lib| &lib.name);
-        let host = self.replaced.iter().chain(stand_ins).map(String::as_str).collect::<BTreeSet<_>>();
+        let own_libs = self.found.iter().filter(|lib| lib.manifest.dir.starts_with(stand_ins())).map(|lib| &lib.name);
+        let host = self.replaced.iter().chain(own_libs).map(String::as_str).collect::<BTreeSet<_>>();
         let host = (!host.is_empty()).then(|| format!("{} of the host", host.into_iter().collect::<Vec<_>>().join(", ")));
         let copies = self.found.iter().filter(|lib| lib.name != "mqtt" && !lib.manifest.dir.starts_with(stand_ins()));
-        let copies = copies.map(|lib| format!("{} in {}", lib.name, lib.manifest.dir.display()));
+        let mut by_place: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for lib in copies {
+            let dir = &lib.manifest.dir;
+            // Several in one directory are listed together.
+            let place = dir.parent().filter(|_| dir.file_name().is_some_and(|name| *name == *lib.name)).unwrap_or(dir);
+            by_place.entry(place.display().to_string()).or_default().push(&lib.name);
+        }
+        let copies = by_place.into_iter().map(|(place, names)| format!("{} in {place}", names.join(", ")));
         eprintln!("libraries: {}", own.into_iter().chain(host).chain(copies).collect::<Vec<_>>().join("; "));
         if !self.left_out.is_empty() {
             eprintln!("left out: {}; if the app needs one, {WAY_OUT}", self.left_out());
@@ -118,7 +133,11 @@ impl Libs {
     }
 
     pub fn left_out(&self) -> String {
-        self.left_out.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+        let shown = self.left_out.iter().map(|name| match UNSUPPORTED.iter().find(|(known, _)| known == name) {
+            Some((_, why)) => format!("{name} ({why})"),
+            None => name.clone(),
+        });
+        shown.collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -204,6 +223,7 @@ impl Resolver<'_> {
         Ok(match explicit {
             Some(path) => Source::Copy(path),
             None if self.places.without.contains(&lib.name) => Source::Nowhere,
+            None if UNSUPPORTED.iter().any(|(name, _)| *name == lib.name) => Source::Nowhere,
             None if REPLACED.contains(&lib.name.as_str()) => Source::Host,
             None if stand_ins().join(&lib.name).join("mos.yml").is_file() => Source::Copy(stand_ins().join(&lib.name)),
             None => self.places.lib(lib, &self.app_dir).map_or(Source::Nowhere, Source::Copy),
