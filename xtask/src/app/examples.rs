@@ -64,7 +64,7 @@ fn every_example_builds_without_a_warning() {
         let mut manifest = Manifest::load(&dir).unwrap();
         manifest.name = manifest.name.map(|name| format!("{name}-strict"));
         manifest.cflags.extend(["-Wextra", "-Werror"].map(String::from));
-        build_manifest(manifest, &Places::default(), false).unwrap_or_else(|error| panic!("{}: {error:#}", dir.display()));
+        build_manifest(manifest, &Places::default(), false, false).unwrap_or_else(|error| panic!("{}: {error:#}", dir.display()));
     }
 }
 

@@ -23,6 +23,8 @@ pub(super) fn add(plan: &mut Plan, host: &Path) -> Result<()> {
         }
         return Ok(());
     }
+    // Where the library mjs has files for each platform, the host's come from here.
+    plan.files.push(project::root().join("host/js/api_arch_uart.js"));
     let mut names = BTreeSet::new();
     for script in plan.files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "js")) {
         names.extend(called(&read(script)?));

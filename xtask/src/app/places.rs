@@ -40,6 +40,12 @@ impl Places {
         Places { libs, deps_dirs: deps_dirs.iter().map(|dir| dir.to_path_buf()).collect(), ..Places::default() }
     }
 
+    /// Whether there is a copy of a library for the app in this directory.
+    pub fn has(&self, name: &str, app_dir: &Path) -> bool {
+        let lib = LibRef { name: name.into(), location: name.into() };
+        self.libs.iter().any(|(given, _)| given == name) || self.lib(&lib, app_dir).is_some()
+    }
+
     /// The directory of a library in the app's deps or one of the given directories.
     pub fn lib(&self, lib: &LibRef, app_dir: &Path) -> Option<PathBuf> {
         let mut names = vec![PathBuf::from(&lib.name)];

@@ -112,10 +112,6 @@ fn a_broken_app_is_refused_with_the_reason() {
     assert_eq!(refusal(&[]), "APP has no mos.yml: pass the directory of a Mongoose OS app");
     assert_eq!(refusal(&[("mos.yml", "name: fs\n")]), "APP/mos.yml: \"fs\" is a reserved name, choose another one");
     assert_eq!(
-        refusal(&[("mos.yml", "name: broken\nsources: [nosuch, no/*.c]\n")]),
-        "sources of app: no C or C++ file in nosuch, no/*.c below APP"
-    );
-    assert_eq!(
         refusal(&[("mos.yml", "name: broken\nsources: [src]\nconfig_schema:\n- [a.if, i, 1, {}]\n"), ("src/a.c", "")]),
         "invalid config schema\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key: it is a C or C++ keyword"
     );
