@@ -25,6 +25,11 @@ MQTT.sub(topic + 'in/+', function(conn, topic, msg, ud) {
   print('> handled ' + topic);
 }, { name: 'data' });
 
+MQTT.sub(topic + 'kept', function(conn, topic, msg, ud, retained) {
+  check(retained, 'a retained message is told from others');
+  print('> kept');
+}, null);
+
 MQTT.setEventHandler(function(conn, ev, edata, ud) {
   if (ev === MQTT.EV_CONNACK) {
     connects++;
@@ -46,6 +51,18 @@ MQTT.sub(topic + 'end', function(conn, topic, msg) {
   check(s.sent >= 3 && s.received >= 3 && s.bytes_sent > 0 && s.bytes_received > 0, 'and count messages and bytes');
   check(s.dropped === 1 && s.oversized === 0, 'and only the first message, at QoS 0, was given up');
   check(acknowledged > 0, 'PUBACK is an event');
-  print('1..' + JSON.stringify(checks));
-  print('> end');
+  check(!MQTT.sessionPresent(), 'the broker has kept no session');
+  MQTT.pubOpt(topic + '/last', 'x', {
+    qos: 1,
+    ttl: 60,
+    replace: true,
+    cb: function(id, result) {
+      check(id > 0 && result === MQTT.RESULT_ACKNOWLEDGED, 'the outcome of a message is reported');
+      print('> outcome');
+      check(MQTT.finish(5000, function(left) {
+        check(left === 0, 'an orderly end leaves nothing');
+        print('> end');
+      }), 'the end begins');
+    },
+  });
 }, null);

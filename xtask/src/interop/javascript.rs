@@ -37,8 +37,10 @@ fn javascript(fixture: &Fixture) -> Result<()> {
     lamp.kill()?;
 
     let mut seen = fixture.observer(&broker, &["scripts-app/#"], None)?;
+    observer::publish(&broker, "scripts-app/kept", "x", 1, true)?;
     let mut app = fixture.app("scripts", &broker, &[])?;
     app.reports("connected 1")?;
+    app.reports("kept")?;
     fixture.check(seen.next_on("scripts-app/queued")?.payload == "kept", "a message that a script queues arrives")?;
     let text = "caf\u{e9} \u{1f600}";
     observer::publish(&broker, "scripts-app/in/text", text, 1, true)?;
@@ -51,6 +53,7 @@ fn javascript(fixture: &Fixture) -> Result<()> {
     app.reports("handled scripts-app/in/again")?;
     fixture.check(true, "subscriptions are there again after a reconnection")?;
     observer::publish(&broker, "scripts-app/end", "now", 1, true)?;
+    app.reports("outcome")?;
     app.reports("end")?;
     app.kill()
 }
