@@ -164,6 +164,13 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
         }
     }
     plan.includes.push(root.join("host/include"));
+    // As with `mos build`, headers next to sources are found by `#include <...>`, too.
+    for (part, source) in plan.sources.iter().filter(|(part, _)| !["gen", "host", "mqtt"].contains(&part.as_str())) {
+        let dir = source.parent().with_context(|| format!("sources of {part}"))?;
+        if !plan.includes.iter().any(|known| known == dir) {
+            plan.includes.push(dir.into());
+        }
+    }
     generate(&generated, name, &libs, app.as_ref(), &plan.inits(&libs))?;
     plan.libs = libs;
     Ok(plan)

@@ -35,7 +35,11 @@ const APP: &[(&str, &str)] = &[
          const char *ours(void) {\n  return s_init ? mgos_sys_config_get_ours_name() : \"not initialised\";\n}\n",
     ),
     ("include/add.h", "#ifdef __cplusplus\nextern \"C\"\n#endif\nint add(int a, int b);\n#define ONE 1\n"),
-    ("src/add.cpp", "#include \"add.h\"\n#include <string>\nint add(int a, int b) { return std::string(a + b, 'x').size(); }\n"),
+    ("src/local.h", "#define X 'x'\n"),
+    (
+        "src/add.cpp",
+        "#include <add.h>\n#include <local.h>\n#include <string>\nint add(int a, int b) { return std::string(a + b, X).size(); }\n",
+    ),
     (
         "src/main.c",
         "#include <stdio.h>\n#include \"add.h\"\n#include \"mgos.h\"\n#include \"ours.h\"\n\

@@ -1,4 +1,5 @@
-//! Tests of library resolution, without compiling.
+//! Tests of library resolution, without compiling: which libraries there are for an app, from where, in
+//! which order, and what conditions add. Building with them is tested in app/tests.rs.
 
 use std::fs;
 
