@@ -39,6 +39,8 @@ extern const uint32_t mgos_host_num_libs;
 
 /* The app's name, as in its mos.yml. */
 extern const char *const mgos_host_app_name;
+/* Its directory on this machine, from which the MAC address is made; empty if it is built without cargo. */
+extern const char *const mgos_host_app_dir;
 
 /*
  * For the loader, in this order: every key gets its default; then, once the JSON is laid over,

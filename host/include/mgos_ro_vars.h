@@ -18,15 +18,15 @@ const char *mgos_sys_ro_vars_get_mac_address(void);
 
 /*
  * The firmware's version, build and time: "", as the build is not stamped. The
- * host's version, and "host" for its build. The variables are the same values.
+ * host's version, and "host" for its build. The variables build_version, build_id,
+ * build_timestamp, mg_build_version, mg_build_id and mg_build_timestamp, which code
+ * declares itself, are the same values.
  */
 const char *mgos_sys_ro_vars_get_fw_version(void);
 const char *mgos_sys_ro_vars_get_fw_id(void);
 const char *mgos_sys_ro_vars_get_fw_timestamp(void);
 const char *mgos_sys_ro_vars_get_mg_version(void);
 const char *mgos_sys_ro_vars_get_mg_id(void);
-extern const char *build_version, *build_id, *build_timestamp;
-extern const char *mg_build_version, *mg_build_id, *mg_build_timestamp;
 
 #ifdef __cplusplus
 }

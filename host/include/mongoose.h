@@ -48,6 +48,11 @@
 #define MG_ENABLE_HTTP_WEBSOCKET 1
 #undef MG_ENABLE_BROADCAST
 #define MG_ENABLE_BROADCAST 0
+
+/* Room for a file name. */
+#ifndef MG_MAX_PATH
+#define MG_MAX_PATH 4096
+#endif
 #undef MG_ENABLE_HEXDUMP
 #define MG_ENABLE_HEXDUMP 0
 #undef MG_ENABLE_MQTT_BROKER
@@ -405,6 +410,19 @@ void mg_send_websocket_handshake3(struct mg_connection *nc, const char *path,
                                   const char *host, const char *protocol,
                                   const char *extra_headers, const char *user,
                                   const char *pass);
+
+/*
+ * Connects to `url`, [ws[s]://][USER:PASSWORD@]HOST[:PORT][/PATH][?QUERY], and
+ * sends the handshake. wss:// checks the server's certificate by
+ * opts.ssl_ca_cert, or without that not at all. NULL if the URL is invalid.
+ */
+struct mg_connection *mg_connect_ws(
+    struct mg_mgr *mgr, MG_CB(mg_event_handler_t event_handler, void *user_data),
+    const char *url, const char *protocol, const char *extra_headers);
+struct mg_connection *mg_connect_ws_opt(
+    struct mg_mgr *mgr, MG_CB(mg_event_handler_t ev_handler, void *user_data),
+    struct mg_connect_opts opts, const char *url, const char *protocol,
+    const char *extra_headers);
 
 /*
  * Send one frame: WEBSOCKET_OP_*, with WEBSOCKET_DONT_FIN for all fragments of a

@@ -46,14 +46,26 @@ pub unsafe extern "C" fn cs_varint_encode(num: u64, buf: *mut u8, buf_size: size
     encoded.len()
 }
 
+/// The number at the start of a buffer, and its length. Reads nothing behind its last byte.
+///
+/// # Safety
+/// `buf` holds a whole number or `size` bytes.
+unsafe fn varint(buf: *const u8, size: usize) -> Option<(u64, usize)> {
+    // SAFETY: upheld by the caller: all bytes before the last have their top bit set.
+    unsafe {
+        let last = (0..size.min(10)).find(|&at| *buf.add(at) & 0x80 == 0)?;
+        u64::decode_var(slice::from_raw_parts(buf, last + 1))
+    }
+}
+
 /// `cs_varint_decode()`
 ///
 /// # Safety
-/// `buf` holds `buf_size` bytes, the others are valid for writing.
+/// `buf` holds a whole number or `buf_size` bytes, the others are valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cs_varint_decode(buf: *const u8, buf_size: size_t, num: *mut u64, llen: *mut size_t) -> bool {
     // SAFETY: upheld by the caller, see `# Safety`.
-    let Some((decoded, len)) = u64::decode_var(unsafe { bytes(buf, buf_size) }) else { return false };
+    let Some((decoded, len)) = (unsafe { varint(buf, buf_size) }) else { return false };
     // SAFETY: upheld by the caller, see `# Safety`.
     unsafe {
         num.write(decoded);
@@ -68,12 +80,8 @@ pub unsafe extern "C" fn cs_varint_decode(buf: *const u8, buf_size: size_t, num:
 /// `buf` holds a whole number, `llen` is valid for writing.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn cs_varint_decode_unsafe(buf: *const u8, llen: *mut c_int) -> u64 {
-    // SAFETY: upheld by the caller: nothing behind the number's last byte is read.
-    let decoded = unsafe {
-        let last = (0..10).find(|&at| *buf.add(at) & 0x80 == 0);
-        last.and_then(|last| u64::decode_var(slice::from_raw_parts(buf, last + 1)))
-    };
-    let (num, len) = decoded.unwrap_or((0, 0));
+    // SAFETY: upheld by the caller, see `# Safety`.
+    let (num, len) = unsafe { varint(buf, usize::MAX) }.unwrap_or((0, 0));
     // SAFETY: upheld by the caller, see `# Safety`.
     unsafe { llen.write(len as c_int) };
     num

@@ -1,18 +1,42 @@
 //! The device's identity: its MAC address, and the constants of mgos_ro_vars.h.
 
-use std::{ffi::CString, sync::Mutex};
+use std::{
+    ffi::{CStr, CString},
+    sync::Mutex,
+};
 
 use libc::c_char;
+use sha2::{Digest, Sha256};
 
 use crate::sync::lock;
-
-/// Locally administered, so that it collides with no real one.
-const DEFAULT_MAC: [u8; 6] = [0x02, 0x00, 0x00, 0x00, 0x00, 0x01];
 
 /// Overrides the address.
 const MAC_VARIABLE: &str = "MGOS_HOST_MAC";
 
-static MAC: Mutex<[u8; 6]> = Mutex::new(DEFAULT_MAC);
+/// All zeros until `init`.
+static MAC: Mutex<[u8; 6]> = Mutex::new([0; 6]);
+
+unsafe extern "C" {
+    static mgos_host_app_dir: *const c_char;
+}
+
+/// What tells this app from others on this machine: its directory, or the program's path if that is
+/// unknown.
+fn place() -> Vec<u8> {
+    // SAFETY: generated with the app: a literal.
+    let dir = unsafe { CStr::from_ptr(mgos_host_app_dir) }.to_bytes();
+    match dir.is_empty() {
+        true => std::env::current_exe().unwrap_or_default().into_os_string().into_encoded_bytes(),
+        false => dir.to_vec(),
+    }
+}
+
+/// An address made from the app's place, the same at each start. It is locally administered, so that
+/// it collides with no real one.
+fn mac_of(place: &[u8]) -> [u8; 6] {
+    let digest = Sha256::digest(place);
+    [0x02, digest[0], digest[1], digest[2], digest[3], digest[4]]
+}
 
 /// Returned by mgos_sys_ro_vars_get_mac_address(), so it must stay valid.
 static TEXTS: Mutex<Vec<CString>> = Mutex::new(Vec::new());
@@ -30,11 +54,14 @@ fn parse_mac(text: &str) -> Option<[u8; 6]> {
     Some(mac)
 }
 
-/// Reads the address from the environment.
+/// Sets the address: from the environment, else from the app's place.
 pub(crate) fn init() -> Result<(), String> {
-    let Some(text) = std::env::var_os(MAC_VARIABLE) else { return Ok(()) };
-    let mac = text.to_str().and_then(parse_mac);
-    *lock(&MAC) = mac.ok_or(format!("{MAC_VARIABLE} must be a MAC address like 02:00:00:12:34:56, not {text:?}"))?;
+    *lock(&MAC) = match std::env::var_os(MAC_VARIABLE) {
+        Some(text) => {
+            text.to_str().and_then(parse_mac).ok_or(format!("{MAC_VARIABLE} must be a MAC address like 02:00:00:12:34:56, not {text:?}"))?
+        }
+        None => mac_of(&place()),
+    };
     Ok(())
 }
 
@@ -117,7 +144,6 @@ ro_vars! {
 mod tests {
     use super::*;
     use crate::testing::serial;
-    use std::ffi::CStr;
 
     #[test]
     fn placeholders_take_the_last_digits() {
@@ -148,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn each_place_has_its_own_address_always_the_same() {
+        let (one, two) = (mac_of(b"/apps/one"), mac_of(b"/apps/two"));
+        assert_eq!((one[0], one), (0x02, mac_of(b"/apps/one")));
+        // device.id shows the last three bytes.
+        assert_ne!(one[3..], two[3..]);
+        // A program that was built without cargo is told by its path.
+        assert_eq!(place(), std::env::current_exe().unwrap().into_os_string().into_encoded_bytes());
+    }
+
+    #[test]
     fn the_address_shows_everywhere_once_set() {
         let _alone = serial();
         let mut before = [0; 6];
@@ -162,6 +198,5 @@ mod tests {
             assert_eq!(text.as_c_str(), c"020000AABBCC");
         }
         assert_eq!(&id, b"dev_AABBCC\0");
-        assert_eq!(before, DEFAULT_MAC);
     }
 }

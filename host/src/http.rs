@@ -15,12 +15,14 @@ use crate::{
     connect, io,
     log::log,
     uri,
-    websocket::{mg_set_protocol_http_websocket, tell},
+    websocket::{mg_send_websocket_handshake3, mg_set_protocol_http_websocket, tell},
 };
 use body::{Body, body};
 use message::string;
 
 const INVALID_URL: &CStr = c"invalid URL, it must be [http[s]://]HOST[:PORT][/PATH], with special characters URL-encoded";
+
+const INVALID_WS_URL: &CStr = c"invalid URL, it must be [ws[s]://]HOST[:PORT][/PATH], with special characters URL-encoded";
 
 /// What a request needs of its URL.
 struct Destination {
@@ -32,13 +34,13 @@ struct Destination {
     login: Option<String>,
 }
 
-fn destination(url: &str) -> Option<Destination> {
+/// `schemes` are those without and with TLS.
+fn destination(url: &str, schemes: [&str; 2]) -> Option<Destination> {
     let parts = uri::parse(url)?;
-    let tls = match parts.scheme {
-        "" | "http" => false,
-        "https" => true,
-        _ => return None,
-    };
+    let tls = parts.scheme == schemes[1];
+    if !tls && !parts.scheme.is_empty() && parts.scheme != schemes[0] {
+        return None;
+    }
     if parts.host.is_empty() {
         return None;
     }
@@ -85,7 +87,7 @@ pub unsafe extern "C" fn mg_connect_http_opt(
     // SAFETY: upheld by the caller, see `# Safety`.
     let text = |text: *const c_char| (!text.is_null()).then(|| unsafe { CStr::from_ptr(text) }.to_bytes());
     // SAFETY: upheld by the caller, see `# Safety`.
-    let Some(to) = (unsafe { addr::text(url) }).and_then(destination) else {
+    let Some(to) = (unsafe { addr::text(url) }).and_then(|url| destination(url, ["http", "https"])) else {
         // SAFETY: upheld by the caller, see `# Safety`.
         return unsafe { connect::fail(opts.error_string, INVALID_URL) };
     };
@@ -118,6 +120,71 @@ pub unsafe extern "C" fn mg_connect_http(
 ) -> *mut MgConnection {
     // SAFETY: all zero means no options; the rest is upheld by the caller.
     unsafe { mg_connect_http_opt(mgr, handler, user_data, std::mem::zeroed(), url, extra_headers, post_data) }
+}
+
+/// `mg_connect_ws_opt()`
+///
+/// # Safety
+/// As for [`connect::mg_connect_opt`]; the strings are NULL or NUL-terminated.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_connect_ws_opt(
+    mgr: *mut MgMgr,
+    handler: Handler,
+    user_data: *mut c_void,
+    mut opts: MgConnectOpts,
+    url: *const c_char,
+    protocol: *const c_char,
+    extra_headers: *const c_char,
+) -> *mut MgConnection {
+    // SAFETY: upheld by the caller, see `# Safety`.
+    let to = (unsafe { addr::text(url) }).and_then(|url| destination(url, ["ws", "wss"]));
+    let texts = to.and_then(|to| {
+        let (user, pass) = to.login.as_deref().map(|login| login.split_once(':').unwrap_or((login, ""))).unzip();
+        let optional = |text: Option<&str>| text.map(CString::new).transpose().ok();
+        Some((
+            to.tls,
+            to.address.clone(),
+            CString::new(to.path.as_str()).ok()?,
+            CString::new(to.host.as_str()).ok()?,
+            optional(user)?,
+            optional(pass)?,
+        ))
+    });
+    let Some((tls, address, path, host, user, pass)) = texts else {
+        // SAFETY: upheld by the caller, see `# Safety`.
+        return unsafe { connect::fail(opts.error_string, INVALID_WS_URL) };
+    };
+    if tls && opts.ssl_ca_cert.is_null() {
+        opts.ssl_ca_cert = c"*".as_ptr();
+    }
+    let or_null = |text: &Option<CString>| text.as_ref().map_or(std::ptr::null(), |text| text.as_ptr());
+    // SAFETY: upheld by the caller; a new connection is live.
+    unsafe {
+        let nc = connect::mg_connect_opt(mgr, address.as_ptr(), handler, user_data, opts);
+        if !nc.is_null() {
+            mg_set_protocol_http_websocket(nc);
+            let (user, pass) = (or_null(&user), or_null(&pass));
+            mg_send_websocket_handshake3(nc, path.as_ptr(), host.as_ptr(), protocol, extra_headers, user, pass);
+        }
+        nc
+    }
+}
+
+/// `mg_connect_ws()`
+///
+/// # Safety
+/// As for [`mg_connect_ws_opt`].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mg_connect_ws(
+    mgr: *mut MgMgr,
+    handler: Handler,
+    user_data: *mut c_void,
+    url: *const c_char,
+    protocol: *const c_char,
+    extra_headers: *const c_char,
+) -> *mut MgConnection {
+    // SAFETY: all zero means no options; the rest is upheld by the caller.
+    unsafe { mg_connect_ws_opt(mgr, handler, user_data, std::mem::zeroed(), url, protocol, extra_headers) }
 }
 
 /// `mg_basic_auth_header()`

@@ -28,6 +28,8 @@ static mgos_host_libs: [usize; 2] = [0; 2];
 static mgos_host_num_libs: u32 = 0;
 #[unsafe(no_mangle)]
 static mut mgos_host_app_name: *const c_char = c"test".as_ptr();
+#[unsafe(no_mangle)]
+static mut mgos_host_app_dir: *const c_char = c"".as_ptr();
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_host_conf_set_defaults() {}

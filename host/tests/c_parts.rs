@@ -42,6 +42,7 @@ const HEADERS: &[&str] = &[
     "mgos_iram.h",
     "mgos_mongoose_internal.h",
     "mgos_vfs.h",
+    "mgos_vfs_dev.h",
     "mongoose.h",
     "mongoose/mg_http.h",
     "mongoose/mg_sntp.h",
@@ -70,7 +71,9 @@ const SOURCES: &[&str] = &[
     "mgos_debug",
     "mgos_dlsym",
     "mgos_unsupported",
+    "mgos_js",
     "mgos_vfs",
+    "mgos_vfs_dev",
     "str_util",
 ];
 

@@ -1,13 +1,15 @@
 /*
  * Values in HTTP headers, files under Mongoose OS' names, functions by their
- * name, and what the host cannot do.
+ * name, what scripts call, and what the host cannot do.
  */
 #include "mgos_bitbang.h"
 #include "mgos_debug_hal.h"
 #include "mgos_dlsym.h"
 #include "mgos_mongoose_internal.h"
 #include "mgos_system.h"
+#include "mgos_uart.h"
 #include "mgos_vfs.h"
+#include "mgos_vfs_dev.h"
 #include "test.h"
 
 static void header_values(void) {
@@ -144,6 +146,74 @@ static void unsupported(void) {
   CHECK(logged(n++, "mount /mnt"));
   CHECK(!mgos_vfs_umount("/mnt"));
   CHECK(logged(n++, "unmount /mnt"));
+  CHECK(mgos_vfs_dev_open("dev0") == NULL);
+  CHECK(logged(n++, "no device dev0"));
+  CHECK(mgos_vfs_dev_create("RAM", "") == NULL);
+  CHECK(logged(n++, "no device RAM"));
+  CHECK(!mgos_vfs_dev_create_and_register("RAM", "", "dev1"));
+  CHECK(logged(n++, "no device dev1"));
+  CHECK(!mgos_vfs_dev_register(NULL, "dev2"));
+  CHECK(logged(n++, "no device dev2"));
+  CHECK(!mgos_vfs_dev_unregister("dev3"));
+  CHECK(logged(n++, "no device dev3"));
+  CHECK_INT(mgos_vfs_dev_read(NULL, 0, 1, &n), MGOS_VFS_DEV_ERR_NXIO);
+  CHECK_INT(mgos_vfs_dev_write(NULL, 0, 1, &n), MGOS_VFS_DEV_ERR_NXIO);
+  CHECK_INT(mgos_vfs_dev_erase(NULL, 0, 1), MGOS_VFS_DEV_ERR_NXIO);
+  CHECK_INT(mgos_vfs_dev_get_size(NULL), 0);
+  CHECK(!mgos_vfs_dev_close(NULL));
+}
+
+/* What scripts call: no header declares it. */
+struct mbuf *mgos_get_recv_mbuf(struct mg_connection *nc);
+void *mgos_get_mbuf_ptr(struct mbuf *mb);
+int mgos_get_mbuf_len(struct mbuf *mb);
+void *mgos_get_mgstr_ptr(struct mg_str *s);
+int mgos_get_mgstr_len(struct mg_str *s);
+struct mg_str *mgos_get_msg_ptr(struct http_message *hm);
+struct mg_str *mgos_get_body_ptr(struct http_message *hm);
+bool mgos_is_inbound(struct mg_connection *nc);
+struct mgos_uart_config *mgos_uart_config_get_default(int uart_no);
+void mgos_uart_config_set_basic_params(struct mgos_uart_config *cfg, int baud_rate, int num_data_bits, int parity,
+                                       int stop_bits);
+void mgos_uart_config_set_rx_params(struct mgos_uart_config *cfg, int rx_buf_size, int rx_fc_type, int linger_micros);
+void mgos_uart_config_set_tx_params(struct mgos_uart_config *cfg, int tx_buf_size, int tx_fc_type);
+
+/* Stands in for the host's: writes something into each setting. */
+void mgos_uart_config_set_defaults(int uart_no, struct mgos_uart_config *cfg) {
+  memset(cfg, 0x7f, sizeof(*cfg));
+  cfg->baud_rate = uart_no;
+}
+
+static void for_scripts(void) {
+  struct mg_connection nc, listener;
+  struct http_message hm;
+  struct mgos_uart_config *cfg;
+  memset(&nc, 0, sizeof(nc));
+  memset(&hm, 0, sizeof(hm));
+  mbuf_append(&nc.recv_mbuf, "abc", 3);
+  CHECK(mgos_get_mbuf_ptr(mgos_get_recv_mbuf(&nc)) == nc.recv_mbuf.buf);
+  CHECK_INT(mgos_get_mbuf_len(mgos_get_recv_mbuf(&nc)), 3);
+  mbuf_free(&nc.recv_mbuf);
+  CHECK(!mgos_is_inbound(&nc));
+  nc.listener = &listener;
+  CHECK(mgos_is_inbound(&nc));
+  hm.message = mg_mk_str("whole");
+  hm.body = mg_mk_str("body");
+  CHECK(mgos_get_mgstr_ptr(mgos_get_msg_ptr(&hm)) == hm.message.p);
+  CHECK_INT(mgos_get_mgstr_len(mgos_get_msg_ptr(&hm)), 5);
+  CHECK_INT(mgos_get_mgstr_len(mgos_get_body_ptr(&hm)), 4);
+  cfg = mgos_uart_config_get_default(7);
+  CHECK_INT(cfg->baud_rate, 7);
+  mgos_uart_config_set_basic_params(cfg, 1, 2, 1, 2);
+  mgos_uart_config_set_rx_params(cfg, 3, 1, 5);
+  mgos_uart_config_set_tx_params(cfg, 6, 2);
+  CHECK(cfg->baud_rate == 1 && cfg->num_data_bits == 2 && cfg->parity == 1 && cfg->stop_bits == 2);
+  CHECK(cfg->rx_buf_size == 3 && cfg->rx_fc_type == 1 && cfg->rx_linger_micros == 5);
+  CHECK(cfg->tx_buf_size == 6 && cfg->tx_fc_type == 2);
+  free(cfg);
+  fake_malloc_countdown = 0;
+  CHECK(mgos_uart_config_get_default(7) == NULL);
+  fake_malloc_countdown = -1;
 }
 
 void test_system(void) {
@@ -151,4 +221,5 @@ void test_system(void) {
   files();
   names();
   unsupported();
+  for_scripts();
 }

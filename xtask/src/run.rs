@@ -17,27 +17,57 @@ pub struct Args {
     /// Only build; print the program's path
     #[arg(long)]
     build_only: bool,
+    #[command(flatten)]
+    places: app::Places,
     /// The app's directory, with its mos.yml
     app_dir: PathBuf,
-    /// Options of the app: --conf FILE.json and --set KEY=VALUE (both can be repeated), --pcap
-    /// FILE, --trace; the -- before them is optional
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    /// The app's configuration overrides its defaults with this file; can be repeated
+    #[arg(long, value_name = "FILE.json")]
+    conf: Vec<PathBuf>,
+    /// Set a single value of the app's configuration; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Capture what connections send and receive
+    #[arg(long, value_name = "FILE")]
+    pcap: Option<PathBuf>,
+    /// Print each MQTT packet
+    #[arg(long)]
+    trace: bool,
+    /// Options of the app, among them --help, which lists its configuration
+    #[arg(last = true)]
     app_args: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    let built = app::build(&args.app_dir, args.release)?;
+    let built = app::build_with(&args.app_dir, &args.places, args.release)?;
     if args.build_only {
         println!("{}", built.program.display());
         return Ok(());
     }
     eprintln!("running {} in {}", built.program.display(), built.files.display());
     let mut command = Command::new(&built.program);
-    command.args(app_args(&args.app_args)?).current_dir(&built.files);
+    command.args(args.for_app()?).current_dir(&built.files);
     // exec, so that signals and the exit status are the app's own.
     let error = command.exec();
     Err(error).with_context(|| format!("cannot start {}", built.program.display()))
+}
+
+impl Args {
+    /// The app's arguments, wherever they are in the command line.
+    fn for_app(&self) -> Result<Vec<String>> {
+        let mut out = Vec::new();
+        for file in &self.conf {
+            out.extend(["--conf".into(), absolute("--conf", &file.to_string_lossy())?]);
+        }
+        out.extend(self.set.iter().flat_map(|setting| ["--set".into(), setting.clone()]));
+        if let Some(file) = &self.pcap {
+            out.extend(["--pcap".into(), absolute("--pcap", &file.to_string_lossy())?]);
+        }
+        out.extend(self.trace.then(|| "--trace".into()));
+        out.extend(app_args(&self.app_args)?);
+        Ok(out)
+    }
 }
 
 /// Options that take a file name.
@@ -71,6 +101,26 @@ fn absolute(option: &str, file: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn parse(line: &str) -> Vec<String> {
+        use clap::Parser;
+        let crate::Command::Run(args) = crate::Cli::parse_from(line.split_whitespace()).command else { panic!("{line}") };
+        assert_eq!((args.app_dir.to_str(), args.places.libs.len()), (Some("app"), 1), "{line}");
+        args.for_app().unwrap()
+    }
+
+    #[test]
+    fn options_of_the_build_and_of_the_app_may_be_anywhere() {
+        let expected = ["--conf", "/a.json", "--set", "x.y=1", "--trace"];
+        for line in [
+            "xtask run --lib a:b --conf /a.json --set x.y=1 --trace app",
+            "xtask run app --trace --lib a:b --set x.y=1 --conf /a.json",
+            "xtask run app --lib a:b -- --conf /a.json --set x.y=1 --trace",
+            "xtask run app --lib a:b -- --conf /a.json -- --set x.y=1 -- --trace",
+        ] {
+            assert_eq!(parse(line), expected, "{line}");
+        }
+    }
 
     #[test]
     fn file_names_become_absolute_and_dashes_between_options_are_dropped() {

@@ -4,7 +4,7 @@
 //   ID/uptime     out   seconds, every minute
 //
 // Set the broker in mos.yml or with `mos config-set mqtt.server=HOST:PORT`, the pin below; then mos
-// build, mos flash. For devices only: this project's host has no JavaScript.
+// build, mos flash. host/README.md says how to run it on Linux.
 
 load('api_config.js');
 load('api_gpio.js');

@@ -3,6 +3,8 @@
  * Compiled with the app, so that the app's own definitions win.
  */
 
+#include <stdio.h>
+
 #include "mgos_app.h"
 #include "mgos_host.h"
 
@@ -14,5 +16,7 @@ __attribute__((weak)) enum mgos_app_init_result mgos_app_init(void) {
 }
 
 int main(int argc, char **argv) {
+  /* Whatever reads it sees each line at once, as from a UART. */
+  setvbuf(stdout, NULL, _IOLBF, 0);
   return mgos_host_main(argc, argv);
 }

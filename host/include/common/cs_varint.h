@@ -18,7 +18,8 @@ size_t cs_varint_encode(uint64_t num, uint8_t *buf, size_t buf_size);
 
 /*
  * Reads a number and its length in bytes. False, with *num and *llen unchanged,
- * if it is cut off or does not fit into 64 bits.
+ * if it is cut off or does not fit into 64 bits. `buf_size` may be too large for
+ * a buffer that holds a whole number.
  */
 bool cs_varint_decode(const uint8_t *buf, size_t buf_size, uint64_t *num,
                       size_t *llen);

@@ -14,6 +14,8 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
+extern const char *mg_build_version;
+
 struct update {
   uint32_t token;
   STAILQ_ENTRY(update) next;

@@ -15,6 +15,8 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
+extern const char *mg_build_version, *mg_build_id;
+
 struct entity {
   char *component, *id, *name, *unit;
   STAILQ_ENTRY(entity) next;

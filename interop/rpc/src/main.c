@@ -12,6 +12,8 @@
 #include "mgos.h"
 #include "mgos_mqtt.h"
 
+extern const char *mg_build_version;
+
 /* Prints a result, or returns an error code. */
 typedef int (*handler_t)(struct mg_str args, struct json_out *result);
 

@@ -28,7 +28,7 @@ impl Language {
         }
     }
 
-    fn compiler(self) -> OsString {
+    pub(super) fn compiler(self) -> OsString {
         let (variable, default) = match self {
             Language::C => ("CC", "cc"),
             Language::Cpp => ("CXX", "c++"),
@@ -128,36 +128,21 @@ impl Compiler {
             return Ok(());
         }
         forget(object)?;
-        project::run(&mut command)?;
+        let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        if !status.success() {
+            // The compiler has said why.
+            let way_out = match part {
+                "app" | "gen" | "host" | "mqtt" | "area" => String::new(),
+                lib => format!("; if the app works without this library, --without {lib} leaves it out"),
+            };
+            bail!("{} does not compile on the host{way_out}", source.display());
+        }
         remember(object, &command)
     }
 }
 
-/// Links objects and the host library into a program.
-pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path) -> Result<()> {
-    let cpp = plan.sources.iter().any(|(_, source)| Language::of(source) == Some(Language::Cpp));
-    let mut command = Command::new(if cpp { Language::Cpp } else { Language::C }.compiler());
-    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(objects).arg(host);
-    command.args(["-lpthread", "-ldl", "-lm"]).args(from_environment("LDFLAGS"));
-    let mut inputs = objects.to_vec();
-    inputs.push(host.into());
-    if is_current(program, &command, &inputs) {
-        return Ok(());
-    }
-    forget(program)?;
-    let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    eprint!("{messages}");
-    if !output.status.success() {
-        // The one common mistake that the linker's message does not explain.
-        let hint = if messages.contains("`mgos_mqtt_") { "; does mos.yml list the mqtt library under libs?" } else { "" };
-        bail!("linking {} failed{hint}", program.display());
-    }
-    remember(program, &command)
-}
-
 /// Extra flags from the environment, as make takes them.
-fn from_environment(variable: &str) -> Vec<OsString> {
+pub(super) fn from_environment(variable: &str) -> Vec<OsString> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
 }
 
@@ -169,20 +154,20 @@ fn signature_of(output: &Path) -> PathBuf {
 
 /// Called before the output is written, so that a partial output of an interrupted compiler is not
 /// taken for complete.
-fn forget(output: &Path) -> Result<()> {
+pub(super) fn forget(output: &Path) -> Result<()> {
     match std::fs::remove_file(signature_of(output)) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the recorded command"),
         _ => Ok(()),
     }
 }
 
-fn remember(output: &Path, command: &Command) -> Result<()> {
+pub(super) fn remember(output: &Path, command: &Command) -> Result<()> {
     std::fs::write(signature_of(output), project::shown(command)).context("cannot record the command")
 }
 
 /// Whether the output was made by this exact command after the last change to its inputs. Without
 /// known inputs the answer is no.
-fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
+pub(super) fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
     let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
     let Some(made) = time(output) else { return false };
     let same = std::fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));

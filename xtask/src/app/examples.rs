@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Libs, build_manifest};
+use super::{Libs, Places, build_manifest};
 use crate::manifest::Manifest;
 use crate::project;
 
@@ -64,7 +64,7 @@ fn every_example_builds_without_a_warning() {
         let mut manifest = Manifest::load(&dir).unwrap();
         manifest.name = manifest.name.map(|name| format!("{name}-strict"));
         manifest.cflags.extend(["-Wextra", "-Werror"].map(String::from));
-        build_manifest(manifest, false).unwrap_or_else(|error| panic!("{}: {error:#}", dir.display()));
+        build_manifest(manifest, &Places::default(), false, false).unwrap_or_else(|error| panic!("{}: {error:#}", dir.display()));
     }
 }
 
@@ -91,7 +91,7 @@ fn every_example_has_a_manifest_that_a_device_build_accepts() {
         for folder in manifest.sources.iter().chain(&manifest.filesystem) {
             assert!(dir.join(folder).is_dir(), "{shown}/{folder}");
         }
-        assert!(Libs::of(&manifest).unwrap().found.iter().any(|(name, _)| name == "mqtt"), "{shown}");
+        assert!(Libs::of(&mut manifest.clone(), &Places::default()).unwrap().has("mqtt"), "{shown}");
     }
 }
 

@@ -1,9 +1,14 @@
 //! Builds an app for this machine. Here: which sources, headers and configuration an app consists
-//! of, and where the build goes. Elsewhere: libs (library resolution), compile (running compilers),
-//! sanitized (builds with sanitizers).
+//! of, and where the build goes. Elsewhere: libs (library resolution), places (where they are),
+//! paths (files that a manifest names), javascript, compile (running compilers), link, sanitized
+//! (builds with sanitizers).
 
 mod compile;
+mod javascript;
 mod libs;
+mod link;
+mod paths;
+mod places;
 pub mod sanitized;
 
 #[cfg(test)]
@@ -16,14 +21,16 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
+use sha2::{Digest, Sha256};
 
 use crate::confgen::{self, Lib, Schema};
-use crate::manifest::Manifest;
+use crate::manifest::{self, Manifest};
 use crate::{project, yaml};
 
 pub use compile::{Compiler, Language};
 use libs::Libs;
+pub use places::Places;
 
 /// A built program and the directory that it uses as its file system.
 pub struct Built {
@@ -42,25 +49,38 @@ pub struct Plan {
     pub defines: Vec<(String, String)>,
     pub cflags: Vec<String>,
     pub cxxflags: Vec<String>,
-    /// Directories with files for the app's file system.
-    filesystem: Vec<PathBuf>,
+    /// Files for the app's file system.
+    files: Vec<PathBuf>,
+    /// Options for the linker.
+    link: Vec<String>,
+    /// The libraries that it is made of, and those that it lacks.
+    libs: Libs,
 }
 
 /// Builds the app in `dir`.
 pub fn build(dir: &Path, release: bool) -> Result<Built> {
-    build_manifest(Manifest::load(&std::path::absolute(dir)?)?, release)
+    build_manifest(Manifest::read(&std::path::absolute(dir)?)?, &Places::default(), release, false)
 }
 
-fn build_manifest(manifest: Manifest, release: bool) -> Result<Built> {
+/// Builds the app in `dir` with libraries from these places, and prints from which.
+pub fn build_with(dir: &Path, places: &Places, release: bool) -> Result<Built> {
+    build_manifest(Manifest::read(&std::path::absolute(dir)?)?, places, release, true)
+}
+
+fn build_manifest(manifest: Manifest, places: &Places, release: bool, verbose: bool) -> Result<Built> {
     let name = name(&manifest)?;
-    let mut plan = plan(&name, Some(manifest))?;
+    let mut plan = plan_with(&name, Some(manifest), places)?;
+    if verbose {
+        plan.libs.print();
+    }
     let host = host_library(release)?;
     plan.add_tls(&host);
-    let objects = Compiler::for_plan(&plan).compile(&plan.sources)?;
+    javascript::add(&mut plan, &host.archive)?;
+    let objects = Compiler::for_plan(&plan).compile(&plan.sources).map_err(|error| plan.with_left_out(error))?;
     let program = plan.dir.join(&name);
-    compile::link(&plan, &objects, &host.archive, &program)?;
+    link::link(&plan, &objects, &host.archive, &program).map_err(|error| plan.with_left_out(error))?;
     let files = plan.dir.join("fs");
-    copy_files(&plan.filesystem, &files)?;
+    copy_files(&plan.files, &files)?;
     Ok(Built { program, files })
 }
 
@@ -77,27 +97,41 @@ fn name(manifest: &Manifest) -> Result<String> {
     Ok(name)
 }
 
+/// The build directory of an app: by its name, unless another app has that already. Apps must not
+/// find each other's files.
+fn build_dir(name: &str, app: Option<&Manifest>) -> Result<PathBuf> {
+    let Some(app) = app else { return Ok(project::target_dir().join("parts").join(name)) };
+    let apps = project::target_dir().join("apps");
+    let digest = Sha256::digest(app.dir.as_os_str().as_encoded_bytes());
+    let other = apps.join(format!("{name}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]));
+    let (dir, path) = (apps.join(name), app.dir.display().to_string());
+    match std::fs::read_to_string(dir.join("gen/app_dir")) {
+        Ok(owner) if owner == path => return Ok(dir),
+        Ok(owner) if Path::new(&owner).join("mos.yml").is_file() => return Ok(other),
+        // That of an app that is gone.
+        Ok(_) => std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?,
+        Err(_) => {}
+    }
+    std::fs::create_dir_all(dir.join("gen")).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::write(dir.join("gen/app_dir"), path).with_context(|| format!("cannot write to {}", dir.display()))?;
+    Ok(dir)
+}
+
 /// Collects the inputs of an app; without an app, those that all apps with the mqtt library share.
 pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
+    plan_with(name, app, &Places::default())
+}
+
+fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<Plan> {
     let root = project::root();
-    let kind = if app.is_some() { "apps" } else { "parts" };
-    let dir = project::target_dir().join(kind).join(name);
+    let dir = build_dir(name, app.as_ref())?;
     let generated = dir.join("gen");
     std::fs::create_dir_all(&generated).with_context(|| format!("cannot create {}", generated.display()))?;
 
-    let libs = match &app {
-        Some(app) => Libs::of(app)?,
+    let libs = match &mut app {
+        Some(app) => Libs::of(app, places)?,
         None => Libs::only_mqtt()?,
     };
-    if !libs.lacking.is_empty() {
-        eprintln!("note: libraries not available on the host, skipped: {}", libs.lacking.join(", "));
-    }
-    let inits = libs.found.iter().map(|(name, lib)| {
-        let init = (!lib.sources.is_empty()).then(|| format!("mgos_{}_init", name.replace('-', "_")));
-        Lib { name: name.clone(), init }
-    });
-    generate(&generated, name, &libs, app.as_ref(), &inits.collect::<Vec<_>>())?;
-
     let mut plan = Plan {
         dir,
         sources: Vec::new(),
@@ -105,7 +139,9 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
         defines: libs.defines(name),
         cflags: Vec::new(),
         cxxflags: Vec::new(),
-        filesystem: Vec::new(),
+        files: Vec::new(),
+        link: Vec::new(),
+        libs: Libs::default(),
     };
     for source in ["mgos_config.c", "mgos_host_tables.c"] {
         plan.sources.push(("gen".into(), generated.join(source)));
@@ -114,11 +150,29 @@ pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
         plan.sources.push(("host".into(), source));
     }
     // The app's headers precede those of libraries, as its configuration follows theirs.
-    let parts = app.iter().map(|app| ("app", app)).chain(libs.found.iter().map(|(name, lib)| (name.as_str(), lib)));
-    for (part, manifest) in parts {
-        plan.add(part, manifest)?;
+    if let Some(app) = &app {
+        plan.add("app", app)?;
+    }
+    for lib in &libs.found {
+        plan.add(&lib.name, &lib.manifest)?;
+    }
+    // Those of the app override those of libraries.
+    for manifest in libs.found.iter().map(|lib| &lib.manifest).chain(&app) {
+        for (macro_name, value) in &manifest.cdefs {
+            plan.defines.retain(|(old, _)| old != macro_name);
+            plan.defines.push((macro_name.clone(), value.clone()));
+        }
     }
     plan.includes.push(root.join("host/include"));
+    // As with `mos build`, headers next to sources are found by `#include <...>`, too.
+    for (part, source) in plan.sources.iter().filter(|(part, _)| !["gen", "host", "mqtt"].contains(&part.as_str())) {
+        let dir = source.parent().with_context(|| format!("sources of {part}"))?;
+        if !plan.includes.iter().any(|known| known == dir) {
+            plan.includes.push(dir.into());
+        }
+    }
+    generate(&generated, name, &libs, app.as_ref(), &plan.inits(&libs))?;
+    plan.libs = libs;
     Ok(plan)
 }
 
@@ -130,18 +184,33 @@ impl Plan {
     }
 
     fn add(&mut self, part: &str, manifest: &Manifest) -> Result<()> {
-        let from = |paths: &[String]| paths.iter().map(|path| manifest.dir.join(path)).collect::<Vec<_>>();
-        for source in from(&manifest.sources) {
-            for file in expand_source(&source).with_context(|| format!("sources of {part}"))? {
-                self.sources.push((part.into(), file));
-            }
+        let files = paths::sources(&manifest.sources, &manifest.dir).with_context(|| format!("sources of {part}"))?;
+        if files.is_empty() && !manifest.sources.is_empty() {
+            // Not an error for the mos tool: an app in JavaScript may list sources that it has not.
+            eprintln!("note: {part} has no C or C++ file in {}", manifest.sources.join(", "));
         }
-        self.includes.extend(from(&manifest.includes));
-        self.filesystem.extend(from(&manifest.filesystem));
-        self.defines.extend(manifest.cdefs.iter().cloned());
+        self.sources.extend(files.into_iter().map(|file| (part.into(), file)));
+        self.includes.extend(manifest.includes.iter().map(|path| manifest.dir.join(path)));
+        let files = paths::filesystem(&manifest.filesystem, &manifest.fs_filters, &manifest.dir);
+        self.files.extend(files.with_context(|| format!("filesystem of {part}"))?);
         self.cflags.extend(manifest.cflags.iter().cloned());
         self.cxxflags.extend(manifest.cxxflags.iter().cloned());
         Ok(())
+    }
+
+    /// The libraries in the order of initialisation. One without sources has no init function.
+    fn inits(&self, libs: &Libs) -> Vec<Lib> {
+        let has_sources = |name: &str| self.sources.iter().any(|(part, _)| part == name);
+        let init = |name: &String| has_sources(name).then(|| format!("mgos_{}_init", manifest::identifier(name)));
+        libs.init_order.iter().map(|name| Lib { name: name.clone(), init: init(name) }).collect()
+    }
+
+    /// An error of a compiler may come from what is left out.
+    fn with_left_out(&self, error: anyhow::Error) -> anyhow::Error {
+        match self.libs.left_out.is_empty() {
+            true => error,
+            false => anyhow!("{error:#}\nleft out: {}; if what is missing belongs to one, {}", self.libs.left_out(), libs::WAY_OUT),
+        }
     }
 }
 
@@ -150,7 +219,7 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
     let mut schema = Schema::default();
     let base = yaml::load(&project::root().join("host/mos.yml"))?;
     schema.merge(base.get("config_schema").context("host/mos.yml has no config_schema")?);
-    for manifest in libs.found.iter().map(|(_, lib)| lib).chain(app) {
+    for manifest in libs.found.iter().map(|lib| &lib.manifest).chain(app) {
         for list in &manifest.config_schema {
             schema.merge(list);
         }
@@ -164,7 +233,8 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
     }
     project::write_if_changed(&dir.join("mgos_config.h"), &confgen::header(&tree))?;
     project::write_if_changed(&dir.join("mgos_config.c"), &confgen::source(&tree))?;
-    project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, inits))
+    let app_dir = app.map(|app| app.dir.display().to_string()).unwrap_or_default();
+    project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, &app_dir, inits))
 }
 
 /// The library that every app links.
@@ -178,6 +248,10 @@ pub struct Host {
 /// Builds libmgos_host.a.
 pub fn host_library(release: bool) -> Result<Host> {
     let mut cargo = project::cargo();
+    // Flags that are given for the app are not for mbedTLS.
+    for variable in ["CFLAGS", "CXXFLAGS", "LDFLAGS"] {
+        cargo.env_remove(variable);
+    }
     cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
     if release {
         cargo.arg("--release");
@@ -201,27 +275,6 @@ fn tls_dir(message: &str) -> Option<PathBuf> {
     Some(dir.split_once('"')?.0.into())
 }
 
-/// Expands a manifest source: a directory (its files, not recursively), a file, or a name with `*`.
-fn expand_source(source: &Path) -> Result<Vec<PathBuf>> {
-    if source.is_dir() {
-        return sources_in(source);
-    }
-    let name = source.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if let Some((before, after)) = name.split_once('*') {
-        let dir = source.parent().unwrap_or(source);
-        let mut files = if dir.is_dir() { sources_in(dir)? } else { Vec::new() };
-        files.retain(|file| {
-            let file = file.file_name().unwrap_or_default().to_string_lossy();
-            file.len() >= before.len() + after.len() && file.starts_with(before) && file.ends_with(after)
-        });
-        return Ok(files);
-    }
-    if !source.is_file() {
-        bail!("{} does not exist", source.display());
-    }
-    Ok(vec![source.to_path_buf()])
-}
-
 fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
     let mut files: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
@@ -230,18 +283,13 @@ fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Copies each directory's files into the app's file system. Files that the app wrote there are
-/// kept.
-fn copy_files(from: &[PathBuf], to: &Path) -> Result<()> {
+/// Copies files into the app's file system, which has no directories. Files that the app wrote there
+/// are kept.
+fn copy_files(files: &[PathBuf], to: &Path) -> Result<()> {
     std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for dir in from {
-        let entries = std::fs::read_dir(dir).with_context(|| format!("filesystem: cannot list {}", dir.display()))?;
-        for entry in entries {
-            let file = entry?.path();
-            if let (true, Some(name)) = (file.is_file(), file.file_name()) {
-                std::fs::copy(&file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
-            }
-        }
+    for file in files {
+        let name = file.file_name().unwrap_or_default();
+        std::fs::copy(file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub const OTHERS: [&str; 5] = [
 /// Builds the app in `dir` with sanitizers.
 pub fn build(dir: &Path) -> Result<Built> {
     let host = host_library()?;
-    let mut manifest = Manifest::load(&std::path::absolute(dir)?)?;
+    let mut manifest = Manifest::read(&std::path::absolute(dir)?)?;
     let name = format!("{}-sanitize", name(&manifest)?);
     manifest.cflags.extend(CFLAGS.map(String::from));
     let plan = plan(&name, Some(manifest))?;
@@ -43,7 +43,7 @@ pub fn build(dir: &Path) -> Result<Built> {
     command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(&objects).arg(&host).args(LINK);
     project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
     let files = plan.dir.join("fs");
-    copy_files(&plan.filesystem, &files)?;
+    copy_files(&plan.files, &files)?;
     Ok(Built { program, files })
 }
 

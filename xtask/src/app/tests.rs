@@ -6,9 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::SystemTime;
 
-use super::build;
-use super::libs::Libs;
-use crate::manifest::Manifest;
+use super::{Places, build, build_with};
 
 fn write(dir: &Path, files: &[(&str, &str)]) {
     for (name, text) in files {
@@ -37,7 +35,11 @@ const APP: &[(&str, &str)] = &[
          const char *ours(void) {\n  return s_init ? mgos_sys_config_get_ours_name() : \"not initialised\";\n}\n",
     ),
     ("include/add.h", "#ifdef __cplusplus\nextern \"C\"\n#endif\nint add(int a, int b);\n#define ONE 1\n"),
-    ("src/add.cpp", "#include \"add.h\"\n#include <string>\nint add(int a, int b) { return std::string(a + b, 'x').size(); }\n"),
+    ("src/local.h", "#define X 'x'\n"),
+    (
+        "src/add.cpp",
+        "#include <add.h>\n#include <local.h>\n#include <string>\nint add(int a, int b) { return std::string(a + b, X).size(); }\n",
+    ),
     (
         "src/main.c",
         "#include <stdio.h>\n#include \"add.h\"\n#include \"mgos.h\"\n#include \"ours.h\"\n\
@@ -113,41 +115,66 @@ fn a_broken_app_is_refused_with_the_reason() {
     };
     assert_eq!(refusal(&[]), "APP has no mos.yml: pass the directory of a Mongoose OS app");
     assert_eq!(refusal(&[("mos.yml", "name: fs\n")]), "APP/mos.yml: \"fs\" is a reserved name, choose another one");
-    assert_eq!(refusal(&[("mos.yml", "name: broken\nsources: [nosuch]\n")]), "sources of app: APP/nosuch does not exist");
     assert_eq!(
         refusal(&[("mos.yml", "name: broken\nsources: [src]\nconfig_schema:\n- [a.if, i, 1, {}]\n"), ("src/a.c", "")]),
         "invalid config schema\n  APP/mos.yml:4: a.if: \"if\" cannot be a config key: it is a C or C++ keyword"
     );
 }
 
-fn libs_of(text: &str) -> Libs {
+/// An app that calls a library of its own under the name of one that it does not have.
+const CALLER: &[(&str, &str)] = &[
+    ("app/mos.yml", "name: xtask-caller\nsources: [main.c]\nlibs:\n- location: https://github.com/mongoose-os-libs/lamp\n"),
+    (
+        "app/main.c",
+        "#include \"mgos.h\"\n#include \"lamp.h\"\nenum mgos_app_init_result mgos_app_init(void) {\n\
+         \x20 printf(\"%d %s\\n\", lamp(), mgos_sys_config_get_device_id());\n  fflush(stdout);\n  exit(0);\n}\n",
+    ),
+    ("copies/lamp/mos.yml", "name: lamp\ntype: lib\nsources: [lamp.c]\nincludes: [.]\n"),
+    ("copies/lamp/lamp.h", "int lamp(void);\n"),
+    ("copies/lamp/lamp.c", "#include \"mgos.h\"\nint lamp(void) { return 5; }\nbool mgos_lamp_init(void) { return true; }\n"),
+];
+
+#[test]
+fn what_is_left_out_and_what_to_do_is_named_when_the_app_needs_it() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), &[("mos.yml", text)]);
-    for (name, manifest) in [("a", "libs: [{location: ../b}]\n"), ("b", "{}\n"), ("c", "init_after: ['a*']\n")] {
-        write(dir.path(), &[(&format!("{name}/mos.yml"), manifest)]);
-    }
-    Libs::of(&Manifest::load(dir.path()).unwrap()).unwrap()
-}
-
-fn names(libs: &Libs) -> Vec<&str> {
-    libs.found.iter().map(|(name, _)| name.as_str()).collect()
-}
-
-#[test]
-fn libraries_are_initialised_after_those_that_they_need_or_name() {
-    assert_eq!(names(&libs_of("libs: [{location: c}, {location: a}]\n")), ["b", "a", "c"]);
+    write(dir.path(), CALLER);
+    let app = dir.path().join("app");
+    let error = format!("{:#}", build(&app, false).err().unwrap());
+    assert!(error.contains("\nleft out: lamp; if what is missing belongs to one, give a copy by --lib NAME:PATH"), "{error}");
+    let built = build_with(&app, &Places::new(&[], &[&dir.path().join("copies")]), false).unwrap();
+    let output = Command::new(&built.program).args(["--set", "device.id=x"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "5 x\n");
 }
 
 #[test]
-fn libraries_that_depend_on_mqtt_add_it_even_if_they_are_missing_themselves() {
-    let libs = libs_of("libs: [{origin: 'https://github.com/mongoose-os-libs/rpc-mqtt'}, {location: a}, {origin: x/dht}]\n");
-    assert_eq!(names(&libs), ["mqtt", "b", "a"]);
-    assert_eq!(libs.lacking, ["rpc-mqtt", "dht"]);
+fn two_apps_have_two_device_ids_and_two_directories_even_if_they_have_one_name() {
+    let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let id = |dir: &Path| {
+        let app = dir.join("app");
+        write(dir, CALLER);
+        write(dir, &[("app/mos.yml", "name: xtask-twins\nsources: [main.c]\nlibs: [{location: ../copies/lamp}]\n")]);
+        let built = build(&app, false).unwrap();
+        let output = Command::new(&built.program).env_remove("MGOS_HOST_MAC").output().unwrap();
+        (built.files, String::from_utf8(output.stdout).unwrap())
+    };
+    let (first, second) = (id(one.path()), id(two.path()));
+    assert_ne!(first.0, second.0);
+    assert_ne!(first.1, second.1);
+    assert!(first.1.starts_with("5 host_") && first.1.len() == second.1.len(), "{first:?}");
+    // The same at each start and after each build.
+    assert_eq!(id(one.path()), first);
+    assert_eq!(id(two.path()), second);
+    // Nobody needs the directory of the second any more.
+    fs::remove_dir_all(second.0.parent().unwrap()).unwrap();
 }
 
 #[test]
-fn the_name_mqtt_always_means_this_projects_library() {
-    let libs = libs_of("libs: [{location: a, name: mqtt}, {origin: 'https://github.com/mongoose-os-libs/mqtt'}]\n");
-    assert_eq!(names(&libs), ["mqtt"]);
-    assert!(libs.found[0].1.sources.iter().any(|source| source == "shim"));
+fn a_library_without_its_init_function_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), CALLER);
+    write(dir.path(), &[("copies/lamp/lamp.c", "int lamp(void);\nint lamp(void) { return 5; }\n")]);
+    let places = Places::new(&[("lamp", &dir.path().join("copies/lamp"))], &[]);
+    let error = format!("{:#}", build_with(&dir.path().join("app"), &places, false).err().unwrap());
+    assert!(error.contains("the library lamp has no function bool mgos_lamp_init(void)"), "{error}");
+    assert!(!error.contains("mqtt library"), "{error}");
 }

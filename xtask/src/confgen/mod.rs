@@ -33,8 +33,8 @@ pub fn source(tree: &Tree) -> String {
 }
 
 /// mgos_host_tables.c: what the host needs to know about this app.
-pub fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
-    tables::tables(tree, app_name, libs)
+pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> String {
+    tables::tables(tree, app_name, app_dir, libs)
 }
 
 /// All keys with the name of their type and their default as text.

@@ -140,9 +140,11 @@ impl Schema {
 
     /// Adds a list. Its entries go after existing ones; an entry with an existing path replaces it.
     pub fn merge(&mut self, list: &Node) {
-        let Value::List(rows) = &list.value else {
-            self.problems.push(format!("{}: config_schema must be a list", list.place));
-            return;
+        let rows = match &list.value {
+            Value::List(rows) => rows,
+            // `config_schema:` with nothing behind it.
+            Value::Null => return,
+            _ => return self.problems.push(format!("{}: config_schema must be a list", list.place)),
         };
         for row in rows {
             if let Err(problem) = self.merge_row(row) {

@@ -13,11 +13,12 @@ pub struct Lib {
     pub init: Option<String>,
 }
 
-pub(super) fn tables(tree: &Tree, app_name: &str, libs: &[Lib]) -> String {
+pub(super) fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> String {
     let mut out = format!(
         "{BANNER}\n#include \"mgos_host.h\"\n\n#include <stddef.h>\n\n#include \"mgos_config.h\"\n\n\
-         const char *const mgos_host_app_name = {};\n\n",
-        string_literal(app_name)
+         const char *const mgos_host_app_name = {};\nconst char *const mgos_host_app_dir = {};\n\n",
+        string_literal(app_name),
+        string_literal(app_dir)
     );
     out += "const struct mgos_host_conf_entry mgos_host_conf_entries[] = {\n";
     let fields = c::fields(&tree.root);

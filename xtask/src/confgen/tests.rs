@@ -58,7 +58,7 @@ fn generated(name: &str, tree: &Tree) -> PathBuf {
     std::fs::write(dir.join("mgos_config.h"), header(tree)).unwrap();
     std::fs::write(dir.join("mgos_config.c"), source(tree)).unwrap();
     let libs = [Lib { name: "mqtt".into(), init: Some("mgos_mqtt_init".into()) }, Lib { name: "x".into(), init: None }];
-    std::fs::write(dir.join("mgos_host_tables.c"), tables(tree, "te\"st", &libs)).unwrap();
+    std::fs::write(dir.join("mgos_host_tables.c"), tables(tree, "te\"st", "/apps/te\"st", &libs)).unwrap();
     dir
 }
 

@@ -152,7 +152,8 @@ impl App<'_> {
         let name = self.name.clone();
         self.process
             .wait_for(&format!("{name} to report {what:?}"), |line| {
-                let told = line.strip_prefix("> ").is_some_and(|told| told == what);
+                // print() of mJS puts a space behind each argument.
+                let told = line.strip_prefix("> ").is_some_and(|told| told.trim_end() == what);
                 // After a failed check nothing more will come.
                 if line.starts_with("not ok") { Some(Err(line.to_owned())) } else { told.then_some(Ok(())) }
             })?

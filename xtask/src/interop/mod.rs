@@ -10,6 +10,7 @@ mod amqtt;
 pub mod broker;
 mod clouds;
 mod fixture;
+mod javascript;
 mod link;
 pub mod mosquitto;
 pub mod observer;
@@ -20,7 +21,6 @@ pub mod transport;
 mod web;
 mod workdir;
 
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -54,6 +54,8 @@ pub struct Args {
     /// Only this broker; can be repeated
     #[arg(long, value_name = "NAME")]
     broker: Vec<String>,
+    #[command(flatten, next_help_heading = "mJS, for the scenario javascript")]
+    places: app::Places,
     /// Only scenarios whose name contains one of these words, for example: cut, tls, cut-wss
     words: Vec<String>,
 }
@@ -63,20 +65,32 @@ pub fn run(args: Args) -> Result<()> {
     let wanted = |case: &Case| args.words.is_empty() || args.words.iter().any(|word| case.name().contains(word.as_str()));
     let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).filter(wanted).collect();
     let clouds: Vec<Case> = clouds::ALL.iter().flat_map(Case::of).filter(wanted).collect();
-    if cases.is_empty() && clouds.is_empty() {
-        let names: Vec<_> = scenarios::ALL.iter().chain(clouds::ALL).map(|scenario| scenario.name).collect();
+    let mut scripts: Vec<Case> = javascript::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    if cases.is_empty() && clouds.is_empty() && scripts.is_empty() {
+        let all = scenarios::ALL.iter().chain(clouds::ALL).chain(javascript::ALL);
+        let names: Vec<_> = all.map(|scenario| scenario.name).collect();
         bail!("no scenario matches; scenarios: {}", names.join(", "));
     }
     if args.list {
-        list(&brokers, &cases, &clouds);
+        list(&brokers, &cases, &clouds, &scripts);
         return Ok(());
+    }
+    if !scripts.is_empty() && !javascript::is_given(&args.places) {
+        let what = "the scenario javascript needs copies of mongoose-os-libs/mjs and cesanta/mjs: --lib mjs:PATH --module mjs_module:PATH";
+        if cases.is_empty() && clouds.is_empty() {
+            bail!(what);
+        }
+        println!("not run: {what}");
+        scripts.clear();
     }
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(observer::PACKAGES)?;
     setup::ensure(scenarios::PACKAGES)?;
-    // All clouds are emulated by mosquitto.
-    let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
+    // All clouds are emulated by mosquitto, and scripts run with it alone.
+    let with_mosquitto = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name());
+    let with_clouds = with_mosquitto && !clouds.is_empty();
+    let with_scripts = with_mosquitto && !scripts.is_empty();
     if with_clouds {
         setup::ensure(clouds::PACKAGES)?;
     }
@@ -84,13 +98,14 @@ pub fn run(args: Args) -> Result<()> {
         broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
     eprintln!("building the library, the host and the apps of interop/");
-    let apps = build_apps()?;
+    let apps = build_apps(with_scripts.then_some(&args.places))?;
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
     let (mut passed, mut failed, mut total) = (0, 0, 0);
     let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
     let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", emulating clouds"));
-    for (broker, cases, role) in cases.chain(clouds) {
+    let scripts = with_scripts.then_some((&mosquitto::Mosquitto as &dyn Broker, &scripts, ", with mJS"));
+    for (broker, cases, role) in cases.chain(clouds).chain(scripts) {
         println!("{} {}{role}", broker.name(), broker.version()?);
         let (chosen, skipped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.skip_reason(broker).is_none());
         let begun = Instant::now();
@@ -134,8 +149,8 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
     names.iter().map(find).collect()
 }
 
-fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case]) {
-    for case in cases.iter().chain(clouds) {
+fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case], scripts: &[Case]) {
+    for case in cases.iter().chain(clouds).chain(scripts) {
         println!("{:20} {}", case.name(), case.scenario.about);
     }
     for broker in brokers {
@@ -152,14 +167,20 @@ fn dir() -> std::path::PathBuf {
     project::target_dir().join("interop")
 }
 
-/// Builds the apps of the scenarios, from interop/ and examples/.
-fn build_apps() -> Result<Apps> {
+/// Builds the apps of the scenarios, from interop/ and examples/; those in JavaScript if there is
+/// mJS.
+fn build_apps(mjs: Option<&app::Places>) -> Result<Apps> {
     let mut apps = Apps::new();
+    let path = |name: &str| {
+        let own = project::root().join("interop").join(name);
+        if own.is_dir() { own } else { project::root().join("examples").join(name) }
+    };
+    let building = |name: &str| format!("building {}", path(name).display());
     for name in scenarios::APPS.iter().chain(clouds::APPS) {
-        let root = project::root();
-        let own = root.join("interop").join(name);
-        let path: &Path = if own.is_dir() { &own } else { &root.join("examples").join(name) };
-        apps.insert(name, app::build(path, false).with_context(|| format!("building {}", path.display()))?);
+        apps.insert(name, app::build(&path(name), false).with_context(|| building(name))?);
+    }
+    for (name, places) in mjs.iter().flat_map(|places| javascript::APPS.iter().map(move |name| (name, places))) {
+        apps.insert(name, app::build_with(&path(name), places, false).with_context(|| building(name))?);
     }
     Ok(apps)
 }

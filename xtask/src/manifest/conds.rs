@@ -8,15 +8,15 @@ use anyhow::{Context, Result, bail};
 #[derive(Debug)]
 pub struct Vars {
     values: BTreeMap<String, String>,
-    /// Names that manifests of libraries do not override.
+    /// Names that manifests do not override.
     given: BTreeSet<String>,
 }
 
 impl Vars {
-    /// Variables that every manifest has, and those that the app gives.
+    /// Variables that every manifest has, and those that are given from outside.
     pub fn new(platform: &str, given: &[(&str, &str)]) -> Vars {
         let mut vars = Vars { values: BTreeMap::new(), given: BTreeSet::new() };
-        for name in ["mos.platform", "platform", "arch"] {
+        for name in ["mos.platform", "mos.arch", "platform", "arch"] {
             vars.set(name, platform);
         }
         vars.set("build_vars.BOARD", "");
@@ -36,16 +36,35 @@ impl Vars {
         }
     }
 
+    /// A value by its name, which may begin with `manifest.`; `X_path` is the old name of
+    /// `mos.modules.X.path`.
+    fn get(&self, name: &str) -> Option<&str> {
+        let name = name.strip_prefix("manifest.").unwrap_or(name);
+        let module = || self.values.get(&module_path(name.strip_suffix("_path")?));
+        self.values.get(name).or_else(module).map(String::as_str)
+    }
+
     /// Expands each `${NAME}`.
     pub fn expand(&self, text: &str) -> Result<String> {
+        self.expand_with(text, |name| bail!("${{{name}}} is not defined"))
+    }
+
+    /// The same, but leaves alone what is not defined, as for values that nobody may use.
+    pub fn expand_known(&self, text: &str) -> String {
+        self.expand_with(text, |name| Ok(format!("${{{name}}}"))).unwrap_or_else(|_| text.into())
+    }
+
+    fn expand_with(&self, text: &str, undefined: impl Fn(&str) -> Result<String>) -> Result<String> {
         let mut out = String::new();
         let mut rest = text;
         while let Some(start) = rest.find("${") {
             let Some(len) = rest[start..].find('}') else { break };
             let name = &rest[start + 2..start + len];
-            let Some(value) = self.values.get(name) else { bail!("${{{name}}} is not defined") };
             out += &rest[..start];
-            out += value;
+            match self.get(name) {
+                Some(value) => out += value,
+                None => out += &undefined(name)?,
+            }
             rest = &rest[start + len + 1..];
         }
         Ok(out + rest)
@@ -56,7 +75,7 @@ impl Vars {
     pub fn holds(&self, when: &str) -> Result<bool> {
         match when.split_whitespace().collect::<Vec<_>>()[..] {
             [word] => match word.strip_prefix("defined(").and_then(|rest| rest.strip_suffix(')')) {
-                Some(name) => Ok(self.values.contains_key(name)),
+                Some(name) => Ok(self.get(name).is_some()),
                 None => bail!("{word} is not a condition: a == \"b\", a != \"b\" or defined(a) expected"),
             },
             [left, "==", right] => Ok(self.operand(left)? == self.operand(right)?),
@@ -69,8 +88,18 @@ impl Vars {
         if let Some(inner) = word.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
             return Ok(inner);
         }
-        self.values.get(word).map(String::as_str).with_context(|| format!("{word} is not defined"))
+        self.get(word).with_context(|| format!("{word} is not defined"))
     }
+}
+
+/// The variable with a module's directory.
+pub fn module_path(name: &str) -> String {
+    format!("mos.modules.{}.path", super::identifier(name))
+}
+
+/// The variable with a library's directory.
+pub fn lib_path(name: &str) -> String {
+    format!("mos.libs.{}.path", super::identifier(name))
 }
 
 #[cfg(test)]
@@ -89,6 +118,8 @@ mod tests {
             ("build_vars.BOARD == \"\"", true),
             ("defined(build_vars.A)", true),
             ("defined(build_vars.B)", false),
+            ("manifest.build_vars.A == \"1\"", true),
+            ("defined(mos.modules.fs.path)", false),
         ] {
             assert_eq!(vars.holds(when).unwrap(), expected, "{when}");
         }
@@ -113,5 +144,14 @@ mod tests {
     #[test]
     fn a_condition_on_an_undefined_variable_is_an_error() {
         assert_eq!(Vars::new(PLATFORM, &[]).holds("build_vars.B == \"1\"").unwrap_err().to_string(), "build_vars.B is not defined");
+    }
+
+    #[test]
+    fn variables_are_expanded_also_by_their_old_names_and_undefined_ones_stay_where_that_is_allowed() {
+        let mut vars = Vars::new(PLATFORM, &[]);
+        vars.set(&module_path("my-js"), "/modules/js");
+        assert_eq!(vars.expand("${mos.modules.my_js.path}/a ${my_js_path}/b ${arch}").unwrap(), "/modules/js/a /modules/js/b ubuntu");
+        assert_eq!(vars.expand_known("${build_vars.NO} ${platform}"), "${build_vars.NO} ubuntu");
+        assert_eq!(vars.expand("${build_vars.NO}").unwrap_err().to_string(), "${build_vars.NO} is not defined");
     }
 }

@@ -124,6 +124,12 @@ typedef void (*mgos_wifi_scan_cb_t)(int num_res,
 /* There is no radio: logs an error and calls cb(-1, NULL, arg) from the main loop. */
 void mgos_wifi_scan(mgos_wifi_scan_cb_t cb, void *arg);
 
+#ifdef MGOS_HAVE_MJS
+/* Wifi.scan(handler) of JavaScript; the handler gets undefined. */
+struct mjs;
+void mgos_wifi_scan_js(struct mjs *mjs);
+#endif
+
 /* Does nothing. */
 void mgos_wifi_deinit(void);
 

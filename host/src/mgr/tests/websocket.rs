@@ -15,10 +15,10 @@ use tungstenite::{
 };
 
 use super::{
-    bench::{Bench, Nc, Seen, peer},
+    bench::{Bench, Nc, Seen, note, peer},
     tls_peer::{Ca, Server, c},
 };
-use crate::{abi::*, clock, conn::Conn, websocket::*};
+use crate::{abi::*, clock, conn::Conn, http::mg_connect_ws, websocket::*};
 
 const TEXT: c_int = 1;
 const BINARY: c_int = 2;
@@ -106,6 +106,33 @@ fn a_handshake_sends_path_host_and_protocol_and_then_messages_go_both_ways() {
     assert_eq!(header("host"), Some("broker.example:8083"));
     assert_eq!(header("sec-websocket-protocol"), Some("mqtt"));
     assert_eq!(header("authorization"), None);
+}
+
+#[test]
+fn a_url_names_host_path_and_login() {
+    let (addr, server) = peer(|s| {
+        let (mut socket, headers) = accept(s);
+        socket.close(None).unwrap();
+        while socket.read().is_ok() {}
+        headers
+    });
+    let mut bench = bench();
+    bench.on_connect = None;
+    let user = bench.user();
+    let mut connect = |url: &str| {
+        // SAFETY: an initialised manager, strings that outlive the test.
+        unsafe { mg_connect_ws(&mut bench.mgr, Some(note), user, c(url), c("mqtt"), c("X-A: b\r\n")) }
+    };
+    for invalid in ["http://h/", "ws://", "ws://h:x/"] {
+        assert!(connect(invalid).is_null(), "{invalid}");
+    }
+    assert!(!connect(&format!("ws://joe:pw@{addr}/a/b?x=1")).is_null());
+    bench.run_until(is_end);
+    assert_eq!(told(&bench)[..2], [Seen::Connect(0), Seen::HandshakeDone(101)]);
+    let headers = server.join().unwrap();
+    let header = |name: &str| headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str());
+    let expected = ["/a/b?x=1", &addr, "mqtt", "b", "Basic am9lOnB3"];
+    assert_eq!(["path", "host", "sec-websocket-protocol", "x-a", "authorization"].map(header), expected.map(Some));
 }
 
 #[test]

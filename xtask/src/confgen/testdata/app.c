@@ -158,6 +158,7 @@ static void writing(void) {
 static void host_table(void) {
   bool seen_section = false, seen_value = false;
   CHECK_STR(mgos_host_app_name, "te\"st");
+  CHECK_STR(mgos_host_app_dir, "/apps/te\"st");
   CHECK(mgos_host_num_libs == 1 && mgos_host_libs[0].init == mgos_mqtt_init);
   CHECK(mgos_host_conf_base == &mgos_sys_config);
   for (uint32_t i = 0; i < mgos_host_conf_num_entries; i++) {
