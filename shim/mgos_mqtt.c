@@ -76,6 +76,23 @@ static void set_stderr_topic(const char *s) {
 
 #endif /* MGOS_MQTT_ENABLE_DEBUG_TOPICS */
 
+/* Whether mqtt.queue_file is there to be used. */
+#ifndef MGOS_MQTT_ENABLE_QUEUE_FILE
+#define MGOS_MQTT_ENABLE_QUEUE_FILE 0
+#endif
+
+static void set_queue_file(void) {
+  const char *file = mgos_sys_config_get_mqtt_queue_file();
+  if (file == NULL || file[0] == '\0') return;
+#if MGOS_MQTT_ENABLE_QUEUE_FILE
+  double delay = mgos_sys_config_get_mqtt_queue_file_delay();
+  /* If it can't be used, that is in the log, and the firmware starts without it. */
+  mgos_mqtt_set_queue_file(file, delay > 0 ? (uint32_t) (delay * 1000) : 0);
+#else
+  LOG(LL_ERROR, ("mqtt.queue_file needs MGOS_MQTT_ENABLE_QUEUE_FILE: 1 in cdefs"));
+#endif
+}
+
 /* A bool, in a whole register: apps that call it have no header for it, and read an int. */
 int mgos_mqtt_init(void);
 
@@ -87,6 +104,7 @@ int mgos_mqtt_init(void) {
   if (!mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
     return false;
   }
+  set_queue_file();
 #if MGOS_MQTT_ENABLE_DEBUG_TOPICS
   /* Some apps call this function themselves, a second time. */
   mgos_event_remove_handler(MGOS_EVENT_LOG, log_cb, NULL);
