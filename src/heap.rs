@@ -10,7 +10,7 @@
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
-use core::mem::{align_of, size_of};
+use core::mem::{ManuallyDrop, align_of, size_of};
 use core::ptr::{self, NonNull};
 
 unsafe extern "C" {
@@ -56,13 +56,15 @@ unsafe fn free_block(block: *mut c_void) {
     unsafe { free(block) };
 }
 
-/// Moves `value` into a new block, to be freed with [`release`].
+/// Moves `value`, which owns nothing yet, into a new block, to be freed with [`release`].
 #[inline]
 pub fn alloc<T>(value: T) -> Result<NonNull<T>, OutOfMemory> {
     const { assert!(align_of::<T>() <= align_of::<usize>()) };
+    // Without memory it is forgotten: firmware need not contain what would drop it.
+    let value = ManuallyDrop::new(value);
     let block = allocate(size_of::<T>())?.cast::<T>();
     // SAFETY: `block` is fresh, large enough, and aligned to a pointer, which suffices for T.
-    unsafe { block.write(value) };
+    unsafe { block.write(ManuallyDrop::into_inner(value)) };
     Ok(block)
 }
 

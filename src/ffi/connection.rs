@@ -4,7 +4,7 @@
 use super::config::{Config, OwnConfig};
 use super::frames::{Stage, WebSocket};
 use super::nc::{Nc, NcId};
-use super::shim::{self, Number};
+use super::shim::Number;
 use super::token::NoApp;
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
 use crate::conn::{Conn, Slot};
@@ -101,6 +101,8 @@ pub struct QueueFile {
     pub owner: *mut mgos_mqtt_conn,
     /// Writes what has changed, now. Stored here for the linker, too.
     pub commit: fn(ConnectionRef<'_>, &mut NoApp),
+    /// Gives it up, likewise.
+    pub release: fn(&mut QueueFile),
     /// At most one commit in this time, milliseconds; with 0 what a caller or the broker relies on is
     /// in the file before they learn of it.
     pub delay: u32,
@@ -122,12 +124,7 @@ pub struct QueueFile {
 
 impl Drop for QueueFile {
     fn drop(&mut self) {
-        // SAFETY: the claim is this file's, and nobody uses it after this. Ends a watch that may have
-        // been begun.
-        unsafe {
-            shim::mgos_mqtt_shim_watch_reboot(self.owner, 0);
-            shim::mgos_mqtt_shim_queue_release(self.claim.as_ptr());
-        }
+        (self.release)(self);
     }
 }
 

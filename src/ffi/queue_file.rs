@@ -201,6 +201,7 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
         claim,
         owner,
         commit,
+        release,
         delay,
         generation: 0,
         copy: 0,
@@ -242,6 +243,16 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
         arm(c, t);
     }
     ok
+}
+
+/// Gives up the claim.
+fn release(file: &mut QueueFile) {
+    // SAFETY: the claim is this file's, and nobody uses it after this. Ends a watch that may have been
+    // begun.
+    unsafe {
+        shim::mgos_mqtt_shim_watch_reboot(file.owner, 0);
+        shim::mgos_mqtt_shim_queue_release(file.claim.as_ptr());
+    }
 }
 
 /// What was in the file.

@@ -47,13 +47,18 @@ const VARIANTS: [(&str, bool, Shim); 5] = [
 const USES: &str = "Flash for what an app uses";
 
 /// Calls that bring in what an app without them does not carry.
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 11] = [
     "mgos_mqtt_conn_free",
     "mgos_mqtt_set_config",
     "mgos_mqtt_unsub",
     "mgos_mqtt_get_stats",
     "mgos_mqtt_set_connect_fn",
     "mgos_mqtt_set_max_qos",
+    "mgos_mqtt_pub_opt_sized",
+    "mgos_mqtt_global_finish",
+    "mgos_mqtt_set_queue_file",
+    "mgos_mqtt_is_retained",
+    "mgos_mqtt_session_present",
 ];
 
 pub fn run(args: Args) -> Result<()> {
