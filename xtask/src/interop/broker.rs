@@ -66,11 +66,20 @@ pub struct Quirks {
     pub keeps_order: bool,
     /// Delivers retained messages to wildcard subscriptions.
     pub retained_by_wildcard: bool,
+    /// Publishes no will after a DISCONNECT that the end of the connection follows at once.
+    pub heeds_disconnect: bool,
 }
 
 impl Default for Quirks {
     fn default() -> Quirks {
-        Quirks { highest_qos: 2, exactly_once: true, downgrades_qos: true, keeps_order: true, retained_by_wildcard: true }
+        Quirks {
+            highest_qos: 2,
+            exactly_once: true,
+            downgrades_qos: true,
+            keeps_order: true,
+            retained_by_wildcard: true,
+            heeds_disconnect: true,
+        }
     }
 }
 
