@@ -33,7 +33,7 @@ const STAND_IN: &str = "stand_in";
 /// Build the first source of an app, without the others, with its stand-in.
 fn build_with_stand_in(dir: &Path, mode: Mode) -> Result<Area> {
     const PACKAGE: &str = "mgos-mqtt-stand-in";
-    project::run(project::cargo().args(["build", "--quiet", "--package", PACKAGE]))?;
+    project::run(project::cargo().args(["build", "--package", PACKAGE]))?;
     let archive = project::target_dir().join(format!("debug/lib{}.a", PACKAGE.replace('-', "_")));
     let mut manifest = Manifest::load(dir)?;
     manifest.sources.truncate(1);

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::observer;
 use super::transport::{Certificates, Transport};
 use crate::process::Process;
+use crate::setup::Package;
 
 /// What a scenario requires of a broker.
 #[derive(Clone, Copy, Default)]
@@ -87,8 +88,15 @@ impl Default for Quirks {
 pub trait Broker: Sync {
     fn name(&self) -> &'static str;
 
-    /// Installs the broker and what it depends on, if missing.
-    fn install(&self) -> Result<()>;
+    /// The Debian packages that it is or needs.
+    fn packages(&self) -> &'static [Package] {
+        &[]
+    }
+
+    /// Installs what it needs beyond those.
+    fn install(&self) -> Result<()> {
+        Ok(())
+    }
 
     fn version(&self) -> Result<String>;
 

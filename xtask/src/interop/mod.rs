@@ -32,7 +32,8 @@ use fixture::{Apps, Fixture};
 use scenarios::Scenario;
 use transport::{Certificates, Transport};
 
-use crate::{app, project, setup};
+use crate::setup::{self, Package};
+use crate::{app, project};
 
 /// Each scenario runs with each of these, except for the skips that a broker lists.
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
@@ -71,15 +72,8 @@ pub fn run(args: Args) -> Result<()> {
         list(&brokers, &cases, &clouds);
         return Ok(());
     }
-    setup::ensure(setup::COMPILERS)?;
-    setup::ensure(setup::TEST_TOOLS)?;
-    setup::ensure(observer::PACKAGES)?;
-    setup::ensure(scenarios::PACKAGES)?;
-    // All clouds are emulated by mosquitto.
-    let with_clouds = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name()) && !clouds.is_empty();
-    if with_clouds {
-        setup::ensure(clouds::PACKAGES)?;
-    }
+    let with_clouds = has_clouds(&brokers) && !clouds.is_empty();
+    setup::ensure(&packages(&brokers, with_clouds))?;
     for broker in &brokers {
         broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
@@ -116,6 +110,23 @@ pub fn run(args: Args) -> Result<()> {
         bail!("{failed} of {} scenarios failed; logs are in {}", passed + failed, dir().display());
     }
     Ok(())
+}
+
+/// All Debian packages that the scenarios need with these brokers; all brokers if there are none.
+pub fn packages_of(names: &[String]) -> Result<Vec<Package>> {
+    let brokers = chosen(names)?;
+    Ok(packages(&brokers, has_clouds(&brokers)))
+}
+
+fn packages(brokers: &[&dyn Broker], with_clouds: bool) -> Vec<Package> {
+    let common = [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES];
+    let clouds = if with_clouds { clouds::PACKAGES } else { &[] };
+    common.into_iter().chain([clouds]).chain(brokers.iter().map(|broker| broker.packages())).flatten().copied().collect()
+}
+
+/// All clouds are emulated by mosquitto.
+fn has_clouds(brokers: &[&dyn Broker]) -> bool {
+    brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name())
 }
 
 /// The brokers with these names; all if there are none.
@@ -155,7 +166,9 @@ fn dir() -> std::path::PathBuf {
 /// Builds the apps of the scenarios, from interop/ and examples/.
 fn build_apps() -> Result<Apps> {
     let mut apps = Apps::new();
-    for name in scenarios::APPS.iter().chain(clouds::APPS) {
+    let names: Vec<_> = scenarios::APPS.iter().chain(clouds::APPS).collect();
+    for (number, name) in names.iter().enumerate() {
+        eprintln!("app {} of {}: {name}", number + 1, names.len());
         let root = project::root();
         let own = root.join("interop").join(name);
         let path: &Path = if own.is_dir() { &own } else { &root.join("examples").join(name) };
