@@ -24,9 +24,9 @@ pub fn run(args: Args) -> Result<()> {
     let program = project::target_dir().join("debug/mgos-demo");
     if !program.exists() {
         eprintln!(
-            "The first run takes about FIRST minutes: it installs missing Debian packages and compiles the host, an app and a broker."
+            "The first run takes about five minutes: it installs missing Debian packages, and compiles the host, an app and a broker."
         );
-        eprintln!("Later runs take half a minute.");
+        eprintln!("Later ones take half a minute.");
     }
     setup::ensure(setup::COMPILERS)?;
     eprintln!("building the library, the host and examples/telemetry");

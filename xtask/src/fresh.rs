@@ -44,7 +44,7 @@ pub fn run(args: Args) -> Result<()> {
     let wanted = |machine: &Machine| args.words.is_empty() || args.words.iter().any(|word| machine.name().contains(word.as_str()));
     let machines: Vec<_> = machines.filter(wanted).collect();
     if machines.is_empty() {
-        bail!("no machine matches; machines: bookworm, bookworm-libclang, trixie, trixie-libclang");
+        bail!("no machine matches; machines: bookworm-bare, bookworm-libclang, trixie-bare, trixie-libclang");
     }
     if !setup::is_root() {
         bail!("this makes root directories and changes into them: run it as root");
@@ -82,7 +82,7 @@ fn quick_start(readme: &str) -> Vec<&str> {
 
 impl Machine {
     fn name(&self) -> String {
-        format!("{}{}", self.release, if self.newest_libclang { "-libclang" } else { "" })
+        format!("{}{}", self.release, if self.newest_libclang { "-libclang" } else { "-bare" })
     }
 
     fn dir(&self) -> PathBuf {

@@ -14,6 +14,7 @@ use crate::project;
 /// Builds all apps. Those with the same manifest share everything except their own source.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
     let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)?.archive };
+    eprintln!("building {} areas of the suite", sources.len());
     let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
     let root = project::root().join("c_tests");
     let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
