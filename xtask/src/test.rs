@@ -22,8 +22,8 @@ pub const STEPS: [(&str, &[&str]); 4] = [
 ];
 
 pub fn run(_: Args) -> Result<()> {
-    println!("This takes about TEST1 minutes on two cores, and TEST2 the first time: that also installs missing Debian packages,");
-    println!("and in {} brokers from crates.io, npm and PyPI.", project::target_dir().display());
+    println!("This takes about ten minutes on two cores, and twenty the first time, which also installs missing Debian packages");
+    println!("and, in {}, brokers from crates.io, npm and PyPI.", project::target_dir().display());
     let brokers: Vec<String> = FAST_BROKERS[2..].iter().filter(|word| **word != "--broker").map(|name| (*name).to_owned()).collect();
     setup::ensure(&interop::packages_of(&brokers)?)?;
     let mut times = Vec::new();
