@@ -65,7 +65,7 @@ pub fn run(args: Args) -> Result<()> {
             let begun = Instant::now();
             machine
                 .enter(&format!("cd /root/mgos-mqtt && {command}"))
-                .with_context(|| format!("{command} failed on {name}, which is left in {}", machine.dir().display()))?;
+                .with_context(|| format!("failed on {name}, which is left in {}", machine.dir().display()))?;
             report.push(format!("  {name:<20} {command:<20} {:>5} s", begun.elapsed().as_secs()));
         }
         remove(&machine.dir())?;
@@ -117,7 +117,11 @@ impl Machine {
         let rust = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
-        project::run(unshare.env("ROOT", self.dir()).env("RUST", rust))
+        let status = unshare.env("ROOT", self.dir()).env("RUST", rust).status().context("cannot start unshare")?;
+        if !status.success() {
+            bail!("{command}: {status}");
+        }
+        Ok(())
     }
 }
 
