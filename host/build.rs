@@ -27,7 +27,7 @@ fn main() {
             build.define(name, &*format!("mgos_host_other_{name}"));
         }
     }
-    // c/tls.c reads mbedTLS's headers with the configuration that it was built with.
+    // src/tls.c reads mbedTLS's headers with the configuration that it was built with.
     let mbedtls = |what: &str| env::var(format!("DEP_MBEDTLS_{what}")).expect("set by mbedtls-sys-auto");
     build
         .files(&sources)

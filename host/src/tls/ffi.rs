@@ -1,5 +1,5 @@
 //! The only code that calls mbedTLS: certificates, keys and sessions as safe types that free what
-//! they own. Sizes and fields of its structures come from c/tls.c. Settings are interpreted in
+//! they own. Sizes and fields of its structures come from ../tls.c. Settings are interpreted in
 //! ../tls.rs, failures in explain.rs.
 
 use std::{

@@ -1,5 +1,5 @@
 /*
- * Sizes and fields of mbedTLS's structures, for src/tls/ffi.rs. Rust has mbedTLS's functions and
+ * Sizes and fields of mbedTLS's structures, for tls/ffi.rs. Rust has mbedTLS's functions and
  * constants from bindgen, but relies on no layout: bindgen's depends on the libclang with which it
  * reads the headers, and from libclang 22 on some structures are one byte large.
  */
