@@ -27,9 +27,14 @@ fn main() {
             build.define(name, &*format!("mgos_host_other_{name}"));
         }
     }
+    // src/tls.c reads mbedTLS's headers with the configuration that it was built with.
+    let mbedtls = |what: &str| env::var(format!("DEP_MBEDTLS_{what}")).expect("set by mbedtls-sys-auto");
     build
         .files(&sources)
         .include(root.join("include"))
+        .flag("-isystem")
+        .flag(mbedtls("INCLUDE"))
+        .define("MBEDTLS_CONFIG_FILE", &*format!("\"{}\"", mbedtls("CONFIG_H")))
         .std("gnu99")
         .warnings(true)
         .extra_warnings(true)

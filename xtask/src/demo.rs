@@ -21,12 +21,18 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    setup::ensure(setup::COMPILERS)?;
-    eprintln!("building the library, the host and examples/telemetry (takes a minute or two the first time)");
-    let built = app::build(&project::root().join("examples/telemetry"), args.release)?;
-    eprintln!("building the demo and its broker (takes a minute or two the first time)");
-    project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))?;
     let program = project::target_dir().join("debug/mgos-demo");
+    if !program.exists() {
+        eprintln!(
+            "The first run takes about five minutes: it installs missing Debian packages, and compiles the host, an app and a broker."
+        );
+        eprintln!("Later ones take half a minute.");
+    }
+    setup::ensure(setup::COMPILERS)?;
+    eprintln!("building the library, the host and examples/telemetry");
+    let built = app::build(&project::root().join("examples/telemetry"), args.release)?;
+    eprintln!("building the demo and its broker");
+    project::run(project::cargo().args(["build", "--package", "mgos-demo"]))?;
     let logs = project::target_dir().join("demo");
     eprintln!();
     let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).args(&args.svg).exec();

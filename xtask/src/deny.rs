@@ -80,7 +80,7 @@ fn program() -> Result<PathBuf> {
         println!("cargo-deny is missing; building it into {}", tools.display());
         // Unoptimised builds in half the time, and it has little to do.
         let mut install = project::cargo();
-        install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--quiet", "--root"]).arg(&tools);
+        install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--root"]).arg(&tools);
         project::run(&mut install).context("cargo-deny is missing; install it with: cargo install cargo-deny --locked")?;
     }
     Ok(program)

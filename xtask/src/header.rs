@@ -20,7 +20,7 @@ pub fn run(args: Args) -> Result<()> {
     let fresh = project::target_dir().join("headers");
     std::fs::create_dir_all(&fresh)?;
     let mut cargo = project::cargo();
-    cargo.args(["build", "--quiet", "--package", "mgos-mqtt", "--features", "headers"]);
+    cargo.args(["build", "--package", "mgos-mqtt", "--features", "headers"]);
     project::run(cargo.env("MGOS_MQTT_HEADERS", if args.check { fresh.clone() } else { project::root() }))?;
     let table = log_lines::table()?;
     if args.check {

@@ -17,9 +17,11 @@ mod docs;
 mod exports;
 mod figures;
 mod firmware;
+mod fresh;
 mod fuzz;
 mod header;
 mod interop;
+mod libclang;
 mod log_lines;
 mod manifest;
 mod miri;
@@ -43,6 +45,9 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(bin_name = "cargo xtask", about = "Builds, runs and checks mgos-mqtt", disable_version_flag = true)]
 struct Cli {
+    /// Name missing Debian packages instead of installing them
+    #[arg(long, global = true)]
+    no_install: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -61,6 +66,8 @@ enum Command {
     Test(test::Args),
     /// Run the commands shown in the documents
     Docs(docs::Args),
+    /// Run the two commands of README in bare Debian systems
+    Fresh(fresh::Args),
     /// Put headers and libraries for building an app without cargo into target/sdk
     Sdk(sdk::Args),
     /// End-to-end tests against real brokers
@@ -94,8 +101,13 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Cli::parse().command {
+    let cli = Cli::parse();
+    if cli.no_install {
+        setup::do_not_install();
+    }
+    let result = match cli.command {
         Command::Demo(args) => demo::run(args),
+        Command::Fresh(args) => fresh::run(args),
         Command::CTest(args) => c_test::run(args),
         Command::Ci(args) => ci::run(args),
         Command::Test(args) => test::run(args),

@@ -381,7 +381,7 @@ fn program() -> Result<PathBuf> {
     println!("cargo-mutants {VERSION} is missing; installing it into {}", tools.display());
     // Not optimised: it does little, and builds in half the time.
     let mut install = project::cargo();
-    install.args(["install", "cargo-mutants", "--version", VERSION, "--locked", "--debug", "--force", "--quiet", "--root"]);
+    install.args(["install", "cargo-mutants", "--version", VERSION, "--locked", "--debug", "--force", "--root"]);
     let hint = || format!("cargo-mutants is missing; install it with: cargo install cargo-mutants --version {VERSION} --locked");
     project::run(install.arg(&tools)).with_context(hint)?;
     Ok(tools.join("bin").join("cargo-mutants"))

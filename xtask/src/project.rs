@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
+use crate::{libclang, setup};
+
 /// The root of the workspace.
 pub fn root() -> PathBuf {
     // Both variables, as a built xtask may be started without cargo.
@@ -28,6 +30,10 @@ pub fn target_dir() -> PathBuf {
 pub fn cargo() -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root());
+    command.envs(libclang::variable().map(|folder| (libclang::VARIABLE, folder)));
+    if !setup::installs() {
+        command.env(setup::NO_INSTALL_VARIABLE, "1");
+    }
     command
 }
 

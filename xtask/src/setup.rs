@@ -1,16 +1,16 @@
-//! External programs that commands need: checked, and installed if missing where possible.
+//! Debian packages that commands need: checked, and missing ones installed where possible.
 
 use std::{
-    env, fs,
-    path::PathBuf,
+    env, io,
     process::{Command, Stdio},
+    sync::atomic::{AtomicBool, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 
-use crate::project;
+use crate::{libclang, project};
 
 /// A Debian package, and how to tell that it is installed.
 #[derive(Clone, Copy)]
@@ -24,6 +24,8 @@ pub struct Package {
 pub enum Sign {
     /// By a program in the path.
     Program(&'static str),
+    /// By a command that succeeds.
+    Command(&'static [&'static str]),
     /// By asking the package manager: for libraries.
     Installed,
     /// libclang, wherever the system has it.
@@ -40,17 +42,44 @@ pub const fn installed(name: &'static str) -> Package {
     Package { name, sign: Sign::Installed }
 }
 
-/// What building an app needs besides Rust: the host's TLS library is built with CMake, and its
-/// headers are parsed by libclang.
-pub const COMPILERS: &[Package] =
-    &[program("gcc", "cc"), program("g++", "c++"), program("cmake", "cmake"), Package { name: "libclang-dev", sign: Sign::LibClang }];
+/// What building an app needs besides Rust: the host's TLS library is built with CMake and make, and
+/// its headers are parsed by libclang.
+pub const COMPILERS: &[Package] = &[
+    program("gcc", "cc"),
+    program("g++", "c++"),
+    program("cmake", "cmake"),
+    program("make", "make"),
+    Package { name: "libclang-dev", sign: Sign::LibClang },
+];
 
 /// What the host's tests need in addition.
 pub const TEST_TOOLS: &[Package] = &[program("openssl", "openssl"), program("valgrind", "valgrind"), program("nodejs", "node")];
 
+/// Set by --no-install, in this process and by the variable in those that it starts.
+static NO_INSTALL: AtomicBool = AtomicBool::new(false);
+pub const NO_INSTALL_VARIABLE: &str = "MGOS_NO_INSTALL";
+
+/// Makes `ensure` name missing packages instead of installing them.
+pub fn do_not_install() {
+    NO_INSTALL.store(true, Ordering::Relaxed);
+}
+
+pub fn installs() -> bool {
+    !NO_INSTALL.load(Ordering::Relaxed) && env::var_os(NO_INSTALL_VARIABLE).is_none()
+}
+
 /// Makes sure that the packages are installed; installs missing ones, or says how.
 pub fn ensure(packages: &[Package]) -> Result<()> {
-    let missing: Vec<&str> = packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
+    ensure_if(installs(), packages)
+}
+
+fn ensure_if(installs: bool, packages: &[Package]) -> Result<()> {
+    if packages.iter().any(|package| matches!(package.sign, Sign::LibClang)) {
+        libclang::check_variable()?;
+    }
+    let mut missing: Vec<&str> = packages.iter().filter(|package| !package.is_there()).map(|package| package.name).collect();
+    missing.sort_unstable();
+    missing.dedup();
     if missing.is_empty() {
         return Ok(());
     }
@@ -59,12 +88,13 @@ pub fn ensure(packages: &[Package]) -> Result<()> {
         bail!("missing: {list} (names of Debian packages); install them with your package manager");
     }
     let root = is_root();
-    if !root && !sudo_does_not_prompt() {
-        bail!("missing: {list}; install them with: sudo apt-get update && sudo apt-get install -y {list}");
+    if !installs || !root && !sudo_does_not_prompt() {
+        let sudo = if root { "" } else { "sudo " };
+        bail!("missing: {list}; install them with: {sudo}apt-get update && {sudo}apt-get install -y {list}");
     }
-    eprintln!("installing {list}");
-    apt_get(root, &["update", "-qq"])?;
-    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    eprintln!("installing Debian packages: {list}");
+    apt_get(root, &["update", "-q"])?;
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
     install.extend(missing);
     apt_get(root, &install)
 }
@@ -73,23 +103,18 @@ impl Package {
     fn is_there(self) -> bool {
         match self.sign {
             Sign::Program(program) => project::has_program(program),
+            Sign::Command(words) => {
+                let mut command = Command::new(words[0]);
+                let status = command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+                status.is_ok_and(|status| status.success())
+            }
             Sign::Installed => {
                 let query = Command::new("dpkg-query").args(["-W", "-f=${db:Status-Status}", self.name]).output();
                 query.is_ok_and(|output| output.stdout == b"installed")
             }
-            Sign::LibClang => env::var_os("LIBCLANG_PATH").is_some() || lib_folders().any(|folder| folder.join("libclang.so").exists()),
+            Sign::LibClang => libclang::is_there(),
         }
     }
-}
-
-/// Library directories: the system's, and those of each LLVM installed next to it.
-fn lib_folders() -> impl Iterator<Item = PathBuf> {
-    let inside = |folder: &str, tail: &'static str| {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-        entries.map(move |entry| entry.path().join(tail))
-    };
-    let known = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
-    known.into_iter().chain(inside("/usr/lib", "lib")).chain(inside("/usr/lib", ""))
 }
 
 /// How long to wait for another package manager.
@@ -112,11 +137,15 @@ fn apt_command(root: bool, args: &[&str]) -> Command {
 }
 
 /// Runs apt-get, again while another one holds the locks of the package lists or the cache, for
-/// which it does not wait. Hides its progress; errors are shown.
+/// which it does not wait. Shows its progress on stderr, as stdout is that of an app.
 fn until_unlocked(command: &mut Command, limit: Duration, pause: Duration) -> Result<()> {
     let end = Instant::now() + limit;
     loop {
-        let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot start {}", project::shown(command)))?;
+        command.stdin(Stdio::null()).stdout(io::stderr()).stderr(Stdio::piped());
+        let output = command
+            .spawn()
+            .and_then(|child| child.wait_with_output())
+            .with_context(|| format!("cannot start {}", project::shown(command)))?;
         if output.status.success() {
             return Ok(());
         }
@@ -128,7 +157,7 @@ fn until_unlocked(command: &mut Command, limit: Duration, pause: Duration) -> Re
     }
 }
 
-fn is_root() -> bool {
+pub fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
@@ -139,6 +168,8 @@ fn sudo_does_not_prompt() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A program that fails with this message until it has been called often enough.
@@ -151,6 +182,13 @@ mod tests {
 
     fn calls(dir: &tempfile::TempDir) -> usize {
         fs::read_to_string(dir.path().join("calls")).unwrap().lines().count()
+    }
+
+    #[test]
+    fn without_installing_each_missing_package_is_named_once() {
+        let missing = |name| Package { name, sign: Sign::Command(&["false"]) };
+        let error = ensure_if(false, &[missing("b"), missing("a"), missing("b"), program("sh", "sh")]).unwrap_err().to_string();
+        assert!(error.starts_with("missing: a b"), "{error}");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! The only code that calls mbedTLS: certificates, keys and sessions as safe types that free what
-//! they own. Settings are interpreted in ../tls.rs, failures in explain.rs.
+//! they own. Sizes and fields of its structures come from ../tls.c. Settings are interpreted in
+//! ../tls.rs, failures in explain.rs.
 
 use std::{
     ffi::{CStr, CString, c_char, c_int, c_uchar, c_void},
-    mem::MaybeUninit,
     net::IpAddr,
     ptr, slice,
 };
@@ -16,19 +16,40 @@ use crate::{
     stream::{Stream, StreamError},
 };
 
+unsafe extern "C" {
+    safe static mgos_host_sizeof_ssl_context: usize;
+    safe static mgos_host_sizeof_ssl_config: usize;
+    safe static mgos_host_sizeof_x509_crt: usize;
+    safe static mgos_host_sizeof_pk_context: usize;
+
+    fn mgos_host_ssl_step(ssl: *const mbed::ssl_context) -> c_int;
+    fn mgos_host_ssl_alert(ssl: *const mbed::ssl_context) -> c_uchar;
+    fn mgos_host_crt_key(crt: *mut mbed::x509_crt) -> *mut mbed::pk_context;
+    fn mgos_host_crt_subject(crt: *const mbed::x509_crt) -> *const mbed::x509_name;
+    fn mgos_host_crt_issuer(crt: *const mbed::x509_crt) -> *const mbed::x509_name;
+    fn mgos_host_crt_dates(crt: *const mbed::x509_crt, first: *mut Date, last: *mut Date);
+    fn mgos_host_crt_name(crt: *const mbed::x509_crt, index: usize, tag: *mut c_int, bytes: *mut *const c_uchar, len: *mut usize) -> bool;
+}
+
+/// Year, month, day, hour, minute, second.
+type Date = [c_int; 6];
+
 /// An mbedTLS object, pinned from its init function to its free function.
 struct Owned<T> {
     at: *mut T,
     free: unsafe extern "C" fn(*mut T),
+    /// Memory of the object, aligned for any C type. Not a `T`, whose size in Rust may be wrong.
+    memory: *mut [u128],
 }
 
 impl<T> Owned<T> {
-    /// `init` and `free` are mbedTLS's functions for a `T`.
-    fn new(init: unsafe extern "C" fn(*mut T), free: unsafe extern "C" fn(*mut T)) -> Owned<T> {
-        let at = Box::into_raw(Box::new(MaybeUninit::<T>::zeroed())).cast::<T>();
-        // SAFETY: init functions only need valid memory.
+    /// `init` and `free` are mbedTLS's functions for a `T`, `size` is its size in C.
+    fn new(size: usize, init: unsafe extern "C" fn(*mut T), free: unsafe extern "C" fn(*mut T)) -> Owned<T> {
+        let memory = Box::into_raw(vec![0u128; size.div_ceil(size_of::<u128>())].into_boxed_slice());
+        let at = memory.cast::<T>();
+        // SAFETY: init functions only need valid memory of this size.
         unsafe { init(at) };
-        Owned { at, free }
+        Owned { at, free, memory }
     }
 }
 
@@ -37,7 +58,7 @@ impl<T> Drop for Owned<T> {
         // SAFETY: created and initialised in `new`, and freed only here.
         unsafe {
             (self.free)(self.at);
-            drop(Box::from_raw(self.at.cast::<MaybeUninit<T>>()));
+            drop(Box::from_raw(self.memory));
         }
     }
 }
@@ -56,7 +77,7 @@ pub(super) struct Chain(Owned<mbed::x509_crt>);
 impl Chain {
     /// The certificates in a file's content, and the number of unreadable ones.
     pub(super) fn parse(data: Vec<u8>) -> Result<(Chain, c_int), c_int> {
-        let chain = Chain(Owned::new(mbed::x509_crt_init, mbed::x509_crt_free));
+        let chain = Chain(Owned::new(mgos_host_sizeof_x509_crt, mbed::x509_crt_init, mbed::x509_crt_free));
         let (data, len) = for_parser(data);
         // SAFETY: the chain is initialised, the data has `len` bytes and is copied.
         match unsafe { mbed::x509_crt_parse(chain.0.at, data.as_ptr(), len) } {
@@ -71,7 +92,7 @@ pub(super) struct Key(Owned<mbed::pk_context>);
 
 impl Key {
     pub(super) fn parse(data: Vec<u8>) -> Result<Key, c_int> {
-        let key = Key(Owned::new(mbed::pk_init, mbed::pk_free));
+        let key = Key(Owned::new(mgos_host_sizeof_pk_context, mbed::pk_init, mbed::pk_free));
         let (data, len) = for_parser(data);
         // SAFETY: the key is initialised, the data has `len` bytes and is copied; no password.
         match unsafe { mbed::pk_parse_key(key.0.at, data.as_ptr(), len, ptr::null(), 0) } {
@@ -83,7 +104,7 @@ impl Key {
     /// Whether it belongs to the first certificate.
     pub(super) fn fits(&self, chain: &Chain) -> bool {
         // SAFETY: both are initialised and filled.
-        unsafe { mbed::pk_check_pair(&raw const (*chain.0.at).pk, self.0.at) == 0 }
+        unsafe { mbed::pk_check_pair(mgos_host_crt_key(chain.0.at), self.0.at) == 0 }
     }
 }
 
@@ -150,8 +171,8 @@ impl Session {
         let shared = Box::new(Shared { stream: None, error: None, address, dates: with.dates, findings: Vec::new() });
         with.suites.push(0);
         let session = Session {
-            ssl: Owned::new(mbed::ssl_init, mbed::ssl_free),
-            conf: Owned::new(mbed::ssl_config_init, mbed::ssl_config_free),
+            ssl: Owned::new(mgos_host_sizeof_ssl_context, mbed::ssl_init, mbed::ssl_free),
+            conf: Owned::new(mgos_host_sizeof_ssl_config, mbed::ssl_config_init, mbed::ssl_config_free),
             shared: Box::into_raw(shared),
             _authority: with.authority,
             _own: with.own,
@@ -238,15 +259,14 @@ impl Session {
 
     /// The number of the alert that the peer sent, after the corresponding error.
     pub(super) fn alert(&self) -> u8 {
-        // SAFETY: set up in `new`, so the buffer of the current message exists; an accepted alert
-        // has two bytes, the second of which is its number.
-        unsafe { *(*self.ssl.at).in_msg.add(1) }
+        // SAFETY: set up in `new`, so the buffer of the current message exists.
+        unsafe { mgos_host_ssl_alert(self.ssl.at) }
     }
 
     /// The current step of the handshake, by mbedTLS's number.
     pub(super) fn step(&self) -> c_int {
         // SAFETY: set up in `new`.
-        unsafe { (*self.ssl.at).state }
+        unsafe { mgos_host_ssl_step(self.ssl.at) }
     }
 
     /// What was wrong with the peer's certificates, starting from the CA.
@@ -320,17 +340,10 @@ unsafe extern "C" fn receive(shared: *mut c_void, to: *mut c_uchar, len: usize) 
 /// Called for each certificate of the server's chain, its own last: checks what mbedTLS cannot
 /// (addresses) or checks by a clock other than the app's (dates), and records errors.
 unsafe extern "C" fn verified(shared: *mut c_void, crt: *mut mbed::x509_crt, depth: c_int, flags: *mut u32) -> c_int {
-    // SAFETY: the pointer from `new`, as in `send`; a parsed certificate; valid flags.
-    let (shared, crt, flags) = unsafe { (&mut *shared.cast::<Shared>(), &*crt, &mut *flags) };
-    let mut finding = Finding {
-        flags: 0,
-        subject: distinguished_name(&crt.subject),
-        issuer: distinguished_name(&crt.issuer),
-        from: moment(&crt.valid_from),
-        to: moment(&crt.valid_to),
-        names: names(crt),
-        about: String::new(),
-    };
+    // SAFETY: the pointer from `new`, as in `send`; valid flags.
+    let (shared, flags) = unsafe { (&mut *shared.cast::<Shared>(), &mut *flags) };
+    // SAFETY: mbedTLS passes a parsed certificate.
+    let mut finding = unsafe { describe_certificate(crt) };
     *flags &= !(mbed::X509_BADCERT_EXPIRED | mbed::X509_BADCERT_FUTURE) as u32;
     let now = clock::wall_micros() / 1_000_000;
     if shared.dates && finding.to.seconds() < now {
@@ -359,9 +372,30 @@ fn text(write: impl FnOnce(*mut c_char, usize)) -> String {
     unsafe { CStr::from_ptr(buf.as_ptr()) }.to_string_lossy().into_owned()
 }
 
-fn distinguished_name(name: &mbed::x509_name) -> String {
-    // SAFETY: part of a parsed certificate; the buffer has this size.
-    text(|buf, size| _ = unsafe { mbed::x509_dn_gets(buf, size, name) })
+/// What a failure's description needs of a certificate; without flags.
+///
+/// # Safety
+/// `crt` is a parsed certificate.
+unsafe fn describe_certificate(crt: *const mbed::x509_crt) -> Finding {
+    // SAFETY: a parsed certificate; each buffer has this size.
+    let distinguished_name = |name| text(|buf, size| _ = unsafe { mbed::x509_dn_gets(buf, size, name) });
+    let (mut first, mut last) = (Date::default(), Date::default());
+    // SAFETY: a parsed certificate; both have six elements.
+    let (subject, issuer) = unsafe {
+        mgos_host_crt_dates(crt, &raw mut first, &raw mut last);
+        (mgos_host_crt_subject(crt), mgos_host_crt_issuer(crt))
+    };
+    let moment = |[year, month, day, hour, minute, second]: Date| Moment { year, month, day, hour, minute, second };
+    Finding {
+        flags: 0,
+        subject: distinguished_name(subject),
+        issuer: distinguished_name(issuer),
+        from: moment(first),
+        to: moment(last),
+        // SAFETY: a parsed certificate.
+        names: unsafe { names(crt) },
+        about: String::new(),
+    }
 }
 
 fn verify_info(flags: u32) -> String {
@@ -376,36 +410,23 @@ pub(super) fn describe(code: c_int) -> String {
     text(|buf, size| unsafe { mbed::strerror(code, buf, size) })
 }
 
-fn moment(t: &mbed::x509_time) -> Moment {
-    Moment { year: t.year, month: t.mon, day: t.day, hour: t.hour, minute: t.min, second: t.sec }
-}
-
 /// The subject of a certificate: its alternative names, or its common name without any.
-fn names(crt: &mbed::x509_crt) -> Vec<Name> {
-    let bytes = |buf: &mbed::asn1_buf| match buf.p.is_null() {
-        true => Vec::new(),
-        // SAFETY: the buffers of a parsed certificate point into its own memory.
-        false => unsafe { slice::from_raw_parts(buf.p, buf.len) }.to_vec(),
-    };
-    let mut found = Vec::new();
-    let mut at: *const mbed::x509_sequence = &crt.subject_alt_names;
-    // SAFETY: the list of a parsed certificate, ended by NULL.
-    while let Some(entry) = unsafe { at.as_ref() } {
-        found.extend(Name::of_certificate(entry.buf.tag, bytes(&entry.buf)));
-        at = entry.next;
-    }
-    if crt.subject_alt_names.buf.p.is_null() {
-        let mut at: *const mbed::x509_name = &crt.subject;
-        // SAFETY: as above.
-        while let Some(part) = unsafe { at.as_ref() } {
-            const COMMON_NAME: [u8; 3] = [0x55, 4, 3];
-            if bytes(&part.oid) == COMMON_NAME {
-                found.extend(Name::of_host(bytes(&part.val)));
+///
+/// # Safety
+/// `crt` is a parsed certificate.
+unsafe fn names(crt: *const mbed::x509_crt) -> Vec<Name> {
+    let nth = |index| {
+        let (mut tag, mut bytes, mut len) = (0, ptr::null(), 0);
+        // SAFETY: a parsed certificate; the bytes are memory of the certificate, and this many.
+        let bytes = unsafe {
+            if !mgos_host_crt_name(crt, index, &raw mut tag, &raw mut bytes, &raw mut len) {
+                return None;
             }
-            at = part.next;
-        }
-    }
-    found
+            slice::from_raw_parts(bytes, len)
+        };
+        Some(Name::of_certificate(tag, bytes.to_vec()))
+    };
+    (0..).map_while(nth).flatten().collect()
 }
 
 /// The number of a cipher suite, if mbedTLS supports it.

@@ -20,13 +20,14 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 use crate::confgen::{self, Lib, Schema};
 use crate::manifest::{self, Manifest};
-use crate::{project, yaml};
+use crate::{libclang, project, yaml};
 
 pub use compile::{Compiler, Language};
 use libs::Libs;
@@ -238,6 +239,7 @@ fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: 
 }
 
 /// The library that every app links.
+#[derive(Clone)]
 pub struct Host {
     /// libmgos_host.a: the host and the Rust part of the mqtt library.
     pub archive: PathBuf,
@@ -245,20 +247,29 @@ pub struct Host {
     pub tls: PathBuf,
 }
 
-/// Builds libmgos_host.a.
+/// Builds libmgos_host.a, once per process.
 pub fn host_library(release: bool) -> Result<Host> {
+    static BUILT: Mutex<[Option<Host>; 2]> = Mutex::new([None, None]);
+    let built = &mut BUILT.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(release)];
+    if built.is_none() {
+        *built = Some(build_host_library(release)?);
+    }
+    built.clone().context("the host library")
+}
+
+fn build_host_library(release: bool) -> Result<Host> {
     let mut cargo = project::cargo();
     // Flags that are given for the app are not for mbedTLS.
     for variable in ["CFLAGS", "CXXFLAGS", "LDFLAGS"] {
         cargo.env_remove(variable);
     }
-    cargo.args(["build", "--quiet", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
+    cargo.args(["build", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
     if release {
         cargo.arg("--release");
     }
     let output = cargo.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", project::shown(&cargo)))?;
     if !output.status.success() {
-        bail!("{} failed ({})", project::shown(&cargo), output.status);
+        bail!("{} failed ({}){}", project::shown(&cargo), output.status, libclang::hint());
     }
     let said = String::from_utf8_lossy(&output.stdout);
     let tls = said.lines().find_map(tls_dir).context("cargo's output does not say where mbedTLS was built")?;

@@ -57,7 +57,7 @@ pub fn host_library() -> Result<PathBuf> {
     let mut cargo = project::nightly()?;
     // With an explicit target, build scripts and proc macros are built without these flags.
     cargo
-        .args(["build", "--quiet", "--package", "mgos-host", "--lib", "--features", "alloc_faults", "--target", &target])
+        .args(["build", "--package", "mgos-host", "--lib", "--features", "alloc_faults", "--target", &target])
         .env("CARGO_TARGET_DIR", &dir);
     cargo.env(format!("CC_{variable}"), CC).env(format!("CFLAGS_{variable}"), CFLAGS.join(" "));
     let flags = format!("CARGO_TARGET_{}_RUSTFLAGS", variable.to_uppercase());

@@ -14,6 +14,7 @@ use crate::project;
 /// Builds all apps. Those with the same manifest share everything except their own source.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
     let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)?.archive };
+    eprintln!("building {} areas of the suite", sources.len());
     let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
     let root = project::root().join("c_tests");
     let mut areas = if files.is_empty() { Vec::new() } else { build_group(&root, &files, mode, &host)? };
@@ -33,7 +34,7 @@ const STAND_IN: &str = "stand_in";
 /// Build the first source of an app, without the others, with its stand-in.
 fn build_with_stand_in(dir: &Path, mode: Mode) -> Result<Area> {
     const PACKAGE: &str = "mgos-mqtt-stand-in";
-    project::run(project::cargo().args(["build", "--quiet", "--package", PACKAGE]))?;
+    project::run(project::cargo().args(["build", "--package", PACKAGE]))?;
     let archive = project::target_dir().join(format!("debug/lib{}.a", PACKAGE.replace('-', "_")));
     let mut manifest = Manifest::load(dir)?;
     manifest.sources.truncate(1);

@@ -6,7 +6,7 @@ mod examples;
 mod sandbox;
 #[cfg(test)]
 mod tests;
-mod text;
+pub mod text;
 
 use std::time::Instant;
 
@@ -28,10 +28,7 @@ pub fn run(args: Args) -> Result<()> {
         let names: Vec<_> = examples::ALL.iter().map(|example| example.name).collect();
         bail!("no example matches; examples: {}", names.join(", "));
     }
-    for packages in [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES] {
-        setup::ensure(packages)?;
-    }
-    Mosquitto.install()?;
+    setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES, Mosquitto.packages()].concat())?;
     // Built first, as it takes longest, so that no example's time limit includes it.
     app::host_library(false)?;
     for example in chosen {

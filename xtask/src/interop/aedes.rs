@@ -11,7 +11,7 @@ use super::broker::{Broker, Endpoints, Quirks, Setup, Skip};
 use super::transport::{Certificates, PSK, Transport};
 use super::workdir;
 use crate::project;
-use crate::setup::{self, Package, program};
+use crate::setup::{Package, program};
 
 pub struct Aedes;
 
@@ -31,8 +31,11 @@ impl Broker for Aedes {
         "aedes"
     }
 
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
+    }
+
     fn install(&self) -> Result<()> {
-        setup::ensure(PACKAGES)?;
         let output = Command::new("node").arg("--version").output().context("cannot start node")?;
         let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
         let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();

@@ -11,11 +11,12 @@ use super::broker::{Broker, Endpoints, Quirks, Setup, Skip};
 use super::transport::{Certificates, Transport};
 use super::workdir;
 use crate::project;
-use crate::setup::{self, Package, installed, program};
+use crate::setup::{Package, Sign, program};
 
 pub struct Amqtt;
 
-const PYTHON: Package = program("python3", "python3");
+const PACKAGES: &[Package] =
+    &[program("python3", "python3"), Package { name: "python3-venv", sign: Sign::Command(&["python3", "-c", "import venv, ensurepip"]) }];
 
 const SKIPS: &[Skip] = &[
     Skip::CAPTURE,
@@ -34,13 +35,12 @@ impl Broker for Amqtt {
         "amqtt"
     }
 
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
+    }
+
     fn install(&self) -> Result<()> {
-        setup::ensure(&[PYTHON])?;
         workdir::install("amqtt", &["requirements.txt"], |dir| {
-            let available = Command::new("python3").args(["-c", "import venv, ensurepip"]).stderr(std::process::Stdio::null()).status();
-            if !available.is_ok_and(|status| status.success()) {
-                setup::ensure(&[installed("python3-venv")])?;
-            }
             project::run(Command::new("python3").args(["-m", "venv", "env"]).current_dir(dir))?;
             let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"];
             project::run(Command::new(python()).args(pip).current_dir(dir))
@@ -57,7 +57,7 @@ impl Broker for Amqtt {
     }
 
     fn quirks(&self) -> Quirks {
-        Quirks { downgrades_qos: false, ..Quirks::default() }
+        Quirks { downgrades_qos: false, heeds_disconnect: false, ..Quirks::default() }
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use super::observer;
 use super::transport::{Certificates, Transport};
 use crate::process::Process;
+use crate::setup::Package;
 
 /// What a scenario requires of a broker.
 #[derive(Clone, Copy, Default)]
@@ -66,11 +67,20 @@ pub struct Quirks {
     pub keeps_order: bool,
     /// Delivers retained messages to wildcard subscriptions.
     pub retained_by_wildcard: bool,
+    /// Publishes no will after a DISCONNECT that the end of the connection follows at once.
+    pub heeds_disconnect: bool,
 }
 
 impl Default for Quirks {
     fn default() -> Quirks {
-        Quirks { highest_qos: 2, exactly_once: true, downgrades_qos: true, keeps_order: true, retained_by_wildcard: true }
+        Quirks {
+            highest_qos: 2,
+            exactly_once: true,
+            downgrades_qos: true,
+            keeps_order: true,
+            retained_by_wildcard: true,
+            heeds_disconnect: true,
+        }
     }
 }
 
@@ -78,8 +88,15 @@ impl Default for Quirks {
 pub trait Broker: Sync {
     fn name(&self) -> &'static str;
 
-    /// Installs the broker and what it depends on, if missing.
-    fn install(&self) -> Result<()>;
+    /// The Debian packages that it is or needs.
+    fn packages(&self) -> &'static [Package] {
+        &[]
+    }
+
+    /// Installs what it needs beyond those.
+    fn install(&self) -> Result<()> {
+        Ok(())
+    }
 
     fn version(&self) -> Result<String>;
 

@@ -32,7 +32,8 @@ use fixture::{Apps, Fixture};
 use scenarios::Scenario;
 use transport::{Certificates, Transport};
 
-use crate::{app, project, setup};
+use crate::setup::{self, Package};
+use crate::{app, project};
 
 /// Each scenario runs with each of these, except for the skips that a broker lists.
 const BROKERS: &[&dyn Broker] = &[&mosquitto::Mosquitto, &rumqttd::Rumqttd, &aedes::Aedes, &amqtt::Amqtt, &rabbitmq::Rabbitmq];
@@ -83,17 +84,10 @@ pub fn run(args: Args) -> Result<()> {
         println!("not run: {what}");
         scripts.clear();
     }
-    setup::ensure(setup::COMPILERS)?;
-    setup::ensure(setup::TEST_TOOLS)?;
-    setup::ensure(observer::PACKAGES)?;
-    setup::ensure(scenarios::PACKAGES)?;
     // All clouds are emulated by mosquitto, and scripts run with it alone.
-    let with_mosquitto = brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name());
-    let with_clouds = with_mosquitto && !clouds.is_empty();
-    let with_scripts = with_mosquitto && !scripts.is_empty();
-    if with_clouds {
-        setup::ensure(clouds::PACKAGES)?;
-    }
+    let with_clouds = has_clouds(&brokers) && !clouds.is_empty();
+    let with_scripts = has_clouds(&brokers) && !scripts.is_empty();
+    setup::ensure(&packages(&brokers, with_clouds))?;
     for broker in &brokers {
         broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
@@ -131,6 +125,23 @@ pub fn run(args: Args) -> Result<()> {
         bail!("{failed} of {} scenarios failed; logs are in {}", passed + failed, dir().display());
     }
     Ok(())
+}
+
+/// All Debian packages that the scenarios need with these brokers; all brokers if there are none.
+pub fn packages_of(names: &[String]) -> Result<Vec<Package>> {
+    let brokers = chosen(names)?;
+    Ok(packages(&brokers, has_clouds(&brokers)))
+}
+
+fn packages(brokers: &[&dyn Broker], with_clouds: bool) -> Vec<Package> {
+    let common = [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES];
+    let clouds = if with_clouds { clouds::PACKAGES } else { &[] };
+    common.into_iter().chain([clouds]).chain(brokers.iter().map(|broker| broker.packages())).flatten().copied().collect()
+}
+
+/// All clouds are emulated by mosquitto.
+fn has_clouds(brokers: &[&dyn Broker]) -> bool {
+    brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name())
 }
 
 /// The brokers with these names; all if there are none.
@@ -176,7 +187,9 @@ fn build_apps(mjs: Option<&app::Places>) -> Result<Apps> {
         if own.is_dir() { own } else { project::root().join("examples").join(name) }
     };
     let building = |name: &str| format!("building {}", path(name).display());
-    for name in scenarios::APPS.iter().chain(clouds::APPS) {
+    let names: Vec<_> = scenarios::APPS.iter().chain(clouds::APPS).collect();
+    for (number, name) in names.iter().enumerate() {
+        eprintln!("app {} of {}: {name}", number + 1, names.len());
         apps.insert(name, app::build(&path(name), false).with_context(|| building(name))?);
     }
     for (name, places) in mjs.iter().flat_map(|places| javascript::APPS.iter().map(move |name| (name, places))) {

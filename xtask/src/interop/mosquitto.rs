@@ -14,7 +14,7 @@ use super::broker::{Broker, Endpoints, Setup};
 use super::transport::{Certificates, PSK, Transport};
 use crate::process::Process;
 use crate::project;
-use crate::setup::{self, Package, program};
+use crate::setup::{Package, program};
 
 pub struct Mosquitto;
 
@@ -40,8 +40,8 @@ impl Broker for Mosquitto {
         "mosquitto"
     }
 
-    fn install(&self) -> Result<()> {
-        setup::ensure(PACKAGES)
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
     }
 
     fn version(&self) -> Result<String> {

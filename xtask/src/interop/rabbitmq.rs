@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 
 use super::broker::{Broker, Endpoints, Quirks, Setup, Skip, free_addresses};
 use super::transport::{Certificates, Transport};
-use crate::setup::{self, Package, program};
+use crate::setup::{Package, program};
 
 pub struct Rabbitmq;
 
@@ -46,8 +46,8 @@ impl Broker for Rabbitmq {
         "rabbitmq"
     }
 
-    fn install(&self) -> Result<()> {
-        setup::ensure(PACKAGES)
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
     }
 
     fn version(&self) -> Result<String> {

@@ -31,8 +31,8 @@ impl Broker for Rumqttd {
     }
 
     fn install(&self) -> Result<()> {
-        eprintln!("building rumqttd (takes a minute or two the first time)");
-        project::run(project::cargo().args(["build", "--quiet", "--package", "mgos-demo"]))
+        eprintln!("building rumqttd");
+        project::run(project::cargo().args(["build", "--package", "mgos-demo"]))
     }
 
     /// As in the lock file.

@@ -18,7 +18,7 @@ use super::mosquitto::{self, Mosquitto};
 use super::transport::{Certificates, Transport};
 use crate::process::Process;
 use crate::project;
-use crate::setup::{self, Package, installed};
+use crate::setup::{Package, installed};
 
 /// To compile token_auth.c.
 pub const PACKAGES: &[Package] = &[installed("mosquitto-dev"), installed("libmosquitto-dev"), installed("libssl-dev")];
@@ -42,8 +42,8 @@ impl Broker for Cloud {
         self.name
     }
 
-    fn install(&self) -> Result<()> {
-        setup::ensure(PACKAGES)
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
     }
 
     fn version(&self) -> Result<String> {

@@ -1,0 +1,168 @@
+//! `cargo xtask fresh`: runs the commands of README's quick start as on a machine that has just been
+//! set up: in a bare Debian with the packages that README asks for and this machine's Rust, and once
+//! more with the newest libclang that this Debian has. What is tested is the last commit.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::docs::text;
+use crate::project;
+use crate::setup::{self, Package, installed, program};
+
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only the first command, the demo
+    #[arg(long)]
+    demo: bool,
+    /// Only machines whose name contains one of these words, for example: bookworm, libclang
+    words: Vec<String>,
+}
+
+const PACKAGES: &[Package] =
+    &[program("debootstrap", "debootstrap"), installed("debian-archive-keyring"), program("util-linux", "unshare")];
+
+/// Debian 12 and 13.
+const RELEASES: [&str; 2] = ["bookworm", "trixie"];
+
+/// The packages that README asks for, installed as a user would.
+const ASKED: &str = "git gcc";
+
+/// What else such a machine has: whoever has installed Rust has the first.
+const BASE: &str = "ca-certificates";
+
+/// A machine to try, a directory below target/fresh.
+struct Machine {
+    release: &'static str,
+    newest_libclang: bool,
+}
+
+pub fn run(args: Args) -> Result<()> {
+    let machines = RELEASES.iter().flat_map(|release| [false, true].map(|newest_libclang| Machine { release, newest_libclang }));
+    let wanted = |machine: &Machine| args.words.is_empty() || args.words.iter().any(|word| machine.name().contains(word.as_str()));
+    let machines: Vec<_> = machines.filter(wanted).collect();
+    if machines.is_empty() {
+        bail!("no machine matches; machines: bookworm-bare, bookworm-libclang, trixie-bare, trixie-libclang");
+    }
+    if !setup::is_root() {
+        bail!("this makes root directories and changes into them: run it as root");
+    }
+    setup::ensure(PACKAGES)?;
+    let readme = std::fs::read_to_string(project::root().join("README.md")).context("cannot read README.md")?;
+    let mut commands = quick_start(&readme);
+    if args.demo {
+        commands.truncate(1);
+    }
+    let mut report = Vec::new();
+    for machine in &machines {
+        let name = machine.name();
+        println!("\n== {name}: a bare Debian");
+        machine.make().with_context(|| format!("cannot set up {name}"))?;
+        for command in &commands {
+            println!("\n== {name}: {command}");
+            let begun = Instant::now();
+            machine
+                .enter(&format!("cd /root/mgos-mqtt && {command}"))
+                .with_context(|| format!("failed on {name}, which is left in {}", machine.dir().display()))?;
+            report.push(format!("  {name:<20} {command:<20} {:>5} s", begun.elapsed().as_secs()));
+        }
+        remove(&machine.dir())?;
+    }
+    println!("\nall commands succeed:\n{}", report.join("\n"));
+    Ok(())
+}
+
+/// The commands in README's section of that name.
+fn quick_start(readme: &str) -> Vec<&str> {
+    let section = readme.split("\n## ").find(|section| section.starts_with("Quick start")).unwrap_or_default();
+    text::blocks(section).into_iter().flatten().filter(|line| line.starts_with("cargo xtask ")).collect()
+}
+
+impl Machine {
+    fn name(&self) -> String {
+        format!("{}{}", self.release, if self.newest_libclang { "-libclang" } else { "-bare" })
+    }
+
+    fn dir(&self) -> PathBuf {
+        parent().join(self.name())
+    }
+
+    /// The bare system, with a clone of this repository in it.
+    fn make(&self) -> Result<()> {
+        let dir = self.dir();
+        remove(&dir)?;
+        std::fs::create_dir_all(parent())?;
+        project::run(Command::new("debootstrap").args(["--variant=minbase", "--include", BASE, self.release]).arg(&dir))?;
+        for (file, why) in [("etc/resolv.conf", "names"), ("etc/ssl/certs/ca-certificates.crt", "certificates")] {
+            std::fs::copy(Path::new("/").join(file), dir.join(file)).with_context(|| format!("cannot take over this machine's {why}"))?;
+        }
+        // As on an installed system; the newest libclang of Debian 12 comes as a security update.
+        self.enter(&format!(
+            "sed -n 's:/debian {0} :/debian-security {0}-security :p' /etc/apt/sources.list > /etc/apt/sources.list.d/security.list",
+            self.release
+        ))?;
+        self.enter(&format!("apt-get update -q && apt-get install -y -q {ASKED}"))?;
+        if self.newest_libclang {
+            self.enter(NEWEST_LIBCLANG)?;
+        }
+        let clone = dir.join("root/mgos-mqtt");
+        project::run(Command::new("git").args(["clone", "--quiet", "--no-hardlinks"]).arg(project::root()).arg(clone))
+    }
+
+    /// Runs a command there. Whatever it leaves running ends with it.
+    fn enter(&self, command: &str) -> Result<()> {
+        let output = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot start rustc")?;
+        let rust = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
+        let status = unshare.env("ROOT", self.dir()).env("RUST", rust).status().context("cannot start unshare")?;
+        if !status.success() {
+            bail!("{command}: {status}");
+        }
+        Ok(())
+    }
+}
+
+/// Mounts what a system has, and Rust; gone with the namespace. npm and pip bring certificates of
+/// their own, and are told of this machine's.
+const ENTER: &str = r#"
+mkdir -p "$ROOT/opt/rust"
+mount --bind "$RUST" "$ROOT/opt/rust"
+mount -t proc proc "$ROOT/proc"
+mount --rbind /dev "$ROOT/dev"
+certificates=/etc/ssl/certs/ca-certificates.crt
+exec env -i HOME=/root TERM="${TERM:-dumb}" DEBIAN_FRONTEND=noninteractive \
+  NODE_EXTRA_CA_CERTS=$certificates PIP_CERT=$certificates \
+  PATH=/opt/rust/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+  chroot "$ROOT" sh -e -c "$1"
+"#;
+
+const NEWEST_LIBCLANG: &str = r#"
+newest=$(apt-cache search --names-only '^libclang-[0-9]+-dev$' | cut -d' ' -f1 | sort -V | tail -n 1)
+apt-get install -y -q --no-install-recommends "$newest"
+"#;
+
+fn parent() -> PathBuf {
+    project::target_dir().join("fresh")
+}
+
+fn remove(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_run_and_installed_is_what_readme_says() {
+        let readme = std::fs::read_to_string(project::root().join("README.md")).unwrap();
+        assert_eq!(quick_start(&readme), ["cargo xtask demo", "cargo xtask test"]);
+        assert!(readme.contains(&format!("`apt-get install {ASKED}`")), "README asks for other packages");
+    }
+}
