@@ -1,5 +1,6 @@
 /*
- * Prints memory in hexadecimal and as text, 16 bytes a line.
+ * Prints memory in hexadecimal and as text, 16 bytes a line, for debugging. Not here: the traffic of
+ * connections, which --trace and --pcap show.
  */
 
 #include "mongoose.h"
