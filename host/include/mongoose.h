@@ -435,6 +435,9 @@ void mg_send_websocket_framev(struct mg_connection *nc, int op,
 void mg_printf_websocket_frame(struct mg_connection *nc, int op,
                                const char *fmt, ...) PRINTF_LIKE(3, 4);
 
+/* Prints `len` bytes in hexadecimal and as text, 16 a line. */
+void mg_hexdumpf(FILE *fp, const void *buf, int len);
+
 /* --- MQTT client ---------------------------------------------------------- */
 
 /* One packet, as handlers of MG_EV_MQTT_* get it. Strings are not NUL-terminated. */

@@ -64,6 +64,7 @@ const SOURCES: &[&str] = &[
     "frozen_walk",
     "json_utils",
     "mbuf",
+    "mg_hexdump",
     "mg_http_header",
     "mg_mqtt",
     "mg_mqtt_send",

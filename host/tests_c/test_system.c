@@ -178,6 +178,18 @@ void mgos_uart_config_set_basic_params(struct mgos_uart_config *cfg, int baud_ra
 void mgos_uart_config_set_rx_params(struct mgos_uart_config *cfg, int rx_buf_size, int rx_fc_type, int linger_micros);
 void mgos_uart_config_set_tx_params(struct mgos_uart_config *cfg, int tx_buf_size, int tx_fc_type);
 
+static void hexdump(void) {
+  char *text = NULL;
+  size_t size = 0;
+  FILE *fp = open_memstream(&text, &size);
+  mg_hexdumpf(fp, "0123456789abcdef\x01\xffz", 19);
+  fclose(fp);
+  CHECK_STR(text,
+            "0000  30 31 32 33 34 35 36 37 38 39 61 62 63 64 65 66  0123456789abcdef\n"
+            "0010  01 ff 7a                                         ..z\n");
+  free(text);
+}
+
 /* Stands in for the host's: writes something into each setting. */
 void mgos_uart_config_set_defaults(int uart_no, struct mgos_uart_config *cfg) {
   memset(cfg, 0x7f, sizeof(*cfg));
@@ -222,4 +234,5 @@ void test_system(void) {
   names();
   unsupported();
   for_scripts();
+  hexdump();
 }

@@ -54,6 +54,8 @@ pub struct Plan {
     files: Vec<PathBuf>,
     /// Options for the linker.
     link: Vec<String>,
+    /// Parts whose sources are all for other platforms, or nowhere.
+    hollow: Vec<String>,
     /// The libraries that it is made of, and those that it lacks.
     libs: Libs,
 }
@@ -142,6 +144,7 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
         cxxflags: Vec::new(),
         files: Vec::new(),
         link: Vec::new(),
+        hollow: Vec::new(),
         libs: Libs::default(),
     };
     for source in ["mgos_config.c", "mgos_host_tables.c"] {
@@ -189,6 +192,7 @@ impl Plan {
         if files.is_empty() && !manifest.sources.is_empty() {
             // Not an error for the mos tool: an app in JavaScript may list sources that it has not.
             eprintln!("note: {part} has no C or C++ file in {}", manifest.sources.join(", "));
+            self.hollow.push(part.into());
         }
         self.sources.extend(files.into_iter().map(|file| (part.into(), file)));
         self.includes.extend(manifest.includes.iter().map(|path| manifest.dir.join(path)));
@@ -208,10 +212,17 @@ impl Plan {
 
     /// An error of a compiler may come from what is left out.
     fn with_left_out(&self, error: anyhow::Error) -> anyhow::Error {
-        match self.libs.left_out.is_empty() {
-            true => error,
-            false => anyhow!("{error:#}\nleft out: {}; if what is missing belongs to one, {}", self.libs.left_out(), libs::WAY_OUT),
+        let mut lines = format!("{error:#}");
+        if !self.libs.left_out.is_empty() {
+            lines += &format!("\nleft out: {}; if what is missing belongs to one, {}", self.libs.left_out(), libs::WAY_OUT);
         }
+        if !self.hollow.is_empty() {
+            let parts = self.hollow.join(", ");
+            lines += &format!(
+                "\nwithout sources for Linux: {parts}; if what is missing belongs to one, give one that has them by --lib NAME:PATH"
+            );
+        }
+        anyhow!(lines)
     }
 }
 

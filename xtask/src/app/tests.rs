@@ -134,10 +134,18 @@ const CALLER: &[(&str, &str)] = &[
     ("copies/lamp/lamp.c", "#include \"mgos.h\"\nint lamp(void) { return 5; }\nbool mgos_lamp_init(void) { return true; }\n"),
 ];
 
+/// Writes that app under a name of its own: tests run at the same time.
+fn write_caller(dir: &Path, name: &str) {
+    write(dir, CALLER);
+    let manifest = dir.join("app/mos.yml");
+    let text = fs::read_to_string(&manifest).unwrap();
+    fs::write(manifest, text.replace("xtask-caller", name)).unwrap();
+}
+
 #[test]
 fn what_is_left_out_and_what_to_do_is_named_when_the_app_needs_it() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), CALLER);
+    write_caller(dir.path(), "xtask-left-out");
     let app = dir.path().join("app");
     let error = format!("{:#}", build(&app, false).err().unwrap());
     assert!(error.contains("\nleft out: lamp; if what is missing belongs to one, give a copy by --lib NAME:PATH"), "{error}");
@@ -169,9 +177,19 @@ fn two_apps_have_two_device_ids_and_two_directories_even_if_they_have_one_name()
 }
 
 #[test]
+fn a_library_for_other_platforms_is_named_when_the_app_calls_it() {
+    let dir = tempfile::tempdir().unwrap();
+    write_caller(dir.path(), "xtask-hollow");
+    write(dir.path(), &[("copies/lamp/mos.yml", "type: lib\nsources: ['src/${platform}']\nincludes: [.]\n")]);
+    let places = Places::new(&[], &[&dir.path().join("copies")]);
+    let error = format!("{:#}", build_with(&dir.path().join("app"), &places, false).err().unwrap());
+    assert!(error.contains("\nwithout sources for Linux: lamp; if what is missing belongs to one, "), "{error}");
+}
+
+#[test]
 fn a_library_without_its_init_function_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    write(dir.path(), CALLER);
+    write_caller(dir.path(), "xtask-no-init");
     write(dir.path(), &[("copies/lamp/lamp.c", "int lamp(void);\nint lamp(void) { return 5; }\n")]);
     let places = Places::new(&[("lamp", &dir.path().join("copies/lamp"))], &[]);
     let error = format!("{:#}", build_with(&dir.path().join("app"), &places, false).err().unwrap());
