@@ -64,8 +64,15 @@ pub fn public_api() -> Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> = BEYOND_HEADERS.map(String::from).into();
     for header in ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h"] {
         let text = read(header)?;
-        // Comments mention functions too.
-        let code: String = text.lines().filter(|line| !line.trim_start().starts_with(['*', '/'])).collect::<Vec<_>>().join("\n");
+        // Comments mention functions too; inline functions are no symbols.
+        let mut is_inline = false;
+        let mut is_code = |line: &&str| {
+            is_inline |= line.starts_with("static inline");
+            let skipped = is_inline || line.trim_start().starts_with(['*', '/']);
+            is_inline &= *line != "}";
+            !skipped
+        };
+        let code: String = text.lines().filter(|line| is_code(line)).collect::<Vec<_>>().join("\n");
         names.extend(functions(&code));
     }
     Ok(names)
