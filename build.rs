@@ -61,7 +61,7 @@ struct mgos_mqtt_conn;
                 "mgos_mqtt_conn_sub_s",
                 "mgos_mqtt_ws_ev",
             ],
-            include: &["Reason", "mgos_mqtt_event", "mgos_mqtt_event_arg", "mgos_mqtt_result"],
+            include: &["Reason", "mgos_mqtt_event", "mgos_mqtt_event_arg", "mgos_mqtt_result", "mgos_mqtt_piece"],
         },
         Header {
             path: "include/mgos_mqtt.h",
@@ -99,7 +99,7 @@ struct mgos_mqtt_conn;
 ",
             includes: &["\"mgos_mqtt.h\""],
             in_shim: "",
-            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t"],
+            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "mgos_mqtt_stream_handler_t"],
             include: &[],
         },
     ];

@@ -471,6 +471,125 @@ static void restarted_device(void) {
   remove_files();
 }
 
+/* ---- Messages in pieces ---- */
+
+/* What has come of a message, whether it is as it was sent, and how much of the next is wanted. */
+static size_t got, wanted;
+static bool intact;
+
+static char byte_at(size_t i) {
+  return (char) ('a' + i % 23);
+}
+
+static bool on_piece(struct mgos_mqtt_conn *c, const struct mgos_mqtt_piece *piece, void *arg) {
+  size_t i;
+  if (piece->data == NULL) {
+    record("%s cut at %d of %d", (const char *) arg, (int) piece->offset, (int) piece->total);
+    return true;
+  }
+  if (piece->offset == 0) {
+    got = 0;
+    intact = true;
+  }
+  if (piece->offset != got || c != connection()) intact = false;
+  for (i = 0; i < piece->len; i++) {
+    if (((const char *) piece->data)[i] != byte_at(piece->offset + i)) intact = false;
+  }
+  got += piece->len;
+  if (got >= wanted || got == piece->total) {
+    record("%s %.*s %s%s qos%d%s", (const char *) arg, (int) piece->topic_len, piece->topic,
+           got == piece->total ? text("%d", (int) piece->total) : "some", intact ? "" : " damaged", piece->qos,
+           piece->retained ? " retained" : "");
+  }
+  return got < wanted;
+}
+
+static void sub_stream(void *arg) {
+  mgos_mqtt_conn_sub_stream(connection(), "big/#", 2, on_piece, arg);
+}
+
+/* PUBLISH to big/1 with so many bytes of payload, of which `sent` are sent. */
+static void play_message(uint8_t first, uint16_t id, size_t size, size_t sent) {
+  static uint8_t packet[1100000];
+  size_t len = 0, i, remaining = 2 + 5 + (first & 6 ? 2 : 0) + size;
+  packet[len++] = first;
+  do {
+    packet[len] = (uint8_t) (remaining & 0x7f);
+    remaining >>= 7;
+    if (remaining > 0) packet[len] |= 0x80;
+    len++;
+  } while (remaining > 0);
+  memcpy(packet + len, "\0\005big/1", 7);
+  len += 7;
+  if (first & 6) {
+    packet[len++] = (uint8_t) (id >> 8);
+    packet[len++] = (uint8_t) id;
+  }
+  for (i = 0; i < size; i++) packet[len + i] = (uint8_t) byte_at(i);
+  play_bytes(packet, len + sent);
+}
+
+static void begin_stream(void) {
+  cfg.recv_mbuf_limit = 100;
+  cfg.clean_session = false;
+  wanted = SIZE_MAX;
+  create();
+  app_sub("big/+", 1, "other");
+  in_app(sub_stream, (void *) "stream");
+  app_connect();
+  expect_connection();
+  expect("10 *");
+  play("20 02 00 00");
+  expect("82 *");
+  expect("82 *");
+  play("90 03 0001 02 90 03 0002 01");
+  expect_events("cloud CONNECTING\ncloud CONNECTED\ng CONNACK\nother SUBACK 2\n");
+}
+
+static void in_pieces(void) {
+  begin_stream();
+  play_message(0x30, 0, 10, 10);
+  expect_events("stream big/1 10 qos0\nother PUBLISH big/1=abcdefghij\n");
+  check("a message that fits comes as one piece, and other subscriptions get it as well");
+  play_message(0x33, 7, 5000, 5000);
+  expect("40 02 0007");
+  expect_events("stream big/1 5000 qos1 retained\n");
+  play_message(0x30, 0, 1000000, 1000000);
+  expect_events("stream big/1 1000000 qos0\n");
+  expect_silence();
+  check("one of a megabyte comes in pieces, with a limit of 100 bytes, and is acknowledged when all was taken");
+  play_message(0x34, 8, 3000, 3000);
+  expect("50 02 0008");
+  expect_events("stream big/1 3000 qos2\n");
+  play_message(0x3c, 8, 3000, 3000);
+  expect("50 02 0008");
+  play("62 02 0008");
+  expect("70 02 0008");
+  expect_events("g PUBREL 8\n");
+  check("at QoS 2 it does not come again");
+  wanted = 50;
+  play_message(0x32, 9, 3000, 3000);
+  expect("40 02 0009");
+  expect_events("stream big/1 some qos1\n");
+  check("what is not wanted is skipped and acknowledged");
+}
+
+static void cut_off(void) {
+  begin_stream();
+  play_message(0x34, 7, 3000, 1000);
+  expect_silence();
+  drop();
+  expect_connection();
+  expect("10 *");
+  play("20 02 01 00");
+  expect("82 *");
+  expect("82 *");
+  play_message(0x3c, 7, 3000, 3000);
+  expect("50 02 0007");
+  expect_events(LOST "stream cut at 1000 of 3000\ncloud CONNECTING\ncloud CONNECTED\ng CONNACK\nstream big/1 3000 qos2\n");
+  check("the end of the connection inside is told, and the message comes again");
+}
+
 /* ---- What a message and a connection are ---- */
 
 static void look(struct mg_connection *nc, int ev, void *ev_data, void *ud) {
@@ -533,6 +652,8 @@ static const struct script scripts[] = {
     HERE_ONLY("finish, then free", freed_meanwhile, NO_SUCH),
     HERE_ONLY("finish, then connect", and_again, NO_SUCH),
     HERE_ONLY("queue file", restarted_device, NO_SUCH),
+    HERE_ONLY("pieces", in_pieces, NO_SUCH),
+    HERE_ONLY("pieces, cut off", cut_off, NO_SUCH),
     HERE_ONLY("retained", retained, NO_SUCH),
     HERE_ONLY("session present", session, NO_SUCH),
 };

@@ -195,6 +195,55 @@ struct mgos_mqtt_pub_opts {
 typedef void (*mgos_mqtt_finish_fn_t)(void *arg, int left);
 
 /**
+ * A piece of a message, as mgos_mqtt_sub_stream() delivers it. All of it is gone when the handler
+ * returns.
+ */
+struct mgos_mqtt_piece {
+  /**
+   * The topic, which does not end with a NUL.
+   */
+  const char *topic;
+  /**
+   * Bytes of the topic.
+   */
+  size_t topic_len;
+  /**
+   * Bytes of the message.
+   */
+  size_t total;
+  /**
+   * Where in the message this piece begins.
+   */
+  size_t offset;
+  /**
+   * The piece. NULL: the connection has ended, and the rest does not come. At QoS 1 and 2 the broker
+   * sends the message again, from its beginning.
+   */
+  const void *data;
+  /**
+   * Bytes of the piece.
+   */
+  size_t len;
+  /**
+   * QoS of the message: 0, 1 or 2.
+   */
+  int qos;
+  /**
+   * Whether it is a retained message.
+   */
+  bool retained;
+};
+
+/**
+ * Callback of mgos_mqtt_sub_stream(), called with each piece in turn; the last ends at `total`. Returns
+ * whether it wants the rest: with false the rest is skipped, and the message acknowledged all the
+ * same. Any function may be called in it.
+ */
+typedef bool (*mgos_mqtt_stream_handler_t)(struct mgos_mqtt_conn *c,
+                                           const struct mgos_mqtt_piece *piece,
+                                           void *arg);
+
+/**
  * What has happened to a connection since it was made. Counters are reset only by
  * mgos_mqtt_conn_free(), and wrap around after 4,294,967,295.
  */
@@ -562,6 +611,31 @@ void mgos_mqtt_conn_sub(struct mgos_mqtt_conn *c,
                         int qos,
                         mg_event_handler_t handler,
                         void *user_data);
+
+/**
+ * Subscribes to a topic filter with a handler that takes messages in pieces, as they come in: also
+ * those that exceed `recv_mbuf_limit`, up to the 256 MB that MQTT allows. New; the original has no such
+ * function.
+ *
+ * A message that fits comes as one piece. One that does not goes to the newest matching subscription
+ * of this kind alone; others that match, of whatever kind, do not get it. Its topic has to fit the
+ * limit. It is acknowledged when the last piece was taken; at QoS 2, once it was taken, it does not
+ * come again.
+ *
+ * @param c The connection. NULL: an error in the log, and nothing else.
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a misplaced
+ * wildcard: likewise. Without memory: likewise.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+ * @param handler Called with each piece. NULL: an error in the log, and nothing else.
+ * @param arg Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_conn_sub_stream(struct mgos_mqtt_conn *c,
+                               const char *topic,
+                               int qos,
+                               mgos_mqtt_stream_handler_t handler,
+                               void *arg);
 
 /**
  * Removes the newest subscription with exactly this filter.

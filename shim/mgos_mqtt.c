@@ -173,3 +173,7 @@ int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how, m
   opts.ttl_ms = seconds < UINT32_MAX / 1000 ? seconds * 1000 : UINT32_MAX;
   return mgos_mqtt_pub_opt(topic, message, (size_t) len, &opts);
 }
+
+void mgos_mqtt_sub_stream(const char *topic, mgos_mqtt_stream_handler_t handler, void *arg) {
+  mgos_mqtt_conn_sub_stream(mgos_mqtt_core_global(), topic, MGOS_MQTT_SUBSCRIBE_QOS, handler, arg);
+}

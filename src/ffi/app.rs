@@ -5,7 +5,7 @@ use super::connection::{Connection, ConnectionRef, Handler};
 use super::nc::{Nc, NcId};
 use super::shim::{self, Cloud, Log, Number, QueueLog};
 use super::token::NoApp;
-use super::types::{mg_connection, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet};
+use super::types::{PassedBool, mg_connection, mgos_mqtt_conn, mgos_mqtt_event, mgos_mqtt_event_arg, mgos_mqtt_packet, mgos_mqtt_piece};
 use crate::LOGS;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::null_mut;
@@ -199,6 +199,23 @@ impl ConnectionRef<'_> {
                 let call = core::mem::transmute::<*const c_void, Call>(handler.address);
                 call(handler.user_data, left);
             }
+        }
+    }
+
+    /// Calls a handler that was added as a `mgos_mqtt_stream_handler_t`, which may be NULL, with a piece
+    /// of a message. False if it does not want the rest.
+    ///
+    /// # Safety
+    /// What `piece` points to is there until app code runs the event loop or frees the connection.
+    pub unsafe fn call_with_piece(self, _: &mut NoApp, handler: Handler, piece: &mgos_mqtt_piece) -> bool {
+        type Call = unsafe extern "C" fn(*mut mgos_mqtt_conn, *const mgos_mqtt_piece, *mut c_void) -> PassedBool;
+        if handler.address.is_null() {
+            return false;
+        }
+        // SAFETY: it is what was added, and not NULL. No reference to a connection is alive.
+        unsafe {
+            let call = core::mem::transmute::<*const c_void, Call>(handler.address);
+            call(self.ptr(), piece, handler.user_data) != 0
         }
     }
 

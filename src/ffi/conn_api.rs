@@ -11,6 +11,7 @@ use super::finish;
 use super::handshake;
 use super::lifecycle;
 use super::nc::{Nc, NcId};
+use super::pieces;
 use super::publish;
 use super::pump::pump;
 use super::queue_file;
@@ -18,9 +19,9 @@ use super::shim::Log;
 use super::token::NoApp;
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn,
-    mgos_mqtt_connect_fn_t, mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_stats,
+    mgos_mqtt_connect_fn_t, mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_stats, mgos_mqtt_stream_handler_t,
 };
-use crate::session::{Recipient, RequestError};
+use crate::session::{Recipient, RequestError, Wants};
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 
@@ -538,7 +539,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_s(
     let topic = unsafe { topic.bytes() };
     let Some(handler) = handler else { return c.log_text(t, Log::NoHandler, topic, 0, 0) };
     let handler = Handler { address: handler as *const c_void, user_data };
-    publish::subscribe(c, t, topic, qos, Recipient { handler, messages_only: false });
+    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::Events });
 }
 
 /// mgos_mqtt_conn_sub() with a `sub_handler_t`, which is called with messages only. NULL: they are
@@ -553,7 +554,51 @@ pub unsafe fn subscribe_to_messages(c: *mut mgos_mqtt_conn, topic: *const c_char
     let Some(guard) = (unsafe { ConnectionGuard::new(c) }) else { return };
     // SAFETY: by the contract.
     let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
-    publish::subscribe(guard.get(), t, topic, qos, Recipient { handler, messages_only: true });
+    publish::subscribe(guard.get(), t, topic, qos, Recipient { handler, wants: Wants::Messages });
+}
+
+/// Subscribes to a topic filter with a handler that takes messages in pieces, as they come in: also
+/// those that exceed `recv_mbuf_limit`, up to the 256 MB that MQTT allows. New; the original has no such
+/// function.
+///
+/// A message that fits comes as one piece. One that does not goes to the newest matching subscription
+/// of this kind alone; others that match, of whatever kind, do not get it. Its topic has to fit the
+/// limit. It is acknowledged when the last piece was taken; at QoS 2, once it was taken, it does not
+/// come again.
+///
+/// @param c The connection. NULL: an error in the log, and nothing else.
+/// @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a misplaced
+/// wildcard: likewise. Without memory: likewise.
+/// @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+/// @param handler Called with each piece. NULL: an error in the log, and nothing else.
+/// @param arg Handed back to it; it stays the app's.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `handler` is right to be called with
+/// `arg` until mgos_mqtt_conn_unsub().
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_sub_stream(
+    c: *mut mgos_mqtt_conn,
+    topic: *const c_char,
+    qos: c_int,
+    handler: mgos_mqtt_stream_handler_t,
+    arg: *mut c_void,
+) {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing is borrowed yet.
+    let Some(guard) = (unsafe { guard(t, c) }) else { return };
+    let c = guard.get();
+    // SAFETY: by the contract.
+    let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
+    let Some(handler) = handler else { return c.log_text(t, Log::NoHandler, topic, 0, 0) };
+    if pieces::install(c, t).is_err() {
+        return c.log_text(t, Log::NoMemory, topic, 0, 0);
+    }
+    let handler = Handler { address: handler as *const c_void, user_data: arg };
+    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::Pieces });
 }
 
 /// Removes the newest subscription with exactly this filter.

@@ -6,7 +6,7 @@ use super::frames::{Stage, WebSocket};
 use super::nc::{Nc, NcId};
 use super::shim::Number;
 use super::token::NoApp;
-use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t};
+use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use crate::conn::{Conn, Slot};
 use crate::heap::{Lazy, List};
 use crate::session::{GivenUp, Millis, NEVER};
@@ -67,7 +67,11 @@ pub struct Hooks {
     /// When to run them at the latest; `NEVER` if only other events matter.
     pub due: fn(&Connection, Millis) -> Millis,
     /// Of each [`Feature`] that was asked for.
-    pub of: [Option<&'static Hook>; 3],
+    pub of: [Option<&'static Hook>; 4],
+    /// What delivers messages in pieces.
+    pub pieces: Option<&'static Pieces>,
+    /// The message that is being delivered so, and its topic; at most one.
+    pub incoming: List<Incoming>,
     /// What keeps the queue in a file.
     pub queue_file: Option<QueueFile>,
     /// While the app is taking its leave: it may not publish.
@@ -87,10 +91,41 @@ pub struct Hook {
 pub enum Feature {
     /// The outcomes of single messages.
     Outcomes,
+    /// Messages in pieces.
+    Pieces,
     /// The queue in a file.
     QueueFile,
     /// The orderly end.
     Finish,
+}
+
+/// How messages are delivered in pieces.
+pub struct Pieces {
+    /// Delivers a packet that fits the receive limit as one piece.
+    pub whole: fn(ConnectionRef<'_>, &mut NoApp, NcId, &mgos_mqtt_packet, Handler),
+    /// An oversized packet is at the front of the receive buffer. True if it is delivered so.
+    pub begin: fn(ConnectionRef<'_>, &mut NoApp, NcId) -> bool,
+    /// This many bytes of it are at the front of the receive buffer.
+    pub next: fn(ConnectionRef<'_>, &mut NoApp, NcId, usize),
+}
+
+/// A message that is being delivered in pieces.
+#[derive(Clone, Copy)]
+pub struct Incoming {
+    pub handler: Handler,
+    pub nc: NcId,
+    /// The first byte of its packet.
+    pub first: u8,
+    /// The rest is not delivered.
+    pub skips: bool,
+    /// The handler is running.
+    pub calling: bool,
+    /// Bytes of its packet before the payload that have not been passed yet.
+    pub before: usize,
+    /// Bytes of its payload.
+    pub total: usize,
+    /// Bytes of it that have been delivered.
+    pub offset: usize,
 }
 
 /// The file that keeps the queue over a restart.
@@ -285,6 +320,11 @@ impl Connection {
     /// The file that keeps the queue.
     pub fn queue_file(&mut self) -> Option<&mut QueueFile> {
         self.hooks.get_mut().and_then(|hooks| hooks.queue_file.as_mut())
+    }
+
+    /// How messages are delivered in pieces, if any subscription asks for that.
+    pub fn pieces(&self) -> Option<&'static Pieces> {
+        self.hooks.get().and_then(|hooks| hooks.pieces)
     }
 
     /// When a hook is to run at the latest.

@@ -11,7 +11,7 @@ use super::shim::{Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_packet};
 use crate::LOGS;
-use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient};
+use crate::session::{Framed, Notify, Reaction, ReceiveError, Recipient, Wants};
 use crate::wire::{AckKind, Header, PacketId, QoS, kind};
 use core::ffi::{c_int, c_void};
 
@@ -48,7 +48,16 @@ impl Delivery {
 
     /// Calls the handler of a subscription.
     fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
-        let ev = if to.messages_only { 0 } else { self.event() };
+        let ev = match to.wants {
+            Wants::Events => self.event(),
+            Wants::Messages => 0,
+            Wants::Pieces => {
+                if let Some(pieces) = c.look(t).pieces() {
+                    (pieces.whole)(c, t, self.nc, &self.packet, to.handler);
+                }
+                return c.is_on(t, self.nc);
+            }
+        };
         self.call(c, t, to.handler, ev)
     }
 
@@ -134,6 +143,9 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             }
             Ok(Framed::Discard(n)) => {
                 session.received_partial(now());
+                if let Some(pieces) = connection.pieces() {
+                    (pieces.next)(c, t, nc, n);
+                }
                 Ok(n)
             }
             Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
@@ -152,6 +164,9 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             },
             Ok(Framed::Oversized { total, topic }) => {
                 let topic = &raw const *topic;
+                if connection.pieces().is_some_and(|pieces| (pieces.begin)(c, t, nc)) {
+                    continue;
+                }
                 // SAFETY: the topic lies in the receive buffer, which nobody has touched since.
                 unsafe { c.log_raw(t, Log::Oversized, topic, total as i32, limit as i32) };
                 continue;
@@ -326,7 +341,7 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     }
     // A log hook may have unsubscribed it; then it is another one or none.
     let now_settled = c.get(t).core.session.settled_subscription();
-    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && !recipient.messages_only {
+    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && recipient.wants == Wants::Events {
         delivery.call_subscriber(c, t, recipient);
     }
 }

@@ -79,6 +79,25 @@ int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how,
                      mgos_mqtt_result_fn_t cb, void *arg);
 
 /**
+ * Subscribes to a topic filter with a handler that takes messages in pieces, as they come in: also
+ * those that exceed mqtt.recv_mbuf_limit, up to the 256 MB that MQTT allows; at QoS 1, unless the
+ * firmware is built with another MGOS_MQTT_SUBSCRIBE_QOS. New; the original has no such function.
+ *
+ * A message that fits comes as one piece. One that does not goes to the newest matching subscription
+ * of this kind alone; others that match, of whatever kind, do not get it. Its topic has to fit the
+ * limit. It is acknowledged when the last piece was taken; at QoS 2, once it was taken, it does not
+ * come again.
+ *
+ * @param topic The filter, not needed any more on return. NULL, empty, not UTF-8, or with a
+ * misplaced wildcard: an error in the log, and nothing else. Without memory: likewise.
+ * @param handler Called with each piece. NULL: an error in the log, and nothing else.
+ * @param arg Handed back to it; it stays the app's.
+ *
+ * May be called from a handler.
+ */
+void mgos_mqtt_sub_stream(const char *topic, mgos_mqtt_stream_handler_t handler, void *arg);
+
+/**
  * Publishes a message formatted with json_printf().
  *
  * ```c

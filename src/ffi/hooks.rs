@@ -3,12 +3,20 @@
 
 use super::connection::{Connection, ConnectionRef, Feature, Hook, Hooks};
 use super::token::NoApp;
-use crate::heap::OutOfMemory;
+use crate::heap::{List, OutOfMemory};
 use crate::session::{Millis, NEVER, earlier};
 
 /// Stores the hook of a feature.
 pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'static Hook) -> Result<(), OutOfMemory> {
-    let hooks = c.get(t).hooks.get_or_alloc(|| Hooks { run: run_all, due: all_due, of: [None; 3], queue_file: None, finish: None })?;
+    let hooks = c.get(t).hooks.get_or_alloc(|| Hooks {
+        run: run_all,
+        due: all_due,
+        of: [None; 4],
+        pieces: None,
+        incoming: List::new(),
+        queue_file: None,
+        finish: None,
+    })?;
     hooks.of[feature as usize] = Some(hook);
     Ok(())
 }
@@ -43,6 +51,7 @@ pub fn commit_first(c: ConnectionRef<'_>, t: &mut NoApp) {
 
 fn run_all(c: ConnectionRef<'_>, t: &mut NoApp) {
     run_one(c, t, Feature::Outcomes);
+    run_one(c, t, Feature::Pieces);
     run_one(c, t, Feature::QueueFile);
     run_one(c, t, Feature::Finish);
 }

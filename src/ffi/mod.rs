@@ -19,7 +19,7 @@
 //! | `app` | all that may run app code |
 //! | `notices`, `websocket` | what the app is told unasked; the handshake over WebSocket |
 //! | `pump` | what goes out, and when to look again |
-//! | `results`, `queue_file` | what became of single messages; the queue over a restart |
+//! | `results`, `queue_file`, `pieces` | what became of single messages; the queue over a restart; messages in pieces |
 //! | `deliver`, `publish` | packets to handlers; what the app asks for |
 //! | `handshake`, `lifecycle` | from the transport to CONNECT; connect, disconnect, lost, again |
 //! | `finish` | the orderly end that an app asks for |
@@ -41,6 +41,7 @@ mod hooks;
 mod lifecycle;
 pub mod nc;
 mod notices;
+mod pieces;
 mod publish;
 mod pump;
 pub mod queue_file;

@@ -234,6 +234,36 @@ impl mgos_mqtt_pub_opts {
     }
 }
 
+/// A piece of a message, as mgos_mqtt_sub_stream() delivers it. All of it is gone when the handler
+/// returns.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct mgos_mqtt_piece {
+    /// The topic, which does not end with a NUL.
+    pub topic: *const c_char,
+    /// Bytes of the topic.
+    pub topic_len: usize,
+    /// Bytes of the message.
+    pub total: usize,
+    /// Where in the message this piece begins.
+    pub offset: usize,
+    /// The piece. NULL: the connection has ended, and the rest does not come. At QoS 1 and 2 the broker
+    /// sends the message again, from its beginning.
+    pub data: *const c_void,
+    /// Bytes of the piece.
+    pub len: usize,
+    /// QoS of the message: 0, 1 or 2.
+    pub qos: c_int,
+    /// Whether it is a retained message.
+    pub retained: PassedBool,
+}
+
+/// Callback of mgos_mqtt_sub_stream(), called with each piece in turn; the last ends at `total`. Returns
+/// whether it wants the rest: with false the rest is skipped, and the message acknowledged all the
+/// same. Any function may be called in it.
+pub type mgos_mqtt_stream_handler_t =
+    Option<unsafe extern "C" fn(c: *mut mgos_mqtt_conn, piece: *const mgos_mqtt_piece, arg: *mut c_void) -> PassedBool>;
+
 /// Mongoose's string with a length.
 #[repr(C)]
 #[derive(Clone, Copy)]

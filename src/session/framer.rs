@@ -81,6 +81,11 @@ impl Framer {
         self.left > 0 || self.qos > 0
     }
 
+    /// Returns the packet ID of the message being discarded, once it was received.
+    pub fn id(&self) -> Option<PacketId> {
+        self.id
+    }
+
     /// The acknowledgement was sent.
     pub fn answered(&mut self) {
         self.start();

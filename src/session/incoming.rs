@@ -2,7 +2,7 @@
 
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
-use super::{Framed, LinkState, NoticeState, Notify, Origin, Reaction, ReceiveError, Recipient, Session};
+use super::{Framed, LinkState, NoticeState, Notify, Origin, Reaction, ReceiveError, Recipient, Session, Wants};
 use crate::LOGS;
 use crate::wire::{AckKind, Decoded, Header, InPacket, PacketId, ProtocolError, QoS, decode_with, kind};
 
@@ -23,6 +23,36 @@ impl<H: Copy> Session<H> {
     /// Returns true from the start of an oversized packet until its acknowledgement was sent.
     pub fn is_discarding(&self) -> bool {
         self.framer.is_discarding()
+    }
+
+    /// The oversized message with this topic, which was just reported, is to be delivered in pieces.
+    /// Returns the handler of the newest matching subscription that takes pieces; `None` if there is
+    /// none.
+    pub fn start_pieces(&mut self, topic: &[u8]) -> Option<H> {
+        self.subscriptions.start_delivery(topic);
+        while let Some(recipient) = self.subscriptions.next_recipient(topic) {
+            if recipient.wants == Wants::Pieces {
+                self.counters.oversized = self.counters.oversized.wrapping_sub(1);
+                return Some(recipient.handler);
+            }
+        }
+        None
+    }
+
+    /// Returns true if the message that is being discarded, or delivered in pieces, was received
+    /// before. To be called when its packet ID was received; `dup` is its DUP flag.
+    pub fn is_known_in_pieces(&self, dup: bool) -> bool {
+        self.framer.id().is_some_and(|id| self.inbound.contains(id) && self.inbound.is_duplicate(dup))
+    }
+
+    /// The last piece of a QoS 2 message was delivered: it is not to be delivered again. Without
+    /// memory for that it may be.
+    pub fn pieces_delivered(&mut self) {
+        if let Some(id) = self.framer.id()
+            && !self.inbound.contains(id)
+        {
+            let _ = self.inbound.insert(id);
+        }
     }
 
     /// The acknowledgement of an oversized packet was sent.

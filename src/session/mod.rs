@@ -45,7 +45,7 @@ pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use outcomes::WatchOptions;
 pub use snapshot::RestoreError;
-pub use subscriptions::Recipient;
+pub use subscriptions::{Recipient, Wants};
 pub use types::{Counters, GivenUp, Limits, Notice, Notify, Outcome, Published, Reaction, ReceiveError, RequestError};
 
 /// The state of the connection as MQTT sees it; each state permits more packets than the one

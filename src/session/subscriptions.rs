@@ -13,7 +13,9 @@ use crate::wire::{OutPacket, PacketId, QoS, is_wildcard, matches};
 type Flags = u16;
 
 /// The handler receives messages only.
-const MESSAGES_ONLY: Flags = 1;
+const MESSAGES_ONLY: Flags = Wants::Messages as Flags;
+/// The handler receives messages in pieces.
+const PIECES: Flags = Wants::Pieces as Flags;
 /// SUBSCRIBE or UNSUBSCRIBE is still to be sent.
 const UNSENT: Flags = 1 << 2;
 /// It was sent; SUBACK or UNSUBACK is awaited.
@@ -57,7 +59,12 @@ impl<H: Copy> Subscription<H> {
     }
 
     fn recipient(&self) -> Recipient<H> {
-        Recipient { handler: self.handler, messages_only: self.is(MESSAGES_ONLY) }
+        let wants = match self.flags & (MESSAGES_ONLY | PIECES) {
+            MESSAGES_ONLY => Wants::Messages,
+            PIECES => Wants::Pieces,
+            _ => Wants::Events,
+        };
+        Recipient { handler: self.handler, wants }
     }
 }
 
@@ -131,8 +138,19 @@ fn hash(text: &[u8]) -> u16 {
 pub struct Recipient<H> {
     /// The handler given when subscribing.
     pub handler: H,
-    /// The handler receives messages only, not SUBACK.
-    pub messages_only: bool,
+    /// What the handler receives.
+    pub wants: Wants,
+}
+
+/// What the handler of a subscription receives.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Wants {
+    /// Messages and SUBACK.
+    Events,
+    /// Messages only.
+    Messages,
+    /// Messages in pieces, also those that exceed the receive limit.
+    Pieces,
 }
 
 /// Maximum number of pending UNSUBSCRIBEs; beyond it the oldest is dropped.
@@ -191,8 +209,8 @@ impl<H: Copy> Subscriptions<H> {
     /// Adds a subscription; several may have the same filter, each with its own handler. A pending
     /// UNSUBSCRIBE of the filter is cancelled. Returns its packet ID if it was already sent.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<Option<PacketId>, OutOfMemory> {
-        let Recipient { handler, messages_only } = recipient;
-        let flags = (messages_only as Flags * MESSAGES_ONLY) | UNSENT;
+        let Recipient { handler, wants } = recipient;
+        let flags = wants as Flags | UNSENT;
         let (part, key) = key(filter);
         let subscription = Subscription { handler, id: 0, key, flags, qos, part };
         self.list.push_front(subscription, &[filter])?;
@@ -335,7 +353,7 @@ impl<H: Copy> Subscriptions<H> {
         self.awaiting -= s.is(AWAITING) as u16;
         self.set_aside -= s.is(SET_ASIDE) as u8;
         s.id = 0;
-        s.flags &= MESSAGES_ONLY;
+        s.flags &= MESSAGES_ONLY | PIECES;
         Some(twice)
     }
 

@@ -20,7 +20,7 @@ mod subscription_list;
 mod suspects;
 mod table;
 
-use super::{Framed, GivenUp, Limits, Notice, Published, Reaction, ReceiveError, Recipient, RequestError, Session};
+use super::{Framed, GivenUp, Limits, Notice, Published, Reaction, ReceiveError, Recipient, RequestError, Session, Wants};
 use crate::wire::{InPacket, OutPacket, PacketId, ProtocolError, QoS, decode, header, size};
 use std::vec;
 use std::vec::Vec;
@@ -128,7 +128,7 @@ impl Rig {
     }
 
     fn subscribe(&mut self, filter: &[u8]) {
-        self.s.subscribe(filter, Q1, Recipient { handler: 1, messages_only: false }, 0).unwrap();
+        self.s.subscribe(filter, Q1, Recipient { handler: 1, wants: Wants::Events }, 0).unwrap();
     }
 
     /// Lets the next identifier be `id`.

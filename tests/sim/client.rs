@@ -8,7 +8,7 @@ use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
-use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient};
+use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient, Wants};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, kind, size};
 
 /// The client's configuration.
@@ -558,7 +558,7 @@ impl Client {
     }
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
-        let recipient = Recipient { handler: 0, messages_only: true };
+        let recipient = Recipient { handler: 0, wants: Wants::Messages };
         let clock = self.clock(now);
         self.conn.session.subscribe(filter, qos, recipient, clock).expect("a right filter, and memory");
         self.pump(now);

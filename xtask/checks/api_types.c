@@ -33,6 +33,7 @@ bool (*conn_set_config)(struct mgos_mqtt_conn *, const struct mgos_config_mqtt *
 uint16_t (*conn_pub_opt)(struct mgos_mqtt_conn *, const char *, struct mg_str, const struct mgos_mqtt_pub_opts *) = mgos_mqtt_conn_pub_opt;
 bool (*conn_finish)(struct mgos_mqtt_conn *, uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_conn_finish;
 bool (*conn_set_queue_file)(struct mgos_mqtt_conn *, const char *, uint32_t) = mgos_mqtt_conn_set_queue_file;
+void (*conn_sub_stream)(struct mgos_mqtt_conn *, const char *, int, mgos_mqtt_stream_handler_t, void *) = mgos_mqtt_conn_sub_stream;
 bool (*conn_is_retained)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_is_retained;
 bool (*conn_session_present)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_session_present;
 
@@ -57,6 +58,7 @@ uint16_t (*pub_opt)(const char *, const void *, size_t, const struct mgos_mqtt_p
 int (*pub_js)(const char *, const void *, int, int, mgos_mqtt_result_fn_t, void *) = mgos_mqtt_pub_js;
 bool (*global_finish)(uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_global_finish;
 bool (*set_queue_file)(const char *, uint32_t) = mgos_mqtt_set_queue_file;
+void (*sub_stream)(const char *, mgos_mqtt_stream_handler_t, void *) = mgos_mqtt_sub_stream;
 bool (*is_retained)(void) = mgos_mqtt_is_retained;
 bool (*session_present)(void) = mgos_mqtt_session_present;
 bool (*set_config)(const struct mgos_config_mqtt *) = mgos_mqtt_set_config;

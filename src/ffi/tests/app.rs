@@ -4,7 +4,9 @@
 extern crate std;
 
 use super::super::shim::Number;
-use super::super::types::{mg_connection, mg_send_mqtt_handshake_opts, mg_str, mgos_mqtt_conn, mgos_mqtt_pub_opts, mgos_mqtt_stats};
+use super::super::types::{
+    mg_connection, mg_send_mqtt_handshake_opts, mg_str, mgos_mqtt_conn, mgos_mqtt_piece, mgos_mqtt_pub_opts, mgos_mqtt_stats,
+};
 use super::super::{conn_api::*, global::mgos_mqtt_core_global, global_api::*};
 use super::link::at;
 use super::seam::{Message, Options};
@@ -75,6 +77,23 @@ pub unsafe extern "C" fn listener(
     let line = format!("{} {}={}", tagged(user_data), text(topic.cast(), topic_len as usize), text(msg.cast(), len as usize));
     with(|w| w.seen.push(line));
     callback("message");
+}
+
+/// A `mgos_mqtt_stream_handler_t`.
+pub unsafe extern "C" fn piece_handler(c: *mut mgos_mqtt_conn, piece: *const mgos_mqtt_piece, arg: *mut c_void) -> u8 {
+    // SAFETY: it is there while this has called nobody.
+    let mgos_mqtt_piece { topic, topic_len, total, offset, data, len, qos, .. } = unsafe { *piece };
+    assert!(!c.is_null() && offset + len <= total && (0..=2).contains(&qos));
+    if !data.is_null() {
+        // SAFETY: the same.
+        let piece = unsafe { core::slice::from_raw_parts(data.cast::<u8>(), len) };
+        assert!(piece.is_ascii());
+    }
+    let until = if data.is_null() { "cut".into() } else { (offset + len).to_string() };
+    let topic = text(topic.cast(), topic_len);
+    with(|w| w.seen.push(format!("{} {topic}: {until} of {total}", tagged(arg))));
+    callback("piece");
+    1
 }
 
 /// A connect callback: CONNECT by itself.
@@ -277,6 +296,7 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_conn_finish", || finish(0, false)),
     ("mgos_mqtt_conn_set_queue_file", || _ = unsafe { mgos_mqtt_conn_set_queue_file(c(), c"late".as_ptr(), 0) }),
     ("mgos_mqtt_set_queue_file", || _ = unsafe { mgos_mqtt_set_queue_file(c"late".as_ptr(), 100) }),
+    ("mgos_mqtt_conn_sub_stream", || unsafe { mgos_mqtt_conn_sub_stream(c(), c"a".as_ptr(), 1, Some(piece_handler), tag(c"late")) }),
     ("mgos_mqtt_conn_is_retained", || _ = unsafe { mgos_mqtt_conn_is_retained(c()) }),
     ("mgos_mqtt_conn_session_present", || _ = unsafe { mgos_mqtt_conn_session_present(c()) }),
     ("mgos_mqtt_pub_opt_sized", || publish_watched(1, 0, true, true)),

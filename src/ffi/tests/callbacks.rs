@@ -11,7 +11,7 @@ extern crate std;
 use super::super::shim::Number;
 use super::super::types::mgos_mqtt_conn;
 use super::super::{conn_api::*, global, global_api::*};
-use super::app::{ACTS, c, connect_fn, finish, handler, listener, publish, publish_watched, subscribe, tag};
+use super::app::{ACTS, c, connect_fn, finish, handler, listener, piece_handler, publish, publish_watched, subscribe, tag};
 use super::link::reuse_addresses;
 use super::world::{Config, Rng, Turn, begin, broker_leaves, broker_says, callback, heard, net_up, pass, rounds, with};
 use crate::heap::testing;
@@ -71,6 +71,7 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
         }
         if kind == Kind::OwnConnect && !c.is_null() {
             mgos_mqtt_conn_set_connect_fn(c, Some(connect_fn), null_mut());
+            mgos_mqtt_conn_sub_stream(c, c"a".as_ptr(), 2, Some(piece_handler), tag(c"s"));
         }
     }
     turn
@@ -282,7 +283,7 @@ fn all_kinds_of_callbacks_and_all_functions_are_among_them() {
     assert_eq!(kinds, [
         "CLOSE", "CONNACK", "POLL", "PUBACK", "PUBCOMP", "PUBLISH", "PUBREC", "SUBACK", "UNSUBACK",
         "cloud CONNECTED", "cloud CONNECTERROR", "cloud CONNECTING", "cloud DISCONNECTED",
-        "connect callback", "finished", "log", "message", "result", "timer",
+        "connect callback", "finished", "log", "message", "piece", "result", "timer",
     ]);
     let exports = include_str!("../../../shim/exports.txt").split("# For the shim").next().unwrap();
     for name in exports.lines().filter(|line| line.starts_with("mgos_") && !line.ends_with("_ev")) {

@@ -2,7 +2,7 @@
 //! The packets are in subscribing.rs.
 extern crate std;
 
-use super::{Q1, Recipient};
+use super::{Q1, Recipient, Wants};
 use crate::session::ack_timer::AckTimer;
 use crate::session::subscriptions::{ALL, END, NONE, Subscriptions, Unsubscribed, key};
 use crate::wire::{PacketId, matches};
@@ -16,7 +16,7 @@ fn id(n: u16) -> PacketId {
 }
 
 fn add(s: &mut List, filter: &[u8]) -> Option<PacketId> {
-    s.add(filter, Q1, Recipient { handler: 1, messages_only: false }).unwrap()
+    s.add(filter, Q1, Recipient { handler: 1, wants: Wants::Events }).unwrap()
 }
 
 /// A ping was sent.
@@ -402,7 +402,7 @@ fn each_message_reaches_exactly_the_handlers_whose_filters_match() {
         let filters: Vec<&[u8]> = filters.iter().map(|filter| &filter[..]).collect();
         let mut s = List::NEW;
         for (n, filter) in filters.iter().enumerate().rev() {
-            s.add(filter, Q1, Recipient { handler: n as u32, messages_only: false }).unwrap();
+            s.add(filter, Q1, Recipient { handler: n as u32, wants: Wants::Events }).unwrap();
         }
         s.start_delivery(&topic);
         let handlers: Vec<u32> = core::iter::from_fn(|| s.next_recipient(&topic).map(|to| to.handler)).collect();
@@ -462,21 +462,22 @@ fn a_match_is_literal_if_the_newest_filter_that_matches_has_no_wildcards() {
 }
 
 #[test]
-fn a_handler_for_messages_only_stays_one() {
+fn what_a_handler_receives_stays_so() {
+    const ALL: [(&[u8], Wants); 3] = [(b"a", Wants::Messages), (b"b", Wants::Events), (b"c", Wants::Pieces)];
     let mut s = List::NEW;
-    for (filter, messages_only) in [(b"a", true), (b"b", false)] {
-        s.add(filter, Q1, Recipient { handler: 7, messages_only }).unwrap();
+    for (filter, wants) in ALL {
+        s.add(filter, Q1, Recipient { handler: 7, wants }).unwrap();
     }
-    for (answered, n) in [(false, 0), (true, 1), (true, 2)] {
-        if answered {
+    for n in 0..=3 {
+        if n > 0 {
             send(&mut s, 1, 0);
             s.suback(id(n));
-            let (_, recipient) = s.settled().unwrap();
-            assert_eq!(recipient.messages_only, n == 2);
+            let (filter, recipient) = s.settled().unwrap();
+            assert!(ALL.contains(&(filter, recipient.wants)));
         }
-        for (topic, messages_only) in [(b"a", true), (b"b", false)] {
+        for (topic, wants) in ALL {
             assert!(s.start_delivery(topic));
-            assert_eq!(s.next_recipient(topic), Some(Recipient { handler: 7, messages_only }));
+            assert_eq!(s.next_recipient(topic), Some(Recipient { handler: 7, wants }));
             assert_eq!(s.next_recipient(topic), None);
         }
     }

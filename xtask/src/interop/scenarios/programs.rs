@@ -4,8 +4,9 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
-use crate::interop::broker::Setup;
+use crate::interop::broker::{Running, Setup};
 use crate::interop::fixture::Fixture;
 use crate::interop::observer::{self, Message, Observer};
 use crate::project;
@@ -88,6 +89,54 @@ pub fn latest(fixture: &Fixture) -> Result<()> {
     app.process.wait_for_text(" 0 given up")?;
     fixture.check(true, "and gives none up, with hundreds of them and a queue of three")?;
     app.kill()
+}
+
+pub fn ota(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["ota-app/ota/status"], None)?;
+    let (image, received) = (fixture.dir.join("image"), fixture.dir.join("image.new"));
+    // Larger than the app's heap would be on a device, and not the same anywhere.
+    let bytes: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(&image, &bytes)?;
+    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    let file = received.display().to_string();
+    let mut app = fixture.app("ota", &broker, &[("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
+    observer::publish(&broker, "ota-app/ota/sha256", &hash, 1, true)?;
+    app.process.wait_for_text(&format!("expecting {hash}"))?;
+    observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
+    let status = observer.next_on("ota-app/ota/status")?.payload;
+    fixture.check(status == "ready", &format!("examples/ota takes an image of 300,000 bytes in pieces of a kilobyte: {status}"))?;
+    fixture.check(std::fs::read(&received)? == bytes, "and has it in its file, byte by byte")?;
+    std::fs::write(&image, &bytes[1..])?;
+    observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
+    let status = observer.next_on("ota-app/ota/status")?.payload;
+    fixture.check(status == "refused: wrong hash" && !received.exists(), "one with another hash is refused, and gone")?;
+    app.kill()
+}
+
+pub fn sleep(fixture: &Fixture) -> Result<()> {
+    let mut broker = fixture.broker("broker", Setup::default())?;
+    let queue = fixture.dir.join("readings").display().to_string();
+    let mut wills = fixture.observer(&broker, &["sleep/lost"], None)?;
+    let settings: &[(&str, &str)] = &[("mqtt.queue_file", &queue), ("awake.most", "3000")];
+    let awake = |broker: &Running, left: &str| -> Result<()> {
+        let mut app = fixture.app("sleep", broker, settings)?;
+        app.process.wait_for_text(&format!("asleep, {left} readings left"))?;
+        app.process.wait_for_end().map(drop)
+    };
+    awake(&broker, "0")?;
+    fixture.check(true, "examples/sleep publishes a reading and ends when it is acknowledged")?;
+    fixture.publish(&broker, "sleep/lost", "mark")?;
+    fixture.check(wills.next("the mark")?.payload == "mark", "and the broker has published no will")?;
+    broker.kill();
+    awake(&broker, "1")?;
+    awake(&broker, "2")?;
+    fixture.check(true, "with the broker down it keeps readings over its restarts")?;
+    broker.restart()?;
+    let mut observer = fixture.observer(&broker, &["sleep-app/reading"], None)?;
+    awake(&broker, "0")?;
+    observer.wait_for_all("sleep-app/reading", 3)?;
+    fixture.check(true, "and sends all three when the broker is back")
 }
 
 pub fn tls(fixture: &Fixture) -> Result<()> {

@@ -1,0 +1,158 @@
+//! Messages that are delivered in pieces, as they come in: also those that exceed the receive limit.
+
+use super::connection::{Connection, ConnectionRef, Feature, Handler, Hook, Incoming, Pieces};
+use super::hooks;
+use super::nc::NcId;
+use super::token::NoApp;
+use super::types::{mgos_mqtt_packet, mgos_mqtt_piece};
+use crate::heap::OutOfMemory;
+use crate::session::NEVER;
+use crate::wire::{QoS, check_name, header, kind};
+use core::ffi::c_int;
+use core::ptr::null;
+
+static HOOK: Hook = Hook { run: tell_of_the_end, due: |_, _| NEVER };
+static PIECES: Pieces = Pieces { whole, begin, next };
+
+/// Has subscriptions take messages in pieces from now on.
+pub fn install(c: ConnectionRef<'_>, t: &mut NoApp) -> Result<(), OutOfMemory> {
+    hooks::install(c, t, Feature::Pieces, &HOOK)?;
+    if let Some(hooks) = c.get(t).hooks.get_mut() {
+        hooks.pieces = Some(&PIECES);
+    }
+    Ok(())
+}
+
+impl Connection {
+    fn incoming(&mut self) -> Option<&mut Incoming> {
+        let hooks = self.hooks.get_mut()?;
+        hooks.incoming.rewind::<0>();
+        hooks.incoming.current_value_mut::<0>()
+    }
+
+    /// What there is to say of the message, without data.
+    fn piece(&self) -> Option<mgos_mqtt_piece> {
+        let item = self.hooks.get()?.incoming.iter().next()?;
+        let &Incoming { first, total, offset, .. } = item.value;
+        Some(mgos_mqtt_piece {
+            topic: item.bytes.as_ptr().cast(),
+            topic_len: item.bytes.len(),
+            total,
+            offset,
+            data: null(),
+            len: 0,
+            qos: QoS::of_flags(first) as c_int,
+            retained: first & 1,
+        })
+    }
+
+    fn forget_incoming(&mut self) {
+        if let Some(hooks) = self.hooks.get_mut() {
+            hooks.incoming.clear();
+        }
+    }
+}
+
+/// A message that fits the receive limit, as one piece.
+fn whole(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, packet: &mgos_mqtt_packet, handler: Handler) {
+    let Some((_, live)) = c.live_as(t, nc) else { return };
+    let received = live.received().0;
+    let (Some(topic), Some(payload)) = (received.get(packet.topic_at..), received.get(packet.payload_at..)) else { return };
+    let piece = mgos_mqtt_piece {
+        topic: topic.as_ptr().cast(),
+        topic_len: packet.topic_len,
+        total: packet.payload_len,
+        offset: 0,
+        data: payload.as_ptr().cast(),
+        len: packet.payload_len,
+        qos: QoS::of_flags(packet.first) as c_int,
+        retained: packet.first & 1,
+    };
+    // SAFETY: the packet is at the front of the receive buffer, where nothing is removed before the
+    // handler has returned.
+    unsafe { c.call_with_piece(t, handler, &piece) };
+}
+
+/// An oversized message is at the front of the receive buffer. True if a subscription takes it.
+fn begin(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) -> bool {
+    let Some((connection, live)) = c.live_as(t, nc) else { return false };
+    let buf = live.received().0;
+    let Ok(Some(h)) = header(buf) else { return false };
+    let at = h.len as usize;
+    let Some((&len, rest)) = buf.get(at..).and_then(|body| body.split_first_chunk::<2>()) else { return false };
+    let Some(topic) = rest.get(..u16::from_be_bytes(len) as usize) else { return false };
+    if h.kind() != kind::PUBLISH || check_name(topic).is_err() {
+        return false;
+    }
+    let Some(handler) = connection.core.session.start_pieces(topic) else { return false };
+    let id_len = if h.first & 6 == 0 { 0 } else { 2 };
+    let before = at + 2 + topic.len() + id_len;
+    let Some(total) = h.total().checked_sub(before) else { return false };
+    let incoming = Incoming { handler, nc, first: h.first, skips: false, calling: false, before, total, offset: 0 };
+    let Some(hooks) = connection.hooks.get_mut() else { return false };
+    hooks.incoming.clear();
+    hooks.incoming.push_back(incoming, &[topic]).is_ok()
+}
+
+/// `n` bytes of the message are at the front of the receive buffer.
+fn next(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, n: usize) {
+    let Some((connection, live)) = c.live_as(t, nc) else { return };
+    let Some(&mut Incoming { handler, first, before, total, offset, .. }) = connection.incoming() else { return };
+    let passed = before.min(n);
+    let len = n - passed;
+    let is_exactly_once = QoS::of_flags(first) == QoS::ExactlyOnce;
+    // The packet ID is the last before the payload.
+    let is_at_payload = passed == before && offset == 0;
+    let is_known = is_exactly_once && is_at_payload && connection.core.session.is_known_in_pieces(first & 8 != 0);
+    let Some(incoming) = connection.incoming() else { return };
+    incoming.before -= passed;
+    incoming.skips |= is_known;
+    let skips = incoming.skips;
+    if passed < before || len == 0 && total > 0 {
+        return;
+    }
+    let data = live.received().0.get(passed..n).map_or(null(), <[u8]>::as_ptr);
+    if !skips && let Some(piece) = connection.piece() {
+        if let Some(incoming) = connection.incoming() {
+            incoming.calling = true;
+        }
+        let piece = mgos_mqtt_piece { data: data.cast(), len, ..piece };
+        // SAFETY: the topic is in a block that stays while `calling`; the data are at the front of the
+        // receive buffer, where nothing is removed before the handler has returned.
+        let goes_on = unsafe { c.call_with_piece(t, handler, &piece) };
+        if let Some(incoming) = c.get(t).incoming() {
+            (incoming.calling, incoming.skips) = (false, !goes_on);
+        }
+    }
+    let connection = c.get(t);
+    if connection.nc != Some(nc) {
+        return;
+    }
+    let Some(incoming) = connection.incoming() else { return };
+    incoming.offset += len;
+    if incoming.offset < incoming.total {
+        return;
+    }
+    connection.forget_incoming();
+    connection.counters.received = connection.counters.received.wrapping_add(1);
+    if is_exactly_once {
+        connection.core.session.pieces_delivered();
+    }
+}
+
+/// Tells of a message whose connection has ended before its last piece.
+fn tell_of_the_end(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    let (nc, is_freed) = (connection.nc, connection.is_freed());
+    let Some(incoming) = connection.incoming() else { return };
+    if is_freed || incoming.calling || nc == Some(incoming.nc) {
+        return;
+    }
+    let (handler, skips) = (incoming.handler, incoming.skips);
+    incoming.calling = true;
+    if !skips && let Some(piece) = connection.piece() {
+        // SAFETY: the topic is in a block that stays while `calling`; there are no data.
+        unsafe { c.call_with_piece(t, handler, &piece) };
+    }
+    c.get(t).forget_incoming();
+}
