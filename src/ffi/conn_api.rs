@@ -539,7 +539,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_s(
     let topic = unsafe { topic.bytes() };
     let Some(handler) = handler else { return c.log_text(t, Log::NoHandler, topic, 0, 0) };
     let handler = Handler { address: handler as *const c_void, user_data };
-    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::Events });
+    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::EVENTS });
 }
 
 /// mgos_mqtt_conn_sub() with a `sub_handler_t`, which is called with messages only. NULL: they are
@@ -554,7 +554,7 @@ pub unsafe fn subscribe_to_messages(c: *mut mgos_mqtt_conn, topic: *const c_char
     let Some(guard) = (unsafe { ConnectionGuard::new(c) }) else { return };
     // SAFETY: by the contract.
     let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
-    publish::subscribe(guard.get(), t, topic, qos, Recipient { handler, wants: Wants::Messages });
+    publish::subscribe(guard.get(), t, topic, qos, Recipient { handler, wants: Wants::MESSAGES });
 }
 
 /// Subscribes to a topic filter with a handler that takes messages in pieces, as they come in: also
@@ -598,7 +598,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_sub_stream(
         return c.log_text(t, Log::NoMemory, topic, 0, 0);
     }
     let handler = Handler { address: handler as *const c_void, user_data: arg };
-    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::Pieces });
+    publish::subscribe(c, t, topic, qos, Recipient { handler, wants: Wants::PIECES });
 }
 
 /// Removes the newest subscription with exactly this filter.

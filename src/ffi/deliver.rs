@@ -48,16 +48,13 @@ impl Delivery {
 
     /// Calls the handler of a subscription.
     fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
-        let ev = match to.wants {
-            Wants::Events => self.event(),
-            Wants::Messages => 0,
-            Wants::Pieces => {
-                if let Some(pieces) = c.look(t).pieces() {
-                    (pieces.whole)(c, t, self.nc, &self.packet, to.handler);
-                }
-                return c.is_on(t, self.nc);
+        if to.wants == Wants::PIECES {
+            if let Some(pieces) = c.look(t).pieces() {
+                (pieces.whole)(c, t, self.nc, &self.packet, to.handler);
             }
-        };
+            return true;
+        }
+        let ev = if to.wants == Wants::MESSAGES { 0 } else { self.event() };
         self.call(c, t, to.handler, ev)
     }
 
@@ -341,7 +338,7 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     }
     // A log hook may have unsubscribed it; then it is another one or none.
     let now_settled = c.get(t).core.session.settled_subscription();
-    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && recipient.wants == Wants::Events {
+    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && recipient.wants == Wants::EVENTS {
         delivery.call_subscriber(c, t, recipient);
     }
 }

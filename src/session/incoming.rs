@@ -2,7 +2,7 @@
 
 use super::entry::{DUPLICATE_ACK, Step};
 use super::keep_alive::{Millis, NEVER, earlier};
-use super::{Framed, LinkState, NoticeState, Notify, Origin, Reaction, ReceiveError, Recipient, Session, Wants};
+use super::{Framed, LinkState, NoticeState, Notify, Origin, Reaction, ReceiveError, Recipient, Session};
 use crate::LOGS;
 use crate::wire::{AckKind, Decoded, Header, InPacket, PacketId, ProtocolError, QoS, decode_with, kind};
 
@@ -29,14 +29,9 @@ impl<H: Copy> Session<H> {
     /// Returns the handler of the newest matching subscription that takes pieces; `None` if there is
     /// none.
     pub fn start_pieces(&mut self, topic: &[u8]) -> Option<H> {
-        self.subscriptions.start_delivery(topic);
-        while let Some(recipient) = self.subscriptions.next_recipient(topic) {
-            if recipient.wants == Wants::Pieces {
-                self.counters.oversized = self.counters.oversized.wrapping_sub(1);
-                return Some(recipient.handler);
-            }
-        }
-        None
+        let handler = self.subscriptions.takes_pieces(topic)?;
+        self.counters.oversized = self.counters.oversized.wrapping_sub(1);
+        Some(handler)
     }
 
     /// Returns true if the message that is being discarded, or delivered in pieces, was received

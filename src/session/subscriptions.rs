@@ -13,9 +13,9 @@ use crate::wire::{OutPacket, PacketId, QoS, is_wildcard, matches};
 type Flags = u16;
 
 /// The handler receives messages only.
-const MESSAGES_ONLY: Flags = Wants::Messages as Flags;
+const MESSAGES_ONLY: Flags = 1;
 /// The handler receives messages in pieces.
-const PIECES: Flags = Wants::Pieces as Flags;
+const PIECES: Flags = 1 << 1;
 /// SUBSCRIBE or UNSUBSCRIBE is still to be sent.
 const UNSENT: Flags = 1 << 2;
 /// It was sent; SUBACK or UNSUBACK is awaited.
@@ -59,12 +59,7 @@ impl<H: Copy> Subscription<H> {
     }
 
     fn recipient(&self) -> Recipient<H> {
-        let wants = match self.flags & (MESSAGES_ONLY | PIECES) {
-            MESSAGES_ONLY => Wants::Messages,
-            PIECES => Wants::Pieces,
-            _ => Wants::Events,
-        };
-        Recipient { handler: self.handler, wants }
+        Recipient { handler: self.handler, wants: Wants((self.flags & (MESSAGES_ONLY | PIECES)) as u8) }
     }
 }
 
@@ -142,15 +137,18 @@ pub struct Recipient<H> {
     pub wants: Wants,
 }
 
-/// What the handler of a subscription receives.
+/// What the handler of a subscription receives: a number, so that it is read from the flags as it
+/// is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Wants {
+pub struct Wants(u8);
+
+impl Wants {
     /// Messages and SUBACK.
-    Events,
+    pub const EVENTS: Wants = Wants(0);
     /// Messages only.
-    Messages,
+    pub const MESSAGES: Wants = Wants(MESSAGES_ONLY as u8);
     /// Messages in pieces, also those that exceed the receive limit.
-    Pieces,
+    pub const PIECES: Wants = Wants(PIECES as u8);
 }
 
 /// Maximum number of pending UNSUBSCRIBEs; beyond it the oldest is dropped.
@@ -210,7 +208,7 @@ impl<H: Copy> Subscriptions<H> {
     /// UNSUBSCRIBE of the filter is cancelled. Returns its packet ID if it was already sent.
     pub fn add(&mut self, filter: &[u8], qos: QoS, recipient: Recipient<H>) -> Result<Option<PacketId>, OutOfMemory> {
         let Recipient { handler, wants } = recipient;
-        let flags = wants as Flags | UNSENT;
+        let flags = wants.0 as Flags | UNSENT;
         let (part, key) = key(filter);
         let subscription = Subscription { handler, id: 0, key, flags, qos, part };
         self.list.push_front(subscription, &[filter])?;
@@ -481,6 +479,12 @@ impl<H: Copy> Subscriptions<H> {
     pub fn start_delivery(&mut self, topic: &[u8]) -> bool {
         self.list.rewind::<DELIVERY>();
         self.find_match(topic)
+    }
+
+    /// Returns the handler of the newest subscription that matches `topic` and takes pieces.
+    pub fn takes_pieces(&self, topic: &[u8]) -> Option<H> {
+        let found = self.list.iter().find(|s| s.value.is(PIECES) && s.value.is_for(s.bytes, topic));
+        found.map(|s| s.value.handler)
     }
 
     /// Returns true if there is a subscription that matches the topic of the message being

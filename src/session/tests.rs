@@ -128,7 +128,7 @@ impl Rig {
     }
 
     fn subscribe(&mut self, filter: &[u8]) {
-        self.s.subscribe(filter, Q1, Recipient { handler: 1, wants: Wants::Events }, 0).unwrap();
+        self.s.subscribe(filter, Q1, Recipient { handler: 1, wants: Wants::EVENTS }, 0).unwrap();
     }
 
     /// Lets the next identifier be `id`.

@@ -558,7 +558,7 @@ impl Client {
     }
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {
-        let recipient = Recipient { handler: 0, wants: Wants::Messages };
+        let recipient = Recipient { handler: 0, wants: Wants::MESSAGES };
         let clock = self.clock(now);
         self.conn.session.subscribe(filter, qos, recipient, clock).expect("a right filter, and memory");
         self.pump(now);

@@ -55,7 +55,7 @@ pub fn stream(seed: u64) -> (Vec<u8>, usize) {
 pub fn events(bytes: &[u8], limit: usize, mut piece: impl FnMut(usize) -> usize) -> Vec<String> {
     let mut session = Session::<u32>::default();
     session.connect_sent(true, 60, 0);
-    session.subscribe(b"t", QoS::AtMostOnce, Recipient { handler: 7, wants: Wants::Events }, 0).unwrap();
+    session.subscribe(b"t", QoS::AtMostOnce, Recipient { handler: 7, wants: Wants::EVENTS }, 0).unwrap();
     let (mut events, mut buf, mut rest) = (Vec::new(), Vec::new(), bytes);
     loop {
         let step = match session.frame(&buf, limit) {

@@ -7,7 +7,7 @@ use crate::session::Notify;
 fn mqtt_3_8_3_1_a_filter_that_breaks_a_rule_is_not_sent() {
     let mut rig = Rig::up();
     for filter in [&b""[..], b"a+", b"#/a", b"\xff", b"a\0"] {
-        assert!(matches!(rig.s.subscribe(filter, Q1, Recipient { handler: 1, wants: Wants::Events }, 0), Err(RequestError::Topic(_))));
+        assert!(matches!(rig.s.subscribe(filter, Q1, Recipient { handler: 1, wants: Wants::EVENTS }, 0), Err(RequestError::Topic(_))));
     }
     assert_eq!(rig.out(), [] as [Vec<u8>; 0]);
 }
@@ -16,7 +16,7 @@ fn mqtt_3_8_3_1_a_filter_that_breaks_a_rule_is_not_sent() {
 fn mqtt_3_8_3_3_each_subscribe_has_one_filter_and_a_qos_of_0_to_2() {
     let mut rig = Rig::up();
     for (n, qos) in [(1, Q0), (2, Q1), (3, Q2)] {
-        rig.s.subscribe(b"a", qos, Recipient { handler: 1, wants: Wants::Events }, 0).unwrap();
+        rig.s.subscribe(b"a", qos, Recipient { handler: 1, wants: Wants::EVENTS }, 0).unwrap();
         assert_eq!(rig.out(), [[0x82, 6, 0, n, 0, 1, b'a', qos as u8]]);
     }
 }
@@ -46,7 +46,7 @@ fn subscriptions_go_out_again_at_every_connection_newest_first() {
 fn mqtt_3_8_4_2_suback_reaches_the_subscription_with_its_identifier() {
     let mut rig = Rig::up();
     for (handler, filter) in [(10, b"a"), (20, b"b")] {
-        rig.s.subscribe(filter, Q1, Recipient { handler, wants: Wants::Events }, 0).unwrap();
+        rig.s.subscribe(filter, Q1, Recipient { handler, wants: Wants::EVENTS }, 0).unwrap();
         rig.out();
     }
     for (id, handler, code) in [(2, 20, 0x80), (1, 10, 1)] {
@@ -109,7 +109,7 @@ fn a_suback_after_unsubscribing_reaches_nobody() {
 fn all_subscriptions_that_match_are_told_newest_first() {
     let mut rig = Rig::up();
     for (handler, filter) in [(1, &b"a/+"[..]), (2, b"b"), (3, b"#"), (4, b"a/b")] {
-        rig.s.subscribe(filter, Q1, Recipient { handler, wants: Wants::Messages }, 0).unwrap();
+        rig.s.subscribe(filter, Q1, Recipient { handler, wants: Wants::MESSAGES }, 0).unwrap();
     }
     let packet = [0x30, 5, 0, 3, b'a', b'/', b'b'];
     assert!(matches!(rig.receive(&packet, false).unwrap().notify, Notify::Subscribers));
@@ -152,7 +152,7 @@ fn no_subscribe_requests_more_than_the_highest_qos_allowed() {
         let mut rig = Rig::up();
         rig.s.limit_qos(max);
         for (qos, asked) in [Q0, Q1, Q2].into_iter().zip(asked) {
-            rig.s.subscribe(b"a", qos, Recipient { handler: 1, wants: Wants::Events }, 0).unwrap();
+            rig.s.subscribe(b"a", qos, Recipient { handler: 1, wants: Wants::EVENTS }, 0).unwrap();
             assert_eq!(rig.out()[0].last(), Some(&asked));
         }
     }

@@ -16,7 +16,7 @@ fn id(n: u16) -> PacketId {
 }
 
 fn add(s: &mut List, filter: &[u8]) -> Option<PacketId> {
-    s.add(filter, Q1, Recipient { handler: 1, wants: Wants::Events }).unwrap()
+    s.add(filter, Q1, Recipient { handler: 1, wants: Wants::EVENTS }).unwrap()
 }
 
 /// A ping was sent.
@@ -402,7 +402,7 @@ fn each_message_reaches_exactly_the_handlers_whose_filters_match() {
         let filters: Vec<&[u8]> = filters.iter().map(|filter| &filter[..]).collect();
         let mut s = List::NEW;
         for (n, filter) in filters.iter().enumerate().rev() {
-            s.add(filter, Q1, Recipient { handler: n as u32, wants: Wants::Events }).unwrap();
+            s.add(filter, Q1, Recipient { handler: n as u32, wants: Wants::EVENTS }).unwrap();
         }
         s.start_delivery(&topic);
         let handlers: Vec<u32> = core::iter::from_fn(|| s.next_recipient(&topic).map(|to| to.handler)).collect();
@@ -463,7 +463,7 @@ fn a_match_is_literal_if_the_newest_filter_that_matches_has_no_wildcards() {
 
 #[test]
 fn what_a_handler_receives_stays_so() {
-    const ALL: [(&[u8], Wants); 3] = [(b"a", Wants::Messages), (b"b", Wants::Events), (b"c", Wants::Pieces)];
+    const ALL: [(&[u8], Wants); 3] = [(b"a", Wants::MESSAGES), (b"b", Wants::EVENTS), (b"c", Wants::PIECES)];
     let mut s = List::NEW;
     for (filter, wants) in ALL {
         s.add(filter, Q1, Recipient { handler: 7, wants }).unwrap();
