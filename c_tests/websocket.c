@@ -266,6 +266,53 @@ static void large_frame(void) {
   check("a message over the limit, in one frame, is acknowledged and not delivered");
 }
 
+#ifndef MQTT_UPSTREAM
+static size_t s_got;
+
+static bool on_piece(struct mgos_mqtt_conn *c, const struct mgos_mqtt_piece *piece, void *arg) {
+  size_t i, wrong = piece->offset != s_got;
+  for (i = 0; i < piece->len; i++) wrong += ((const char *) piece->data)[i] != (char) ('a' + (piece->offset + i) % 23);
+  s_got = piece->offset + piece->len;
+  if (s_got == piece->total) record("%.*s %d%s", (int) piece->topic_len, piece->topic, (int) s_got, wrong ? " damaged" : "");
+  if (s_got == piece->total) s_got = 0;
+  (void) c, (void) arg;
+  return wrong == 0;
+}
+
+static void sub_stream(void *arg) {
+  mgos_mqtt_conn_sub_stream(connection(), "a-topic-of-some-length", 1, on_piece, NULL);
+  (void) arg;
+}
+
+static void pieces(void) {
+  static uint8_t packet[31 + 4000];
+  size_t each[] = {1, 7, 125}, k, at;
+  cfg.recv_mbuf_limit = 200;
+  connect_ws();
+  in_app(sub_stream, NULL);
+  expect_frame(BINARY, "82 1b 0001 0016 'a-topic-of-some-length' 01");
+  play_frame(BINARY, "90 03 0001 01");
+  memcpy(packet, "\x32\xba\x1f\x00\x16"
+                 "a-topic-of-some-length\x00\x09", 29);
+  for (at = 29; at < sizeof(packet); at++) packet[at] = (uint8_t) ('a' + (at - 29) % 23);
+  packet[1] = (uint8_t) (0x80 | ((sizeof(packet) - 3) & 0x7f));
+  packet[2] = (uint8_t) ((sizeof(packet) - 3) >> 7);
+  for (k = 0; k < COUNT(each); k++) {
+    for (at = 0; at < sizeof(packet); at += each[k]) {
+      uint8_t frame[130];
+      size_t len = sizeof(packet) - at < each[k] ? sizeof(packet) - at : each[k];
+      frame[0] = at == 0 ? 0x02 : at + len == sizeof(packet) ? 0x80 : 0x00;
+      frame[1] = (uint8_t) len;
+      memcpy(frame + 2, packet + at, len);
+      play_bytes(frame, len + 2);
+    }
+    expect_frame(BINARY, "40 02 0009");
+    expect_events("a-topic-of-some-length 4002\n");
+  }
+  check("a message over the limit, in fragments of 1, 7 and 125 bytes, comes in pieces");
+}
+#endif
+
 static volatile bool s_pinging;
 
 /* 40 MB of pings, without reading. */
@@ -391,6 +438,7 @@ static const struct script scripts[] = {
     {"refused", refused},
     {"closed by the server", closed_by_server},
     HERE_ONLY("last words", last_words, "it drops what stands before the close frame in one segment"),
+    HERE_ONLY("pieces", pieces, "there is no such function"),
     HERE_ONLY("large frame", large_frame, "it takes no more from such a connection until keep-alive ends it"),
     HERE_ONLY("pongs unread", pongs_unread, "Mongoose keeps the pongs without end"),
     HERE_ONLY("long reply", long_reply, "it takes no more from such a connection, and has no time limit"),

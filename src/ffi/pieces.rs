@@ -76,7 +76,9 @@ fn whole(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, packet: &mgos_mqtt_packe
 /// An oversized message is at the front of the receive buffer. True if a subscription takes it.
 fn begin(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) -> bool {
     let Some((connection, live)) = c.live_as(t, nc) else { return false };
-    let buf = live.received().0;
+    let received = live.received().0;
+    // Over WebSocket the rest is still in its frames.
+    let buf = received.get(..connection.readable(received.len())).unwrap_or(&[]);
     let Ok(Some(h)) = header(buf) else { return false };
     let at = h.len as usize;
     let Some((&len, rest)) = buf.get(at..).and_then(|body| body.split_first_chunk::<2>()) else { return false };
