@@ -448,3 +448,51 @@ fn mqtt_3_1_2_23_packets_sent_outside_the_queue_postpone_the_ping() {
         assert_eq!(rig.out(), [[0xc0, 0]]);
     }
 }
+
+#[test]
+fn what_is_unacknowledged_is_counted_until_it_is_answered_or_given_up() {
+    let mut rig = Rig::up();
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (0, true));
+    let one = rig.publish(1, Q1);
+    let two = rig.publish(2, Q2);
+    let direct = rig.publish_to(b"t", b"3", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap().id.get();
+    rig.publish(4, Q0);
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (3, false), "queued");
+    rig.out();
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (3, false), "in flight");
+    rig.told(&ack(0x40, one));
+    rig.told(&ack(0x50, two));
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (2, false), "PUBREC is not the end");
+    rig.told(&ack(0x70, two));
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (1, false));
+    rig.told(&ack(0x40, direct));
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (0, true));
+    let given_up = rig.publish_to(b"t", b"5", Q2, Limits { max_queue: 0, ..LIMITS }).unwrap().id.get();
+    rig.s.disconnected(true, rig.now);
+    assert_eq!(rig.s.take_given_up(), GivenUp { count: 1, first: given_up, last: given_up });
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (0, true), "of a message that was given up nothing is awaited");
+}
+
+#[test]
+fn what_is_set_aside_is_left_and_holds_no_end_up() {
+    let mut rig = Rig::up();
+    let id = rig.publish(1, Q1);
+    rig.subscribe(b"f");
+    rig.out();
+    assert!(rig.s.outbox.set_aside(PacketId::new(id).unwrap()));
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (1, true));
+    rig.publish_to(b"u", b"2", Q1, LIMITS).unwrap();
+    assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (2, false));
+}
+
+#[test]
+fn a_message_may_fill_the_bytes_of_the_queue_and_what_mqtt_allows_to_the_last() {
+    let limits = Limits { max_bytes: 4, ..LIMITS };
+    let mut rig = Rig::down();
+    assert!(!rig.publish_to(b"t", b"123", Q1, limits).unwrap().overflow, "four bytes of four");
+    assert!(rig.publish_to(b"t", b"", Q1, limits).unwrap().overflow, "one more");
+    assert_eq!(rig.s.queued(), 1);
+    assert!(!rig.publish_to(b"t", b"12", Q1, limits).unwrap().overflow, "it and three more");
+    assert_eq!(rig.s.queued(), 2);
+    assert_eq!(rig.publish_to(b"t", b"1234", Q1, limits), Err(RequestError::OverQueueBytes));
+}
