@@ -8,7 +8,7 @@ use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
-use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient, Wants};
+use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient, RequestError, Wants};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, kind, size};
 
 /// The client's configuration.
@@ -537,9 +537,17 @@ impl Client {
         payload.resize(size.max(4), b'.');
         let (room, clock) = (self.has_room(payload.len() + topic.len()), self.clock(now));
         let limits = Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, max_bytes: self.config.max_bytes, room };
-        let Ok(published) = self.conn.session.publish(topic, &payload, qos, false, limits, clock) else {
-            assert!(self.config.max_queue == 0 || qos.min(self.config.max_qos) == QoS::AtMostOnce, "a message was refused");
-            return None;
+        let published = match self.conn.session.publish(topic, &payload, qos, false, limits, clock) {
+            Ok(published) => published,
+            Err(RequestError::OverQueueBytes) => {
+                assert!(topic.len() + payload.len() > self.config.max_bytes as usize && self.config.max_bytes > 0);
+                return None;
+            }
+            Err(error) => {
+                let is_queued = self.config.max_queue > 0 && qos.min(self.config.max_qos) > QoS::AtMostOnce;
+                assert!(!is_queued, "a message was refused: {error}");
+                return None;
+            }
         };
         self.overflows += published.overflow as u64;
         if !published.direct {
