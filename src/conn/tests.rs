@@ -485,3 +485,14 @@ fn a_connection_is_closing_until_it_is_gone() {
     c.disconnected(DisconnectReason::Local, 0);
     assert!(!c.is_closing());
 }
+
+#[test]
+fn a_restored_session_belongs_to_the_server_that_it_was_saved_with() {
+    let mut c = Conn::<()>::default();
+    assert_eq!(c.session_key(), 0);
+    c.restore_key(7);
+    assert_eq!(c.session_key(), 7);
+    c.connecting(0, 8, 0);
+    c.accepted(8, 60_000, 0);
+    assert_eq!(c.session_key(), 8);
+}

@@ -144,6 +144,8 @@ fn the_digest_changes_with_what_is_saved_and_the_version_with_the_digest() {
     changes(&rig, true, "PUBCOMP");
     rig.told(b"\x34\x05\0\x01a\0\x07");
     changes(&rig, true, "a message at QoS 2 came in");
+    rig.told(b"\x34\x05\0\x01a\0\x08");
+    changes(&rig, true, "and the next");
     rig.told(&ack(0x62, 7));
     changes(&rig, true, "it was released");
     rig.turn_to(256);
@@ -215,4 +217,30 @@ fn messages_that_are_too_new_are_left_out() {
         assert_eq!(later.restore(&bytes, 0), Ok(()));
         assert_eq!(later.connect(false, NEW), [message(0x32, old, 1)]);
     }
+}
+
+#[test]
+fn a_record_with_flags_that_no_message_has_is_damage() {
+    let mut rig = Rig::down();
+    rig.publish(1, Q1);
+    let saved = rig.saved();
+    assert_eq!(saved[4], 2, "the flags of the first record");
+    for flags in [0, 1, 8, 10, 0x12, 0x80] {
+        let mut bytes = saved.clone();
+        bytes[4] = flags;
+        assert_eq!(Rig::down().restore(&bytes, 0), Err(RestoreError::Damaged), "{flags}");
+    }
+}
+
+#[test]
+fn what_was_reported_as_given_up_is_not_reported_again_after_a_restart() {
+    let mut before = Rig::up();
+    let id = before.publish_to(b"t", b"1", Q2, Limits { max_queue: 0, ..LIMITS }).unwrap().id.get();
+    before.s.disconnected(true, before.now);
+    assert_eq!(before.s.take_given_up().count, 1);
+    let mut rig = before.restarted();
+    assert_eq!(rig.connect(false, KEPT), [ack(0x62, id)], "PUBREL ends the exchange");
+    let mut rig = before.restarted();
+    assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
+    assert_eq!(rig.s.take_given_up().count, 0);
 }
