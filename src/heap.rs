@@ -381,9 +381,20 @@ impl<T: Copy> List<T> {
         Ok(filled)
     }
 
+    /// Moves cursor `I` to the end: before the next block that is appended.
+    pub fn move_to_end<const I: usize>(&mut self) {
+        *self.cursor_mut::<I>() = ptr::null_mut();
+    }
+
+    /// Iterates over the blocks before cursor `I`, from the front.
+    pub fn iter_before<const I: usize>(&self) -> Iter<'_, T> {
+        const { assert!(I < 2) };
+        Iter { end: self.chain.cursors[I].cast(), ..self.iter() }
+    }
+
     /// Iterates over all blocks from the front.
     pub fn iter(&self) -> Iter<'_, T> {
-        Iter { node: self.chain.first.cast(), list: PhantomData }
+        Iter { node: self.chain.first.cast(), end: ptr::null_mut(), list: PhantomData }
     }
 
     /// Returns the first block that satisfies `wanted`.
@@ -507,6 +518,8 @@ impl<T: Copy> Drop for List<T> {
 /// Iterator over the blocks of a list, from the front.
 pub struct Iter<'a, T> {
     node: *mut Node<T>,
+    /// A later block of the list, or null for its end.
+    end: *mut Node<T>,
     list: PhantomData<&'a T>,
 }
 
@@ -515,10 +528,11 @@ impl<'a, T> Iterator for Iter<'a, T> {
 
     fn next(&mut self) -> Option<Item<'a, T>> {
         let node = self.node;
-        if node.is_null() {
+        if node == self.end {
             return None;
         }
-        // SAFETY: the list is borrowed for 'a, so its blocks are live and do not change.
+        // SAFETY: the list is borrowed for 'a, so its blocks are live and do not change; `end` comes
+        // at the latest after the last.
         unsafe {
             self.node = (*node).header.next.cast();
             Some(Node::item(node))

@@ -149,9 +149,9 @@ pub struct QueueFile {
     pub failed: bool,
     /// When to look again at what has changed; `NEVER` if nothing has.
     pub at: Cell<Millis>,
-    /// The packet ID used last when half of the delay had passed: what was published since may be
-    /// acknowledged soon, and is not written.
-    pub until: Option<u16>,
+    /// Half of the delay has passed, and what was there then is marked: only that is written, as what
+    /// was published since may be acknowledged soon.
+    pub is_marked: bool,
     /// Of what is in the file: see `Session::saved_version` and `saved_digest`.
     pub version: u32,
     pub digest: u32,

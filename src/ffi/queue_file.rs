@@ -12,7 +12,7 @@ use super::results;
 use super::shim::{self, Log, QueueLog};
 use super::token::NoApp;
 use super::types::mgos_mqtt_conn;
-use crate::session::{Millis, NEVER, RestoreError, reached};
+use crate::session::{Extent, Millis, NEVER, RestoreError, reached};
 use core::cell::Cell;
 use core::ffi::{c_char, c_void};
 use core::ptr::{NonNull, null, null_mut};
@@ -207,14 +207,13 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
         copy: 0,
         failed: false,
         at: Cell::new(NEVER),
-        until: None,
+        is_marked: false,
         version: 0,
         digest: 0,
     };
     let loaded = connection.load(&mut file);
     let restored = connection.core.session.queued();
-    (file.version, file.digest) =
-        (connection.core.session.saved_version(), connection.core.session.saved_digest(connection.core.session.last_packet_id()));
+    (file.version, file.digest) = (connection.core.session.saved_version(), connection.core.session.saved_digest(Extent::All));
     if let Ok(Loaded::Damaged) = loaded {
         // Whatever is there is not what is in it.
         file.digest = !file.digest;
@@ -304,26 +303,26 @@ impl Connection {
         Ok(if is_damaged { Loaded::OneWhole } else { Loaded::Whole })
     }
 
-    /// Writes the next copy, with messages published up to `until`, if that differs from the last.
+    /// Writes the next copy, if it differs from the last.
     /// True if it is in the file, for good.
-    fn store(&mut self, until: u16) -> bool {
+    fn store(&mut self, extent: Extent) -> bool {
         let session_key = self.core.session_key();
         let session = &mut self.core.session;
         session.sweep(now());
-        let (version, digest) = (session.saved_version(), session.saved_digest(until));
-        let is_all = digest == session.saved_digest(session.last_packet_id());
+        let (version, digest) = (session.saved_version(), session.saved_digest(extent));
+        let is_all = digest == session.saved_digest(Extent::All);
         let Some(file) = self.hooks.get_mut().and_then(|hooks| hooks.queue_file.as_mut()) else { return true };
         // What was left out begins to wait now.
         file.at.set(if is_all { NEVER } else { after(file.delay / 2, now()) });
-        file.until = None;
+        file.is_marked = false;
         if digest != file.digest {
             // SAFETY: asks the clock.
             let clock = unsafe { shim::mgos_mqtt_shim_wall_clock() };
             let mut header = Header { generation: file.generation.wrapping_add(1), len: 0, clock, session_key };
-            session.save(until, &mut |piece| header.len += piece.len() as u32);
+            session.save(extent, &mut |piece| header.len += piece.len() as u32);
             let mut writer = Writer::open(file.claim, file.copy);
             writer.write(header.to_bytes().as_flattened());
-            session.save(until, &mut |piece| writer.write(piece));
+            session.save(extent, &mut |piece| writer.write(piece));
             if !writer.finish() {
                 return false;
             }
@@ -341,16 +340,15 @@ fn after(ms: u32, now: Millis) -> Millis {
 
 /// Writes what has changed, if anything has.
 fn commit(c: ConnectionRef<'_>, t: &mut NoApp) {
-    let until = c.look(t).core.session.last_packet_id();
-    commit_until(c, t, until);
+    commit_extent(c, t, Extent::All);
 }
 
-fn commit_until(c: ConnectionRef<'_>, t: &mut NoApp, until: u16) {
+fn commit_extent(c: ConnectionRef<'_>, t: &mut NoApp, extent: Extent) {
     let connection = c.get(t);
     if connection.is_freed() {
         return;
     }
-    let stored = connection.store(until);
+    let stored = connection.store(extent);
     let Some(file) = connection.queue_file() else { return };
     let had_failed = core::mem::replace(&mut file.failed, !stored);
     if !stored {
@@ -372,17 +370,16 @@ fn run(c: ConnectionRef<'_>, t: &mut NoApp) {
         return;
     }
     let connection = c.get(t);
-    let last = connection.core.session.last_packet_id();
     let Some(file) = connection.queue_file() else { return };
     if file.delay == 0 || file.failed {
         return commit(c, t);
     }
-    match file.until {
-        Some(until) => commit_until(c, t, until),
-        None => {
-            file.until = Some(last);
-            file.at.set(after(file.delay / 2, now));
-        }
+    if file.is_marked {
+        commit_extent(c, t, Extent::Marked);
+    } else {
+        file.is_marked = true;
+        file.at.set(after(file.delay / 2, now));
+        connection.core.session.mark_saveable();
     }
     if !c.look(t).is_freed() {
         arm(c, t);

@@ -169,3 +169,22 @@ fn a_block_is_filled_in_place() {
     testing::fail_after(None);
     assert_eq!(values(&l), [0, 7]);
 }
+
+#[test]
+fn the_blocks_before_a_cursor_are_those_that_were_there_when_it_was_moved_to_the_end() {
+    let before = |l: &List<u32>| l.iter_before::<1>().map(|i| *i.value).collect::<Vec<_>>();
+    let mut l = List::new();
+    l.move_to_end::<1>();
+    assert_eq!(before(&l), []);
+    let mut l = list(2);
+    l.move_to_end::<1>();
+    assert_eq!(before(&l), [0, 1]);
+    l.push_back(2, &[]).unwrap();
+    l.push_back(3, &[]).unwrap();
+    assert_eq!(before(&l), [0, 1]);
+    l.find(|i| *i.value == 0).unwrap().replace(7, &[]).unwrap();
+    l.find(|i| *i.value == 2).unwrap().remove();
+    assert_eq!(before(&l), [7, 1], "the next block has taken its place");
+    l.find(|i| *i.value == 3).unwrap().remove();
+    assert_eq!(before(&l), [7, 1]);
+}

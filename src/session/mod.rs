@@ -44,7 +44,7 @@ use window::{MAX_INFLIGHT, Window};
 pub use framer::Framed;
 pub use keep_alive::{Due, Millis, NEVER, earlier, reached};
 pub use outcomes::WatchOptions;
-pub use snapshot::RestoreError;
+pub use snapshot::{Extent, RestoreError};
 pub use subscriptions::{Recipient, Wants};
 pub use types::{Counters, GivenUp, Limits, Notice, Notify, Outcome, Published, Reaction, ReceiveError, RequestError};
 

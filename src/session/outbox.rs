@@ -8,6 +8,7 @@ use super::entry::*;
 use super::keep_alive::{Millis, NEVER, earlier, reached};
 use super::outcomes::Outcomes;
 use super::packet_ids::ahead;
+use super::snapshot::Extent;
 use super::types::{Notice, Outcome};
 use crate::heap::{Found, Item, List, OutOfMemory};
 use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
@@ -30,6 +31,8 @@ const MAX_SET_ASIDE_TRIES: u8 = 10;
 
 /// The cursor to the next entry to send.
 const NEXT: usize = 0;
+/// The cursor behind the entries that are saved, see [`Outbox::mark_saveable`].
+const SAVEABLE: usize = 1;
 
 /// The outgoing messages of a session.
 pub struct Outbox<H: Copy> {
@@ -638,9 +641,15 @@ impl<H: Copy> Outbox<H> {
         entries.filter(|e| !(e.is(ID_ONLY) && e.is(REPORTED))).count() as u16
     }
 
+    /// Marks all entries that there are now: see [`Extent::Marked`].
+    pub fn mark_saveable(&mut self) {
+        self.list.move_to_end::<SAVEABLE>();
+    }
+
     /// Calls `found` with each entry and its bytes.
-    pub fn each(&self, found: &mut dyn FnMut(&Entry, &[u8])) {
-        self.list.iter().for_each(|e| found(e.value, e.bytes));
+    pub fn each(&self, extent: Extent, found: &mut dyn FnMut(&Entry, &[u8])) {
+        let entries = if extent == Extent::All { self.list.iter() } else { self.list.iter_before::<SAVEABLE>() };
+        entries.for_each(|e| found(e.value, e.bytes));
     }
 
     /// Returns numbers that change with what is stored.

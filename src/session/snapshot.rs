@@ -27,6 +27,16 @@ const HAD_PUBREC_REPORTED: u8 = 4;
 /// Bytes of a message's record before topic and payload.
 const MESSAGE_HEADER: usize = 15;
 
+/// Which messages are saved.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Extent {
+    /// All.
+    All,
+    /// Those that there were at the last [`Session::mark_saveable`]. Newer ones may be acknowledged
+    /// soon.
+    Marked,
+}
+
 /// Why a session could not be restored; it is empty then.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RestoreError {
@@ -91,28 +101,26 @@ impl<H: Copy> Session<H> {
     }
 
     /// Calls `found` with each entry that is saved, its state and its bytes.
-    fn each_saved(&self, until: u16, found: &mut dyn FnMut(&Entry, u8, &[u8])) {
-        self.outbox.each(&mut |e, bytes| {
-            let is_newer = e.id.wrapping_sub(until) as i16 > 0;
-            if let (false, Some(state)) = (is_newer, saved_state(e)) {
+    fn each_saved(&self, extent: Extent, found: &mut dyn FnMut(&Entry, u8, &[u8])) {
+        self.outbox.each(extent, &mut |e, bytes| {
+            if let Some(state) = saved_state(e) {
                 found(e, state, bytes);
             }
         });
     }
 
-    /// Returns the packet ID that was used last.
-    pub fn last_packet_id(&self) -> u16 {
-        self.ids.last()
+    /// Marks the messages that there are now: see [`Extent::Marked`].
+    pub fn mark_saveable(&mut self) {
+        self.outbox.mark_saveable();
     }
 
-    /// Saves the session, without messages published after `until`, the packet ID that was used
-    /// last at some time.
-    pub fn save(&self, until: u16, write: &mut Write<'_>) {
+    /// Saves the session.
+    pub fn save(&self, extent: Extent, write: &mut Write<'_>) {
         write(&self.reserved_until().to_le_bytes());
-        self.each_saved(until, &mut |e, state, bytes| {
-            let mut header = [MESSAGE, state, e.flags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-            const { assert!(MESSAGE_HEADER == 15) };
-            let [_, _, _, id0, id1, topic0, topic1, len0, len1, len2, len3, left0, left1, left2, left3] = &mut header;
+        self.each_saved(extent, &mut |e, state, bytes| {
+            let mut header = [0; MESSAGE_HEADER];
+            let [kind, saved, flags, id0, id1, topic0, topic1, len0, len1, len2, len3, left0, left1, left2, left3] = &mut header;
+            (*kind, *saved, *flags) = (MESSAGE, state, e.flags);
             [*id0, *id1] = e.id.to_le_bytes();
             // Where the message is no longer stored, there is no topic either.
             [*topic0, *topic1] = if bytes.is_empty() { [0; 2] } else { e.topic_len.to_le_bytes() };
@@ -130,11 +138,11 @@ impl<H: Copy> Session<H> {
 
     /// Returns a number that changes with what `save` writes, but for the ages of messages. Takes
     /// a look at each message.
-    pub fn saved_digest(&self, until: u16) -> u32 {
+    pub fn saved_digest(&self, extent: Extent) -> u32 {
         let mut hash = 0x811c_9dc5u32;
         let mut add = |n: u16| hash = (hash ^ n as u32).wrapping_mul(0x0100_0193);
         add(self.reserved_until());
-        self.each_saved(until, &mut |e, state, _| {
+        self.each_saved(extent, &mut |e, state, _| {
             add(e.id);
             add(state as u16);
         });

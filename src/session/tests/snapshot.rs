@@ -1,12 +1,16 @@
 //! A session across a restart of the device: what is saved and restored.
 use super::*;
 use crate::heap::testing::{blocks, fail_after};
-use crate::session::{Outcome, RestoreError, WatchOptions};
+use crate::session::{Extent, Outcome, RestoreError, WatchOptions};
 
 impl Rig {
     fn saved(&self) -> Vec<u8> {
+        self.saved_to(Extent::All)
+    }
+
+    fn saved_to(&self, extent: Extent) -> Vec<u8> {
         let mut bytes = vec![];
-        self.s.save(self.s.last_packet_id(), &mut |piece| bytes.extend_from_slice(piece));
+        self.s.save(extent, &mut |piece| bytes.extend_from_slice(piece));
         bytes
     }
 
@@ -125,9 +129,9 @@ fn a_lifetime_goes_on_after_a_restart() {
 #[test]
 fn the_digest_changes_with_what_is_saved_and_the_version_with_the_digest() {
     let mut rig = Rig::up();
-    let mut seen = (rig.s.saved_version(), rig.s.saved_digest(rig.s.last_packet_id()));
+    let mut seen = (rig.s.saved_version(), rig.s.saved_digest(Extent::All));
     let mut changes = |rig: &Rig, expected: bool, what: &str| {
-        let now = (rig.s.saved_version(), rig.s.saved_digest(rig.s.last_packet_id()));
+        let now = (rig.s.saved_version(), rig.s.saved_digest(Extent::All));
         assert_eq!(now.1 != seen.1, expected, "{what}");
         assert!(now.1 == seen.1 || now.0 != seen.0, "{what}");
         seen = now;
@@ -199,23 +203,36 @@ fn without_memory_nothing_is_restored() {
 
 #[test]
 fn messages_that_are_too_new_are_left_out() {
-    for first in [10, 65_535] {
-        let mut rig = Rig::down();
-        rig.turn_to(first);
-        let old = rig.publish(1, Q1);
-        let until = rig.s.last_packet_id();
-        let digest = rig.s.saved_digest(until);
-        let new = rig.publish(2, Q1);
-        assert_eq!((old, until), (first, first));
-        assert_ne!(rig.s.saved_digest(new), digest);
-        if first == 10 {
-            assert_eq!(rig.s.saved_digest(until), digest);
-        }
-        let mut bytes = vec![];
-        rig.s.save(until, &mut |piece| bytes.extend_from_slice(piece));
+    let mut rig = Rig::down();
+    let old = rig.publish(1, Q1);
+    rig.s.mark_saveable();
+    let digest = rig.s.saved_digest(Extent::Marked);
+    let new = rig.publish(2, Q1);
+    assert_eq!(rig.s.saved_digest(Extent::Marked), digest);
+    assert_ne!(rig.s.saved_digest(Extent::All), digest);
+    for (extent, sent) in [(Extent::Marked, vec![message(0x32, old, 1)]), (Extent::All, vec![message(0x32, old, 1), message(0x32, new, 2)])]
+    {
         let mut later = Rig::down();
-        assert_eq!(later.restore(&bytes, 0), Ok(()));
-        assert_eq!(later.connect(false, NEW), [message(0x32, old, 1)]);
+        assert_eq!(later.restore(&rig.saved_to(extent), 0), Ok(()));
+        assert_eq!(later.connect(false, NEW), sent);
+    }
+    rig.s.mark_saveable();
+    assert_eq!(rig.s.saved_digest(Extent::Marked), rig.s.saved_digest(Extent::All));
+}
+
+#[test]
+fn an_old_message_is_saved_however_many_packet_ids_came_after_it() {
+    for after in [20_000, 32_767, 32_768, 40_000, 65_000] {
+        let mut rig = Rig::down();
+        let old = rig.publish(1, Q1);
+        for _ in 0..after {
+            rig.s.packet_id();
+        }
+        rig.s.mark_saveable();
+        rig.publish(2, Q1);
+        let mut later = Rig::down();
+        assert_eq!(later.restore(&rig.saved_to(Extent::Marked), 0), Ok(()));
+        assert_eq!(later.connect(false, NEW), [message(0x32, old, 1)], "after {after}");
     }
 }
 
