@@ -574,6 +574,31 @@ static void in_pieces(void) {
   check("what is not wanted is skipped and acknowledged");
 }
 
+static bool unsub_on_piece(struct mgos_mqtt_conn *c, const struct mgos_mqtt_piece *piece, void *arg) {
+  record("%s from %d", (const char *) arg, (int) piece->offset);
+  return mgos_mqtt_conn_unsub(c, "big/#");
+}
+
+static void sub_stream_once(void *arg) {
+  mgos_mqtt_conn_sub_stream(connection(), "big/#", 1, unsub_on_piece, arg);
+}
+
+static void unsubscribed(void) {
+  cfg.recv_mbuf_limit = 100;
+  create();
+  in_app(sub_stream_once, (void *) "once");
+  connect_up();
+  expect("82 *");
+  play("90 03 0001 01");
+  play_message(0x32, 7, 3000, 3000);
+  expect("a2 *");
+  expect("40 02 0007");
+  expect_events("once from 0\n");
+  play("b0 02 0002");
+  expect_events("g UNSUBACK 2\n");
+  check("a handler that has unsubscribed in a piece gets no other, nor the news of an end");
+}
+
 static void cut_off(void) {
   begin_stream();
   play_message(0x34, 7, 3000, 1000);
@@ -653,6 +678,7 @@ static const struct script scripts[] = {
     HERE_ONLY("finish, then connect", and_again, NO_SUCH),
     HERE_ONLY("queue file", restarted_device, NO_SUCH),
     HERE_ONLY("pieces", in_pieces, NO_SUCH),
+    HERE_ONLY("pieces, unsubscribed", unsubscribed, NO_SUCH),
     HERE_ONLY("pieces, cut off", cut_off, NO_SUCH),
     HERE_ONLY("retained", retained, NO_SUCH),
     HERE_ONLY("session present", session, NO_SUCH),

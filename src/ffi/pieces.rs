@@ -3,11 +3,12 @@
 use super::connection::{Connection, ConnectionRef, Feature, Handler, Hook, Incoming, Pieces};
 use super::hooks;
 use super::nc::NcId;
+use super::shim::Log;
 use super::token::NoApp;
 use super::types::{mgos_mqtt_packet, mgos_mqtt_piece};
 use crate::heap::OutOfMemory;
 use crate::session::NEVER;
-use crate::wire::{QoS, check_name, header, kind};
+use crate::wire::{MessageStart, QoS, message_start};
 use core::ffi::c_int;
 use core::ptr::null;
 
@@ -46,6 +47,13 @@ impl Connection {
         })
     }
 
+    /// True unless the rest of the message is not wanted, or its subscription is gone.
+    fn wants_more(&mut self) -> bool {
+        let Connection { core, hooks, .. } = self;
+        let Some(item) = hooks.get().and_then(|hooks| hooks.incoming.iter().next()) else { return false };
+        !item.value.skips && core.session.take_pieces(item.bytes).any(|handler| handler == item.value.handler)
+    }
+
     fn forget_incoming(&mut self) {
         if let Some(hooks) = self.hooks.get_mut() {
             hooks.incoming.clear();
@@ -79,21 +87,18 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) -> bool {
     let received = live.received().0;
     // Over WebSocket the rest is still in its frames.
     let buf = received.get(..connection.readable(received.len())).unwrap_or(&[]);
-    let Ok(Some(h)) = header(buf) else { return false };
-    let at = h.len as usize;
-    let Some((&len, rest)) = buf.get(at..).and_then(|body| body.split_first_chunk::<2>()) else { return false };
-    let Some(topic) = rest.get(..u16::from_be_bytes(len) as usize) else { return false };
-    if h.kind() != kind::PUBLISH || check_name(topic).is_err() {
-        return false;
-    }
-    let Some(handler) = connection.core.session.start_pieces(topic) else { return false };
-    let id_len = if h.first & 6 == 0 { 0 } else { 2 };
-    let before = at + 2 + topic.len() + id_len;
-    let Some(total) = h.total().checked_sub(before) else { return false };
-    let incoming = Incoming { handler, nc, first: h.first, skips: false, calling: false, before, total, offset: 0 };
+    let Some(message) = message_start(buf) else { return false };
+    let Some(handler) = connection.core.session.take_pieces(message.topic).next() else { return false };
+    let MessageStart { first, topic, payload_at: before, payload_len: total } = message;
+    let incoming = Incoming { handler, nc, first, skips: false, calling: false, before, total, offset: 0 };
     let Some(hooks) = connection.hooks.get_mut() else { return false };
     hooks.incoming.clear();
-    hooks.incoming.push_back(incoming, &[topic]).is_ok()
+    if hooks.incoming.push_back(incoming, &[topic]).is_err() {
+        c.say(t, Log::NoMemory);
+        return false;
+    }
+    connection.core.session.pieces_started();
+    true
 }
 
 /// `n` bytes of the message are at the front of the receive buffer.
@@ -103,20 +108,21 @@ fn next(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, n: usize) {
     let passed = before.min(n);
     let len = n - passed;
     let is_exactly_once = QoS::of_flags(first) == QoS::ExactlyOnce;
-    // The packet ID is the last before the payload.
+    // The packet ID has been received, as it is the last before the payload.
     let is_at_payload = passed == before && offset == 0;
-    let is_known = is_exactly_once && is_at_payload && connection.core.session.is_known_in_pieces(first & 8 != 0);
+    let is_known = is_exactly_once && is_at_payload && connection.core.session.is_known_in_pieces(first);
     let Some(incoming) = connection.incoming() else { return };
     incoming.before -= passed;
     incoming.skips |= is_known;
-    let skips = incoming.skips;
     if passed < before || len == 0 && total > 0 {
         return;
     }
     let data = live.received().0.get(passed..n).map_or(null(), <[u8]>::as_ptr);
-    if !skips && let Some(piece) = connection.piece() {
+    if connection.wants_more()
+        && let Some(piece) = connection.piece()
+    {
         if let Some(incoming) = connection.incoming() {
-            incoming.calling = true;
+            (incoming.calling, incoming.offset) = (true, offset + len);
         }
         let piece = mgos_mqtt_piece { data: data.cast(), len, ..piece };
         // SAFETY: the topic is in a block that stays while `calling`; the data are at the front of the
@@ -125,14 +131,14 @@ fn next(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, n: usize) {
         if let Some(incoming) = c.get(t).incoming() {
             (incoming.calling, incoming.skips) = (false, !goes_on);
         }
+    } else if let Some(incoming) = connection.incoming() {
+        incoming.offset = offset + len;
     }
     let connection = c.get(t);
     if connection.nc != Some(nc) {
         return;
     }
-    let Some(incoming) = connection.incoming() else { return };
-    incoming.offset += len;
-    if incoming.offset < incoming.total {
+    if offset + len < total {
         return;
     }
     connection.forget_incoming();
@@ -145,14 +151,14 @@ fn next(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, n: usize) {
 /// Tells of a message whose connection has ended before its last piece.
 fn tell_of_the_end(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    let (nc, is_freed) = (connection.nc, connection.is_freed());
+    let (nc, is_freed, wants_more) = (connection.nc, connection.is_freed(), connection.wants_more());
     let Some(incoming) = connection.incoming() else { return };
     if is_freed || incoming.calling || nc == Some(incoming.nc) {
         return;
     }
-    let (handler, skips) = (incoming.handler, incoming.skips);
+    let handler = incoming.handler;
     incoming.calling = true;
-    if !skips && let Some(piece) = connection.piece() {
+    if wants_more && let Some(piece) = connection.piece() {
         // SAFETY: the topic is in a block that stays while `calling`; there are no data.
         unsafe { c.call_with_piece(t, handler, &piece) };
     }

@@ -10,6 +10,9 @@ use crate::wire::PacketId;
 /// Maximum number of ranges; bounds what a hostile broker can make us store.
 const MAX_RUNS: u8 = 64;
 
+/// The DUP flag of PUBLISH.
+const DUP: u8 = 8;
+
 /// A range of packet IDs, both ends included.
 #[derive(Clone, Copy)]
 struct Run {
@@ -55,10 +58,11 @@ impl InboundQos2 {
         self.runs.iter().any(|run| run.value.contains(id.get()))
     }
 
-    /// Returns true if a message with this packet ID, which is open, is a retransmission of it. In
-    /// a session that survived a restart only DUP tells, as the packet ID may be used anew.
-    pub fn is_duplicate(&self, dup: bool) -> bool {
-        dup || !self.restored
+    /// Returns true if a message with a packet ID that is open, and this first byte, is a
+    /// retransmission. In a session that survived a restart only DUP tells, as the packet ID may be
+    /// used anew.
+    pub fn is_duplicate(&self, first: u8) -> bool {
+        first & DUP != 0 || !self.restored
     }
 
     /// Calls `found` with the first and the last packet ID of each range.

@@ -25,19 +25,20 @@ impl<H: Copy> Session<H> {
         self.framer.is_discarding()
     }
 
-    /// The oversized message with this topic, which was just reported, is to be delivered in pieces.
-    /// Returns the handler of the newest matching subscription that takes pieces; `None` if there is
-    /// none.
-    pub fn start_pieces(&mut self, topic: &[u8]) -> Option<H> {
-        let handler = self.subscriptions.takes_pieces(topic)?;
+    /// Returns the handlers that take a message with this topic in pieces, the newest first.
+    pub fn take_pieces(&self, topic: &[u8]) -> impl Iterator<Item = H> {
+        self.subscriptions.take_pieces(topic)
+    }
+
+    /// The oversized message that was just reported is delivered in pieces: it is not skipped.
+    pub fn pieces_started(&mut self) {
         self.counters.oversized = self.counters.oversized.wrapping_sub(1);
-        Some(handler)
     }
 
     /// Returns true if the message that is being discarded, or delivered in pieces, was received
-    /// before. To be called when its packet ID was received; `dup` is its DUP flag.
-    pub fn is_known_in_pieces(&self, dup: bool) -> bool {
-        self.framer.id().is_some_and(|id| self.inbound.contains(id) && self.inbound.is_duplicate(dup))
+    /// before. To be called when its packet ID was received; `first` is the first byte of its packet.
+    pub fn is_known_in_pieces(&self, first: u8) -> bool {
+        self.framer.id().is_some_and(|id| self.inbound.contains(id) && self.inbound.is_duplicate(first))
     }
 
     /// The last piece of a QoS 2 message was delivered: it is not to be delivered again. Without
@@ -113,7 +114,7 @@ impl<H: Copy> Session<H> {
                         if is_retry {
                             self.retry_publish = None;
                         }
-                        is_open && !is_retry && self.inbound.is_duplicate(p.first & 8 != 0)
+                        is_open && !is_retry && self.inbound.is_duplicate(p.first)
                     }
                     _ => false,
                 };

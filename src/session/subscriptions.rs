@@ -481,10 +481,9 @@ impl<H: Copy> Subscriptions<H> {
         self.find_match(topic)
     }
 
-    /// Returns the handler of the newest subscription that matches `topic` and takes pieces.
-    pub fn takes_pieces(&self, topic: &[u8]) -> Option<H> {
-        let found = self.list.iter().find(|s| s.value.is(PIECES) && s.value.is_for(s.bytes, topic));
-        found.map(|s| s.value.handler)
+    /// Returns the handlers of the subscriptions that match `topic` and take pieces, the newest first.
+    pub fn take_pieces(&self, topic: &[u8]) -> impl Iterator<Item = H> {
+        self.list.iter().filter(move |s| s.value.is(PIECES) && s.value.is_for(s.bytes, topic)).map(|s| s.value.handler)
     }
 
     /// Returns true if there is a subscription that matches the topic of the message being

@@ -155,6 +155,33 @@ const FLAGS_2: u8 = 0x20;
 /// A server never sends this type.
 const NEVER_SENT: u8 = 0x80;
 
+/// The beginning of a PUBLISH that need not be complete.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MessageStart<'a> {
+    /// Packet type and flags.
+    pub first: u8,
+    /// The topic name.
+    pub topic: &'a [u8],
+    /// Where in the packet the payload begins, behind the packet ID if there is one.
+    pub payload_at: usize,
+    /// Size of the payload in bytes.
+    pub payload_len: usize,
+}
+
+/// Decodes the beginning of a PUBLISH, up to the topic. Returns `None` for another packet, an
+/// invalid topic, and one that is not complete yet.
+pub fn message_start(buf: &[u8]) -> Option<MessageStart<'_>> {
+    let h = header(buf).ok()??;
+    let (&len, rest) = buf.get(h.len as usize..)?.split_first_chunk::<2>()?;
+    let topic = rest.get(..u16::from_be_bytes(len) as usize)?;
+    if h.kind() != kind::PUBLISH || check_name(topic).is_err() {
+        return None;
+    }
+    let id_len = if QoS::of_flags(h.first) == QoS::AtMostOnce { 0 } else { 2 };
+    let payload_at = h.len as usize + 2 + topic.len() + id_len;
+    Some(MessageStart { first: h.first, topic, payload_at, payload_len: h.total().checked_sub(payload_at)? })
+}
+
 /// Parses the fixed header at the start of `buf`; returns `None` if it is incomplete.
 pub fn header(buf: &[u8]) -> Decoded<Option<Header>> {
     let Some((&first, rest)) = buf.split_first() else {

@@ -10,7 +10,7 @@ mod topic;
 mod utf8;
 pub mod websocket;
 
-pub use decode::{AckKind, Decoded, Header, InPacket, ProtocolError, decode, decode_with, header};
+pub use decode::{AckKind, Decoded, Header, InPacket, MessageStart, ProtocolError, decode, decode_with, header, message_start};
 pub use encode::{Connect, OutPacket, ack_bytes, connect_options, count_pubacks, size};
 pub use topic::{TopicError, check_filter, check_name, is_wildcard, matches};
 

@@ -3,7 +3,7 @@
 
 extern crate std;
 
-use crate::wire::{Decoded, InPacket, PacketId, ProtocolError, QoS, decode, header};
+use crate::wire::{Decoded, InPacket, PacketId, ProtocolError, QoS, decode, header, message_start};
 use std::vec;
 use std::vec::Vec;
 
@@ -271,4 +271,17 @@ fn each_protocol_error_has_a_message_of_its_own() {
     let messages: std::collections::BTreeSet<_> = all.iter().map(|wrong| std::format!("{wrong}")).collect();
     assert_eq!(messages.len(), all.len());
     assert!(messages.iter().all(|message| message.len() > 3));
+}
+
+#[test]
+fn the_beginning_of_a_message_tells_where_its_payload_begins() {
+    let start = |bytes| message_start(bytes).map(|m| (m.first, m.topic, m.payload_at, m.payload_len));
+    assert_eq!(start(b"\x30\x7f\0\x03a/bX"), Some((0x30, &b"a/b"[..], 7, 122)));
+    assert_eq!(start(b"\x3d\xff\x01\0\x03a/b"), Some((0x3d, &b"a/b"[..], 10, 248)), "behind the packet ID, which need not be there");
+    assert_eq!(start(b"\x30\x05\0\x03a/b"), Some((0x30, &b"a/b"[..], 7, 0)));
+    assert_eq!(start(b"\x30\x7f\0\x03a/"), None, "more of the topic is to come");
+    assert_eq!(start(b"\x30\xff"), None);
+    assert_eq!(start(b"\x32\x05\0\x03a/b"), None, "no packet ID fits");
+    assert_eq!(start(b"\x30\x7f\0\x03a/+"), None, "a wildcard");
+    assert_eq!(start(b"\x90\x7f\0\x03a/b"), None, "SUBACK");
 }
