@@ -85,9 +85,14 @@ static void set_queue_file(void) {
   const char *file = mgos_sys_config_get_mqtt_queue_file();
   if (file == NULL || file[0] == '\0') return;
 #if MGOS_MQTT_ENABLE_QUEUE_FILE
+  /* Some apps call mgos_mqtt_init() themselves, a second time. */
+  static bool s_done;
+  if (s_done) return;
+  s_done = true;
   double delay = mgos_sys_config_get_mqtt_queue_file_delay();
+  uint32_t ms = delay > 0 ? delay < INT32_MAX / 1000 ? (uint32_t) (delay * 1000) : INT32_MAX : 0;
   /* If it can't be used, that is in the log, and the firmware starts without it. */
-  mgos_mqtt_set_queue_file(file, delay > 0 ? (uint32_t) (delay * 1000) : 0);
+  mgos_mqtt_set_queue_file(file, ms);
 #else
   LOG(LL_ERROR, ("mqtt.queue_file needs MGOS_MQTT_ENABLE_QUEUE_FILE: 1 in cdefs"));
 #endif

@@ -5,6 +5,7 @@
 
 #include "mgos_mqtt_seam.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +16,6 @@
 
 /* Bytes of a name, its end included: enough for any file system of a device. */
 #define MAX_PATH 64
-
-/* Before this, seconds, the wall clock has not been set: July 2017. */
-#define TIME_IS_SET 1500000000
 
 #ifndef O_BINARY
 #define O_BINARY 0
@@ -65,7 +63,10 @@ static void name(char to[MAX_PATH], const void *file, const char *ending) {
 int32_t mgos_mqtt_shim_queue_open(void *file, uint32_t copy, uint32_t to_write) {
   char path[MAX_PATH];
   name(path, file, copy ? ".b" : ".a");
-  return open(path, (to_write ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY) | O_BINARY, 0600);
+  int fd = open(path, (to_write ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY) | O_BINARY, 0600);
+  if (fd >= 0) return fd;
+  /* Not every file system of a device says that a file is not there; but what else may be wrong. */
+  return errno == ENOMEM || errno == EMFILE || errno == ENFILE || errno == EIO || errno == EACCES ? -2 : -1;
 }
 
 size_t mgos_mqtt_shim_queue_read(int32_t fd, uint8_t *to, size_t len) {
@@ -110,6 +111,7 @@ void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what, int32_t conn, void *file
       "%u messages restored",
       "one copy is incomplete, the other was used",
       "damaged: nothing was restored, the file was renamed to .bad",
+      "not used: cannot be read, or out of memory; it is left as it is",
       "cannot be written, messages would not survive a restart; trying again",
       "not used: set it before the connection is begun and anything is published",
       "not used: another connection has it, or its name is too long, or out of memory",
@@ -130,9 +132,4 @@ static void reboot_cb(int ev, void *ev_data, void *arg) {
 void mgos_mqtt_shim_watch_reboot(struct mgos_mqtt_conn *c, uint32_t on) {
   mgos_event_remove_handler(MGOS_EVENT_REBOOT, reboot_cb, c);
   if (on) mgos_event_add_handler(MGOS_EVENT_REBOOT, reboot_cb, c);
-}
-
-uint32_t mgos_mqtt_shim_wall_clock(void) {
-  double now = mg_time();
-  return now >= TIME_IS_SET ? (uint32_t) now : 0;
 }

@@ -48,8 +48,13 @@ uint32_t mgos_mqtt_shim_random(void) {
   return random16() << 16 | random16();
 }
 
+uint32_t mgos_mqtt_shim_wall_clock(void) {
+  double now = mg_time();
+  return now >= TIME_IS_SET ? (uint32_t) now : 0;
+}
+
 uint32_t mgos_mqtt_shim_time_is_set(void) {
-  return mg_time() >= TIME_IS_SET;
+  return mgos_mqtt_shim_wall_clock() != 0;
 }
 
 static void timer_cb(void *arg) {

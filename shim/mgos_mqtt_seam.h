@@ -395,6 +395,10 @@ enum mgos_mqtt_queue_log
    */
   MGOS_MQTT_QUEUE_LOG_DAMAGED,
   /**
+   * It can't be read or there is no memory for what is in it: it is left as it is.
+   */
+  MGOS_MQTT_QUEUE_LOG_UNREADABLE,
+  /**
    * It could not be written, and is tried again.
    */
   MGOS_MQTT_QUEUE_LOG_NOT_WRITTEN,
@@ -553,6 +557,11 @@ extern const struct mgos_config_mqtt *mgos_mqtt_shim_copy_config(const struct mg
 extern void mgos_mqtt_shim_free_config(const struct mgos_config_mqtt *cfg);
 
 /**
+ * The wall clock, seconds since 1970, modulo 2^32; 0 if it has not been set, see below.
+ */
+extern uint32_t mgos_mqtt_shim_wall_clock(void);
+
+/**
  * 1 if the wall clock has been set: if it is at July 2017 or later.
  */
 extern uint32_t mgos_mqtt_shim_time_is_set(void);
@@ -693,7 +702,7 @@ extern void mgos_mqtt_shim_call(const void *handler,
 
 /**
  * Claims the file of a queue with this name, from which the names of its two copies are made.
- * Returns what stands for it in the functions below. NULL if it is claimed already, for an empty
+ * Returns a handle for the functions below. NULL if it is claimed already, for an empty
  * or a very long name, and without memory.
  */
 extern void *mgos_mqtt_shim_queue_claim(const char *path);
@@ -705,7 +714,8 @@ extern void mgos_mqtt_shim_queue_release(void *file);
 
 /**
  * Opens copy 0 or 1, to be read, or, with `to_write` = 1, to be written anew. Returns a number
- * for the functions below; negative if that can't be done, as when it is not there.
+ * for the functions below; -1 if it is not there; -2 if it may be there and can't be opened, as
+ * without memory.
  */
 extern int32_t mgos_mqtt_shim_queue_open(void *file, uint32_t copy, uint32_t to_write);
 
@@ -741,13 +751,9 @@ extern void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what,
 
 /**
  * Calls `mgos_mqtt_core_reboot` when the device is about to restart (`on` = 1), or no more (0).
+ * Either may be said again; it is called once each time. Without memory it is not called.
  */
 extern void mgos_mqtt_shim_watch_reboot(struct mgos_mqtt_conn *c, uint32_t on);
-
-/**
- * The wall clock, seconds since 1970, modulo 2^32; 0 if it was not set.
- */
-extern uint32_t mgos_mqtt_shim_wall_clock(void);
 
 /**
  * Mongoose's handler of our connections; `user_data` is the connection object. Exported because

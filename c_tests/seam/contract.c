@@ -371,6 +371,15 @@ static void reboot_twice(unsigned told) {
   expect_number(s_core.reboot, told);
 }
 
+static void watch_reboot_failing(void) {
+  fail_next();
+  mgos_mqtt_shim_watch_reboot(c, 1);
+  feed();
+  reboot_twice(s_has_failed ? 0 : 2);
+  mgos_mqtt_shim_watch_reboot(c, 0);
+  reboot_twice(0);
+}
+
 static void watch_reboot(void) {
   unsigned calls = rig_calls();
   mgos_mqtt_shim_watch_reboot(c, 0);
@@ -383,6 +392,9 @@ static void watch_reboot(void) {
   reboot_twice(0);
   expect_number(rig_calls(), calls);
   shown("no more after 0, and the app is not called");
+  if (!rig_can_fail()) return left_out("without memory", "allocations can't be made to fail");
+  expect(with_failures(watch_reboot_failing) >= 1);
+  shown("without memory it is not told");
 }
 
 static void wall_clock(void) {
@@ -450,7 +462,7 @@ static bool has_copy(void *file, uint32_t copy, const char *text) {
 static void queue_files(void) {
   unsigned calls = rig_calls();
   void *file = mgos_mqtt_shim_queue_claim(QUEUE);
-  expect(mgos_mqtt_shim_queue_open(file, 0, 0) < 0 && mgos_mqtt_shim_queue_open(file, 1, 0) < 0);
+  expect(mgos_mqtt_shim_queue_open(file, 0, 0) == -1 && mgos_mqtt_shim_queue_open(file, 1, 0) == -1);
   shown("a copy that is not there can't be read");
   expect(write_copy(file, 0, "the first copy"));
   expect(has_copy(file, 0, "the first copy") && mgos_mqtt_shim_queue_open(file, 1, 0) < 0);

@@ -9,7 +9,7 @@ use super::connection::{Connection, ConnectionGuard, ConnectionRef, Feature, Han
 use super::hooks;
 use super::pump::arm;
 use super::results;
-use super::shim::{self, Log, QueueLog};
+use super::shim::{self, QueueLog};
 use super::token::NoApp;
 use super::types::mgos_mqtt_conn;
 use crate::session::{Extent, Millis, NEVER, RestoreError, reached};
@@ -64,6 +64,15 @@ fn crc(mut crc: u32, bytes: &[u8]) -> u32 {
     crc
 }
 
+/// What is in the file cannot be read or taken now: it must stay as it is.
+struct Unreadable;
+
+impl From<RestoreError> for Unreadable {
+    fn from(_: RestoreError) -> Self {
+        Unreadable
+    }
+}
+
 /// A copy that is open, to be read.
 struct Reader {
     fd: i32,
@@ -72,10 +81,14 @@ struct Reader {
 
 impl Reader {
     /// `None` if it is not there.
-    fn open(claim: NonNull<c_void>, copy: u8) -> Option<Self> {
+    fn open(claim: NonNull<c_void>, copy: u8) -> Result<Option<Self>, Unreadable> {
+        const NOT_THERE: i32 = -1;
         // SAFETY: the claim is a connection's.
-        let fd = unsafe { shim::mgos_mqtt_shim_queue_open(claim.as_ptr(), copy as u32, 0) };
-        (fd >= 0).then(|| Reader { fd, crc: !0 })
+        match unsafe { shim::mgos_mqtt_shim_queue_open(claim.as_ptr(), copy as u32, 0) } {
+            NOT_THERE => Ok(None),
+            fd if fd < 0 => Err(Unreadable),
+            fd => Ok(Some(Reader { fd, crc: !0 })),
+        }
     }
 
     fn fill(&mut self, to: &mut [u8]) -> bool {
@@ -151,21 +164,22 @@ enum Found {
     Whole(Header),
 }
 
-fn look_at(claim: NonNull<c_void>, copy: u8) -> Found {
-    let Some(mut reader) = Reader::open(claim, copy) else { return Found::Missing };
-    let Some(header) = Header::read(&mut reader) else { return Found::Damaged };
+fn look_at(claim: NonNull<c_void>, copy: u8) -> Result<Found, Unreadable> {
+    let Some(mut reader) = Reader::open(claim, copy)? else { return Ok(Found::Missing) };
+    let Some(header) = Header::read(&mut reader) else { return Ok(Found::Damaged) };
     let mut left = header.len as usize;
     let mut buf = [0; CHUNK];
     while left > 0 {
         let n = left.min(CHUNK);
         if !reader.fill(&mut buf[..n]) {
-            return Found::Damaged;
+            return Ok(Found::Damaged);
         }
         left -= n;
     }
     let expected = !reader.crc;
     let mut checksum = [0; 4];
-    if reader.fill(&mut checksum) && u32::from_le_bytes(checksum) == expected { Found::Whole(header) } else { Found::Damaged }
+    let is_whole = reader.fill(&mut checksum) && u32::from_le_bytes(checksum) == expected;
+    Ok(if is_whole { Found::Whole(header) } else { Found::Damaged })
 }
 
 /// Keeps the queue of a connection in a file from now on, and takes what is there. False if that
@@ -183,6 +197,8 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
     }
     // SAFETY: by the contract.
     let claim = NonNull::new(unsafe { shim::mgos_mqtt_shim_queue_claim(path) });
+    // So that no comparison of timestamps spans more than half their range.
+    let delay = delay.min(i32::MAX as u32);
     // Messages with a lifetime may be among what is restored.
     let outcomes = hooks::install(c, t, Feature::Outcomes, &results::HOOK);
     let installed = outcomes.and_then(|()| hooks::install(c, t, Feature::QueueFile, &HOOK));
@@ -225,10 +241,7 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
         unsafe { shim::mgos_mqtt_shim_watch_reboot(c.ptr(), 1) };
     }
     let (first, then) = match loaded {
-        Err(_) => {
-            c.say(t, Log::NoMemory);
-            (None, None)
-        }
+        Err(Unreadable) => (Some(QueueLog::Unreadable), None),
         Ok(Loaded::Nothing) => (None, None),
         Ok(Loaded::Damaged) => (Some(QueueLog::Damaged), None),
         Ok(Loaded::Whole) => (None, Some(QueueLog::Restored)),
@@ -269,8 +282,8 @@ enum Loaded {
 
 impl Connection {
     /// Takes what is in the file. Without memory for all of it nothing is taken.
-    fn load(&mut self, file: &mut QueueFile) -> Result<Loaded, RestoreError> {
-        let copies = [look_at(file.claim, 0), look_at(file.claim, 1)];
+    fn load(&mut self, file: &mut QueueFile) -> Result<Loaded, Unreadable> {
+        let copies = [look_at(file.claim, 0)?, look_at(file.claim, 1)?];
         let newest = match &copies {
             [Found::Whole(a), Found::Whole(b)] => Some((a.generation.wrapping_sub(b.generation) as i32 <= 0) as u8),
             [Found::Whole(_), _] => Some(0),
@@ -292,8 +305,8 @@ impl Connection {
             return Ok(if is_damaged { Loaded::Damaged } else { Loaded::Nothing });
         };
         (file.generation, file.copy) = (header.generation, 1 - copy);
-        let mut reader = Reader::open(file.claim, copy).ok_or(RestoreError::Damaged)?;
-        Header::read(&mut reader).ok_or(RestoreError::Damaged)?;
+        let mut reader = Reader::open(file.claim, copy)?.ok_or(Unreadable)?;
+        Header::read(&mut reader).ok_or(Unreadable)?;
         // SAFETY: asks the clock.
         let clock = unsafe { shim::mgos_mqtt_shim_wall_clock() };
         let age = if header.clock != 0 && clock > header.clock { (clock - header.clock).saturating_mul(1000) } else { 0 };

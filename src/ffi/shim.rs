@@ -162,6 +162,8 @@ pub enum QueueLog {
     Incomplete,
     /// No copy is whole: what there is was set aside.
     Damaged,
+    /// It can't be read or there is no memory for what is in it: it is left as it is.
+    Unreadable,
     /// It could not be written, and is tried again.
     NotWritten,
     /// It is asked for too late, when there is a connection or something is queued.
@@ -249,6 +251,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_copy_config(cfg: *const mgos_config_mqtt) -> *const mgos_config_mqtt;
     /// Frees what `mgos_mqtt_shim_copy_config` returned; NULL is fine.
     pub fn mgos_mqtt_shim_free_config(cfg: *const mgos_config_mqtt);
+    /// The wall clock, seconds since 1970, modulo 2^32; 0 if it has not been set, see below.
+    pub fn mgos_mqtt_shim_wall_clock() -> u32;
     /// 1 if the wall clock has been set: if it is at July 2017 or later.
     pub fn mgos_mqtt_shim_time_is_set() -> u32;
 
@@ -328,13 +332,14 @@ unsafe extern "C" {
     );
 
     /// Claims the file of a queue with this name, from which the names of its two copies are made.
-    /// Returns what stands for it in the functions below. NULL if it is claimed already, for an empty
+    /// Returns a handle for the functions below. NULL if it is claimed already, for an empty
     /// or a very long name, and without memory.
     pub fn mgos_mqtt_shim_queue_claim(path: *const c_char) -> *mut c_void;
     /// Gives the claim back.
     pub fn mgos_mqtt_shim_queue_release(file: *mut c_void);
     /// Opens copy 0 or 1, to be read, or, with `to_write` = 1, to be written anew. Returns a number
-    /// for the functions below; negative if that can't be done, as when it is not there.
+    /// for the functions below; -1 if it is not there; -2 if it may be there and can't be opened, as
+    /// without memory.
     pub fn mgos_mqtt_shim_queue_open(file: *mut c_void, copy: u32, to_write: u32) -> i32;
     /// Reads up to `len` bytes; returns how many.
     pub fn mgos_mqtt_shim_queue_read(fd: i32, to: *mut u8, len: usize) -> usize;
@@ -348,7 +353,6 @@ unsafe extern "C" {
     /// or, for NULL, with `path`. Calls the app, once the text has been copied.
     pub fn mgos_mqtt_shim_queue_log(what: QueueLog, conn: i32, file: *mut c_void, path: *const c_char, n: u32);
     /// Calls `mgos_mqtt_core_reboot` when the device is about to restart (`on` = 1), or no more (0).
+    /// Either may be said again; it is called once each time. Without memory it is not called.
     pub fn mgos_mqtt_shim_watch_reboot(c: *mut mgos_mqtt_conn, on: u32);
-    /// The wall clock, seconds since 1970, modulo 2^32; 0 if it was not set.
-    pub fn mgos_mqtt_shim_wall_clock() -> u32;
 }

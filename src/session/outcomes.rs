@@ -183,15 +183,9 @@ impl<H: Copy> Outcomes<H> {
     /// The message with this packet ID was refused.
     pub fn refused(&mut self, id: u16) {
         let Some(watches) = self.watches.get_mut() else { return };
-        // The newest: a QoS 0 message long before may have had the same.
-        let is_it = |w: &Watch<H>| w.id == id && !matches!(w.until, Until::Reported(_));
-        let count = watches.list.iter().filter(|w| is_it(w.value)).count();
-        let mut n = 0;
-        let found = watches.list.find(|w| {
-            n += is_it(w.value) as usize;
-            is_it(w.value) && n == count
-        });
-        if let Some(found) = found {
+        // Not one at QoS 0 from long before, which may have had the same packet ID.
+        let is_it = |w: &Watch<H>| w.id == id && (w.until == Until::Acknowledged || w.is_being_written());
+        if let Some(found) = watches.list.find(|w| is_it(w.value)) {
             found.remove();
         }
     }

@@ -113,12 +113,15 @@ extern "C" fn mgos_mqtt_shim_queue_release(file: *mut c_void) {
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_queue_open(file: *mut c_void, copy: u32, to_write: u32) -> i32 {
+    if fails() {
+        return -2;
+    }
     with(|w| {
         let disk = &mut w.disk;
         let name = disk.name(file, if copy == 0 { ".a" } else { ".b" });
         let writes = to_write != 0;
         if writes && (disk.full || !disk.go()) {
-            return -1;
+            return -2;
         }
         let bytes = match disk.files.get(&name) {
             None if !writes => return -1,
@@ -195,7 +198,7 @@ extern "C" fn mgos_mqtt_shim_queue_set_aside(file: *mut c_void, copy: u32) {
 extern "C" fn mgos_mqtt_shim_queue_log(what: QueueLog, _conn: i32, file: *mut c_void, path: *const c_char, n: u32) {
     with(|w| {
         let path = if file.is_null() { text(path) } else { w.disk.name(file, "") };
-        let what = ["restored", "incomplete", "damaged", "not written", "too late", "refused"][what as usize];
+        let what = ["restored", "incomplete", "damaged", "unreadable", "not written", "too late", "refused"][what as usize];
         w.last_line = path.clone().into();
         w.seen.push(format!("queue file {path}: {what} {n}"));
     });
@@ -206,10 +209,10 @@ extern "C" fn mgos_mqtt_shim_queue_log(what: QueueLog, _conn: i32, file: *mut c_
 extern "C" fn mgos_mqtt_shim_watch_reboot(c: *mut mgos_mqtt_conn, on: u32) {
     with(|w| {
         w.reboot_watchers.retain(|&watcher| watcher != c);
-        if on != 0 {
-            w.reboot_watchers.push(c);
-        }
     });
+    if on != 0 && !fails() {
+        with(|w| w.reboot_watchers.push(c));
+    }
 }
 
 #[unsafe(no_mangle)]
