@@ -1,6 +1,6 @@
 /*
  * What the original does not have: messages whose outcome is told, that expire or replace one
- * another, a limit on the bytes of the queue, an orderly end.
+ * another, a limit on the bytes of the queue, a graceful disconnect.
  */
 
 #include <stdio.h>
@@ -291,7 +291,7 @@ static void lost(void) {
   check("the end of a connection is not the end of a message");
 }
 
-/* ---- The orderly end ---- */
+/* ---- The graceful disconnect ---- */
 
 static void finished(void *arg, int left) {
   record("%s: %d left", (const char *) arg, left);
@@ -508,7 +508,7 @@ static void sub_stream(void *arg) {
   mgos_mqtt_conn_sub_stream(connection(), "big/#", 2, on_piece, arg);
 }
 
-/* PUBLISH to big/1 with so many bytes of payload, of which `sent` are sent. */
+/* PUBLISH to big/1 with `size` bytes of payload, of which `sent` are sent. */
 static void play_message(uint8_t first, uint16_t id, size_t size, size_t sent) {
   static uint8_t packet[1100000];
   size_t len = 0, i, remaining = 2 + 5 + (first & 6 ? 2 : 0) + size;

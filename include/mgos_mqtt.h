@@ -161,7 +161,7 @@ bool mgos_mqtt_set_queue_file(const char *path,
                               uint32_t delay_ms);
 
 /**
- * Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+ * Disconnects gracefully, before deep sleep, an update or a restart: what is queued goes out and
  * is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
  * connection stays down, as after mgos_mqtt_global_disconnect(). New; the original has no such
  * function.

@@ -216,8 +216,8 @@ struct mgos_mqtt_piece {
    */
   size_t offset;
   /**
-   * The piece. NULL: the connection has ended, and the rest does not come. At QoS 1 and 2 the broker
-   * sends the message again, from its beginning.
+   * The piece. NULL: the connection has ended, and the rest does not come. If the broker keeps the
+   * session (`mqtt.clean_session` false), it sends a QoS 1 or 2 message again, from its beginning.
    */
   const void *data;
   /**
@@ -563,7 +563,7 @@ bool mgos_mqtt_conn_set_queue_file(struct mgos_mqtt_conn *c,
                                    uint32_t delay_ms);
 
 /**
- * Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+ * Disconnects gracefully, before deep sleep, an update or a restart: what is queued goes out and
  * is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
  * connection stays down, as after mgos_mqtt_conn_disconnect(). New; the original has no such function.
  *

@@ -84,7 +84,7 @@ let MQTT = {
   },
 
   // ## **`MQTT.finish(timeout, cb)`**
-  // Ends the connection in order, before deep sleep or a restart: what is queued is sent and
+  // Disconnects gracefully, before deep sleep or a restart: what is queued is sent and
   // acknowledged, for at most `timeout` milliseconds, then DISCONNECT. Calls `cb(left)` with the
   // number of messages that were not acknowledged. Nothing can be published meanwhile. Returns false
   // if that is under way already, or without memory.

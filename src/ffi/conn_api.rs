@@ -445,7 +445,7 @@ pub unsafe extern "C" fn mgos_mqtt_conn_set_queue_file(c: *mut mgos_mqtt_conn, p
     unsafe { queue_file::keep(guard.get(), t, path, delay_ms) as ReturnedBool }
 }
 
-/// Ends the connection in order, before deep sleep, an update or a restart: what is queued goes out and
+/// Disconnects gracefully, before deep sleep, an update or a restart: what is queued goes out and
 /// is acknowledged, then DISCONNECT is sent, so that the broker does not publish the will. Then the
 /// connection stays down, as after mgos_mqtt_conn_disconnect(). New; the original has no such function.
 ///

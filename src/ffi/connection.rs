@@ -74,7 +74,7 @@ pub struct Hooks {
     pub incoming: List<Incoming>,
     /// What keeps the queue in a file.
     pub queue_file: Option<QueueFile>,
-    /// While the app is taking its leave: it may not publish.
+    /// During a graceful disconnect: the app may not publish.
     pub finish: Option<Finish>,
 }
 
@@ -95,7 +95,7 @@ pub enum Feature {
     Pieces,
     /// The queue in a file.
     QueueFile,
-    /// The orderly end.
+    /// The graceful disconnect.
     Finish,
 }
 

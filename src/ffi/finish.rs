@@ -1,5 +1,5 @@
-//! The orderly end that an app asks for before deep sleep, an update or a restart: what is queued goes
-//! out and is acknowledged, then DISCONNECT, then the app is told.
+//! The graceful disconnect that an app asks for before deep sleep, an update or a restart: what is
+//! queued goes out and is acknowledged, then DISCONNECT, then the app is told.
 
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Feature, Finish, FinishStage, Handler, Hook};
@@ -37,7 +37,7 @@ pub fn finish(c: ConnectionRef<'_>, t: &mut NoApp, timeout: u32, callback: Handl
     }
     arm(c, t);
     let connection = c.get(t);
-    // Without a timer, and without a connection whose events could stand in for it, it would not end.
+    // With neither a timer nor the events of a connection, `step` would never be called.
     if begun && (connection.timer != 0 || connection.nc.is_some()) {
         return true;
     }

@@ -22,7 +22,7 @@
 //! | `results`, `queue_file`, `pieces` | what became of single messages; the queue over a restart; messages in pieces |
 //! | `deliver`, `publish` | packets to handlers; what the app asks for |
 //! | `handshake`, `lifecycle` | from the transport to CONNECT; connect, disconnect, lost, again |
-//! | `finish` | the orderly end that an app asks for |
+//! | `finish` | the graceful disconnect that an app asks for |
 //! | `events`, `global`, `conn_api`, `global_api` | entries from C: Mongoose, timer, network; the API |
 
 pub mod app;

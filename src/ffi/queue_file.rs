@@ -92,7 +92,7 @@ impl Reader {
     }
 
     fn fill(&mut self, to: &mut [u8]) -> bool {
-        // SAFETY: so many bytes may be written there; the file is open.
+        // SAFETY: `to` is borrowed mutably; the file is open.
         let n = unsafe { shim::mgos_mqtt_shim_queue_read(self.fd, to.as_mut_ptr(), to.len()) };
         self.crc = crc(self.crc, to);
         n == to.len()

@@ -226,8 +226,8 @@ impl mgos_mqtt_pub_opts {
         let mut known = mgos_mqtt_pub_opts { qos: 0, retain: 0, replace: 0, ttl_ms: 0, cb: None, arg: core::ptr::null_mut() };
         if !opts.is_null() {
             let size = size.min(size_of::<Self>());
-            // SAFETY: so many bytes are readable, and the structure has as many to be written to; what
-            // is left out is zero, which is valid for all fields.
+            // SAFETY: `size` bytes are readable by the contract, and `known` is at least as large; a field
+            // that is left out is zero, which is valid for all of them.
             unsafe { (&raw mut known).cast::<u8>().copy_from_nonoverlapping(opts.cast(), size) };
         }
         known
@@ -247,8 +247,8 @@ pub struct mgos_mqtt_piece {
     pub total: usize,
     /// Where in the message this piece begins.
     pub offset: usize,
-    /// The piece. NULL: the connection has ended, and the rest does not come. At QoS 1 and 2 the broker
-    /// sends the message again, from its beginning.
+    /// The piece. NULL: the connection has ended, and the rest does not come. If the broker keeps the
+    /// session (`mqtt.clean_session` false), it sends a QoS 1 or 2 message again, from its beginning.
     pub data: *const c_void,
     /// Bytes of the piece.
     pub len: usize,

@@ -7,7 +7,7 @@
  * The image comes in pieces of at most mqtt.recv_mbuf_limit and is never in memory as a whole. It is
  * written to a file and counts only if its hash is the one announced; a device would then hand it to
  * its boot loader. If the connection ends inside, the broker sends it again, as it was subscribed to
- * at QoS 1.
+ * at QoS 1, and mqtt.clean_session is false.
  *
  * On this machine: cargo xtask run examples/ota -- --set mqtt.server=localhost:1883
  *   mosquitto_pub -t ID/ota/sha256 -m $(sha256sum < image | cut -c1-64) -r

@@ -60,7 +60,7 @@ MQTT.sub(topic + 'end', function(conn, topic, msg) {
       check(id > 0 && result === MQTT.RESULT_ACKNOWLEDGED, 'the outcome of a message is reported');
       print('> outcome');
       check(MQTT.finish(5000, function(left) {
-        check(left === 0, 'an orderly end leaves nothing');
+        check(left === 0, 'a graceful disconnect leaves nothing');
         print('> end');
       }), 'the end begins');
     },

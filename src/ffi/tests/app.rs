@@ -17,7 +17,7 @@ use std::format;
 use std::string::{String, ToString};
 
 fn text(p: *const u8, len: usize) -> String {
-    // SAFETY: so many bytes are there while a handler that was given them has called nobody.
+    // SAFETY: `len` bytes are readable at `p` until the handler that was given them calls something.
     if len == 0 { String::new() } else { unsafe { core::slice::from_raw_parts(p, len) }.escape_ascii().to_string() }
 }
 

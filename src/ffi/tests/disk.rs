@@ -144,7 +144,7 @@ extern "C" fn mgos_mqtt_shim_queue_read(fd: i32, to: *mut u8, len: usize) -> usi
     with(|w| {
         let file = w.disk.open.get_mut(&fd).expect("it is open");
         let n = len.min(file.bytes.len() - file.at);
-        // SAFETY: so many bytes may be written there.
+        // SAFETY: `len` bytes may be written to `to`.
         unsafe { to.copy_from_nonoverlapping(file.bytes[file.at..].as_ptr(), n) };
         file.at += n;
         n
@@ -153,7 +153,7 @@ extern "C" fn mgos_mqtt_shim_queue_read(fd: i32, to: *mut u8, len: usize) -> usi
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_queue_write(fd: i32, from: *const u8, len: usize) -> u32 {
-    // SAFETY: so many bytes are there.
+    // SAFETY: `len` bytes are readable at `from`.
     let bytes = unsafe { core::slice::from_raw_parts(from, len) };
     with(|w| {
         for &byte in bytes {

@@ -102,7 +102,7 @@ extern "C" fn mgos_mqtt_shim_watch_time(c: *mut mgos_mqtt_conn, on: u32) {
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_log(what: Log, _conn: i32, s: *const u8, len: usize, a: i32, b: i32) {
-    // SAFETY: so many bytes are there, for now.
+    // SAFETY: `len` bytes are readable at `s` during this call.
     let text = if s.is_null() { &[] } else { unsafe { core::slice::from_raw_parts(s, len) } }.to_owned();
     with(|w| {
         w.last_line = text.clone();
@@ -304,7 +304,7 @@ extern "C" fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, s
 extern "C" fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize) {
     let send = &mut at(nc).send;
     assert!(send.len() + size <= send.capacity());
-    // SAFETY: so many bytes have been written where `mgos_mqtt_shim_send_reserve` said. Miri knows if not.
+    // SAFETY: the caller has written `size` bytes where `mgos_mqtt_shim_send_reserve` said; Miri checks.
     unsafe { send.set_len(send.len() + size) };
 }
 
@@ -315,7 +315,7 @@ extern "C" fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, place: usize,
     if !reserve(send, len) {
         return null_mut();
     }
-    // SAFETY: so many bytes are there.
+    // SAFETY: `len` bytes are readable at `bytes`.
     send.splice(place..place, unsafe { core::slice::from_raw_parts(bytes, len) }.iter().copied());
     send[place + len..].as_mut_ptr()
 }

@@ -139,7 +139,7 @@ pub struct World {
     pub manner: Manner,
     /// So many bytes arrive at a time.
     pub piece: usize,
-    /// The link takes so many bytes at a time.
+    /// How many bytes the link takes at a time.
     pub uplink: usize,
     /// The link takes nothing.
     pub stuck: bool,
@@ -175,7 +175,7 @@ pub struct World {
     /// Callbacks that the library owes the app, by what is handed back to them.
     pub owed: Vec<usize>,
     pub last_owed: usize,
-    /// How many of them are about the orderly end of a connection.
+    /// How many of them are about a graceful disconnect.
     pub leaves: usize,
     /// The connection under test; NULL once freed.
     pub c: *mut mgos_mqtt_conn,

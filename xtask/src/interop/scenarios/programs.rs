@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::interop::broker::{Running, Setup};
 use crate::interop::fixture::Fixture;
+use crate::interop::link::Link;
 use crate::interop::observer::{self, Message, Observer};
 use crate::project;
 
@@ -100,12 +101,15 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     std::fs::write(&image, &bytes)?;
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let file = received.display().to_string();
-    let mut app = fixture.app("ota", &broker, &[("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
+    let link = Link::start(broker.endpoint, vec![100_000])?;
+    let address = link.address.to_string();
+    let mut app = fixture.app_with("ota", &[("mqtt.server", &address), ("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
     observer::publish(&broker, "ota-app/ota/sha256", &hash, 1, true)?;
     app.process.wait_for_text(&format!("expecting {hash}"))?;
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
     let status = observer.next_on("ota-app/ota/status")?.payload;
     fixture.check(status == "ready", &format!("examples/ota takes an image of 300,000 bytes in pieces of a kilobyte: {status}"))?;
+    fixture.check(link.cuts() == 1, "although the link was cut inside: the broker sent it again")?;
     fixture.check(std::fs::read(&received)? == bytes, "and has it in its file, byte by byte")?;
     std::fs::write(&image, &bytes[1..])?;
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
