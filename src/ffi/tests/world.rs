@@ -369,7 +369,7 @@ fn step(nc: *mut mg_connection) -> bool {
     if !event(nc, POLL, 0) {
         return false;
     }
-    if !with(|w| w.stuck) && !at(nc).close_now && !at(nc).send.is_empty() {
+    if !with(|w| w.stuck || w.disk.is_dead()) && !at(nc).close_now && !at(nc).send.is_empty() {
         let link = at(nc);
         let n = link.send.len().min(with(|w| w.uplink));
         let rest = link.send.split_off(n);
