@@ -14,7 +14,7 @@ pub mod sanitized;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
-mod stand_ins;
+mod host_libs;
 #[cfg(test)]
 mod tests;
 

@@ -114,10 +114,10 @@ impl Libs {
     /// For the user: where each library comes from, and what is left out.
     pub fn print(&self) {
         let own = self.has("mqtt").then(|| "mqtt of this project".to_owned());
-        let own_libs = self.found.iter().filter(|lib| lib.manifest.dir.starts_with(stand_ins())).map(|lib| &lib.name);
+        let own_libs = self.found.iter().filter(|lib| lib.manifest.dir.starts_with(host_libs())).map(|lib| &lib.name);
         let host = self.replaced.iter().chain(own_libs).map(String::as_str).collect::<BTreeSet<_>>();
         let host = (!host.is_empty()).then(|| format!("{} of the host", host.into_iter().collect::<Vec<_>>().join(", ")));
-        let copies = self.found.iter().filter(|lib| lib.name != "mqtt" && !lib.manifest.dir.starts_with(stand_ins()));
+        let copies = self.found.iter().filter(|lib| lib.name != "mqtt" && !lib.manifest.dir.starts_with(host_libs()));
         let mut by_place: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for lib in copies {
             let dir = &lib.manifest.dir;
@@ -142,7 +142,7 @@ impl Libs {
 }
 
 /// The host's own libraries under the names of a device's.
-fn stand_ins() -> PathBuf {
+fn host_libs() -> PathBuf {
     project::root().join("host/libs")
 }
 
@@ -225,7 +225,7 @@ impl Resolver<'_> {
             None if self.places.without.contains(&lib.name) => Source::Nowhere,
             None if UNSUPPORTED.iter().any(|(name, _)| *name == lib.name) => Source::Nowhere,
             None if REPLACED.contains(&lib.name.as_str()) => Source::Host,
-            None if stand_ins().join(&lib.name).join("mos.yml").is_file() => Source::Copy(stand_ins().join(&lib.name)),
+            None if host_libs().join(&lib.name).join("mos.yml").is_file() => Source::Copy(host_libs().join(&lib.name)),
             None => self.places.lib(lib, &self.app_dir).map_or(Source::Nowhere, Source::Copy),
         })
     }
@@ -283,10 +283,10 @@ impl Resolver<'_> {
         };
         app.apply_conds(vars).with_context(hint)?;
         if app.libs.is_empty() {
-            for lib in order.iter().filter_map(|name| self.libs.remove(name).map(|lib| (name, lib))).collect::<Vec<_>>() {
-                let (name, mut lib) = lib;
-                lib.apply_conds(vars).with_context(hint)?;
-                self.libs.insert(name.clone(), lib);
+            for name in order {
+                if let Some(lib) = self.libs.get_mut(name) {
+                    lib.apply_conds(vars).with_context(hint)?;
+                }
             }
         }
         Ok(())

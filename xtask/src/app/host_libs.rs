@@ -6,8 +6,8 @@ use super::build;
 use crate::project;
 
 #[test]
-fn stand_ins_for_a_devices_libraries_answer_as_their_headers_say() {
-    let built = build(&project::root().join("host/tests_apps/stand_ins"), false).unwrap();
+fn the_hosts_libraries_answer_as_their_headers_say() {
+    let built = build(&project::root().join("host/tests_apps/host_libs"), false).unwrap();
     let output = Command::new(&built.program).current_dir(&built.files).output().unwrap();
     let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{stdout}\n{stderr}");
