@@ -151,12 +151,6 @@ impl KeepAlive {
         Some((self.ping_sent_at, self.round_trip))
     }
 
-    /// Returns the last PINGREQ round trip of this connection in milliseconds; 0 before the first,
-    /// as that of CONNECT may be much longer.
-    pub fn round_trip(&self) -> u32 {
-        if self.ping_sent_at == 0 { 0 } else { self.round_trip }
-    }
-
     /// Returns true if PINGRESP is awaited.
     pub fn is_awaiting_pong(&self) -> bool {
         self.awaiting_since != 0
@@ -389,17 +383,6 @@ mod tests {
         assert!(!k.is_unconfirmed());
         k.on_network_up(8000);
         assert_eq!(k.due(8000), Due::Ping, "another network");
-    }
-
-    #[test]
-    fn the_round_trip_is_that_of_the_last_ping_and_unknown_before_the_first() {
-        let mut k = accepted(60, 700);
-        assert_eq!(k.round_trip(), 0);
-        for took in [300, 40] {
-            k.on_ping(0, 5000);
-            k.on_pong(5000 + took);
-            assert_eq!(k.round_trip(), took);
-        }
     }
 
     #[test]

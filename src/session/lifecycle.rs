@@ -58,7 +58,6 @@ impl<H: Copy> Session<H> {
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         let was_up = core::mem::replace(&mut self.link, LinkState::Down) >= LinkState::ConnackReceived;
         self.bypass_room = false;
-        let round_trip = self.keep_alive.round_trip();
         // A requested ping and everything overdue end with the connection.
         self.keep_alive = KeepAlive::NEW;
         self.ack_timer.stop();
@@ -72,7 +71,7 @@ impl<H: Copy> Session<H> {
         } else if self.acked {
             self.unacked_connections = 0;
         }
-        let has_candidate = self.suspects.disconnected(by_peer && !self.mid_packet, round_trip, now);
+        let has_candidate = self.suspects.disconnected(by_peer && !self.mid_packet, now);
         self.mid_packet = false;
         let on_subscription = self.subscriptions.disconnected();
         let on_message = self.outbox.disconnected(by_peer);

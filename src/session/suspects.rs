@@ -42,8 +42,6 @@ pub struct SuspectTracker {
     last: Last,
     /// The packet written when all others were answered, with nothing written since.
     candidate: Option<PacketId>,
-    /// When the last packet was written.
-    written_at: Millis,
     /// When a byte was last transmitted.
     transmitted_at: Millis,
     /// The candidate when the last connection ended; it counts if the next attempt reaches CONNACK.
@@ -62,7 +60,6 @@ impl SuspectTracker {
     pub const NEW: Self = SuspectTracker {
         last: Last::NoAnswer,
         candidate: None,
-        written_at: 0,
         transmitted_at: 0,
         closed_on: None,
         suspect: None,
@@ -92,7 +89,7 @@ impl SuspectTracker {
     fn wrote(&mut self, last: Last, candidate: Option<PacketId>, now: Millis) {
         self.candidate = if self.is_all_answered() { candidate } else { None };
         self.last = last;
-        (self.written_at, self.transmitted_at) = (now, now);
+        self.transmitted_at = now;
     }
 
     /// A packet that can be the cause was written.
@@ -158,12 +155,10 @@ impl SuspectTracker {
         self.link_failures = (self.link_failures + 1 + idle as u8).min(2 * MAX_LINK_FAILURES);
     }
 
-    /// The connection ended. `by_peer` tells that neither we nor the network ended it. `round_trip`
-    /// is that of the last answer in milliseconds; an end much sooner after the packet cannot be a
-    /// reaction to it. Returns true if a packet may be the cause.
-    pub fn disconnected(&mut self, by_peer: bool, round_trip: u32, now: Millis) -> bool {
-        let is_prompt =
-            now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY && now.wrapping_sub(self.written_at) >= round_trip - round_trip / 4;
+    /// The connection ended. `by_peer` tells that neither we nor the network ended it. Returns true if
+    /// a packet may be the cause.
+    pub fn disconnected(&mut self, by_peer: bool, now: Millis) -> bool {
+        let is_prompt = now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY;
         self.closed_on = if by_peer && is_prompt { self.candidate } else { None };
         if self.closed_on.is_none() {
             self.clear();

@@ -86,6 +86,15 @@ fn a_reset_behind_valid_messages_loses_their_acknowledgements_but_no_message() {
     assert!(attempts <= 10, "{attempts} connections in the first five minutes");
 }
 
+#[test]
+fn a_broker_that_closes_sooner_than_it_answers_a_ping_blocks_no_more_than_another() {
+    for delay in [50, 1000] {
+        let mut broker = answers_late(&[12], delay);
+        broker.longest_packet = 2000;
+        good_ones_get_past_a_long_one(broker, QoS::AtLeastOnce);
+    }
+}
+
 /// How often the message with this number was sent.
 fn writings(w: &mut World, number: u32) -> usize {
     let is = |p: &Parsed| matches!(p, Parsed::Publish { payload, .. } if *payload == number.to_be_bytes());

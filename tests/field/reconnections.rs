@@ -57,6 +57,34 @@ fn over_a_link_that_is_cut(round_trip: u64, clean_session: bool, mut broker: Bro
     cuts
 }
 
+/// Row 12: a message is in flight for a sixth of the time, on connections that live long enough for
+/// a suspect to be sent.
+#[test]
+fn a_link_that_is_cut_while_messages_are_in_flight_sets_none_aside() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let mut w = World::new(defaults(), as_the_standard_says());
+        w.device().link = Link { round_trip: 600, ..WIFI };
+        w.connect();
+        let mut cuts = 0;
+        while w.now < 48 * HOUR {
+            w.run_until(5 * MINUTE, |w| w.devices[0].client.conn.is_online());
+            let end = w.now + w.rng.between(2 * SECOND, 8 * SECOND);
+            while w.now < end {
+                w.publish(b"out/a", 100, qos);
+                let pause = w.rng.between(1, 4 * SECOND).min(end - w.now);
+                w.run(pause);
+            }
+            w.cut();
+            cuts += 1;
+        }
+        let published = w.device().published.len();
+        w.run(10 * MINUTE);
+        assert_eq!(w.arrived(|_| true), published, "the others were lost");
+        assert!(w.device().lines(|line| matches!(line, Line::GivenUp { .. } | Line::SetAside { .. })).is_empty());
+        assert!(cuts > 1000, "{cuts} cuts");
+    }
+}
+
 /// A third to a tenth of a connection's lifetime, so that most of them carry little or nothing.
 const ROUND_TRIPS: [u64; 3] = [50, 100, 150];
 
