@@ -67,6 +67,8 @@ pub struct Quirks {
     pub keeps_order: bool,
     /// Delivers retained messages to wildcard subscriptions.
     pub retained_by_wildcard: bool,
+    /// Repeats an unacknowledged message when its session is resumed.
+    pub repeats: bool,
     /// Publishes no will after a DISCONNECT that the end of the connection follows at once.
     pub heeds_disconnect: bool,
 }
@@ -79,6 +81,7 @@ impl Default for Quirks {
             downgrades_qos: true,
             keeps_order: true,
             retained_by_wildcard: true,
+            repeats: true,
             heeds_disconnect: true,
         }
     }

@@ -101,7 +101,9 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     std::fs::write(&image, &bytes)?;
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let file = received.display().to_string();
-    let link = Link::start(broker.endpoint, vec![100_000])?;
+    let cuts = if broker.quirks().repeats { vec![100_000] } else { vec![] };
+    let expected = cuts.len();
+    let link = Link::start(broker.endpoint, cuts)?;
     let address = link.address.to_string();
     let mut app = fixture.app_with("ota", &[("mqtt.server", &address), ("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
     observer::publish(&broker, "ota-app/ota/sha256", &hash, 1, true)?;
@@ -109,7 +111,7 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
     let status = observer.next_on("ota-app/ota/status")?.payload;
     fixture.check(status == "ready", &format!("examples/ota takes an image of 300,000 bytes in pieces of a kilobyte: {status}"))?;
-    fixture.check(link.cuts() == 1, "although the link was cut inside: the broker sent it again")?;
+    fixture.check(link.cuts() == expected, &format!("the link was cut {expected} times inside: the broker sent it again"))?;
     fixture.check(std::fs::read(&received)? == bytes, "and has it in its file, byte by byte")?;
     std::fs::write(&image, &bytes[1..])?;
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
