@@ -99,7 +99,7 @@ struct mgos_mqtt_conn;
 ",
             includes: &["\"mgos_mqtt.h\""],
             in_shim: "",
-            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "mgos_mqtt_stream_handler_t"],
+            exclude: &["mgos_mqtt_connect_fn_t", "sub_handler_t", "mgos_mqtt_stream_handler_t", "mgos_mqtt_read_fn_t"],
             include: &[],
         },
     ];

@@ -393,6 +393,34 @@ int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how,
 void mgos_mqtt_sub_stream(const char *topic, mgos_mqtt_stream_handler_t handler, void *arg);
 
 /**
+ * Publishes a message in pieces, as the app reads them: one that is larger than the memory, as a
+ * picture or a log file. New; the original has no such function.
+ *
+ * It begins when the connection is up and what was published before has gone out, and is one packet
+ * on the wire: until its last byte other messages at QoS 1 and 2 wait in the queue, those at QoS 0
+ * are refused, and no ping is sent. So it should take less than mqtt.keep_alive, after one and a half
+ * of which a broker may close the connection; brokers also limit the size. It is not kept: if the
+ * connection ends inside it, it is begun anew on the next, three times in all. After its last byte it
+ * is sent no more. If nothing of it can be written for 30 seconds the connection is closed.
+ *
+ * @param topic The topic, not needed any more on return.
+ * @param len Bytes of the message, at most 268,435,451 less those of the topic.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_set_max_qos().
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param read Called from the event loop for up to 256 bytes at a time, until `cb` is called.
+ * @param cb Called once, from the event loop, with what became of it: see
+ * mgos_mqtt_conn_pub_stream(). NULL: nobody is told.
+ * @param arg Handed back to both; it stays the app's.
+ * @return true if it is accepted. false, with the reason in the log, if another is under way, or
+ * during mgos_mqtt_global_finish(); for an invalid topic; for a message too large for MQTT; without
+ * memory; if `topic` or `read` is NULL. Then neither is called.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_pub_stream(const char *topic, size_t len, int qos, bool retain,
+                          mgos_mqtt_read_fn_t read, mgos_mqtt_result_fn_t cb, void *arg);
+
+/**
  * Publishes a message formatted with json_printf().
  *
  * ```c

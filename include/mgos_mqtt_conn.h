@@ -189,6 +189,16 @@ struct mgos_mqtt_pub_opts {
 };
 
 /**
+ * Callback of mgos_mqtt_pub_stream(): writes the bytes of the message from `offset` on to `buf`, at most
+ * `size`. Returns how many it has written; 0 if there are none yet, to be asked again soon; a negative
+ * number to give the message up, which closes the connection. Any function may be called in it.
+ *
+ * `offset` is 0 again when the message is begun anew, and the same again if there was no memory for what
+ * was written.
+ */
+typedef int (*mgos_mqtt_read_fn_t)(void *arg, size_t offset, void *buf, size_t size);
+
+/**
  * Callback of mgos_mqtt_conn_finish(): the connection has ended. `left` is the number of messages that
  * are still kept and were not acknowledged; `arg` is handed back.
  */
@@ -532,6 +542,45 @@ uint16_t mgos_mqtt_conn_pub_opt_sized(struct mgos_mqtt_conn *c,
                                       struct mg_str msg,
                                       const struct mgos_mqtt_pub_opts *opts,
                                       size_t size);
+
+/**
+ * Publishes a message in pieces, as the app reads them: one that is larger than the memory, as a picture
+ * or a log file. New; the original has no such function.
+ *
+ * It begins when the connection is up and what was published before has gone out, and is one packet on
+ * the wire: until its last byte other messages at QoS 1 and 2 wait in the queue, those at QoS 0 are
+ * refused, and no ping is sent. So it should take less than `keep_alive`, after one and a half of which
+ * a broker may close the connection; brokers also limit the size. It is not kept: if the connection ends
+ * inside it, it is begun anew on the next, three times in all. After its last byte it is sent no more. If
+ * nothing of it can be written for 30 seconds the connection is closed.
+ *
+ * @param c The connection. NULL: an error in the log, and false is returned.
+ * @param topic The topic, not needed any more on return.
+ * @param len Bytes of the message, at most 268,435,451 less those of the topic.
+ * @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+ * @param retain Whether the broker is to keep it for later subscribers.
+ * @param read Called from the event loop for up to 256 bytes at a time, until `cb` is called.
+ * @param cb Called once, from the event loop, with the packet ID (0 if it has not begun) and one of `enum
+ * mgos_mqtt_result`: MGOS_MQTT_RESULT_ACKNOWLEDGED; at QoS 0 MGOS_MQTT_RESULT_SENT or _LOST;
+ * MGOS_MQTT_RESULT_GIVEN_UP if three connections have ended inside it, if `read` gave it up, or if the
+ * connection ended after its last byte and before it was acknowledged, though it may have arrived;
+ * MGOS_MQTT_RESULT_FREED. NULL: nobody is told.
+ * @param arg Handed back to both; it stays the app's.
+ * @return true if it is accepted. false, with the reason in the log, if another is under way on this
+ * connection, or during mgos_mqtt_conn_finish(); for a topic that is empty, not UTF-8, longer than 65,535
+ * bytes or with a wildcard; for a message too large for MQTT; without memory; if `topic` or `read` is
+ * NULL. Then neither is called.
+ *
+ * May be called from a handler.
+ */
+bool mgos_mqtt_conn_pub_stream(struct mgos_mqtt_conn *c,
+                               const char *topic,
+                               size_t len,
+                               int qos,
+                               bool retain,
+                               mgos_mqtt_read_fn_t read,
+                               mgos_mqtt_result_fn_t cb,
+                               void *arg);
 
 /**
  * Keeps the queue in a file from now on, so that it survives a restart, and takes what is there.

@@ -182,3 +182,8 @@ int mgos_mqtt_pub_js(const char *topic, const void *message, int len, int how, m
 void mgos_mqtt_sub_stream(const char *topic, mgos_mqtt_stream_handler_t handler, void *arg) {
   mgos_mqtt_conn_sub_stream(mgos_mqtt_core_global(), topic, MGOS_MQTT_SUBSCRIBE_QOS, handler, arg);
 }
+
+bool mgos_mqtt_pub_stream(const char *topic, size_t len, int qos, bool retain, mgos_mqtt_read_fn_t read,
+                          mgos_mqtt_result_fn_t cb, void *arg) {
+  return mgos_mqtt_conn_pub_stream(mgos_mqtt_core_global(), topic, len, qos, retain, read, cb, arg);
+}

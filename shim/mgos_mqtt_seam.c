@@ -323,6 +323,10 @@ void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size) {
   mg_send(nc, "", 0);
 }
 
+void mgos_mqtt_shim_unsend(struct mg_connection *nc, size_t len) {
+  nc->send_mbuf.len -= len;
+}
+
 uint8_t *mgos_mqtt_shim_insert_unsent(struct mg_connection *nc, size_t at, const uint8_t *bytes, size_t len) {
   if (mbuf_insert(&nc->send_mbuf, at, bytes, len) != len) return NULL;
   return (uint8_t *) nc->send_mbuf.buf + at + len;

@@ -221,6 +221,11 @@ enum mgos_mqtt_log
    * A topic name or filter is invalid: s = topic, b = `TopicError`.
    */
   MGOS_MQTT_LOG_BAD_TOPIC,
+  /**
+   * The connection has ended inside a message that is published in pieces: s = topic, a = bytes
+   * written.
+   */
+  MGOS_MQTT_LOG_CUT_OFF,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L
@@ -615,6 +620,11 @@ extern uint8_t *mgos_mqtt_shim_send_reserve(struct mg_connection *nc, size_t siz
  * Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
  */
 extern void mgos_mqtt_shim_send(struct mg_connection *nc, size_t size);
+
+/**
+ * Takes back the last `len` bytes of what the link has not taken yet; there are as many.
+ */
+extern void mgos_mqtt_shim_unsend(struct mg_connection *nc, size_t len);
 
 /**
  * Inserts bytes, one at least, at `at` into what the link has not taken yet, which is no less.

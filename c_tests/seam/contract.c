@@ -1134,6 +1134,16 @@ static void sending(void) {
   expect_number(mgos_mqtt_shim_unsent(s_nc), 1);
   expect(rig_peer_gets(s_nc, s_text, sizeof(s_text)) == 1);
   shown("bytes are inserted into it, at either end and between");
+  put("abcdefg", 7);
+  mgos_mqtt_shim_unsend(s_nc, 0);
+  mgos_mqtt_shim_unsend(s_nc, 3);
+  expect_number(mgos_mqtt_shim_unsent(s_nc), 4);
+  put("h", 1);
+  expect_sent("abcdh", 5);
+  put("i", 1);
+  mgos_mqtt_shim_unsend(s_nc, 1);
+  expect_number(mgos_mqtt_shim_unsent(s_nc), 0);
+  shown("its end is taken back");
 
   put("", 0);
   expect_number(mgos_mqtt_shim_unsent(s_nc), 0);
@@ -1535,7 +1545,7 @@ static const struct {
     {"open", opening},
     {"call_connect_fn, app_sent, last_unsent", call_connect_fn},
     {"set_keep_alive", set_keep_alive},
-    {"send_reserve, send, insert_unsent, unsent, last_unsent", sending},
+    {"send_reserve, send, insert_unsent, unsend, unsent, last_unsent", sending},
     {"received, recv_consume", receiving},
     {"close", closing},
     {"owner, detach", owner},

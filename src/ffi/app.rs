@@ -219,6 +219,17 @@ impl ConnectionRef<'_> {
         }
     }
 
+    /// Asks the app for the bytes of a message from `offset` on: `read` is a `mgos_mqtt_read_fn_t`, not
+    /// NULL. Returns what it returns.
+    pub fn call_read(self, _: &mut NoApp, read: *const c_void, arg: *mut c_void, offset: usize, to: &mut [u8]) -> c_int {
+        type Call = unsafe extern "C" fn(*mut c_void, usize, *mut c_void, usize) -> c_int;
+        // SAFETY: it is what was added. `to` is the caller's alone. No reference to a connection is alive.
+        unsafe {
+            let call = core::mem::transmute::<*const c_void, Call>(read);
+            call(arg, offset, to.as_mut_ptr().cast(), to.len())
+        }
+    }
+
     /// Calls a handler with the packet at the front of the receive buffer: with a `struct
     /// mg_mqtt_message`, or, where `ev` is 0, as a `sub_handler_t`. False if `nc` is not the
     /// connection's any more, and with it the packet is gone.

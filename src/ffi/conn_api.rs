@@ -4,7 +4,7 @@
 use super::app;
 use super::clock::now;
 use super::config::{Config, c_str};
-use super::connection::{ConnectionGuard, ConnectionRef, Handler};
+use super::connection::{ConnectionGuard, ConnectionRef, Handler, Upload};
 use super::deliver;
 use super::events;
 use super::finish;
@@ -19,9 +19,12 @@ use super::shim::Log;
 use super::token::NoApp;
 use super::types::{
     PassedBool, ReturnedBool, ReturnedU16, mg_connection, mg_event_handler_t, mg_str, mgos_config_mqtt, mgos_mqtt_conn,
-    mgos_mqtt_connect_fn_t, mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_stats, mgos_mqtt_stream_handler_t,
+    mgos_mqtt_connect_fn_t, mgos_mqtt_finish_fn_t, mgos_mqtt_pub_opts, mgos_mqtt_read_fn_t, mgos_mqtt_result_fn_t, mgos_mqtt_stats,
+    mgos_mqtt_stream_handler_t,
 };
+use super::upload;
 use crate::session::{Recipient, RequestError, Wants};
+use crate::wire::QoS;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr::{null, null_mut};
 
@@ -407,6 +410,68 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub_opt_sized(
     // SAFETY: by the contract.
     let payload = unsafe { msg.bytes() };
     publish::publish_opt(c, t, topic, payload, opts)
+}
+
+/// Publishes a message in pieces, as the app reads them: one that is larger than the memory, as a picture
+/// or a log file. New; the original has no such function.
+///
+/// It begins when the connection is up and what was published before has gone out, and is one packet on
+/// the wire: until its last byte other messages at QoS 1 and 2 wait in the queue, those at QoS 0 are
+/// refused, and no ping is sent. So it should take less than `keep_alive`, after one and a half of which
+/// a broker may close the connection; brokers also limit the size. It is not kept: if the connection ends
+/// inside it, it is begun anew on the next, three times in all. After its last byte it is sent no more. If
+/// nothing of it can be written for 30 seconds the connection is closed.
+///
+/// @param c The connection. NULL: an error in the log, and false is returned.
+/// @param topic The topic, not needed any more on return.
+/// @param len Bytes of the message, at most 268,435,451 less those of the topic.
+/// @param qos 0, 1 or 2; lowered to what is allowed, see mgos_mqtt_conn_set_max_qos().
+/// @param retain Whether the broker is to keep it for later subscribers.
+/// @param read Called from the event loop for up to 256 bytes at a time, until `cb` is called.
+/// @param cb Called once, from the event loop, with the packet ID (0 if it has not begun) and one of `enum
+/// mgos_mqtt_result`: MGOS_MQTT_RESULT_ACKNOWLEDGED; at QoS 0 MGOS_MQTT_RESULT_SENT or _LOST;
+/// MGOS_MQTT_RESULT_GIVEN_UP if three connections have ended inside it, if `read` gave it up, or if the
+/// connection ended after its last byte and before it was acknowledged, though it may have arrived;
+/// MGOS_MQTT_RESULT_FREED. NULL: nobody is told.
+/// @param arg Handed back to both; it stays the app's.
+/// @return true if it is accepted. false, with the reason in the log, if another is under way on this
+/// connection, or during mgos_mqtt_conn_finish(); for a topic that is empty, not UTF-8, longer than 65,535
+/// bytes or with a wildcard; for a message too large for MQTT; without memory; if `topic` or `read` is
+/// NULL. Then neither is called.
+///
+/// May be called from a handler.
+///
+/// # Safety
+/// `c` is NULL or alive; `topic` is NULL or ends with a NUL; `read` and `cb` are right to be called with
+/// `arg` until `cb` was called.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mgos_mqtt_conn_pub_stream(
+    c: *mut mgos_mqtt_conn,
+    topic: *const c_char,
+    len: usize,
+    qos: c_int,
+    retain: PassedBool,
+    read: mgos_mqtt_read_fn_t,
+    cb: mgos_mqtt_result_fn_t,
+    arg: *mut c_void,
+) -> ReturnedBool {
+    // SAFETY: the first thing here, once.
+    let t = &mut unsafe { NoApp::enter() };
+    // SAFETY: by the contract; nothing is borrowed yet.
+    let Some(guard) = (unsafe { guard(t, c) }) else { return 0 };
+    let c = guard.get();
+    // SAFETY: by the contract.
+    let topic = unsafe { c_str(topic) }.unwrap_or(&[]);
+    let Some(read) = read else {
+        c.log_text(t, Log::NoHandler, topic, 0, 0);
+        return 0;
+    };
+    let callback = Handler { address: cb.map_or(null(), |cb| cb as *const c_void), user_data: arg };
+    let published = upload::publish(c, t, topic, Upload::new(read as *const c_void, callback, QoS::clamped(qos), retain != 0, len));
+    if let Err(error) = published {
+        publish::refuse(c, t, topic, error);
+    }
+    published.is_ok() as ReturnedBool
 }
 
 /// Keeps the queue in a file from now on, so that it survives a restart, and takes what is there.

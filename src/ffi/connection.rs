@@ -67,11 +67,19 @@ pub struct Hooks {
     /// When to run them at the latest; `NEVER` if only other events matter.
     pub due: fn(&Connection, Millis) -> Millis,
     /// Of each [`Feature`] that was asked for.
-    pub of: [Option<&'static Hook>; 4],
+    pub of: [Option<&'static Hook>; 5],
     /// What delivers messages in pieces.
     pub pieces: Option<&'static Pieces>,
     /// The message that is being delivered so, and its topic; at most one.
     pub incoming: List<Incoming>,
+    /// What publishes messages in pieces.
+    pub uploads: Option<&'static Uploads>,
+    /// The message that is being published so, and its topic; at most one.
+    pub upload: List<Upload>,
+    /// What was written meanwhile and follows it, in order.
+    pub lifted: List<()>,
+    /// Bytes of it.
+    pub lifted_len: usize,
     /// What keeps the queue in a file.
     pub queue_file: Option<QueueFile>,
     /// During a graceful disconnect: the app may not publish.
@@ -93,6 +101,8 @@ pub enum Feature {
     Outcomes,
     /// Messages in pieces.
     Pieces,
+    /// Messages published in pieces.
+    Uploads,
     /// The queue in a file.
     QueueFile,
     /// The graceful disconnect.
@@ -126,6 +136,51 @@ pub struct Incoming {
     pub total: usize,
     /// Bytes of it that have been delivered.
     pub offset: usize,
+}
+
+/// What a message that is published in pieces asks of those who write and of the end of the connection.
+pub struct Uploads {
+    /// The last bytes that wait to leave, this many, have come behind the message: they are kept until it
+    /// is complete.
+    pub lift: fn(&mut Connection, &mut Nc<'_>, usize),
+    /// The connection has ended inside the message.
+    pub cut_off: fn(&mut Connection),
+}
+
+/// A message that is published in pieces.
+#[derive(Clone, Copy)]
+pub struct Upload {
+    /// Called for its bytes, a `mgos_mqtt_read_fn_t`.
+    pub read: *const c_void,
+    /// Told what became of it, a `mgos_mqtt_result_fn_t`; its `user_data` is handed to both.
+    pub callback: Handler,
+    /// Requested; lowered to what is allowed when it begins.
+    pub qos: QoS,
+    pub retain: bool,
+    /// Bytes of its payload.
+    pub total: usize,
+    /// Bytes of it that have been written.
+    pub offset: usize,
+    /// Its packet ID, once it was begun.
+    pub id: u16,
+    /// How often it may yet be begun.
+    pub starts: u8,
+    /// `read` is running.
+    pub calling: bool,
+    /// When to look at it again; `NEVER` if something else must happen first.
+    pub at: Millis,
+    /// When it was last seen to make progress.
+    pub moved_at: Millis,
+}
+
+impl Upload {
+    /// One that has not begun.
+    pub fn new(read: *const c_void, callback: Handler, qos: QoS, retain: bool, total: usize) -> Self {
+        Upload { read, callback, qos, retain, total, offset: 0, id: 0, starts: Self::STARTS, calling: false, at: NEVER, moved_at: 0 }
+    }
+
+    /// How often a message is begun at most: not again once that many connections have ended inside it.
+    const STARTS: u8 = 3;
 }
 
 /// The file that keeps the queue over a restart.
@@ -212,6 +267,8 @@ pub struct Connection {
     pub close_reason: u8,
     /// The app was told of this connection by a cloud event, and so is to be told of its end.
     pub cloud_event_sent: bool,
+    /// The last packet lacks its end, which is to be written in pieces: nothing else may follow.
+    pub inside: bool,
     /// An attempt is about to begin.
     pub connecting: bool,
     /// Why the last connection has ended, a [`Reason`].
@@ -289,6 +346,7 @@ impl Connection {
         cloud_event_sent: false,
         close_reason: Reason::None as u8,
         last_reason: Reason::None as u8,
+        inside: false,
         connecting: false,
         downgrade_logged: false,
         overflow_logged: false,

@@ -235,7 +235,7 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
     if !connection.core.session.may_send() {
         return true;
     }
-    if nc.is_backlogged() {
+    if connection.is_backlogged(&nc) {
         return false;
     }
     let written = connection.write_ack(&mut nc, ack, id);
@@ -346,10 +346,10 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 /// A message at QoS 1 that nobody has subscribed to was passed to the handlers of the connection.
 /// Where none of them has ever acknowledged one, none will.
 fn acknowledge_for_handlers(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, id: PacketId) {
-    let Some((connection, nc)) = c.live_as(t, nc) else { return };
+    let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
     // The handlers may just have acknowledged this one, which takes it off again.
     connection.unacked = connection.unacked.saturating_add(1);
-    connection.note_app_writes(&nc);
+    connection.note_app_writes(&mut nc);
     if !connection.app_acks {
         connection.unacked = 0;
         answer(c, t, AckKind::PubAck, id);

@@ -10,6 +10,7 @@ use super::shim::Log;
 use super::token::NoApp;
 use super::types::Reason;
 use crate::session::{Millis, NEVER, reached};
+use crate::wire::QoS;
 use core::ffi::c_int;
 
 static HOOK: Hook =
@@ -51,14 +52,26 @@ pub fn finish(c: ConnectionRef<'_>, t: &mut NoApp, timeout: u32, callback: Handl
 impl Connection {
     /// True if nothing more is to be waited for.
     fn is_drained(&self, limit: Millis) -> bool {
-        !self.core.is_wanted() || reached(now(), limit) || self.core.session.is_drained()
+        !self.core.is_wanted() || reached(now(), limit) || self.core.session.is_drained() && !self.has_upload()
+    }
+
+    fn has_upload(&self) -> bool {
+        self.hooks.get().is_some_and(|hooks| !hooks.upload.is_empty())
+    }
+
+    /// How many messages were neither acknowledged nor given up.
+    fn num_left(&self) -> u16 {
+        let upload = self.hooks.get().and_then(|hooks| hooks.upload.iter().next());
+        // The session knows of one that is being written above QoS 0.
+        let is_unknown = upload.is_some_and(|upload| !self.inside || upload.value.qos == QoS::AtMostOnce);
+        self.core.session.unacknowledged() + is_unknown as u16
     }
 }
 
 /// Brings it forward, if anything can be done.
 fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    let left = connection.core.session.unacknowledged();
+    let left = connection.num_left();
     let is_freed = connection.is_freed();
     let Some(&mut Finish { stage, limit, .. }) = connection.finish() else { return };
     match stage {
@@ -85,7 +98,7 @@ fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// The connection is being closed: whether it is gone.
 fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    let left = connection.core.session.unacknowledged();
+    let left = connection.num_left();
     let (nc, is_pending) = (connection.nc, connection.close_pending);
     let Some(finish) = connection.finish() else { return };
     let FinishStage::Closing(closing) = finish.stage else { return };

@@ -81,7 +81,7 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     {
         return own_connect(c, t, true);
     }
-    connection.note_app_writes(&nc);
+    connection.note_app_writes(&mut nc);
     let Some(config) = connection.config() else { return close_now(c, t, Reason::Config) };
     let number = |which| config.number(which);
     let mut fields = config.connect_strings();
@@ -159,7 +159,7 @@ pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
         let (clean_session, keep_alive) = terms.unwrap_or_else(|| (connection.number(Number::CleanSession) != 0, interval));
         connection.core.session.connect_sent(clean_session, keep_alive, now());
     }
-    connection.note_app_writes(&nc);
+    connection.note_app_writes(&mut nc);
 }
 
 /// Looks whether the app has sent something by itself.
@@ -169,6 +169,6 @@ pub fn note_app(c: ConnectionRef<'_>, t: &mut NoApp) {
         own_connect(c, t, false);
     } else if nc.app_sent().is_some() {
         connection.poll_idle = false;
-        connection.note_app_writes(&nc);
+        connection.note_app_writes(&mut nc);
     }
 }

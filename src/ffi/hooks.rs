@@ -11,9 +11,13 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'st
     let hooks = c.get(t).hooks.get_or_alloc(|| Hooks {
         run: run_all,
         due: all_due,
-        of: [None; 4],
+        of: [None; 5],
         pieces: None,
         incoming: List::new(),
+        uploads: None,
+        upload: List::new(),
+        lifted: List::new(),
+        lifted_len: 0,
         queue_file: None,
         finish: None,
     })?;
@@ -52,6 +56,7 @@ pub fn commit_first(c: ConnectionRef<'_>, t: &mut NoApp) {
 fn run_all(c: ConnectionRef<'_>, t: &mut NoApp) {
     run_one(c, t, Feature::Outcomes);
     run_one(c, t, Feature::Pieces);
+    run_one(c, t, Feature::Uploads);
     run_one(c, t, Feature::QueueFile);
     run_one(c, t, Feature::Finish);
 }

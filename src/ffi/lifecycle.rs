@@ -184,7 +184,8 @@ pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
         return arm(c, t);
     }
     // Nothing goes before CONNECT, not even DISCONNECT; without it the end need not wait.
-    let mut said = connection.core.session.may_send();
+    // Nor does anything go inside a packet.
+    let mut said = connection.core.session.may_send() && !connection.inside;
     if said {
         said = pump::send(c, t, &OutPacket::DISCONNECT, now()).is_ok();
         if said && c.is_on(t, nc) {
@@ -291,6 +292,11 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     connection.nc = None;
     if why == Reason::Refused as u8 {
         connection.no_connack = 0;
+    }
+    if connection.inside
+        && let Some(uploads) = connection.hooks.get().and_then(|hooks| hooks.uploads)
+    {
+        (uploads.cut_off)(connection);
     }
     let was_online = connection.core.is_online();
     if connection.core.disconnected(end_of(why), now()) {

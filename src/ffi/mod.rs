@@ -49,6 +49,7 @@ mod results;
 pub mod shim;
 pub mod token;
 pub mod types;
+mod upload;
 pub mod websocket;
 
 #[cfg(test)]

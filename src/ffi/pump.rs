@@ -4,7 +4,7 @@
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::frames::Interruption;
-use super::nc::{Nc, NotWritten};
+use super::nc::{ACK_BACKLOG, Nc, NotWritten};
 use super::notices::log_notices;
 use super::shim::{self, Frames, Log};
 use super::token::NoApp;
@@ -14,7 +14,7 @@ use crate::session::{Millis, NEVER, earlier, reached};
 use crate::wire::{AckKind, OutPacket, PacketId, ack_bytes, count_pubacks, kind};
 
 /// What is queued goes out while fewer bytes than this wait for the link.
-const SEND_LOW_WATER: usize = 1024;
+pub const SEND_LOW_WATER: usize = 1024;
 
 /// How long the timer waits before a packet is retried that could not be written for lack of memory,
 /// milliseconds.
@@ -61,13 +61,16 @@ impl Connection {
         if !nc.put(&bytes) {
             return Err(NotWritten::OutOfMemory);
         }
+        if self.inside {
+            self.lift(nc, bytes.len());
+        }
         self.core.session.sent_other(bytes[0], Some(id), now());
         Ok(())
     }
 
     /// Looks at what the app has written since this was last done: it may acknowledge messages by
     /// itself.
-    pub fn note_app_writes(&mut self, nc: &Nc<'_>) {
+    pub fn note_app_writes(&mut self, nc: &mut Nc<'_>) {
         let unsent = nc.unsent();
         let accounted = core::mem::replace(&mut self.accounted, unsent);
         if unsent <= accounted {
@@ -77,6 +80,25 @@ impl Connection {
         self.core.session.app_sent(now());
         self.app_acks |= acks > 0;
         self.unacked = self.unacked.saturating_sub(acks);
+        if self.inside {
+            self.accounted = accounted;
+            self.lift(nc, unsent - accounted);
+        }
+    }
+
+    /// Keeps the last `len` bytes that wait to leave until the packet before them is complete.
+    #[cold]
+    #[inline(never)]
+    fn lift(&mut self, nc: &mut Nc<'_>, len: usize) {
+        if let Some(uploads) = self.hooks.get().and_then(|hooks| hooks.uploads) {
+            (uploads.lift)(self, nc, len);
+        }
+    }
+
+    /// True if so much waits to leave that nothing is answered: a broker that sends and does not read
+    /// must not fill the heap with answers.
+    pub fn is_backlogged(&self, nc: &Nc<'_>) -> bool {
+        nc.is_backlogged() || self.inside && self.hooks.get().is_some_and(|hooks| hooks.lifted_len >= ACK_BACKLOG)
     }
 }
 
@@ -85,7 +107,7 @@ pub fn has_room(c: ConnectionRef<'_>, t: &mut NoApp, size: usize) -> bool {
     let Some((connection, nc)) = c.live(t) else { return true };
     let unsent = nc.unsent();
     // SAFETY: asks the heap.
-    unsent == 0 || connection.core.session.has_room(unsent, size, unsafe { shim::mgos_mqtt_shim_free_heap() })
+    !connection.inside && (unsent == 0 || connection.core.session.has_room(unsent, size, unsafe { shim::mgos_mqtt_shim_free_heap() }))
 }
 
 /// Works on frames, over WebSocket, and accounts for what waits to leave. Runs no app code.
@@ -145,15 +167,16 @@ pub fn frame_close(c: ConnectionRef<'_>, t: &mut NoApp) {
 
 #[inline(always)]
 fn run_frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
-    if c.look(t).has_frames() {
+    let connection = c.look(t);
+    if connection.has_frames() || connection.inside {
         run_frames_now(c, t, what);
     }
 }
 
 #[inline(never)]
 fn run_frames_now(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
-    let Some((connection, nc)) = c.live(t) else { return };
-    connection.note_app_writes(&nc);
+    let Some((connection, mut nc)) = c.live(t) else { return };
+    connection.note_app_writes(&mut nc);
     let result = frames(c, t, what);
     conclude(c, t, result);
 }
@@ -162,7 +185,10 @@ fn run_frames_now(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) {
 pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
     let mut pause = 0;
     while let Some((connection, mut nc)) = c.live(t) {
-        connection.note_app_writes(&nc);
+        connection.note_app_writes(&mut nc);
+        if connection.inside {
+            break;
+        }
         let now = now();
         let room = connection.accounted < SEND_LOW_WATER;
         let Some(out) = connection.core.session.next(room, now) else { break };
@@ -219,7 +245,9 @@ pub fn arm(c: ConnectionRef<'_>, t: &mut NoApp) {
 #[inline(never)]
 fn arm_after(c: ConnectionRef<'_>, t: &mut NoApp, pause: u32) {
     let connection = c.get(t);
-    let mut at = connection.core.deadline().unwrap_or(NEVER);
+    // Inside a packet nothing is sent that may be due.
+    let waits = connection.inside && !connection.core.is_closing();
+    let mut at = if waits { NEVER } else { connection.core.deadline().unwrap_or(NEVER) };
     if connection.has_events() {
         at = earlier(at, connection.events_deadline());
     }

@@ -113,6 +113,9 @@ pub enum Log {
     UnsubForgotten,
     /// A topic name or filter is invalid: s = topic, b = `TopicError`.
     BadTopic,
+    /// The connection has ended inside a message that is published in pieces: s = topic, a = bytes
+    /// written.
+    CutOff,
 }
 
 /// Numbers of the configuration.
@@ -286,6 +289,8 @@ unsafe extern "C" {
     pub fn mgos_mqtt_shim_send_reserve(nc: *mut mg_connection, size: usize, spare: usize) -> *mut u8;
     /// Sends `size` bytes that have been written where `mgos_mqtt_shim_send_reserve` said.
     pub fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize);
+    /// Takes back the last `len` bytes of what the link has not taken yet; there are as many.
+    pub fn mgos_mqtt_shim_unsend(nc: *mut mg_connection, len: usize);
     /// Inserts bytes, one at least, at `at` into what the link has not taken yet, which is no less.
     /// Returns where what follows them lies; NULL without memory.
     pub fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, at: usize, bytes: *const u8, len: usize) -> *mut u8;

@@ -14,4 +14,5 @@ mod moments;
 mod queue_file;
 mod seam;
 mod slow;
+mod upload;
 mod world;

@@ -264,6 +264,14 @@ pub struct mgos_mqtt_piece {
 pub type mgos_mqtt_stream_handler_t =
     Option<unsafe extern "C" fn(c: *mut mgos_mqtt_conn, piece: *const mgos_mqtt_piece, arg: *mut c_void) -> PassedBool>;
 
+/// Callback of mgos_mqtt_pub_stream(): writes the bytes of the message from `offset` on to `buf`, at most
+/// `size`. Returns how many it has written; 0 if there are none yet, to be asked again soon; a negative
+/// number to give the message up, which closes the connection. Any function may be called in it.
+///
+/// `offset` is 0 again when the message is begun anew, and the same again if there was no memory for what
+/// was written.
+pub type mgos_mqtt_read_fn_t = Option<unsafe extern "C" fn(arg: *mut c_void, offset: usize, buf: *mut c_void, size: usize) -> c_int>;
+
 /// Mongoose's string with a length.
 #[repr(C)]
 #[derive(Clone, Copy)]

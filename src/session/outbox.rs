@@ -270,6 +270,13 @@ impl<H: Copy> Outbox<H> {
         }
     }
 
+    /// The packet with this packet ID was sent now.
+    pub fn renew(&mut self, id: PacketId, now: Millis) {
+        if let Some(mut found) = Self::find(&mut self.list, id) {
+            found.value().sent_at = now;
+        }
+    }
+
     /// Appends a message. It is set aside at once if it is like one that the broker closed the
     /// connection on.
     pub fn push(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {

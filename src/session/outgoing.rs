@@ -91,6 +91,18 @@ impl<H: Copy> Session<H> {
         }
     }
 
+    /// Returns true if everything may be sent, and all that could be was. A packet that takes long is to
+    /// be written only then.
+    pub fn is_all_sent(&self) -> bool {
+        self.link == LinkState::Up && !self.is_unconfirmed() && !self.may_have_more()
+    }
+
+    /// The last byte of a message with this packet ID, which was written in pieces, was written.
+    pub fn last_piece_sent(&mut self, id: PacketId, now: Millis) {
+        self.outbox.renew(id, now);
+        self.app_sent(now);
+    }
+
     /// Moves to the next in the queue that is to be sent; returns false if there is nothing.
     pub(super) fn find_next_queued(&mut self) -> bool {
         if core::mem::take(&mut self.skipped) {

@@ -159,6 +159,35 @@ pub fn publish_watched(qos: c_int, ttl_ms: u32, replace: bool, is_global: bool) 
     }
 }
 
+/// A `mgos_mqtt_read_fn_t`.
+unsafe extern "C" fn read(arg: *mut c_void, offset: usize, buf: *mut c_void, size: usize) -> c_int {
+    assert!(with(|w| w.owed.contains(&arg.addr())), "its outcome was told");
+    assert!(size > 0 && offset + size <= with(|w| w.upload));
+    // SAFETY: there to be written to.
+    unsafe { buf.cast::<u8>().write_bytes(b'p', size) };
+    callback("read");
+    with(|w| if w.read_waits { 0 } else { size as c_int })
+}
+
+/// A `mgos_mqtt_result_fn_t` of a message that may never have begun.
+unsafe extern "C" fn upload_result(arg: *mut c_void, id: u16, what: c_int) {
+    settle(arg);
+    with(|w| w.seen.push(format!("upload {id}: {what}")));
+    callback("result");
+}
+
+/// Publishes in pieces on the connection under test. Whether it was accepted.
+pub fn upload(qos: c_int) -> bool {
+    let arg = owe();
+    let len = with(|w| w.upload);
+    // SAFETY: the connection is alive or NULL.
+    let accepted = unsafe { mgos_mqtt_conn_pub_stream(c(), c"up".as_ptr(), len, qos, 0, Some(read), Some(upload_result), arg) != 0 };
+    if !accepted {
+        settle(arg);
+    }
+    accepted
+}
+
 /// Ends the connection under test, or the global one, in order.
 pub fn finish(timeout_ms: u32, is_global: bool) {
     let arg = owe();
@@ -292,6 +321,8 @@ pub const ACTS: &[(&str, fn())] = &[
     ("mgos_mqtt_conn_pub_opt_sized", || publish_watched(1, 500, false, false)),
     ("mgos_mqtt_conn_pub_opt_sized", || publish_watched(2, 0, true, false)),
     ("mgos_mqtt_conn_pub_opt_sized", || (0..12).for_each(|n| publish_watched(1, 0, n % 4 == 0, false))),
+    ("mgos_mqtt_conn_pub_stream", || _ = upload(0)),
+    ("mgos_mqtt_conn_pub_stream", || _ = upload(1)),
     ("mgos_mqtt_conn_finish", || finish(1000, false)),
     ("mgos_mqtt_conn_finish", || finish(0, false)),
     ("mgos_mqtt_conn_set_queue_file", || _ = unsafe { mgos_mqtt_conn_set_queue_file(c(), c"late".as_ptr(), 0) }),

@@ -11,7 +11,7 @@ extern crate std;
 use super::super::shim::Number;
 use super::super::types::mgos_mqtt_conn;
 use super::super::{conn_api::*, global, global_api::*};
-use super::app::{ACTS, c, connect_fn, finish, handler, listener, piece_handler, publish, publish_watched, subscribe, tag};
+use super::app::{ACTS, c, connect_fn, finish, handler, listener, piece_handler, publish, publish_watched, subscribe, tag, upload};
 use super::link::reuse_addresses;
 use super::world::{Config, Rng, Turn, begin, broker_leaves, broker_says, callback, heard, net_up, pass, rounds, with};
 use crate::heap::testing;
@@ -93,6 +93,10 @@ const LIFE: [fn(); 7] = [
         publish_watched(1, 0, false, false);
         publish_watched(0, 0, false, false);
         rounds(4);
+        upload(1);
+        rounds(3);
+        publish(c"1", 1);
+        rounds(2);
     },
     || {
         // Over the limit, and more than comes at a time.
@@ -283,7 +287,7 @@ fn all_kinds_of_callbacks_and_all_functions_are_among_them() {
     assert_eq!(kinds, [
         "CLOSE", "CONNACK", "POLL", "PUBACK", "PUBCOMP", "PUBLISH", "PUBREC", "SUBACK", "UNSUBACK",
         "cloud CONNECTED", "cloud CONNECTERROR", "cloud CONNECTING", "cloud DISCONNECTED",
-        "connect callback", "finished", "log", "message", "piece", "result", "timer",
+        "connect callback", "finished", "log", "message", "piece", "read", "result", "timer",
     ]);
     let exports = include_str!("../../../shim/exports.txt").split("# For the shim").next().unwrap();
     for name in exports.lines().filter(|line| line.starts_with("mgos_") && !line.ends_with("_ev")) {

@@ -241,8 +241,8 @@ impl Broker {
         match packet[0] >> 4 {
             1 => self.accept(manner),
             3 if packet[0] & 6 > 0 => {
-                // In these tests all messages are short.
-                let [a, b] = id(4 + u16::from_be_bytes(id(2)) as usize);
+                let head = 2 + packet[1..].iter().take_while(|&&b| b & 0x80 != 0).count();
+                let [a, b] = id(head + 2 + u16::from_be_bytes(id(head)) as usize);
                 self.say(&[if packet[0] & 2 > 0 { 0x40 } else { 0x50 }, 2, a, b], manner);
             }
             5 => self.say(&[0x62, 2, packet[2], packet[3]], manner),

@@ -309,6 +309,13 @@ extern "C" fn mgos_mqtt_shim_send(nc: *mut mg_connection, size: usize) {
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn mgos_mqtt_shim_unsend(nc: *mut mg_connection, len: usize) {
+    let send = &mut at(nc).send;
+    assert!(len <= send.len());
+    send.truncate(send.len() - len);
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_insert_unsent(nc: *mut mg_connection, place: usize, bytes: *const u8, len: usize) -> *mut u8 {
     let send = &mut at(nc).send;
     assert!(len > 0 && place <= send.len());

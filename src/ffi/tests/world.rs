@@ -177,6 +177,10 @@ pub struct World {
     pub last_owed: usize,
     /// How many of them are about a graceful disconnect.
     pub leaves: usize,
+    /// Bytes of a message that the app publishes in pieces.
+    pub upload: usize,
+    /// It has no more of them.
+    pub read_waits: bool,
     /// The connection under test; NULL once freed.
     pub c: *mut mgos_mqtt_conn,
     pub shared: [*const mgos_config_mqtt; 2],
@@ -249,6 +253,8 @@ pub fn begin(configs: [Config; 2]) -> Turn {
         owed: vec![],
         last_owed: 0,
         leaves: 0,
+        upload: 600,
+        read_waits: false,
         c: null_mut(),
         shared,
     };

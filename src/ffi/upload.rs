@@ -1,0 +1,332 @@
+//! Messages that are published in pieces, as the app reads them: they are never in memory as a whole.
+//!
+//! Such a message is one packet on the wire, so nothing else may be written before its last byte. The
+//! pump waits, and new messages are queued or refused. What is written all the same, by the app's own
+//! calls of Mongoose or to acknowledge what has come in, is lifted out and follows the last piece.
+
+use super::app::Line;
+use super::clock::now;
+use super::connection::{Connection, ConnectionRef, Feature, Hook, Upload, Uploads};
+use super::hooks;
+use super::nc::Nc;
+use super::pump::{self, SEND_LOW_WATER, arm, close_now};
+use super::results;
+use super::shim::Log;
+use super::token::NoApp;
+use super::types::{Reason, mgos_mqtt_result};
+use crate::session::{Limits, Millis, NEVER, RequestError, WatchOptions, reached};
+use crate::wire::{MAX_REMAINING, OutPacket, PacketId, check_name, kind};
+use core::ffi::c_int;
+
+static HOOK: Hook = Hook { run: step, due };
+static UPLOADS: Uploads = Uploads { lift, cut_off };
+
+/// Bytes that the app is asked for at once.
+const PIECE: usize = 256;
+
+/// A message that makes no progress for so long ends its connection, milliseconds.
+const STALL: u32 = 30_000;
+
+/// How long until the app is asked again for bytes that it did not have, milliseconds.
+const READ_AGAIN: u32 = 100;
+
+/// How long until what lacked memory is tried again, milliseconds.
+const RETRY: u32 = 1000;
+
+/// Has a message published in pieces. It begins in the event loop.
+pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], upload: Upload) -> Result<(), RequestError> {
+    let is_finishing = c.get(t).finish().is_some();
+    if c.look(t).is_freed() || is_finishing {
+        return Err(RequestError::Offline);
+    }
+    check_name(topic).map_err(RequestError::Topic)?;
+    if upload.total > MAX_REMAINING as usize - 4 - topic.len() {
+        return Err(RequestError::TooLarge);
+    }
+    // Memory comes first, so that the outcome can be told.
+    hooks::install(c, t, Feature::Outcomes, &results::HOOK)?;
+    hooks::install(c, t, Feature::Uploads, &HOOK)?;
+    let Some(hooks) = c.get(t).hooks.get_mut() else { return Err(RequestError::OutOfMemory) };
+    if !hooks.upload.is_empty() {
+        return Err(RequestError::Congested);
+    }
+    hooks.uploads = Some(&UPLOADS);
+    hooks.upload.push_back(Upload { at: now().max(1), ..upload }, &[topic])?;
+    arm(c, t);
+    Ok(())
+}
+
+fn due(connection: &Connection, _: Millis) -> Millis {
+    connection.hooks.get().and_then(|hooks| hooks.upload.iter().next()).map_or(NEVER, |upload| upload.value.at)
+}
+
+impl Connection {
+    fn upload(&mut self) -> Option<&mut Upload> {
+        let hooks = self.hooks.get_mut()?;
+        hooks.upload.rewind::<0>();
+        hooks.upload.current_value_mut::<0>()
+    }
+
+    /// Looks at the message again after this time.
+    fn look_again(&mut self, ms: u32) {
+        if let Some(upload) = self.upload() {
+            upload.at = now().wrapping_add(ms).max(1);
+        }
+    }
+
+    fn forget_upload(&mut self) {
+        if let Some(hooks) = self.hooks.get_mut() {
+            hooks.upload.clear();
+            hooks.lifted.clear();
+            hooks.lifted_len = 0;
+        }
+        self.inside = false;
+    }
+
+    /// Writes all of the message but its payload. `None` if it can't be written now.
+    fn begin_upload(&mut self) -> Option<()> {
+        let limits = Limits { max_qos: self.max_qos(), max_queue: 0, max_bytes: 0, room: true };
+        let Connection { core, hooks, nc, .. } = self;
+        let item = hooks.get()?.upload.iter().next()?;
+        let Upload { callback: handler, qos, retain, total, .. } = *item.value;
+        // SAFETY: as in `ConnectionRef::live`: no app code runs here.
+        let mut nc = unsafe { Nc::new((*nc)?) };
+        let (session, now) = (&mut core.session, now());
+        let qos = qos.min(limits.max_qos);
+        let options = WatchOptions { handler, lifetime: 0, replace: false };
+        let id = session.watch(qos, options, now).ok()?;
+        let written = match session.publish(item.bytes, &[], qos, retain, limits, now) {
+            Ok(published) => {
+                let sent_id = (published.flags & 6 != 0).then_some(published.id);
+                let out = OutPacket::publish(published.flags, sent_id, item.bytes, &[]);
+                let written = nc.write_but(total, &out).is_ok();
+                if written {
+                    session.sent_other(out.first, sent_id, now);
+                }
+                written
+            }
+            Err(_) => false,
+        };
+        if !written {
+            session.publish_failed(id);
+            session.refused(id);
+            return None;
+        }
+        self.inside = true;
+        let upload = self.upload()?;
+        (upload.id, upload.offset, upload.moved_at) = (id.get(), 0, now);
+        upload.qos = qos;
+        upload.starts = upload.starts.saturating_sub(1);
+        Some(())
+    }
+}
+
+/// Brings the message forward, if anything can be done.
+fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let connection = c.get(t);
+    let (is_freed, inside) = (connection.is_freed(), connection.inside);
+    let Some(&mut upload) = connection.upload() else { return };
+    if upload.calling {
+        return;
+    }
+    match () {
+        _ if is_freed => freed(c, t, upload),
+        _ if inside => feed(c, t),
+        _ if upload.offset > 0 || upload.starts == 0 => ended_inside(c, t, upload),
+        _ => begin(c, t),
+    }
+}
+
+/// The connection is being freed.
+fn freed(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
+    let connection = c.get(t);
+    let inside = connection.inside;
+    connection.forget_upload();
+    // The outcome of one that was being written is told with those of other messages.
+    if !inside {
+        c.call_result(t, upload.callback, upload.id, mgos_mqtt_result::Freed as c_int);
+    }
+}
+
+/// The connection has ended inside the message.
+fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
+    if let Some(upload) = c.get(t).upload() {
+        (upload.offset, upload.at) = (0, NEVER);
+    }
+    c.log_found(t, |connection, _| {
+        let text = connection.hooks.get()?.upload.iter().next()?.bytes;
+        Some(Line { what: Some(Log::CutOff), text, a: upload.offset as i32, b: 0 })
+    });
+    let connection = c.get(t);
+    if !connection.is_freed() && connection.upload().is_some_and(|upload| upload.starts == 0) {
+        connection.forget_upload();
+        c.call_result(t, upload.callback, upload.id, mgos_mqtt_result::GivenUp as c_int);
+    }
+}
+
+fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some((connection, mut nc)) = c.live(t) else { return wait(c, t) };
+    connection.note_app_writes(&mut nc);
+    if !connection.core.session.is_all_sent() || connection.accounted >= SEND_LOW_WATER {
+        return wait(c, t);
+    }
+    if connection.begin_upload().is_none() {
+        connection.look_again(RETRY);
+        c.say(t, Log::NoMemory);
+        return arm_unless_freed(c, t);
+    }
+    pump::conclude_write(c, t, Ok(()));
+    c.log_found(t, |connection, _| {
+        let item = connection.hooks.get()?.upload.iter().next()?;
+        let Upload { id, qos, retain, .. } = *item.value;
+        let first = (qos as i32) << 1 | retain as i32;
+        Some(Line { what: Some(Log::Pub), text: item.bytes, a: id as i32, b: first })
+    });
+    if c.look(t).inside && !c.look(t).is_freed() {
+        feed(c, t);
+    }
+}
+
+/// Nothing can be done before something else happens.
+fn wait(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if let Some(upload) = c.get(t).upload() {
+        upload.at = NEVER;
+    }
+}
+
+fn arm_unless_freed(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if !c.look(t).is_freed() {
+        arm(c, t);
+    }
+}
+
+/// Asks the app for pieces while the link takes them.
+fn feed(c: ConnectionRef<'_>, t: &mut NoApp) {
+    loop {
+        let Some((connection, mut nc)) = c.live(t) else { return };
+        let id = nc.id();
+        connection.note_app_writes(&mut nc);
+        let (unsent, now) = (connection.accounted, now());
+        let is_closing = !connection.core.session.is_up();
+        let Some(upload) = connection.upload() else { return };
+        let left = upload.total - upload.offset;
+        if is_closing {
+            return wait(c, t);
+        }
+        if left == 0 {
+            return complete(c, t);
+        }
+        if unsent >= SEND_LOW_WATER {
+            return pause(c, t, unsent);
+        }
+        let (read, arg, offset) = (upload.read, upload.callback.user_data, upload.offset);
+        upload.calling = true;
+        let mut piece = [0; PIECE];
+        let wanted = left.min(PIECE);
+        let got = c.call_read(t, read, arg, offset, piece.get_mut(..wanted).unwrap_or(&mut []));
+        let connection = c.get(t);
+        let Some(upload) = connection.upload() else { return };
+        upload.calling = false;
+        let upload = *upload;
+        if connection.is_freed() {
+            return freed(c, t, upload);
+        }
+        if !connection.inside || connection.nc != Some(id) {
+            return arm(c, t);
+        }
+        let got = match usize::try_from(got) {
+            Ok(0) => return pause(c, t, 0),
+            Ok(got) if got <= wanted => got,
+            _ => return give_up(c, t),
+        };
+        let Some((connection, mut nc)) = c.live(t) else { return };
+        connection.note_app_writes(&mut nc);
+        if !nc.put(piece.get(..got).unwrap_or(&[])) {
+            connection.look_again(RETRY);
+            c.say(t, Log::NoMemory);
+            return arm_unless_freed(c, t);
+        }
+        connection.core.session.app_sent(now);
+        if let Some(upload) = connection.upload() {
+            (upload.offset, upload.moved_at) = (offset + got, now);
+        }
+        pump::conclude_write(c, t, Ok(()));
+        if c.look(t).is_freed() {
+            return;
+        }
+    }
+}
+
+/// The link takes no more (`unsent` bytes wait), or the app has nothing yet.
+fn pause(c: ConnectionRef<'_>, t: &mut NoApp, unsent: usize) {
+    let now = now();
+    let connection = c.get(t);
+    let Some(upload) = connection.upload() else { return };
+    let limit = upload.moved_at.wrapping_add(STALL);
+    if reached(now, limit) {
+        upload.at = NEVER;
+        close_now(c, t, Reason::Lost);
+        return c.say(t, Log::CloseTimeout);
+    }
+    upload.at = if unsent > 0 { limit.max(1) } else { now.wrapping_add(READ_AGAIN).max(1) };
+    arm(c, t);
+}
+
+/// The app gives the message up. A part of it is with the broker, so the connection has to end.
+fn give_up(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if let Some(upload) = c.get(t).upload() {
+        (upload.starts, upload.at) = (0, NEVER);
+    }
+    close_now(c, t, Reason::Asked);
+}
+
+/// All of the message was written: what was lifted out follows.
+fn complete(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let Some((connection, mut nc)) = c.live(t) else { return };
+    let unsent = connection.accounted;
+    let Some(&mut Upload { id, .. }) = connection.upload() else { return };
+    connection.counters.count_sent(kind::PUBLISH << 4);
+    if let Some(id) = PacketId::new(id) {
+        connection.core.session.last_piece_sent(id, now());
+        connection.core.session.written(id, unsent);
+    }
+    let lifted = connection.hooks.get_mut();
+    let all_put = lifted.is_none_or(|hooks| hooks.lifted.iter().all(|item| nc.put(item.bytes)));
+    connection.forget_upload();
+    if !all_put {
+        close_now(c, t, Reason::NoMemory);
+        return c.say(t, Log::NoMemory);
+    }
+    pump::conclude_write(c, t, Ok(()));
+    if !c.look(t).is_freed() {
+        pump::pump(c, t);
+    }
+}
+
+/// The last bytes that wait to leave have come behind the message.
+fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
+    let Some(hooks) = connection.hooks.get_mut() else { return };
+    if hooks.lifted.push_back((), &[nc.last_unsent(len)]).is_ok() {
+        hooks.lifted_len += len;
+    } else {
+        // They would be lost, and the app thinks that they were sent.
+        connection.ends(Reason::NoMemory);
+        connection.core.closing(0, 0);
+        nc.close(false);
+    }
+    nc.unsend(len);
+}
+
+/// The connection has ended inside the message: the broker has dropped its part.
+fn cut_off(connection: &mut Connection) {
+    connection.inside = false;
+    if let Some(hooks) = connection.hooks.get_mut() {
+        hooks.lifted.clear();
+        hooks.lifted_len = 0;
+    }
+    let Some(&mut Upload { id, .. }) = connection.upload() else { return };
+    if let Some(id) = PacketId::new(id) {
+        connection.core.session.publish_failed(id);
+        connection.core.session.refused(id);
+    }
+}
