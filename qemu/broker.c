@@ -65,6 +65,42 @@ static void published(struct link *link, unsigned first, const uint8_t *p, size_
   if (broker.qos > 0) answer(link, broker.qos == 1 ? 0x40 : 0x50, broker.id);
 }
 
+uint32_t sum_up(uint32_t sum, const uint8_t *p, size_t len) {
+  while (len-- > 0) sum = sum * 31 + *p++;
+  return sum;
+}
+
+static void large_payload(const uint8_t *p, size_t len) {
+  broker.large_len += len;
+  broker.large_sum = sum_up(broker.large_sum, p, len);
+}
+
+/* A message larger than what is read at once begins: `len` bytes of `total` are there, topic and packet ID
+ * among them. */
+static void large_begins(struct link *link, unsigned first, const uint8_t *p, size_t len, size_t total) {
+  size_t at = 2 + number(p);
+  broker.qos = first >> 1 & 3;
+  copy(broker.topic, sizeof(broker.topic), p + 2, number(p));
+  if (broker.qos > 0) {
+    broker.id = number(p + at);
+    at += 2;
+  }
+  large_payload(p + at, len - at);
+  link->large_left = total - len;
+}
+
+/* More of it has come. */
+static void large_continues(struct link *link) {
+  size_t n = link->from_client_len < link->large_left ? link->from_client_len : link->large_left;
+  large_payload(link->from_client, n);
+  link->from_client_len -= n;
+  memmove(link->from_client, link->from_client + n, link->from_client_len);
+  link->large_left -= n;
+  if (link->large_left > 0) return;
+  broker.num_publish++;
+  if (broker.qos > 0) answer(link, broker.qos == 1 ? 0x40 : 0x50, broker.id);
+}
+
 static void subscribed(struct link *link, const uint8_t *p, size_t len) {
   uint8_t packet[5] = {0x90, 3, p[0], p[1], p[len - 1]};
   broker.num_subscribe++;
@@ -123,11 +159,24 @@ void broker_read(struct link *link) {
   for (;;) {
     const uint8_t *p = link->from_client;
     size_t i, len = 0;
+    if (link->large_left > 0) {
+      large_continues(link);
+      if (link->large_left > 0) return;
+      continue;
+    }
     for (i = 1; i < link->from_client_len; i++) {
       len |= (size_t) (p[i] & 0x7f) << (7 * (i - 1));
       if (!(p[i] & 0x80)) break;
     }
-    if (i >= link->from_client_len || link->from_client_len < i + 1 + len) return;
+    if (i >= link->from_client_len) return;
+    if (i + 1 + len > sizeof(link->from_client) && p[0] >> 4 == 3) {
+      size_t there = link->from_client_len - i - 1;
+      if (there < 100) return;
+      large_begins(link, p[0], p + i + 1, there, len);
+      link->from_client_len = 0;
+      return;
+    }
+    if (link->from_client_len < i + 1 + len) return;
     packet(link, p[0], p + i + 1, len);
     len += i + 1;
     memmove(link->from_client, p + len, link->from_client_len - len);

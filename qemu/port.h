@@ -69,6 +69,7 @@ struct link {
   size_t from_client_len;
   uint8_t to_client[8192];
   size_t to_client_len;
+  size_t large_left; /* bytes still to come of a message larger than `from_client` */
 };
 
 /* The broker's behaviour, and what it has seen. */
@@ -82,10 +83,14 @@ struct broker {
   unsigned num_bad; /* packets that a client must not send */
   char topic[64], payload[64];
   unsigned qos, id;
+  size_t large_len;   /* payload bytes of messages larger than `from_client` */
+  uint32_t large_sum; /* over them, see sum_up() */
   struct link *link; /* the newest open connection */
 };
 extern struct broker broker;
 
+/* A checksum over bytes that come in pieces. */
+uint32_t sum_up(uint32_t sum, const uint8_t *p, size_t len);
 void broker_reset(void);
 struct link *broker_accept(const char *server);
 /* Processes data from the client. */

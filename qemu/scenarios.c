@@ -61,14 +61,19 @@ static struct mgos_mqtt_conn *begin(bool backup) {
   return c;
 }
 
-static struct mgos_mqtt_conn *online(void) {
+static struct mgos_mqtt_conn *online_with_limit(int recv_mbuf_limit) {
   struct mgos_mqtt_conn *c;
   configure();
+  if (recv_mbuf_limit > 0) s_cfg.recv_mbuf_limit = recv_mbuf_limit;
   c = begin(false);
   CHECK(mgos_mqtt_conn_connect(c));
   pass(100);
   CHECK(mgos_mqtt_conn_is_connected(c));
   return c;
+}
+
+static struct mgos_mqtt_conn *online(void) {
+  return online_with_limit(0);
 }
 
 static void finish(struct mgos_mqtt_conn *c) {
@@ -89,6 +94,45 @@ static bool is(const char *a, const char *b) {
  * a log, none are. */
 static bool logged(unsigned n) {
   return errors_logged() == (CS_ENABLE_STDIO ? n : 0);
+}
+
+/* A message that is not in memory: its bytes by their place. */
+#define LARGE 1000000
+
+static uint8_t byte_at(size_t i) {
+  return (uint8_t) (i * 2654435761u >> 13);
+}
+
+static struct {
+  uint32_t sum;
+  size_t len, pause_at;
+  int result;
+} large;
+
+static int read_large(void *arg, size_t offset, void *buf, size_t size) {
+  uint8_t *to = (uint8_t *) buf;
+  size_t i;
+  /* As a slow file does, so that the event loop comes to rest now and then. */
+  if (offset >= large.pause_at) {
+    large.pause_at = offset + 65536;
+    return 0;
+  }
+  for (i = 0; i < size; i++) to[i] = byte_at(offset + i);
+  (void) arg;
+  return (int) size;
+}
+
+static void on_result(void *arg, uint16_t id, int result) {
+  large.result = result;
+  (void) arg, (void) id;
+}
+
+static bool on_piece(struct mgos_mqtt_conn *c, const struct mgos_mqtt_piece *piece, void *arg) {
+  (void) c, (void) arg;
+  if (piece->data == NULL) return false;
+  large.sum = sum_up(large.sum, (const uint8_t *) piece->data, piece->len);
+  large.len += piece->len;
+  return true;
 }
 
 /* Whether a failure that has happened was reported, if it can be. */
@@ -269,6 +313,40 @@ static void closes_on_malformed_packets(void) {
   finish(c);
 }
 
+static void moves_a_megabyte(void) {
+  size_t before = memory_in_use(), i, n;
+  uint8_t head[] = {0x32, 0, 0, 0, 0, 5, 'l', 'a', 'r', 'g', 'e', 0, 9}, part[500];
+  uint32_t sum = 0;
+  unsigned ms;
+  struct mgos_mqtt_conn *c;
+  memset(&large, 0, sizeof(large));
+  large.result = -1;
+  for (i = 0; i < LARGE; i++) {
+    uint8_t byte = byte_at(i);
+    sum = sum_up(sum, &byte, 1);
+  }
+  c = online_with_limit(1024);
+  CHECK(mgos_mqtt_conn_pub_stream(c, "up", LARGE, 1, false, read_large, on_result, NULL));
+  for (ms = 0; ms < 60000 && large.result < 0; ms += 10) pass(10);
+  CHECK(large.result == MGOS_MQTT_RESULT_ACKNOWLEDGED);
+  CHECK(broker.large_len == LARGE && broker.large_sum == sum && is(broker.topic, "up"));
+
+  mgos_mqtt_conn_sub_stream(c, "large", 1, on_piece, NULL);
+  pass(100);
+  for (i = 0, n = LARGE + 9; i < 3; i++, n >>= 7) head[1 + i] = (uint8_t) ((n & 0x7f) | (i < 2 ? 0x80 : 0));
+  broker_send(head, 4);
+  broker_send(head + 4, sizeof(head) - 4);
+  for (i = 0; i < LARGE; i += sizeof(part)) {
+    for (n = 0; n < sizeof(part); n++) part[n] = byte_at(i + n);
+    broker_send(part, sizeof(part));
+    pass(10);
+  }
+  CHECK(large.len == LARGE && large.sum == sum && broker.num_puback == 1);
+  CHECK(memory_peak() - before < 8192);
+  CHECK(logged(0));
+  finish(c);
+}
+
 static void keeps_to_the_queue(void) {
   struct mgos_mqtt_conn *c;
   unsigned i;
@@ -391,6 +469,7 @@ const struct scenario scenarios[] = {
     {"tries again when it is refused", is_refused},
     {"skips an oversized packet", skips_the_oversized},
     {"closes on malformed packets", closes_on_malformed_packets},
+    {"publishes and receives a megabyte in pieces", moves_a_megabyte},
     {"keeps to the length of the queue", keeps_to_the_queue},
     {"one allocation fails, each in turn", one_allocation_fails},
     {"ten allocations in a row fail, from each on", ten_allocations_fail},

@@ -167,6 +167,8 @@ pub struct Upload {
     pub starts: u8,
     /// `read` is running.
     pub calling: bool,
+    /// Nothing is done before `at`.
+    pub rests: bool,
     /// When to look at it again; `NEVER` if something else must happen first.
     pub at: Millis,
     /// When it was last seen to make progress.
@@ -176,7 +178,20 @@ pub struct Upload {
 impl Upload {
     /// One that has not begun.
     pub fn new(read: *const c_void, callback: Handler, qos: QoS, retain: bool, total: usize) -> Self {
-        Upload { read, callback, qos, retain, total, offset: 0, id: 0, starts: Self::STARTS, calling: false, at: NEVER, moved_at: 0 }
+        Upload {
+            read,
+            callback,
+            qos,
+            retain,
+            total,
+            offset: 0,
+            id: 0,
+            starts: Self::STARTS,
+            calling: false,
+            rests: false,
+            at: NEVER,
+            moved_at: 0,
+        }
     }
 
     /// How often a message is begun at most: not again once that many connections have ended inside it.

@@ -67,10 +67,10 @@ impl Connection {
         hooks.upload.current_value_mut::<0>()
     }
 
-    /// Looks at the message again after this time.
-    fn look_again(&mut self, ms: u32) {
+    /// Lets the message rest for this time.
+    fn rest(&mut self, ms: u32) {
         if let Some(upload) = self.upload() {
-            upload.at = now().wrapping_add(ms).max(1);
+            (upload.rests, upload.at) = (true, now().wrapping_add(ms).max(1));
         }
     }
 
@@ -126,8 +126,11 @@ fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
     let (is_freed, inside) = (connection.is_freed(), connection.inside);
     let Some(&mut upload) = connection.upload() else { return };
-    if upload.calling {
+    if upload.calling || upload.rests && !is_freed && !reached(now(), upload.at) {
         return;
+    }
+    if let Some(upload) = connection.upload() {
+        upload.rests = false;
     }
     match () {
         _ if is_freed => freed(c, t, upload),
@@ -138,6 +141,7 @@ fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
 }
 
 /// The connection is being freed.
+#[inline(never)]
 fn freed(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     let connection = c.get(t);
     let inside = connection.inside;
@@ -149,6 +153,7 @@ fn freed(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
 }
 
 /// The connection has ended inside the message.
+#[inline(never)]
 fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     if let Some(upload) = c.get(t).upload() {
         (upload.offset, upload.at) = (0, NEVER);
@@ -164,6 +169,7 @@ fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     }
 }
 
+#[inline(never)]
 fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return wait(c, t) };
     connection.note_app_writes(&mut nc);
@@ -171,7 +177,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
         return wait(c, t);
     }
     if connection.begin_upload().is_none() {
-        connection.look_again(RETRY);
+        connection.rest(RETRY);
         c.say(t, Log::NoMemory);
         return arm_unless_freed(c, t);
     }
@@ -204,57 +210,88 @@ fn arm_unless_freed(c: ConnectionRef<'_>, t: &mut NoApp) {
 fn feed(c: ConnectionRef<'_>, t: &mut NoApp) {
     loop {
         let Some((connection, mut nc)) = c.live(t) else { return };
-        let id = nc.id();
         connection.note_app_writes(&mut nc);
-        let (unsent, now) = (connection.accounted, now());
+        let unsent = connection.accounted;
         let is_closing = !connection.core.session.is_up();
         let Some(upload) = connection.upload() else { return };
-        let left = upload.total - upload.offset;
         if is_closing {
             return wait(c, t);
         }
-        if left == 0 {
+        if upload.offset == upload.total {
             return complete(c, t);
         }
         if unsent >= SEND_LOW_WATER {
             return pause(c, t, unsent);
         }
-        let (read, arg, offset) = (upload.read, upload.callback.user_data, upload.offset);
-        upload.calling = true;
-        let mut piece = [0; PIECE];
-        let wanted = left.min(PIECE);
-        let got = c.call_read(t, read, arg, offset, piece.get_mut(..wanted).unwrap_or(&mut []));
-        let connection = c.get(t);
-        let Some(upload) = connection.upload() else { return };
-        upload.calling = false;
-        let upload = *upload;
-        if connection.is_freed() {
-            return freed(c, t, upload);
+        match write_piece(c, t) {
+            Piece::Written => pump::conclude_write(c, t, Ok(())),
+            Piece::NotYet => return pause(c, t, 0),
+            Piece::NoMemory => {
+                c.get(t).rest(RETRY);
+                c.say(t, Log::NoMemory);
+                return arm_unless_freed(c, t);
+            }
+            Piece::GivenUp => return give_up(c, t),
+            Piece::Gone => return,
         }
-        if !connection.inside || connection.nc != Some(id) {
-            return arm(c, t);
-        }
-        let got = match usize::try_from(got) {
-            Ok(0) => return pause(c, t, 0),
-            Ok(got) if got <= wanted => got,
-            _ => return give_up(c, t),
-        };
-        let Some((connection, mut nc)) = c.live(t) else { return };
-        connection.note_app_writes(&mut nc);
-        if !nc.put(piece.get(..got).unwrap_or(&[])) {
-            connection.look_again(RETRY);
-            c.say(t, Log::NoMemory);
-            return arm_unless_freed(c, t);
-        }
-        connection.core.session.app_sent(now);
-        if let Some(upload) = connection.upload() {
-            (upload.offset, upload.moved_at) = (offset + got, now);
-        }
-        pump::conclude_write(c, t, Ok(()));
         if c.look(t).is_freed() {
             return;
         }
     }
+}
+
+/// What has become of a piece.
+enum Piece {
+    Written,
+    /// The app has none yet.
+    NotYet,
+    NoMemory,
+    /// The app gives the message up.
+    GivenUp,
+    /// The app has ended the connection.
+    Gone,
+}
+
+/// Asks the app for a piece, and writes it. Not part of `feed`, so that the piece is on the stack only
+/// here.
+#[inline(never)]
+fn write_piece(c: ConnectionRef<'_>, t: &mut NoApp) -> Piece {
+    let connection = c.get(t);
+    let nc = connection.nc;
+    let Some(upload) = connection.upload() else { return Piece::Gone };
+    upload.calling = true;
+    let Upload { read, callback, total, offset, .. } = *upload;
+    let mut piece = [0; PIECE];
+    let size = PIECE.min(total - offset);
+    let got = c.call_read(t, read, callback.user_data, offset, piece.get_mut(..size).unwrap_or(&mut []));
+    let connection = c.get(t);
+    let Some(upload) = connection.upload() else { return Piece::Gone };
+    upload.calling = false;
+    let upload = *upload;
+    if connection.is_freed() {
+        freed(c, t, upload);
+        return Piece::Gone;
+    }
+    if !connection.inside || connection.nc != nc {
+        arm(c, t);
+        return Piece::Gone;
+    }
+    let got = match usize::try_from(got) {
+        Ok(0) => return Piece::NotYet,
+        Ok(got) if got <= size => got,
+        _ => return Piece::GivenUp,
+    };
+    let Some((connection, mut nc)) = c.live(t) else { return Piece::Gone };
+    connection.note_app_writes(&mut nc);
+    if !nc.put(piece.get(..got).unwrap_or(&[])) {
+        return Piece::NoMemory;
+    }
+    let now = now();
+    connection.core.session.app_sent(now);
+    if let Some(upload) = connection.upload() {
+        (upload.offset, upload.moved_at) = (offset + got, now);
+    }
+    Piece::Written
 }
 
 /// The link takes no more (`unsent` bytes wait), or the app has nothing yet.
@@ -268,7 +305,11 @@ fn pause(c: ConnectionRef<'_>, t: &mut NoApp, unsent: usize) {
         close_now(c, t, Reason::Lost);
         return c.say(t, Log::CloseTimeout);
     }
-    upload.at = if unsent > 0 { limit.max(1) } else { now.wrapping_add(READ_AGAIN).max(1) };
+    if unsent > 0 {
+        upload.at = limit.max(1);
+    } else {
+        connection.rest(READ_AGAIN);
+    }
     arm(c, t);
 }
 
@@ -281,6 +322,7 @@ fn give_up(c: ConnectionRef<'_>, t: &mut NoApp) {
 }
 
 /// All of the message was written: what was lifted out follows.
+#[inline(never)]
 fn complete(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return };
     let unsent = connection.accounted;
@@ -320,6 +362,9 @@ fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
 /// The connection has ended inside the message: the broker has dropped its part.
 fn cut_off(connection: &mut Connection) {
     connection.inside = false;
+    if let Some(upload) = connection.upload() {
+        upload.rests = false;
+    }
     if let Some(hooks) = connection.hooks.get_mut() {
         hooks.lifted.clear();
         hooks.lifted_len = 0;

@@ -34,6 +34,8 @@ uint16_t (*conn_pub_opt)(struct mgos_mqtt_conn *, const char *, struct mg_str, c
 bool (*conn_finish)(struct mgos_mqtt_conn *, uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_conn_finish;
 bool (*conn_set_queue_file)(struct mgos_mqtt_conn *, const char *, uint32_t) = mgos_mqtt_conn_set_queue_file;
 void (*conn_sub_stream)(struct mgos_mqtt_conn *, const char *, int, mgos_mqtt_stream_handler_t, void *) = mgos_mqtt_conn_sub_stream;
+bool (*conn_pub_stream)(struct mgos_mqtt_conn *, const char *, size_t, int, bool, mgos_mqtt_read_fn_t, mgos_mqtt_result_fn_t,
+                        void *) = mgos_mqtt_conn_pub_stream;
 bool (*conn_is_retained)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_is_retained;
 bool (*conn_session_present)(struct mgos_mqtt_conn *) = mgos_mqtt_conn_session_present;
 
@@ -59,6 +61,7 @@ int (*pub_js)(const char *, const void *, int, int, mgos_mqtt_result_fn_t, void 
 bool (*global_finish)(uint32_t, mgos_mqtt_finish_fn_t, void *) = mgos_mqtt_global_finish;
 bool (*set_queue_file)(const char *, uint32_t) = mgos_mqtt_set_queue_file;
 void (*sub_stream)(const char *, mgos_mqtt_stream_handler_t, void *) = mgos_mqtt_sub_stream;
+bool (*pub_stream)(const char *, size_t, int, bool, mgos_mqtt_read_fn_t, mgos_mqtt_result_fn_t, void *) = mgos_mqtt_pub_stream;
 bool (*is_retained)(void) = mgos_mqtt_is_retained;
 bool (*session_present)(void) = mgos_mqtt_session_present;
 bool (*set_config)(const struct mgos_config_mqtt *) = mgos_mqtt_set_config;

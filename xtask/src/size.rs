@@ -47,7 +47,7 @@ const VARIANTS: [(&str, bool, Shim); 5] = [
 const USES: &str = "Flash for what an app uses";
 
 /// Calls that bring in what an app without them does not carry.
-const CALLS: [&str; 12] = [
+const CALLS: [&str; 13] = [
     "mgos_mqtt_conn_free",
     "mgos_mqtt_set_config",
     "mgos_mqtt_unsub",
@@ -58,6 +58,7 @@ const CALLS: [&str; 12] = [
     "mgos_mqtt_global_finish",
     "mgos_mqtt_set_queue_file",
     "mgos_mqtt_sub_stream",
+    "mgos_mqtt_pub_stream",
     "mgos_mqtt_is_retained",
     "mgos_mqtt_session_present",
 ];

@@ -165,6 +165,18 @@ fn at_qos_0_a_message_was_sent_when_the_link_has_taken_its_last_byte() {
 }
 
 #[test]
+fn at_qos_0_the_bytes_that_wait_are_not_taken_for_a_lifetime() {
+    let mut rig = Rig::up();
+    let message = rig.publish_watched(b"1", Q0, LIMITS, told(1)).unwrap().id;
+    rig.s.written(message, 1000);
+    rig.wait(5000);
+    rig.s.transmitted(999, 1, rig.now);
+    assert_eq!(rig.outcomes(), []);
+    rig.s.transmitted(1, 0, rig.now);
+    assert_eq!(rig.outcomes(), [(message.get(), Outcome::Sent, 1)]);
+}
+
+#[test]
 fn a_newer_message_replaces_one_that_was_not_sent_at_its_place_in_the_queue() {
     let replace = |handler| WatchOptions { replace: true, ..told(handler) };
     let mut rig = Rig::down();

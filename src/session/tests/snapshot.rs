@@ -261,3 +261,14 @@ fn what_was_reported_as_given_up_is_not_reported_again_after_a_restart() {
     assert_eq!(rig.connect(false, NEW), [] as [Vec<u8>; 0]);
     assert_eq!(rig.s.take_given_up().count, 0);
 }
+
+#[test]
+fn packet_ids_that_await_nothing_but_puback_or_suback_are_not_saved() {
+    let mut before = Rig::up();
+    before.publish_to(b"t", b"1", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
+    before.subscribe(b"a");
+    before.out();
+    before.s.unsubscribe(b"a", before.now);
+    assert_eq!(before.saved().len(), 3, "two bytes of the next packet ID, and the end");
+    assert_eq!(before.restarted().connect(false, KEPT), [] as [Vec<u8>; 0]);
+}

@@ -57,7 +57,7 @@ impl Broker for Amqtt {
     }
 
     fn quirks(&self) -> Quirks {
-        Quirks { downgrades_qos: false, repeats: false, heeds_disconnect: false, ..Quirks::default() }
+        Quirks { downgrades_qos: false, repeats: false, drops_incomplete: false, heeds_disconnect: false, ..Quirks::default() }
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {

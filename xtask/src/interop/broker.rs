@@ -69,6 +69,8 @@ pub struct Quirks {
     pub retained_by_wildcard: bool,
     /// Repeats an unacknowledged message when its session is resumed.
     pub repeats: bool,
+    /// Drops a packet that the end of the connection has cut off.
+    pub drops_incomplete: bool,
     /// Publishes no will after a DISCONNECT that the end of the connection follows at once.
     pub heeds_disconnect: bool,
 }
@@ -82,6 +84,7 @@ impl Default for Quirks {
             keeps_order: true,
             retained_by_wildcard: true,
             repeats: true,
+            drops_incomplete: true,
             heeds_disconnect: true,
         }
     }

@@ -45,6 +45,7 @@ pub const APPS: &[&str] = &[
     "subscriptions",
     "tls",
     "two_brokers",
+    "upload",
     "will",
 ];
 
@@ -129,6 +130,12 @@ pub const ALL: &[Scenario] = &[
         run: programs::offline_queue,
     },
     Scenario { name: "latest", about: "examples/latest while its broker is down", transports: TCP_ONLY, run: programs::latest },
+    Scenario {
+        name: "upload",
+        about: "examples/upload with a megabyte, over a link that is cut inside it",
+        transports: ALL_TRANSPORTS,
+        run: programs::upload,
+    },
     Scenario { name: "ota", about: "examples/ota, with an image in pieces and a wrong one", transports: TCP_ONLY, run: programs::ota },
     Scenario {
         name: "sleep",

@@ -120,6 +120,26 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     app.kill()
 }
 
+pub fn upload(fixture: &Fixture) -> Result<()> {
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["upload-app/file"], None)?;
+    // Text, as the observer prints a line for each message.
+    let text: String = (0..1_000_000u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 26)).collect();
+    let file = fixture.dir.join("file");
+    std::fs::write(&file, &text)?;
+    let cuts = if broker.quirks().drops_incomplete { vec![400_000] } else { vec![] };
+    let expected = cuts.len();
+    let link = Link::start(broker.endpoint, cuts)?;
+    let settings = [("mqtt.server", &*link.address.to_string()), ("upload.file", &*file.display().to_string())];
+    let mut app = fixture.app_with("upload", &settings)?;
+    let message = observer.next_on("upload-app/file")?;
+    fixture.check(message.payload == text, "examples/upload publishes a file of 1,000,000 bytes in pieces")?;
+    fixture.check(link.cuts() == expected, &format!("the link was cut {expected} times inside it: it was begun anew"))?;
+    app.process.wait_for_text("was published")?;
+    fixture.check(true, "and is told of its acknowledgement")?;
+    app.kill()
+}
+
 pub fn sleep(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup::default())?;
     let queue = fixture.dir.join("readings").display().to_string();
