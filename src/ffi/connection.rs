@@ -284,6 +284,8 @@ pub struct Connection {
     pub cloud_event_sent: bool,
     /// The last packet lacks its end, which is to be written in pieces: nothing else may follow.
     pub inside: bool,
+    /// So much has been written behind it that nothing more is answered.
+    pub is_full_inside: bool,
     /// An attempt is about to begin.
     pub connecting: bool,
     /// Why the last connection has ended, a [`Reason`].
@@ -362,6 +364,7 @@ impl Connection {
         close_reason: Reason::None as u8,
         last_reason: Reason::None as u8,
         inside: false,
+        is_full_inside: false,
         connecting: false,
         downgrade_logged: false,
         overflow_logged: false,

@@ -235,7 +235,7 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
     if !connection.core.session.may_send() {
         return true;
     }
-    if connection.is_backlogged(&nc) {
+    if nc.is_backlogged() || connection.is_full_inside {
         return false;
     }
     let written = connection.write_ack(&mut nc, ack, id);

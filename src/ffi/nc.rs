@@ -4,7 +4,7 @@ use super::config::Config;
 use super::shim;
 use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_conn};
-use crate::wire::{MAX_REMAINING, OutPacket, size};
+use crate::wire::{OutPacket, size};
 use core::convert::Infallible;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -81,15 +81,8 @@ impl<'t> Nc<'t> {
 
     /// Writes a packet into the send buffer: whole, or not at all.
     pub fn write(&mut self, out: &OutPacket<'_>) -> Result<(), NotWritten> {
-        self.write_but(0, out)
-    }
-
-    /// The same without the last `rest` bytes of its payload, which `out` lacks and which are to
-    /// follow.
-    #[inline(always)]
-    pub fn write_but(&mut self, rest: usize, out: &OutPacket<'_>) -> Result<(), NotWritten> {
-        let remaining = out.remaining().and_then(|n| fits(n + rest)).ok_or(NotWritten::TooLarge)?;
-        let size = size(remaining) - rest;
+        let remaining = out.remaining().ok_or(NotWritten::TooLarge)?;
+        let size = size(remaining);
         let to = self.reserve(size);
         if to.is_null() {
             return Err(NotWritten::OutOfMemory);
@@ -220,11 +213,6 @@ impl<'t> Nc<'t> {
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_ws_take_over(self.ptr(), all as u32) != 0 }
     }
-}
-
-/// A Remaining Length, if MQTT allows it.
-fn fits(remaining: usize) -> Option<usize> {
-    (remaining <= MAX_REMAINING as usize).then_some(remaining)
 }
 
 /// Why a packet was not written.

@@ -4,7 +4,7 @@
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef};
 use super::frames::Interruption;
-use super::nc::{ACK_BACKLOG, Nc, NotWritten};
+use super::nc::{Nc, NotWritten};
 use super::notices::log_notices;
 use super::shim::{self, Frames, Log};
 use super::token::NoApp;
@@ -93,12 +93,6 @@ impl Connection {
         if let Some(uploads) = self.hooks.get().and_then(|hooks| hooks.uploads) {
             (uploads.lift)(self, nc, len);
         }
-    }
-
-    /// True if so much waits to leave that nothing is answered: a broker that sends and does not read
-    /// must not fill the heap with answers.
-    pub fn is_backlogged(&self, nc: &Nc<'_>) -> bool {
-        nc.is_backlogged() || self.inside && self.hooks.get().is_some_and(|hooks| hooks.lifted_len >= ACK_BACKLOG)
     }
 }
 

@@ -8,14 +8,14 @@ use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Feature, Hook, Upload, Uploads};
 use super::hooks;
-use super::nc::Nc;
+use super::nc::{ACK_BACKLOG, Nc};
 use super::pump::{self, SEND_LOW_WATER, arm, close_now};
 use super::results;
 use super::shim::Log;
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_result};
-use crate::session::{Limits, Millis, NEVER, RequestError, WatchOptions, reached};
-use crate::wire::{MAX_REMAINING, OutPacket, PacketId, check_name, kind};
+use crate::session::{Millis, NEVER, RequestError, WatchOptions, reached};
+use crate::wire::{PacketId, check_name, kind, publish_head};
 use core::ffi::c_int;
 
 static HOOK: Hook = Hook { run: step, due };
@@ -40,9 +40,7 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], upload: Upload
         return Err(RequestError::Offline);
     }
     check_name(topic).map_err(RequestError::Topic)?;
-    if upload.total > MAX_REMAINING as usize - 4 - topic.len() {
-        return Err(RequestError::TooLarge);
-    }
+    publish_head(6, topic.len() as u16, upload.total).ok_or(RequestError::TooLarge)?;
     // Memory comes first, so that the outcome can be told.
     hooks::install(c, t, Feature::Outcomes, &results::HOOK)?;
     hooks::install(c, t, Feature::Uploads, &HOOK)?;
@@ -75,47 +73,45 @@ impl Connection {
     }
 
     fn forget_upload(&mut self) {
+        self.leave();
         if let Some(hooks) = self.hooks.get_mut() {
             hooks.upload.clear();
+        }
+    }
+
+    /// The packet is complete, or lost with its connection.
+    fn leave(&mut self) {
+        (self.inside, self.is_full_inside) = (false, false);
+        if let Some(hooks) = self.hooks.get_mut() {
             hooks.lifted.clear();
             hooks.lifted_len = 0;
         }
-        self.inside = false;
     }
 
-    /// Writes all of the message but its payload. `None` if it can't be written now.
+    /// Writes all of the message but its payload. `None` without memory.
     fn begin_upload(&mut self) -> Option<()> {
-        let limits = Limits { max_qos: self.max_qos(), max_queue: 0, max_bytes: 0, room: true };
+        let max_qos = self.max_qos();
         let Connection { core, hooks, nc, .. } = self;
         let item = hooks.get()?.upload.iter().next()?;
         let Upload { callback: handler, qos, retain, total, .. } = *item.value;
+        let qos = qos.min(max_qos);
+        let flags = (qos as u8) << 1 | retain as u8;
+        let (head, len) = publish_head(flags, item.bytes.len() as u16, total)?;
         // SAFETY: as in `ConnectionRef::live`: no app code runs here.
         let mut nc = unsafe { Nc::new((*nc)?) };
-        let (session, now) = (&mut core.session, now());
-        let qos = qos.min(limits.max_qos);
-        let options = WatchOptions { handler, lifetime: 0, replace: false };
-        let id = session.watch(qos, options, now).ok()?;
-        let written = match session.publish(item.bytes, &[], qos, retain, limits, now) {
-            Ok(published) => {
-                let sent_id = (published.flags & 6 != 0).then_some(published.id);
-                let out = OutPacket::publish(published.flags, sent_id, item.bytes, &[]);
-                let written = nc.write_but(total, &out).is_ok();
-                if written {
-                    session.sent_other(out.first, sent_id, now);
-                }
-                written
-            }
-            Err(_) => false,
-        };
-        if !written {
-            session.publish_failed(id);
+        let (session, now, before) = (&mut core.session, now(), nc.unsent());
+        let id = session.watch(qos, WatchOptions { handler, lifetime: 0, replace: false }, now).ok()?;
+        let id_bytes = id.get().to_be_bytes();
+        let id_bytes = if flags & 6 != 0 { &id_bytes[..] } else { &[] };
+        let written = nc.put(head.get(..len)?) && nc.put(item.bytes) && nc.put(id_bytes);
+        if !written || session.upload_begins(id, flags, now).is_err() {
+            nc.unsend(nc.unsent() - before);
             session.refused(id);
             return None;
         }
         self.inside = true;
         let upload = self.upload()?;
-        (upload.id, upload.offset, upload.moved_at) = (id.get(), 0, now);
-        upload.qos = qos;
+        (upload.id, upload.qos, upload.offset, upload.moved_at) = (id.get(), qos, 0, now);
         upload.starts = upload.starts.saturating_sub(1);
         Some(())
     }
@@ -350,6 +346,7 @@ fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
     let Some(hooks) = connection.hooks.get_mut() else { return };
     if hooks.lifted.push_back((), &[nc.last_unsent(len)]).is_ok() {
         hooks.lifted_len += len;
+        connection.is_full_inside = hooks.lifted_len >= ACK_BACKLOG;
     } else {
         // They would be lost, and the app thinks that they were sent.
         connection.ends(Reason::NoMemory);
@@ -361,16 +358,10 @@ fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
 
 /// The connection has ended inside the message: the broker has dropped its part.
 fn cut_off(connection: &mut Connection) {
-    connection.inside = false;
-    if let Some(upload) = connection.upload() {
-        upload.rests = false;
-    }
-    if let Some(hooks) = connection.hooks.get_mut() {
-        hooks.lifted.clear();
-        hooks.lifted_len = 0;
-    }
-    let Some(&mut Upload { id, .. }) = connection.upload() else { return };
-    if let Some(id) = PacketId::new(id) {
+    connection.leave();
+    let Some(upload) = connection.upload() else { return };
+    upload.rests = false;
+    if let Some(id) = PacketId::new(upload.id) {
         connection.core.session.publish_failed(id);
         connection.core.session.refused(id);
     }

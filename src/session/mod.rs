@@ -332,6 +332,17 @@ impl<H: Copy> Session<H> {
         Ok(Published { id, flags, direct: false, next, overflow })
     }
 
+    /// A message that is not stored is being written, with this packet ID and these flags, and is
+    /// complete with [`last_piece_sent`](Self::last_piece_sent).
+    pub fn upload_begins(&mut self, id: PacketId, flags: u8, now: Millis) -> Result<(), OutOfMemory> {
+        self.packet_id();
+        if flags & 6 != 0 {
+            self.outbox.push_id_only(id, flags, entry::SENT_ID_ONLY, now)?;
+        }
+        self.app_sent(now);
+        Ok(())
+    }
+
     /// Watches the message that is published next, with this effective QoS:
     /// [`take_settled`](Self::take_settled) returns what became of it. Afterwards call `written` if
     /// it was accepted, `refused` if not. Returns its packet ID.

@@ -125,6 +125,31 @@ pub const fn ack_bytes(ack: AckKind, id: PacketId) -> [u8; 4] {
     [(ack as u8) << 4 | if ack as u8 == kind::PUBREL { 2 } else { 0 }, 2, hi, lo]
 }
 
+/// Returns a PUBLISH up to its topic, whose length is the last of it: the bytes, and how many they are.
+/// The packet ID, at QoS 1 and 2, and `payload_len` bytes of payload follow the topic. `None` if that
+/// exceeds the protocol's maximum.
+pub fn publish_head(flags: u8, topic_len: u16, payload_len: usize) -> Option<([u8; 7], usize)> {
+    let [hi, lo] = topic_len.to_be_bytes();
+    let id = if flags & 6 != 0 { 2 } else { 0 };
+    let mut n = payload_len.checked_add(2 + topic_len as usize + id).filter(|&n| n <= MAX_REMAINING as usize)?;
+    let mut head = [kind::PUBLISH << 4 | flags, 0, 0, 0, 0, 0, 0];
+    let mut len = 1;
+    let mut put = |byte: u8| {
+        if let Some(place) = head.get_mut(len) {
+            *place = byte;
+        }
+        len += 1;
+    };
+    while n > 0x7f {
+        put(n as u8 | 0x80);
+        n >>= 7;
+    }
+    put(n as u8);
+    put(hi);
+    put(lo);
+    Some((head, len))
+}
+
 /// Returns the size of a whole packet with this remaining length, in bytes.
 pub const fn size(remaining: usize) -> usize {
     let mut size = remaining + 2;

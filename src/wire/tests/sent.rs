@@ -2,7 +2,7 @@
 
 extern crate std;
 
-use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, ack_bytes, connect_options, size};
+use crate::wire::{self, AckKind, MAX_REMAINING, OutPacket, PacketId, QoS, ack_bytes, connect_options, publish_head, size};
 use std::vec;
 use std::vec::Vec;
 
@@ -303,4 +303,22 @@ fn pubacks_among_other_packets_are_counted() {
     assert_eq!(wire::count_pubacks(&puback.repeat(300)), 255, "at most");
     // A length with more than four bytes ends after the fourth.
     assert_eq!(wire::count_pubacks(&[0x30, 0x80, 0x80, 0x80, 0x80, 0x40, 0]), 1);
+}
+
+#[test]
+fn the_head_of_a_publish_in_pieces_is_that_of_the_whole_packet() {
+    for flags in [0, 1, 2, 5] {
+        for (topic_len, payload_len) in [(1, 0), (1, 122), (1, 123), (1, 124), (1, 125), (300, 16_384), (2, 2_097_152), (65_535, 10)] {
+            let (topic, payload) = (vec![b't'; topic_len], vec![b'p'; payload_len]);
+            let sent_id = (flags & 6 != 0).then_some(id(7));
+            let whole = bytes(&OutPacket::publish(flags, sent_id, &topic, &payload));
+            let (head, len) = publish_head(flags, topic_len as u16, payload_len).unwrap();
+            assert_eq!(head[..len], whole[..len], "{flags} {topic_len} {payload_len}");
+            assert_eq!(whole[len..len + topic_len], topic);
+        }
+    }
+    let most = MAX_REMAINING as usize;
+    assert!(publish_head(0, 1, most - 3).is_some() && publish_head(0, 1, most - 2).is_none());
+    assert!(publish_head(2, 1, most - 5).is_some() && publish_head(2, 1, most - 4).is_none());
+    assert!(publish_head(0, 1, usize::MAX).is_none());
 }
