@@ -114,7 +114,8 @@ enum mgos_mqtt_result {
    */
   MGOS_MQTT_RESULT_SENT,
   /**
-   * A newer message with `replace` and the same topic has taken its place before it was sent.
+   * A newer message with `replace` and the same topic has taken its place before it was sent, or before
+   * it was sent anew as the broker had lost the session.
    */
   MGOS_MQTT_RESULT_REPLACED,
   /**

@@ -32,6 +32,7 @@ fn add(a: &mut Summary, b: Summary) {
     a.overflows += b.overflows;
     a.timeouts += b.timeouts;
     a.sessions_lost += b.sessions_lost;
+    a.outcomes.iter_mut().zip(b.outcomes).for_each(|(a, b)| *a += b);
     a.hours += b.hours;
 }
 
@@ -72,7 +73,7 @@ fn ten_thousand_runs_lose_and_duplicate_nothing() {
         // What never happens is not tested.
         let happened =
             [total.dups, total.releases_repeated, total.wraps, total.oversized, total.overflows, total.timeouts, total.sessions_lost];
-        assert!(happened.iter().all(|n| *n > 100), "{total:?}");
+        assert!(happened.iter().chain(&total.outcomes).all(|n| *n > 100), "{total:?}");
     }
 }
 

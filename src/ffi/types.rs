@@ -173,7 +173,8 @@ pub enum mgos_mqtt_result {
     Acknowledged,
     /// At QoS 0: the link has taken its last byte. It may still be lost.
     Sent,
-    /// A newer message with `replace` and the same topic has taken its place before it was sent.
+    /// A newer message with `replace` and the same topic has taken its place before it was sent, or before
+    /// it was sent anew as the broker had lost the session.
     Replaced,
     /// It was not sent within `ttl_ms`.
     Expired,

@@ -249,17 +249,26 @@ impl<H: Copy> Outbox<H> {
         e.value.is(QUEUED) && e.bytes.get(..e.value.topic_len as usize) == Some(topic) && outcomes.is_replaceable(e.value.id)
     }
 
-    /// Replaces the message that [`has_replaceable`](Self::has_replaceable) found.
+    /// Replaces the first message that [`has_replaceable`](Self::has_replaceable) looks for, and
+    /// removes the others: a lost session may leave several, and none is to go out after a newer one.
     pub fn replace(&mut self, id: PacketId, flags: u8, topic: &[u8], payload: &[u8]) -> Result<(), OutOfMemory> {
         let e = self.new_entry(id, flags, topic, payload);
-        let found = self.list.find(|old| Self::is_replaceable(&self.outcomes, &old, topic));
-        let Some(mut found) = found else { return Ok(()) };
-        let old = *found.value();
-        found.replace(e, &[topic, payload])?;
-        self.counts.count(old.bits, -1);
-        self.counts.count(e.bits, 1);
-        self.outcomes.settle(old.id, Outcome::Replaced);
-        Ok(())
+        let mut is_stored = false;
+        loop {
+            let outcomes = &self.outcomes;
+            let found = self.list.find(|old| old.value.id != e.id && Self::is_replaceable(outcomes, &old, topic));
+            let Some(mut found) = found else { return Ok(()) };
+            let old = *found.value();
+            if is_stored {
+                found.remove();
+            } else {
+                found.replace(e, &[topic, payload])?;
+                self.counts.count(e.bits, 1);
+                is_stored = true;
+            }
+            self.counts.count(old.bits, -1);
+            self.outcomes.settle(old.id, Outcome::Replaced);
+        }
     }
 
     /// Forgets the entry with this packet ID.

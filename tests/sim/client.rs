@@ -8,8 +8,11 @@ use super::link::{Link, Manner, Opening};
 use super::rng::Rng;
 use super::tap::{Tap, number};
 use mgos_mqtt::conn::{BackoffRange, Conn, DisconnectReason, Reconnect, Slot, Wake};
-use mgos_mqtt::session::{Framed, GivenUp, Limits, Notice, Notify, ReceiveError, Recipient, RequestError, Wants};
+use mgos_mqtt::session::{
+    Framed, GivenUp, Limits, NEVER, Notice, Notify, Outcome, ReceiveError, Recipient, RequestError, Wants, WatchOptions, reached,
+};
 use mgos_mqtt::wire::{AckKind, Connect, Header, InPacket, OutPacket, PacketId, ProtocolError, QoS, kind, size};
+use std::collections::BTreeMap;
 
 /// The client's configuration.
 #[derive(Clone, Debug)]
@@ -61,6 +64,8 @@ pub struct Client {
     handed_in: bool,
     pub delivered: Vec<Delivered>,
     pub taken: Vec<Taken>,
+    /// What became of watched messages that were accepted, by number, once it was told.
+    pub outcomes: BTreeMap<u32, Option<Outcome>>,
     pub overflows: u64,
     pub oversized: u64,
     pub timeouts: u64,
@@ -97,6 +102,7 @@ impl Client {
             handed_in: false,
             delivered: Vec::new(),
             taken: Vec::new(),
+            outcomes: BTreeMap::new(),
             overflows: 0,
             oversized: 0,
             timeouts: 0,
@@ -563,6 +569,54 @@ impl Client {
         }
         self.pump(now);
         Some(published.id.get())
+    }
+
+    /// The same as mgos_mqtt_conn_pub_opt() does it, with an outcome to be told.
+    pub fn publish_opt(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, lifetime: u32, replace: bool, now: u64) {
+        let (effective, clock) = (qos.min(self.config.max_qos), self.clock(now));
+        let options = WatchOptions { handler: number, lifetime, replace };
+        let id = self.conn.session.watch(effective, options, clock).expect("memory");
+        if replace && effective > QoS::AtMostOnce {
+            let mut payload = number.to_be_bytes().to_vec();
+            payload.resize(size.max(4), b'.');
+            let limits =
+                Limits { max_qos: self.config.max_qos, max_queue: self.config.max_queue, max_bytes: self.config.max_bytes, room: true };
+            if let Some(replaced) = self.conn.session.replace(topic, &payload, effective, false, limits) {
+                assert_eq!(replaced, Ok(id), "there is memory, and no limit on the bytes");
+                self.taken.push(Taken { number, qos: effective });
+                self.outcomes.insert(number, None);
+                return self.pump(now);
+            }
+        }
+        if self.publish(number, topic, size, qos, now).is_none() {
+            return self.conn.session.refused(id);
+        }
+        let unsent = self.unsent();
+        self.conn.session.written(id, unsent);
+        self.outcomes.insert(number, None);
+    }
+
+    /// When [`tell_outcomes`](Self::tell_outcomes) has something to do.
+    pub fn outcomes_due(&self, now: u64) -> Option<u32> {
+        let due = self.conn.session.outcome_due(self.clock(now));
+        (due != NEVER).then_some(due)
+    }
+
+    /// As in src/ffi/results.rs.
+    pub fn tell_outcomes(&mut self, now: u64) {
+        let clock = self.clock(now);
+        if self.outcomes_due(now).is_none_or(|due| !reached(clock, due)) {
+            return;
+        }
+        self.conn.session.sweep(clock);
+        while let Some((_, outcome, number)) = self.conn.session.take_settled() {
+            let told = self.outcomes.get_mut(&number).expect("of a message that was accepted");
+            assert_eq!(*told, None, "{outcome:?}: the outcome of message {number} is told again");
+            *told = Some(outcome);
+            if matches!(outcome, Outcome::Replaced | Outcome::Expired) {
+                self.taken.retain(|m| m.number != number);
+            }
+        }
     }
 
     pub fn subscribe(&mut self, filter: &[u8], qos: QoS, now: u64) {

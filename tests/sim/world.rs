@@ -10,6 +10,7 @@ use super::client::{Client, Config};
 use super::link::{Manner, Opening};
 use super::rng::Rng;
 use mgos_mqtt::conn::BackoffRange;
+use mgos_mqtt::session::Outcome;
 use mgos_mqtt::wire::QoS;
 use std::collections::BTreeMap;
 
@@ -33,6 +34,8 @@ pub struct Summary {
     pub overflows: u64,
     pub timeouts: u64,
     pub sessions_lost: u64,
+    /// Outcomes that were told: acknowledged, sent, replaced, expired, given up, lost.
+    pub outcomes: [u64; 6],
     pub hours: f64,
 }
 
@@ -137,7 +140,8 @@ impl World {
     /// One event, if there is one before `end`.
     fn step(&mut self, end: u64) -> bool {
         let clock = self.client.clock(self.now);
-        let timer = self.client.conn.deadline().map(|at| self.now + (at.wrapping_sub(clock) as i32).max(0) as u64);
+        let wakes = [self.client.conn.deadline(), self.client.outcomes_due(self.now)];
+        let timer = wakes.into_iter().flatten().map(|at| self.now + (at.wrapping_sub(clock) as i32).max(0) as u64).min();
         let timer = timer.filter(|at| *at != self.woken);
         let mut next = timer.unwrap_or(u64::MAX).min(self.broker.patience().unwrap_or(u64::MAX));
         if let Some(link) = &self.client.link {
@@ -165,6 +169,7 @@ impl World {
             self.hang_up();
         }
         self.move_bytes();
+        self.client.tell_outcomes(now);
         if self.client.link.is_some() && now >= self.polled + 1000 {
             self.polled = now;
             self.answer_late();
@@ -207,13 +212,13 @@ impl World {
         }
         if link.up.due().is_some_and(|t| t <= now) {
             let bytes = link.up.take(now, &mut self.rng, manner);
+            let taken = bytes.len();
             if !link.broker_closed {
                 let (answer, close) = self.broker.read(&bytes, now, &mut self.rng);
                 link.down.push(&answer, now, &mut self.rng, manner);
                 link.broker_closed |= close;
             }
-            // MG_EV_SEND.
-            self.client.pump(now);
+            self.client.left(taken, now);
         }
         let Some(link) = &mut self.client.link else { return };
         if link.down.due().is_some_and(|t| t <= now) {
@@ -256,7 +261,14 @@ impl World {
                 for _ in 0..self.rng.pick(&[1, 1, 1, 1, 3, 10, 100]) {
                     let (topic, qos) = (self.rng.pick(&TOPICS), self.rng.below(3) as i32);
                     let (number, size) = (self.number(), self.rng.below(200) as usize);
-                    self.client.publish(number, topic, size, QoS::clamped(qos), now);
+                    if self.rng.one_in(3) {
+                        let (lifetime, replace) = (self.rng.pick(&[0, 0, 500, 20_000, 3_000_000]), self.rng.one_in(3));
+                        // All of its messages may be replaced, so that the order is that of the numbers.
+                        let topic = if replace { b"out/latest" } else { topic };
+                        self.client.publish_opt(number, topic, size, QoS::clamped(qos), lifetime, replace, now);
+                    } else {
+                        self.client.publish(number, topic, size, QoS::clamped(qos), now);
+                    }
                 }
             }
             14..=26 => {
@@ -360,6 +372,13 @@ impl World {
             assert!(times > 0 || !safe, "message {} at {:?} was lost", m.number, m.qos);
             assert!(times < 2 || m.qos < QoS::ExactlyOnce || !kept, "4.3.3-1: message {} arrived {times} times", m.number);
         }
+        for (number, outcome) in &client.outcomes {
+            let arrived = broker.arrived.contains_key(number);
+            assert!(outcome.is_some() || !client.conn.session.is_idle(), "what became of message {number} was never told");
+            assert!(*outcome != Some(Outcome::Acknowledged) || arrived, "message {number} was told as acknowledged and has not arrived");
+            let may_give_up = client.overflows > 0 || client.config.max_queue == 0;
+            assert!(*outcome != Some(Outcome::GivenUp) || may_give_up, "message {number} was given up");
+        }
         let mut delivered: BTreeMap<u32, u32> = BTreeMap::new();
         let mut newest = BTreeMap::new();
         for d in &client.delivered {
@@ -404,6 +423,8 @@ impl World {
             overflows: self.client.overflows,
             timeouts: self.client.timeouts,
             sessions_lost: self.broker.sessions_lost,
+            outcomes: [Outcome::Acknowledged, Outcome::Sent, Outcome::Replaced, Outcome::Expired, Outcome::GivenUp, Outcome::Lost]
+                .map(|which| self.client.outcomes.values().filter(|told| **told == Some(which)).count() as u64),
             hours: self.now as f64 / 3_600_000.0,
         }
     }

@@ -200,6 +200,26 @@ fn a_newer_message_replaces_one_that_was_not_sent_at_its_place_in_the_queue() {
 }
 
 #[test]
+fn of_several_that_a_lost_session_left_unsent_none_goes_out_after_the_newest() {
+    let replace = |handler| WatchOptions { replace: true, ..told(handler) };
+    let mut rig = Rig::up();
+    let mut sent = |n| {
+        let id = rig.watched(n, replace(n as u32));
+        assert_eq!(rig.out().len(), 1);
+        id
+    };
+    let sent = [sent(1), sent(2), sent(3)];
+    rig.s.disconnected(false, rig.now);
+    rig.s.connect_sent(true, 60, rig.now);
+    rig.told(NEW);
+    let other = rig.watched(4, told(4));
+    let newest = rig.watched(5, replace(5));
+    rig.s.connack_delivered();
+    assert_eq!(rig.out(), [message(0x32, newest, 5), message(0x32, other, 4)]);
+    assert_eq!(rig.outcomes(), [(sent[0], Outcome::Replaced, 1), (sent[1], Outcome::Replaced, 2), (sent[2], Outcome::Replaced, 3)]);
+}
+
+#[test]
 fn a_replacement_keeps_to_the_bytes_of_the_queue_and_changes_nothing_without_memory() {
     let replace = WatchOptions { replace: true, ..told(1) };
     let limits = Limits { max_bytes: 10, ..LIMITS };
