@@ -571,10 +571,11 @@ impl Client {
         Some(published.id.get())
     }
 
-    /// The same as mgos_mqtt_conn_pub_opt() does it, with an outcome to be told.
-    pub fn publish_opt(&mut self, number: u32, topic: &[u8], size: usize, qos: QoS, lifetime: u32, replace: bool, now: u64) {
+    /// The same as mgos_mqtt_conn_pub_opt() does it, with an outcome to be told; the handler is the
+    /// message's number.
+    pub fn publish_opt(&mut self, options: WatchOptions<u32>, topic: &[u8], size: usize, qos: QoS, now: u64) {
         let (effective, clock) = (qos.min(self.config.max_qos), self.clock(now));
-        let options = WatchOptions { handler: number, lifetime, replace };
+        let WatchOptions { handler: number, replace, .. } = options;
         let id = self.conn.session.watch(effective, options, clock).expect("memory");
         if replace && effective > QoS::AtMostOnce {
             let mut payload = number.to_be_bytes().to_vec();

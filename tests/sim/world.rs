@@ -10,7 +10,7 @@ use super::client::{Client, Config};
 use super::link::{Manner, Opening};
 use super::rng::Rng;
 use mgos_mqtt::conn::BackoffRange;
-use mgos_mqtt::session::Outcome;
+use mgos_mqtt::session::{Outcome, WatchOptions};
 use mgos_mqtt::wire::QoS;
 use std::collections::BTreeMap;
 
@@ -265,7 +265,8 @@ impl World {
                         let (lifetime, replace) = (self.rng.pick(&[0, 0, 500, 20_000, 3_000_000]), self.rng.one_in(3));
                         // All of its messages may be replaced, so that the order is that of the numbers.
                         let topic = if replace { b"out/latest" } else { topic };
-                        self.client.publish_opt(number, topic, size, QoS::clamped(qos), lifetime, replace, now);
+                        let options = WatchOptions { handler: number, lifetime, replace };
+                        self.client.publish_opt(options, topic, size, QoS::clamped(qos), now);
                     } else {
                         self.client.publish(number, topic, size, QoS::clamped(qos), now);
                     }
