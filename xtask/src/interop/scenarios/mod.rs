@@ -31,6 +31,7 @@ pub const APPS: &[&str] = &[
     "cut",
     "direct",
     "field",
+    "killed",
     "will_on_exit",
     "latest",
     "login",
@@ -88,6 +89,7 @@ pub const ALL: &[Scenario] = &[
         transports: ALL_TRANSPORTS,
         run: session::session,
     },
+    Scenario { name: "killed", about: "a queue in a file, with the app killed at any time", transports: TCP_ONLY, run: session::killed },
     Scenario { name: "backup", about: "failover to the backup broker, and back", transports: ALL_TRANSPORTS, run: servers::backup },
     Scenario {
         name: "reconfigure",

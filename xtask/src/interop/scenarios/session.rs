@@ -1,6 +1,8 @@
 //! What a broker keeps for an app that is offline: its session, messages in flight, its will. With
 //! one broker; servers.rs has more.
 
+use std::time::Duration;
+
 use anyhow::Result;
 
 use crate::interop::broker::Setup;
@@ -75,6 +77,40 @@ pub fn session(fixture: &Fixture) -> Result<()> {
         fixture.check(got.into_iter().eq(&lines), &what)?;
     }
     Ok(())
+}
+
+/// An app that is killed again and again, with its queue in a file, and a broker that can't be reached in
+/// every other run.
+pub fn killed(fixture: &Fixture) -> Result<()> {
+    const KILLS: usize = 40;
+    let broker = fixture.broker("broker", Setup::default())?;
+    let mut observer = fixture.observer(&broker, &["killed/#"], None)?;
+    let queue = fixture.dir.join("queue").display().to_string();
+    let settings = [("mqtt.queue_file", queue.as_str()), ("mqtt.queue_file_delay", "0")];
+    let mut accepted = Vec::new();
+    for run in 1..=KILLS {
+        let (number, server) = (run.to_string(), if run % 2 == 0 { "127.0.0.1:1".into() } else { broker.endpoint.to_string() });
+        let here = [("killed.run", number.as_str()), ("mqtt.server", server.as_str())];
+        let mut app = fixture.app("killed", &broker, &[&settings[..], &here].concat())?;
+        app.reports(&format!("accepted {run}-0"))?;
+        std::thread::sleep(Duration::from_millis(fastrand::u64(1..150)));
+        app.process.kill();
+        let lines = app.process.lines();
+        let numbers = lines.iter().filter_map(|line| line.strip_prefix("> accepted "));
+        accepted.extend(numbers.map(str::to_owned));
+        // The last line may be cut short.
+        accepted.pop();
+    }
+    fixture.app("killed", &broker, &settings)?.finish()?;
+    fixture.publish(&broker, "killed/end", "")?;
+    observer.next_on("killed/end")?;
+    let all = observer.all();
+    let times = |number: &String| all.iter().filter(|message| message.payload == *number).count();
+    let lost: Vec<_> = accepted.iter().filter(|number| times(number) == 0).collect();
+    let again = accepted.iter().filter(|number| times(number) > 1).count();
+    fixture
+        .check(accepted.len() > 5 * KILLS, &format!("the app published {} messages in {KILLS} runs that were killed", accepted.len()))?;
+    fixture.check(lost.is_empty(), &format!("each that was accepted arrives, {again} of them again; lost: {lost:?}"))
 }
 
 pub fn cut(fixture: &Fixture) -> Result<()> {
