@@ -39,6 +39,11 @@ impl AckTimer {
         self.timeout = ms;
     }
 
+    /// Returns true if an overdue answer has PINGREQ sent.
+    pub fn is_limited(&self) -> bool {
+        self.timeout >= 0
+    }
+
     /// Returns how long to wait for an answer, in milliseconds; [`NEVER`] if there is no limit.
     fn wait(&self) -> u32 {
         let timeout = match self.timeout {

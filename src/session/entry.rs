@@ -38,8 +38,7 @@ pub const OVERDUE: Bits = 1 << 10;
 pub const RESENT: Bits = 1 << 11;
 /// Mark: the app has been told that it was given up or set aside.
 pub const REPORTED: Bits = 1 << 12;
-/// Mark: a PUBREL that was not answered on an earlier connection, or a message that the broker had
-/// acknowledged with PUBREC in a session that is lost.
+/// Mark: a PUBREL that was not answered on an earlier connection.
 pub const CARRIED_OVER: Bits = 1 << 13;
 
 /// Mark: retransmitted, and overdue again. It no longer counts as in flight.

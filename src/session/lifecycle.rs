@@ -87,7 +87,7 @@ impl<H: Copy> Session<H> {
         }
         self.schedule_aside_retry(now);
         (self.acked, self.broker_responded, self.pinged_first) = (false, false, false);
-        (self.suback_deadline, self.retry_pubrec) = (NEVER, None);
+        (self.suback_deadline, self.retry_pubrec, self.last_pubrel) = (NEVER, None, None);
     }
 
     pub(super) fn schedule_aside_retry(&mut self, now: Millis) {

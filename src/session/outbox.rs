@@ -124,10 +124,16 @@ impl<H: Copy> Outbox<H> {
         self.counts.set_aside
     }
 
-    /// Returns true if the entry found by `find_next` is a message, which must fit the window; a
-    /// PUBREL need not.
-    pub fn next_is_message(&self) -> bool {
-        self.list.current::<NEXT>().is_some_and(|e| e.value.is(QUEUED | SENT))
+    /// Returns the packet ID of the entry found by `find_next` if a PUBREL is to be sent, which need not
+    /// fit the window; `None` for a message, which must.
+    pub fn next_pubrel(&self) -> Option<PacketId> {
+        let e = self.list.current::<NEXT>()?.value;
+        PacketId::new(e.id).filter(|_| e.is(SENDS_PUBREL))
+    }
+
+    /// Returns true if PUBCOMP is awaited for this packet ID.
+    pub fn awaits_pubcomp(&self, id: PacketId) -> bool {
+        self.list.iter().any(|e| e.value.id == id.get() && e.value.is(SENDS_PUBREL))
     }
 
     /// Returns the payload bytes of all stored messages that are not set aside; an empty payload
@@ -476,15 +482,31 @@ impl<H: Copy> Outbox<H> {
             if e.is(PUBREC_SEEN_ID_ONLY) && !e.is(REPORTED) {
                 outcomes.give_up(e.id);
             }
+            if e.is(PUBREC_SEEN) {
+                e.tries = 0;
+            }
             if e.is(SENT | PUBREC_SEEN) {
-                // A message that the broker once acknowledged with PUBREC is never suspected.
-                let taken = if e.is(PUBREC_SEEN) { CARRIED_OVER } else { e.bits & CARRIED_OVER };
-                e.tries = if e.is(PUBREC_SEEN) { 0 } else { e.tries };
-                e.change(SENT | PUBREC_SEEN, QUEUED | taken);
+                e.change(SENT | PUBREC_SEEN | CARRIED_OVER, QUEUED);
             }
         });
         self.recount();
         self.forget_all(if kept { SUBSCRIBE | UNSUBSCRIBE | DUPLICATE_ACK } else { ID_ONLY });
+    }
+
+    /// The broker closes the connection on PUBREL: it has lost what it answered with PUBREC, of this
+    /// message and of others. A PUBLISH must not follow PUBREL \[MQTT-4.3.3-1\], so they are given up.
+    fn give_up_released(&mut self) {
+        let outcomes = &mut self.outcomes;
+        self.list.for_each(|e, _| {
+            if e.is(SENDS_PUBREL) {
+                if !e.is(REPORTED) {
+                    outcomes.give_up(e.id);
+                }
+                e.bits = DROPPED | REPORTED;
+            }
+        });
+        self.has_notices = true;
+        self.recount();
     }
 
     /// Forgets everything.
@@ -512,9 +534,9 @@ impl<H: Copy> Outbox<H> {
         Self::packet(e.value, e.bytes)
     }
 
-    /// Marks an entry as sent. Returns its packet ID, and whether it is a message.
+    /// Marks an entry as sent. Returns its packet ID.
     #[inline(never)]
-    fn mark_sent(counts: &mut Counts, e: &mut Entry, now: Millis) -> (Option<PacketId>, bool) {
+    fn mark_sent(counts: &mut Counts, e: &mut Entry, now: Millis) -> Option<PacketId> {
         if e.is(OVERDUE) {
             e.bits |= RESENT;
         }
@@ -527,13 +549,12 @@ impl<H: Copy> Outbox<H> {
             e.change(QUEUED, SENT);
             counts.in_flight += !e.is(OVERDUE_TWICE) as u16;
         }
-        (PacketId::new(e.id), e.is(SENT))
+        PacketId::new(e.id)
     }
 
-    /// The packet returned by `next` was sent. Its bytes are not touched. Returns its packet ID,
-    /// and whether it is a message.
-    pub fn sent(&mut self, now: Millis) -> (Option<PacketId>, bool) {
-        let Some(e) = self.list.current_value_mut::<NEXT>() else { return (None, false) };
+    /// The packet returned by `next` was sent. Its bytes are not touched. Returns its packet ID.
+    pub fn sent(&mut self, now: Millis) -> Option<PacketId> {
+        let e = self.list.current_value_mut::<NEXT>()?;
         let sent = Self::mark_sent(&mut self.counts, e, now);
         self.list.advance::<NEXT>();
         sent
@@ -586,7 +607,11 @@ impl<H: Copy> Outbox<H> {
     /// such message.
     pub fn set_aside(&mut self, id: PacketId) -> bool {
         let Some(mut found) = Self::find(&mut self.list, id) else { return false };
-        if self.broker_at_fault || found.value().is(CARRIED_OVER) {
+        if found.value().is(SENDS_PUBREL) {
+            self.give_up_released();
+            return true;
+        }
+        if self.broker_at_fault {
             return true;
         }
         let signature = found.with(Signature::of);
@@ -646,7 +671,7 @@ impl<H: Copy> Outbox<H> {
     /// The packet returned by `next_set_aside` was sent. Returns its packet ID.
     pub fn set_aside_sent(&mut self, now: Millis) -> Option<PacketId> {
         let mut found = Self::find_set_aside(&mut self.list)?;
-        Self::mark_sent(&mut self.counts, found.value(), now).0
+        Self::mark_sent(&mut self.counts, found.value(), now)
     }
 
     /// Returns the number of messages without these marks that are neither acknowledged nor given up.

@@ -41,13 +41,15 @@ impl<H: Copy> Session<H> {
         let one_at_a_time = window == 1 && self.unacked_connections > 1;
         let retry_aside = self.is_aside_due(now);
         let mut pending = None;
-        if (self.window.is_widest() || unanswered < window) && self.subscriptions.find_next() {
+        if one_at_a_time && self.ack_timer.is_limited() && self.last_pubrel.is_some_and(|id| self.outbox.awaits_pubcomp(id)) {
+            // PUBREL fits every window, but may be the cause. A ping follows it in time.
+        } else if (self.window.is_widest() || unanswered < window) && self.subscriptions.find_next() {
             pending = Some(Pending::Subscribe);
         } else if messages && self.find_next_queued() {
             // While messages wait for the window, a PUBREL behind them does not.
             // Nor does one for SUBACK, unless the SUBSCRIBE is suspected.
             let alone = one_at_a_time && self.suback_deadline != NEVER;
-            let mut found = window_used < window || !alone && !self.outbox.next_is_message();
+            let mut found = window_used < window || !alone && self.outbox.next_pubrel().is_some();
             if !found && !alone && self.outbox.has_pubrel() {
                 self.skipped = true;
                 found = self.outbox.find_next_pubrel();
@@ -62,7 +64,8 @@ impl<H: Copy> Session<H> {
         // flight.
         let is_alone = self.pinged_first && !self.keep_alive.is_awaiting_pong();
         let is_candidate = match pending {
-            Some(Pending::Message) => self.outbox.next_is_message(),
+            // A PUBREL does not wait for a message in front of it.
+            Some(Pending::Message) => in_flight == 0 || self.outbox.next_pubrel().is_none(),
             pending => pending.is_some(),
         };
         let is_held = self.suspects.is_holding(now);
@@ -174,6 +177,7 @@ impl<H: Copy> Session<H> {
                 self.ack_timer.on_sent(now);
             }
             Pending::Ping => {
+                self.last_pubrel = None;
                 self.keep_alive.on_ping(unsent, now);
                 self.ack_timer.on_ping_sent();
                 self.subscriptions.pinged();
@@ -186,10 +190,12 @@ impl<H: Copy> Session<H> {
     }
 
     fn message_sent(&mut self, now: Millis) {
-        match self.outbox.sent(now) {
-            (Some(id), true) => self.suspects.wrote_candidate(id, now),
-            (Some(id), false) => self.suspects.wrote_harmless(id, now),
-            _ => {}
+        let pubrel = self.outbox.next_pubrel();
+        if let Some(id) = self.outbox.sent(now) {
+            self.suspects.wrote_candidate(id, now);
+        }
+        if pubrel.is_some() {
+            self.last_pubrel = pubrel;
         }
         self.ack_timer.on_sent(now);
     }

@@ -92,6 +92,9 @@ pub struct Broker {
     pub surplus: usize,
     /// Sessions are not kept, even if requested.
     pub forgets_sessions: bool,
+    /// Messages between PUBREC and PUBREL are lost with their connection, and a PUBREL for one that it does
+    /// not have closes the connection.
+    pub drops_unreleased: bool,
     /// CONNACK always reports a session.
     pub claims_sessions: bool,
     /// Nothing is read during this time.
@@ -219,6 +222,24 @@ pub fn forgets_sessions() -> Broker {
     Broker { forgets_sessions: true, ..as_the_standard_says() }
 }
 
+/// rumqttd 0.20: QoS 2 works only within a connection.
+pub fn drops_unreleased() -> Broker {
+    Broker { drops_unreleased: true, ..as_the_standard_says() }
+}
+
+/// Takes a QoS 2 message to a topic once, loses it, and hangs up on it from then on.
+pub fn takes_once(topic: &'static [u8]) -> Broker {
+    let mut times = 0;
+    with(move |got| match got.packet {
+        Parsed::Publish { topic: t, .. } if *t == topic => {
+            times += 1;
+            if times == 1 { Verdict::Answer } else { Verdict::HangUp }
+        }
+        Parsed::Ack(6, _) if times == 1 => Verdict::Drop,
+        _ => Verdict::Answer,
+    })
+}
+
 /// Always reports a session.
 pub fn claims_a_session() -> Broker {
     Broker { claims_sessions: true, ..as_the_standard_says() }
@@ -236,6 +257,7 @@ fn with(rule: impl FnMut(&Incoming<'_>) -> Verdict + 'static) -> Broker {
         window: 20,
         surplus: 0,
         forgets_sessions: false,
+        drops_unreleased: false,
         claims_sessions: false,
         not_reading: 0..0,
         arrived: Vec::new(),
@@ -272,6 +294,11 @@ impl Broker {
     /// The device's end of a connection is gone.
     pub fn closed(&mut self, id: u64) {
         let Some(connection) = self.connections.remove(&id) else { return };
+        if self.drops_unreleased
+            && let Some(session) = connection.client.as_ref().and_then(|client| self.sessions.get_mut(client))
+        {
+            session.taken.clear();
+        }
         if let Some(client) = connection.client
             && (connection.clean || self.forgets_sessions)
             && self.connections.values().all(|c| c.client.as_ref() != Some(&client))
@@ -408,6 +435,9 @@ impl Broker {
             }
             Parsed::Ack(6, packet_id) => {
                 let taken = self.session(id).taken.remove(&packet_id);
+                if taken.is_none() && self.drops_unreleased {
+                    return self.hang_up(id, now);
+                }
                 if let (Some(number), true) = (taken, self.passes_on_at_release) {
                     self.arrived.push(number);
                 }

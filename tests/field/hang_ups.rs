@@ -4,6 +4,7 @@
 use crate::brokers::*;
 use crate::reference::Parsed;
 use crate::sim::app::{Greeting, Line};
+use crate::sim::client::Config;
 use crate::world::*;
 use mgos_mqtt::conn::{BackoffRange, Slot};
 use mgos_mqtt::wire::QoS;
@@ -93,6 +94,52 @@ fn a_broker_that_closes_sooner_than_it_answers_a_ping_blocks_no_more_than_anothe
         broker.longest_packet = 2000;
         good_ones_get_past_a_long_one(broker, QoS::AtLeastOnce);
     }
+}
+
+/// Row 2: messages whose PUBREL the broker hangs up on, as it has dropped them with the connection before.
+#[test]
+fn a_broker_that_closes_on_a_pubrel_it_does_not_know_blocks_no_other_message() {
+    let config = Config { clean_session: false, ..defaults() };
+    for dropped in [1, 10] {
+        let mut w = World::new(config.clone(), drops_unreleased());
+        w.connect();
+        w.run(10 * SECOND);
+        for _ in 0..dropped {
+            w.publish(b"out/a", 20, QoS::ExactlyOnce);
+        }
+        // The PUBRELs are on their way.
+        w.run_until(SECOND, |w| w.devices[0].client.app.wrote.iter().any(|(_, p)| matches!(p, Parsed::Ack(6, _))));
+        w.cut();
+        for _ in 0..3 {
+            w.publish(b"out/b", 20, QoS::AtLeastOnce);
+        }
+        let took = w.run_until(HOUR, |w| w.arrived(|m| m.qos == QoS::AtLeastOnce) == 3);
+        assert!(took <= 5 * MINUTE, "{took} ms");
+        w.run(HOUR);
+        assert!(w.device().client.conn.session.is_idle());
+        let attempts = w.device().attempts().len();
+        assert!(attempts <= 12, "{attempts} connections");
+        let told: u32 =
+            w.device().lines(|_| true).iter().map(|(_, line)| if let Line::GivenUp { count, .. } = line { *count as u32 } else { 0 }).sum();
+        assert_eq!(told, dropped, "the app is told of each");
+    }
+}
+
+/// Row 2: a message that the broker has taken before.
+#[test]
+fn a_message_that_the_broker_took_once_is_set_aside_if_it_closes_on_it_now() {
+    let mut w = World::new(defaults(), takes_once(FORBIDDEN));
+    w.connect();
+    w.run(10 * SECOND);
+    w.publish(FORBIDDEN, 20, QoS::ExactlyOnce);
+    w.run(SECOND);
+    w.cut();
+    let good = w.publish(b"out/a", 20, QoS::AtLeastOnce);
+    let took = w.run_until(HOUR, |w| w.brokers[0].arrived.contains(&good));
+    assert!(took <= 3 * MINUTE, "{took} ms");
+    w.run(HOUR);
+    let attempts = w.device().attempts().len();
+    assert!(attempts <= 12, "{attempts} connections");
 }
 
 /// How often the message with this number was sent.

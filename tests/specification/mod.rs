@@ -244,6 +244,9 @@ pub struct Spec {
     last: Last,
     /// A ping was sent after the last message or request.
     ping_behind: bool,
+    /// The PUBREL repeated last, until a ping is sent. After two disconnects without progress, with a
+    /// window of one, nothing follows it until it is answered.
+    last_release: Option<u16>,
     /// How long a response may take, in seconds.
     wait: u64,
     next_number: u32,
@@ -271,6 +274,7 @@ impl Spec {
             holding: false,
             last: Last::Other,
             ping_behind: false,
+            last_release: None,
             wait: ACK_TIMEOUT,
             next_number: 1,
         }
@@ -298,6 +302,7 @@ impl Spec {
             });
             key.push(self.ping_behind as u8);
         }
+        key.push(self.last_release.and_then(|id| self.in_use().iter().position(|i| *i == id)).map_or(99, |at| at as u8));
         key.extend([self.futile_ends, self.holding as u8, self.split as u8]);
         let request =
             |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
@@ -437,7 +442,7 @@ impl Spec {
             self.futile_ends = 0;
         }
         self.acknowledged = false;
-        (self.holding, self.split) = (false, false);
+        (self.holding, self.split, self.last_release) = (false, false, None);
         self.link = Link::Down;
         self.gone.clear();
         self.second_answers.clear();
@@ -611,6 +616,7 @@ impl Spec {
     fn ask(&mut self, must: &mut Must) {
         self.ping = true;
         self.ping_behind = true;
+        self.last_release = None;
         self.last = Last::Ping;
         must.sent.push(Sent::PingReq);
     }
@@ -656,6 +662,17 @@ impl Spec {
         if self.split && self.waits() { Way::Young } else { Way::OnWire }
     }
 
+    /// After two disconnects without progress, with a window of one, each packet is sent alone.
+    fn one_at_a_time(&self) -> bool {
+        self.window == 1 && self.futile_ends > 1
+    }
+
+    /// Others wait for the response to the PUBREL repeated last.
+    fn is_behind_release(&self) -> bool {
+        let is_released = |id: u16| self.messages.iter().any(|m| m.id == id && m.phase == Phase::Released);
+        self.one_at_a_time() && self.last_release.is_some_and(is_released)
+    }
+
     /// A message waits for the response to a request, and for nothing else.
     fn is_held_up(&self) -> bool {
         self.asking() > 0 && self.in_flight() < self.window && self.messages.iter().any(|m| m.way == Way::Waiting)
@@ -665,6 +682,10 @@ impl Spec {
     fn send(&mut self, must: &mut Must) {
         loop {
             let widest = self.window == WIDEST;
+            let one_at_a_time = self.one_at_a_time();
+            if self.is_behind_release() {
+                return;
+            }
             // A request waits for everything, a message for messages, and for a request as long as
             // that blocks it.
             let room = self.in_flight() + if self.holding { self.asking() } else { 0 } < self.window;
@@ -673,7 +694,7 @@ impl Spec {
             let unsubscribe = self.unsubscribing.iter().position(waiting);
             let subscribe = self.subscriptions.iter().position(waiting);
             // PUBREL waits for nothing but a request that may be to blame for the disconnects.
-            let release_waits = self.holding && self.asking() > 0 && self.window == 1 && self.futile_ends > 1;
+            let release_waits = self.holding && self.asking() > 0 && one_at_a_time;
             let may_go = |m: &Message| room || m.phase == Phase::Released && !release_waits;
             let message = self.messages.iter().position(|m| m.way == Way::Waiting && may_go(m));
             let release = message.filter(|at| self.messages[*at].phase == Phase::Released);
@@ -685,7 +706,8 @@ impl Spec {
             // After two disconnects without progress, with a window of one, each is sent alone: everything
             // before it was answered, or a ping after that.
             let alone = self.last == Last::Answered || self.ping_behind && !self.ping;
-            if (request || release.is_none()) && self.window == 1 && self.futile_ends > 1 && !alone {
+            // PUBREL does not wait for a message in front of it.
+            if (request || release.is_none() || self.in_flight() == 0) && one_at_a_time && !alone {
                 if !self.ping {
                     self.ask(must);
                 }
@@ -705,7 +727,10 @@ impl Spec {
                 let m = &mut self.messages[at];
                 must.sent.push(match m.phase {
                     Phase::Queued | Phase::Sent => Sent::Message { number: m.number, qos: m.qos, dup: m.phase == Phase::Sent, id: m.id },
-                    Phase::Released => Sent::Answer(6, m.id),
+                    Phase::Released => {
+                        self.last_release = Some(m.id);
+                        Sent::Answer(6, m.id)
+                    }
                 });
                 if m.phase == Phase::Queued {
                     m.phase = Phase::Sent;
