@@ -19,7 +19,7 @@
 //! | `app` | all that may run app code |
 //! | `notices`, `websocket` | what the app is told unasked; the handshake over WebSocket |
 //! | `pump` | what goes out, and when to look again |
-//! | `results`, `queue_file`, `pieces` | what became of single messages; the queue over a restart; messages in pieces |
+//! | `results`, `queue_file`, `pieces`, `upload` | what became of single messages; the queue over a restart; messages in pieces, in and out |
 //! | `deliver`, `publish` | packets to handlers; what the app asks for |
 //! | `handshake`, `lifecycle` | from the transport to CONNECT; connect, disconnect, lost, again |
 //! | `finish` | the graceful disconnect that an app asks for |
