@@ -258,3 +258,22 @@ fn messages_before_a_pubrel_that_is_answered_before_it_is_repeated_are_still_sen
     assert!(rig.s.may_have_more());
     assert_eq!(rig.out(), [message(0x3a, second, 2)]);
 }
+
+#[test]
+fn a_message_written_in_pieces_is_awaited_from_its_last_piece_on() {
+    let mut rig = Rig::up();
+    let id = rig.s.packet_id();
+    rig.s.upload_begins(id, 2, rig.now).unwrap();
+    rig.now += 60_000;
+    rig.s.last_piece_sent(id, rig.now);
+    for (wait, overdue) in [(1000, false), (20_000, true)] {
+        rig.now += wait;
+        rig.s.network_down();
+        assert_eq!(rig.out(), [vec![0xc0, 0]]);
+        rig.told(&[0xd0, 0]);
+        assert_eq!(rig.notice(), overdue.then_some(Notice::Overdue(id)), "after {wait} ms");
+    }
+    assert_eq!(rig.out(), [] as [Vec<u8>; 0], "it is not kept, and so not repeated");
+    rig.told(&ack(0x40, id.get()));
+    assert!(rig.s.is_idle());
+}
