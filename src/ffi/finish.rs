@@ -10,7 +10,6 @@ use super::shim::Log;
 use super::token::NoApp;
 use super::types::Reason;
 use crate::session::{Millis, NEVER, reached};
-use crate::wire::QoS;
 use core::ffi::c_int;
 
 static HOOK: Hook =
@@ -61,10 +60,7 @@ impl Connection {
 
     /// How many messages were neither acknowledged nor given up.
     fn num_left(&self) -> u16 {
-        let upload = self.hooks.get().and_then(|hooks| hooks.upload.iter().next());
-        // The session knows of one that is being written above QoS 0.
-        let is_unknown = upload.is_some_and(|upload| !self.inside || upload.value.qos == QoS::AtMostOnce);
-        self.core.session.unacknowledged() + is_unknown as u16
+        self.core.session.unacknowledged() + self.has_upload() as u16
     }
 }
 

@@ -111,7 +111,7 @@ impl Connection {
         }
         self.inside = true;
         let upload = self.upload()?;
-        (upload.id, upload.qos, upload.offset, upload.moved_at) = (id.get(), qos, 0, now);
+        (upload.id, upload.offset, upload.moved_at) = (id.get(), 0, now);
         upload.starts = upload.starts.saturating_sub(1);
         Some(())
     }
@@ -179,9 +179,10 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
     }
     pump::conclude_write(c, t, Ok(()));
     c.log_found(t, |connection, _| {
+        let max_qos = connection.max_qos();
         let item = connection.hooks.get()?.upload.iter().next()?;
         let Upload { id, qos, retain, .. } = *item.value;
-        let first = (qos as i32) << 1 | retain as i32;
+        let first = (qos.min(max_qos) as i32) << 1 | retain as i32;
         Some(Line { what: Some(Log::Pub), text: item.bytes, a: id as i32, b: first })
     });
     if c.look(t).inside && !c.look(t).is_freed() {

@@ -341,7 +341,8 @@ impl<H: Copy> Session<H> {
     pub fn upload_begins(&mut self, id: PacketId, flags: u8, now: Millis) -> Result<(), OutOfMemory> {
         self.packet_id();
         if flags & 6 != 0 {
-            self.outbox.push_id_only(id, flags, entry::SENT_ID_ONLY, now)?;
+            // Until then the broker has nothing of it, and it is neither acknowledged nor given up.
+            self.outbox.push_id_only(id, flags, entry::DUPLICATE_ACK, now)?;
         }
         self.app_sent(now);
         Ok(())

@@ -285,11 +285,17 @@ impl<H: Copy> Outbox<H> {
         }
     }
 
-    /// The packet with this packet ID was sent now.
-    pub fn renew(&mut self, id: PacketId, now: Millis) {
-        if let Some(mut found) = Self::find(&mut self.list, id) {
-            found.value().sent_at = now;
-        }
+    /// A message whose packet ID was reserved as that of a [`DUPLICATE_ACK`] was sent to its end.
+    pub fn complete(&mut self, id: PacketId, now: Millis) {
+        let Some(mut found) = Self::find(&mut self.list, id) else {
+            // There was no room for its packet ID, or the broker has acknowledged what it did not have.
+            return self.outcomes.settle(id.get(), Outcome::GivenUp);
+        };
+        let e = found.value();
+        self.counts.count(e.bits, -1);
+        e.change(DUPLICATE_ACK, SENT_ID_ONLY);
+        e.sent_at = now;
+        self.counts.count(e.bits, 1);
     }
 
     /// Appends a message. It is set aside at once if it is like one that the broker closed the

@@ -102,7 +102,7 @@ impl<H: Copy> Session<H> {
 
     /// The last byte of a message with this packet ID, which was written in pieces, was written.
     pub fn last_piece_sent(&mut self, id: PacketId, now: Millis) {
-        self.outbox.renew(id, now);
+        self.outbox.complete(id, now);
         self.app_sent(now);
     }
 

@@ -272,3 +272,14 @@ fn packet_ids_that_await_nothing_but_puback_or_suback_are_not_saved() {
     assert_eq!(before.saved().len(), 3, "two bytes of the next packet ID, and the end");
     assert_eq!(before.restarted().connect(false, KEPT), [] as [Vec<u8>; 0]);
 }
+
+#[test]
+fn a_message_that_is_being_written_in_pieces_is_not_saved() {
+    let mut before = Rig::up();
+    let id = before.s.packet_id();
+    before.s.upload_begins(id, 4, before.now).unwrap();
+    assert_eq!((before.saved().len(), before.s.unacknowledged()), (3, 0));
+    before.s.last_piece_sent(id, before.now);
+    assert_eq!(before.s.unacknowledged(), 1);
+    assert_eq!(before.restarted().connect(false, KEPT), [ack(0x62, id.get())], "PUBREL ends the exchange");
+}
