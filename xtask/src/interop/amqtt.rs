@@ -26,6 +26,7 @@ const SKIPS: &[Skip] = &[
     Skip { what: "session", why: "its database loses one of two concurrent subscriptions" },
     Skip { what: "oversized", why: "it queues no messages for clients without a user name" },
     Skip { what: "cut", why: "it does not answer PUBREL for an unknown message" },
+    Skip { what: "killed", why: "it does not answer PUBREL for an unknown message" },
     Skip { what: "refusal", why: "its rules list what is allowed and refuse everything else" },
     Skip { what: "direct", why: "a new client also gets retained messages for other clients' subscriptions" },
 ];
