@@ -116,10 +116,12 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
     tell(c, t);
 }
 
-/// Tells the app what it is told in the event loop only.
+/// Tells the app what it is told in the event loop only. What it writes by itself meanwhile leaves
+/// before the next event.
 fn tell(c: ConnectionRef<'_>, t: &mut NoApp) {
     raise_events(c, t);
     hooks::run(c, t);
+    frame_app_writes(c, t);
 }
 
 /// The event loop goes round.

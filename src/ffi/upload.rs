@@ -55,7 +55,8 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], upload: Upload
 }
 
 fn due(connection: &Connection, _: Millis) -> Millis {
-    connection.hooks.get().and_then(|hooks| hooks.upload.iter().next()).map_or(NEVER, |upload| upload.value.at)
+    let upload = connection.hooks.get().and_then(|hooks| hooks.upload.iter().next()).map(|upload| upload.value);
+    upload.filter(|upload| !upload.calling).map_or(NEVER, |upload| upload.at)
 }
 
 impl Connection {
@@ -152,14 +153,21 @@ fn freed(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
 #[inline(never)]
 fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     if let Some(upload) = c.get(t).upload() {
-        (upload.offset, upload.at) = (0, NEVER);
+        // The hook of the line may run the event loop.
+        (upload.offset, upload.at, upload.calling) = (0, NEVER, true);
     }
     c.log_found(t, |connection, _| {
         let text = connection.hooks.get()?.upload.iter().next()?.bytes;
         Some(Line { what: Some(Log::CutOff), text, a: upload.offset as i32, b: 0 })
     });
     let connection = c.get(t);
-    if !connection.is_freed() && connection.upload().is_some_and(|upload| upload.starts == 0) {
+    if connection.is_freed() {
+        return freed(c, t, upload);
+    }
+    if let Some(upload) = connection.upload() {
+        upload.calling = false;
+    }
+    if upload.starts == 0 {
         connection.forget_upload();
         c.call_result(t, upload.callback, upload.id, mgos_mqtt_result::GivenUp as c_int);
     }
@@ -206,16 +214,16 @@ fn arm_unless_freed(c: ConnectionRef<'_>, t: &mut NoApp) {
 /// Asks the app for pieces while the link takes them.
 fn feed(c: ConnectionRef<'_>, t: &mut NoApp) {
     loop {
-        let Some((connection, mut nc)) = c.live(t) else { return };
+        let Some((connection, mut nc)) = c.live(t) else { return wait(c, t) };
         connection.note_app_writes(&mut nc);
         let unsent = connection.accounted;
         let is_closing = !connection.core.session.is_up();
         let Some(upload) = connection.upload() else { return };
-        if is_closing {
-            return wait(c, t);
-        }
         if upload.offset == upload.total {
             return complete(c, t);
+        }
+        if is_closing {
+            return wait(c, t);
         }
         if unsent >= SEND_LOW_WATER {
             return pause(c, t, unsent);
@@ -224,7 +232,10 @@ fn feed(c: ConnectionRef<'_>, t: &mut NoApp) {
             Piece::Written => pump::conclude_write(c, t, Ok(())),
             Piece::NotYet => return pause(c, t, 0),
             Piece::NoMemory => {
-                c.get(t).rest(RETRY);
+                pause(c, t, 0);
+                if c.look(t).inside {
+                    c.get(t).rest(RETRY);
+                }
                 c.say(t, Log::NoMemory);
                 return arm_unless_freed(c, t);
             }
@@ -280,6 +291,11 @@ fn write_piece(c: ConnectionRef<'_>, t: &mut NoApp) -> Piece {
     };
     let Some((connection, mut nc)) = c.live(t) else { return Piece::Gone };
     connection.note_app_writes(&mut nc);
+    if !connection.core.session.is_up() {
+        // It is being closed, and what is complete by now goes out first.
+        wait(c, t);
+        return Piece::Gone;
+    }
     if !nc.put(piece.get(..got).unwrap_or(&[])) {
         return Piece::NoMemory;
     }

@@ -248,8 +248,9 @@ impl<H: Copy> Session<H> {
                 self.session_present_notice = NoticeState::Due;
             }
         }
+        let kept = present && !self.other_broker;
         if let Some(id) = self.suspects.accepted(now)
-            && (self.outbox.set_aside(id) || self.subscriptions.set_aside(id))
+            && (self.outbox.set_aside(id, kept) || self.subscriptions.set_aside(id))
         {
             self.retry_aside = false;
             self.schedule_aside_retry(now);
@@ -257,7 +258,6 @@ impl<H: Copy> Session<H> {
         if self.suspects.held_until() != NEVER {
             self.window.shrink();
         }
-        let kept = present && !self.other_broker;
         if kept {
             self.origin = Origin::Kept;
         }

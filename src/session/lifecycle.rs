@@ -63,7 +63,7 @@ impl<H: Copy> Session<H> {
         self.ack_timer.stop();
         self.send_buffer = SendBuffer::NEW;
         (self.overdue_notice, self.overdue_reported, self.subscribe_overdue_notice) = (None, false, false);
-        let was_awaiting = self.outbox.in_flight() + self.subscriptions.awaiting() > 0;
+        let was_awaiting = self.outbox.is_awaiting() || self.subscriptions.awaiting() > 0;
         // If we close the connection, that says nothing about the packets in flight.
         if by_peer && was_awaiting && !self.acked {
             self.window.shrink();
@@ -87,7 +87,7 @@ impl<H: Copy> Session<H> {
         }
         self.schedule_aside_retry(now);
         (self.acked, self.broker_responded, self.pinged_first) = (false, false, false);
-        (self.suback_deadline, self.retry_pubrec, self.last_pubrel) = (NEVER, None, None);
+        (self.suback_deadline, self.retry_pubrec, self.first_pubrel) = (NEVER, None, None);
     }
 
     pub(super) fn schedule_aside_retry(&mut self, now: Millis) {

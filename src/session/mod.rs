@@ -135,9 +135,9 @@ pub struct Session<H: Copy> {
     retry_publish: Option<PacketId>,
     /// The same for a PUBREC.
     retry_pubrec: Option<PacketId>,
-    /// The PUBREL that was repeated last on this connection, until PINGREQ is sent. While connections keep
-    /// failing nothing follows it before it is answered.
-    last_pubrel: Option<PacketId>,
+    /// The PUBREL of an earlier connection that was repeated last on this one, for the first time, until
+    /// PINGREQ is sent. While the broker keeps closing connections nothing follows it before it is answered.
+    first_pubrel: Option<PacketId>,
     window: Window,
     /// Messages that wait for the window were skipped in the search for a PUBREL.
     skipped: bool,
@@ -205,7 +205,7 @@ impl<H: Copy> Session<H> {
         qos_reduction: 0,
         retry_publish: None,
         retry_pubrec: None,
-        last_pubrel: None,
+        first_pubrel: None,
         suback_deadline: NEVER,
         aside_retry_at: 0,
         control_characters: false,

@@ -131,6 +131,11 @@ impl<H: Copy> Outbox<H> {
         PacketId::new(e.id).filter(|_| e.is(SENDS_PUBREL))
     }
 
+    /// Returns true if the entry found by `find_next` was sent on this connection before.
+    pub fn next_is_overdue(&self) -> bool {
+        self.list.current::<NEXT>().is_some_and(|e| e.value.is(OVERDUE))
+    }
+
     /// Returns true if PUBCOMP is awaited for this packet ID.
     pub fn awaits_pubcomp(&self, id: PacketId) -> bool {
         self.list.iter().any(|e| e.value.id == id.get() && e.value.is(SENDS_PUBREL))
@@ -611,10 +616,13 @@ impl<H: Copy> Outbox<H> {
 
     /// Sets the message with this packet ID aside, and those like it. Returns false if there is no
     /// such message.
-    pub fn set_aside(&mut self, id: PacketId) -> bool {
+    pub fn set_aside(&mut self, id: PacketId, kept: bool) -> bool {
         let Some(mut found) = Self::find(&mut self.list, id) else { return false };
         if found.value().is(SENDS_PUBREL) {
-            self.give_up_released();
+            // In a new session the messages are sent as new.
+            if kept {
+                self.give_up_released();
+            }
             return true;
         }
         if self.broker_at_fault {

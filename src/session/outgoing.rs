@@ -41,7 +41,8 @@ impl<H: Copy> Session<H> {
         let one_at_a_time = window == 1 && self.unacked_connections > 1;
         let retry_aside = self.is_aside_due(now);
         let mut pending = None;
-        if one_at_a_time && self.ack_timer.is_limited() && self.last_pubrel.is_some_and(|id| self.outbox.awaits_pubcomp(id)) {
+        let is_behind_pubrel = one_at_a_time && self.suspects.has_closed_promptly() && self.ack_timer.is_limited();
+        if is_behind_pubrel && self.first_pubrel.is_some_and(|id| self.outbox.awaits_pubcomp(id)) {
             // PUBREL fits every window, but may be the cause. A ping follows it in time.
         } else if (self.window.is_widest() || unanswered < window) && self.subscriptions.find_next() {
             pending = Some(Pending::Subscribe);
@@ -177,7 +178,7 @@ impl<H: Copy> Session<H> {
                 self.ack_timer.on_sent(now);
             }
             Pending::Ping => {
-                self.last_pubrel = None;
+                self.first_pubrel = None;
                 self.keep_alive.on_ping(unsent, now);
                 self.ack_timer.on_ping_sent();
                 self.subscriptions.pinged();
@@ -190,12 +191,12 @@ impl<H: Copy> Session<H> {
     }
 
     fn message_sent(&mut self, now: Millis) {
-        let pubrel = self.outbox.next_pubrel();
+        let pubrel = self.outbox.next_pubrel().filter(|_| !self.outbox.next_is_overdue());
         if let Some(id) = self.outbox.sent(now) {
             self.suspects.wrote_candidate(id, now);
         }
         if pubrel.is_some() {
-            self.last_pubrel = pubrel;
+            self.first_pubrel = pubrel;
         }
         self.ack_timer.on_sent(now);
     }

@@ -46,6 +46,8 @@ pub struct SuspectTracker {
     transmitted_at: Millis,
     /// The candidate when the last connection ended; it counts if the next attempt reaches CONNACK.
     closed_on: Option<PacketId>,
+    /// The peer ended the last connection soon after its last byte.
+    closed_promptly: bool,
     suspect: Option<PacketId>,
     failures: u8,
     /// When the suspect may be sent; [`NEVER`] if it is not held back.
@@ -62,6 +64,7 @@ impl SuspectTracker {
         candidate: None,
         transmitted_at: 0,
         closed_on: None,
+        closed_promptly: false,
         suspect: None,
         failures: 0,
         held_until: 0,
@@ -71,6 +74,11 @@ impl SuspectTracker {
     /// Returns true if the broker has answered everything, so that the next packet is a candidate.
     pub fn is_all_answered(&self) -> bool {
         self.last == Last::Answered
+    }
+
+    /// Returns true if the peer ended the last connection soon after its last byte.
+    pub fn has_closed_promptly(&self) -> bool {
+        self.closed_promptly
     }
 
     /// Returns when the suspect may be sent; [`NEVER`] if it is not held back.
@@ -158,8 +166,8 @@ impl SuspectTracker {
     /// The connection ended. `by_peer` tells that neither we nor the network ended it. Returns true if
     /// a packet may be the cause.
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) -> bool {
-        let is_prompt = now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY;
-        self.closed_on = if by_peer && is_prompt { self.candidate } else { None };
+        self.closed_promptly = by_peer && now.wrapping_sub(self.transmitted_at) <= MAX_CLOSE_DELAY;
+        self.closed_on = if self.closed_promptly { self.candidate } else { None };
         if self.closed_on.is_none() {
             self.clear();
         }

@@ -190,6 +190,26 @@ fn a_pubrel_that_is_never_answered_frees_its_slot_after_three_repetitions() {
     assert!(given_up.is_empty(), "the broker has them: {given_up:?}");
 }
 
+#[test]
+fn a_pubrel_that_is_never_answered_blocks_nothing_on_a_link_that_lives_for_15_seconds() {
+    let mut config = defaults();
+    config.clean_session = false;
+    let mut w = World::new(config, never_answers(&[6]));
+    w.connect();
+    w.run(10 * SECOND);
+    w.publish(b"out/a", 20, QoS::ExactlyOnce);
+    for _ in 0..40 {
+        w.run(15 * SECOND);
+        w.cut();
+    }
+    w.publish(b"out/b", 20, QoS::AtLeastOnce);
+    for _ in 0..8 {
+        w.run(15 * SECOND);
+        w.cut();
+    }
+    assert_eq!(w.arrived(|m| m.qos == QoS::AtLeastOnce), 1);
+}
+
 /// Row 19.
 #[test]
 fn messages_left_unacknowledged_by_the_app_do_not_block_others() {

@@ -244,9 +244,6 @@ pub struct Spec {
     last: Last,
     /// A ping was sent after the last message or request.
     ping_behind: bool,
-    /// The PUBREL repeated last, until a ping is sent. After two disconnects without progress, with a
-    /// window of one, nothing follows it until it is answered.
-    last_release: Option<u16>,
     /// How long a response may take, in seconds.
     wait: u64,
     next_number: u32,
@@ -274,7 +271,6 @@ impl Spec {
             holding: false,
             last: Last::Other,
             ping_behind: false,
-            last_release: None,
             wait: ACK_TIMEOUT,
             next_number: 1,
         }
@@ -302,7 +298,6 @@ impl Spec {
             });
             key.push(self.ping_behind as u8);
         }
-        key.push(self.last_release.and_then(|id| self.in_use().iter().position(|i| *i == id)).map_or(99, |at| at as u8));
         key.extend([self.futile_ends, self.holding as u8, self.split as u8]);
         let request =
             |r: &Request| [r.way as u8 + 10 * r.id.is_some() as u8, r.overdue as u8 + 2 * r.repeated as u8 + 4 * r.taken_back as u8];
@@ -435,14 +430,14 @@ impl Spec {
     /// The connection or attempt has ended.
     fn down(&mut self) {
         let by_peer = std::mem::take(&mut self.by_peer);
-        if by_peer && self.link == Link::Up && self.in_flight() + self.asking() > 0 && !self.acknowledged {
+        if by_peer && self.link == Link::Up && self.waits() && !self.acknowledged {
             self.shrink();
             self.futile_ends = 3.min(self.futile_ends + 1);
         } else if self.acknowledged {
             self.futile_ends = 0;
         }
         self.acknowledged = false;
-        (self.holding, self.split, self.last_release) = (false, false, None);
+        (self.holding, self.split) = (false, false);
         self.link = Link::Down;
         self.gone.clear();
         self.second_answers.clear();
@@ -616,7 +611,6 @@ impl Spec {
     fn ask(&mut self, must: &mut Must) {
         self.ping = true;
         self.ping_behind = true;
-        self.last_release = None;
         self.last = Last::Ping;
         must.sent.push(Sent::PingReq);
     }
@@ -667,12 +661,6 @@ impl Spec {
         self.window == 1 && self.futile_ends > 1
     }
 
-    /// Others wait for the response to the PUBREL repeated last.
-    fn is_behind_release(&self) -> bool {
-        let is_released = |id: u16| self.messages.iter().any(|m| m.id == id && m.phase == Phase::Released);
-        self.one_at_a_time() && self.last_release.is_some_and(is_released)
-    }
-
     /// A message waits for the response to a request, and for nothing else.
     fn is_held_up(&self) -> bool {
         self.asking() > 0 && self.in_flight() < self.window && self.messages.iter().any(|m| m.way == Way::Waiting)
@@ -683,9 +671,6 @@ impl Spec {
         loop {
             let widest = self.window == WIDEST;
             let one_at_a_time = self.one_at_a_time();
-            if self.is_behind_release() {
-                return;
-            }
             // A request waits for everything, a message for messages, and for a request as long as
             // that blocks it.
             let room = self.in_flight() + if self.holding { self.asking() } else { 0 } < self.window;
@@ -727,10 +712,7 @@ impl Spec {
                 let m = &mut self.messages[at];
                 must.sent.push(match m.phase {
                     Phase::Queued | Phase::Sent => Sent::Message { number: m.number, qos: m.qos, dup: m.phase == Phase::Sent, id: m.id },
-                    Phase::Released => {
-                        self.last_release = Some(m.id);
-                        Sent::Answer(6, m.id)
-                    }
+                    Phase::Released => Sent::Answer(6, m.id),
                 });
                 if m.phase == Phase::Queued {
                     m.phase = Phase::Sent;

@@ -281,7 +281,7 @@ fn a_message_that_the_broker_closes_on_is_reported_when_it_is_given_up() {
     let limits = Limits { max_queue: 1, ..LIMITS };
     let id = rig.publish_watched(b"x", Q1, limits, told(1)).unwrap().id.get();
     rig.out();
-    assert!(rig.s.outbox.set_aside(PacketId::new(id).unwrap()));
+    assert!(rig.s.outbox.set_aside(PacketId::new(id).unwrap(), false));
     // One like it is set aside at once, and dropped, as it is not worth giving up another for.
     let second = rig.publish_watched(b"x", Q1, limits, told(2)).unwrap().id.get();
     let outcomes = rig.outcomes();

@@ -479,7 +479,7 @@ fn what_is_set_aside_is_left_and_holds_no_end_up() {
     let id = rig.publish(1, Q1);
     rig.subscribe(b"f");
     rig.out();
-    assert!(rig.s.outbox.set_aside(PacketId::new(id).unwrap()));
+    assert!(rig.s.outbox.set_aside(PacketId::new(id).unwrap(), false));
     assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (1, true));
     rig.publish_to(b"u", b"2", Q1, LIMITS).unwrap();
     assert_eq!((rig.s.unacknowledged(), rig.s.is_drained()), (2, false));

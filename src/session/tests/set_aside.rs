@@ -79,6 +79,48 @@ fn closes_in_a_kept_session(rig: &mut Rig) -> Vec<Vec<u8>> {
     sent
 }
 
+/// A session with two messages that the broker has answered with PUBREC, and then closed on.
+fn with_two_released() -> (Rig, [u16; 2]) {
+    let mut rig = Rig::up();
+    let released = [1, 2].map(|n| rig.publish(n, Q2));
+    rig.out();
+    for id in released {
+        rig.told(&ack(0x50, id));
+    }
+    rig.s.disconnected(true, rig.now);
+    (rig, released)
+}
+
+/// The connections to a kept session that the broker closes before the PUBRELs are given up.
+fn closes_until_given_up(rig: &mut Rig) -> u32 {
+    for n in 0.. {
+        assert!(n <= 10, "the PUBREL ends every connection");
+        closes_in_a_kept_session(rig);
+        if rig.s.take_given_up() != GivenUp::NONE {
+            return n;
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn in_a_new_session_messages_whose_pubrel_is_to_blame_are_sent_as_new() {
+    let (mut rig, _) = with_two_released();
+    let closes = closes_until_given_up(&mut rig);
+    let (mut rig, released) = with_two_released();
+    (0..closes).for_each(|_| drop(closes_in_a_kept_session(&mut rig)));
+    let mut sent = rig.connect(false, NEW);
+    for _ in 0..3 {
+        if sent.last() == Some(&vec![0xc0, 0]) {
+            rig.told(&[0xd0, 0]);
+        }
+        rig.now += 3000;
+        sent.extend(rig.out());
+    }
+    assert!(sent.contains(&message(0x34, released[0], 1)), "{sent:x?}");
+    assert_eq!(rig.s.take_given_up(), GivenUp::NONE);
+}
+
 #[test]
 fn a_pubrel_on_which_the_broker_closes_three_times_alone_is_given_up_with_the_others() {
     let mut rig = Rig::up();
