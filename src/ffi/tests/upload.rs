@@ -4,10 +4,16 @@
 extern crate std;
 
 use super::super::conn_api::*;
-use super::app::{c, publish, upload};
+use super::super::types::mgos_mqtt_pub_opts;
+use super::app::{c, publish, str, upload};
 use super::callbacks::{Kind, make};
-use super::world::{Turn, broker_says, heard, net_up, pass, rounds, with};
+use super::link::at;
+use super::world::{Turn, broker_leaves, broker_says, heard, nc, net_up, pass, rounds, with};
+use crate::heap::testing::fail_after;
+use core::ffi::{c_int, c_void};
+use core::ptr::null_mut;
 use std::string::String;
+use std::vec;
 use std::vec::Vec;
 
 const LEN: usize = 20_000;
@@ -52,7 +58,7 @@ fn a_slow_link_takes_all_of_it_with_no_ping_inside_and_little_of_it_in_memory() 
         let mut longest = 0;
         for _ in 0..LEN / 100 + 10 {
             pass(1);
-            longest = longest.max(with(|w| super::link::at(w.links[0]).send.len()));
+            longest = longest.max(with(|w| at(w.links[0]).send.len()));
         }
         assert!(longest < 1400, "{longest} bytes waited");
         with(|w| w.uplink = 1000);
@@ -138,5 +144,111 @@ fn it_goes_behind_what_was_published_before_and_before_what_was_published_after(
     assert_eq!(order, [13, 13, 13, 10, PUBLISH.1, 12]);
     let told: Vec<String> = with(|w| w.seen.iter().filter(|line| line.starts_with("upload")).cloned().collect());
     assert_eq!(told.len(), 1, "{told:?}");
+    turn.end();
+}
+
+#[test]
+fn an_acknowledgement_before_the_last_byte_is_none() {
+    let turn = connected(Kind::Plain);
+    with(|w| w.read_waits = true);
+    assert!(upload(1));
+    rounds(3);
+    let id = with(|w| w.log.iter().rev().find(|line| line.1 == b"up").map(|line| line.2)).unwrap() as u16;
+    let [hi, lo] = id.to_be_bytes();
+    broker_says(&[0x40, 2, hi, lo]);
+    rounds(3);
+    assert_eq!(seen("upload "), 0, "the app is not told, and may still be asked for bytes");
+    with(|w| w.read_waits = false);
+    pass(3);
+    rounds(40);
+    assert_eq!(kinds()[0], PUBLISH);
+    assert_eq!(seen(&std::format!("upload {id}: 4")), 1, "nothing tells whether it has arrived");
+    turn.end();
+}
+
+/// A result callback that writes a packet by itself.
+unsafe extern "C" fn write_packet(_: *mut c_void, _id: u16, _what: c_int) {
+    if !nc().is_null() {
+        at(nc()).write(b"\x30\x05\0\x01own");
+    }
+}
+
+/// Publishes a message that takes the place of the one before, whose publisher is told.
+fn publish_replacing() {
+    let opts = mgos_mqtt_pub_opts { qos: 1, retain: 0, replace: 1, ttl_ms: 0, cb: Some(write_packet), arg: null_mut() };
+    // SAFETY: the connection is alive, and the options are there.
+    unsafe { mgos_mqtt_conn_pub_opt_sized(c(), c"r".as_ptr(), str(c"v"), &raw const opts, size_of_val(&opts)) };
+}
+
+#[test]
+fn what_the_app_writes_when_it_is_told_something_does_not_land_inside() {
+    for kind in [Kind::Plain, Kind::WebSocket] {
+        let turn = connected(kind);
+        with(|w| w.read_waits = true);
+        assert!(upload(0));
+        rounds(3);
+        publish_replacing();
+        // In the next handler of a poll; the outcome is told at the end of that event.
+        with(|w| w.plan = vec![(w.callbacks + 1, publish_replacing as fn())]);
+        rounds(2);
+        with(|w| w.read_waits = false);
+        pass(2);
+        rounds(40);
+        let heard = kinds();
+        assert_eq!(heard[0], (3, PUBLISH.1 - 2), "{kind:?}");
+        assert!(heard[1..].contains(&(3, 7)), "{kind:?}: {heard:?}");
+        turn.end();
+    }
+}
+
+#[test]
+fn a_log_hook_that_runs_the_event_loop_while_a_cut_is_logged_harms_nothing() {
+    for ends in 0..6 {
+        let turn = connected(Kind::Plain);
+        with(|w| w.read_waits = true);
+        assert!(upload(1));
+        rounds(3);
+        for _ in 0..2 {
+            broker_leaves();
+            pass(12);
+            rounds(5);
+        }
+        // The third end: in one of the callbacks that follow, the loop runs until the next is under way.
+        with(|w| {
+            w.plan = vec![(w.callbacks + 1 + ends, || {
+                pass(12);
+                rounds(10);
+            })];
+        });
+        broker_leaves();
+        pass(12);
+        rounds(5);
+        with(|w| w.read_waits = false);
+        pass(12);
+        rounds(40);
+        assert_eq!(seen("upload "), 1, "{ends}");
+        turn.end();
+    }
+}
+
+#[test]
+fn lack_of_memory_inside_ends_the_connection_after_thirty_seconds_as_well() {
+    let turn = connected(Kind::Plain);
+    with(|w| w.uplink = 1000);
+    assert!(upload(1));
+    pass(2);
+    fail_after(Some(0));
+    for _ in 0..40 {
+        pass(1);
+        // Mongoose frees its buffer when it is empty.
+        for nc in with(|w| w.links.clone()) {
+            if at(nc).send.is_empty() {
+                at(nc).send = Vec::new();
+            }
+        }
+    }
+    fail_after(None);
+    assert!(has_ended());
+    pass(60);
     turn.end();
 }
