@@ -203,30 +203,29 @@ fn what_the_app_writes_when_it_is_told_something_does_not_land_inside() {
 
 #[test]
 fn a_log_hook_that_runs_the_event_loop_while_a_cut_is_logged_harms_nothing() {
-    for ends in 0..6 {
+    for (ends, callback) in (0..3).flat_map(|ends| (1..24).map(move |callback| (ends, callback))) {
         let turn = connected(Kind::Plain);
-        with(|w| w.read_waits = true);
+        with(|w| w.uplink = 100);
         assert!(upload(1));
-        rounds(3);
-        for _ in 0..2 {
+        rounds(6);
+        for _ in 0..ends {
             broker_leaves();
             pass(12);
-            rounds(5);
+            rounds(6);
         }
-        // The third end: in one of the callbacks that follow, the loop runs until the next is under way.
+        // In one of the callbacks that follow the loop runs until the next attempt is under way.
         with(|w| {
-            w.plan = vec![(w.callbacks + 1 + ends, || {
+            w.plan = vec![(w.callbacks + callback, || {
                 pass(12);
-                rounds(10);
+                rounds(6);
             })];
         });
         broker_leaves();
         pass(12);
-        rounds(5);
-        with(|w| w.read_waits = false);
-        pass(12);
+        with(|w| w.uplink = usize::MAX);
+        pass(30);
         rounds(40);
-        assert_eq!(seen("upload "), 1, "{ends}");
+        assert_eq!(seen("upload "), 1, "{ends} ends before, in callback {callback}: {:?}", with(|w| w.seen.clone()));
         turn.end();
     }
 }
