@@ -548,7 +548,7 @@ uint16_t mgos_mqtt_conn_pub_opt_sized(struct mgos_mqtt_conn *c,
  * Publishes a message in pieces, as the app reads them: one that is larger than the memory, as a picture
  * or a log file. New; the original has no such function.
  *
- * It begins when the connection is up and what was published before has gone out, and is one packet on
+ * It begins when the connection is up and nothing else waits to be sent, and is one packet on
  * the wire: until its last byte other messages at QoS 1 and 2 wait in the queue, those at QoS 0 are
  * refused, and no ping is sent. So it should take less than `keep_alive`, after one and a half of which
  * a broker may close the connection; brokers also limit the size. It is not kept: if the connection ends

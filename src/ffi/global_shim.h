@@ -101,7 +101,7 @@ void mgos_mqtt_sub_stream(const char *topic, mgos_mqtt_stream_handler_t handler,
  * Publishes a message in pieces, as the app reads them: one that is larger than the memory, as a
  * picture or a log file. New; the original has no such function.
  *
- * It begins when the connection is up and what was published before has gone out, and is one packet
+ * It begins when the connection is up and nothing else waits to be sent, and is one packet
  * on the wire: until its last byte other messages at QoS 1 and 2 wait in the queue, those at QoS 0
  * are refused, and no ping is sent. So it should take less than mqtt.keep_alive, after one and a half
  * of which a broker may close the connection; brokers also limit the size. It is not kept: if the
