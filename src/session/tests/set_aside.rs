@@ -104,6 +104,29 @@ fn closes_until_given_up(rig: &mut Rig) -> u32 {
 }
 
 #[test]
+fn a_pubrel_that_is_not_answered_holds_up_a_message_for_no_longer_than_an_answer_may_take() {
+    for (timeout, limit) in [(0, 22), (-1, 1)] {
+        let (mut rig, _) = with_two_released();
+        closes_in_a_kept_session(&mut rig);
+        let good = rig.publish(3, Q1);
+        rig.s.set_ack_timeout(timeout);
+        // Without keep-alive no other ping is sent.
+        rig.s.connect_sent(false, 0, rig.now);
+        rig.told(KEPT);
+        rig.s.connack_delivered();
+        let sent_after = (0..100).find(|_| {
+            rig.now += 1000;
+            let sent = rig.out();
+            if sent.contains(&vec![0xc0, 0]) {
+                rig.told(&[0xd0, 0]);
+            }
+            [sent, rig.out()].concat().contains(&message(0x32, good, 3))
+        });
+        assert!(sent_after.is_some_and(|seconds| seconds <= limit), "{sent_after:?} s");
+    }
+}
+
+#[test]
 fn in_a_new_session_messages_whose_pubrel_is_to_blame_are_sent_as_new() {
     let (mut rig, _) = with_two_released();
     let closes = closes_until_given_up(&mut rig);
