@@ -132,18 +132,19 @@ impl Writer {
                 to.copy_from_slice(bytes);
                 self.used += bytes.len();
             }
-            None => self.write_now(bytes.as_ptr(), bytes.len()),
+            None => self.ok = self.ok && self.write_now(bytes),
         }
     }
 
     fn flush(&mut self) {
         let used = core::mem::take(&mut self.used);
-        self.write_now(self.buf.as_ptr(), used);
+        self.ok = self.ok && self.write_now(self.buf.get(..used).unwrap_or(&[]));
     }
 
-    fn write_now(&mut self, from: *const u8, len: usize) {
-        // SAFETY: `len` bytes are readable there: they are a slice's, or the buffer's.
-        self.ok = self.ok && (len == 0 || unsafe { shim::mgos_mqtt_shim_queue_write(self.fd, from, len) } != 0);
+    /// True unless not all could be written.
+    fn write_now(&self, bytes: &[u8]) -> bool {
+        // SAFETY: `bytes` is readable; the file is open, as all has gone well so far.
+        bytes.is_empty() || unsafe { shim::mgos_mqtt_shim_queue_write(self.fd, bytes.as_ptr(), bytes.len()) } != 0
     }
 
     /// True if all of it is in the file, for good.

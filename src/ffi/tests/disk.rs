@@ -3,9 +3,10 @@
 
 extern crate std;
 
-use super::super::shim::{self, QueueLog};
+use super::super::shim::QueueLog;
 use super::super::types::mgos_mqtt_conn;
-use super::world::{callback, nc, with};
+use super::link::at;
+use super::world::{callback, with};
 use crate::heap::testing::fails;
 use core::ffi::{CStr, c_char, c_void};
 use core::ptr::{null_mut, without_provenance_mut};
@@ -169,10 +170,10 @@ extern "C" fn mgos_mqtt_shim_queue_write(fd: i32, from: *const u8, len: usize) -
 
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_queue_close(fd: i32) -> u32 {
-    let nc = if with(|w| w.c.is_null()) { null_mut() } else { nc() };
-    // SAFETY: it is alive.
-    let unsent = if nc.is_null() { 0 } else { unsafe { shim::mgos_mqtt_shim_unsent(nc) } };
     with(|w| {
+        // The library must not be asked for it here, as it is at work.
+        let nc = w.links.iter().rev().find(|&&nc| at(nc).owner == w.c && !w.c.is_null());
+        let unsent = nc.map_or(0, |&nc| at(nc).send.len());
         let file = w.disk.open.remove(&fd).expect("it is open");
         if file.writes {
             if !w.disk.go() {
