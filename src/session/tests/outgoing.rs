@@ -325,3 +325,19 @@ fn a_message_that_is_not_queued_has_no_payload_in_memory() {
     rig.publish_to(b"t", b"four", Q1, Limits { max_queue: 0, ..LIMITS }).unwrap();
     assert_eq!(rig.s.payload_bytes(), 0);
 }
+
+#[test]
+fn all_is_sent_once_the_queue_has_gone_out_on_a_connection_that_is_up() {
+    let mut rig = Rig::down();
+    assert!(!rig.s.is_all_sent());
+    rig.publish(1, Q1);
+    rig.s.connect_sent(false, 60, rig.now);
+    rig.told(NEW);
+    assert!(!rig.s.is_all_sent(), "the app is being told of the connection");
+    rig.s.connack_delivered();
+    assert!(!rig.s.is_all_sent(), "a message waits");
+    rig.out();
+    assert!(rig.s.is_all_sent());
+    rig.s.network_down();
+    assert!(!rig.s.is_all_sent(), "it may be dead");
+}
