@@ -20,6 +20,7 @@ const SKIPS: &[Skip] = &[
     Skip { what: "psk", why: "it has no support for pre-shared keys" },
     Skip { what: "session", why: "it keeps no state across restarts" },
     Skip { what: "cut", why: "it drops messages between PUBREC and PUBREL with the connection" },
+    Skip { what: "killed", why: "it closes the connection on the PUBREL of such a message, until that is given up" },
     Skip { what: "bytewise-ws", why: "it rejects a WebSocket handshake in single bytes as an attack" },
     Skip { what: "refusal", why: "it has no access rules for subscriptions" },
     Skip { what: "login", why: "it closes the connection without a CONNACK" },
