@@ -80,13 +80,18 @@ pub fn session(fixture: &Fixture) -> Result<()> {
 }
 
 /// An app that is killed again and again, with its queue in a file, and a broker that can't be reached in
-/// every other run.
+/// every other run: with the default session, and with one that the broker keeps.
 pub fn killed(fixture: &Fixture) -> Result<()> {
-    const KILLS: usize = 40;
-    let broker = fixture.broker("broker", Setup::default())?;
+    killed_with(fixture, "true")?;
+    killed_with(fixture, "false")
+}
+
+fn killed_with(fixture: &Fixture, clean_session: &str) -> Result<()> {
+    const KILLS: usize = 20;
+    let broker = fixture.broker(&format!("broker-{clean_session}"), Setup::default())?;
     let mut observer = fixture.observer(&broker, &["killed/#"], None)?;
-    let queue = fixture.dir.join("queue").display().to_string();
-    let settings = [("mqtt.queue_file", queue.as_str()), ("mqtt.queue_file_delay", "0")];
+    let queue = fixture.dir.join(format!("queue-{clean_session}")).display().to_string();
+    let settings = [("mqtt.queue_file", queue.as_str()), ("mqtt.queue_file_delay", "0"), ("mqtt.clean_session", clean_session)];
     let mut accepted = Vec::new();
     for run in 1..=KILLS {
         let (number, server) = (run.to_string(), if run % 2 == 0 { "127.0.0.1:1".into() } else { broker.endpoint.to_string() });
@@ -108,8 +113,8 @@ pub fn killed(fixture: &Fixture) -> Result<()> {
     let times = |number: &String| all.iter().filter(|message| message.payload == *number).count();
     let lost: Vec<_> = accepted.iter().filter(|number| times(number) == 0).collect();
     let again = accepted.iter().filter(|number| times(number) > 1).count();
-    fixture
-        .check(accepted.len() > 5 * KILLS, &format!("the app published {} messages in {KILLS} runs that were killed", accepted.len()))?;
+    let what = format!("the app published {} messages in {KILLS} runs that were killed, clean_session {clean_session}", accepted.len());
+    fixture.check(accepted.len() > 5 * KILLS, &what)?;
     fixture.check(lost.is_empty(), &format!("each that was accepted arrives, {again} of them again; lost: {lost:?}"))
 }
 
