@@ -102,7 +102,8 @@ enum mgos_mqtt_event {
 };
 
 /**
- * What became of a message published with mgos_mqtt_pub_opt(). New; the original has no such thing.
+ * What became of a message published with mgos_mqtt_pub_opt() or mgos_mqtt_pub_stream(). New; the original
+ * has no such thing.
  */
 enum mgos_mqtt_result {
   /**
@@ -148,7 +149,8 @@ typedef void (*mgos_mqtt_connect_fn_t)(struct mg_connection *nc,
                                        void *fn_arg);
 
 /**
- * Callback of mgos_mqtt_pub_opt(): tells what became of the message with the packet ID `id`. `result`
+ * Callback of mgos_mqtt_pub_opt() and mgos_mqtt_pub_stream(): tells what became of the message with the
+ * packet ID `id`, which is 0 only for a message in pieces that never began. `result`
  * is one of `enum mgos_mqtt_result`; `arg` is handed back.
  */
 typedef void (*mgos_mqtt_result_fn_t)(void *arg, uint16_t id, int result);

@@ -116,8 +116,8 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
     tell(c, t);
 }
 
-/// Tells the app what it is told in the event loop only. What it writes by itself meanwhile leaves
-/// before the next event.
+/// Tells the app what it is told in the event loop only. What it writes by itself meanwhile is put into
+/// frames, or kept until the packet before it is complete, before Mongoose sends it.
 fn tell(c: ConnectionRef<'_>, t: &mut NoApp) {
     raise_events(c, t);
     hooks::run(c, t);

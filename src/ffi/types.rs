@@ -165,7 +165,8 @@ pub struct mgos_mqtt_stats {
     pub set_aside: u32,
 }
 
-/// What became of a message published with mgos_mqtt_pub_opt(). New; the original has no such thing.
+/// What became of a message published with mgos_mqtt_pub_opt() or mgos_mqtt_pub_stream(). New; the original
+/// has no such thing.
 #[repr(C)]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum mgos_mqtt_result {
@@ -186,7 +187,8 @@ pub enum mgos_mqtt_result {
     Freed,
 }
 
-/// Callback of mgos_mqtt_pub_opt(): tells what became of the message with the packet ID `id`. `result`
+/// Callback of mgos_mqtt_pub_opt() and mgos_mqtt_pub_stream(): tells what became of the message with the
+/// packet ID `id`, which is 0 only for a message in pieces that never began. `result`
 /// is one of `enum mgos_mqtt_result`; `arg` is handed back.
 pub type mgos_mqtt_result_fn_t = Option<unsafe extern "C" fn(arg: *mut c_void, id: u16, result: c_int)>;
 
