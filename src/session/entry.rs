@@ -23,7 +23,8 @@ pub const SENT_ID_ONLY: Bits = 1 << 4;
 pub const SUBSCRIBE: Bits = 1 << 5;
 /// State: an UNSUBSCRIBE that awaits UNSUBACK although its filter has been subscribed again.
 pub const UNSUBSCRIBE: Bits = 1 << 15;
-/// State: a packet sent twice on this connection and answered once. The second answer is ignored.
+/// State: a packet sent twice on this connection and answered once. The second answer is ignored. Also
+/// a message that is being written in pieces: the broker has nothing to answer yet.
 pub const DUPLICATE_ACK: Bits = 1 << 6;
 /// State: a message that was given up and not yet reported to the app.
 pub const DROPPED: Bits = 1 << 7;

@@ -614,8 +614,8 @@ impl<H: Copy> Outbox<H> {
 
     // Messages that the broker closes the connection on.
 
-    /// Sets the message with this packet ID aside, and those like it. Returns false if there is no
-    /// such message.
+    /// Sets the message with this packet ID aside, and those like it; if its PUBREL is the cause in a
+    /// session that the broker has `kept`, gives it up. Returns false if there is no such message.
     pub fn set_aside(&mut self, id: PacketId, kept: bool) -> bool {
         let Some(mut found) = Self::find(&mut self.list, id) else { return false };
         if found.value().is(SENDS_PUBREL) {
