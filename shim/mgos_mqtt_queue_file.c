@@ -14,17 +14,19 @@
 
 #include "mgos.h"
 
-/* Bytes of a name, its end included: enough for any file system of a device. */
-#define MAX_PATH 64
-
 #ifndef O_BINARY
 #define O_BINARY 0
 #endif
 
+/* What follows the name, the end included. */
+#define ENDING_MAX sizeof(".bad")
+
 /* A file that a connection has claimed. */
 struct claim {
   struct claim *next;
-  char path[MAX_PATH];
+  size_t len;
+  /* Twice the name with room for an ending, as renaming takes two. */
+  char names[];
 };
 
 static struct claim *s_claims;
@@ -32,14 +34,15 @@ static struct claim *s_claims;
 void *mgos_mqtt_shim_queue_claim(const char *path) {
   struct claim *claim;
   size_t len = path != NULL ? strlen(path) : 0;
-  /* With an ending of four characters. */
-  if (len == 0 || len + 4 >= MAX_PATH) return NULL;
+  if (len == 0) return NULL;
   for (claim = s_claims; claim != NULL; claim = claim->next) {
-    if (strcmp(claim->path, path) == 0) return NULL;
+    if (claim->len == len && memcmp(claim->names, path, len) == 0) return NULL;
   }
-  claim = (struct claim *) calloc(1, sizeof(*claim));
+  claim = (struct claim *) calloc(1, sizeof(*claim) + 2 * (len + ENDING_MAX));
   if (claim == NULL) return NULL;
-  memcpy(claim->path, path, len);
+  claim->len = len;
+  memcpy(claim->names, path, len);
+  memcpy(claim->names + len + ENDING_MAX, path, len);
   claim->next = s_claims;
   s_claims = claim;
   return claim;
@@ -52,18 +55,14 @@ void mgos_mqtt_shim_queue_release(void *file) {
   free(file);
 }
 
-/* A claim's name leaves room for the ending. */
-static void name(char to[MAX_PATH], const void *file, const char *ending) {
-  const char *path = ((const struct claim *) file)->path;
-  size_t len = strlen(path);
-  memcpy(to, path, len);
-  strcpy(to + len, ending);
+static const char *copy_name(void *file, uint32_t copy) {
+  struct claim *claim = (struct claim *) file;
+  strcpy(claim->names + claim->len, copy ? ".b" : ".a");
+  return claim->names;
 }
 
 int32_t mgos_mqtt_shim_queue_open(void *file, uint32_t copy, uint32_t to_write) {
-  char path[MAX_PATH];
-  name(path, file, copy ? ".b" : ".a");
-  int fd = open(path, (to_write ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY) | O_BINARY, 0600);
+  int fd = open(copy_name(file, copy), (to_write ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY) | O_BINARY, 0600);
   if (fd >= 0) return fd;
   /* Not every file system of a device says that a file is not there; but what else may be wrong. */
   return errno == ENOMEM || errno == EMFILE || errno == ENFILE || errno == EIO || errno == EACCES ? -2 : -1;
@@ -98,12 +97,12 @@ uint32_t mgos_mqtt_shim_queue_close(int32_t fd) {
 }
 
 void mgos_mqtt_shim_queue_set_aside(void *file, uint32_t copy) {
-  char path[MAX_PATH], bad[MAX_PATH];
-  name(path, file, copy ? ".b" : ".a");
-  name(bad, file, ".bad");
+  struct claim *claim = (struct claim *) file;
+  char *bad = claim->names + claim->len + ENDING_MAX;
+  strcpy(bad + claim->len, ".bad");
   /* Some file systems do not rename over another file. */
   remove(bad);
-  rename(path, bad);
+  rename(copy_name(file, copy), bad);
 }
 
 void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what, int32_t conn, void *file, const char *path, uint32_t n) {
@@ -114,14 +113,18 @@ void mgos_mqtt_shim_queue_log(mgos_mqtt_queue_log what, int32_t conn, void *file
       "not used: cannot be read, or out of memory; it is left as it is",
       "cannot be written, messages would not survive a restart; trying again",
       "not used: set it before the connection is begun and anything is published",
-      "not used: another connection has it, or its name is too long, or out of memory",
+      "not used: another connection has it, or it has no name, or out of memory",
   };
   enum cs_log_level level = what == MGOS_MQTT_QUEUE_LOG_RESTORED ? LL_INFO : what == MGOS_MQTT_QUEUE_LOG_INCOMPLETE ? LL_WARN : LL_ERROR;
   char text[96];
-  if (file != NULL) path = ((const struct claim *) file)->path;
+  int len = path != NULL ? (int) strlen(path) : 0;
+  if (file != NULL) {
+    path = ((const struct claim *) file)->names;
+    len = (int) ((const struct claim *) file)->len;
+  }
   snprintf(text, sizeof(text), texts[what], (unsigned) n);
-  LOG(level, ("MQTT%d queue file %s: %s", (int) conn, path != NULL ? path : "(null)", text));
-  (void) conn, (void) path, (void) level;
+  LOG(level, ("MQTT%d queue file %.*s: %s", (int) conn, len, path != NULL ? path : "", text));
+  (void) conn, (void) len, (void) level;
 }
 
 static void reboot_cb(int ev, void *ev_data, void *arg) {

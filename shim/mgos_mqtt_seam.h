@@ -412,7 +412,7 @@ enum mgos_mqtt_queue_log
    */
   MGOS_MQTT_QUEUE_LOG_TOO_LATE,
   /**
-   * Another connection uses it, its name is too long, or there is no memory.
+   * Another connection uses it, it has no name, or there is no memory.
    */
   MGOS_MQTT_QUEUE_LOG_REFUSED,
 };
@@ -713,7 +713,7 @@ extern void mgos_mqtt_shim_call(const void *handler,
 /**
  * Claims the file of a queue with this name, from which the names of its two copies are made.
  * Returns a handle for the functions below. NULL if it is claimed already, for an empty
- * or a very long name, and without memory.
+ * name, and without memory.
  */
 extern void *mgos_mqtt_shim_queue_claim(const char *path);
 

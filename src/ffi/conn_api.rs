@@ -484,14 +484,14 @@ pub unsafe extern "C" fn mgos_mqtt_conn_pub_stream(
 /// was in the file.
 ///
 /// @param c The connection. NULL: an error in the log, and false is returned.
-/// @param path The file's name, at most 59 bytes, not needed any more on return. Two connections can't
+/// @param path The file's name, not needed any more on return. Two connections can't
 /// have the same.
 /// @param delay_ms At most one copy is written in this time, milliseconds. A message is in the file at the
 /// latest after one and a half of it, and is never written if it is acknowledged within half of it. 0: a
 /// message is in the file before publishing returns, and a QoS 2 message that was received is not
 /// delivered again after a restart.
 /// @return true if the queue is in the file from now on. false, with an error in the log, if `path` is
-/// NULL, empty or too long, another connection has it, the connection has begun or something is queued,
+/// NULL or empty, another connection has it, the connection has begun or something is queued,
 /// or there is not memory for all that is in the file, which is left as it is; then nothing changes. A
 /// file that is damaged is renamed to `path` with `.bad` at its end, with an error in the log, and the
 /// queue begins empty.

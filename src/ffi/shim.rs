@@ -171,7 +171,7 @@ pub enum QueueLog {
     NotWritten,
     /// It is asked for too late, when there is a connection or something is queued.
     TooLate,
-    /// Another connection uses it, its name is too long, or there is no memory.
+    /// Another connection uses it, it has no name, or there is no memory.
     Refused,
 }
 
@@ -338,7 +338,7 @@ unsafe extern "C" {
 
     /// Claims the file of a queue with this name, from which the names of its two copies are made.
     /// Returns a handle for the functions below. NULL if it is claimed already, for an empty
-    /// or a very long name, and without memory.
+    /// name, and without memory.
     pub fn mgos_mqtt_shim_queue_claim(path: *const c_char) -> *mut c_void;
     /// Gives the claim back.
     pub fn mgos_mqtt_shim_queue_release(file: *mut c_void);

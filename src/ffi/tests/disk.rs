@@ -90,7 +90,7 @@ fn text(path: *const c_char) -> String {
 #[unsafe(no_mangle)]
 extern "C" fn mgos_mqtt_shim_queue_claim(path: *const c_char) -> *mut c_void {
     let path = text(path);
-    if path.is_empty() || path.len() + 4 >= 64 || fails() {
+    if path.is_empty() || fails() {
         return null_mut();
     }
     with(|w| {
