@@ -43,6 +43,7 @@
 //! assert_eq!(session.queued(), 1); // until PUBACK
 //! ```
 #![no_std]
+#![warn(missing_docs)]
 
 pub mod conn;
 #[cfg(not(feature = "internals"))]

@@ -4,6 +4,7 @@
 //! library.
 //!
 //! The functions for apps are documented in the headers in include/.
+#![warn(missing_docs)]
 
 // Linked for the archive: the app calls it, nothing here does.
 use mgos_mqtt as _;

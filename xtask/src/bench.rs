@@ -7,14 +7,15 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use project::setup::{self, program};
 
 use crate::figures::{self, Measured, Options};
 use crate::firmware::harness::{Core, Harness};
 use crate::firmware::{CORTEX_M4F, ESP32, LX106, RV32IMC, Target, UBUNTU, UBUNTU_FAST, output};
-use crate::setup::{self, program};
-use crate::{project, qemu};
+use crate::qemu;
 
-pub mod callgrind;
+mod callgrind;
+mod million;
 mod throughput;
 
 #[derive(clap::Args)]
@@ -31,6 +32,10 @@ pub struct Args {
     /// this
     #[arg(long, value_name = "OPERATION")]
     profile: Option<String>,
+    /// Only send this many messages on one connection, comparing their cost at the start and at the
+    /// end
+    #[arg(long, value_name = "MESSAGES", num_args = 0..=1, default_missing_value = "1000000", value_parser = clap::value_parser!(u64).range(10_000..))]
+    million: Option<u64>,
     /// Only measure messages per second on this machine, compared with libmosquitto and paho-mqtt-c
     #[arg(long)]
     throughput: bool,
@@ -53,6 +58,9 @@ pub fn run(args: Args) -> Result<()> {
         return throughput::run(args.messages, !args.unoptimised);
     }
     setup::ensure(&[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")])?;
+    if let Some(messages) = args.million {
+        return million::run(messages);
+    }
     if let Some(operation) = &args.profile {
         return profile(operation);
     }

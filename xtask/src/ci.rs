@@ -4,8 +4,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-
-use crate::{project, setup};
+use project::setup;
 
 #[derive(clap::Args)]
 pub struct Args {}
@@ -37,7 +36,7 @@ pub const STEPS: &[(&str, &[&str])] = &[
     ("demo", &["xtask", "demo"]),
     ("soak", &["xtask", "soak", "--minutes", "2"]),
     ("connection isolation", &["xtask", "soak", "--isolation"]),
-    ("a million messages", &["xtask", "soak", "--million"]),
+    ("a million messages", &["xtask", "bench", "--million"]),
 ];
 
 pub fn run(_: Args) -> Result<()> {

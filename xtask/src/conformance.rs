@@ -13,8 +13,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
-
-use crate::project::{root, write_if_changed};
+use project::{root, write_if_changed};
 use statements::{STATEMENTS, Statement};
 
 #[derive(clap::Args)]

@@ -1,5 +1,5 @@
 //! `cargo xtask demo`: builds examples/telemetry and the demo program, and execs the latter. The
-//! demo (xtask/demo) is a separate program because its broker takes long to compile and nothing
+//! demo (e2e/demo) is a separate program because its broker takes long to compile and nothing
 //! else needs it.
 
 use std::os::unix::process::CommandExt;
@@ -7,8 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-
-use crate::{app, project, setup};
+use project::setup;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,7 +29,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     setup::ensure(setup::COMPILERS)?;
     eprintln!("building the library, the host and examples/telemetry");
-    let built = app::build(&project::root().join("examples/telemetry"), args.release)?;
+    let built = host_app::build(&project::root().join("examples/telemetry"), args.release)?;
     eprintln!("building the demo and its broker");
     project::run(project::cargo().args(["build", "--package", "mgos-demo"]))?;
     let logs = project::target_dir().join("demo");

@@ -10,8 +10,6 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::project;
-
 #[derive(clap::Args)]
 pub struct Args {
     /// Check advisories as well; fetches their database
@@ -88,8 +86,9 @@ fn program() -> Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::strangers;
     use std::collections::BTreeSet;
+
+    use super::strangers;
 
     #[test]
     fn a_dependency_that_firmware_may_not_have_is_named() {

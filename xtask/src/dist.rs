@@ -14,7 +14,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
-use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -144,8 +143,9 @@ fn copy_sources(dist: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use host_app::manifest::Manifest;
+
     use super::*;
-    use crate::manifest::Manifest;
 
     /// The archives that the manifests name for a platform and these variables of the app, of those
     /// that there are: the mos tool drops others.

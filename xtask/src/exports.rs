@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 
 use crate::firmware::{self, UBUNTU};
-use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {}

@@ -5,8 +5,6 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::project;
-
 /// Options of a command that measures.
 #[derive(clap::Args)]
 pub struct Options {

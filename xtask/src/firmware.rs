@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-
-use crate::setup::{self, Package};
-use crate::{app, project};
+use project::setup::{self, Package};
 
 pub mod harness;
 mod rust;
@@ -161,7 +159,7 @@ impl Target {
 
     /// Compiles the shim as firmware does, with warnings as errors. Returns the objects.
     pub fn compile_shim(&self, standard: &[&str], shim: Shim) -> Result<Vec<PathBuf>> {
-        let plan = app::plan("firmware", None)?;
+        let plan = host_app::plan("firmware", None)?;
         let sources = project::root().join("shim");
         let dir = self.dir()?;
         let mut objects = Vec::new();

@@ -7,10 +7,9 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use project::setup::{self, Package, installed, program};
 
 use crate::docs::text;
-use crate::project;
-use crate::setup::{self, Package, installed, program};
 
 #[derive(clap::Args)]
 pub struct Args {

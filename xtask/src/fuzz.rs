@@ -6,8 +6,7 @@
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
-
-use crate::project::{cargo, nightly, run, target_dir};
+use project::{cargo, nightly, run, target_dir};
 
 #[derive(clap::Args)]
 pub struct Args {

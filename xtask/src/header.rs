@@ -4,8 +4,9 @@
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use project::setup;
 
-use crate::{app, log_lines, project, setup};
+use crate::log_lines;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -42,7 +43,7 @@ pub fn run(args: Args) -> Result<()> {
 /// Compiles the headers and the expected types as C and C++.
 fn compile() -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    let plan = app::plan("headers", None)?;
+    let plan = host_app::plan("headers", None)?;
     let checks = project::root().join("xtask/checks/api_types.c");
     for (compiler, language, standard) in [("cc", "c", "c99"), ("c++", "c++", "c++11")] {
         let mut cc = Command::new(compiler);

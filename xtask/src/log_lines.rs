@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::project::root;
+use project::root;
 
 /// Made by this module.
 pub const TABLE: &str = "shim/mgos_mqtt_log_lines.h";

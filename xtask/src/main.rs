@@ -4,11 +4,9 @@
 //! Here: the list of commands. Each has its own module with its options in `Args` and a function
 //! that runs it.
 
-mod app;
 mod bench;
 mod c_test;
 mod ci;
-mod confgen;
 mod conformance;
 mod demo;
 mod deny;
@@ -20,23 +18,15 @@ mod firmware;
 mod fresh;
 mod fuzz;
 mod header;
-mod interop;
-mod libclang;
 mod log_lines;
-mod manifest;
 mod miri;
 mod mutants;
-mod process;
-mod project;
 mod qemu;
 mod release;
 mod run;
 mod sdk;
-mod setup;
 mod size;
-mod soak;
 mod test;
-mod yaml;
 
 use std::process::ExitCode;
 
@@ -103,7 +93,7 @@ enum Command {
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if cli.no_install {
-        setup::do_not_install();
+        project::setup::do_not_install();
     }
     let result = match cli.command {
         Command::Demo(args) => demo::run(args),

@@ -8,8 +8,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-
-use crate::project::{nightly, run, shown, target_dir};
+use project::{nightly, run, shown, target_dir};
 
 #[derive(clap::Args)]
 pub struct Args {

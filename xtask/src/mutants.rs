@@ -12,8 +12,6 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use crate::project;
-
 #[derive(clap::Args)]
 pub struct Args {
     /// Test only part K of N, counted from 0
@@ -390,7 +388,6 @@ fn program() -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::{CONFIG, Outcome, exclusions, literal};
-    use crate::project;
 
     #[test]
     fn each_exclusion_has_a_reason() {

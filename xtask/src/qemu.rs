@@ -7,11 +7,10 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use project::setup::{self, Package};
 
 use crate::firmware::harness::{Core, Harness};
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
-use crate::project;
-use crate::setup::{self, Package};
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -15,7 +15,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::dist::{self, PLATFORMS, checksums};
 use crate::firmware::output;
-use crate::project;
 
 #[derive(clap::Args)]
 pub struct Args {

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-
-use crate::{app, setup};
+use project::setup;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -18,7 +17,7 @@ pub struct Args {
     #[arg(long)]
     build_only: bool,
     #[command(flatten)]
-    places: app::Places,
+    places: host_app::Places,
     /// The app's directory, with its mos.yml
     app_dir: PathBuf,
     /// The app's configuration overrides its defaults with this file; can be repeated
@@ -40,7 +39,7 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    let built = app::build_with(&args.app_dir, &args.places, args.release)?;
+    let built = host_app::build_with(&args.app_dir, &args.places, args.release)?;
     if args.build_only {
         println!("{}", built.program.display());
         return Ok(());

@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
-
-use crate::app::{self, Compiler};
-use crate::{project, setup};
+use host_app::Compiler;
+use project::setup;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,8 +16,8 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    let plan = app::plan("sdk", None)?;
-    let host = app::host_library(args.release)?;
+    let plan = host_app::plan("sdk", None)?;
+    let host = host_app::host_library(args.release)?;
     let objects = Compiler::for_plan(&plan).compile(&plan.sources)?;
 
     let sdk = project::target_dir().join("sdk");

@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-
-use crate::{interop, project, setup};
+use project::setup;
 
 #[derive(clap::Args)]
 pub struct Args {}

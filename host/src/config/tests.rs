@@ -1,5 +1,5 @@
 //! Tests the loader with a table and a struct like those of an app's build. Generating them is
-//! tested in xtask/src/confgen.
+//! tested in host/app/src/confgen.
 
 use std::ffi::{CStr, CString, c_char, c_int, c_uint};
 use std::mem::offset_of;

@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use project::process::Process;
+use project::setup::{self, installed, program};
 
-use crate::process::Process;
-use crate::setup::{self, installed, program};
-use crate::{app, figures, project};
+use crate::figures;
 
 /// The result of one client at one QoS.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -33,7 +33,7 @@ pub fn run(messages: u32, release: bool) -> Result<()> {
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let source = project::root().join("bench/throughput");
     let clients = [
-        Client { name: "mgos-mqtt", program: app::build(&source, release)?.program, ours: true },
+        Client { name: "mgos-mqtt", program: host_app::build(&source, release)?.program, ours: true },
         Client { name: "libmosquitto", program: compile(&source, &dir, "mosquitto", "-lmosquitto")?, ours: false },
         Client { name: "paho-mqtt-c", program: compile(&source, &dir, "paho", "-lpaho-mqtt3a")?, ours: false },
     ];

@@ -4,16 +4,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use host_app::manifest::Manifest;
+use host_app::{Compiler, sanitized};
 
 use super::program::{Area, Mode};
 use super::{name_of, two_at_a_time};
-use crate::app::{self, Compiler, sanitized};
-use crate::manifest::Manifest;
-use crate::project;
 
 /// Builds all apps. Those with the same manifest share everything except their own source.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {
-    let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { app::host_library(false)?.archive };
+    let host = if mode == Mode::Sanitize { sanitized::host_library()? } else { host_app::host_library(false)?.archive };
     eprintln!("building {} areas of the suite", sources.len());
     let (dirs, files): (Vec<PathBuf>, Vec<PathBuf>) = sources.iter().cloned().partition(|source| source.is_dir());
     let root = project::root().join("c_tests");
@@ -47,7 +46,7 @@ fn build_with_stand_in(dir: &Path, mode: Mode) -> Result<Area> {
     if sanitize {
         manifest.cflags.extend(sanitized::CFLAGS.map(String::from));
     }
-    let mut plan = app::plan(&flavour, Some(manifest))?;
+    let mut plan = host_app::plan(&flavour, Some(manifest))?;
     // Nothing of a firmware.
     plan.sources.retain(|(part, _)| part == "app");
     let objects = Compiler::for_plan(&plan).with_cc(cc).compile(&plan.sources)?;
@@ -73,7 +72,7 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
     }
     // valgrind runs the plain builds.
     let flavour = format!("{}{}", name_of(dir), if sanitize { "-sanitize" } else { "" });
-    let plan = app::plan(&flavour, Some(manifest))?;
+    let plan = host_app::plan(&flavour, Some(manifest))?;
     let compiler = Compiler::for_plan(&plan);
     let compiler = if sanitize { compiler.with_cc(sanitized::CC).outside_mqtt(&sanitized::OTHERS) } else { compiler };
     let common = compiler.compile(&plan.sources)?;

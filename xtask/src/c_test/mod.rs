@@ -12,10 +12,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-
-use crate::{project, setup};
 use build::build;
 use program::{Area, Mode, Outcome, run_one};
+use project::setup;
 
 const VALGRIND: setup::Package = setup::Package { name: "valgrind", sign: setup::Sign::Program("valgrind") };
 

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
-use crate::project;
-
 /// Exit status of a program for which valgrind or a sanitizer reports errors.
 pub const REPORTED: i32 = 99;
 

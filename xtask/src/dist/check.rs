@@ -145,7 +145,6 @@ mod tests {
 
     use super::*;
     use crate::firmware::{CORTEX_M4F, UBUNTU};
-    use crate::project;
 
     #[test]
     fn an_object_that_would_make_the_stack_executable_is_a_fault_on_linux_only() {

@@ -6,11 +6,10 @@
 //! those that are never run.
 
 use anyhow::{Context, Result, ensure};
+use project::process::Process;
 
 use super::sandbox::{self, Sandbox};
 use super::text::{blocks, fence, spans};
-use crate::process::Process;
-use crate::project;
 
 /// A part of a document with commands.
 pub struct Example {

@@ -11,9 +11,9 @@ pub mod text;
 use std::time::Instant;
 
 use anyhow::{Result, bail};
-
-use crate::interop::{broker::Broker as _, mosquitto::Mosquitto, observer, scenarios};
-use crate::{app, setup};
+use interop::scenarios;
+use project::setup;
+use test_kit::{broker::Broker as _, mosquitto::Mosquitto, observer};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,7 +30,7 @@ pub fn run(args: Args) -> Result<()> {
     }
     setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES, Mosquitto.packages()].concat())?;
     // Built first, as it takes longest, so that no example's time limit includes it.
-    app::host_library(false)?;
+    host_app::host_library(false)?;
     for example in chosen {
         let begun = Instant::now();
         example.run()?;

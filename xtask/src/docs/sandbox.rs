@@ -8,10 +8,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-
-use crate::interop::mosquitto;
-use crate::process::Process;
-use crate::project;
+use project::process::Process;
+use test_kit::mosquitto;
 
 /// Time limit of an example: far more than needed, as the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(300);

@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 
 use super::{ESP32, LX106, Shim, Target, c_files};
-use crate::{app, project};
 
 /// Inputs of a program besides archive, shim and Mongoose OS.
 pub struct Harness<'a> {
@@ -41,7 +40,7 @@ impl Harness<'_> {
             Core::Named => (target.object_with_names()?, Shim::WHOLE),
         };
         let root = project::root();
-        let plan = app::plan("firmware", None)?;
+        let plan = host_app::plan("firmware", None)?;
         let dir = project::target_dir().join("qemu").join(target.name).join(self.name);
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
         let mut sources: Vec<PathBuf> = COMMON.iter().chain(self.sources).map(|source| root.join(source)).collect();

@@ -6,10 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use project::setup;
 
 use super::{Assembler, Logs, Target, output};
-use crate::project;
-use crate::setup;
 
 /// Builds the object and returns its path.
 pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {

@@ -1,8 +1,9 @@
 //! The kinds of devices that the library is built for: Rust's name, the C compiler and its flags,
 //! as in the platforms' own builds. Which platform and board uses which target is in dist.
 
+use project::setup::{self, Package};
+
 use super::{Assembler, Layout, Target};
-use crate::setup::{self, Package};
 
 const ARM: &[Package] = &[
     setup::program("gcc-arm-none-eabi", "arm-none-eabi-gcc"),

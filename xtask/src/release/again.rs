@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 
 use crate::dist::{self, checksums};
 use crate::firmware::output;
-use crate::project;
 
 /// One platform for each way in which an object is made: by the default compiler, by the one that
 /// also builds `core`, and through each of the two assemblers.

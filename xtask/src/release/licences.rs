@@ -8,7 +8,6 @@ use anyhow::{Context, Result, ensure};
 
 use super::sbom::Component;
 use crate::firmware::output;
-use crate::project;
 
 /// Beginnings of the names of files with licence texts.
 const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "UNLICENSE", "NOTICE"];

@@ -7,7 +7,6 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 
 use super::{Source, VERSION};
-use crate::project;
 
 /// Makes the directory a git repository. The mos tool checks out the tag that an app's mos.yml
 /// gives as `version`, and `master` without one.

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::{Source, VERSION};
 use crate::firmware::{output, toolchains};
-use crate::project;
 
 /// Something that the archives contain code of.
 pub struct Component {

@@ -5,11 +5,11 @@ use std::fs;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use project::root;
 
 use super::super::examples;
 use super::super::text::blocks;
 use super::{lines, pages, read, spans};
-use crate::project::root;
 use crate::{Cli, ci, test};
 
 /// Programs that start a command line. Blocks also contain drawings, code and log lines.

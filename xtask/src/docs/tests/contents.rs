@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
+use host_app::confgen;
+use host_app::manifest::Manifest;
+use project::root;
+use project::setup;
+
 use super::{cells, lines, read, spans};
-use crate::confgen;
 use crate::dist::PLATFORMS;
-use crate::manifest::Manifest;
-use crate::project::root;
-use crate::setup;
 
 #[test]
 fn each_configuration_key_is_described_with_its_type_and_default() {

@@ -4,9 +4,10 @@
 
 use std::fs;
 
+use project::root;
+
 use super::evidence::rust_sources;
 use super::{cells, read};
-use crate::project::root;
 
 /// Differences without a check, by the start of their rows: log lines that only differ in wording.
 const WITHOUT_CHECK: &[&str] = &["The log names the server with its port"];

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
+use project::root;
+
 use super::{cells, read, spans};
-use crate::project::root;
 
 /// All Rust sources of the project.
 pub fn rust_sources() -> String {
@@ -84,7 +85,7 @@ fn shown_by(page: &str) -> Vec<&str> {
 
 #[test]
 fn the_evidence_for_each_statement_exists() {
-    let (rust, scenarios) = (rust_sources(), read("xtask/src/interop/scenarios/mod.rs"));
+    let (rust, scenarios) = (rust_sources(), read("e2e/interop/src/scenarios/mod.rs"));
     for name in ["docs/security.md", "docs/field.md"] {
         let page = read(name);
         let cells = shown_by(&page);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::project::root;
+use project::root;
 
 const ENDINGS: &[&str] = &["rs", "c", "h", "cpp", "js", "py", "awk", "sh"];
 

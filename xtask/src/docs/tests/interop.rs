@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use interop::{cases_per_broker, scenarios};
+use test_kit::transport::Transport;
+
 use super::{cells, read};
-use crate::interop::{cases_per_broker, scenarios, transport::Transport};
 
 /// In the order of the table's columns.
 const KINDS: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
@@ -21,7 +23,7 @@ fn each_scenario_has_a_row_with_its_transports() {
     let named = |transports: &'static [Transport]| KINDS.iter().filter(|kind| transports.contains(kind)).map(|kind| kind.name()).collect();
     let known: BTreeMap<String, Vec<&str>> =
         scenarios::ALL.iter().map(|scenario| (scenario.name.to_owned(), named(scenario.transports))).collect();
-    assert_eq!(listed, known, "docs/interop.md (left) and xtask/src/interop/scenarios/mod.rs (right)");
+    assert_eq!(listed, known, "docs/interop.md (left) and e2e/interop/src/scenarios/mod.rs (right)");
 }
 
 #[test]

@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+use project::root;
+
 use super::{lines, pages, read, spans};
-use crate::project::root;
 
 /// Text and target of each link in a line.
 fn links(line: &str) -> Vec<(&str, &str)> {

@@ -12,8 +12,9 @@ mod links;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use project::root;
+
 use super::text::{lines, spans};
-use crate::project::root;
 
 /// All Markdown files of the project, with paths relative to its root.
 fn pages() -> Vec<PathBuf> {

@@ -1,0 +1,196 @@
+//! The environment of a scenario: its brokers, apps and observers, in its own directory, and the
+//! list of passed checks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use host_app::Built;
+use project::process::Process;
+use test_kit::broker::{Broker, Running, Setup};
+use test_kit::observer::{self, Observer};
+use test_kit::transport::{Certificates, Transport};
+
+/// Built apps, by the name of their directory.
+pub type Apps = BTreeMap<&'static str, Built>;
+
+pub struct Fixture<'a> {
+    kind: &'a dyn Broker,
+    apps: &'a Apps,
+    pub files: &'a Certificates,
+    /// How apps connect to brokers.
+    pub transport: Transport,
+    pub dir: PathBuf,
+    pub end: Instant,
+    /// Whether apps check certificates only as far as a device does.
+    pub as_device: Cell<bool>,
+    checks: RefCell<Vec<String>>,
+    started: Cell<usize>,
+}
+
+impl<'a> Fixture<'a> {
+    /// Creates an empty fixture.
+    pub fn new(
+        kind: &'a dyn Broker,
+        transport: Transport,
+        apps: &'a Apps,
+        files: &'a Certificates,
+        dir: PathBuf,
+        end: Instant,
+    ) -> Result<Fixture<'a>> {
+        if dir.exists() {
+            std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+        }
+        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        let (as_device, checks, started) = Default::default();
+        Ok(Fixture { kind, apps, files, transport, dir, end, as_device, checks, started })
+    }
+
+    pub fn broker(&self, name: &str, setup: Setup) -> Result<Running<'a>> {
+        Running::start(self.kind, &setup, self.transport, self.files, &self.dir.join(name), self.end)
+    }
+
+    /// Starts a broker of another kind than the one under test, or with another transport.
+    pub fn broker_of<'b>(&self, kind: &'b dyn Broker, name: &str, transport: Transport) -> Result<Running<'b>> {
+        Running::start(kind, &Setup::default(), transport, self.files, &self.dir.join(name), self.end)
+    }
+
+    /// Starts an app that connects to this broker unless the settings say otherwise.
+    pub fn app(&self, name: &str, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let server = broker.endpoint.to_string();
+        let settings: Vec<_> = [("mqtt.server", server.as_str())].iter().chain(settings).copied().collect();
+        self.app_with(name, &settings)
+    }
+
+    /// Starts an app; the settings say where it connects.
+    pub fn app_with(&self, name: &str, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
+        self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
+    }
+
+    /// Starts an app with --pcap and --trace.
+    pub fn app_with_capture(&self, name: &str, broker: &Running, file: &Path) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
+        let mut command = Command::new(&built.program);
+        command.arg("--pcap").arg(file).arg("--trace").current_dir(&built.files);
+        self.program(name, &mut command, &[("mqtt.server", broker.endpoint.to_string().as_str())])
+    }
+
+    /// Starts an app under valgrind: a memory error or a leak makes its exit status 99. The log
+    /// lists all memory that is not freed.
+    pub fn app_under_valgrind(&self, name: &str, broker: &Running) -> Result<App<'_>> {
+        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
+        let mut command = Command::new("valgrind");
+        command.args(["--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=30"]);
+        command.args(["--errors-for-leak-kinds=definite,indirect", "--fair-sched=try"]).arg(&built.program);
+        self.program(name, command.current_dir(&built.files), &[("mqtt.server", broker.endpoint.to_string().as_str())])
+    }
+
+    /// Starts an app that was built in another way.
+    pub fn program(&self, name: &str, command: &mut Command, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        // A unique client id: two clients with the same id would disconnect each other.
+        let id = format!("{name}-app");
+        let ours = [("device.id", id.as_str()), ("debug.level", "3")];
+        // Short waits, unless the scenario is about waiting.
+        let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
+        let transport = self.transport.settings(self.files);
+        let transport: Vec<_> = transport.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        let highest = self.kind.quirks().highest_qos.to_string();
+        let known = [("check.highest_qos", highest.as_str())];
+        // Only the apps in e2e/interop have this setting.
+        let of_interop = project::root().join("e2e/interop/apps").join(name).join("mos.yml").exists();
+        let known = if highest == "2" || !of_interop { &[][..] } else { &known };
+        for (key, value) in ours.iter().chain(known).chain(&transport).chain(&waits).chain(settings) {
+            command.args(["--set", &format!("{key}={value}")]);
+        }
+        if self.as_device.get() {
+            command.env("MGOS_HOST_DEVICE_TLS", "1");
+        }
+        let log = self.new_log(name);
+        Ok(App { name: name.into(), process: Process::start(name, command, &log, self.end)?, fixture: self })
+    }
+
+    pub fn observer(&self, broker: &Running, topics: &[&str], session: Option<&str>) -> Result<Observer> {
+        Observer::start(broker, topics, session, &self.new_log("observer"), self.end)
+    }
+
+    fn new_log(&self, name: &str) -> PathBuf {
+        self.started.set(self.started.get() + 1);
+        self.dir.join(format!("{}-{name}.log", self.started.get()))
+    }
+
+    /// Records a passed check; fails if it does not hold.
+    pub fn check(&self, holds: bool, what: &str) -> Result<()> {
+        if !holds {
+            bail!("check failed: {what}");
+        }
+        self.checks.borrow_mut().push(what.to_owned());
+        Ok(())
+    }
+
+    /// All passed checks.
+    pub fn checks(self) -> Vec<String> {
+        self.checks.into_inner()
+    }
+}
+
+/// A running app of e2e/interop.
+pub struct App<'s> {
+    name: String,
+    pub process: Process,
+    fixture: &'s Fixture<'s>,
+}
+
+impl App<'_> {
+    /// Waits until the app reports this.
+    pub fn reports(&mut self, what: &str) -> Result<()> {
+        let name = self.name.clone();
+        self.process
+            .wait_for(&format!("{name} to report {what:?}"), |line| {
+                // print() of mJS puts a space behind each argument.
+                let told = line.strip_prefix("> ").is_some_and(|told| told.trim_end() == what);
+                // After a failed check nothing more will come.
+                if line.starts_with("not ok") { Some(Err(line.to_owned())) } else { told.then_some(Ok(())) }
+            })?
+            .map_err(|line| anyhow::anyhow!("{name}: {line}"))
+    }
+
+    /// Waits until the app exits and adopts its checks. Returns its output.
+    pub fn finish(mut self) -> Result<Vec<String>> {
+        let status = self.process.wait_for_end()?;
+        let checks = self.collect_checks()?;
+        let lines = self.process.lines();
+        if !status.success() || !lines.contains(&format!("1..{checks}")) {
+            bail!("{} ended early ({status}), after {checks} checks", self.name);
+        }
+        Ok(lines)
+    }
+
+    /// Kills the app as a power cut would, and adopts its checks up to then.
+    pub fn kill(mut self) -> Result<()> {
+        self.process.kill();
+        self.collect_checks().map(drop)
+    }
+
+    /// Adds the app's checks to the fixture. Fails if one of them failed. Returns their number.
+    fn collect_checks(&self) -> Result<usize> {
+        let lines = self.process.lines();
+        if let Some(failed) = lines.iter().find(|line| line.starts_with("not ok")) {
+            bail!("{}: {failed}", self.name);
+        }
+        let checks: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - ")).collect();
+        self.fixture.checks.borrow_mut().extend(checks.iter().map(|(_, what)| (*what).to_owned()));
+        Ok(checks.len())
+    }
+}
+
+impl Fixture<'_> {
+    /// Publishes on a broker and returns once the broker has the message. Uses QoS 2, since an
+    /// observer may see a message at a lower QoS before earlier ones at QoS 2.
+    pub fn publish(&self, broker: &Running, topic: &str, payload: &str) -> Result<()> {
+        observer::publish(broker, topic, payload, 2, false)
+    }
+}

@@ -1,0 +1,105 @@
+//! Aedes, a Node.js library, turned into a program by brokers/aedes. Its quirks are
+//! described in docs/interop.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use project::setup::{Package, program};
+use serde_json::json;
+
+use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use crate::transport::{Certificates, PSK, Transport};
+use crate::workdir;
+
+pub struct Aedes;
+
+const PACKAGES: &[Package] = &[program("nodejs", "node"), program("npm", "npm")];
+
+/// The oldest supported Node.js.
+const NODE: u32 = 20;
+
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "trust-cert", why: "Node.js closes the connection on an untrusted certificate without an alert" },
+];
+
+impl Broker for Aedes {
+    fn name(&self) -> &'static str {
+        "aedes"
+    }
+
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
+    }
+
+    fn install(&self) -> Result<()> {
+        let output = Command::new("node").arg("--version").output().context("cannot start node")?;
+        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
+        if major < NODE {
+            bail!("Aedes needs Node.js {NODE} or later, found {version}; put a later one first in the path");
+        }
+        // Install scripts would only compile native code for platforms without a prebuilt binary.
+        workdir::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
+            project::run(
+                Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(dir),
+            )
+        })
+    }
+
+    fn version(&self) -> Result<String> {
+        let file = installed("node_modules/aedes/package.json");
+        let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let package: serde_json::Value = serde_json::from_slice(&text)?;
+        Ok(package["version"].as_str().unwrap_or_default().to_owned())
+    }
+
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
+    }
+
+    fn quirks(&self) -> Quirks {
+        Quirks { exactly_once: false, downgrades_qos: false, keeps_order: false, ..Quirks::default() }
+    }
+
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+        let place = |address: std::net::SocketAddr| json!({"host": address.ip(), "port": address.port()});
+        let mut config = json!({"plain": place(endpoints.plain)});
+        if endpoints.transport != Transport::Tcp {
+            let mut app = place(endpoints.app);
+            app["websocket"] = endpoints.transport.is_websocket().into();
+            if endpoints.transport.has_certificates() {
+                let [cert, key] = files.of_server(setup.wrong_host);
+                app["cert"] = json!(cert);
+                app["key"] = json!(key);
+            }
+            if endpoints.transport == Transport::Cert {
+                app["ca"] = json!(files.path("ca.pem"));
+            }
+            if endpoints.transport == Transport::Psk {
+                app["psk"] = json!({"identity": PSK.0, "key": PSK.1});
+            }
+            config["app"] = app;
+        }
+        if let Some((user, password)) = setup.login {
+            config["login"] = json!({"user": user, "password": password});
+        }
+        if let Some(filter) = setup.refused {
+            config["refused"] = filter.trim_end_matches('#').into();
+        }
+        if setup.persistent {
+            config["data"] = json!(dir.join("data"));
+        }
+        let file = dir.join("config.json");
+        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = Command::new("node");
+        command.arg(installed("server.js")).arg(file);
+        Ok(command)
+    }
+}
+
+fn installed(file: &str) -> PathBuf {
+    workdir::dir("aedes").join(file)
+}

@@ -1,0 +1,247 @@
+//! What scenarios need of a broker: starting, killing, and restarting it with its saved state. Not
+//! here: the individual brokers, each in its own file.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use project::process::Process;
+use project::setup::Package;
+
+use crate::observer;
+use crate::transport::{Certificates, Transport};
+
+/// What a scenario requires of a broker.
+#[derive(Clone, Copy, Default)]
+pub struct Setup {
+    /// The only user and password that may connect; `None` for anonymous access.
+    pub login: Option<(&'static str, &'static str)>,
+    /// Subscriptions to this filter are refused.
+    pub refused: Option<&'static str>,
+    /// Sessions and messages survive a kill once `save` has been called.
+    pub persistent: bool,
+    /// The certificate names another host.
+    pub wrong_host: bool,
+    /// Additional lines of mosquitto's configuration. Scenarios that use it skip other brokers.
+    pub lines: &'static str,
+}
+
+/// Where a broker listens.
+#[derive(Clone, Copy)]
+pub struct Endpoints {
+    /// Plain TCP, for observers.
+    pub plain: SocketAddr,
+    /// For apps. Same as `plain` with `Transport::Tcp`.
+    pub app: SocketAddr,
+    /// How apps connect.
+    pub transport: Transport,
+}
+
+/// A scenario (`login`), a transport (`psk`), or a combination (`will-ws`) that is skipped with a
+/// broker, and why.
+pub struct Skip {
+    pub what: &'static str,
+    pub why: &'static str,
+}
+
+impl Skip {
+    /// One broker is enough: this tests the app, which sends the same to every broker.
+    pub const CAPTURE: Skip = Skip { what: "capture", why: "tests the app, which sends the same to every broker" };
+
+    /// Requires limits that only mosquitto can be configured with.
+    pub const FIELD: Skip = Skip { what: "field", why: "needs limits that only mosquitto can be configured with" };
+}
+
+/// Deviations of a broker that scenarios account for. The default is none.
+#[derive(Clone, Copy)]
+pub struct Quirks {
+    /// The highest QoS that it grants.
+    pub highest_qos: u8,
+    /// QoS 2 stays exactly once across a broken connection.
+    pub exactly_once: bool,
+    /// Delivers at the lower QoS of publisher and subscriber.
+    pub downgrades_qos: bool,
+    /// Preserves the order of messages, however many are sent ahead of their acknowledgements.
+    pub keeps_order: bool,
+    /// Delivers retained messages to wildcard subscriptions.
+    pub retained_by_wildcard: bool,
+    /// Repeats an unacknowledged message when its session is resumed.
+    pub repeats: bool,
+    /// Drops a packet that the end of the connection has cut off.
+    pub drops_incomplete: bool,
+    /// Publishes no will after a DISCONNECT that the end of the connection follows at once.
+    pub heeds_disconnect: bool,
+}
+
+impl Default for Quirks {
+    fn default() -> Quirks {
+        Quirks {
+            highest_qos: 2,
+            exactly_once: true,
+            downgrades_qos: true,
+            keeps_order: true,
+            retained_by_wildcard: true,
+            repeats: true,
+            drops_incomplete: true,
+            heeds_disconnect: true,
+        }
+    }
+}
+
+/// A kind of broker.
+pub trait Broker: Sync {
+    fn name(&self) -> &'static str;
+
+    /// The Debian packages that it is or needs.
+    fn packages(&self) -> &'static [Package] {
+        &[]
+    }
+
+    /// Installs what it needs beyond those.
+    fn install(&self) -> Result<()> {
+        Ok(())
+    }
+
+    fn version(&self) -> Result<String>;
+
+    /// Whether it supports retained messages; otherwise it closes the connection of a client that
+    /// sends one.
+    fn retains(&self) -> bool {
+        true
+    }
+
+    /// What it cannot do, or does in violation of MQTT.
+    fn skips(&self) -> &'static [Skip] {
+        &[]
+    }
+
+    /// Deviations that scenarios account for.
+    fn quirks(&self) -> Quirks {
+        Quirks::default()
+    }
+
+    /// Writes its configuration into `dir` and returns the command to start it.
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command>;
+
+    /// Makes a persistent broker write its state to disk, so that it survives SIGKILL. Most do so
+    /// on their own.
+    fn save(&self, _process: &mut Process, _dir: &Path, _end: Instant) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// A running or killed broker.
+pub struct Running<'a> {
+    kind: &'a dyn Broker,
+    /// For observers, plain TCP.
+    pub address: SocketAddr,
+    /// For apps.
+    pub endpoint: SocketAddr,
+    pub login: Option<(&'static str, &'static str)>,
+    pub dir: PathBuf,
+    command: Command,
+    process: Process,
+    end: Instant,
+}
+
+impl<'a> Running<'a> {
+    /// Starts a broker on free ports of loopback, with its files in `dir`, and waits until it
+    /// answers.
+    pub fn start(
+        kind: &'a dyn Broker,
+        setup: &Setup,
+        transport: Transport,
+        files: &Certificates,
+        dir: &Path,
+        end: Instant,
+    ) -> Result<Running<'a>> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+            let endpoints = Endpoints::find(transport)?;
+            let mut command = kind.prepare(setup, &endpoints, files, dir)?;
+            let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
+            let mut running = Running {
+                kind,
+                address: endpoints.plain,
+                endpoint: endpoints.app,
+                login: setup.login,
+                dir: dir.into(),
+                command,
+                process,
+                end,
+            };
+            match running.wait_until_it_answers() {
+                Ok(()) => return Ok(running),
+                // Another program may take the port between probing it and the broker's bind.
+                Err(error) if tries == 3 => return Err(error),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Kills it with SIGKILL, as a crash or power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Restarts it on the same ports, with the state that it saved.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill();
+        self.process = Process::start(self.kind.name(), &mut self.command, &self.dir.join("log"), self.end)?;
+        self.wait_until_it_answers()
+    }
+
+    pub fn save(&mut self) -> Result<()> {
+        self.kind.save(&mut self.process, &self.dir, self.end)
+    }
+
+    pub fn retains(&self) -> bool {
+        self.kind.retains()
+    }
+
+    /// Log lines since the last start.
+    pub fn log(&self) -> Vec<String> {
+        self.process.lines()
+    }
+
+    pub fn quirks(&self) -> Quirks {
+        self.kind.quirks()
+    }
+
+    fn wait_until_it_answers(&mut self) -> Result<()> {
+        while Instant::now() < self.end {
+            if let Some(status) = self.process.exit_status()? {
+                bail!("{} exited immediately ({status}); see {}", self.kind.name(), self.dir.join("log").display());
+            }
+            // Observers wait for this very message.
+            if observer::publish(self, observer::READY, "yes", 1, self.retains()).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        bail!("{} does not answer on {}; see {}", self.kind.name(), self.address, self.dir.join("log").display())
+    }
+}
+
+impl Endpoints {
+    /// Finds free ports on loopback.
+    fn find(transport: Transport) -> Result<Endpoints> {
+        let [plain, other] = free_addresses()?;
+        Ok(Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport })
+    }
+}
+
+/// Addresses on loopback that nothing listens on.
+pub fn free_addresses<const N: usize>() -> Result<[SocketAddr; N]> {
+    let probes: Vec<_> =
+        (0..N).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<Result<_, _>>().context("no free port on loopback")?;
+    let mut found = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); N];
+    for (address, probe) in found.iter_mut().zip(&probes) {
+        *address = probe.local_addr()?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,14 @@
+//! What end-to-end tests stand on: real brokers on loopback and their certificates, clients that
+//! observe, and links that break.
+
+pub mod aedes;
+pub mod amqtt;
+pub mod broker;
+pub mod link;
+pub mod mosquitto;
+pub mod observer;
+pub mod rabbitmq;
+pub mod rumqttd;
+pub mod transport;
+pub mod web;
+mod workdir;

@@ -1,0 +1,157 @@
+//! Eclipse Mosquitto, as packaged by Debian: its configuration for each scenario. Its quirks are
+//! described in docs/interop.md.
+
+use std::fmt::Write;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use project::process::Process;
+use project::setup::{Package, program};
+
+use crate::broker::{Broker, Endpoints, Setup};
+use crate::transport::{Certificates, PSK, Transport};
+
+pub struct Mosquitto;
+
+const PACKAGES: &[Package] = &[program("mosquitto", "mosquitto")];
+
+/// The plugin that can refuse subscriptions, which an ACL file cannot.
+const PLUGIN: &str = "mosquitto_dynamic_security.so";
+
+/// Start of every configuration. `user root` keeps a broker started by root from switching to a
+/// user who cannot write here, and has no effect otherwise. The queue limit must exceed any number
+/// of messages: 0 means none at all, though it should mean unlimited.
+pub const COMMON: &str = "\
+user root
+max_queued_messages 100000
+log_dest stderr
+log_type all
+log_timestamp_format %H:%M:%S
+set_tcp_nodelay true
+";
+
+impl Broker for Mosquitto {
+    fn name(&self) -> &'static str {
+        "mosquitto"
+    }
+
+    fn packages(&self) -> &'static [Package] {
+        PACKAGES
+    }
+
+    fn version(&self) -> Result<String> {
+        let output = command("mosquitto").arg("-h").output().context("cannot start mosquitto")?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.split_whitespace().skip_while(|word| *word != "version").nth(1);
+        version.map(str::to_owned).context("mosquitto -h does not tell its version")
+    }
+
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+        let mut conf = String::from(COMMON);
+        let _ = writeln!(conf, "allow_anonymous {}", setup.login.is_none());
+        if let Some((user, password)) = setup.login {
+            let file = dir.join("passwords");
+            let mut passwd = Command::new("mosquitto_passwd");
+            project::run(passwd.args(["-c", "-b"]).arg(&file).args([user, password]))?;
+            let _ = writeln!(conf, "password_file {}", file.display());
+        }
+        if let Some(filter) = setup.refused {
+            let file = dir.join("rules.json");
+            std::fs::write(&file, rules(filter)).with_context(|| format!("cannot write {}", file.display()))?;
+            let _ = writeln!(conf, "plugin {}\nplugin_opt_config_file {}", plugin()?.display(), file.display());
+        }
+        if setup.persistent {
+            let _ = writeln!(conf, "persistence true\npersistence_location {}/", dir.display());
+            // Save on request only.
+            conf.push_str("autosave_interval 0\n");
+        }
+        conf.push_str(setup.lines);
+        listeners(&mut conf, setup, endpoints, files, dir)?;
+        let file = dir.join("mosquitto.conf");
+        std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = command("mosquitto");
+        command.arg("-c").arg(file);
+        Ok(command)
+    }
+
+    fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
+        let file = dir.join("mosquitto.db");
+        // A complete new file replaces the old one.
+        let version = || file.metadata().ok().as_ref().map(identity);
+        let before = version();
+        process.signal(libc::SIGUSR1);
+        while Instant::now() < end {
+            if version() != before {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        bail!("mosquitto does not write {}", file.display())
+    }
+}
+
+/// Listeners, and who may connect. Options after a listener apply to it.
+fn listeners(conf: &mut String, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<()> {
+    let mut add = |line: String| {
+        conf.push_str(&line);
+        conf.push('\n');
+    };
+    add(format!("listener {} {}", endpoints.plain.port(), endpoints.plain.ip()));
+    if endpoints.transport == Transport::Tcp {
+        return Ok(());
+    }
+    // mosquitto starts a WebSocket listener only after a plain one, and only with the address
+    // family given.
+    add(format!("listener {} {}", endpoints.app.port(), endpoints.app.ip()));
+    if endpoints.transport.is_websocket() {
+        add("protocol websockets\nsocket_domain ipv4".into());
+    }
+    if endpoints.transport.has_certificates() {
+        let [certificate, key] = files.of_server(setup.wrong_host);
+        add(format!("certfile {}", certificate.display()));
+        add(format!("keyfile {}", key.display()));
+    }
+    if endpoints.transport == Transport::Cert {
+        add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));
+    }
+    if endpoints.transport == Transport::Psk {
+        let file = dir.join("keys");
+        std::fs::write(&file, format!("{}:{}\n", PSK.0, PSK.1)).with_context(|| format!("cannot write {}", file.display()))?;
+        add(format!("psk_hint interop\npsk_file {}", file.display()));
+    }
+    Ok(())
+}
+
+fn identity(file: &Metadata) -> (u64, i64, i64) {
+    (file.ino(), file.mtime(), file.mtime_nsec())
+}
+
+/// Debian installs the broker outside a normal user's path.
+pub fn command(name: &str) -> Command {
+    let path = PathBuf::from("/usr/sbin").join(name);
+    Command::new(if path.is_file() { path } else { name.into() })
+}
+
+/// Allow everything except subscriptions to one filter.
+fn rules(refused: &str) -> String {
+    format!(
+        r#"{{
+  "defaultACLAccess": {{"publishClientSend": true, "publishClientReceive": true, "subscribe": true, "unsubscribe": true}},
+  "roles": [{{"rolename": "all", "acls": [{{"acltype": "subscribePattern", "topic": "{refused}", "priority": 1, "allow": false}}]}}],
+  "groups": [{{"groupname": "all", "roles": [{{"rolename": "all"}}]}}],
+  "anonymousGroup": "all"
+}}
+"#
+    )
+}
+
+fn plugin() -> Result<PathBuf> {
+    let dirs = ["/usr/lib", "/usr/local/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
+    let below = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let found = below.chain(dirs.iter().cloned()).map(|dir| dir.join(PLUGIN)).find(|file| file.is_file());
+    found.with_context(|| format!("{PLUGIN} not found: it comes with mosquitto 2.0"))
+}

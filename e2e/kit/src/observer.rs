@@ -1,0 +1,168 @@
+//! Independent clients that observe scenarios and take part in them: mosquitto_sub and
+//! mosquitto_pub.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use project::process::Process;
+use project::setup::{Package, program};
+
+use crate::broker::Running;
+
+/// Packages that observers need.
+pub const PACKAGES: &[Package] = &[program("mosquitto-clients", "mosquitto_pub")];
+
+/// A message retained on every broker. Observers subscribe to it last: once it arrives, all
+/// subscriptions are active.
+pub const READY: &str = "interop/ready";
+
+fn client(program: &str, broker: &Running) -> Command {
+    let mut command = Command::new(program);
+    command.args(["-h", &broker.address.ip().to_string(), "-p", &broker.address.port().to_string()]);
+    if let Some((user, password)) = broker.login {
+        command.args(["-u", user, "-P", password]);
+    }
+    command
+}
+
+/// The given QoS, or the highest that the broker grants.
+fn granted(broker: &Running, qos: u8) -> String {
+    qos.min(broker.quirks().highest_qos).to_string()
+}
+
+/// Publishes one message and waits until the broker has it.
+pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &granted(broker, qos), "-t", topic]);
+    if payload.is_empty() {
+        command.arg("-n");
+    } else {
+        command.args(["-m", payload]);
+    }
+    if retain {
+        command.arg("-r");
+    }
+    finish(&mut command, None)
+}
+
+/// Connects with another client's id, so that the broker disconnects that client.
+pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-i", id, "-t", READY, "-m", "yes"]);
+    finish(&mut command, None)
+}
+
+/// Publishes a file's content as one message.
+pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &granted(broker, qos), "-t", topic, "-f"]).arg(file);
+    if retain {
+        command.arg("-r");
+    }
+    finish(&mut command, None)
+}
+
+/// Publishes each line as a message, in order.
+pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &granted(broker, qos), "-t", topic, "-l"]);
+    finish(&mut command, Some(lines.join("\n") + "\n"))
+}
+
+fn finish(command: &mut Command, input: Option<String>) -> Result<()> {
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(command)))?;
+    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
+        std::io::Write::write_all(&mut stdin, input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!("{} failed ({}): {}", project::shown(command), output.status, String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(())
+}
+
+/// A message received by an observer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub topic: String,
+    pub qos: u8,
+    pub retained: bool,
+    pub payload: String,
+}
+
+impl Message {
+    /// Parses a line in the format requested in `Observer::start`.
+    fn parse(line: &str) -> Option<Message> {
+        let mut fields = line.strip_prefix("message ")?.splitn(4, ' ');
+        let (qos, retained) = (fields.next()?.parse().ok()?, fields.next()? == "1");
+        let (topic, payload) = (fields.next()?.to_owned(), fields.next()?.to_owned());
+        Some(Message { topic, qos, retained, payload })
+    }
+}
+
+/// A subscriber that records what it receives.
+pub struct Observer {
+    process: Process,
+}
+
+impl Observer {
+    /// Subscribes at QoS 2 and returns when the subscriptions are active. `session` is the client
+    /// id of a persistent session; `None` for a clean one.
+    pub fn start(broker: &Running, topics: &[&str], session: Option<&str>, log: &Path, end: Instant) -> Result<Observer> {
+        let mut command = client("mosquitto_sub", broker);
+        command.args(["-q", &granted(broker, 2), "-F", "message %q %r %t %p"]);
+        if let Some(id) = session {
+            command.args(["-c", "-i", id]);
+        }
+        for topic in topics {
+            command.args(["-t", topic]);
+        }
+        command.args(["-t", READY]);
+        let mut process = Process::start("the observer", &mut command, log, end)?;
+        let ready = |line: &str| Message::parse(line).filter(|message| message.topic == READY).map(drop);
+        // Without retained messages, publish until one arrives.
+        while !broker.retains() && Instant::now() < end && !process.lines().iter().any(|line| ready(line).is_some()) {
+            publish(broker, READY, "yes", 1, false)?;
+        }
+        // What arrived earlier must stay visible to later waits.
+        process.wait_for("the observer's subscriptions", ready)?;
+        process.read_again();
+        Ok(Observer { process })
+    }
+
+    /// The next message.
+    pub fn next(&mut self, what: &str) -> Result<Message> {
+        self.process.wait_for(what, |line| Message::parse(line).filter(|message| message.topic != READY))
+    }
+
+    /// The next message on this topic; others are skipped.
+    pub fn next_on(&mut self, topic: &str) -> Result<Message> {
+        self.process.wait_for(&format!("a message on {topic}"), |line| Message::parse(line).filter(|message| message.topic == topic))
+    }
+
+    /// Waits for a message with this topic and payload.
+    pub fn wait_for(&mut self, topic: &str, payload: &str) -> Result<()> {
+        let wanted = |line: &str| Message::parse(line).filter(|message| message.topic == topic && message.payload == payload).map(drop);
+        self.process.wait_for(&format!("{payload:?} on {topic}"), wanted)
+    }
+
+    /// Waits until `count` messages on this topic have arrived.
+    pub fn wait_for_all(&mut self, topic: &str, count: usize) -> Result<()> {
+        self.process.read_again();
+        let mut come = 0;
+        let counted = |line: &str| {
+            come += usize::from(Message::parse(line).is_some_and(|message| message.topic == topic));
+            (come == count).then_some(())
+        };
+        self.process.wait_for(&format!("{count} messages on {topic}"), counted)
+    }
+
+    /// All messages so far, in order.
+    pub fn all(&self) -> Vec<Message> {
+        self.process.lines().iter().filter_map(|line| Message::parse(line)).filter(|message| message.topic != READY).collect()
+    }
+}

@@ -1,0 +1,97 @@
+//! rumqttd, a crate, turned into a program by e2e/demo. Its quirks are described in
+//! docs/interop.md.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use crate::transport::{Certificates, Transport};
+
+pub struct Rumqttd;
+
+const SKIPS: &[Skip] = &[
+    Skip::CAPTURE,
+    Skip::FIELD,
+    Skip { what: "cert", why: "client certificates need a different build" },
+    Skip { what: "psk", why: "it has no support for pre-shared keys" },
+    Skip { what: "session", why: "it keeps no state across restarts" },
+    Skip { what: "cut", why: "it drops messages between PUBREC and PUBREL with the connection" },
+    Skip { what: "killed", why: "it closes the connection on the PUBREL of such a message, until that is given up" },
+    Skip { what: "bytewise-ws", why: "it rejects a WebSocket handshake in single bytes as an attack" },
+    Skip { what: "refusal", why: "it has no access rules for subscriptions" },
+    Skip { what: "login", why: "it closes the connection without a CONNACK" },
+];
+
+impl Broker for Rumqttd {
+    fn name(&self) -> &'static str {
+        "rumqttd"
+    }
+
+    fn install(&self) -> Result<()> {
+        eprintln!("building rumqttd");
+        project::run(project::cargo().args(["build", "--package", "mgos-demo"]))
+    }
+
+    /// As in the lock file.
+    fn version(&self) -> Result<String> {
+        let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+        let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
+        after.map(str::to_owned).context("Cargo.lock has no rumqttd")
+    }
+
+    fn skips(&self) -> &'static [Skip] {
+        SKIPS
+    }
+
+    fn quirks(&self) -> Quirks {
+        Quirks { downgrades_qos: false, ..Quirks::default() }
+    }
+
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+        let mut config = json!({
+            "id": 0,
+            "router": {
+                "max_connections": 100,
+                "max_outgoing_packet_count": 200,
+                "max_segment_size": 100 * 1024 * 1024,
+                "max_segment_count": 10,
+            },
+            "v4": {"plain": listener("plain", endpoints.plain, setup, Value::Null)},
+        });
+        if endpoints.transport != Transport::Tcp {
+            let [certificate, key] = files.of_server(setup.wrong_host);
+            let tls = if endpoints.transport.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
+            let kind = if endpoints.transport.is_websocket() { "ws" } else { "v4" };
+            config[kind]["app"] = listener("app", endpoints.app, setup, tls);
+        }
+        let file = dir.join("config.json");
+        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        let mut command = Command::new(program());
+        command.arg(file);
+        Ok(command)
+    }
+}
+
+fn listener(name: &str, address: std::net::SocketAddr, setup: &Setup, tls: Value) -> Value {
+    let users = setup.login.map(|(user, password)| json!({user: password}));
+    json!({
+        "name": name,
+        "listen": address,
+        "next_connection_delay_ms": 1,
+        "tls": tls,
+        "connections": {
+            "connection_timeout_ms": 5000,
+            "max_payload_size": 2 * 1024 * 1024,
+            "max_inflight_count": 200,
+            "auth": users,
+            "dynamic_filters": true,
+        },
+    })
+}
+
+fn program() -> PathBuf {
+    project::target_dir().join("debug/mgos-rumqttd")
+}

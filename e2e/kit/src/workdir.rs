@@ -1,0 +1,38 @@
+//! Directories of brokers from other languages' registries: installs what brokers/ pins
+//! below target/, again only when that changes.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+/// A broker's directory, separate from the files that scenarios leave.
+pub fn dir(broker: &str) -> PathBuf {
+    project::target_dir().join("interop-brokers").join(broker)
+}
+
+/// Copies these files of brokers/BROKER and calls `install`, unless that was done with the
+/// same files before.
+pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
+    let (from, to) = (project::root().join("e2e/kit/brokers").join(broker), dir(broker));
+    let done = to.join("installed");
+    let mut texts = String::new();
+    for file in files {
+        let path = from.join(file);
+        texts += &fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    }
+    if fs::read_to_string(&done).is_ok_and(|same| same == texts) {
+        return Ok(());
+    }
+    eprintln!("installing {broker} in {}", to.display());
+    if to.exists() {
+        fs::remove_dir_all(&to).with_context(|| format!("cannot empty {}", to.display()))?;
+    }
+    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    for file in files {
+        fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot write to {}", to.display()))?;
+    }
+    install(&to)?;
+    // Written last, so that an incomplete installation does not count.
+    fs::write(&done, texts).with_context(|| format!("cannot write {}", done.display()))
+}

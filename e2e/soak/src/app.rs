@@ -1,0 +1,186 @@
+//! The app under test, e2e/soak/apps/app: starts it, controls it through its control file, parses its
+//! output.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context, Result};
+use project::child::Child;
+
+use super::delivery_log::{DeliveryLog, Direction};
+use super::faults::Session;
+use super::outages::Outages;
+
+/// Where the app connects, and with which session.
+#[derive(Clone, Copy)]
+pub struct Target {
+    /// tcp, tls or ws.
+    pub transport: &'static str,
+    pub port: u16,
+    pub session: Session,
+}
+
+/// The app's last reported state.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct State {
+    /// Serial number of the last order carried out.
+    pub serial: u32,
+    /// Connected and subscribed.
+    pub ready: bool,
+    /// The next message number, by QoS.
+    pub next: [u32; 3],
+    /// Unsent payload bytes.
+    pub unsent: u32,
+    /// Bytes of heap, now and peak.
+    pub used: u32,
+    pub most: u32,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Number of times that all subscriptions were acknowledged.
+    subscribed: AtomicU32,
+    /// QoS 2 exchanges between PUBREC and PUBCOMP when a connection ended, since last read.
+    released: AtomicU32,
+    /// Messages given up, as reported to the app.
+    given_up: AtomicU32,
+    /// Log lines of a full queue: logged once when it becomes full, not per message.
+    overflows: AtomicU32,
+}
+
+/// The running app.
+pub struct App {
+    child: Child,
+    control: PathBuf,
+    serial: u32,
+    shared: Arc<Shared>,
+}
+
+impl App {
+    /// Starts `command`, which has its configuration except for the control file; files go to
+    /// `dir`.
+    pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
+        let control = dir.join("control");
+        command.arg("--set").arg(format!("soak.control={}", control.display()));
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Child::spawn(&mut command).context("cannot start the app")?;
+        let shared = Arc::new(Shared::default());
+        let streams = (child.take_stdout(), child.take_stderr());
+        let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
+        let mut copy = File::create(dir.join("app.log"))?;
+        let own = Arc::clone(&shared);
+        std::thread::spawn(move || {
+            for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
+                if line.windows(14).any(|part| part == b"queue overflow") {
+                    own.overflows.fetch_add(1, Ordering::Relaxed);
+                }
+                // The copy is for reading afterwards.
+                let _ = copy.write_all(&[&line[..], b"\n"].concat());
+            }
+        });
+        let (own, delivery_log, outages) = (Arc::clone(&shared), Arc::clone(delivery_log), Arc::clone(outages));
+        std::thread::spawn(move || {
+            for line in BufReader::new(told).lines().map_while(Result::ok) {
+                if own.take(&line, &delivery_log, &outages).is_none() {
+                    delivery_log.bad(format!("the app: {line}"));
+                }
+            }
+        });
+        Ok(App { child, control, serial: 0, shared })
+    }
+
+    /// Orders the app to switch to a mode, an endpoint and a session. Returns the order's serial
+    /// number.
+    pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
+        self.serial += 1;
+        let new = self.control.with_extension("new");
+        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
+        std::fs::rename(&new, &self.control)?;
+        Ok(self.serial)
+    }
+
+    pub fn state(&self) -> State {
+        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn subscribed(&self) -> u32 {
+        self.shared.subscribed.load(Ordering::Relaxed)
+    }
+
+    /// Since the last call.
+    pub fn released(&self) -> u32 {
+        self.shared.released.swap(0, Ordering::Relaxed)
+    }
+
+    pub fn overflows(&self) -> u32 {
+        self.shared.overflows.load(Ordering::Relaxed)
+    }
+
+    pub fn given_up(&self) -> u32 {
+        self.shared.given_up.load(Ordering::Relaxed)
+    }
+
+    /// The exit status, or `None` while it runs.
+    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
+        Ok(self.child.exit_status()?)
+    }
+
+    /// Permanently open file descriptors: the minimum of a few samples.
+    pub fn descriptors(&self) -> Result<usize> {
+        let dir = format!("/proc/{}/fd", self.child.id());
+        let mut least = usize::MAX;
+        for _ in 0..5 {
+            least = least.min(std::fs::read_dir(&dir).with_context(|| format!("cannot read {dir}"))?.count());
+            std::thread::sleep(std::time::Duration::from_millis(15));
+        }
+        Ok(least)
+    }
+
+    /// Terminates it with SIGTERM.
+    pub fn stop(mut self) -> Result<std::process::ExitStatus> {
+        self.child.terminate();
+        Ok(self.child.wait()?)
+    }
+}
+
+impl Shared {
+    /// Processes one line of the app's output; `None` if it is malformed. See e2e/soak/apps/app/src/main.c.
+    fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
+        let mut words = line.split(' ');
+        let kind = words.next()?;
+        let mut number = || words.next()?.parse::<u32>().ok();
+        match kind {
+            "in" => delivery_log.arrived(Direction::In, number()? as u8, number()?),
+            "mark" => delivery_log.mark(Direction::In, number()? as u8, number()?),
+            "up" => outages.up(),
+            "down" => {
+                number()?;
+                self.released.fetch_add(number()?, Ordering::Relaxed);
+                outages.down();
+            }
+            "sub" => {
+                self.subscribed.fetch_add(1, Ordering::Relaxed);
+                delivery_log.subscribed();
+            }
+            "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
+            "state" => {
+                let state = State {
+                    serial: number()?,
+                    ready: number()? == 1,
+                    next: [number()?, number()?, number()?],
+                    unsent: number()?,
+                    used: number()?,
+                    most: number()?,
+                };
+                *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+}

@@ -1,0 +1,196 @@
+//! Runs the compilers. An object is rebuilt only when its source, one of its headers or its command
+//! changed.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
+
+use anyhow::{Context, Result, bail};
+
+use super::Plan;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    C,
+    Cpp,
+}
+
+impl Language {
+    /// The language by file extension; `None` for files that are not compiled.
+    pub fn of(file: &Path) -> Option<Language> {
+        match file.extension()?.to_str()? {
+            "c" => Some(Language::C),
+            "cpp" | "cc" | "cxx" => Some(Language::Cpp),
+            _ => None,
+        }
+    }
+
+    pub(super) fn compiler(self) -> OsString {
+        let (variable, default) = match self {
+            Language::C => ("CC", "cc"),
+            Language::Cpp => ("CXX", "c++"),
+        };
+        std::env::var_os(variable).filter(|name| !name.is_empty()).unwrap_or_else(|| default.into())
+    }
+}
+
+/// Compiles the sources of one program.
+pub struct Compiler {
+    /// Overrides the default C compiler.
+    cc: Option<OsString>,
+    objects: PathBuf,
+    common: Vec<OsString>,
+    c: Vec<OsString>,
+    cpp: Vec<OsString>,
+    /// Flags for C outside the mqtt library.
+    outside: Vec<OsString>,
+}
+
+impl Compiler {
+    pub fn for_plan(plan: &Plan) -> Compiler {
+        let words = |text: &[&str]| text.iter().map(OsString::from).collect::<Vec<_>>();
+        let mut common = words(&["-g", "-O1", "-Wall", "-ffunction-sections", "-fdata-sections", "-MMD", "-MP"]);
+        for (name, value) in &plan.defines {
+            common.push(format!("-D{name}={value}").into());
+        }
+        for dir in &plan.includes {
+            common.extend(["-I".into(), dir.into()]);
+        }
+        let mut c = words(&["-std=gnu99"]);
+        c.extend(plan.cflags.iter().map(Into::into));
+        c.extend(from_environment("CFLAGS"));
+        let mut cpp = words(&["-std=gnu++17"]);
+        cpp.extend(plan.cxxflags.iter().map(Into::into));
+        cpp.extend(from_environment("CXXFLAGS"));
+        Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp, outside: Vec::new() }
+    }
+
+    /// Sets the C compiler.
+    pub fn with_cc(mut self, program: &str) -> Compiler {
+        self.cc = Some(program.into());
+        self
+    }
+
+    /// Adds flags for C that does not belong to the mqtt library.
+    pub fn outside_mqtt(mut self, flags: &[&str]) -> Compiler {
+        self.outside = flags.iter().map(Into::into).collect();
+        self
+    }
+
+    /// Compiles what is out of date, on all processors. Objects are returned in the order of the
+    /// sources.
+    pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
+        std::fs::create_dir_all(&self.objects).with_context(|| format!("cannot create {}", self.objects.display()))?;
+        let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            while let Some(((part, source), object)) =
+                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((sources.get(i)?, &objects[i])))
+            {
+                self.compile_one(part, source, object)?;
+            }
+            Ok(())
+        };
+        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(sources.len().max(1));
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+            workers.into_iter().try_for_each(|worker| match worker.join() {
+                Ok(result) => result,
+                Err(panic) => std::panic::resume_unwind(panic),
+            })
+        })?;
+        Ok(objects)
+    }
+
+    /// Two sources with the same name in different directories need different objects.
+    fn object_of(&self, part: &str, source: &Path) -> PathBuf {
+        let name = source.file_name().unwrap_or_default().to_string_lossy();
+        let dir = source.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+        self.objects.join(format!("{part}-{dir}-{name}.o"))
+    }
+
+    fn compile_one(&self, part: &str, source: &Path, object: &Path) -> Result<()> {
+        let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
+        let own = self.cc.clone().filter(|_| language == Language::C);
+        let mut command = Command::new(own.unwrap_or_else(|| language.compiler()));
+        command.args(match language {
+            Language::C => &self.c,
+            Language::Cpp => &self.cpp,
+        });
+        if language == Language::C && part != "mqtt" {
+            command.args(&self.outside);
+        }
+        command.args(&self.common).arg("-c").arg(source).arg("-o").arg(object);
+        if is_current(object, &command, &dependencies(object)) {
+            return Ok(());
+        }
+        forget(object)?;
+        let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        if !status.success() {
+            // The compiler has said why.
+            let way_out = match part {
+                "app" | "gen" | "host" | "mqtt" | "area" => String::new(),
+                lib => format!("; if the app works without this library, --without {lib} leaves it out"),
+            };
+            bail!("{} does not compile on the host{way_out}", source.display());
+        }
+        remember(object, &command)
+    }
+}
+
+/// Extra flags from the environment, as make takes them.
+pub(super) fn from_environment(variable: &str) -> Vec<OsString> {
+    std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
+}
+
+fn signature_of(output: &Path) -> PathBuf {
+    let mut name = output.as_os_str().to_owned();
+    name.push(".cmd");
+    name.into()
+}
+
+/// Called before the output is written, so that a partial output of an interrupted compiler is not
+/// taken for complete.
+pub(super) fn forget(output: &Path) -> Result<()> {
+    match std::fs::remove_file(signature_of(output)) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the recorded command"),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn remember(output: &Path, command: &Command) -> Result<()> {
+    std::fs::write(signature_of(output), project::shown(command)).context("cannot record the command")
+}
+
+/// Whether the output was made by this exact command after the last change to its inputs. Without
+/// known inputs the answer is no.
+pub(super) fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
+    let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
+    let Some(made) = time(output) else { return false };
+    let same = std::fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));
+    same && !inputs.is_empty() && inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made))
+}
+
+/// The inputs of an object, from the compiler's dependency file.
+fn dependencies(object: &Path) -> Vec<PathBuf> {
+    let Ok(text) = std::fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
+    let Some((_, list)) = text.split_once(':') else { return Vec::new() };
+    // Only the first rule; -MP adds an empty one for each header.
+    let mut files = vec![String::new()];
+    let mut chars = list.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' if chars.peek() == Some(&'\n') => {
+                chars.next();
+                files.push(String::new());
+            }
+            '\\' => files.last_mut().unwrap_or(&mut String::new()).extend(chars.next()),
+            '\n' => break,
+            ' ' => files.push(String::new()),
+            c => files.last_mut().unwrap_or(&mut String::new()).push(c),
+        }
+    }
+    files.into_iter().filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+}

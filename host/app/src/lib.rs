@@ -1,0 +1,319 @@
+//! Builds an app for this machine. Here: which sources, headers and configuration an app consists
+//! of, and where the build goes. Elsewhere: libs (library resolution), places (where they are),
+//! paths (files that a manifest names), javascript, compile (running compilers), link, sanitized
+//! (builds with sanitizers).
+
+mod compile;
+pub mod confgen;
+mod javascript;
+mod libs;
+mod link;
+pub mod manifest;
+mod paths;
+mod places;
+pub mod sanitized;
+mod yaml;
+
+#[cfg(test)]
+mod examples;
+#[cfg(test)]
+mod host_libs;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, anyhow, bail};
+pub use compile::{Compiler, Language};
+use libs::Libs;
+pub use places::Places;
+use project::libclang;
+use sha2::{Digest, Sha256};
+
+use crate::confgen::{Lib, Schema};
+use crate::manifest::Manifest;
+
+/// A built program and the directory that it uses as its file system.
+pub struct Built {
+    pub program: PathBuf,
+    pub files: PathBuf,
+}
+
+/// All inputs of a program, including generated files.
+pub struct Plan {
+    /// The build directory.
+    pub dir: PathBuf,
+    /// C and C++ files, each with the part it belongs to, which becomes part of the object's name.
+    pub sources: Vec<(String, PathBuf)>,
+    /// Include directories in search order.
+    pub includes: Vec<PathBuf>,
+    pub defines: Vec<(String, String)>,
+    pub cflags: Vec<String>,
+    pub cxxflags: Vec<String>,
+    /// Files for the app's file system.
+    files: Vec<PathBuf>,
+    /// Options for the linker.
+    link: Vec<String>,
+    /// Parts whose sources are all for other platforms, or nowhere.
+    hollow: Vec<String>,
+    /// The libraries that it is made of, and those that it lacks.
+    libs: Libs,
+}
+
+/// Builds the app in `dir`.
+pub fn build(dir: &Path, release: bool) -> Result<Built> {
+    build_manifest(Manifest::read(&std::path::absolute(dir)?)?, &Places::default(), release, false)
+}
+
+/// Builds the app in `dir` with libraries from these places, and prints from which.
+pub fn build_with(dir: &Path, places: &Places, release: bool) -> Result<Built> {
+    build_manifest(Manifest::read(&std::path::absolute(dir)?)?, places, release, true)
+}
+
+fn build_manifest(manifest: Manifest, places: &Places, release: bool, verbose: bool) -> Result<Built> {
+    let name = name(&manifest)?;
+    let mut plan = plan_with(&name, Some(manifest), places)?;
+    if verbose {
+        plan.libs.print();
+    }
+    let host = host_library(release)?;
+    plan.add_tls(&host);
+    javascript::add(&mut plan, &host.archive)?;
+    let objects = Compiler::for_plan(&plan).compile(&plan.sources).map_err(|error| plan.with_left_out(error))?;
+    let program = plan.dir.join(&name);
+    link::link(&plan, &objects, &host.archive, &program).map_err(|error| plan.with_left_out(error))?;
+    let files = plan.dir.join("fs");
+    copy_files(&plan.files, &files)?;
+    Ok(Built { program, files })
+}
+
+/// The app's name is also that of its directory and its program.
+fn name(manifest: &Manifest) -> Result<String> {
+    let name = match &manifest.name {
+        Some(name) => name.clone(),
+        None => manifest.dir.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default(),
+    };
+    // Reserved names within the build directory.
+    if name.is_empty() || name.starts_with('.') || name.contains('/') || ["fs", "gen", "obj"].contains(&name.as_str()) {
+        bail!("{}/mos.yml: {name:?} is a reserved name, choose another one", manifest.dir.display());
+    }
+    Ok(name)
+}
+
+/// The build directory of an app: by its name, unless another app has that already. Apps must not
+/// find each other's files.
+fn build_dir(name: &str, app: Option<&Manifest>) -> Result<PathBuf> {
+    let Some(app) = app else { return Ok(project::target_dir().join("parts").join(name)) };
+    let apps = project::target_dir().join("apps");
+    let digest = Sha256::digest(app.dir.as_os_str().as_encoded_bytes());
+    let other = apps.join(format!("{name}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]));
+    let (dir, path) = (apps.join(name), app.dir.display().to_string());
+    match std::fs::read_to_string(dir.join("gen/app_dir")) {
+        Ok(owner) if owner == path => return Ok(dir),
+        Ok(owner) if Path::new(&owner).join("mos.yml").is_file() => return Ok(other),
+        // That of an app that is gone.
+        Ok(_) => std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?,
+        Err(_) => {}
+    }
+    std::fs::create_dir_all(dir.join("gen")).with_context(|| format!("cannot create {}", dir.display()))?;
+    std::fs::write(dir.join("gen/app_dir"), path).with_context(|| format!("cannot write to {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// Collects the inputs of an app; without an app, those that all apps with the mqtt library share.
+pub fn plan(name: &str, app: Option<Manifest>) -> Result<Plan> {
+    plan_with(name, app, &Places::default())
+}
+
+fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<Plan> {
+    let root = project::root();
+    let dir = build_dir(name, app.as_ref())?;
+    let generated = dir.join("gen");
+    std::fs::create_dir_all(&generated).with_context(|| format!("cannot create {}", generated.display()))?;
+
+    let libs = match &mut app {
+        Some(app) => Libs::of(app, places)?,
+        None => Libs::only_mqtt()?,
+    };
+    let mut plan = Plan {
+        dir,
+        sources: Vec::new(),
+        includes: vec![generated.clone()],
+        defines: libs.defines(name),
+        cflags: Vec::new(),
+        cxxflags: Vec::new(),
+        files: Vec::new(),
+        link: Vec::new(),
+        hollow: Vec::new(),
+        libs: Libs::default(),
+    };
+    for source in ["mgos_config.c", "mgos_host_tables.c"] {
+        plan.sources.push(("gen".into(), generated.join(source)));
+    }
+    for source in sources_in(&root.join("host/c/app"))? {
+        plan.sources.push(("host".into(), source));
+    }
+    // The app's headers precede those of libraries, as its configuration follows theirs.
+    if let Some(app) = &app {
+        plan.add("app", app)?;
+    }
+    for lib in &libs.found {
+        plan.add(&lib.name, &lib.manifest)?;
+    }
+    // Those of the app override those of libraries.
+    for manifest in libs.found.iter().map(|lib| &lib.manifest).chain(&app) {
+        for (macro_name, value) in &manifest.cdefs {
+            plan.defines.retain(|(old, _)| old != macro_name);
+            plan.defines.push((macro_name.clone(), value.clone()));
+        }
+    }
+    plan.includes.push(root.join("host/include"));
+    // As with `mos build`, headers next to sources are found by `#include <...>`, too.
+    for (part, source) in plan.sources.iter().filter(|(part, _)| !["gen", "host", "mqtt"].contains(&part.as_str())) {
+        let dir = source.parent().with_context(|| format!("sources of {part}"))?;
+        if !plan.includes.iter().any(|known| known == dir) {
+            plan.includes.push(dir.into());
+        }
+    }
+    generate(&generated, name, &libs, app.as_ref(), &plan.inits(&libs))?;
+    plan.libs = libs;
+    Ok(plan)
+}
+
+impl Plan {
+    /// Expose mbedTLS to the app's C, as on a device: cloud libraries use it for signing.
+    fn add_tls(&mut self, host: &Host) {
+        self.includes.push(host.tls.join("include"));
+        self.defines.push(("MBEDTLS_CONFIG_FILE".into(), format!("\"{}\"", host.tls.join("config.h").display())));
+    }
+
+    fn add(&mut self, part: &str, manifest: &Manifest) -> Result<()> {
+        let files = paths::sources(&manifest.sources, &manifest.dir).with_context(|| format!("sources of {part}"))?;
+        if files.is_empty() && !manifest.sources.is_empty() {
+            // Not an error for the mos tool: an app in JavaScript may list sources that it has not.
+            eprintln!("note: {part} has no C or C++ file in {}", manifest.sources.join(", "));
+            self.hollow.push(part.into());
+        }
+        self.sources.extend(files.into_iter().map(|file| (part.into(), file)));
+        self.includes.extend(manifest.includes.iter().map(|path| manifest.dir.join(path)));
+        let files = paths::filesystem(&manifest.filesystem, &manifest.fs_filters, &manifest.dir);
+        self.files.extend(files.with_context(|| format!("filesystem of {part}"))?);
+        self.cflags.extend(manifest.cflags.iter().cloned());
+        self.cxxflags.extend(manifest.cxxflags.iter().cloned());
+        Ok(())
+    }
+
+    /// The libraries in the order of initialisation. One without sources has no init function.
+    fn inits(&self, libs: &Libs) -> Vec<Lib> {
+        let has_sources = |name: &str| self.sources.iter().any(|(part, _)| part == name);
+        let init = |name: &String| has_sources(name).then(|| format!("mgos_{}_init", manifest::identifier(name)));
+        libs.init_order.iter().map(|name| Lib { name: name.clone(), init: init(name) }).collect()
+    }
+
+    /// An error of a compiler may come from what is left out.
+    fn with_left_out(&self, error: anyhow::Error) -> anyhow::Error {
+        let mut lines = format!("{error:#}");
+        if !self.libs.left_out.is_empty() {
+            lines += &format!("\nleft out: {}; if what is missing belongs to one, {}", self.libs.left_out(), libs::WAY_OUT);
+        }
+        if !self.hollow.is_empty() {
+            let parts = self.hollow.join(", ");
+            lines += &format!(
+                "\nwithout sources for Linux: {parts}; if what is missing belongs to one, give one that has them by --lib NAME:PATH"
+            );
+        }
+        anyhow!(lines)
+    }
+}
+
+/// Writes the generated C of an app.
+fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: &[Lib]) -> Result<()> {
+    let mut schema = Schema::default();
+    let base = yaml::load(&project::root().join("host/mos.yml"))?;
+    schema.merge(base.get("config_schema").context("host/mos.yml has no config_schema")?);
+    for manifest in libs.found.iter().map(|lib| &lib.manifest).chain(app) {
+        for list in &manifest.config_schema {
+            schema.merge(list);
+        }
+    }
+    let tree = match confgen::build(&schema) {
+        Ok(tree) => tree,
+        Err(problems) => bail!("invalid config schema\n  {}", problems.join("\n  ")),
+    };
+    for warning in &tree.warnings {
+        eprintln!("warning: {warning}");
+    }
+    project::write_if_changed(&dir.join("mgos_config.h"), &confgen::header(&tree))?;
+    project::write_if_changed(&dir.join("mgos_config.c"), &confgen::source(&tree))?;
+    let app_dir = app.map(|app| app.dir.display().to_string()).unwrap_or_default();
+    project::write_if_changed(&dir.join("mgos_host_tables.c"), &confgen::tables(&tree, name, &app_dir, inits))
+}
+
+/// The library that every app links.
+#[derive(Clone)]
+pub struct Host {
+    /// libmgos_host.a: the host and the Rust part of the mqtt library.
+    pub archive: PathBuf,
+    /// Where the bundled mbedTLS has its headers (include) and its configuration (config.h).
+    pub tls: PathBuf,
+}
+
+/// Builds libmgos_host.a, once per process.
+pub fn host_library(release: bool) -> Result<Host> {
+    static BUILT: Mutex<[Option<Host>; 2]> = Mutex::new([None, None]);
+    let built = &mut BUILT.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(release)];
+    if built.is_none() {
+        *built = Some(build_host_library(release)?);
+    }
+    built.clone().context("the host library")
+}
+
+fn build_host_library(release: bool) -> Result<Host> {
+    let mut cargo = project::cargo();
+    // Flags that are given for the app are not for mbedTLS.
+    for variable in ["CFLAGS", "CXXFLAGS", "LDFLAGS"] {
+        cargo.env_remove(variable);
+    }
+    cargo.args(["build", "--package", "mgos-host", "--lib", "--message-format=json-render-diagnostics"]);
+    if release {
+        cargo.arg("--release");
+    }
+    let output = cargo.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", project::shown(&cargo)))?;
+    if !output.status.success() {
+        bail!("{} failed ({}){}", project::shown(&cargo), output.status, libclang::hint());
+    }
+    let said = String::from_utf8_lossy(&output.stdout);
+    let tls = said.lines().find_map(tls_dir).context("cargo's output does not say where mbedTLS was built")?;
+    let archive = project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a");
+    Ok(Host { archive, tls })
+}
+
+/// Parses one of cargo's JSON messages, one object a line; only one kind matters here.
+fn tls_dir(message: &str) -> Option<PathBuf> {
+    if !message.contains(r#""reason":"build-script-executed""#) || !message.contains("#mbedtls-sys-auto@") {
+        return None;
+    }
+    let (_, dir) = message.split_once(r#""out_dir":""#)?;
+    Some(dir.split_once('"')?.0.into())
+}
+
+fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
+    let mut files: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
+    files.retain(|file| file.is_file() && Language::of(file).is_some());
+    files.sort();
+    Ok(files)
+}
+
+/// Copies files into the app's file system, which has no directories. Files that the app wrote there
+/// are kept.
+fn copy_files(files: &[PathBuf], to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    for file in files {
+        let name = file.file_name().unwrap_or_default();
+        std::fs::copy(file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! A child process that never outlives its parent, however the parent ends: brokers and apps under
+//! test or in the demo. A crate of its own because xtask and the demo share no other. Not here:
+//! reading the child's output.
+
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// Killed on drop, and by the kernel when the thread that spawned it exits: spawn it from a thread
+/// that lives long enough.
+#[derive(Debug)]
+pub struct Child(std::process::Child);
+
+impl Child {
+    /// Spawns the command with stdin closed.
+    pub fn spawn(command: &mut Command) -> io::Result<Child> {
+        // SAFETY: only one async-signal-safe system call runs between fork and exec.
+        unsafe { command.pre_exec(die_with_parent) };
+        command.stdin(Stdio::null()).spawn().map(Child)
+    }
+
+    /// The child's stdout, if it is piped and was not taken before.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.0.stdout.take()
+    }
+
+    /// The child's stderr, if it is piped and was not taken before.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.0.stderr.take()
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
+    /// The exit status, or `None` while the child runs.
+    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.0.try_wait()
+    }
+
+    /// Waits for the child to exit.
+    pub fn wait(&mut self) -> io::Result<ExitStatus> {
+        self.0.wait()
+    }
+
+    /// Waits for the child to exit until `end`. Returns `None` on timeout.
+    pub fn wait_until(&mut self, end: Instant) -> io::Result<Option<ExitStatus>> {
+        loop {
+            let status = self.exit_status()?;
+            if status.is_some() || Instant::now() > end {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Kills the child with SIGKILL and reaps it.
+    pub fn kill(&mut self) {
+        // An error means that the child has already exited.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+
+    /// Sends a signal. Does nothing once the child has been reaped.
+    pub fn signal(&mut self, signal: libc::c_int) {
+        // After reaping, the process id may belong to another process.
+        if let (Ok(None), Ok(id)) = (self.0.try_wait(), libc::pid_t::try_from(self.0.id())) {
+            // SAFETY: a plain system call; the child has not been reaped, so the process id is
+            // still valid.
+            unsafe { libc::kill(id, signal) };
+        }
+    }
+
+    /// Asks the child to exit, with SIGTERM.
+    pub fn terminate(&mut self) {
+        self.signal(libc::SIGTERM);
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Runs between fork and exec: the kernel kills the child when the spawning thread exits.
+#[cfg(target_os = "linux")]
+fn die_with_parent() -> io::Result<()> {
+    // SAFETY: a plain system call with constant arguments.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn die_with_parent() -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+
+    use super::*;
+
+    fn sleeper() -> Child {
+        Child::spawn(Command::new("sleep").arg("1000")).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(20)
+    }
+
+    #[test]
+    fn a_child_ends_when_it_is_asked_to_and_a_signal_afterwards_goes_nowhere() {
+        let mut child = sleeper();
+        assert_eq!(child.wait_until(Instant::now()).unwrap(), None);
+        child.terminate();
+        assert_eq!(child.wait_until(soon()).unwrap().and_then(|status| status.signal()), Some(libc::SIGTERM));
+        child.signal(libc::SIGKILL);
+        assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGTERM));
+    }
+
+    /// Whether the process exists; a zombie counts as gone.
+    #[cfg(target_os = "linux")]
+    fn lives(id: u32) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_child_goes_when_it_is_dropped_and_with_the_thread_that_started_it() {
+        let child = sleeper();
+        let id = child.id();
+        assert!(lives(id));
+        drop(child);
+        assert!(!lives(id));
+        // Leak the child, as if this process had been killed.
+        let id = std::thread::spawn(|| std::mem::ManuallyDrop::new(sleeper()).id()).join().unwrap();
+        let end = soon();
+        while lives(id) {
+            assert!(Instant::now() < end, "it outlives the thread");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}

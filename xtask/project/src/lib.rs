@@ -1,0 +1,98 @@
+//! What all tools of the project share. Here: its directories, and calling other programs. Elsewhere:
+//! setup (Debian packages), libclang (finding it), child (a process that does not outlive its
+//! parent), process (one whose output is waited for).
+
+pub mod child;
+pub mod libclang;
+pub mod process;
+pub mod setup;
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+/// The root of the workspace.
+pub fn root() -> PathBuf {
+    // Both variables, as a built xtask may be started without cargo.
+    let of_a_package = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into()));
+    let root = of_a_package.ancestors().find(|dir| dir.join("Cargo.lock").is_file());
+    root.unwrap_or(&of_a_package).to_path_buf()
+}
+
+/// Cargo's target directory; our own output goes next to cargo's.
+pub fn target_dir() -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        // Relative to where cargo was called, which is the current directory.
+        Some(dir) => std::path::absolute(&dir).unwrap_or(dir.into()),
+        None => root().join("target"),
+    }
+}
+
+/// The cargo that started us, else the one in the path.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(root());
+    command.envs(libclang::variable().map(|folder| (libclang::VARIABLE, folder)));
+    if !setup::installs() {
+        command.env(setup::NO_INSTALL_VARIABLE, "1");
+    }
+    command
+}
+
+/// cargo of the nightly toolchain, the only one with sanitizers.
+pub fn nightly() -> Result<Command> {
+    let command = || {
+        let mut command = Command::new("cargo");
+        // Set by the cargo that started us, for its own toolchain.
+        command.env_remove("RUSTUP_TOOLCHAIN").env_remove("CARGO").env_remove("RUSTC");
+        command.current_dir(root()).arg("+nightly");
+        command
+    };
+    let found = command().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().context("cannot start cargo")?;
+    if !found.success() {
+        bail!("this needs the nightly toolchain: rustup toolchain install nightly");
+    }
+    Ok(command())
+}
+
+/// Runs a program to its end; fails with the command on a non-zero exit status.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
+    if !status.success() {
+        bail!("{} failed ({status})", shown(command));
+    }
+    Ok(())
+}
+
+/// A command as typed in a shell.
+pub fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: &OsStr) -> String {
+    let word = word.to_string_lossy();
+    if !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "-_=./:+,@%".contains(c)) {
+        word.into_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// Whether a program is in the path, or in the directories of administration programs.
+pub fn has_program(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).any(|dir| dir.join(name).is_file())
+}
+
+/// Writes a file only if its content changes, so that whatever depends on its modification time
+/// stays valid.
+pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
+    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
+        return Ok(());
+    }
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,162 @@
+//! A process under test or next to it. Its output is recorded and can be waited for, and it does
+//! not outlive the run (mgos-child).
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use project::child::Child;
+
+use crate as project;
+
+/// Output of a process, from both streams.
+#[derive(Default)]
+struct Printed {
+    lines: Vec<String>,
+    /// Streams that are still open.
+    open: usize,
+}
+
+#[derive(Default)]
+struct Shared {
+    printed: Mutex<Printed>,
+    changed: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A running process.
+pub struct Process {
+    name: String,
+    log: PathBuf,
+    child: Child,
+    shared: Arc<Shared>,
+    /// The line up to which `wait_for` has read.
+    read: usize,
+    end: Instant,
+}
+
+impl Process {
+    /// Starts a process whose output also goes to `log`. No wait lasts beyond `end`.
+    pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", project::shown(command)))?;
+        let shared = Arc::new(Shared::default());
+        let mut file = File::options().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
+        writeln!(file, "$ {}", project::shown(command))?;
+        let streams = [child.take_stdout().map(boxed), child.take_stderr().map(boxed)];
+        let streams: Vec<_> = streams.into_iter().flatten().collect();
+        shared.lock().open = streams.len();
+        for stream in streams {
+            let (shared, file) = (Arc::clone(&shared), file.try_clone()?);
+            std::thread::spawn(move || collect(stream, file, &shared));
+        }
+        Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
+    }
+
+    /// Waits for the next line for which `wanted` returns a value. `what` completes "waiting for".
+    pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
+        let mut printed = self.shared.lock();
+        loop {
+            while let Some(line) = printed.lines.get(self.read) {
+                self.read += 1;
+                if let Some(found) = wanted(line) {
+                    return Ok(found);
+                }
+            }
+            if printed.open == 0 {
+                bail!("{} exited while waiting for {what}; see {}", self.name, self.log.display());
+            }
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("timed out waiting for {what} of {}; see {}", self.name, self.log.display());
+            }
+            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// Waits for a line that contains this text.
+    pub fn wait_for_text(&mut self, text: &str) -> Result<()> {
+        self.wait_for(&format!("{text:?}"), |line| line.contains(text).then_some(()))
+    }
+
+    /// Makes the next wait start at the first line again.
+    pub fn read_again(&mut self) {
+        self.read = 0;
+    }
+
+    /// All output so far.
+    pub fn lines(&self) -> Vec<String> {
+        self.shared.lock().lines.clone()
+    }
+
+    /// Waits until the process exits and all of its output is read.
+    pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
+        // The streams end first, then the process.
+        let mut printed = self.shared.lock();
+        while printed.open > 0 {
+            let left = self.end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                bail!("timed out: {} does not exit; see {}", self.name, self.log.display());
+            }
+            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(printed);
+        let status = self.child.wait_until(self.end)?;
+        status.with_context(|| format!("timed out: {} has closed its output but does not exit", self.name))
+    }
+
+    /// Waits until the process accepts connections at this address: for brokers.
+    pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
+        while TcpStream::connect(address).is_err() {
+            if let Some(status) = self.exit_status()? {
+                bail!("{} exited immediately ({status}); see {}", self.name, self.log.display());
+            }
+            if Instant::now() > self.end {
+                bail!("{} does not listen on {address}; see {}", self.name, self.log.display());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Ok(())
+    }
+
+    /// The exit status, or `None` while it runs.
+    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.exit_status()
+    }
+
+    /// Kills it with SIGKILL.
+    pub fn kill(&mut self) {
+        self.child.kill();
+    }
+
+    /// Sends a signal.
+    pub fn signal(&mut self, signal: libc::c_int) {
+        self.child.signal(signal);
+    }
+}
+
+fn boxed(stream: impl Read + Send + 'static) -> Box<dyn Read + Send> {
+    Box::new(stream)
+}
+
+fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        let line = String::from_utf8_lossy(&line).into_owned();
+        // The copy is for reading afterwards; the test works without it.
+        let _ = writeln!(copy, "{line}");
+        shared.lock().lines.push(line);
+        shared.changed.notify_all();
+    }
+    shared.lock().open -= 1;
+    shared.changed.notify_all();
+}
