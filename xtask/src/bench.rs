@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
-use project::setup::{self, program};
+use project::setup::{self, Package, program};
 
 use crate::figures::{self, Measured, Options};
 use crate::firmware::harness::{Core, Harness};
@@ -17,6 +17,8 @@ use crate::qemu;
 mod callgrind;
 mod million;
 mod throughput;
+
+pub use throughput::PEERS;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -47,6 +49,8 @@ pub struct Args {
     unoptimised: bool,
 }
 
+pub const PACKAGES: &[Package] = &[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")];
+
 /// Headings of the committed tables.
 pub const INSTRUCTIONS: &str = "Instructions";
 pub const CHIPS: &str = "Instructions on chips";
@@ -57,7 +61,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.throughput {
         return throughput::run(args.messages, !args.unoptimised);
     }
-    setup::ensure(&[program("valgrind", "valgrind"), program("gcc", "cc"), program("binutils", "objcopy")])?;
+    setup::ensure(PACKAGES)?;
     if let Some(messages) = args.million {
         return million::run(messages);
     }

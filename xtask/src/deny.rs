@@ -5,10 +5,10 @@
 //! fetches.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+use project::tools::Tool;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,11 +22,11 @@ pub struct Args {
 pub const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
 
 /// A version that is known to accept deny.toml.
-const VERSION: &str = "0.20.2";
+const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
 
 pub fn run(args: Args) -> Result<()> {
     firmware()?;
-    let deny = program()?;
+    let deny = DENY.ensure()?;
     let mut command = Command::new(&deny);
     // Only tools have duplicates, and many of them: `cargo deny check bans` shows them in full.
     command.current_dir(project::root()).args(["--workspace", "--log-level", "error", "check"]);
@@ -65,23 +65,6 @@ fn firmware() -> Result<()> {
 
 fn strangers<'a>(found: &BTreeSet<&'a str>) -> Vec<&'a str> {
     found.iter().copied().filter(|name| !FIRMWARE.contains(name)).collect()
-}
-
-/// cargo-deny from the path, else one built in the target directory.
-fn program() -> Result<PathBuf> {
-    if project::has_program("cargo-deny") {
-        return Ok("cargo-deny".into());
-    }
-    let tools = project::target_dir().join("tools");
-    let program = tools.join("bin").join("cargo-deny");
-    if !program.exists() {
-        println!("cargo-deny is missing; building it into {}", tools.display());
-        // Unoptimised builds in half the time, and it has little to do.
-        let mut install = project::cargo();
-        install.args(["install", "cargo-deny", "--version", VERSION, "--locked", "--debug", "--root"]).arg(&tools);
-        project::run(&mut install).context("cargo-deny is missing; install it with: cargo install cargo-deny --locked")?;
-    }
-    Ok(program)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub mod harness;
 mod rust;
 mod targets;
 
+pub use rust::RUST;
 pub use targets::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, UBUNTU, UBUNTU_FAST};
 
 /// Build settings for one kind of device.
@@ -26,7 +27,7 @@ pub struct Target {
     pub cflags: &'static [&'static str],
     /// Linker flags for joining objects: the linker does not read the target from them.
     ldflags: &'static [&'static str],
-    packages: &'static [Package],
+    pub packages: &'static [Package],
     pub layout: Layout,
     assembler: Option<Assembler>,
     /// Optimised for speed instead of size: for comparison only.

@@ -3,10 +3,11 @@
 //! Findings are in fuzz/artifacts, the growing corpus in the target directory, the seeds in
 //! fuzz/corpus.
 
-use std::process::Stdio;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
-use project::{cargo, nightly, run, target_dir};
+use project::tools::Tool;
+use project::{nightly, root, run, target_dir};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -17,6 +18,8 @@ pub struct Args {
     targets: Vec<String>,
 }
 
+const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
+
 const TARGETS: [&str; 3] = ["decode", "matching", "session"];
 
 pub fn run_all(args: Args) -> Result<()> {
@@ -25,11 +28,14 @@ pub fn run_all(args: Args) -> Result<()> {
             bail!("unknown fuzz target {wanted:?}; targets: {}", TARGETS.join(", "));
         }
     }
-    install()?;
+    nightly()?;
+    let fuzz = CARGO_FUZZ.ensure()?;
     for target in TARGETS.iter().filter(|t| args.targets.is_empty() || args.targets.iter().any(|wanted| wanted == *t)) {
         let corpus = target_dir().join("fuzz").join("corpus").join(target);
         std::fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
-        let mut command = nightly()?;
+        let mut command = Command::new(&fuzz);
+        // Without what the cargo that started us has set for its own toolchain.
+        command.env_remove("CARGO").env_remove("RUSTC").env("RUSTUP_TOOLCHAIN", "nightly").current_dir(root());
         // With dead code removed, the library needs none of the functions that firmware provides.
         command.args(["fuzz", "run", "--strip-dead-code=true", target]).arg(corpus).arg(format!("fuzz/corpus/{target}"));
         command.env("CARGO_TARGET_DIR", target_dir().join("fuzz"));
@@ -38,14 +44,4 @@ pub fn run_all(args: Args) -> Result<()> {
         run(&mut command).with_context(|| format!("fuzz target {target}: the failing input is in fuzz/artifacts/{target}"))?;
     }
     Ok(())
-}
-
-/// Makes sure that cargo-fuzz is installed.
-fn install() -> Result<()> {
-    let found = nightly()?.args(["fuzz", "--version"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    if found.context("cannot start cargo")?.success() {
-        return Ok(());
-    }
-    println!("cargo-fuzz is missing; installing it");
-    run(cargo().args(["install", "cargo-fuzz", "--locked"]))
 }

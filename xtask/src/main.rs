@@ -25,6 +25,7 @@ mod qemu;
 mod release;
 mod run;
 mod sdk;
+mod setup;
 mod size;
 mod test;
 
@@ -58,6 +59,8 @@ enum Command {
     Docs(docs::Args),
     /// Run the two commands of README in bare Debian systems
     Fresh(fresh::Args),
+    /// Install all Debian packages that any command needs
+    Setup(setup::Args),
     /// Put headers and libraries for building an app without cargo into target/sdk
     Sdk(sdk::Args),
     /// End-to-end tests against real brokers
@@ -103,6 +106,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(args),
         Command::Run(args) => run::run(args),
         Command::Docs(args) => docs::run(args),
+        Command::Setup(args) => setup::run(args),
         Command::Sdk(args) => sdk::run(args),
         Command::Interop(args) => interop::run(args),
         Command::Header(args) => header::run(args),

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use project::tools;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -30,7 +31,7 @@ pub struct Args {
 }
 
 /// The version for which .cargo/mutants.toml is written; others generate different mutants.
-const VERSION: &str = "27.1.0";
+const CARGO_MUTANTS: tools::Tool = tools::Tool { name: "cargo-mutants", version: "27.1.0" };
 
 /// The mutated files, as cargo-mutants and git name them.
 const FILES: [&str; 4] = ["src/wire", "src/session", "src/conn", "src/heap.rs"];
@@ -62,7 +63,7 @@ struct Scope {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let tool = Tool { program: program()? };
+    let tool = Tool { program: CARGO_MUTANTS.ensure()? };
     let all = tool.list(&Scope::default(), &[])?.len();
     tool.check_exclusions()?;
     let mut scope = Scope { shard: args.shard.clone(), ..Scope::default() };
@@ -361,28 +362,6 @@ fn limit_memory(command: &mut Command) {
     };
     // SAFETY: the closure runs between fork and exec; it neither allocates nor locks.
     unsafe { command.pre_exec(limit) };
-}
-
-/// Returns cargo-mutants of this version from the path or the target directory, and installs it
-/// there if missing.
-fn program() -> Result<PathBuf> {
-    let is_it = |program: &PathBuf| {
-        let version = Command::new(program).args(["mutants", "--version"]).stderr(Stdio::null()).output();
-        version.is_ok_and(|output| output.stdout.trim_ascii() == format!("cargo-mutants {VERSION}").as_bytes())
-    };
-    let tools = project::target_dir().join("tools");
-    for program in ["cargo-mutants".into(), tools.join("bin").join("cargo-mutants")] {
-        if is_it(&program) {
-            return Ok(program);
-        }
-    }
-    println!("cargo-mutants {VERSION} is missing; installing it into {}", tools.display());
-    // Not optimised: it does little, and builds in half the time.
-    let mut install = project::cargo();
-    install.args(["install", "cargo-mutants", "--version", VERSION, "--locked", "--debug", "--force", "--root"]);
-    let hint = || format!("cargo-mutants is missing; install it with: cargo install cargo-mutants --version {VERSION} --locked");
-    project::run(install.arg(&tools)).with_context(hint)?;
-    Ok(tools.join("bin").join("cargo-mutants"))
 }
 
 #[cfg(test)]

@@ -78,6 +78,11 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
+/// What all machines need.
+pub fn packages() -> Vec<Package> {
+    MACHINES.iter().flat_map(|machine| [machine.packages, machine.target.packages].concat()).collect()
+}
+
 /// Debian's emulators conflict with qemu-utils from backports.
 fn ensure_emulator(machine: &Machine) -> Result<()> {
     let missing = machine.emulator.first().is_some_and(|emulator| !project::has_program(emulator));

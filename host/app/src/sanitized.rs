@@ -12,7 +12,7 @@ use super::{Built, Compiler, copy_files, name, plan};
 use crate::manifest::Manifest;
 
 /// clang's sanitizer runtime is a separate package that clang only recommends.
-const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
+pub const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
 
 pub const CC: &str = "clang";
 const SANITIZE: &str = "-fsanitize=address,undefined";

@@ -1,11 +1,12 @@
 //! What all tools of the project share. Here: its directories, and calling other programs. Elsewhere:
-//! setup (Debian packages), libclang (finding it), child (a process that does not outlive its
+//! setup (Debian packages), tools (programs from crates.io), libclang (finding it), child (a process that does not outlive its
 //! parent), process (one whose output is waited for).
 
 pub mod child;
 pub mod libclang;
 pub mod process;
 pub mod setup;
+pub mod tools;
 
 use std::env;
 use std::ffi::OsStr;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use project::process::Process;
-use project::setup::{self, installed, program};
+use project::setup::{self, Package, installed, program};
 
 use crate::figures;
 
@@ -26,9 +26,12 @@ struct Client {
     ours: bool,
 }
 
+/// The clients that it is compared with, and the broker.
+pub const PEERS: &[Package] = &[installed("libmosquitto-dev"), installed("libpaho-mqtt-dev"), program("mosquitto", "mosquitto")];
+
 pub fn run(messages: u32, release: bool) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    setup::ensure(&[installed("libmosquitto-dev"), installed("libpaho-mqtt-dev"), program("mosquitto", "mosquitto")])?;
+    setup::ensure(PEERS)?;
     let dir = project::target_dir().join("throughput");
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     let source = project::root().join("bench/throughput");

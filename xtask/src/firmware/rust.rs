@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
-use project::setup;
+use project::setup::{self, Package};
 
 use super::{Assembler, Logs, Target, output};
 
@@ -171,8 +171,11 @@ fn debian_rustc() -> Result<Command> {
     debian(DEBIAN_RUSTC)
 }
 
+/// A Rust for targets that need `core` to be built.
+pub const RUST: &[Package] = &[setup::installed("rustc-web"), setup::installed("cargo-web"), setup::installed("rust-web-src")];
+
 fn debian(program: &str) -> Result<Command> {
-    setup::ensure(&[setup::installed("rustc-web"), setup::installed("cargo-web"), setup::installed("rust-web-src")])?;
+    setup::ensure(RUST)?;
     let mut command = Command::new(program);
     // Building `core` and custom target specifications are unstable features; no other unstable
     // feature is used.
