@@ -27,6 +27,7 @@ mod run;
 mod sdk;
 mod setup;
 mod size;
+mod steps;
 mod test;
 
 use std::process::ExitCode;
@@ -53,7 +54,7 @@ enum Command {
     CTest(c_test::Args),
     /// Run everything that must pass before a change lands
     Ci(ci::Args),
-    /// Run all tests: unit tests, the compatibility suite, end-to-end tests
+    /// Run the tests: unit tests, the compatibility suite, end-to-end tests
     Test(test::Args),
     /// Run the commands shown in the documents
     Docs(docs::Args),

@@ -1,38 +1,40 @@
-//! `cargo xtask test`: runs all tests, ordered to fail early. Each step is a cargo command.
+//! `cargo xtask test`: runs the tests, ordered to fail early; with --all also those that take long.
 
-use std::time::Instant;
-
-use anyhow::{Context, Result};
+use anyhow::Result;
 use project::setup;
 
+use crate::steps::{self, Step};
+
 #[derive(clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Also what takes long: the whole model check, the other brokers, fuzzing, the soak test
+    #[arg(long)]
+    all: bool,
+}
 
-/// CI also runs RabbitMQ.
-const FAST_BROKERS: &[&str] =
-    &["xtask", "interop", "--broker", "mosquitto", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"];
-
-/// Description and cargo command of each step.
-pub const STEPS: [(&str, &[&str]); 4] = [
-    ("unit tests and simulations, including host and xtask", &["test", "--workspace"]),
+pub const STEPS: &[Step] = &[
+    ("unit tests and simulations, including the tools'", &["test", "--workspace"]),
     ("breaking the rule of src/ffi does not compile", &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"]),
     ("compatibility suite against a scripted broker", &["xtask", "c-test"]),
-    ("end-to-end tests against real brokers, without RabbitMQ, which is slow to start", FAST_BROKERS),
+    ("end-to-end tests with mosquitto", &["xtask", "interop", "--broker", "mosquitto"]),
 ];
 
-pub fn run(_: Args) -> Result<()> {
-    println!("This takes about ten minutes on two cores, and twenty the first time, which also installs missing Debian packages");
-    println!("and, in {}, brokers from crates.io, npm and PyPI.", project::target_dir().display());
-    let brokers: Vec<String> = FAST_BROKERS[2..].iter().filter(|word| **word != "--broker").map(|name| (*name).to_owned()).collect();
-    setup::ensure(&interop::packages_of(&brokers)?)?;
-    let mut times = Vec::new();
-    for (what, step) in STEPS {
-        let shown = format!("cargo {}", step.join(" "));
-        println!("\n== {what}: {shown}");
-        let start = Instant::now();
-        project::run(project::cargo().args(step)).with_context(|| format!("tests failed: {what}"))?;
-        times.push(format!("{shown} ({} s)", start.elapsed().as_secs()));
-    }
-    println!("\nall tests passed: {}", times.join(", "));
-    Ok(())
+/// RabbitMQ is slow to start, so it runs a part.
+pub const MORE: &[Step] = &[
+    ("end-to-end tests with other brokers", &["xtask", "interop", "--broker", "rumqttd", "--broker", "aedes", "--broker", "amqtt"]),
+    ("end-to-end tests with RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
+    ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
+    ("soak", &["xtask", "soak", "--minutes", "2"]),
+    ("connection isolation", &["xtask", "soak", "--isolation"]),
+];
+
+/// A part of the model check takes as long as all other unit tests.
+const SHORTER: &[(&str, &str)] = &[("MGOS_MQTT_MODEL_LESS", "1")];
+
+pub fn run(args: Args) -> Result<()> {
+    let brokers: &[String] = if args.all { &[] } else { &["mosquitto".into()] };
+    println!("This takes about {} minutes on two cores, and ten more the first time,", if args.all { 15 } else { 4 });
+    println!("which also compiles everything and installs missing Debian packages.");
+    setup::ensure(&interop::packages_of(brokers)?)?;
+    if args.all { steps::run(&[STEPS, MORE].concat(), &[]) } else { steps::run(STEPS, SHORTER) }
 }

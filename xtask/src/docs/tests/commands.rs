@@ -47,7 +47,7 @@ const NOT_RUN: &[(&str, &str)] = &[
 /// Whether a CI step runs this command, possibly with other options: the demo, the tests, dist,
 /// size ...
 fn is_a_step(command: &str) -> bool {
-    let steps = ci::STEPS.iter().chain(&test::STEPS).map(|(_, step)| *step);
+    let steps = [ci::STEPS, test::STEPS, test::MORE].concat().into_iter().map(|(_, step)| step);
     let name = command.strip_prefix("cargo xtask ").and_then(|rest| rest.split_whitespace().next());
     steps.filter(|step| step[0] == "xtask").any(|step| Some(step[1]) == name)
 }
