@@ -25,6 +25,7 @@ pub const MORE: &[Step] = &[
     ("end-to-end tests with RabbitMQ", &["xtask", "interop", "--broker", "rabbitmq", "qos-", "session-tcp", "will-tcp", "login-tcp"]),
     ("fuzzing", &["xtask", "fuzz", "--seconds", "30"]),
     ("soak", &["xtask", "soak", "--minutes", "2"]),
+    ("an app that is killed", &["xtask", "soak", "--kills", "--minutes", "1"]),
     ("connection isolation", &["xtask", "soak", "--isolation"]),
 ];
 

@@ -9,6 +9,7 @@ mod broker;
 mod delivery_log;
 mod faults;
 mod isolation;
+mod kills;
 mod name_server;
 mod outages;
 mod packet;
@@ -49,19 +50,35 @@ pub struct Args {
     /// Instead: 64 connections in one app, one of them cut repeatedly
     #[arg(long)]
     isolation: bool,
+    /// Instead: an app that keeps its queue in a file and is killed at random, behind a link that
+    /// breaks
+    #[arg(long, conflicts_with_all = ["isolation", "alloc_faults"])]
+    kills: bool,
 }
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     Mosquitto.install()?;
-    let dir = project::target_dir().join("soak").join(if args.isolation { "isolation" } else { "faults" });
+    let dir = project::target_dir().join("soak").join(if args.isolation {
+        "isolation"
+    } else if args.kills {
+        "kills"
+    } else {
+        "faults"
+    });
     if dir.exists() {
         std::fs::remove_dir_all(&dir)?;
     }
     std::fs::create_dir_all(&dir)?;
     let files = Certificates::make(dir.join("certificates"))?;
-    if args.isolation { isolation::run(args.seed, &dir, &files) } else { inject_faults(&args, &dir, &files) }
+    if args.isolation {
+        isolation::run(args.seed, &dir, &files)
+    } else if args.kills {
+        kills::run(args.seed, Duration::from_secs(args.minutes * 60), &dir, &files)
+    } else {
+        inject_faults(&args, &dir, &files)
+    }
 }
 
 /// Results of the whole run.
