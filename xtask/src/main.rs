@@ -82,7 +82,7 @@ enum Command {
     Release(release::Args),
     /// Run the archives on emulated chips
     Qemu(qemu::Args),
-    /// Generate docs/conformance.md: MQTT 3.1.1 statements and their tests
+    /// Generate the table of MQTT 3.1.1 statements and their tests in docs/testing.md
     Conformance(conformance::Args),
     /// Check licences and sources of all dependencies, and which of them firmware has
     Deny(deny::Args),
@@ -94,9 +94,9 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Soak test with fault injection
     Soak(soak::Args),
-    /// Measure flash use and compare it with docs/figures.md
+    /// Measure flash use and compare it with docs/performance.md
     Size(size::Args),
-    /// Measure instructions and memory per operation and compare them with docs/figures.md
+    /// Measure instructions and memory per operation and compare them with docs/performance.md
     Bench(bench::Args),
 }
 

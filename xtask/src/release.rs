@@ -80,7 +80,7 @@ fn source(check: bool) -> Result<Source> {
     let changed = git(&["status", "--porcelain"])?;
     ensure!(changed.is_empty() || check, "a release is made of a commit, and these files differ:\n{changed}");
     let changelog = std::fs::read_to_string(project::root().join("CHANGELOG.md")).context("cannot read CHANGELOG.md")?;
-    ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see docs/releasing.md");
+    ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see CONTRIBUTING.md");
     let shown =
         |format: &str| git(&["show", "--no-patch", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", &format!("--format={format}"), "HEAD"]);
     Ok(Source { commit: shown("%H")?, epoch: shown("%ct")?, time: shown("%cd")? })

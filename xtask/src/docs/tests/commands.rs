@@ -34,7 +34,6 @@ const PROGRAMS: &[&str] = &[
 
 /// Commands that are never run, by their start, and why.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("cargo xtask run APP_DIR", "a template, not a command"),
     ("cargo xtask run my_app", "a template, not a command"),
     ("cargo xtask run examples/javascript --deps-dir", "needs mJS' sources: cargo xtask interop javascript runs the same"),
     ("git clone https://github.com/", "fetches from another machine"),
