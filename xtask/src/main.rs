@@ -64,7 +64,7 @@ enum Command {
     Ci(ci::Args),
     /// Run all tests: unit tests, the compatibility suite, end-to-end tests
     Test(test::Args),
-    /// Run the commands shown in the documents
+    /// Run the commands shown in the documents; with --open: show the documents as HTML
     Docs(docs::Args),
     /// Run the two commands of README in bare Debian systems
     Fresh(fresh::Args),
