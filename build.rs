@@ -39,7 +39,8 @@ mod headers {
         Header {
             path: "include/mgos_mqtt_conn.h",
             sources: &["src/ffi/types.rs", "src/ffi/conn_api.rs"],
-            intro: "/*
+            intro: "/**
+ * @file
  * MQTT connections, any number of them, each with its own configuration. Most apps need only the
  * global one: see mgos_mqtt.h.
  *
@@ -66,7 +67,8 @@ struct mgos_mqtt_conn;
         Header {
             path: "include/mgos_mqtt.h",
             sources: &["src/ffi/types.rs", "src/ffi/global_api.rs"],
-            intro: "/*
+            intro: "/**
+ * @file
  * MQTT on the global connection: the one that the `mqtt` section of the configuration describes,
  * with a backup server in `mqtt1`. It connects when the network comes up, and reconnects and
  * resubscribes by itself.

@@ -8,7 +8,8 @@
 
 #include "mgos_mqtt_conn.h"
 
-/*
+/**
+ * @file
  * MQTT on the global connection: the one that the `mqtt` section of the configuration describes,
  * with a backup server in `mqtt1`. It connects when the network comes up, and reconnects and
  * resubscribes by itself.

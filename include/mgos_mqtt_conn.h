@@ -14,7 +14,8 @@
 #include "mgos_mongoose.h"
 #include "mgos_sys_config.h"
 
-/*
+/**
+ * @file
  * MQTT connections, any number of them, each with its own configuration. Most apps need only the
  * global one: see mgos_mqtt.h.
  *

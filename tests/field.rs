@@ -1,7 +1,7 @@
 //! Behaviour in the field: small named models of real brokers, clouds and links, and assertions on
 //! how the device responds.
 //!
-//! Virtual time and no randomness: the same on every machine. docs/field.md has the table. To see
+//! Virtual time and no randomness: the same on every machine. docs/testing.md has the table. To see
 //! every packet of a test:
 //!     MGOS_MQTT_FIELD_TRACE=1 cargo test --test field a_forbidden -- --nocapture
 

@@ -1,7 +1,7 @@
 //! One session under test: packets in as bytes, packets out as bytes, a number for a clock.
 //!
 //! Where a test holds a statement of the standard, its name begins with the statement's number;
-//! docs/conformance.md lists them. Whole lives with a broker at the other end are in
+//! docs/testing.md lists them. Whole lives with a broker at the other end are in
 //! tests/simulation.rs.
 extern crate std;
 

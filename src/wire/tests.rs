@@ -2,7 +2,7 @@
 //! plain rules.
 //!
 //! Where a test holds a statement of the standard, its name begins with the statement's number;
-//! docs/conformance.md lists them. Properties over random input are in tests/wire_properties.rs.
+//! docs/testing.md lists them. Properties over random input are in tests/wire_properties.rs.
 
 mod received;
 mod sent;

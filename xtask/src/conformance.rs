@@ -1,9 +1,9 @@
-//! `cargo xtask conformance`: generates docs/conformance.md, the MQTT 3.1.1 statements that apply
-//! to clients and the tests that cover each.
+//! `cargo xtask conformance`: generates the table in docs/testing.md of the MQTT 3.1.1 statements that
+//! apply to clients and the tests that cover each.
 //!
 //! A test covers a statement by its name: mqtt_2_3_1_2_... covers [MQTT-2.3.1-2]. Others are named
 //! in statements.rs. With --check nothing is written; a statement without a test, an unknown test
-//! or statement, or a stale page is an error.
+//! or statement, or a stale table is an error.
 
 mod statements;
 
@@ -18,32 +18,43 @@ use statements::{STATEMENTS, Statement};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Write nothing; fail if the page is stale
+    /// Write nothing; fail if the table is stale
     #[arg(long)]
     check: bool,
 }
 
-const PAGE: &str = "docs/conformance.md";
+const PAGE: &str = "docs/testing.md";
+
+/// The lines between which the table is.
+const BEGIN: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo xtask conformance --check`. -->\n";
+const END: &str = "<!-- End of what `cargo xtask conformance` writes. -->\n";
 
 /// Where Rust tests are searched.
 const RUST: [&str; 3] = ["src", "tests", "host/src"];
 
 pub fn run(args: Args) -> Result<()> {
-    let text = page(STATEMENTS, &root())?;
     let path = root().join(PAGE);
+    let old = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
+    let new = replaced(&old, &table(STATEMENTS, &root())?)?;
     if !args.check {
-        fs::create_dir_all(root().join("docs"))?;
-        return write_if_changed(&path, &text);
+        return write_if_changed(&path, &new);
     }
-    if fs::read_to_string(&path).unwrap_or_default() != text {
+    if old != new {
         bail!("{PAGE} is stale: run cargo xtask conformance");
     }
     println!("{} statements, each covered by a test", STATEMENTS.len());
     Ok(())
 }
 
-/// Renders the page, or fails with all problems found.
-fn page(statements: &[Statement], root: &Path) -> Result<String> {
+/// The page with this table.
+fn replaced(page: &str, table: &str) -> Result<String> {
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    let (before, after) = parts.with_context(|| format!("{PAGE} lacks the lines between which the table is"))?;
+    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
+}
+
+/// Renders the table, or fails with all problems found.
+fn table(statements: &[Statement], root: &Path) -> Result<String> {
     let rust = rust_tests(root)?;
     let mut wrong = Vec::new();
     let mut claimed = BTreeSet::new();
@@ -74,40 +85,7 @@ fn page(statements: &[Statement], root: &Path) -> Result<String> {
     Ok(format!("{HEAD}{rows}"))
 }
 
-const HEAD: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo xtask conformance --check`. -->
-
-# Conformance to MQTT 3.1.1
-
-All numbered statements of the standard that apply to a client, or that a client must check on a server
-(s), with the tests that cover them. Wording is ours, numbers are the standard's: [MQTT-2.3.1-2] is
-2.3.1-2 here. The simulation, `tests/simulation.rs`, checks most of them continuously, over ten
-thousand runs of a connection.
-
-## Deliberate departures
-
-The standard has no answer to a broker that closes the connection on one message, or that never
-answers. Taken literally, the client would send that message first on each connection, forever, and
-block those behind it. See [field.md](field.md).
-
-- **[MQTT-4.4.0-1] and [MQTT-4.6.0-1]:** a message on which the broker has closed three connections in
-  a row, with nothing else in flight, is set aside. Later messages overtake it; it is retransmitted on
-  later connections, on its own account at most once an hour, and is given up after ten more such
-  disconnects between which other messages were acknowledged. Its packet ID stays reserved, and the
-  app is notified.
-- **[MQTT-4.3.3-1] and [MQTT-4.4.0-1]:** a PUBREL that stays unanswered after three repetitions over
-  two connections is not sent again, and its packet ID is freed. Some brokers never answer one whose
-  message they do not know; the message itself has arrived.
-- **[MQTT-3.2.2-1]:** a broker that reports a session although a clean one was requested is not
-  disconnected. The session is treated as new, with a warning in the log.
-
-[MQTT-4.4.0-1] requires retransmission on reconnect, and does not forbid it before: overdue packets are
-also retransmitted, with DUP, on the connection on which they were sent.
-
-## Statements
-
-| statement | requirement | tests |
-|---|---|---|
-";
+const HEAD: &str = "| statement | requirement | tests |\n|---|---|---|\n";
 
 fn link(name: &str, file: &str) -> String {
     format!("[{name}](../{file})")
@@ -160,7 +138,7 @@ fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Statement, number_of, page};
+    use super::{BEGIN, END, Statement, number_of, replaced, table};
 
     #[test]
     fn a_tests_statement_number_is_parsed_from_its_name() {
@@ -170,14 +148,21 @@ mod tests {
         assert_eq!(number_of("other"), None);
     }
 
-    /// Renders a page of one statement and one test file.
+    /// Renders the table of one statement and one test file.
     fn wrong(statement: Statement, source: &str) -> String {
         let root = tempfile::tempdir().unwrap();
         for dir in super::RUST {
             std::fs::create_dir_all(root.path().join(dir)).unwrap();
         }
         std::fs::write(root.path().join("src/tests.rs"), source).unwrap();
-        page(&[statement], root.path()).map_or_else(|e| e.to_string(), |_| String::new())
+        table(&[statement], root.path()).map_or_else(|e| e.to_string(), |_| String::new())
+    }
+
+    #[test]
+    fn only_what_is_between_the_markers_is_replaced() {
+        let page = format!("# Testing\n{BEGIN}\n| old |\n\n{END}More.\n");
+        assert_eq!(replaced(&page, "| new |\n").unwrap(), format!("# Testing\n{BEGIN}\n| new |\n\n{END}More.\n"));
+        assert!(replaced("# Testing\n", "| new |\n").is_err());
     }
 
     #[test]

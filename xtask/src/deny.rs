@@ -22,7 +22,7 @@ pub struct Args {
 pub const FIRMWARE: [&str; 6] = ["mgos-mqtt", "heapless", "embedded-io", "hash32", "byteorder", "stable_deref_trait"];
 
 /// A version that is known to accept deny.toml.
-const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2" };
+const DENY: Tool = Tool { name: "cargo-deny", version: "0.20.2", options: &[] };
 
 pub fn run(args: Args) -> Result<()> {
     firmware()?;

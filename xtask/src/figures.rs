@@ -1,5 +1,6 @@
-//! docs/figures.md: the committed figures, next to the original's and the targets. Here: reading
-//! the tables, comparing measurements with them, and updating them. Measuring is in size and bench.
+//! docs/performance.md: the committed figures, next to the original's and the targets, or in a column
+//! for each chip. Here: reading the tables, comparing measurements with them, and updating them.
+//! Measuring is in size and bench.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ pub struct Options {
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
-    /// Write the measurements into docs/figures.md
+    /// Write the measurements into docs/performance.md
     #[arg(long)]
     accept: bool,
 }
@@ -26,15 +27,20 @@ pub struct Measured {
 /// slightly between machines.
 const TOLERANCE: u64 = 2;
 
-/// A row of a table with the columns figure, original, target, now.
+/// The columns of most tables. In others each column is a chip, and the figure of a cell is named
+/// `CHIP, FIGURE`.
+const COLUMNS: [&str; 4] = ["figure", "original", "target", "now"];
+
+/// A committed figure.
 #[derive(Debug, PartialEq)]
 struct Row {
     name: String,
     original: Option<u64>,
     target: Option<u64>,
     now: Option<u64>,
-    /// Line number.
+    /// Where `now` is written.
     line: usize,
+    column: usize,
 }
 
 /// Prints the measurements next to their section's table. Fails if a figure is worse than the
@@ -63,7 +69,7 @@ pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<(
     }
     if !found.is_empty() {
         bail!(
-            "differs from docs/figures.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to docs/figures-history.md that says why.",
+            "differs from docs/performance.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to \"What features cost\" in CONTRIBUTING.md that says why.",
             found.join("\n  ")
         );
     }
@@ -71,11 +77,11 @@ pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<(
 }
 
 fn path() -> PathBuf {
-    project::root().join("docs/figures.md")
+    project::root().join("docs/performance.md")
 }
 
-/// The rows of the first table below a heading.
-fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
+/// The first table below a heading, as lines with their numbers.
+fn table<'a>(text: &'a str, section: &str) -> Result<Vec<(usize, &'a str)>> {
     let mut inside = false;
     let mut rows = Vec::new();
     for (line, content) in text.lines().enumerate() {
@@ -87,22 +93,41 @@ fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
             break;
         }
     }
-    ensure!(rows.len() >= 3, "docs/figures.md has no table with figures below \"## {section}\"");
-    rows.split_off(2).into_iter().map(|(line, content)| row(line, content)).collect()
+    ensure!(rows.len() >= 3, "docs/performance.md has no table with figures below \"## {section}\"");
+    Ok(rows)
 }
 
-fn row(line: usize, content: &str) -> Result<Row> {
-    let cells: Vec<&str> = content.trim_matches('|').split('|').map(str::trim).collect();
-    let [name, original, target, now] = cells[..] else {
-        bail!("docs/figures.md, line {}: expected four columns: figure, original, target, now", line + 1);
-    };
-    let number = |cell: &str| match cell {
-        "-" => Ok(None),
-        _ => {
-            cell.replace(',', "").parse().map(Some).with_context(|| format!("docs/figures.md, line {}: {cell:?} is not a number", line + 1))
+fn cells(content: &str) -> Vec<&str> {
+    content.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// The figures of the first table below a heading.
+fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
+    let mut table = table(text, section)?;
+    let columns = cells(table[0].1);
+    let mut all = Vec::new();
+    for (line, content) in table.split_off(2) {
+        let cells = cells(content);
+        ensure!(cells.len() == columns.len(), "docs/performance.md, line {}: expected the columns {}", line + 1, columns.join(", "));
+        let number = |cell: &str| match cell {
+            "-" => Ok(None),
+            _ => cell
+                .replace(',', "")
+                .parse()
+                .map(Some)
+                .with_context(|| format!("docs/performance.md, line {}: {cell:?} is not a number", line + 1)),
+        };
+        if columns == COLUMNS {
+            let [original, target, now] = [number(cells[1])?, number(cells[2])?, number(cells[3])?];
+            all.push(Row { name: cells[0].into(), original, target, now, line, column: 3 });
+            continue;
         }
-    };
-    Ok(Row { name: name.into(), original: number(original)?, target: number(target)?, now: number(now)?, line })
+        for column in 1..columns.len() {
+            let name = format!("{}, {}", columns[column], cells[0]);
+            all.push(Row { name, original: None, target: None, now: number(cells[column])?, line, column });
+        }
+    }
+    Ok(all)
 }
 
 fn find<'a>(rows: &'a [Row], name: &str) -> Option<&'a Row> {
@@ -122,25 +147,38 @@ fn problems(rows: &[Row], measured: &[Measured]) -> Vec<String> {
             Some(_) => {}
         }
     }
-    let lost = rows.iter().filter(|row| measured.iter().all(|measured| measured.name != row.name));
+    let lost = rows.iter().filter(|row| row.now.is_some() && measured.iter().all(|measured| measured.name != row.name));
     problems.extend(lost.map(|row| format!("{}: not measured", row.name)));
     problems
 }
 
-/// The text with the measurements in the last column.
+/// The text with the measurements in the table of the section; what has no place there gets a row.
 fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> {
-    let rows = rows(text, section)?;
+    let (table, rows) = (table(text, section)?, rows(text, section)?);
+    let columns = cells(table[0].1);
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
-    let written = |name: &str, original, target, value| format!("| {name} | {} | {} | {} |", cell(original), cell(target), grouped(value));
-    for row in &rows {
-        if let Some(measured) = measured.iter().find(|measured| measured.name == row.name) {
-            lines[row.line] = written(&row.name, row.original, row.target, measured.value);
+    let written = |cells: &[String]| format!("| {} |", cells.join(" | "));
+    let mut new: Vec<Vec<String>> = Vec::new();
+    for Measured { name, value } in measured {
+        if let Some(row) = find(&rows, name) {
+            let mut line: Vec<String> = cells(&lines[row.line]).into_iter().map(String::from).collect();
+            line[row.column] = grouped(*value);
+            lines[row.line] = written(&line);
+            continue;
         }
+        let chip = columns.iter().position(|column| columns != COLUMNS && name.starts_with(&format!("{column}, ")));
+        ensure!(columns == COLUMNS || chip.is_some(), "docs/performance.md, {section}: no column for {name}");
+        let column = chip.unwrap_or(3);
+        let name = chip.map_or(name.as_str(), |chip| &name[columns[chip].len() + 2..]);
+        let at = new.iter().position(|row| row[0] == name).unwrap_or_else(|| {
+            new.push(columns.iter().map(|_| "-".to_owned()).collect());
+            new.len() - 1
+        });
+        new[at][0] = name.to_owned();
+        new[at][column] = grouped(*value);
     }
-    let end = rows.last().map_or(lines.len(), |row| row.line + 1);
-    let new = measured.iter().filter(|measured| find(&rows, &measured.name).is_none());
-    let new: Vec<_> = new.map(|measured| written(&measured.name, None, None, measured.value)).collect();
-    lines.splice(end..end, new);
+    let end = table.last().map_or(lines.len(), |(line, _)| line + 1);
+    lines.splice(end..end, new.iter().map(|row| written(row)));
     Ok(lines.join("\n") + "\n")
 }
 
@@ -221,6 +259,17 @@ mod tests {
         assert!(text.contains("| one | 1,500 | 1,000 | 1,234 |\n| two | - | - | 0 |\n| three | - | - | 7 |\n\n## B\n"), "{text}");
         assert!(text.ends_with("| one | 1 | 1 | 1 |\n"), "{text}");
         assert!(problems(&rows(&text, "A").unwrap(), &measured(&[("one", 1234), ("two", 0), ("three", 7)])).is_empty());
+    }
+
+    #[test]
+    fn a_column_for_each_chip_holds_a_figure_for_each_row() {
+        let text = "## A\n\n| figure | M4 | esp32 |\n|---|--:|--:|\n| idle, 1 | 1,500 | 7 |\n";
+        let found = rows(text, "A").unwrap();
+        assert!(problems(&found, &measured(&[("M4, idle, 1", 1500), ("esp32, idle, 1", 7)])).is_empty());
+        assert_eq!(problems(&found, &measured(&[("M4, idle, 1", 1600)])).len(), 2);
+        let text = accepted(text, "A", &measured(&[("M4, idle, 1", 1600), ("esp32, idle, 1", 7), ("M4, new", 2)])).unwrap();
+        assert!(text.ends_with("| idle, 1 | 1,600 | 7 |\n| new | 2 | - |\n"), "{text}");
+        assert!(accepted(&text, "A", &measured(&[("M3, idle, 1", 1)])).is_err());
     }
 
     #[test]

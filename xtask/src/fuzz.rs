@@ -18,7 +18,7 @@ pub struct Args {
     targets: Vec<String>,
 }
 
-const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2" };
+const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", options: &[] };
 
 const TARGETS: [&str; 3] = ["decode", "matching", "session"];
 

@@ -56,7 +56,7 @@ enum Command {
     Ci(ci::Args),
     /// Run the tests: unit tests, the compatibility suite, end-to-end tests
     Test(test::Args),
-    /// Run the commands shown in the documents
+    /// Run the commands shown in the documents; with --open: show the documents as HTML
     Docs(docs::Args),
     /// Run the two commands of README in bare Debian systems
     Fresh(fresh::Args),
@@ -76,7 +76,7 @@ enum Command {
     Release(release::Args),
     /// Run the archives on emulated chips
     Qemu(qemu::Args),
-    /// Generate docs/conformance.md: MQTT 3.1.1 statements and their tests
+    /// Generate the table of MQTT 3.1.1 statements and their tests in docs/testing.md
     Conformance(conformance::Args),
     /// Check licences and sources of all dependencies, and which of them firmware has
     Deny(deny::Args),
@@ -88,9 +88,9 @@ enum Command {
     Fuzz(fuzz::Args),
     /// Soak test with fault injection
     Soak(soak::Args),
-    /// Measure flash use and compare it with docs/figures.md
+    /// Measure flash use and compare it with docs/performance.md
     Size(size::Args),
-    /// Measure instructions and memory per operation and compare them with docs/figures.md
+    /// Measure instructions and memory per operation and compare them with docs/performance.md
     Bench(bench::Args),
 }
 

@@ -31,7 +31,7 @@ pub struct Args {
 }
 
 /// The version for which .cargo/mutants.toml is written; others generate different mutants.
-const CARGO_MUTANTS: tools::Tool = tools::Tool { name: "cargo-mutants", version: "27.1.0" };
+const CARGO_MUTANTS: tools::Tool = tools::Tool { name: "cargo-mutants", version: "27.1.0", options: &[] };
 
 /// The mutated files, as cargo-mutants and git name them.
 const FILES: [&str; 4] = ["src/wire", "src/session", "src/conn", "src/heap.rs"];

@@ -1,5 +1,6 @@
 //! `cargo xtask release`: what users without Rust build firmware with, in target/dist/release: the
-//! library with its archives as a git repository for the mos tool, and the same as a tar.gz.
+//! library with its archives as a git repository for the mos tool, and the same as a tar.gz; and the C
+//! reference.
 //! Elsewhere: dist (the library itself), sbom and licences (what the archives are made of), again
 //! (that the archives are reproducible), pack (repository and tar.gz).
 
@@ -14,6 +15,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use crate::dist::{self, PLATFORMS, checksums};
+use crate::docs::book;
 use crate::firmware::output;
 
 #[derive(clap::Args)]
@@ -57,16 +59,24 @@ fn make(new: &Path, source: &Source, check: bool) -> Result<()> {
     checksums::write(&library)?;
     pack::repository(&library, source)?;
     pack::archive(&library, &new.join(archive_name()), source)?;
-    checksums::write_of(new, &[&archive_name()])
+    let reference = new.join("reference");
+    book::reference(&reference)?;
+    pack::archive(&reference, &new.join(reference_name()), source)?;
+    checksums::write_of(new, &[&archive_name(), &reference_name()])
 }
 
 /// Whether what is new is that version.
 fn is_for(changelog: &str, version: &str) -> bool {
-    changelog.lines().find_map(|line| line.strip_prefix("## ")).is_some_and(|heading| heading.starts_with(&format!("{version} - ")))
+    changelog.lines().find_map(|line| line.strip_prefix("## ")).is_some_and(|heading| heading.starts_with(&format!("[{version}] - ")))
 }
 
 fn archive_name() -> String {
     format!("mgos-mqtt-{VERSION}.tar.gz")
+}
+
+/// The C reference as HTML.
+fn reference_name() -> String {
+    format!("mgos-mqtt-reference-{VERSION}.tar.gz")
 }
 
 /// The current commit. Fails, unless for a `check`, on uncommitted changes, which no one could build
@@ -79,7 +89,7 @@ fn source(check: bool) -> Result<Source> {
     let changed = git(&["status", "--porcelain"])?;
     ensure!(changed.is_empty() || check, "a release is made of a commit, and these files differ:\n{changed}");
     let changelog = std::fs::read_to_string(project::root().join("CHANGELOG.md")).context("cannot read CHANGELOG.md")?;
-    ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see docs/releasing.md");
+    ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see CONTRIBUTING.md");
     let shown =
         |format: &str| git(&["show", "--no-patch", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", &format!("--format={format}"), "HEAD"]);
     Ok(Source { commit: shown("%H")?, epoch: shown("%ct")?, time: shown("%cd")? })
@@ -91,8 +101,8 @@ mod tests {
 
     #[test]
     fn a_changelog_with_unreleased_changes_is_for_no_version() {
-        let released = "# Changelog\n\n## 1.2.0 - 2026-01-01\n\n- New.\n\n## 1.1.0 - 2025-01-01\n";
+        let released = "# Changelog\n\n## [1.2.0] - 2026-01-01\n\n### Added\n\n- More.\n\n## [1.1.0] - 2025-01-01\n";
         assert!(is_for(released, "1.2.0") && !is_for(released, "1.1.0") && !is_for(released, "1.2"));
-        assert!(!is_for(&released.replace("## 1.2.0 -", "## Unreleased\n\n## 1.2.0 -"), "1.2.0"));
+        assert!(!is_for(&released.replace("## [1.2.0] -", "## [Unreleased]\n\n## [1.2.0] -"), "1.2.0"));
     }
 }

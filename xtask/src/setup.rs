@@ -4,6 +4,7 @@
 use anyhow::Result;
 use project::setup::{COMPILERS, Package, TEST_TOOLS, ensure};
 
+use crate::docs::book;
 use crate::{bench, firmware, qemu};
 
 #[derive(clap::Args)]
@@ -28,7 +29,8 @@ pub fn run(args: Args) -> Result<()> {
 /// All but those of `cargo xtask fresh`, which no other command is part of.
 fn packages() -> Result<Vec<Package>> {
     let end_to_end = interop::packages_of(&[])?;
-    let others = [COMPILERS, TEST_TOOLS, firmware::RUST, host_app::sanitized::PACKAGES, bench::PACKAGES, bench::PEERS, &end_to_end];
+    let others =
+        [COMPILERS, TEST_TOOLS, firmware::RUST, host_app::sanitized::PACKAGES, bench::PACKAGES, bench::PEERS, book::PACKAGES, &end_to_end];
     Ok([others.concat(), qemu::packages()].concat())
 }
 

@@ -210,7 +210,7 @@ impl Case {
     }
 }
 
-/// Number of scenarios with each broker, without clouds: for the test of docs/interop.md.
+/// Number of scenarios with each broker, without clouds: for the test of docs/testing.md.
 pub fn cases_per_broker() -> Vec<(&'static str, usize)> {
     let count = |broker: &dyn Broker| scenarios::ALL.iter().flat_map(Case::of).filter(|case| case.skip_reason(broker).is_none()).count();
     BROKERS.iter().map(|broker| (broker.name(), count(*broker))).collect()

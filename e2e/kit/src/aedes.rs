@@ -1,5 +1,5 @@
 //! Aedes, a Node.js library, turned into a program by brokers/aedes. Its quirks are
-//! described in docs/interop.md.
+//! described in docs/testing.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

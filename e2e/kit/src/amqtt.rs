@@ -1,5 +1,5 @@
 //! aMQTT, a broker in Python, in its own virtual environment. Its quirks are described in
-//! docs/interop.md.
+//! docs/testing.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,5 +1,5 @@
 //! Eclipse Mosquitto, as packaged by Debian: its configuration for each scenario. Its quirks are
-//! described in docs/interop.md.
+//! described in docs/testing.md.
 
 use std::fmt::Write;
 use std::fs::Metadata;

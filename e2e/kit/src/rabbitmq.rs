@@ -1,5 +1,5 @@
 //! RabbitMQ with its MQTT plugins. Runs as a child process with its own directory; the service
-//! installed by the package is not used. Its quirks are described in docs/interop.md.
+//! installed by the package is not used. Its quirks are described in docs/testing.md.
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

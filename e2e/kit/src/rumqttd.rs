@@ -1,5 +1,5 @@
 //! rumqttd, a crate, turned into a program by e2e/demo. Its quirks are described in
-//! docs/interop.md.
+//! docs/testing.md.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

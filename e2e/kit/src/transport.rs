@@ -23,7 +23,7 @@ pub enum Transport {
 pub const PSK: (&str, &str) = ("device", "00112233445566778899aabbccddeeff");
 
 impl Transport {
-    /// In the order of the table in docs/interop.md.
+    /// In the order of the table in docs/testing.md.
     pub const ALL: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
 
     pub fn name(self) -> &'static str {

@@ -32,7 +32,7 @@ impl Broker {
         let endpoints: [SocketAddr; TRANSPORTS.len()] = free_addresses()?;
         let mut conf =
             format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
-        // Keep all queued messages in order: see docs/interop.md. State is saved on request and on
+        // Keep all queued messages in order: see docs/testing.md. State is saved on request and on
         // shutdown.
         conf.push_str("max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n");
         let _ = writeln!(conf, "persistence_location {}/", dir.display());

@@ -346,7 +346,7 @@ fn judge(tallies: &Tallies, declared: &Declared) -> Vec<String> {
             let what = format!("{} messages at QoS {qos} ({direction:?}) were duplicated, {most} allowed (released)", tally.duplicated);
             hold(qos == 1 || tally.duplicated <= most, what);
             // Each message given up in flight lets another exceed the 20 that mosquitto keeps in
-            // order: see docs/interop.md.
+            // order: see docs/testing.md.
             let most = if *direction == Direction::Out && qos > 0 { declared.given_up } else { 0 };
             let (late, newest) = tally.late.unwrap_or_default();
             let what =

@@ -1,5 +1,5 @@
 //! `cargo xtask soak`: an app on the host and a real broker, with injected faults in between, for
-//! as long as requested; every message is counted at both ends. docs/soak.md lists the
+//! as long as requested; every message is counted at both ends. docs/testing.md lists the
 //! requirements.
 //!
 //! Here: setup and summary. Phases are in faults.rs, connection faults in proxy.rs.

@@ -11,13 +11,15 @@ use crate::{cargo, run, target_dir};
 pub struct Tool {
     pub name: &'static str,
     pub version: &'static str,
+    /// For `cargo install`.
+    pub options: &'static [&'static str],
 }
 
 impl Tool {
     /// The program in this version, from the path or the target directory; installed there if it is
     /// missing.
     pub fn ensure(&self) -> Result<PathBuf> {
-        let Tool { name, version } = self;
+        let Tool { name, version, options } = self;
         let tools = target_dir().join("tools");
         let installed = tools.join("bin").join(name);
         for program in [PathBuf::from(name), installed.clone()] {
@@ -28,7 +30,7 @@ impl Tool {
         println!("{name} {version} is missing; building it into {}", tools.display());
         let mut install = cargo();
         // Not optimised: it has little to do, and builds in half the time.
-        install.args(["install", name, "--version", version, "--locked", "--debug", "--force", "--root"]);
+        install.args(["install", name, "--version", version, "--locked", "--debug", "--force"]).args(*options).arg("--root");
         let hint = || format!("{name} is missing; install it with: cargo install {name} --version {version} --locked");
         run(install.arg(&tools)).with_context(hint)?;
         Ok(installed)
@@ -38,6 +40,8 @@ impl Tool {
         let mut command = Command::new(program);
         // cargo passes its own word on: `cargo deny` calls `cargo-deny deny`.
         command.args(self.name.strip_prefix("cargo-")).arg("--version").stderr(Stdio::null());
-        command.output().is_ok_and(|output| String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word == self.version))
+        command.output().is_ok_and(|output| {
+            String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word.trim_start_matches('v') == self.version)
+        })
     }
 }

@@ -9,13 +9,14 @@ use anyhow::{Context, Result, ensure};
 use project::process::Process;
 
 use super::sandbox::{self, Sandbox};
-use super::text::{blocks, fence, spans};
+use super::text::{blocks, fences, spans};
 
 /// A part of a document with commands.
 pub struct Example {
     pub name: &'static str,
     pub page: &'static str,
-    /// Its command blocks, each identified by the start of one of its lines.
+    /// Its command blocks, each identified by the start of one of its lines; none if the code of the
+    /// page is only compiled.
     pub known_by: &'static [&'static str],
     run: fn(&Sandbox, &Text) -> Result<()>,
 }
@@ -29,6 +30,7 @@ pub const ALL: &[Example] = &[
     Example { name: "host", page: "host/README.md", known_by: &[RUN], run: host },
     Example { name: "host-capture", page: "host/README.md", known_by: &["tshark "], run: capture },
     Example { name: "host-trace", page: "host/README.md", known_by: &[RUN_TRACED], run: trace },
+    Example { name: "guide", page: "docs/guide.md", known_by: &[], run: guide },
     Example { name: "tls", page: "examples/tls/README.md", known_by: &["new client ", "cargo xtask run examples/tls"], run: tls },
 ];
 
@@ -89,7 +91,8 @@ fn end(mut app: Process) -> Result<()> {
 }
 
 fn c_program(sandbox: &Sandbox, text: &Text) -> Result<()> {
-    let program = fence(&text.whole, "c").with_context(|| format!("{} no longer contains a C program", text.page))?;
+    let programs = fences(&text.whole, "c");
+    let program = programs.first().with_context(|| format!("{} no longer contains a C program", text.page))?;
     let source = text.line("cc ")?.split_whitespace().find(|word| word.ends_with(".c")).context("cc is not given a .c file")?;
     std::fs::write(sandbox.dir.join(source), program)?;
     let expected = text.expected_output("greetings: ")?;
@@ -97,6 +100,37 @@ fn c_program(sandbox: &Sandbox, text: &Text) -> Result<()> {
     let printed = sandbox.run("", &text.lines())?;
     ensure!(printed.iter().any(|line| line == expected), "the program does not print {expected:?}:\n{}", printed.join("\n"));
     ensure!(!printed.iter().any(|line| line.contains("warning:")), "compiler warnings:\n{}", printed.join("\n"));
+    Ok(())
+}
+
+/// What the guide's code expects of the app.
+const APP: &str = "#include \"mgos.h\"
+#include \"mgos_mqtt.h\"
+const struct mgos_config_mqtt *mgos_sys_config_get_cloud(void);
+void on_command(struct mg_connection *nc, int ev, void *ev_data, void *ud);
+bool write_image(size_t offset, const void *data, size_t len);
+void go_to_sleep(void);
+static FILE *s_file;
+static size_t s_size;
+";
+
+/// Compiles the C code of the guide: each block as it is, but for calls outside a function, which get
+/// one around them.
+fn guide(sandbox: &Sandbox, text: &Text) -> Result<()> {
+    let blocks = fences(&text.whole, "c");
+    ensure!(blocks.len() > 5, "{} has only {} blocks of C", text.page, blocks.len());
+    let mut program = APP.to_owned();
+    for (i, block) in blocks.into_iter().enumerate() {
+        let (definitions, calls) = match block.find("\nmgos_") {
+            Some(at) => block.split_at(at),
+            None if block.starts_with("mgos_") => ("", block),
+            None => (block, ""),
+        };
+        program += &definitions.replace("mgos_app_init(", &format!("mgos_app_init_{i}("));
+        program += &format!("\nvoid calls_{i}(void) {{{calls}\n}}\n");
+    }
+    std::fs::write(sandbox.dir.join("guide.c"), program)?;
+    sandbox.run("", &["cargo xtask sdk", "cc -std=gnu99 -Wall -Wno-unused-function -Werror -fsyntax-only -Itarget/sdk/include guide.c"])?;
     Ok(())
 }
 

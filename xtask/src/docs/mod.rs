@@ -1,7 +1,8 @@
 //! Keeps documents and reality in agreement: `cargo xtask docs` runs commands that the documents
-//! show, verbatim; tests check the rest. Here: the command. Elsewhere: examples (what is run),
-//! sandbox (where), tests, text (parsing pages).
+//! show, verbatim; tests check the rest. Here: the command. Elsewhere: book (the documents as HTML),
+//! examples (what is run), sandbox (where), tests, text (parsing pages).
 
+pub mod book;
 mod examples;
 mod sandbox;
 #[cfg(test)]
@@ -17,11 +18,17 @@ use test_kit::{broker::Broker as _, mosquitto::Mosquitto, observer};
 
 #[derive(clap::Args)]
 pub struct Args {
+    /// Build the documents and the C reference as HTML instead, and show them
+    #[arg(long, conflicts_with = "words")]
+    open: bool,
     /// Only examples whose name contains one of these words, for example: tls, trace
     words: Vec<String>,
 }
 
 pub fn run(args: Args) -> Result<()> {
+    if args.open {
+        return book::open();
+    }
     let wanted = |example: &&examples::Example| args.words.is_empty() || args.words.iter().any(|word| example.name.contains(word.as_str()));
     let chosen: Vec<_> = examples::ALL.iter().filter(wanted).collect();
     if chosen.is_empty() {

@@ -25,10 +25,10 @@ pub fn blocks(text: &str) -> Vec<Vec<&str>> {
     groups.map(|group| group.iter().map(|(_, line)| line.strip_prefix("    ").unwrap_or(line)).collect()).collect()
 }
 
-/// The content of the first fence for this language.
-pub fn fence<'a>(text: &'a str, language: &str) -> Option<&'a str> {
-    let (_, after) = text.split_once(&format!("\n```{language}\n"))?;
-    after.split_once("\n```").map(|(inside, _)| inside)
+/// The contents of the fences for this language.
+pub fn fences<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
+    let open = format!("\n```{language}\n");
+    text.split(&open).skip(1).filter_map(|after| after.split_once("\n```")).map(|(inside, _)| inside).collect()
 }
 
 /// The text between single backticks.
@@ -53,7 +53,7 @@ mod tests {
     fn blocks_are_consecutive_lines_of_code() {
         let text = "text\n\n    one\n      two\n\n    three\ntext\n```c\nfour\n\nfive\n```\n";
         assert_eq!(blocks(text), [vec!["one", "  two"], vec!["three"], vec!["four"], vec!["five"]]);
-        assert_eq!(fence(text, "c"), Some("four\n\nfive"));
-        assert_eq!(fence(text, "yaml"), None);
+        assert_eq!(fences(text, "c"), ["four\n\nfive"]);
+        assert!(fences(text, "yaml").is_empty());
     }
 }

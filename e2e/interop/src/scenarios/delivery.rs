@@ -43,7 +43,7 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
         std::fs::write(&file, "x".repeat(size)).with_context(|| format!("cannot write {}", file.display()))?;
         Ok::<_, anyhow::Error>(file)
     };
-    // Over WebSocket mosquitto sends large messages slowly: see docs/interop.md.
+    // Over WebSocket mosquitto sends large messages slowly: see docs/testing.md.
     let (large, huge) = (file("large", 10_000)?, file("huge", if fixture.transport.is_websocket() { 20_000 } else { 1_000_000 })?);
     observer::publish_file(&broker, "big/retained", &large, 1, true)?;
 

@@ -1,4 +1,4 @@
-//! Behaviour of brokers and links in the field, with a real broker: the rows of docs/field.md that
+//! Behaviour of brokers and links in the field, with a real broker: the rows of docs/testing.md that
 //! need one. tests/field.rs covers the rest in virtual time.
 
 use anyhow::Result;

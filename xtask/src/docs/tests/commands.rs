@@ -34,7 +34,6 @@ const PROGRAMS: &[&str] = &[
 
 /// Commands that are never run, by their start, and why.
 const NOT_RUN: &[(&str, &str)] = &[
-    ("cargo xtask run APP_DIR", "a template, not a command"),
     ("cargo xtask run my_app", "a template, not a command"),
     ("cargo xtask run examples/javascript --deps-dir", "needs mJS' sources: cargo xtask interop javascript runs the same"),
     ("git clone https://github.com/", "fetches from another machine"),
@@ -82,7 +81,7 @@ fn every_command_in_a_block_is_run_by_an_example_or_a_ci_step() {
     }
     assert!(by_nobody.is_empty(), "not run anywhere:\n{}", by_nobody.join("\n"));
     assert!(unused.is_empty(), "no longer in any document: {unused:?}");
-    assert!(examples_found >= examples::ALL.len(), "{examples_found}");
+    assert!(examples_found >= examples::ALL.iter().filter(|example| !example.known_by.is_empty()).count(), "{examples_found}");
     assert!(is_a_step("cargo xtask dist") && !is_a_step("cargo xtask run examples/tls") && !is_a_step("cc app.c"));
 }
 

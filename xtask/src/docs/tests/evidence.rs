@@ -1,4 +1,4 @@
-//! docs/security.md and docs/field.md name the evidence for each statement. Here: that it exists.
+//! docs/security.md and docs/testing.md name the evidence for each statement. Here: that it exists.
 
 use std::fs;
 use std::path::Path;
@@ -86,7 +86,7 @@ fn shown_by(page: &str) -> Vec<&str> {
 #[test]
 fn the_evidence_for_each_statement_exists() {
     let (rust, scenarios) = (rust_sources(), read("e2e/interop/src/scenarios/mod.rs"));
-    for name in ["docs/security.md", "docs/field.md"] {
+    for name in ["docs/security.md", "docs/testing.md"] {
         let page = read(name);
         let cells = shown_by(&page);
         assert!(cells.len() > 15, "{name}: {}", cells.len());
@@ -101,14 +101,14 @@ fn tests_in(source: &str) -> Vec<&str> {
 }
 
 #[test]
-fn field_md_lists_each_field_test() {
-    let page = read("docs/field.md");
+fn the_table_of_the_field_lists_each_field_test() {
+    let page = read("docs/testing.md");
     let folder = fs::read_dir(root().join("tests/field")).unwrap().flatten();
     let sources: Vec<String> = folder.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
     let tests: Vec<&str> = sources.iter().flat_map(|source| tests_in(source)).collect();
     assert!(tests.len() > 25, "only {} tests were found", tests.len());
     let lacking: Vec<_> = tests.iter().filter(|test| !page.contains(&format!("`{test}`"))).collect();
-    assert!(lacking.is_empty(), "docs/field.md does not name {lacking:#?}");
+    assert!(lacking.is_empty(), "docs/testing.md does not name {lacking:#?}");
 }
 
 #[test]
