@@ -10,6 +10,7 @@ mod fixture;
 mod javascript;
 pub mod scenarios;
 
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -82,7 +83,7 @@ pub fn run(args: Args) -> Result<()> {
     let apps = build_apps(with_scripts.then_some(&args.places))?;
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
-    let (mut passed, mut failed, mut total) = (0, 0, 0);
+    let (mut passed, mut failed, mut total) = (0, Vec::new(), 0);
     let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
     let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", emulating clouds"));
     let scripts = with_scripts.then_some((&mosquitto::Mosquitto as &dyn Broker, &scripts, ", with mJS"));
@@ -100,18 +101,42 @@ pub fn run(args: Args) -> Result<()> {
                 }
             }
             Err(error) => {
-                failed += 1;
                 println!("  FAILED  {:20} {error:#}", case.name());
+                failed.push((format!("{} with {}", case.name(), broker.name()), logs_of(broker, case)));
             }
         });
         println!("  {} scenarios in {:.0} s, {} skipped (see --list)", chosen.len(), begun.elapsed().as_secs_f64(), skipped.len());
     }
     println!("{total} checks in {:.0} s", begun.elapsed().as_secs_f64());
-    println!("interop: {passed} passed, {failed} failed");
-    if failed > 0 {
-        bail!("{failed} of {} scenarios failed; logs are in {}", passed + failed, dir().display());
+    println!("interop: {passed} passed, {} failed", failed.len());
+    if failed.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    for (name, logs) in &failed {
+        logs.iter().for_each(|log| println!("\n{name}: the end of {}\n{}", log.display(), last_lines(log)));
+    }
+    let names: Vec<_> = failed.iter().map(|(name, _)| name.as_str()).collect();
+    bail!("{} of {} scenarios failed: {}; logs are in {}", failed.len(), passed + failed.len(), names.join(", "), dir().display());
+}
+
+/// Where a machine does not keep the logs, these are all that is left of a failure.
+const SHOWN_LOGS: usize = 3;
+const SHOWN_LINES: usize = 30;
+
+/// The logs of a scenario that were written last.
+fn logs_of(broker: &dyn Broker, case: &Case) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir_of(broker, case)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut logs: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect();
+    logs.sort_by_key(|path| std::cmp::Reverse(std::fs::metadata(path).and_then(|data| data.modified()).ok()));
+    logs.truncate(SHOWN_LOGS);
+    logs
+}
+
+fn last_lines(log: &Path) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
 
 /// All Debian packages that the scenarios need with these brokers; all brokers if there are none.
@@ -161,8 +186,12 @@ fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case], scripts: &[Cas
 }
 
 /// Where scenarios leave their files.
-fn dir() -> std::path::PathBuf {
+fn dir() -> PathBuf {
     project::target_dir().join("interop")
+}
+
+fn dir_of(broker: &dyn Broker, case: &Case) -> PathBuf {
+    dir().join(broker.name()).join(case.name())
 }
 
 /// Builds the apps of the scenarios, from apps/ and examples/; those in JavaScript if there is
@@ -233,7 +262,7 @@ fn run_cases(
             scope.spawn(move || {
                 while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let begun = Instant::now();
-                    let dir = dir().join(broker.name()).join(case.name());
+                    let dir = dir_of(broker, case);
                     let result = Fixture::new(broker, case.transport, apps, files, dir, begun + LIMIT).and_then(|fixture| {
                         (case.scenario.run)(&fixture)?;
                         Ok(fixture.checks())
