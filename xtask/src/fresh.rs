@@ -16,6 +16,9 @@ pub struct Args {
     /// Only the first command, the demo
     #[arg(long)]
     demo: bool,
+    /// The second command with --all: with all brokers
+    #[arg(long, conflicts_with = "demo")]
+    all: bool,
     /// Only machines whose name contains one of these words, for example: bookworm, libclang
     words: Vec<String>,
 }
@@ -53,6 +56,10 @@ pub fn run(args: Args) -> Result<()> {
     let mut commands = quick_start(&readme);
     if args.demo {
         commands.truncate(1);
+    }
+    if args.all {
+        commands.pop();
+        commands.push("cargo xtask test --all");
     }
     let mut report = Vec::new();
     for machine in &machines {
