@@ -12,7 +12,7 @@ use crate::heap::{Lazy, List};
 use crate::session::{GivenUp, Millis, NEVER};
 use crate::wire::{QoS, kind};
 use core::cell::Cell;
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null, null_mut};
 
@@ -267,6 +267,8 @@ pub type Release = unsafe fn(NonNull<Connection>);
 pub struct Connection {
     /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
     pub nc: Option<NcId>,
+    /// Empty for most apps.
+    pub hooks: Lazy<Hooks>,
     /// A poll has nothing to do but to call the handlers: everything else waits for another event,
     /// the timer or a call of the app, each of which clears this.
     pub poll_idle: bool,
@@ -300,14 +302,6 @@ pub struct Connection {
     pub app_acks: bool,
     /// Messages that it has not acknowledged.
     pub unacked: u8,
-    /// Messages set aside of which the app is to be told by an event.
-    pub set_aside: GivenUp,
-    /// Refused subscriptions of which it is to be told.
-    pub subs_refused: u16,
-    /// When the events are raised; 0 if that is not known yet.
-    pub events_at: u32,
-    /// Bytes at the front of the send buffer that are known to be the library's or the app's.
-    pub accounted: usize,
     /// An attempt waits for the wall clock to be set.
     pub awaiting_time: bool,
     /// How many connections in a row have reached the server and ended before CONNACK.
@@ -316,7 +310,16 @@ pub struct Connection {
     pub control_characters_logged: bool,
     /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
     pub tls: u8,
-    pub id: i16,
+    /// Its number in the log.
+    pub id: c_int,
+    /// Messages set aside of which the app is to be told by an event.
+    pub set_aside: GivenUp,
+    /// Refused subscriptions of which it is to be told.
+    pub subs_refused: u16,
+    /// When the events are raised; 0 if that is not known yet.
+    pub events_at: u32,
+    /// Bytes at the front of the send buffer that are known to be the library's or the app's.
+    pub accounted: usize,
     guards: u16,
     /// One for each [`Slot`].
     pub configs: [OwnConfig; 3],
@@ -334,8 +337,6 @@ pub struct Connection {
     pub own_connect: Option<OwnConnect>,
     /// What frees the object when the last [`ConnectionGuard`] ends. Stored by `conn_free`, likewise.
     pub release: Option<Release>,
-    /// Empty for most apps.
-    pub hooks: Lazy<Hooks>,
     pub counters: Counters,
 }
 

@@ -38,7 +38,7 @@ fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Opt
     // SAFETY: it is fresh from `alloc`, and no app code runs here.
     let c = unsafe { ConnectionRef::kept_alive(made.as_ptr().cast()) }?;
     let connection = c.get(t);
-    connection.id = id as i16;
+    connection.id = id;
     let [first, second, _] = &mut connection.configs;
     let complete = first.fill(configs[0]) && second.fill(configs[1]);
     // SAFETY: the object lives until it is freed, which ends the watch.
