@@ -2,7 +2,7 @@
 
 use super::app::Line;
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Handler};
+use super::connection::{Connection, ConnectionRef, Handler, Moment};
 use super::hooks;
 use super::nc::{Nc, NcId};
 use super::notices::log_notices;
@@ -49,8 +49,8 @@ impl Delivery {
     /// Calls the handler of a subscription.
     fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
         if to.wants == Wants::PIECES {
-            if let Some(pieces) = c.look(t).pieces() {
-                (pieces.whole)(c, t, self.nc, &self.packet, to.handler);
+            if let Some(whole) = c.look(t).hooks.get().and_then(|hooks| hooks.whole) {
+                whole(c, t.lend(), &self.packet, to.handler);
             }
             return true;
         }
@@ -140,9 +140,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             }
             Ok(Framed::Discard(n)) => {
                 session.received_partial(now());
-                if let Some(pieces) = connection.pieces() {
-                    (pieces.next)(c, t, nc, n);
-                }
+                hooks::run(c, t, Moment::Piece, n);
                 Ok(n)
             }
             Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
@@ -161,7 +159,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             },
             Ok(Framed::Oversized { total, topic }) => {
                 let topic = &raw const *topic;
-                if connection.pieces().is_some_and(|pieces| (pieces.begin)(c, t, nc)) {
+                if hooks::run(c, t, Moment::Oversized, total) {
                     continue;
                 }
                 // SAFETY: the topic lies in the receive buffer, which nobody has touched since.
@@ -229,7 +227,7 @@ impl Connection {
 fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bool {
     // The broker forgets what it has sent when it hears PUBREC, and its packet ID with PUBCOMP.
     if matches!(ack, AckKind::PubRec | AckKind::PubComp) {
-        hooks::commit_first(c, t);
+        hooks::run(c, t, Moment::Relied, 0);
     }
     let Some((connection, mut nc)) = c.live(t) else { return true };
     if !connection.core.session.may_send() {

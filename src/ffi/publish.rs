@@ -1,7 +1,7 @@
 //! What the app asks a connection to send: messages and subscriptions, and why one is refused.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Feature, Handler};
+use super::connection::{Connection, ConnectionRef, Feature, Handler, Moment};
 use super::hooks;
 use super::nc::NotWritten;
 use super::pump::{self, arm, pump};
@@ -19,7 +19,7 @@ use core::ptr::null;
 pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> ReturnedU16 {
     let published = try_publish(c, t, topic, payload, QoS::clamped(qos), retain);
     warn_of_control_characters(c, t, topic);
-    hooks::commit_first(c, t);
+    hooks::run(c, t, Moment::Relied, 0);
     published.unwrap_or_else(|error| refuse(c, t, topic, error))
 }
 
@@ -27,7 +27,7 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8]
 pub fn publish_opt(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], opts: mgos_mqtt_pub_opts) -> ReturnedU16 {
     let published = publish_watched(c, t, topic, payload, opts);
     warn_of_control_characters(c, t, topic);
-    hooks::commit_first(c, t);
+    hooks::run(c, t, Moment::Relied, 0);
     if !c.look(t).is_freed() {
         arm(c, t);
     }
@@ -54,7 +54,7 @@ fn publish_watched(
         let id = connection.core.session.watch(effective, options, now())?;
         if replace
             && effective > QoS::AtMostOnce
-            && !connection.is_finishing()
+            && connection.finish().is_none()
             && let limits = connection.limits(true)
             && let Some(replaced) = connection.core.session.replace(topic, payload, effective, retain, limits)
         {
@@ -89,11 +89,6 @@ impl Connection {
         let max_bytes = self.number(Number::MaxQueueBytes).max(0) as u32;
         Limits { max_qos: self.max_qos(), max_queue, max_bytes, room }
     }
-
-    /// True while the app may not publish.
-    fn is_finishing(&self) -> bool {
-        self.hooks.get().is_some_and(|hooks| hooks.finish.is_some())
-    }
 }
 
 /// Counts a message that is refused, and logs why. Returns 0.
@@ -113,11 +108,11 @@ fn try_publish(
     qos: QoS,
     retain: bool,
 ) -> Result<ReturnedU16, RequestError> {
-    let room = pump::has_room(c, t, topic.len() + payload.len());
-    let connection = c.get(t);
-    if connection.is_finishing() {
+    if hooks::run(c, t, Moment::Publishing, 0) {
         return Err(RequestError::Offline);
     }
+    let room = pump::has_room(c, t, topic.len() + payload.len());
+    let connection = c.get(t);
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, max_bytes: 0, room };
     if qos > QoS::AtMostOnce {
         limits = connection.limits(room);

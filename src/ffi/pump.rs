@@ -90,8 +90,8 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn lift(&mut self, nc: &mut Nc<'_>, len: usize) {
-        if let Some(uploads) = self.hooks.get().and_then(|hooks| hooks.uploads) {
-            (uploads.lift)(self, nc, len);
+        if let Some(lift) = self.hooks.get().and_then(|hooks| hooks.lift) {
+            lift(self, nc, len);
         }
     }
 }
