@@ -47,15 +47,15 @@ impl Delivery {
     }
 
     /// Calls the handler of a subscription.
-    fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
+    fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) {
         if to.wants == Wants::PIECES {
             if let Some(whole) = c.look(t).hooks.get().and_then(|hooks| hooks.whole) {
                 whole(c, t.lend(), &self.packet, to.handler);
             }
-            return true;
+            return;
         }
         let ev = if to.wants == Wants::MESSAGES { 0 } else { self.event() };
-        self.call(c, t, to.handler, ev)
+        self.call(c, t, to.handler, ev);
     }
 
     /// Calls the handlers of the connection, the newest first.
@@ -325,7 +325,7 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     const FAILED: i32 = 0x80;
     let connection = c.get(t);
-    let Some((text, recipient)) = connection.core.session.settled_subscription() else { return };
+    let Some((text, _)) = connection.core.session.settled_subscription() else { return };
     let which = text.as_ptr().addr();
     if delivery.code == FAILED {
         connection.subs_refused = connection.subs_refused.saturating_add(1);
@@ -335,9 +335,11 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
         });
     }
     // A log hook may have unsubscribed it; then it is another one or none.
-    let now_settled = c.get(t).core.session.settled_subscription();
-    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && recipient.wants == Wants::EVENTS {
-        delivery.call_subscriber(c, t, recipient);
+    if let Some((text, recipient)) = c.get(t).core.session.settled_subscription()
+        && text.as_ptr().addr() == which
+        && recipient.wants == Wants::EVENTS
+    {
+        delivery.call(c, t, recipient.handler, delivery.event());
     }
 }
 
