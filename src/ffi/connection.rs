@@ -74,7 +74,7 @@ pub struct Hooks {
     pub incoming: List<Incoming>,
     /// The last bytes that wait to leave, this many, have come behind a message that is published in
     /// pieces: they are kept until it is complete.
-    pub lift: Option<fn(&mut Connection, &mut Nc<'_>, usize)>,
+    pub lift: Option<fn(&mut Connection, Nc<'_>, usize)>,
     /// The message that is being published in pieces, and its topic; at most one.
     pub upload: List<Upload>,
     /// What was written meanwhile and follows it, in order.

@@ -368,7 +368,7 @@ fn complete(c: ConnectionRef<'_>, t: &mut NoApp) {
 }
 
 /// The last bytes that wait to leave have come behind the message.
-fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
+fn lift(connection: &mut Connection, mut nc: Nc<'_>, len: usize) {
     let Some(hooks) = connection.hooks.get_mut() else { return };
     if hooks.lifted.push_back((), &[nc.last_unsent(len)]).is_ok() {
         hooks.lifted_len += len;
