@@ -48,13 +48,12 @@ uint32_t mgos_mqtt_shim_random(void) {
   return random16() << 16 | random16();
 }
 
-uint32_t mgos_mqtt_shim_wall_clock(void) {
-  double now = mg_time();
-  return now >= TIME_IS_SET ? (uint32_t) now : 0;
+uint32_t mgos_mqtt_shim_time_is_set(void) {
+  return mg_time() >= TIME_IS_SET;
 }
 
-uint32_t mgos_mqtt_shim_time_is_set(void) {
-  return mgos_mqtt_shim_wall_clock() != 0;
+uint32_t mgos_mqtt_shim_wall_clock(void) {
+  return mgos_mqtt_shim_time_is_set() ? (uint32_t) mg_time() : 0;
 }
 
 static void timer_cb(void *arg) {
