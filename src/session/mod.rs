@@ -419,7 +419,7 @@ impl<H: Copy> Session<H> {
 
     /// Forgets a message that was to be written directly but could not be.
     pub fn publish_failed(&mut self, id: PacketId) {
-        self.outbox.forget(id);
+        self.outbox.forget(id, !0);
     }
 
     /// Subscribes to a filter, now or when the connection is up.

@@ -282,12 +282,16 @@ impl<H: Copy> Outbox<H> {
         }
     }
 
-    /// Forgets the entry with this packet ID.
-    pub fn forget(&mut self, id: PacketId) {
-        if let Some(mut found) = Self::find(&mut self.list, id) {
-            self.counts.count(found.value().bits, -1);
-            found.remove();
+    /// Forgets the entry with this packet ID if it has one of these bits. Returns false if there is none.
+    pub fn forget(&mut self, id: PacketId, bits: Bits) -> bool {
+        let Some(mut found) = Self::find(&mut self.list, id) else { return false };
+        let e = *found.value();
+        if !e.is(bits) {
+            return false;
         }
+        found.remove();
+        self.counts.count(e.bits, -1);
+        true
     }
 
     /// A message whose packet ID was reserved as that of a [`DUPLICATE_ACK`] was sent to its end.
@@ -429,16 +433,7 @@ impl<H: Copy> Outbox<H> {
     /// Processes a SUBACK for a removed subscription, or a second one. Returns true if it was
     /// expected.
     pub fn suback(&mut self, id: PacketId) -> bool {
-        let mut expected = false;
-        if let Some(mut found) = Self::find(&mut self.list, id)
-            && found.value().is(SUBSCRIBE | DUPLICATE_ACK)
-        {
-            expected = true;
-        }
-        if expected {
-            self.forget(id);
-        }
-        expected
+        self.forget(id, SUBSCRIBE | DUPLICATE_ACK)
     }
 
     /// The connection ended: forgets entries that only awaited an answer on it. For QoS 2 the
