@@ -132,14 +132,14 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             Err(error) => Err(ReceiveError::Violation(error)),
             Ok(Framed::Incomplete) => {
                 if fresh && !buf.is_empty() {
-                    session.received_partial(now());
+                    session.bytes_received(now());
                 }
                 // No more can come before a close that waits.
                 pump::unframe(c, t, true);
                 break;
             }
             Ok(Framed::Discard(n)) => {
-                session.received_partial(now());
+                session.bytes_received(now());
                 hooks::run(c, t, Moment::Piece, n);
                 Ok(n)
             }

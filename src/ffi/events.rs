@@ -89,7 +89,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
             let opening = unsafe { websocket::answered(c, t, ev_data) };
             handshake::opened(c, t, opening);
         }
-        MG_EV_RECV if nested => c.get(t).core.session.received_partial(now()),
+        MG_EV_RECV if nested => c.get(t).core.session.bytes_received(now()),
         _ if nested => {}
         MG_EV_RECV => receive(c, t, nc, true),
         MG_EV_CLOSE => lifecycle::closed(c, t),
