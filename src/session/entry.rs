@@ -141,9 +141,16 @@ impl Selector {
 }
 
 /// Returns the first entry that `selector` matches.
-#[inline(never)]
+#[inline(always)]
 pub fn find_first(list: &mut List<Entry>, selector: Selector) -> Option<Found<'_, Entry>> {
-    list.find(|e| selector.matches(e.value.bits))
+    let Selector { any, all, none } = selector;
+    find_bits(list, any, all, none)
+}
+
+/// The same with the parts of the selector, which are passed in registers.
+#[inline(never)]
+fn find_bits(list: &mut List<Entry>, any: Bits, all: Bits, none: Bits) -> Option<Found<'_, Entry>> {
+    list.find(|e| Selector { any, all, none }.matches(e.value.bits))
 }
 
 /// Entries with a packet to send.

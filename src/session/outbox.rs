@@ -79,13 +79,13 @@ impl<H: Copy> Outbox<H> {
     }
 
     #[inline(never)]
-    fn find_next_where(&mut self, selector: Selector) -> bool {
-        self.list.advance_to::<NEXT>(|e| selector.matches(e.value.bits))
+    fn find_next_where(&mut self, any: Bits, none: Bits) -> bool {
+        self.list.advance_to::<NEXT>(|e| Selector::new(any, 0, none).matches(e.value.bits))
     }
 
     /// Moves the cursor to the next entry with something to send; returns false if there is none.
     pub fn find_next(&mut self) -> bool {
-        self.find_next_where(TO_SEND)
+        self.find_next_where(TO_SEND.any, TO_SEND.none)
     }
 
     /// Returns true if a PUBREL is to be sent.
@@ -96,7 +96,7 @@ impl<H: Copy> Outbox<H> {
     /// The same as `find_next` for a PUBREL, which never waits for the window. Messages that do are
     /// skipped: [`rewind`](Self::rewind) before the next search.
     pub fn find_next_pubrel(&mut self) -> bool {
-        self.find_next_where(TO_SEND_PUBREL)
+        self.find_next_where(TO_SEND_PUBREL.any, TO_SEND_PUBREL.none)
     }
 
     /// Moves the cursor to the front, to look at skipped entries again.
