@@ -173,7 +173,7 @@ impl<H: Copy> Outbox<H> {
     /// their way. Returns false if nothing can be dropped.
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
         let sent_first = held_back && self.counts.in_flight > 0;
-        for state in [SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
+        for &state in &[SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
             let skip = match state {
                 SET_ASIDE => self.counts.set_aside == 0,
                 PUBREC_SEEN => self.counts.pubrec_seen == 0,
