@@ -26,8 +26,13 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'st
 }
 
 /// Runs the hooks, if there are any. True if one of them says so; `n` and what that means: [`Moment`].
-#[inline(never)]
+#[inline(always)]
 pub fn run(c: ConnectionRef<'_>, t: &mut NoApp, moment: Moment, n: usize) -> bool {
+    c.look(t).hooks.get().is_some() && run_now(c, t, moment, n)
+}
+
+#[inline(never)]
+fn run_now(c: ConnectionRef<'_>, t: &mut NoApp, moment: Moment, n: usize) -> bool {
     c.look(t).hooks.get().map(|hooks| hooks.run).is_some_and(|run| run(c, t.lend(), moment, n))
 }
 
