@@ -315,6 +315,7 @@ pub struct Connection {
     pub control_characters_logged: bool,
     /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
     pub tls: u8,
+    guards: u16,
     /// Its number in the log.
     pub id: c_int,
     /// Messages set aside of which the app is to be told by an event.
@@ -325,7 +326,6 @@ pub struct Connection {
     pub events_at: u32,
     /// Bytes at the front of the send buffer that are known to be the library's or the app's.
     pub accounted: usize,
-    guards: u16,
     /// One for each [`Slot`].
     pub configs: [OwnConfig; 3],
     pub timer: usize,
