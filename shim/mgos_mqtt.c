@@ -94,7 +94,7 @@ static void set_queue_file(void) {
   /* If it can't be used, that is in the log, and the firmware starts without it. */
   mgos_mqtt_set_queue_file(file, ms);
 #else
-  LOG(LL_ERROR, ("mqtt.queue_file needs MGOS_MQTT_ENABLE_QUEUE_FILE: 1 in cdefs"));
+  mgos_mqtt_shim_log(MGOS_MQTT_LOG_NO_QUEUE_FILE, 0, NULL, 0, 0, 0);
 #endif
 }
 

@@ -48,13 +48,12 @@ uint32_t mgos_mqtt_shim_random(void) {
   return random16() << 16 | random16();
 }
 
-uint32_t mgos_mqtt_shim_wall_clock(void) {
-  double now = mg_time();
-  return now >= TIME_IS_SET ? (uint32_t) now : 0;
+uint32_t mgos_mqtt_shim_time_is_set(void) {
+  return mg_time() >= TIME_IS_SET;
 }
 
-uint32_t mgos_mqtt_shim_time_is_set(void) {
-  return mgos_mqtt_shim_wall_clock() != 0;
+uint32_t mgos_mqtt_shim_wall_clock(void) {
+  return mgos_mqtt_shim_time_is_set() ? (uint32_t) mg_time() : 0;
 }
 
 static void timer_cb(void *arg) {
@@ -207,25 +206,17 @@ uint32_t mgos_mqtt_shim_ws_agreed(struct mg_connection *nc, void *reply, int32_t
   if (hm == NULL) {
     /* Mongoose has looked at what is there, and waits for the rest. */
     if (nc->recv_mbuf.len < nc->recv_mbuf_limit - WS_EXTRA) return 2;
-    LOG(LL_ERROR, ("MQTT%d WebSocket reply exceeds mqtt.recv_mbuf_limit, closing", (int) conn));
+    mgos_mqtt_shim_log(MGOS_MQTT_LOG_WS_TOO_LONG, conn, NULL, 0, 0, 0);
     return 0;
   }
   struct mg_str *protocol = mg_get_http_header(hm, "Sec-WebSocket-Protocol");
-  if (hm->resp_code == 101 && protocol != NULL && mg_vcasecmp(protocol, "mqtt") == 0) return 1;
-  if (hm->resp_code == 101) {
-    LOG(LL_ERROR, ("MQTT%d the server does not speak MQTT over WebSocket; check mqtt.ws_path", (int) conn));
-  } else {
-    /* The server's words, without what could break out of the line. */
-    char words[33];
-    size_t n = 0;
-    for (; n < hm->resp_status_msg.len && n < sizeof(words) - 1; n++) {
-      char c = hm->resp_status_msg.p[n];
-      words[n] = c < ' ' || c > '~' ? '?' : c;
-    }
-    words[n] = '\0';
-    LOG(LL_ERROR, ("MQTT%d the server does not agree to WebSocket: %d %s; check mqtt.ws_path", (int) conn, hm->resp_code, words));
+  struct mg_str *words = &hm->resp_status_msg;
+  if (hm->resp_code != 101) {
+    mgos_mqtt_shim_log(MGOS_MQTT_LOG_WS_REFUSED, conn, (const uint8_t *) words->p, words->len, hm->resp_code, 0);
+    return 0;
   }
-  (void) conn;
+  if (protocol != NULL && mg_vcasecmp(protocol, "mqtt") == 0) return 1;
+  mgos_mqtt_shim_log(MGOS_MQTT_LOG_WS_NO_MQTT, conn, NULL, 0, 0, 0);
   return 0;
 }
 

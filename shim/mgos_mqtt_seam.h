@@ -226,6 +226,22 @@ enum mgos_mqtt_log
    * written.
    */
   MGOS_MQTT_LOG_CUT_OFF,
+  /**
+   * The shim: the reply to the WebSocket handshake exceeds the receive limit.
+   */
+  MGOS_MQTT_LOG_WS_TOO_LONG,
+  /**
+   * The shim: the server agrees to WebSocket, but not to MQTT over it.
+   */
+  MGOS_MQTT_LOG_WS_NO_MQTT,
+  /**
+   * The shim: the server does not agree to WebSocket: s = its words, a = HTTP status.
+   */
+  MGOS_MQTT_LOG_WS_REFUSED,
+  /**
+   * The shim: `mqtt.queue_file` is set in firmware that was built without it.
+   */
+  MGOS_MQTT_LOG_NO_QUEUE_FILE,
 };
 #ifndef __cplusplus
 #if __STDC_VERSION__ >= 202311L

@@ -57,14 +57,14 @@ impl ConnectionRef<'_> {
     /// Writes a log line that shows a string of the caller's.
     pub fn log_text(self, t: &mut NoApp, what: Log, text: &[u8], a: i32, b: i32) {
         // SAFETY: the token is here, so nothing is borrowed from a connection, `text` neither.
-        unsafe { write_line(what, self.look(t).id as i32, text, a, b) };
+        unsafe { write_line(what, self.look(t).id, text, a, b) };
     }
 
     /// Writes the log line that `line` finds in the connection, or in its Mongoose connection.
     /// False if it finds none.
     pub fn log_found(self, t: &mut NoApp, line: impl for<'x> FnOnce(&'x mut Connection, Option<Nc<'x>>) -> Option<Line<'x>>) -> bool {
         let connection = self.get(t);
-        let id = connection.id as i32;
+        let id = connection.id;
         // SAFETY: as in `ConnectionRef::live`.
         let nc = connection.nc.map(|nc| unsafe { Nc::new(nc) });
         let Some(Line { what, text, a, b }) = line(connection, nc) else { return false };
@@ -82,7 +82,7 @@ impl ConnectionRef<'_> {
     /// `text` has stayed where and as it is since it was borrowed.
     pub unsafe fn log_raw(self, t: &mut NoApp, what: Log, text: *const [u8], a: i32, b: i32) {
         // SAFETY: the token is here, so nothing is borrowed; the text by the contract.
-        unsafe { write_line(what, self.look(t).id as i32, text, a, b) };
+        unsafe { write_line(what, self.look(t).id, text, a, b) };
     }
 
     /// Writes a log line about the file of the queue.
@@ -94,14 +94,14 @@ impl ConnectionRef<'_> {
         if LOGS {
             // SAFETY: the token is here, so nothing is borrowed; the shim copies the name before it
             // calls anyone.
-            unsafe { shim::mgos_mqtt_shim_queue_log(what, self.look(t).id as i32, claim, path, n) };
+            unsafe { shim::mgos_mqtt_shim_queue_log(what, self.look(t).id, claim, path, n) };
         }
     }
 
     /// Logs that an attempt to connect begins, and raises the cloud event.
     pub fn announce_attempt(self, t: &mut NoApp) {
         let connection = self.get(t);
-        let (config, id) = (connection.config_ptr(), connection.id as i32);
+        let (config, id) = (connection.config_ptr(), connection.id);
         if LOGS {
             // SAFETY: the configuration is alive until app code runs, and is read before that.
             unsafe { shim::mgos_mqtt_shim_log_connecting(config, id) };
@@ -131,7 +131,7 @@ impl ConnectionRef<'_> {
     /// Begins to connect. `None`, with the reason in the log, if that failed at once.
     pub fn open(self, t: &mut NoApp) -> Option<NcId> {
         let connection = self.get(t);
-        let (config, id) = (connection.config_ptr(), connection.id as i32);
+        let (config, id) = (connection.config_ptr(), connection.id);
         // SAFETY: the configuration is alive until app code runs, and the log line comes last.
         NcId::new(unsafe { shim::mgos_mqtt_shim_open(self.ptr(), config, id) })
     }
@@ -146,7 +146,7 @@ impl ConnectionRef<'_> {
         let connection = self.get(t);
         let Some(nc) = connection.nc else { return 2 };
         // SAFETY: `nc` was alive until now, and is read before anything is logged.
-        unsafe { shim::mgos_mqtt_shim_ws_agreed(nc.ptr(), reply, connection.id as i32) }
+        unsafe { shim::mgos_mqtt_shim_ws_agreed(nc.ptr(), reply, connection.id) }
     }
 
     /// Has the app's connect callback send CONNECT. Returns how many bytes it has sent; 0 if the

@@ -5,14 +5,14 @@ use super::config::{Config, OwnConfig};
 use super::frames::{Stage, WebSocket};
 use super::nc::{Nc, NcId};
 use super::shim::Number;
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use crate::conn::{Conn, Slot};
 use crate::heap::{Lazy, List};
 use crate::session::{GivenUp, Millis, NEVER};
 use crate::wire::{QoS, kind};
 use core::cell::Cell;
-use core::ffi::c_void;
+use core::ffi::{c_int, c_void};
 use core::marker::PhantomData;
 use core::ptr::{NonNull, null, null_mut};
 
@@ -56,25 +56,26 @@ impl Counters {
 
 /// Has the app's callback send CONNECT, where the last argument is true, and finds out what it has
 /// asked for.
-pub type OwnConnect = fn(ConnectionRef<'_>, &mut NoApp, bool);
+pub type OwnConnect = fn(ConnectionRef<'_>, Lent<'_>, bool);
 
 /// What features that only some apps use do in the event loop. The first call that asks for one
 /// allocates this; the functions stand here so that the linker leaves them out of firmware without
 /// such calls.
 pub struct Hooks {
     /// Runs each hook.
-    pub run: fn(ConnectionRef<'_>, &mut NoApp),
+    pub run: Run,
     /// When to run them at the latest; `NEVER` if only other events matter.
     pub due: fn(&Connection, Millis) -> Millis,
     /// Of each [`Feature`] that was asked for.
     pub of: [Option<&'static Hook>; 5],
-    /// What delivers messages in pieces.
-    pub pieces: Option<&'static Pieces>,
-    /// The message that is being delivered so, and its topic; at most one.
+    /// Delivers the packet at the front of the receive buffer, which fits the receive limit, as one piece.
+    pub whole: Option<fn(ConnectionRef<'_>, Lent<'_>, &mgos_mqtt_packet, Handler)>,
+    /// The message that is being delivered in pieces, and its topic; at most one.
     pub incoming: List<Incoming>,
-    /// What publishes messages in pieces.
-    pub uploads: Option<&'static Uploads>,
-    /// The message that is being published so, and its topic; at most one.
+    /// The last bytes that wait to leave, this many, have come behind a message that is published in
+    /// pieces: they are kept until it is complete.
+    pub lift: Option<fn(&mut Connection, Nc<'_>, usize)>,
+    /// The message that is being published in pieces, and its topic; at most one.
     pub upload: List<Upload>,
     /// What was written meanwhile and follows it, in order.
     pub lifted: List<()>,
@@ -86,10 +87,35 @@ pub struct Hooks {
     pub finish: Option<Finish>,
 }
 
+/// Runs hooks at a [`Moment`], with its number.
+pub type Run = fn(ConnectionRef<'_>, Lent<'_>, Moment, usize) -> bool;
+
+/// When hooks are run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// The event loop goes round, or the object has been freed: to do what there is to do.
+    Round,
+    /// A caller or the broker is about to rely on what has changed.
+    Relied,
+    /// All is about to be forgotten, or the app to be told that it may restart.
+    Leaving,
+    /// The object is being freed; the queue is still there.
+    Freeing,
+    /// The app publishes. True if it may not.
+    Publishing,
+    /// The connection has ended.
+    Ended,
+    /// An oversized packet of n bytes is at the front of the receive buffer. True if it is delivered in
+    /// pieces.
+    Oversized,
+    /// n bytes of it are at the front of the receive buffer.
+    Piece,
+}
+
 /// What one of them does.
 pub struct Hook {
     /// Looks at what there is to do, and does it.
-    pub run: fn(ConnectionRef<'_>, &mut NoApp),
+    pub run: Run,
     /// When to run at the latest, or `NEVER`.
     pub due: fn(&Connection, Millis) -> Millis,
 }
@@ -109,16 +135,6 @@ pub enum Feature {
     Finish,
 }
 
-/// How messages are delivered in pieces.
-pub struct Pieces {
-    /// Delivers a packet that fits the receive limit as one piece.
-    pub whole: fn(ConnectionRef<'_>, &mut NoApp, NcId, &mgos_mqtt_packet, Handler),
-    /// An oversized packet is at the front of the receive buffer. True if it is delivered so.
-    pub begin: fn(ConnectionRef<'_>, &mut NoApp, NcId) -> bool,
-    /// This many bytes of it are at the front of the receive buffer.
-    pub next: fn(ConnectionRef<'_>, &mut NoApp, NcId, usize),
-}
-
 /// A message that is being delivered in pieces.
 #[derive(Clone, Copy)]
 pub struct Incoming {
@@ -136,15 +152,6 @@ pub struct Incoming {
     pub total: usize,
     /// Bytes of it that have been delivered.
     pub offset: usize,
-}
-
-/// What a message that is published in pieces asks of those who write and of the end of the connection.
-pub struct Uploads {
-    /// The last bytes that wait to leave, this many, have come behind the message: they are kept until it
-    /// is complete.
-    pub lift: fn(&mut Connection, &mut Nc<'_>, usize),
-    /// The connection has ended inside the message.
-    pub cut_off: fn(&mut Connection),
 }
 
 /// A message that is published in pieces.
@@ -204,9 +211,7 @@ pub struct QueueFile {
     pub claim: NonNull<c_void>,
     /// Whose it is.
     pub owner: *mut mgos_mqtt_conn,
-    /// Writes what has changed, now. Stored here for the linker, too.
-    pub commit: fn(ConnectionRef<'_>, &mut NoApp),
-    /// Gives it up, likewise.
+    /// Gives it up. Stored here for the linker, too.
     pub release: fn(&mut QueueFile),
     /// At most one commit in this time, milliseconds; with 0 what a caller or the broker relies on is
     /// in the file before they learn of it.
@@ -267,6 +272,8 @@ pub type Release = unsafe fn(NonNull<Connection>);
 pub struct Connection {
     /// The Mongoose connection, from the beginning of an attempt until its MG_EV_CLOSE.
     pub nc: Option<NcId>,
+    /// Empty for most apps.
+    pub hooks: Lazy<Hooks>,
     /// A poll has nothing to do but to call the handlers: everything else waits for another event,
     /// the timer or a call of the app, each of which clears this.
     pub poll_idle: bool,
@@ -300,14 +307,6 @@ pub struct Connection {
     pub app_acks: bool,
     /// Messages that it has not acknowledged.
     pub unacked: u8,
-    /// Messages set aside of which the app is to be told by an event.
-    pub set_aside: GivenUp,
-    /// Refused subscriptions of which it is to be told.
-    pub subs_refused: u16,
-    /// When the events are raised; 0 if that is not known yet.
-    pub events_at: u32,
-    /// Bytes at the front of the send buffer that are known to be the library's or the app's.
-    pub accounted: usize,
     /// An attempt waits for the wall clock to be set.
     pub awaiting_time: bool,
     /// How many connections in a row have reached the server and ended before CONNACK.
@@ -316,8 +315,17 @@ pub struct Connection {
     pub control_characters_logged: bool,
     /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
     pub tls: u8,
-    pub id: i16,
     guards: u16,
+    /// Its number in the log.
+    pub id: c_int,
+    /// Messages set aside of which the app is to be told by an event.
+    pub set_aside: GivenUp,
+    /// Refused subscriptions of which it is to be told.
+    pub subs_refused: u16,
+    /// When the events are raised; 0 if that is not known yet.
+    pub events_at: u32,
+    /// Bytes at the front of the send buffer that are known to be the library's or the app's.
+    pub accounted: usize,
     /// One for each [`Slot`].
     pub configs: [OwnConfig; 3],
     pub timer: usize,
@@ -334,8 +342,6 @@ pub struct Connection {
     pub own_connect: Option<OwnConnect>,
     /// What frees the object when the last [`ConnectionGuard`] ends. Stored by `conn_free`, likewise.
     pub release: Option<Release>,
-    /// Empty for most apps.
-    pub hooks: Lazy<Hooks>,
     pub counters: Counters,
 }
 
@@ -396,11 +402,6 @@ impl Connection {
     /// The file that keeps the queue.
     pub fn queue_file(&mut self) -> Option<&mut QueueFile> {
         self.hooks.get_mut().and_then(|hooks| hooks.queue_file.as_mut())
-    }
-
-    /// How messages are delivered in pieces, if any subscription asks for that.
-    pub fn pieces(&self) -> Option<&'static Pieces> {
-        self.hooks.get().and_then(|hooks| hooks.pieces)
     }
 
     /// When a hook is to run at the latest.

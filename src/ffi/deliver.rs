@@ -2,7 +2,7 @@
 
 use super::app::Line;
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Handler};
+use super::connection::{Connection, ConnectionRef, Handler, Moment};
 use super::hooks;
 use super::nc::{Nc, NcId};
 use super::notices::log_notices;
@@ -47,15 +47,15 @@ impl Delivery {
     }
 
     /// Calls the handler of a subscription.
-    fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) -> bool {
+    fn call_subscriber(&self, c: ConnectionRef<'_>, t: &mut NoApp, to: Recipient<Handler>) {
         if to.wants == Wants::PIECES {
-            if let Some(pieces) = c.look(t).pieces() {
-                (pieces.whole)(c, t, self.nc, &self.packet, to.handler);
+            if let Some(whole) = c.look(t).hooks.get().and_then(|hooks| hooks.whole) {
+                whole(c, t.lend(), &self.packet, to.handler);
             }
-            return true;
+            return;
         }
         let ev = if to.wants == Wants::MESSAGES { 0 } else { self.event() };
-        self.call(c, t, to.handler, ev)
+        self.call(c, t, to.handler, ev);
     }
 
     /// Calls the handlers of the connection, the newest first.
@@ -132,17 +132,15 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             Err(error) => Err(ReceiveError::Violation(error)),
             Ok(Framed::Incomplete) => {
                 if fresh && !buf.is_empty() {
-                    session.received_partial(now());
+                    session.bytes_received(now());
                 }
                 // No more can come before a close that waits.
                 pump::unframe(c, t, true);
                 break;
             }
             Ok(Framed::Discard(n)) => {
-                session.received_partial(now());
-                if let Some(pieces) = connection.pieces() {
-                    (pieces.next)(c, t, nc, n);
-                }
+                session.bytes_received(now());
+                hooks::run(c, t, Moment::Piece, n);
                 Ok(n)
             }
             Ok(Framed::Packet(header, body)) => match connection.take_packet(nc, header, body) {
@@ -161,7 +159,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
             },
             Ok(Framed::Oversized { total, topic }) => {
                 let topic = &raw const *topic;
-                if connection.pieces().is_some_and(|pieces| (pieces.begin)(c, t, nc)) {
+                if hooks::run(c, t, Moment::Oversized, total) {
                     continue;
                 }
                 // SAFETY: the topic lies in the receive buffer, which nobody has touched since.
@@ -229,7 +227,7 @@ impl Connection {
 fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bool {
     // The broker forgets what it has sent when it hears PUBREC, and its packet ID with PUBCOMP.
     if matches!(ack, AckKind::PubRec | AckKind::PubComp) {
-        hooks::commit_first(c, t);
+        hooks::run(c, t, Moment::Relied, 0);
     }
     let Some((connection, mut nc)) = c.live(t) else { return true };
     if !connection.core.session.may_send() {
@@ -327,7 +325,7 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     const FAILED: i32 = 0x80;
     let connection = c.get(t);
-    let Some((text, recipient)) = connection.core.session.settled_subscription() else { return };
+    let Some((text, _)) = connection.core.session.settled_subscription() else { return };
     let which = text.as_ptr().addr();
     if delivery.code == FAILED {
         connection.subs_refused = connection.subs_refused.saturating_add(1);
@@ -337,9 +335,11 @@ fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
         });
     }
     // A log hook may have unsubscribed it; then it is another one or none.
-    let now_settled = c.get(t).core.session.settled_subscription();
-    if now_settled.is_some_and(|(text, _)| text.as_ptr().addr() == which) && recipient.wants == Wants::EVENTS {
-        delivery.call_subscriber(c, t, recipient);
+    if let Some((text, recipient)) = c.get(t).core.session.settled_subscription()
+        && text.as_ptr().addr() == which
+        && recipient.wants == Wants::EVENTS
+    {
+        delivery.call(c, t, recipient.handler, delivery.event());
     }
 }
 

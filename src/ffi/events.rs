@@ -2,7 +2,7 @@
 
 use super::clock::{now, time_is_set};
 use super::config::c_str;
-use super::connection::{ConnectionGuard, ConnectionRef};
+use super::connection::{ConnectionGuard, ConnectionRef, Moment};
 use super::deliver::{call_handlers, receive};
 use super::frames::Stage;
 use super::handshake::{self, note_app};
@@ -89,7 +89,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
             let opening = unsafe { websocket::answered(c, t, ev_data) };
             handshake::opened(c, t, opening);
         }
-        MG_EV_RECV if nested => c.get(t).core.session.received_partial(now()),
+        MG_EV_RECV if nested => c.get(t).core.session.bytes_received(now()),
         _ if nested => {}
         MG_EV_RECV => receive(c, t, nc, true),
         MG_EV_CLOSE => lifecycle::closed(c, t),
@@ -120,7 +120,7 @@ unsafe fn on_event(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, ev: c_int, ev_
 /// frames, or kept until the packet before it is complete, before Mongoose sends it.
 fn tell(c: ConnectionRef<'_>, t: &mut NoApp) {
     raise_events(c, t);
-    hooks::run(c, t);
+    hooks::run(c, t, Moment::Round, 0);
     frame_app_writes(c, t);
 }
 

@@ -2,18 +2,18 @@
 //! queued goes out and is acknowledged, then DISCONNECT, then the app is told.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Feature, Finish, FinishStage, Handler, Hook};
+use super::connection::{Connection, ConnectionRef, Feature, Finish, FinishStage, Handler, Hook, Moment};
 use super::hooks;
 use super::lifecycle;
 use super::pump::{arm, close_now};
 use super::shim::Log;
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::Reason;
 use crate::session::{Millis, NEVER, reached};
 use core::ffi::c_int;
 
 static HOOK: Hook =
-    Hook { run: step, due: |connection, _| connection.hooks.get().and_then(|hooks| hooks.finish).map_or(NEVER, |finish| finish.at) };
+    Hook { run, due: |connection, _| connection.hooks.get().and_then(|hooks| hooks.finish).map_or(NEVER, |finish| finish.at) };
 
 /// How long DISCONNECT may take when the app's time is up, milliseconds.
 const LAST_WORDS: u32 = 1000;
@@ -64,6 +64,15 @@ impl Connection {
     }
 }
 
+/// True to `Moment::Publishing` while the app may not publish.
+fn run(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, _: usize) -> bool {
+    let t = t.get();
+    if matches!(moment, Moment::Round | Moment::Freeing) {
+        step(c, t);
+    }
+    moment == Moment::Publishing && c.get(t).finish().is_some()
+}
+
 /// Brings it forward, if anything can be done.
 fn step(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
@@ -106,7 +115,7 @@ fn closing(c: ConnectionRef<'_>, t: &mut NoApp) {
         return;
     }
     finish.left = left;
-    hooks::commit(c, t);
+    hooks::run(c, t, Moment::Leaving, 0);
     done(c, t);
 }
 

@@ -6,7 +6,7 @@ use super::connection::ConnectionRef;
 use super::nc::NotWritten;
 use super::pump::close_now;
 use super::shim::{Cloud, Log, Number};
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::Reason;
 use super::websocket::{self, Opening};
 use crate::LOGS;
@@ -79,7 +79,7 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     if connection.connect_fn.is_some()
         && let Some(own_connect) = connection.own_connect
     {
-        return own_connect(c, t, true);
+        return own_connect(c, t.lend(), true);
     }
     connection.note_app_writes(&mut nc);
     let Some(config) = connection.config() else { return close_now(c, t, Reason::Config) };
@@ -146,7 +146,8 @@ fn keep_alive(seconds: i32) -> u16 {
 
 /// See [`OwnConnect`](super::connection::OwnConnect). Reached only through the pointer that
 /// `set_connect_fn` stores.
-pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
+pub fn own_connect(c: ConnectionRef<'_>, mut t: Lent<'_>, calls: bool) {
+    let t = t.get();
     let Some(nc) = c.look(t).nc else { return };
     let written = calls.then(|| c.call_connect_fn(t));
     let Some((connection, mut nc)) = c.live_as(t, nc) else { return };
@@ -166,7 +167,7 @@ pub fn own_connect(c: ConnectionRef<'_>, t: &mut NoApp, calls: bool) {
 pub fn note_app(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return };
     if let Some(own_connect) = connection.own_connect {
-        own_connect(c, t, false);
+        own_connect(c, t.lend(), false);
     } else if nc.app_sent().is_some() {
         connection.poll_idle = false;
         connection.note_app_writes(&mut nc);

@@ -1,8 +1,8 @@
 //! What features that only some apps use do in the event loop: they are reached through a table that the
 //! first call of one allocates.
 
-use super::connection::{Connection, ConnectionRef, Feature, Hook, Hooks};
-use super::token::NoApp;
+use super::connection::{Connection, ConnectionRef, Feature, Hook, Hooks, Moment};
+use super::token::{Lent, NoApp};
 use crate::heap::{List, OutOfMemory};
 use crate::session::{Millis, NEVER, earlier};
 
@@ -12,9 +12,9 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'st
         run: run_all,
         due: all_due,
         of: [None; 5],
-        pieces: None,
+        whole: None,
         incoming: List::new(),
-        uploads: None,
+        lift: None,
         upload: List::new(),
         lifted: List::new(),
         lifted_len: 0,
@@ -25,40 +25,26 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'st
     Ok(())
 }
 
-/// Runs the hooks, if there are any.
-pub fn run(c: ConnectionRef<'_>, t: &mut NoApp) {
-    if let Some(run) = c.look(t).hooks.get().map(|hooks| hooks.run) {
-        run(c, t);
-    }
+/// Runs the hooks, if there are any. True if one of them says so; `n` and what that means: [`Moment`].
+#[inline(always)]
+pub fn run(c: ConnectionRef<'_>, t: &mut NoApp, moment: Moment, n: usize) -> bool {
+    c.look(t).hooks.get().is_some() && run_now(c, t, moment, n)
 }
 
-/// Runs the hook of one feature.
-pub fn run_one(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature) {
-    if let Some(hook) = c.look(t).hooks.get().and_then(|hooks| hooks.of[feature as usize]) {
-        (hook.run)(c, t);
-    }
+#[inline(never)]
+fn run_now(c: ConnectionRef<'_>, t: &mut NoApp, moment: Moment, n: usize) -> bool {
+    c.look(t).hooks.get().map(|hooks| hooks.run).is_some_and(|run| run(c, t.lend(), moment, n))
 }
 
-/// Has what has changed written to the file of the queue, now.
-pub fn commit(c: ConnectionRef<'_>, t: &mut NoApp) {
-    if let Some(commit) = c.look(t).hooks.get().and_then(|hooks| hooks.queue_file.as_ref()).map(|file| file.commit) {
-        commit(c, t);
+fn run_all(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, n: usize) -> bool {
+    let t = t.get();
+    let mut answer = false;
+    for feature in 0..5 {
+        // Looked up each time, as one hook may install another.
+        let hook = c.look(t).hooks.get().and_then(|hooks| hooks.of.get(feature).copied().flatten());
+        answer |= hook.is_some_and(|hook| (hook.run)(c, t.lend(), moment, n));
     }
-}
-
-/// The same, if that is not to wait: before a caller or the broker relies on it.
-pub fn commit_first(c: ConnectionRef<'_>, t: &mut NoApp) {
-    if c.look(t).hooks.get().is_some_and(|hooks| hooks.queue_file.as_ref().is_some_and(|file| file.delay == 0)) {
-        commit(c, t);
-    }
-}
-
-fn run_all(c: ConnectionRef<'_>, t: &mut NoApp) {
-    run_one(c, t, Feature::Outcomes);
-    run_one(c, t, Feature::Pieces);
-    run_one(c, t, Feature::Uploads);
-    run_one(c, t, Feature::QueueFile);
-    run_one(c, t, Feature::Finish);
+    answer
 }
 
 fn all_due(connection: &Connection, now: Millis) -> Millis {

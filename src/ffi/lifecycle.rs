@@ -4,7 +4,7 @@
 use super::app::{self, raise_cloud_event};
 use super::clock::{now, time_is_set};
 use super::config::{Config, OwnConfig};
-use super::connection::{Connection, ConnectionRef, Feature};
+use super::connection::{Connection, ConnectionRef, Moment};
 use super::deliver::call_handlers;
 use super::handshake::no_connack;
 use super::hooks;
@@ -38,7 +38,7 @@ fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Opt
     // SAFETY: it is fresh from `alloc`, and no app code runs here.
     let c = unsafe { ConnectionRef::kept_alive(made.as_ptr().cast()) }?;
     let connection = c.get(t);
-    connection.id = id as i16;
+    connection.id = id;
     let [first, second, _] = &mut connection.configs;
     let complete = first.fill(configs[0]) && second.fill(configs[1]);
     // SAFETY: the object lives until it is freed, which ends the watch.
@@ -54,13 +54,13 @@ fn try_create(t: &mut NoApp, id: c_int, configs: [Option<Config<'_>>; 2]) -> Opt
 /// Closes and forgets everything; the object itself goes when the last guard ends.
 pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
     // What has a file stays there.
-    hooks::commit(c, t);
+    hooks::run(c, t, Moment::Leaving, 0);
     let connection = c.get(t);
     if connection.release.replace(heap::release::<Connection>).is_some() {
         return;
     }
     // What is left is counted before it is gone, and told afterwards.
-    hooks::run_one(c, t, Feature::Finish);
+    hooks::run(c, t, Moment::Freeing, 0);
     let connection = c.get(t);
     // Whatever is under way further up finds nobody to call and nothing to do.
     connection.handlers.clear();
@@ -77,7 +77,7 @@ pub fn free(c: ConnectionRef<'_>, t: &mut NoApp) {
         nc.abandon();
         connection.nc = None;
     }
-    hooks::run(c, t);
+    hooks::run(c, t, Moment::Round, 0);
 }
 
 /// True if a configuration is there and can be connected with; complains of one that is enabled and
@@ -293,11 +293,8 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     if why == Reason::Refused as u8 {
         connection.no_connack = 0;
     }
-    if connection.inside
-        && let Some(uploads) = connection.hooks.get().and_then(|hooks| hooks.uploads)
-    {
-        (uploads.cut_off)(connection);
-    }
+    hooks::run(c, t, Moment::Ended, 0);
+    let connection = c.get(t);
     let was_online = connection.core.is_online();
     if connection.core.disconnected(end_of(why), now()) {
         c.say(t, Log::ShortLived);

@@ -46,6 +46,12 @@ impl<'t> Nc<'t> {
         Nc { id, token: PhantomData }
     }
 
+    /// The same, for a function that is called through a pointer: a reference would have it lie in memory,
+    /// in all callers.
+    pub fn lend(&mut self) -> Nc<'_> {
+        Nc { id: self.id, token: PhantomData }
+    }
+
     /// Which it is.
     pub fn id(&self) -> NcId {
         self.id

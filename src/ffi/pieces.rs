@@ -1,10 +1,9 @@
 //! Messages that are delivered in pieces, as they come in: also those that exceed the receive limit.
 
-use super::connection::{Connection, ConnectionRef, Feature, Handler, Hook, Incoming, Pieces};
+use super::connection::{Connection, ConnectionRef, Feature, Handler, Hook, Incoming, Moment};
 use super::hooks;
-use super::nc::NcId;
 use super::shim::Log;
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::{mgos_mqtt_packet, mgos_mqtt_piece};
 use crate::heap::OutOfMemory;
 use crate::session::NEVER;
@@ -12,14 +11,13 @@ use crate::wire::{MessageStart, QoS, message_start};
 use core::ffi::c_int;
 use core::ptr::null;
 
-static HOOK: Hook = Hook { run: tell_of_the_end, due: |_, _| NEVER };
-static PIECES: Pieces = Pieces { whole, begin, next };
+static HOOK: Hook = Hook { run, due: |_, _| NEVER };
 
 /// Has subscriptions take messages in pieces from now on.
 pub fn install(c: ConnectionRef<'_>, t: &mut NoApp) -> Result<(), OutOfMemory> {
     hooks::install(c, t, Feature::Pieces, &HOOK)?;
     if let Some(hooks) = c.get(t).hooks.get_mut() {
-        hooks.pieces = Some(&PIECES);
+        hooks.whole = Some(whole);
     }
     Ok(())
 }
@@ -61,9 +59,21 @@ impl Connection {
     }
 }
 
+fn run(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, n: usize) -> bool {
+    let t = t.get();
+    match moment {
+        Moment::Round => tell_of_the_end(c, t),
+        Moment::Oversized => return begin(c, t),
+        Moment::Piece => next(c, t, n),
+        _ => {}
+    }
+    false
+}
+
 /// A message that fits the receive limit, as one piece.
-fn whole(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, packet: &mgos_mqtt_packet, handler: Handler) {
-    let Some((_, live)) = c.live_as(t, nc) else { return };
+fn whole(c: ConnectionRef<'_>, mut t: Lent<'_>, packet: &mgos_mqtt_packet, handler: Handler) {
+    let t = t.get();
+    let Some((_, live)) = c.live(t) else { return };
     let received = live.received().0;
     let (Some(topic), Some(payload)) = (received.get(packet.topic_at..), received.get(packet.payload_at..)) else { return };
     let piece = mgos_mqtt_piece {
@@ -82,8 +92,9 @@ fn whole(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, packet: &mgos_mqtt_packe
 }
 
 /// An oversized message is at the front of the receive buffer. True if a subscription takes it.
-fn begin(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) -> bool {
-    let Some((connection, live)) = c.live_as(t, nc) else { return false };
+fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
+    let Some((connection, live)) = c.live(t) else { return false };
+    let nc = live.id();
     let received = live.received().0;
     // Over WebSocket the rest is still in its frames.
     let buf = received.get(..connection.readable(received.len())).unwrap_or(&[]);
@@ -102,8 +113,9 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId) -> bool {
 }
 
 /// `n` bytes of the message are at the front of the receive buffer.
-fn next(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, n: usize) {
-    let Some((connection, live)) = c.live_as(t, nc) else { return };
+fn next(c: ConnectionRef<'_>, t: &mut NoApp, n: usize) {
+    let Some((connection, live)) = c.live(t) else { return };
+    let nc = live.id();
     let Some(&mut Incoming { handler, first, before, total, offset, .. }) = connection.incoming() else { return };
     let passed = before.min(n);
     let len = n - passed;

@@ -1,7 +1,7 @@
 //! What the app asks a connection to send: messages and subscriptions, and why one is refused.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Feature, Handler};
+use super::connection::{Connection, ConnectionRef, Feature, Handler, Moment};
 use super::hooks;
 use super::nc::NotWritten;
 use super::pump::{self, arm, pump};
@@ -11,7 +11,7 @@ use super::token::NoApp;
 use super::types::{ReturnedU16, mgos_mqtt_pub_opts, mgos_mqtt_stats};
 use crate::LOGS;
 use crate::session::{Limits, Recipient, RequestError, WatchOptions};
-use crate::wire::{OutPacket, QoS};
+use crate::wire::{OutPacket, PacketId, QoS};
 use core::ffi::{c_int, c_void};
 use core::ptr::null;
 
@@ -19,19 +19,19 @@ use core::ptr::null;
 pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], qos: c_int, retain: bool) -> ReturnedU16 {
     let published = try_publish(c, t, topic, payload, QoS::clamped(qos), retain);
     warn_of_control_characters(c, t, topic);
-    hooks::commit_first(c, t);
-    published.unwrap_or_else(|error| refuse(c, t, topic, error))
+    hooks::run(c, t, Moment::Relied, 0);
+    published.map_or_else(|error| refuse(c, t, topic, error), |id| id.get() as ReturnedU16)
 }
 
 /// The same with options.
 pub fn publish_opt(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], payload: &[u8], opts: mgos_mqtt_pub_opts) -> ReturnedU16 {
     let published = publish_watched(c, t, topic, payload, opts);
     warn_of_control_characters(c, t, topic);
-    hooks::commit_first(c, t);
+    hooks::run(c, t, Moment::Relied, 0);
     if !c.look(t).is_freed() {
         arm(c, t);
     }
-    published.unwrap_or_else(|error| refuse(c, t, topic, error))
+    published.map_or_else(|error| refuse(c, t, topic, error), |id| id.get() as ReturnedU16)
 }
 
 fn publish_watched(
@@ -40,7 +40,7 @@ fn publish_watched(
     topic: &[u8],
     payload: &[u8],
     opts: mgos_mqtt_pub_opts,
-) -> Result<ReturnedU16, RequestError> {
+) -> Result<PacketId, RequestError> {
     let mgos_mqtt_pub_opts { qos, retain, replace, ttl_ms, cb, arg } = opts;
     let (qos, retain, replace) = (QoS::clamped(qos), retain != 0, replace != 0);
     let mut watched = None;
@@ -54,7 +54,7 @@ fn publish_watched(
         let id = connection.core.session.watch(effective, options, now())?;
         if replace
             && effective > QoS::AtMostOnce
-            && !connection.is_finishing()
+            && connection.finish().is_none()
             && let limits = connection.limits(true)
             && let Some(replaced) = connection.core.session.replace(topic, payload, effective, retain, limits)
         {
@@ -62,7 +62,7 @@ fn publish_watched(
                 connection.core.session.refused(id);
             }
             pump(c, t);
-            return replaced.map(|id| id.get() as ReturnedU16);
+            return replaced;
         }
         watched = Some(id);
     }
@@ -89,11 +89,6 @@ impl Connection {
         let max_bytes = self.number(Number::MaxQueueBytes).max(0) as u32;
         Limits { max_qos: self.max_qos(), max_queue, max_bytes, room }
     }
-
-    /// True while the app may not publish.
-    fn is_finishing(&self) -> bool {
-        self.hooks.get().is_some_and(|hooks| hooks.finish.is_some())
-    }
 }
 
 /// Counts a message that is refused, and logs why. Returns 0.
@@ -112,12 +107,12 @@ fn try_publish(
     payload: &[u8],
     qos: QoS,
     retain: bool,
-) -> Result<ReturnedU16, RequestError> {
-    let room = pump::has_room(c, t, topic.len() + payload.len());
-    let connection = c.get(t);
-    if connection.is_finishing() {
+) -> Result<PacketId, RequestError> {
+    if hooks::run(c, t, Moment::Publishing, 0) {
         return Err(RequestError::Offline);
     }
+    let room = pump::has_room(c, t, topic.len() + payload.len());
+    let connection = c.get(t);
     let mut limits = Limits { max_qos: QoS::AtMostOnce, max_queue: 0, max_bytes: 0, room };
     if qos > QoS::AtMostOnce {
         limits = connection.limits(room);
@@ -127,14 +122,14 @@ fn try_publish(
     let (id, flags) = (published.id, published.flags);
     if !published.direct && !published.next {
         pump(c, t);
-        return Ok(id.get() as ReturnedU16);
+        return Ok(id);
     }
     let sent_id = (flags & 6 != 0).then_some(id);
     let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload), now);
     if let Err(why) = sent {
         if published.next {
             // It stays in the queue, and is tried again at the next poll.
-            return Ok(id.get() as ReturnedU16);
+            return Ok(id);
         }
         c.get(t).core.session.publish_failed(id);
         return Err(match why {
@@ -143,7 +138,7 @@ fn try_publish(
         });
     }
     c.log_text(t, Log::Pub, topic, id.get() as i32, flags as i32);
-    Ok(id.get() as ReturnedU16)
+    Ok(id)
 }
 
 /// Subscribes, and logs why where that is refused.

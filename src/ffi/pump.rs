@@ -90,8 +90,8 @@ impl Connection {
     #[cold]
     #[inline(never)]
     fn lift(&mut self, nc: &mut Nc<'_>, len: usize) {
-        if let Some(uploads) = self.hooks.get().and_then(|hooks| hooks.uploads) {
-            (uploads.lift)(self, nc, len);
+        if let Some(lift) = self.hooks.get().and_then(|hooks| hooks.lift) {
+            lift(self, nc.lend(), len);
         }
     }
 }
@@ -125,12 +125,8 @@ fn conclude(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), Interruption
 #[inline(never)]
 fn interrupted(c: ConnectionRef<'_>, t: &mut NoApp, why: Interruption) {
     match why {
-        Interruption::CLOSED => {
-            let Some((connection, mut nc)) = c.live(t) else { return };
-            connection.core.closing(FLUSH, now());
-            nc.close(true);
-            arm(c, t);
-        }
+        // The server ends it: there is no reason of ours.
+        Interruption::CLOSED => close_after(c, t, Reason::None),
         Interruption::OUT_OF_MEMORY => {
             close_now(c, t, Reason::NoMemory);
             c.say(t, Log::NoMemory);
@@ -185,15 +181,16 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
         }
         let now = now();
         let room = connection.accounted < SEND_LOW_WATER;
-        let Some(out) = connection.core.session.next(room, now) else { break };
-        if nc.write(&out).is_err() {
+        let next = connection.core.session.next(room, now);
+        let Some(out) = &next else { break };
+        if nc.write(out).is_err() {
             // It stays where it is, and is tried again at the next poll.
             connection.poll_idle = false;
             pause = PAUSE;
             c.say(t, Log::NoMemory);
             break;
         }
-        let OutPacket { first, text, id, qos, .. } = out;
+        let &OutPacket { first, text, id, qos, .. } = out;
         let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
         let framed = frames(c, t, Frames::Into);
         let connection = c.get(t);

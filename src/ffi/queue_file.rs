@@ -5,12 +5,12 @@
 //! little-endian order; what `Session::save` writes; a CRC-32 of all that.
 
 use super::clock::now;
-use super::connection::{Connection, ConnectionGuard, ConnectionRef, Feature, Handler, Hook, QueueFile};
+use super::connection::{Connection, ConnectionGuard, ConnectionRef, Feature, Handler, Hook, Moment, QueueFile};
 use super::hooks;
 use super::pump::arm;
 use super::results;
 use super::shim::{self, QueueLog};
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::mgos_mqtt_conn;
 use crate::session::{Extent, Millis, NEVER, RestoreError, reached};
 use core::cell::Cell;
@@ -217,7 +217,6 @@ pub unsafe fn keep(c: ConnectionRef<'_>, t: &mut NoApp, path: *const c_char, del
     let mut file = QueueFile {
         claim,
         owner,
-        commit,
         release,
         delay,
         generation: 0,
@@ -375,9 +374,20 @@ fn commit_extent(c: ConnectionRef<'_>, t: &mut NoApp, extent: Extent) {
     }
 }
 
+fn run(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, _: usize) -> bool {
+    let t = t.get();
+    match moment {
+        Moment::Round => commit_waiting(c, t),
+        Moment::Relied if c.get(t).queue_file().is_some_and(|file| file.delay == 0) => commit(c, t),
+        Moment::Leaving => commit(c, t),
+        _ => {}
+    }
+    false
+}
+
 /// Commits what has waited for long enough: `delay` after the first change, without what was
 /// published in the second half of that time.
-fn run(c: ConnectionRef<'_>, t: &mut NoApp) {
+fn commit_waiting(c: ConnectionRef<'_>, t: &mut NoApp) {
     let now = now();
     let at = due(c.look(t), now);
     if at == NEVER || !reached(now, at) {

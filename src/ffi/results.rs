@@ -1,14 +1,22 @@
 //! What became of single messages, told to those who asked when they published them.
 
 use super::clock::now;
-use super::connection::{ConnectionRef, Hook};
+use super::connection::{ConnectionRef, Hook, Moment};
 use super::pump::arm;
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::mgos_mqtt_result;
 use crate::session::{NEVER, Outcome, reached};
 use core::ffi::c_int;
 
-pub static HOOK: Hook = Hook { run: report, due: |connection, now| connection.core.session.outcome_due(now) };
+pub static HOOK: Hook = Hook { run, due: |connection, now| connection.core.session.outcome_due(now) };
+
+fn run(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, _: usize) -> bool {
+    let t = t.get();
+    if moment == Moment::Round {
+        report(c, t);
+    }
+    false
+}
 
 /// Tells the outcomes there are. Those that come about meanwhile follow in the next round of the event
 /// loop, so that an app that publishes whenever it is told something does not stay in here.

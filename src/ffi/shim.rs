@@ -12,6 +12,8 @@ use core::ffi::{c_char, c_int, c_void};
 /// string, and `a` and `b`, numbers; what is shown by a word has its number in `b`.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
+// Some are the shim's.
+#[allow(dead_code)]
 pub enum Log {
     /// The transport is up (a = 0), or has failed: a = error, b = 1.
     Connected,
@@ -116,6 +118,14 @@ pub enum Log {
     /// The connection has ended inside a message that is published in pieces: s = topic, a = bytes
     /// written.
     CutOff,
+    /// The shim: the reply to the WebSocket handshake exceeds the receive limit.
+    WsTooLong,
+    /// The shim: the server agrees to WebSocket, but not to MQTT over it.
+    WsNoMqtt,
+    /// The shim: the server does not agree to WebSocket: s = its words, a = HTTP status.
+    WsRefused,
+    /// The shim: `mqtt.queue_file` is set in firmware that was built without it.
+    NoQueueFile,
 }
 
 /// Numbers of the configuration.

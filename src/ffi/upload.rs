@@ -6,20 +6,19 @@
 
 use super::app::Line;
 use super::clock::now;
-use super::connection::{Connection, ConnectionRef, Feature, Hook, Upload, Uploads};
+use super::connection::{Connection, ConnectionRef, Feature, Hook, Moment, Upload};
 use super::hooks;
 use super::nc::{ACK_BACKLOG, Nc};
 use super::pump::{self, SEND_LOW_WATER, arm, close_now};
 use super::results;
 use super::shim::Log;
-use super::token::NoApp;
+use super::token::{Lent, NoApp};
 use super::types::{Reason, mgos_mqtt_result};
 use crate::session::{Millis, NEVER, RequestError, WatchOptions, reached};
 use crate::wire::{PacketId, check_name, kind, publish_head};
 use core::ffi::c_int;
 
-static HOOK: Hook = Hook { run: step, due };
-static UPLOADS: Uploads = Uploads { lift, cut_off };
+static HOOK: Hook = Hook { run, due };
 
 /// Bytes that the app is asked for at once.
 const PIECE: usize = 256;
@@ -48,7 +47,7 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], upload: Upload
     if !hooks.upload.is_empty() {
         return Err(RequestError::Congested);
     }
-    hooks.uploads = Some(&UPLOADS);
+    hooks.lift = Some(lift);
     hooks.upload.push_back(Upload { at: now().max(1), ..upload }, &[topic])?;
     arm(c, t);
     Ok(())
@@ -116,6 +115,16 @@ impl Connection {
         upload.starts = upload.starts.saturating_sub(1);
         Some(())
     }
+}
+
+fn run(c: ConnectionRef<'_>, mut t: Lent<'_>, moment: Moment, _: usize) -> bool {
+    let t = t.get();
+    match moment {
+        Moment::Round => step(c, t),
+        Moment::Ended => cut_off(c.get(t)),
+        _ => {}
+    }
+    false
 }
 
 /// Brings the message forward, if anything can be done.
@@ -359,7 +368,7 @@ fn complete(c: ConnectionRef<'_>, t: &mut NoApp) {
 }
 
 /// The last bytes that wait to leave have come behind the message.
-fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
+fn lift(connection: &mut Connection, mut nc: Nc<'_>, len: usize) {
     let Some(hooks) = connection.hooks.get_mut() else { return };
     if hooks.lifted.push_back((), &[nc.last_unsent(len)]).is_ok() {
         hooks.lifted_len += len;
@@ -373,8 +382,11 @@ fn lift(connection: &mut Connection, nc: &mut Nc<'_>, len: usize) {
     nc.unsend(len);
 }
 
-/// The connection has ended inside the message: the broker has dropped its part.
+/// The connection has ended. If that was inside the message, the broker has dropped its part.
 fn cut_off(connection: &mut Connection) {
+    if !connection.inside {
+        return;
+    }
     connection.leave();
     let Some(upload) = connection.upload() else { return };
     upload.rests = false;

@@ -79,12 +79,13 @@ pub enum Step {
 /// The sender's state table (4.3.2, 4.3.3). `state` is one of the states, `ack` the packet type.
 pub fn on_ack(qos: QoS, state: Bits, ack: u8) -> Step {
     let is = |states| state & states != 0;
+    let is_exactly_once = qos == QoS::ExactlyOnce;
     match ack {
         _ if is(QUEUED | DROPPED) => Step::Ignore,
         _ if is(DUPLICATE_ACK) => Step::DuplicateAck,
-        kind::PUBACK if is(SENT | SENT_ID_ONLY) && qos == QoS::ExactlyOnce => Step::Downgraded,
+        kind::PUBACK if is(SENT | SENT_ID_ONLY) && is_exactly_once => Step::Downgraded,
         kind::PUBACK if is(SENT | SENT_ID_ONLY) => Step::Done,
-        kind::PUBREC if is(SENT | SENT_ID_ONLY) && qos == QoS::ExactlyOnce => Step::Release,
+        kind::PUBREC if is(SENT | SENT_ID_ONLY) && is_exactly_once => Step::Release,
         kind::PUBREC if is(SENDS_PUBREL) => Step::ReleaseAgain,
         kind::PUBCOMP if is(SENDS_PUBREL) => Step::Done,
         kind::UNSUBACK if is(UNSUBSCRIBE) => Step::Done,
@@ -140,9 +141,16 @@ impl Selector {
 }
 
 /// Returns the first entry that `selector` matches.
-#[inline(never)]
+#[inline(always)]
 pub fn find_first(list: &mut List<Entry>, selector: Selector) -> Option<Found<'_, Entry>> {
-    list.find(|e| selector.matches(e.value.bits))
+    let Selector { any, all, none } = selector;
+    find_bits(list, any, all, none)
+}
+
+/// The same with the parts of the selector, which are passed in registers.
+#[inline(never)]
+fn find_bits(list: &mut List<Entry>, any: Bits, all: Bits, none: Bits) -> Option<Found<'_, Entry>> {
+    list.find(|e| Selector { any, all, none }.matches(e.value.bits))
 }
 
 /// Entries with a packet to send.

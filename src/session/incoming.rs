@@ -56,10 +56,9 @@ impl<H: Copy> Session<H> {
         self.framer.answered();
     }
 
-    /// Part of a packet was received: the broker is alive, and its PINGRESP may be queued behind
-    /// that packet.
+    /// Bytes were received: the broker is alive, and its PINGRESP may be queued behind them.
     #[inline(never)]
-    pub fn received_partial(&mut self, now: Millis) {
+    pub fn bytes_received(&mut self, now: Millis) {
         self.keep_alive.on_received(now);
     }
 
@@ -192,7 +191,7 @@ impl<H: Copy> Session<H> {
             }
             (_, None) => {}
         }
-        self.keep_alive.on_received(now);
+        self.bytes_received(now);
         Ok(Reaction { answer, notify })
     }
 

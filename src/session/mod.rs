@@ -141,18 +141,18 @@ pub struct Session<H: Copy> {
     window: Window,
     /// Messages that wait for the window were skipped in the search for a PUBREL.
     skipped: bool,
-    framer: Framer,
-    outbox: Outbox<H>,
-    subscriptions: Subscriptions<H>,
-    inbound: InboundQos2,
-    keep_alive: KeepAlive,
-    ack_timer: AckTimer,
     suspects: SuspectTracker,
-    send_buffer: SendBuffer,
+    ack_timer: AckTimer,
     /// Until then, other packets wait for SUBACK.
     suback_deadline: Millis,
     /// When to retry what is set aside.
     aside_retry_at: Millis,
+    framer: Framer,
+    subscriptions: Subscriptions<H>,
+    outbox: Outbox<H>,
+    inbound: InboundQos2,
+    keep_alive: KeepAlive,
+    send_buffer: SendBuffer,
     counters: Counters,
 }
 
@@ -419,7 +419,7 @@ impl<H: Copy> Session<H> {
 
     /// Forgets a message that was to be written directly but could not be.
     pub fn publish_failed(&mut self, id: PacketId) {
-        self.outbox.forget(id);
+        self.outbox.forget(id, !0);
     }
 
     /// Subscribes to a filter, now or when the connection is up.

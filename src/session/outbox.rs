@@ -79,13 +79,13 @@ impl<H: Copy> Outbox<H> {
     }
 
     #[inline(never)]
-    fn find_next_where(&mut self, selector: Selector) -> bool {
-        self.list.advance_to::<NEXT>(|e| selector.matches(e.value.bits))
+    fn find_next_where(&mut self, any: Bits, none: Bits) -> bool {
+        self.list.advance_to::<NEXT>(|e| Selector::new(any, 0, none).matches(e.value.bits))
     }
 
     /// Moves the cursor to the next entry with something to send; returns false if there is none.
     pub fn find_next(&mut self) -> bool {
-        self.find_next_where(TO_SEND)
+        self.find_next_where(TO_SEND.any, TO_SEND.none)
     }
 
     /// Returns true if a PUBREL is to be sent.
@@ -96,7 +96,7 @@ impl<H: Copy> Outbox<H> {
     /// The same as `find_next` for a PUBREL, which never waits for the window. Messages that do are
     /// skipped: [`rewind`](Self::rewind) before the next search.
     pub fn find_next_pubrel(&mut self) -> bool {
-        self.find_next_where(TO_SEND_PUBREL)
+        self.find_next_where(TO_SEND_PUBREL.any, TO_SEND_PUBREL.none)
     }
 
     /// Moves the cursor to the front, to look at skipped entries again.
@@ -173,7 +173,7 @@ impl<H: Copy> Outbox<H> {
     /// their way. Returns false if nothing can be dropped.
     pub fn make_room(&mut self, newest: PacketId, held_back: bool) -> bool {
         let sent_first = held_back && self.counts.in_flight > 0;
-        for state in [SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
+        for &state in &[SET_ASIDE, PUBREC_SEEN, QUEUED, SENT] {
             let skip = match state {
                 SET_ASIDE => self.counts.set_aside == 0,
                 PUBREC_SEEN => self.counts.pubrec_seen == 0,
@@ -282,12 +282,16 @@ impl<H: Copy> Outbox<H> {
         }
     }
 
-    /// Forgets the entry with this packet ID.
-    pub fn forget(&mut self, id: PacketId) {
-        if let Some(mut found) = Self::find(&mut self.list, id) {
-            self.counts.count(found.value().bits, -1);
-            found.remove();
+    /// Forgets the entry with this packet ID if it has one of these bits. Returns false if there is none.
+    pub fn forget(&mut self, id: PacketId, bits: Bits) -> bool {
+        let Some(mut found) = Self::find(&mut self.list, id) else { return false };
+        let e = *found.value();
+        if !e.is(bits) {
+            return false;
         }
+        found.remove();
+        self.counts.count(e.bits, -1);
+        true
     }
 
     /// A message whose packet ID was reserved as that of a [`DUPLICATE_ACK`] was sent to its end.
@@ -429,16 +433,7 @@ impl<H: Copy> Outbox<H> {
     /// Processes a SUBACK for a removed subscription, or a second one. Returns true if it was
     /// expected.
     pub fn suback(&mut self, id: PacketId) -> bool {
-        let mut expected = false;
-        if let Some(mut found) = Self::find(&mut self.list, id)
-            && found.value().is(SUBSCRIBE | DUPLICATE_ACK)
-        {
-            expected = true;
-        }
-        if expected {
-            self.forget(id);
-        }
-        expected
+        self.forget(id, SUBSCRIBE | DUPLICATE_ACK)
     }
 
     /// The connection ended: forgets entries that only awaited an answer on it. For QoS 2 the

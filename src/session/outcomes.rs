@@ -277,7 +277,7 @@ fn sweep<H: Copy>(outbox: &mut Outbox<H>, now: Millis) {
         }
     });
     while let Some(id) = first_expired(outbox) {
-        outbox.forget(id);
+        outbox.forget(id, !0);
         outbox.outcomes.settle(id.get(), Outcome::Expired);
     }
     let Some(watches) = outbox.outcomes.watches.get_mut() else { return };

@@ -404,14 +404,14 @@ impl Client {
                 Ok(Framed::Incomplete) => {
                     if fresh && !buf.is_empty() {
                         let clock = self.clock(now);
-                        self.conn.session.received_partial(clock);
+                        self.conn.session.bytes_received(clock);
                     }
                     Ok(None)
                 }
                 Ok(Framed::Packet(header, body)) => self.packet(header, body, now).map(|dealt| dealt.then_some(header.total())),
                 Ok(Framed::Discard(n)) => {
                     let clock = self.clock(now);
-                    self.conn.session.received_partial(clock);
+                    self.conn.session.bytes_received(clock);
                     Ok(Some(n))
                 }
                 Ok(Framed::Oversized { total, .. }) => {

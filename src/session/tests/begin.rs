@@ -200,7 +200,7 @@ fn part_of_a_packet_shows_that_the_broker_is_alive() {
         assert_eq!(rig.out(), [[0xc0, 0]]);
         rig.now += 29_000;
         if received {
-            rig.s.received_partial(rig.now);
+            rig.s.bytes_received(rig.now);
         }
         rig.now += 1000;
         assert_eq!(rig.s.is_dead(rig.now), !received);
