@@ -106,7 +106,7 @@ int mgos_mqtt_init(void) {
   expand(mgos_sys_config_get_debug_stdout_topic(), set_stdout_topic);
   expand(mgos_sys_config_get_debug_stderr_topic(), set_stderr_topic);
 #endif
-  if (!mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
+  if (!mgos_mqtt_archive_missing_or_version_mismatch_1_0_0_rc_1(mgos_sys_config_get_mqtt(), mgos_sys_config_get_mqtt1())) {
     return false;
   }
   set_queue_file();

@@ -830,8 +830,8 @@ struct mgos_mqtt_conn *mgos_mqtt_core_global(void);
  * that belongs to it. `cargo xtask exports` checks that it has the version of Cargo.toml and
  * mos.yml.
  */
-uint32_t mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(const struct mgos_config_mqtt *primary,
-                                                             const struct mgos_config_mqtt *backup);
+uint32_t mgos_mqtt_archive_missing_or_version_mismatch_1_0_0_rc_1(const struct mgos_config_mqtt *primary,
+                                                                  const struct mgos_config_mqtt *backup);
 
 /**
  * The device is about to restart.

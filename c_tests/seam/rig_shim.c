@@ -35,7 +35,7 @@ struct mgos_mqtt_conn *mgos_mqtt_core_global(void) {
   return NULL;
 }
 
-uint32_t mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(const struct mgos_config_mqtt *primary,
+uint32_t mgos_mqtt_archive_missing_or_version_mismatch_1_0_0_rc_1(const struct mgos_config_mqtt *primary,
                                                              const struct mgos_config_mqtt *backup) {
   (void) primary, (void) backup;
   return 1;

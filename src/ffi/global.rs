@@ -55,7 +55,7 @@ pub extern "C" fn mgos_mqtt_core_global() -> *mut mgos_mqtt_conn {
 /// # Safety
 /// Both are alive as long as the firmware.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(
+pub unsafe extern "C" fn mgos_mqtt_archive_missing_or_version_mismatch_1_0_0_rc_1(
     primary: *const mgos_config_mqtt,
     backup: *const mgos_config_mqtt,
 ) -> u32 {

@@ -51,7 +51,7 @@ pub fn make_with(kind: Kind, change: impl Fn(Config) -> Config) -> Turn {
     // SAFETY: the configurations live as long as the world; strings are constants.
     unsafe {
         let c = if kind == Kind::Global {
-            global::mgos_mqtt_archive_missing_or_version_mismatch_0_9_0(primary, backup);
+            global::mgos_mqtt_archive_missing_or_version_mismatch_1_0_0_rc_1(primary, backup);
             global::mgos_mqtt_core_global()
         } else {
             mgos_mqtt_conn_create2(7, primary, backup)
