@@ -16,9 +16,9 @@ pub struct Args {
     /// Only the first command, the demo
     #[arg(long)]
     demo: bool,
-    /// The second command with --all: with all brokers
+    /// All brokers as well
     #[arg(long, conflicts_with = "demo")]
-    all: bool,
+    brokers: bool,
     /// Only machines whose name contains one of these words, for example: bookworm, libclang
     words: Vec<String>,
 }
@@ -57,9 +57,8 @@ pub fn run(args: Args) -> Result<()> {
     if args.demo {
         commands.truncate(1);
     }
-    if args.all {
-        commands.pop();
-        commands.push("cargo xtask test --all");
+    if args.brokers {
+        commands.push("cargo xtask interop");
     }
     let mut report = Vec::new();
     for machine in &machines {
