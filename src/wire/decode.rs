@@ -46,18 +46,18 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             ProtocolError::Type => "packet type that a server does not send",
-            ProtocolError::Flags => "reserved flags set",
+            ProtocolError::Flags => "reserved flags",
             ProtocolError::LengthBytes => "remaining length of more than four bytes",
-            ProtocolError::Length => "remaining length does not fit the packet type",
+            ProtocolError::Length => "wrong length",
             ProtocolError::ZeroId => "packet ID 0",
             ProtocolError::QoS => "QoS 3",
             ProtocolError::Dup => "DUP at QoS 0",
             ProtocolError::Topic => "invalid topic name",
             ProtocolError::ConnackFlags => "invalid CONNACK flags",
-            ProtocolError::SubackCode => "invalid SUBACK return code",
-            ProtocolError::SubackCount => "wrong number of SUBACK return codes",
-            ProtocolError::Order => "packet out of order",
-            ProtocolError::Ack => "acknowledgement of another QoS",
+            ProtocolError::SubackCode => "invalid SUBACK code",
+            ProtocolError::SubackCount => "wrong number of SUBACK codes",
+            ProtocolError::Order => "out of order",
+            ProtocolError::Ack => "acknowledgement of the wrong kind",
             ProtocolError::TooMany => "too many open QoS 2 messages",
         })
     }

@@ -17,7 +17,8 @@ use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMA
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this platform; can be repeated
+    /// Only this platform (ubuntu, stm32, rs14100, cc3200, cc3220, esp8266, esp32, esp32c3 or esp32c6); can
+    /// be repeated
     #[arg(long, value_name = "NAME")]
     platform: Vec<String>,
     /// Check the contents of the archives, and that the shim compiles without warnings
@@ -74,7 +75,7 @@ pub fn run(args: Args) -> Result<()> {
     let platforms: Vec<_> = PLATFORMS.iter().filter(wanted).collect();
     let dist = directory(&args.platform);
     replace(&dist, |new| build(new, &platforms, args.check))?;
-    println!("{}", dist.display());
+    println!("the library, a location for mos.yml: {}", dist.display());
     Ok(())
 }
 
@@ -100,7 +101,10 @@ pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
         for Archive { file, build } in ARCHIVES {
             let archive = match built.get(&(platform.target.name, file)) {
                 Some(archive) => archive.clone(),
-                None => build(platform.target).with_context(|| format!("{}: no {file}", platform.name))?,
+                None => {
+                    eprintln!("building {file} for {}", platform.target.name);
+                    build(platform.target).with_context(|| format!("{}: no {file}", platform.name))?
+                }
             };
             let shipped = to.join(file);
             std::fs::copy(&archive, &shipped)?;

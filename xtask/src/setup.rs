@@ -20,7 +20,7 @@ pub fn run(args: Args) -> Result<()> {
         let mut names: Vec<_> = packages.iter().map(|package| package.name).collect();
         names.sort_unstable();
         names.dedup();
-        println!("{}", names.join("\n"));
+        project::print_lines(names.into_iter().map(str::to_owned));
         return Ok(());
     }
     ensure(&packages)

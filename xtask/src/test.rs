@@ -13,7 +13,7 @@ pub struct Args {
 }
 
 pub const STEPS: &[Step] = &[
-    ("unit tests and simulations, including the tools'", &["test", "--workspace"]),
+    ("unit tests and simulations of the library and the tools", &["test", "--workspace"]),
     ("breaking the rule of src/ffi does not compile", &["test", "--package", "mgos-mqtt", "--features", "internals", "--test", "rule"]),
     ("compatibility suite against a scripted broker", &["xtask", "c-test"]),
     ("end-to-end tests with mosquitto", &["xtask", "interop", "--broker", "mosquitto"]),
@@ -34,8 +34,8 @@ const SHORTER: &[(&str, &str)] = &[("MGOS_MQTT_MODEL_LESS", "1")];
 
 pub fn run(args: Args) -> Result<()> {
     let brokers: &[String] = if args.all { &[] } else { &["mosquitto".into()] };
-    println!("This takes about {} minutes on two cores, and ten more the first time,", if args.all { 15 } else { 4 });
-    println!("which also compiles everything and installs missing Debian packages.");
+    println!("This takes about {} minutes on two cores. The first run takes ten minutes more: it compiles", if args.all { 15 } else { 4 });
+    println!("everything and installs missing Debian packages.");
     setup::ensure(&interop::packages_of(brokers)?)?;
     if args.all { steps::run(&[STEPS, MORE].concat(), &[]) } else { steps::run(STEPS, SHORTER) }
 }

@@ -40,13 +40,13 @@ pub struct Args {
     /// Print every check
     #[arg(long, short)]
     verbose: bool,
-    /// Only this broker; can be repeated
+    /// Only this broker; can be repeated [default: all, about five minutes]
     #[arg(long, value_name = "NAME")]
     broker: Vec<String>,
-    #[command(flatten, next_help_heading = "mJS, for the scenario javascript")]
-    places: host_app::Places,
     /// Only scenarios whose name contains one of these words, for example: cut, tls, cut-wss
     words: Vec<String>,
+    #[command(flatten, next_help_heading = "mJS, for the scenario javascript")]
+    places: host_app::Places,
 }
 
 pub fn run(args: Args) -> Result<()> {
@@ -173,16 +173,12 @@ fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
 }
 
 fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case], scripts: &[Case]) {
-    for case in cases.iter().chain(clouds).chain(scripts) {
-        println!("{:20} {}", case.name(), case.scenario.about);
-    }
-    for broker in brokers {
-        for case in cases {
-            if let Some(why) = case.skip_reason(*broker) {
-                println!("skipped with {:10} {:20} {why}", broker.name(), case.name());
-            }
-        }
-    }
+    let all = cases.iter().chain(clouds).chain(scripts).map(|case| format!("{:20} {}", case.name(), case.scenario.about));
+    let skips = brokers.iter().flat_map(|broker| {
+        let skipped = cases.iter().filter_map(|case| case.skip_reason(*broker).map(|why| (case, why)));
+        skipped.map(|(case, why)| format!("skipped with {:10} {:20} {why}", broker.name(), case.name()))
+    });
+    project::print_lines(all.chain(skips));
 }
 
 /// Where scenarios leave their files.

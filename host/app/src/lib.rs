@@ -157,6 +157,9 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
     }
     // The app's headers precede those of libraries, as its configuration follows theirs.
     if let Some(app) = &app {
+        if app.sources.is_empty() && app.filesystem.is_empty() {
+            eprintln!("warning: {}: neither sources nor filesystem: the app has no code of its own", app.dir.join("mos.yml").display());
+        }
         plan.add("app", app)?;
     }
     for lib in &libs.found {

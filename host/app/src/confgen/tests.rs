@@ -197,7 +197,7 @@ fn overrides_of_unknown_keys_and_keys_below_an_alias_cause_warnings() {
         tree.warnings,
         [
             "a.yml:4: a1.c: ignored, because a1 has the type of a: declare it there",
-            "a.yml:3: wifi.ap.enable: no library in this build has this key, its new default is ignored",
+            "a.yml:3: wifi.ap.enable: no library in this build has this key, its new default is ignored; is the library in libs?",
         ]
     );
 }

@@ -66,8 +66,10 @@ pub fn build(schema: &Schema) -> Result<Tree, Vec<String>> {
     }
     for over in &schema.overrides {
         if !builder.used.contains(&over.path) {
-            warnings
-                .push(format!("{}: {}: no library in this build has this key, its new default is ignored", over.value.place, over.path));
+            warnings.push(format!(
+                "{}: {}: no library in this build has this key, its new default is ignored; is the library in libs?",
+                over.value.place, over.path
+            ));
         }
     }
     builder.check_names(&root);

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use project::root;
 
@@ -12,17 +13,11 @@ const ENDINGS: &[&str] = &["rs", "c", "h", "cpp", "js", "py", "awk", "sh"];
 const MIN_LENGTH: usize = 60;
 
 fn sources() -> Vec<PathBuf> {
-    let (mut found, mut left) = (Vec::new(), vec![root()]);
-    while let Some(dir) = left.pop() {
-        for entry in fs::read_dir(&dir).unwrap().flatten() {
-            let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-            if path.is_dir() && !name.starts_with('.') && !["target", "node_modules"].contains(&name.as_str()) {
-                left.push(path);
-            } else if path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known)) {
-                found.push(path);
-            }
-        }
-    }
+    // Without what the commands in documents leave.
+    let list = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()).output().unwrap();
+    let files = String::from_utf8(list.stdout).unwrap();
+    let is_source = |path: &PathBuf| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
+    let found: Vec<_> = files.lines().map(|file| root().join(file)).filter(|path| is_source(path) && path.is_file()).collect();
     assert!(found.len() > 300, "only {} sources were found", found.len());
     found
 }
