@@ -12,8 +12,6 @@ use core::ffi::{c_char, c_int, c_void};
 /// string, and `a` and `b`, numbers; what is shown by a word has its number in `b`.
 #[repr(u32)]
 #[derive(Clone, Copy, PartialEq, Eq)]
-// Some are the shim's.
-#[allow(dead_code)]
 pub enum Log {
     /// The transport is up (a = 0), or has failed: a = error, b = 1.
     Connected,
@@ -119,12 +117,16 @@ pub enum Log {
     /// written.
     CutOff,
     /// The shim: the reply to the WebSocket handshake exceeds the receive limit.
+    #[allow(dead_code, reason = "the shim's")]
     WsTooLong,
     /// The shim: the server agrees to WebSocket, but not to MQTT over it.
+    #[allow(dead_code, reason = "the shim's")]
     WsNoMqtt,
     /// The shim: the server does not agree to WebSocket: s = its words, a = HTTP status.
+    #[allow(dead_code, reason = "the shim's")]
     WsRefused,
     /// The shim: `mqtt.queue_file` is set in firmware that was built without it.
+    #[allow(dead_code, reason = "the shim's")]
     NoQueueFile,
 }
 
