@@ -190,8 +190,9 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
             c.say(t, Log::NoMemory);
             break;
         }
-        let &OutPacket { first, text, id, qos, .. } = out;
+        let &OutPacket { first, text, id, payload, .. } = out;
         let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
+        let qos = payload.first().map_or(0, |&qos| qos);
         let framed = frames(c, t, Frames::Into);
         let connection = c.get(t);
         let unsent = connection.accounted;

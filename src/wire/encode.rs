@@ -8,22 +8,24 @@
 use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
 
+/// The payload fields of a CONNECT: client ID, will topic, will message, user name, password.
+pub type ConnectFields<'a> = [Option<&'a [u8]>; 5];
+
 /// A packet to be sent. The fields a packet type uses are written in the order of declaration,
 /// except that a PUBLISH has its topic before the packet ID.
 #[derive(Clone, Copy, Debug)]
 pub struct OutPacket<'a> {
     /// Packet type and flags.
     pub first: u8,
-    /// The QoS requested by a SUBSCRIBE, its last byte; unused in other packets.
-    pub qos: QoS,
     /// Packet ID.
     pub id: Option<PacketId>,
     /// A topic name or topic filter, written with a length prefix; empty if there is none.
     pub text: &'a [u8],
-    /// Bytes written as they are: the payload of a PUBLISH, or the variable header of a CONNECT.
+    /// Bytes written as they are: the payload of a PUBLISH, the variable header of a CONNECT, the
+    /// requested QoS of a SUBSCRIBE.
     pub payload: &'a [u8],
     /// The payload fields of a CONNECT; each one present is written with a length prefix.
-    pub fields: &'a [Option<&'a [u8]>],
+    pub fields: Option<&'a ConnectFields<'a>>,
 }
 
 impl<'a> OutPacket<'a> {
@@ -34,7 +36,7 @@ impl<'a> OutPacket<'a> {
 
     /// A packet with nothing but a fixed header.
     const fn header_only(first: u8) -> Self {
-        OutPacket { first, qos: QoS::AtMostOnce, id: None, text: &[], payload: &[], fields: &[] }
+        OutPacket { first, id: None, text: &[], payload: &[], fields: None }
     }
 
     /// PUBLISH. `id` is the packet ID at QoS 1 and 2, `None` at QoS 0.
@@ -49,7 +51,12 @@ impl<'a> OutPacket<'a> {
 
     /// SUBSCRIBE with one filter.
     pub const fn subscribe(id: PacketId, filter: &'a [u8], qos: QoS) -> Self {
-        OutPacket { id: Some(id), text: filter, qos, ..OutPacket::header_only(kind::SUBSCRIBE << 4 | 2) }
+        let payload: &[u8] = match qos {
+            QoS::AtMostOnce => &[0],
+            QoS::AtLeastOnce => &[1],
+            QoS::ExactlyOnce => &[2],
+        };
+        OutPacket { id: Some(id), text: filter, payload, ..OutPacket::header_only(kind::SUBSCRIBE << 4 | 2) }
     }
 
     /// UNSUBSCRIBE with one filter.
@@ -63,15 +70,17 @@ impl<'a> OutPacket<'a> {
 
     /// Returns the remaining length (2.2.3), or `None` if it exceeds the protocol's maximum.
     pub fn remaining(&self) -> Option<usize> {
-        let mut n = self.is(kind::SUBSCRIBE) as usize;
+        let mut n = 0;
         if self.id.is_some() {
             n += 2;
         }
         if !self.text.is_empty() {
             n += 2 + self.text.len();
         }
-        for field in self.fields {
-            n += field.map_or(0, |field| 2 + field.len());
+        if let Some(fields) = self.fields {
+            for field in fields {
+                n += field.map_or(0, |field| 2 + field.len());
+            }
         }
         // The app may pass any length; the sum must not wrap, as `write` relies on it.
         n = n.saturating_add(self.payload.len());
@@ -98,11 +107,12 @@ impl<'a> OutPacket<'a> {
             self.write_id(w)?;
         }
         w.write_all(self.payload)?;
-        for field in self.fields {
-            let Some(field) = field else { continue };
-            write_string(w, field)?;
+        if let Some(fields) = self.fields {
+            for field in fields.iter().flatten() {
+                write_string(w, field)?;
+            }
         }
-        if self.is(kind::SUBSCRIBE) { w.write_all(&[self.qos as u8]) } else { Ok(()) }
+        Ok(())
     }
 
     fn write_id<W: Write>(&self, w: &mut W) -> Result<(), W::Error> {
@@ -165,10 +175,9 @@ pub const fn size(remaining: usize) -> usize {
 /// two always agree \[MQTT-3.1.2-11 to -22\]. The will QoS is always 0, as in upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connect<'a> {
-    /// The payload fields in the standard's order \[MQTT-3.1.3-1\]: client ID, will topic, will
-    /// message, user name, password. An empty client ID requires a clean session \[MQTT-3.1.3-7\];
+    /// The payload fields in the standard's order \[MQTT-3.1.3-1\]. An empty client ID requires a clean session \[MQTT-3.1.3-7\];
     /// a will needs both topic and message; a password needs a user name \[MQTT-3.1.2-22\].
-    pub fields: &'a [Option<&'a [u8]>; 5],
+    pub fields: &'a ConnectFields<'a>,
     /// Ask for a new session.
     pub clean_session: bool,
     /// Whether the broker retains the will message; ignored without a will.
@@ -201,7 +210,7 @@ impl<'a> Connect<'a> {
             }
             strings >>= 1;
         }
-        Some(OutPacket { payload: buf, fields: self.fields, ..OutPacket::header_only(Self::FIRST) })
+        Some(OutPacket { payload: buf, fields: Some(self.fields), ..OutPacket::header_only(Self::FIRST) })
     }
 }
 

@@ -11,7 +11,7 @@ mod utf8;
 pub mod websocket;
 
 pub use decode::{AckKind, Decoded, Header, InPacket, MessageStart, ProtocolError, decode, decode_with, header, message_start};
-pub use encode::{Connect, OutPacket, ack_bytes, connect_options, count_pubacks, publish_head, size};
+pub use encode::{Connect, ConnectFields, OutPacket, ack_bytes, connect_options, count_pubacks, publish_head, size};
 pub use topic::{TopicError, check_filter, check_name, is_wildcard, matches};
 
 #[cfg(test)]
