@@ -35,10 +35,7 @@ pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Milli
 /// code.
 pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), NotWritten>) {
     match result {
-        Ok(()) => {
-            let framed = frames(c, t, Frames::Into);
-            conclude(c, t, framed);
-        }
+        Ok(()) => frame_app_writes(c, t),
         Err(NotWritten::OutOfMemory) => c.say(t, Log::NoMemory),
         Err(NotWritten::TooLarge) => c.say(t, Log::TooLarge),
     }
@@ -49,6 +46,7 @@ impl Connection {
     pub fn write(&mut self, nc: &mut Nc<'_>, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
         self.note_app_writes(nc);
         nc.write(out)?;
+        self.accounted = nc.unsent();
         self.counters.count_sent(out.first);
         self.core.session.sent_other(out.first, out.id, now);
         Ok(())
@@ -63,6 +61,8 @@ impl Connection {
         }
         if self.inside {
             self.lift(nc, bytes.len());
+        } else {
+            self.accounted += bytes.len();
         }
         self.core.session.sent_other(bytes[0], Some(id), now());
         Ok(())
