@@ -149,6 +149,23 @@ fn each_log_line_in_troubleshooting_is_one_of_the_sources() {
 }
 
 #[test]
+fn troubleshooting_quotes_each_error_and_each_warning() {
+    let (table, page) = (read("shim/log_lines.txt"), read("docs/troubleshooting.md"));
+    let quoted: Vec<&str> = lines(&page).into_iter().filter(|(code, _)| *code).map(|(_, line)| line).collect();
+    // A line of the table is its name, its level, its text with {placeholders}.
+    let told = table.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
+        let mut words = line.splitn(3, ' ');
+        let (name, level, text) = (words.next()?, words.next()?, words.next()?);
+        (name.starts_with(char::is_uppercase) && matches!(level, "E" | "W")).then_some(text)
+    });
+    let told: Vec<&str> = told.collect();
+    assert!(told.len() > 40, "only {} lines were found", told.len());
+    let lacking: Vec<&&str> =
+        told.iter().filter(|text| !quoted.iter().any(|line| text.split(['{', '}']).step_by(2).all(|part| line.contains(part)))).collect();
+    assert!(lacking.is_empty(), "docs/troubleshooting.md does not quote\n{lacking:#?}");
+}
+
+#[test]
 fn host_readme_lists_each_module() {
     let page = read("host/README.md");
     let sources = fs::read_dir(root().join("host/src")).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
