@@ -31,6 +31,12 @@ pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Milli
     result
 }
 
+/// What follows bytes of ours that were put into the send buffer by other means. May run app code.
+pub fn conclude_put(c: ConnectionRef<'_>, t: &mut NoApp) {
+    let framed = frames(c, t, Frames::Into);
+    conclude(c, t, framed);
+}
+
 /// What follows [`Connection::write`]: a frame, over WebSocket, or a line in the log. May run app
 /// code.
 pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), NotWritten>) {

@@ -194,7 +194,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
         c.say(t, Log::NoMemory);
         return arm_unless_freed(c, t);
     }
-    pump::conclude_write(c, t, Ok(()));
+    pump::conclude_put(c, t);
     c.log_found(t, |connection, _| {
         let max_qos = connection.max_qos();
         let item = connection.hooks.get()?.upload.iter().next()?;
@@ -238,7 +238,7 @@ fn feed(c: ConnectionRef<'_>, t: &mut NoApp) {
             return pause(c, t, unsent);
         }
         match write_piece(c, t) {
-            Piece::Written => pump::conclude_write(c, t, Ok(())),
+            Piece::Written => pump::conclude_put(c, t),
             Piece::NotYet => return pause(c, t, 0),
             Piece::NoMemory => {
                 pause(c, t, 0);
@@ -361,7 +361,7 @@ fn complete(c: ConnectionRef<'_>, t: &mut NoApp) {
         close_now(c, t, Reason::NoMemory);
         return c.say(t, Log::NoMemory);
     }
-    pump::conclude_write(c, t, Ok(()));
+    pump::conclude_put(c, t);
     if !c.look(t).is_freed() {
         pump::pump(c, t);
     }
