@@ -75,10 +75,12 @@ fn receive_portion(conn: Conn, room: usize) -> Option<bool> {
     };
     let mut n: c_int = 0;
     match result? {
-        // With TLS, the end of the stream closes the connection.
-        Ok(0) if conn.has(F_SSL) => conn.set(F_CLOSE_IMMEDIATELY),
-        // The peer has finished sending. Our pending data is still sent.
-        Ok(0) => conn.set(F_SEND_AND_CLOSE),
+        Ok(0) => {
+            trace::ended(conn);
+            // With TLS, the end of the stream closes the connection. Otherwise the peer has finished
+            // sending, and our pending data is still sent.
+            conn.set(if conn.has(F_SSL) { F_CLOSE_IMMEDIATELY } else { F_SEND_AND_CLOSE });
+        }
         Ok(got) => n = got as c_int,
         Err(e) => note(conn, e),
     }
@@ -112,7 +114,10 @@ fn note(conn: Conn, e: StreamError) {
         StreamError::WantRead if conn.has(F_SSL) => conn.set(F_WANT_READ),
         StreamError::WantWrite if conn.has(F_SSL) => conn.set(F_WANT_WRITE),
         StreamError::WantRead | StreamError::WantWrite => {}
-        StreamError::Os(_) | StreamError::Tls(_) => conn.set(F_CLOSE_IMMEDIATELY),
+        StreamError::Os(_) | StreamError::Tls(_) => {
+            trace::ended(conn);
+            conn.set(F_CLOSE_IMMEDIATELY);
+        }
     }
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Observed {
     ws: [WsUnwrap; 2],
     /// Its number, and its packet decoder.
     trace: Option<(u32, PacketTrace)>,
+    /// The other side closed it, or the link broke.
+    ended: bool,
 }
 
 /// Called once, before there are connections.
@@ -92,7 +94,9 @@ pub(crate) fn opened(conn: Conn) {
         (number, PacketTrace::new(here))
     });
     let stream = Stream::new(client, server, here);
-    conn.state(|s| s.observed = Some(Box::new(Observed { here, stream, unwrapped: None, ws: [WsUnwrap::new(), WsUnwrap::new()], trace })));
+    conn.state(|s| {
+        s.observed = Some(Box::new(Observed { here, stream, unwrapped: None, ws: [WsUnwrap::new(), WsUnwrap::new()], trace, ended: false }))
+    });
 }
 
 impl Observed {
@@ -114,7 +118,7 @@ impl Observed {
 
     fn close(&mut self) -> std::io::Result<()> {
         if let Some((number, trace)) = &self.trace {
-            trace.close(|line| print(*number, &line));
+            trace.close(self.ended, |line| print(*number, &line));
         }
         let Some(capture) = CAPTURE.get() else { return Ok(()) };
         let mut capture = lock(capture);
@@ -140,6 +144,14 @@ pub(crate) fn received(conn: Conn, bytes: &[u8]) {
 /// Bytes were sent.
 pub(crate) fn sent(conn: Conn, bytes: &[u8]) {
     with_observed(conn, |w| w.data(w.here, bytes));
+}
+
+/// The other side closed the connection, or the link broke.
+pub(crate) fn ended(conn: Conn) {
+    with_observed(conn, |w| {
+        w.ended = true;
+        Ok(())
+    });
 }
 
 /// The connection closed.

@@ -89,10 +89,11 @@ impl PacketTrace {
         }
     }
 
-    /// The connection closed.
-    pub(super) fn close(&self, mut line: impl FnMut(String)) {
+    /// The connection closed; `from_outside`: by the other side, or as the link broke.
+    pub(super) fn close(&self, from_outside: bool, mut line: impl FnMut(String)) {
         let mut anomalies = Vec::new();
-        if self.accepted && !self.disconnect_seen {
+        let by_client = from_outside == (self.here == Side::Server);
+        if by_client && self.accepted && !self.disconnect_seen {
             anomalies.push("without DISCONNECT".to_owned());
         }
         if self.clean.is_some() && !self.accepted {
@@ -104,7 +105,8 @@ impl PacketTrace {
                 anomalies.push(format!("{open} of {whose} messages in flight"));
             }
         }
-        line(if anomalies.is_empty() { "closed".to_owned() } else { format!("closed  ! {}", anomalies.join(", ")) });
+        let closed = if from_outside { "closed by the other side" } else { "closed" };
+        line(if anomalies.is_empty() { closed.to_owned() } else { format!("{closed}  ! {}", anomalies.join(", ")) });
     }
 
     /// A formatted packet, and its anomalies.
@@ -224,7 +226,7 @@ mod tests {
         for (i, said) in exchange.iter().enumerate() {
             trace.data(if i % 2 == 0 { Side::Client } else { Side::Server }, said, |line| lines.push(line));
         }
-        trace.close(|line| lines.push(line));
+        trace.close(false, |line| lines.push(line));
         lines
     }
 
@@ -270,6 +272,22 @@ mod tests {
                 "closed  ! without DISCONNECT, 1 of the client's messages in flight, 1 of the server's messages in flight",
             ]
         );
+    }
+
+    #[test]
+    fn only_the_client_is_expected_to_disconnect() {
+        let last = |here, from_outside| {
+            let mut trace = PacketTrace::new(here);
+            trace.data(Side::Client, CONNECT, drop);
+            trace.data(Side::Server, CONNACK, drop);
+            let mut lines = Vec::new();
+            trace.close(from_outside, |line| lines.push(line));
+            lines.pop().unwrap()
+        };
+        assert_eq!(last(Side::Client, false), "closed  ! without DISCONNECT");
+        assert_eq!(last(Side::Client, true), "closed by the other side");
+        assert_eq!(last(Side::Server, true), "closed by the other side  ! without DISCONNECT");
+        assert_eq!(last(Side::Server, false), "closed");
     }
 
     #[test]
