@@ -202,6 +202,8 @@ pub struct ItemMut<'a, T> {
 type Link = *mut *mut BlockHeader;
 
 /// The part of a list that is independent of the value type, so that firmware has one copy of it.
+/// What is used most comes first; `repr(C)` keeps that order.
+#[repr(C)]
 struct Chain {
     first: *mut BlockHeader,
     /// Null if the chain is empty.

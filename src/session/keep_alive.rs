@@ -49,10 +49,9 @@ const LATE_CHECK: u32 = 250;
 /// After such a late check, the additional wait in milliseconds.
 const GRACE: u32 = 1000;
 
-/// The keep-alive state of one connection.
+/// The keep-alive state of one connection. What is used most comes first; `repr(C)` keeps that order.
+#[repr(C)]
 pub struct KeepAlive {
-    /// Keep-alive interval in milliseconds; 0 disables it.
-    interval: u32,
     sent: Millis,
     received: Millis,
     /// When the wait for PINGRESP started; 0 if none is awaited. A start that falls on 0 is one
@@ -73,6 +72,8 @@ pub struct KeepAlive {
     urgent: bool,
     /// Send PINGREQ now.
     ping_requested: bool,
+    /// Keep-alive interval in milliseconds; 0 disables it.
+    interval: u32,
 }
 
 impl KeepAlive {

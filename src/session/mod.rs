@@ -94,6 +94,7 @@ enum Pending {
 pub struct Session<H: Copy> {
     link: LinkState,
     pending: Pending,
+    window: Window,
     /// A message was published with nothing queued before it: it is sent even if the link has no
     /// room.
     bypass_room: bool,
@@ -130,6 +131,8 @@ pub struct Session<H: Copy> {
     qos_reduction: u8,
     /// A topic or filter of the app contained control characters; the layer above should warn.
     pub control_characters: bool,
+    /// Messages that wait for the window were skipped in the search for a PUBREL.
+    skipped: bool,
     ids: PacketIds,
     /// A QoS 2 message that was recorded but not answered: it will be passed in again.
     retry_publish: Option<PacketId>,
@@ -138,9 +141,6 @@ pub struct Session<H: Copy> {
     /// The PUBREL of an earlier connection that was repeated last on this one, for the first time, until
     /// PINGREQ is sent. While the broker keeps closing connections nothing follows it before it is answered.
     first_pubrel: Option<PacketId>,
-    window: Window,
-    /// Messages that wait for the window were skipped in the search for a PUBREL.
-    skipped: bool,
     suspects: SuspectTracker,
     ack_timer: AckTimer,
     /// Until then, other packets wait for SUBACK.

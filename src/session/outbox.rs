@@ -34,9 +34,9 @@ const NEXT: usize = 0;
 /// The cursor behind the entries that are saved, see [`Outbox::mark_saveable`].
 const SAVEABLE: usize = 1;
 
-/// The outgoing messages of a session.
+/// The outgoing messages of a session. What is used most comes first; `repr(C)` keeps that order.
+#[repr(C)]
 pub struct Outbox<H: Copy> {
-    list: List<Entry>,
     counts: Counts,
     /// Maximum number of stored messages.
     limit: u16,
@@ -52,6 +52,7 @@ pub struct Outbox<H: Copy> {
     signatures: [Signature; 3],
     /// What became of messages.
     pub(super) outcomes: Outcomes<H>,
+    list: List<Entry>,
 }
 
 impl<H: Copy> Outbox<H> {
