@@ -1,20 +1,15 @@
-//! `cargo xtask conformance`: generates the table in docs/testing.md of the MQTT 3.1.1 statements that
+//! `cargo xtask conformance`: completes the table in docs/testing.md of the MQTT 3.1.1 statements that
 //! apply to clients and the tests that cover each.
 //!
-//! A test covers a statement by its name: mqtt_2_3_1_2_... covers [MQTT-2.3.1-2]. Others are named
-//! in statements.rs. With --check nothing is written; a statement without a test, an unknown test
-//! or statement, or a stale table is an error.
-
-mod statements;
+//! A test covers a statement by its name: mqtt_2_3_1_2_... covers [MQTT-2.3.1-2], and is written into
+//! its row. What else a row says is written by hand: its requirement, and links to other tests, by
+//! name or as `c_tests/file.c:function`. With --check nothing is written; a stale table is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
 
-use anyhow::{Context, Result, bail};
-use project::{root, write_if_changed};
-use statements::{STATEMENTS, Statement};
+use anyhow::{Context, Result, bail, ensure};
+use project::{files, root};
+use regex::{Captures, Regex};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -33,104 +28,71 @@ const END: &str = "<!-- End of what `cargo xtask conformance` writes. -->\n";
 const RUST: [&str; 3] = ["src", "tests", "host/src"];
 
 pub fn run(args: Args) -> Result<()> {
-    let path = root().join(PAGE);
-    let old = fs::read_to_string(&path).with_context(|| format!("cannot read {PAGE}"))?;
-    let new = replaced(&old, &table(STATEMENTS, &root())?)?;
+    let old = project::read(PAGE)?;
+    let (new, count) = completed(&old, &rust_tests()?)?;
     if !args.check {
-        return write_if_changed(&path, &new);
+        return project::write_if_changed(&root().join(PAGE), &new);
     }
-    if old != new {
-        bail!("{PAGE} is stale: run cargo xtask conformance");
-    }
-    println!("{} statements, each covered by a test", STATEMENTS.len());
+    ensure!(old == new, "{PAGE} is stale: run cargo xtask conformance");
+    println!("{count} statements, each covered by a test");
     Ok(())
 }
 
-/// The page with this table.
-fn replaced(page: &str, table: &str) -> Result<String> {
-    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
-    let (before, after) = parts.with_context(|| format!("{PAGE} lacks the lines between which the table is"))?;
-    Ok(format!("{before}{BEGIN}\n{table}\n{END}{after}"))
-}
-
-/// Renders the table, or fails with all problems found.
-fn table(statements: &[Statement], root: &Path) -> Result<String> {
-    let rust = rust_tests(root)?;
-    let mut wrong = Vec::new();
-    let mut claimed = BTreeSet::new();
-    let mut rows = String::new();
-    for Statement { id, requirement, also } in statements {
-        let prefix = format!("mqtt_{}_", id.replace(['.', '-'], "_"));
-        let mut tests: Vec<String> = Vec::new();
-        for (name, file) in rust.iter().filter(|(name, _)| name.starts_with(&prefix) && number_of(name) == Some(id_of(&prefix))) {
-            claimed.insert(name.clone());
-            tests.push(link(name, file));
-        }
-        for name in *also {
-            match find(name, &rust, root) {
-                Some(found) => tests.push(found),
+/// The page with the tests named after each statement in its row, and the number of statements. Fails
+/// with all problems found: a statement without a test, an unknown test or statement.
+fn completed(page: &str, rust: &BTreeMap<String, String>) -> Result<(String, usize)> {
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
+    let (before, (table, after)) = parts.with_context(|| format!("{PAGE} lacks the lines between which the table is"))?;
+    let (row, link) = (Regex::new(r"(?m)^\| ([\d.-]+) \| (.+) \| (.*) \|$")?, Regex::new(r"\[([\w./:]+)\]\(")?);
+    let (mut wrong, mut statements) = (Vec::new(), BTreeSet::new());
+    let table = row.replace_all(table, |row: &Captures| {
+        let (id, number) = (&row[1], row[1].replace(['.', '-'], "_"));
+        let is_after = |name: &str| number_of(name) == Some(&number);
+        let mut tests: Vec<_> = rust.iter().filter(|(name, _)| is_after(name)).map(|(name, file)| (name.as_str(), file.as_str())).collect();
+        for (_, [name]) in link.captures_iter(&row[3]).map(|link| link.extract()).filter(|(_, [name])| !is_after(name)) {
+            match find(name, rust) {
+                Some(file) => tests.push((name, file)),
                 None => wrong.push(format!("{id}: unknown test {name}")),
             }
         }
         if tests.is_empty() {
             wrong.push(format!("{id}: no test covers it"));
         }
-        writeln!(rows, "| {id} | {requirement} | {} |", tests.join("<br>"))?;
-    }
-    let strays = rust.keys().filter(|name| number_of(name).is_some() && !claimed.contains(*name));
-    wrong.extend(strays.map(|name| format!("{name}: its statement is not in xtask/src/conformance/statements.rs")));
+        statements.insert(number.clone());
+        let links: Vec<_> = tests.iter().map(|(name, file)| format!("[{name}](../{file})")).collect();
+        format!("| {id} | {} | {} |", &row[2], links.join("<br>"))
+    });
+    // Behind the head.
+    wrong.extend(table.lines().skip(3).filter(|line| !line.is_empty() && !row.is_match(line)).map(|line| format!("not a row: {line}")));
+    let strays = rust.keys().filter(|name| number_of(name).is_some_and(|number| !statements.contains(number)));
+    wrong.extend(strays.map(|name| format!("{name}: its statement is not in {PAGE}")));
     if !wrong.is_empty() {
         bail!("conformance:\n  {}", wrong.join("\n  "));
     }
-    Ok(format!("{HEAD}{rows}"))
-}
-
-const HEAD: &str = "| statement | requirement | tests |\n|---|---|---|\n";
-
-fn link(name: &str, file: &str) -> String {
-    format!("[{name}](../{file})")
-}
-
-fn id_of(prefix: &str) -> &str {
-    prefix.trim_start_matches("mqtt_").trim_end_matches('_')
+    Ok((format!("{before}{BEGIN}{table}{END}{after}"), statements.len()))
 }
 
 /// The statement's number in a test's name, `2_3_1_2`, if any.
 fn number_of(name: &str) -> Option<&str> {
     let rest = name.strip_prefix("mqtt_")?;
-    let end = rest.char_indices().find(|(_, c)| !c.is_ascii_digit() && *c != '_').map_or(rest.len(), |(i, _)| i);
-    let number = rest[..end].trim_end_matches('_');
+    let number = rest.split(|c: char| !c.is_ascii_digit() && c != '_').next()?.trim_end_matches('_');
     (number.matches('_').count() >= 2).then_some(number)
 }
 
-/// Finds a test by its name or as `c_tests/file.c:function`.
-fn find(name: &str, rust: &BTreeMap<String, String>, root: &Path) -> Option<String> {
-    let Some((file, function)) = name.split_once(':') else {
-        return rust.get(name).map(|file| link(name, file));
-    };
-    let text = fs::read_to_string(root.join(file)).ok()?;
-    text.contains(&format!(" {function}(void) {{")).then(|| link(name, file))
+/// The file with a test, given by its name or as `c_tests/file.c:function`.
+fn find<'a>(name: &'a str, rust: &'a BTreeMap<String, String>) -> Option<&'a str> {
+    let Some((file, function)) = name.split_once(':') else { return rust.get(name).map(String::as_str) };
+    project::read(file).ok()?.contains(&format!(" {function}(void) {{")).then_some(file)
 }
 
 /// All Rust tests, with their files.
-fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
+fn rust_tests() -> Result<BTreeMap<String, String>> {
+    let test = Regex::new(r"#\[test\]\s+fn (\w+)\(")?;
     let mut tests = BTreeMap::new();
-    let mut left: Vec<_> = RUST.iter().map(|dir| root.join(dir)).collect();
-    while let Some(path) = left.pop() {
-        if path.is_dir() {
-            let entries = fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            left.extend(entries.flatten().map(|entry| entry.path()));
-        } else if path.extension().is_some_and(|e| e == "rs") {
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            let file = path.strip_prefix(root).unwrap_or(&path).display().to_string();
-            let mut lines = text.lines().map(str::trim).peekable();
-            while let Some(line) = lines.next() {
-                if line == "#[test]"
-                    && let Some(name) = lines.peek().and_then(|l| l.strip_prefix("fn ")).and_then(|l| l.split('(').next())
-                {
-                    tests.insert(name.to_owned(), file.clone());
-                }
-            }
+    for path in files::of_project()? {
+        if files::ends_in(&path, &["rs"]) && RUST.iter().any(|dir| path.starts_with(dir)) {
+            let file = path.display().to_string();
+            tests.extend(test.captures_iter(&project::read(&path)?).map(|test| (test[1].to_owned(), file.clone())));
         }
     }
     Ok(tests)
@@ -138,7 +100,7 @@ fn rust_tests(root: &Path) -> Result<BTreeMap<String, String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, Statement, number_of, replaced, table};
+    use super::*;
 
     #[test]
     fn a_tests_statement_number_is_parsed_from_its_name() {
@@ -148,30 +110,30 @@ mod tests {
         assert_eq!(number_of("other"), None);
     }
 
-    /// Renders the table of one statement and one test file.
-    fn wrong(statement: Statement, source: &str) -> String {
-        let root = tempfile::tempdir().unwrap();
-        for dir in super::RUST {
-            std::fs::create_dir_all(root.path().join(dir)).unwrap();
-        }
-        std::fs::write(root.path().join("src/tests.rs"), source).unwrap();
-        table(&[statement], root.path()).map_or_else(|e| e.to_string(), |_| String::new())
+    /// What becomes of a table with one row, with these Rust tests.
+    fn table(row: &str, tests: &[&str]) -> Result<String> {
+        let head = "\n| statement | requirement | tests |\n|---|---|---|\n";
+        let tests = tests.iter().map(|name| (name.to_string(), "src/a.rs".to_owned())).collect();
+        let (page, count) = completed(&format!("# Testing\n{BEGIN}{head}{row}\n\n{END}More.\n"), &tests)?;
+        assert_eq!(count, 1);
+        let (before, after) = (format!("# Testing\n{BEGIN}{head}"), format!("\n\n{END}More.\n"));
+        Ok(page.strip_prefix(&before).and_then(|page| page.strip_suffix(&after)).context("only the table is replaced")?.to_owned())
     }
 
     #[test]
-    fn only_what_is_between_the_markers_is_replaced() {
-        let page = format!("# Testing\n{BEGIN}\n| old |\n\n{END}More.\n");
-        assert_eq!(replaced(&page, "| new |\n").unwrap(), format!("# Testing\n{BEGIN}\n| new |\n\n{END}More.\n"));
-        assert!(replaced("# Testing\n", "| new |\n").is_err());
+    fn tests_named_after_a_statement_are_written_before_others() {
+        let expected = "| 9.1.1-1 | something | [mqtt_9_1_1_1_is_so](../src/a.rs)<br>[other](../src/a.rs) |";
+        let gone = "| 9.1.1-1 | something | [mqtt_9_1_1_1_was_so](../src/b.rs)<br>[other](../src/b.rs) |";
+        assert_eq!(table(gone, &["other", "mqtt_9_1_1_1_is_so"]).unwrap(), expected);
+        assert!(completed("# Testing\n", &BTreeMap::new()).is_err());
     }
 
     #[test]
     fn statements_without_tests_and_tests_without_statements_are_found() {
-        const LISTED: Statement = Statement { id: "9.1.1-1", requirement: "something", also: &[] };
-        assert_eq!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n"), "");
-        assert!(wrong(LISTED, "fn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: no test covers it"));
-        assert!(wrong(LISTED, "#[test]\nfn mqtt_9_1_1_12_is_so() {}\n").contains("mqtt_9_1_1_12_is_so: its statement"));
-        let gone = Statement { also: &["c_tests/no.c:test"], ..LISTED };
-        assert!(wrong(gone, "#[test]\nfn mqtt_9_1_1_1_is_so() {}\n").contains("9.1.1-1: unknown test c_tests/no.c:test"));
+        let wrong = |row: &str, tests: &[&str]| table(row, tests).unwrap_err().to_string();
+        assert!(wrong("| 9.1.1-1 | something |  |", &[]).contains("9.1.1-1: no test covers it"));
+        assert!(wrong("| 9.1.1-1 | something |  |", &["mqtt_9_1_1_12_is_so"]).contains("mqtt_9_1_1_12_is_so: its statement"));
+        assert!(wrong("| 9.1.1-1 | something | [c_tests/no.c:test](x) |", &[]).contains("9.1.1-1: unknown test c_tests/no.c:test"));
+        assert!(wrong("| 9.1.1 1 | something | [other](x) |", &["other"]).contains("not a row: | 9.1.1 1"));
     }
 }

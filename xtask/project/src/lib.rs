@@ -1,8 +1,9 @@
 //! What all tools of the project share. Here: its directories, and calling other programs. Elsewhere:
-//! setup (Debian packages), tools (programs from crates.io), libclang (finding it), child (a process that does not outlive its
-//! parent), process (one whose output is waited for).
+//! files, setup (Debian packages), tools (programs from crates.io), libclang (finding it), child (a
+//! process that does not outlive its parent), process (one whose output is waited for).
 
 pub mod child;
+pub mod files;
 pub mod libclang;
 pub mod process;
 pub mod setup;
@@ -11,10 +12,11 @@ pub mod tools;
 use std::env;
 use std::ffi::OsStr;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
+pub use files::{read, write_if_changed};
 
 /// The root of the workspace.
 pub fn root() -> PathBuf {
@@ -69,6 +71,15 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program and returns its output; fails with what it says on a non-zero exit status.
+pub fn output(command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
+    if !output.status.success() {
+        bail!("{} failed ({}): {}", shown(command), output.status, String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
 /// Prints lines, as long as anybody reads them: `| head`.
 pub fn print_lines(lines: impl IntoIterator<Item = String>) {
     let mut out = std::io::stdout().lock();
@@ -94,13 +105,4 @@ fn quoted(word: &OsStr) -> String {
 pub fn has_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).any(|dir| dir.join(name).is_file())
-}
-
-/// Writes a file only if its content changes, so that whatever depends on its modification time
-/// stays valid.
-pub fn write_if_changed(path: &Path, text: &str) -> Result<()> {
-    if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
-        return Ok(());
-    }
-    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -147,35 +147,6 @@ fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) ->
 mod tests {
     use super::*;
 
-    /// Last column: "AREA: start of a check's description", separated by semicolons; the area
-    /// carries over. Names in backticks are Rust tests, which xtask/src/docs looks for.
-    #[test]
-    fn the_checks_that_the_list_of_differences_names_are_there() {
-        let root = project::root();
-        let list = std::fs::read_to_string(root.join("docs/differences.md")).unwrap();
-        let rows =
-            list.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.trim_end_matches([' ', '|']).rsplit_once("| "));
-        let mut named = 0;
-        for (_, column) in rows.filter(|(_, column)| !column.starts_with("Shown by")) {
-            let mut source = String::new();
-            for check in column.split("; ").filter(|check| !check.starts_with('`')) {
-                let words = match check.split_once(": ") {
-                    Some((area, words)) if sources(&[area.to_string()]).is_ok() => {
-                        let path = sources(&[area.to_string()]).unwrap().remove(0);
-                        let path = if path.is_dir() { path.join(format!("{area}.c")) } else { path };
-                        source = std::fs::read_to_string(path).unwrap();
-                        words
-                    }
-                    _ if source.is_empty() => continue,
-                    _ => check,
-                };
-                assert!(words == "all of it" || source.contains(words), "docs/differences.md names a check that is not there: {check}");
-                named += 1;
-            }
-        }
-        assert!(named > 40, "{named}");
-    }
-
     #[test]
     fn results_come_in_order() {
         assert_eq!(two_at_a_time(5, |i| i * i), [0, 1, 4, 9, 16]);
