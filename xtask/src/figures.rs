@@ -2,9 +2,11 @@
 //! for each chip. Here: reading the tables, comparing measurements with them, and updating them.
 //! Measuring is in size and bench.
 
-use std::path::PathBuf;
-
 use anyhow::{Context, Result, bail, ensure};
+
+use crate::docs::text::{Table, cells, tables};
+
+const PAGE: &str = "docs/performance.md";
 
 /// Options of a command that measures.
 #[derive(clap::Args)]
@@ -46,8 +48,7 @@ struct Row {
 /// Prints the measurements next to their section's table. Fails if a figure is worse than the
 /// committed one, or if table and measurements name different figures.
 pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<()> {
-    let path = path();
-    let mut text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut text = project::read(PAGE)?;
     let mut all = Vec::new();
     let mut found = Vec::new();
     for (section, measured) in sections {
@@ -65,57 +66,32 @@ pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<(
         println!("{:#}", serde_json::Value::Array(all));
     }
     if options.accept {
-        return project::write_if_changed(&path, &text);
+        return project::write_if_changed(&project::root().join(PAGE), &text);
     }
     if !found.is_empty() {
         bail!(
-            "differs from docs/performance.md:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to \"What features cost\" in CONTRIBUTING.md that says why.",
+            "differs from {PAGE}:\n  {}\nIf this is intended, rerun with --accept to update the table, and add a row to \"What features cost\" in CONTRIBUTING.md that says why.",
             found.join("\n  ")
         );
     }
     Ok(())
 }
 
-fn path() -> PathBuf {
-    project::root().join("docs/performance.md")
-}
-
-/// The first table below a heading, as lines with their numbers.
-fn table<'a>(text: &'a str, section: &str) -> Result<Vec<(usize, &'a str)>> {
-    let mut inside = false;
-    let mut rows = Vec::new();
-    for (line, content) in text.lines().enumerate() {
-        if let Some(heading) = content.strip_prefix("## ") {
-            inside = heading == section;
-        } else if inside && content.starts_with('|') {
-            rows.push((line, content));
-        } else if !rows.is_empty() {
-            break;
-        }
-    }
-    ensure!(rows.len() >= 3, "docs/performance.md has no table with figures below \"## {section}\"");
-    Ok(rows)
-}
-
-fn cells(content: &str) -> Vec<&str> {
-    content.trim_matches('|').split('|').map(str::trim).collect()
+/// The first table below a heading.
+fn table<'a>(text: &'a str, section: &str) -> Result<Table<'a>> {
+    let table = tables(text).into_iter().find(|table| table.section == section && !table.rows.is_empty());
+    table.with_context(|| format!("{PAGE} has no table with figures below \"## {section}\""))
 }
 
 /// The figures of the first table below a heading.
 fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
-    let mut table = table(text, section)?;
-    let columns = cells(table[0].1);
+    let Table { line, columns, rows, .. } = table(text, section)?;
     let mut all = Vec::new();
-    for (line, content) in table.split_off(2) {
-        let cells = cells(content);
-        ensure!(cells.len() == columns.len(), "docs/performance.md, line {}: expected the columns {}", line + 1, columns.join(", "));
+    for (line, cells) in (line + 2..).zip(rows) {
+        ensure!(cells.len() == columns.len(), "{PAGE}, line {}: expected the columns {}", line + 1, columns.join(", "));
         let number = |cell: &str| match cell {
             "-" => Ok(None),
-            _ => cell
-                .replace(',', "")
-                .parse()
-                .map(Some)
-                .with_context(|| format!("docs/performance.md, line {}: {cell:?} is not a number", line + 1)),
+            _ => cell.replace(',', "").parse().map(Some).with_context(|| format!("{PAGE}, line {}: {cell:?} is not a number", line + 1)),
         };
         if columns == COLUMNS {
             let [original, target, now] = [number(cells[1])?, number(cells[2])?, number(cells[3])?];
@@ -155,7 +131,7 @@ fn problems(rows: &[Row], measured: &[Measured]) -> Vec<String> {
 /// The text with the measurements in the table of the section; what has no place there gets a row.
 fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> {
     let (table, rows) = (table(text, section)?, rows(text, section)?);
-    let columns = cells(table[0].1);
+    let columns = table.columns;
     let mut lines: Vec<String> = text.lines().map(String::from).collect();
     let written = |cells: &[String]| format!("| {} |", cells.join(" | "));
     let mut new: Vec<Vec<String>> = Vec::new();
@@ -167,7 +143,7 @@ fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> 
             continue;
         }
         let chip = columns.iter().position(|column| columns != COLUMNS && name.starts_with(&format!("{column}, ")));
-        ensure!(columns == COLUMNS || chip.is_some(), "docs/performance.md, {section}: no column for {name}");
+        ensure!(columns == COLUMNS || chip.is_some(), "{PAGE}, {section}: no column for {name}");
         let column = chip.unwrap_or(3);
         let name = chip.map_or(name.as_str(), |chip| &name[columns[chip].len() + 2..]);
         let at = new.iter().position(|row| row[0] == name).unwrap_or_else(|| {
@@ -177,7 +153,7 @@ fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> 
         new[at][0] = name.to_owned();
         new[at][column] = grouped(*value);
     }
-    let end = table.last().map_or(lines.len(), |(line, _)| line + 1);
+    let end = table.line + 2 + table.rows.len();
     lines.splice(end..end, new.iter().map(|row| written(row)));
     Ok(lines.join("\n") + "\n")
 }
@@ -217,14 +193,7 @@ fn cell(number: Option<u64>) -> String {
 /// 1234567 as 1,234,567.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    digits.as_bytes().rchunks(3).rev().map(String::from_utf8_lossy).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]
@@ -280,7 +249,7 @@ mod tests {
 
     #[test]
     fn the_committed_tables_can_be_read() {
-        let text = std::fs::read_to_string(path()).unwrap();
+        let text = project::read(PAGE).unwrap();
         for section in [crate::size::SECTION, crate::bench::INSTRUCTIONS, crate::bench::CHIPS, crate::bench::GROWTH, crate::bench::MEMORY] {
             assert!(!rows(&text, section).unwrap().is_empty());
         }

@@ -102,8 +102,8 @@ mod tests {
     fn the_summary_lists_each_page_once() {
         let docs = project::root().join("docs");
         let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
-        for entry in fs::read_dir(&docs).unwrap().flatten() {
-            let name = entry.file_name().to_string_lossy().into_owned();
+        for path in project::files::list(&docs).unwrap() {
+            let name = path.file_name().unwrap().to_string_lossy();
             if name.ends_with(".md") && name != "SUMMARY.md" {
                 assert_eq!(summary.matches(&format!("]({name})")).count(), 1, "{name}");
             }

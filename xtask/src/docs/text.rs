@@ -1,5 +1,5 @@
 //! Parses the parts of Markdown that the project's pages use: code lines, code blocks, spans in
-//! backticks.
+//! backticks, tables.
 
 /// The lines of a page, and whether each is code: fenced, or indented by four after an empty line.
 pub fn lines(text: &str) -> Vec<(bool, &str)> {
@@ -36,6 +36,34 @@ pub fn spans(line: &str) -> Vec<&str> {
     line.split('`').skip(1).step_by(2).collect()
 }
 
+pub struct Table<'a> {
+    /// The heading above it, of the second level.
+    pub section: &'a str,
+    /// The number of its first line, counted from 0. The rows begin two lines below.
+    pub line: usize,
+    pub columns: Vec<&'a str>,
+    pub rows: Vec<Vec<&'a str>>,
+}
+
+/// The tables of a page.
+pub fn tables(text: &str) -> Vec<Table<'_>> {
+    let (mut tables, mut section, mut line) = (Vec::new(), "", 0);
+    let lines: Vec<_> = text.lines().collect();
+    for group in lines.chunk_by(|a, b| a.starts_with('|') && b.starts_with('|')) {
+        section = group[0].strip_prefix("## ").unwrap_or(section);
+        if let [columns, _, rows @ ..] = group {
+            tables.push(Table { section, line, columns: cells(columns), rows: rows.iter().map(|row| cells(row)).collect() });
+        }
+        line += group.len();
+    }
+    tables
+}
+
+/// The cells of a row.
+pub fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,5 +83,12 @@ mod tests {
         assert_eq!(blocks(text), [vec!["one", "  two"], vec!["three"], vec!["four"], vec!["five"]]);
         assert_eq!(fences(text, "c"), ["four\n\nfive"]);
         assert!(fences(text, "yaml").is_empty());
+    }
+
+    #[test]
+    fn a_table_has_columns_and_rows_without_the_line_between_them() {
+        let found = tables("# A\n## B\ntext\n| a | `b` |\n|---|--:|\n| c | |\n\n### C\n| d |\n|---|\n");
+        let shown: Vec<_> = found.iter().map(|table| (table.section, table.line, &table.columns[..], &table.rows[..])).collect();
+        assert_eq!(shown, [("B", 3, &["a", "`b`"][..], &[vec!["c", ""]][..]), ("B", 8, &["d"], &[])]);
     }
 }

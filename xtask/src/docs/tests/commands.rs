@@ -1,15 +1,12 @@
 //! Commands in the documents: the runner accepts each `cargo xtask ...`, and each command in a
 //! block is run by something. Here they are parsed; examples.rs runs them.
 
-use std::fs;
-
 use clap::Parser;
 use clap::error::ErrorKind;
-use project::root;
 
 use super::super::examples;
 use super::super::text::blocks;
-use super::{lines, pages, read, spans};
+use super::{lines, names_in, pages, read, spans};
 use crate::{Cli, ci, test};
 
 /// Programs that start a command line. Blocks also contain drawings, code and log lines.
@@ -133,12 +130,11 @@ fn the_runner_accepts_every_command_in_the_documents() {
 #[test]
 fn every_c_example_says_how_to_run_it_on_the_host() {
     let mut count = 0;
-    for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
-        let (folder, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
-        let Ok(source) = fs::read_to_string(folder.join("src/main.c")) else { continue };
+    for name in names_in("examples") {
+        let Ok(source) = project::read(format!("examples/{name}/src/main.c")) else { continue };
         count += 1;
         // The TLS example has its own page, as it needs certificates.
-        let text = fs::read_to_string(folder.join("README.md")).unwrap_or(source);
+        let text = project::read(format!("examples/{name}/README.md")).unwrap_or(source);
         let command = text.lines().find_map(|line| line.find("cargo xtask run").map(|at| &line[at..])).unwrap_or_default();
         assert!(command.contains(&format!("examples/{name}")), "examples/{name}/src/main.c does not say how to run it: {command:?}");
         assert_eq!(refusal(command), None, "{command}");

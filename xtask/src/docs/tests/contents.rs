@@ -2,15 +2,12 @@
 //! headers and the sources.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::Path;
 
 use host_app::confgen;
 use host_app::manifest::Manifest;
-use project::root;
-use project::setup;
+use project::{files, root, setup};
 
-use super::{cells, lines, read, spans};
+use super::{lines, names_in, read, spans, tables};
 use crate::dist::PLATFORMS;
 
 #[test]
@@ -24,7 +21,7 @@ fn each_configuration_key_is_described_with_its_type_and_default() {
     let expected: BTreeMap<_, _> = flat.into_iter().filter(|(key, _)| !key.starts_with("mqtt1.") || set(key)).collect();
     let page = read("docs/configuration.md");
     let mut listed = BTreeMap::new();
-    for row in page.lines().filter_map(cells).filter(|row| row[0].starts_with('`')) {
+    for row in tables(&page).into_iter().flat_map(|table| table.rows).filter(|row| row[0].starts_with('`')) {
         assert_eq!(row.len(), 6, "{}: key, type, default, unit and range, meaning, cost", row[0]);
         assert!(row.iter().all(|cell| !cell.is_empty()), "{}: an empty field", row[0]);
         let old = listed.insert(row[0].trim_matches('`').to_owned(), (row[1].to_owned(), row[2].trim_matches('`').to_owned()));
@@ -50,8 +47,8 @@ fn functions(header: &str) -> BTreeSet<String> {
 #[test]
 fn the_overview_lists_exactly_the_functions_of_the_headers() {
     let mut declared = BTreeSet::new();
-    for entry in fs::read_dir(root().join("include")).unwrap().flatten() {
-        declared.extend(functions(&fs::read_to_string(entry.path()).unwrap()));
+    for name in names_in("include") {
+        declared.extend(functions(&read(format!("include/{name}"))));
     }
     assert!(declared.len() > 30 && declared.contains("mgos_mqtt_conn_pubv"), "{declared:?}");
     let page = read("docs/guide.md");
@@ -81,15 +78,12 @@ fn going_back_names_each_function_that_the_original_lacks() {
 fn exactly_the_platforms_with_an_archive_are_listed() {
     let names: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.name).collect();
     let dirs: BTreeSet<&str> = PLATFORMS.iter().map(|platform| platform.dir).collect();
+    let rows = |page, section| tables(page).into_iter().find(|table| table.section == section).unwrap().rows;
     let page = read("docs/performance.md");
-    let (_, page) = page.split_once("\n## Platforms\n").unwrap();
-    let listed: BTreeSet<&str> =
-        page.lines().filter_map(cells).take_while(|row| row.len() == 4).skip(1).flat_map(|row| spans(row[1])).collect();
+    let listed: BTreeSet<&str> = rows(&page, "Platforms").into_iter().flat_map(|row| spans(row[1])).collect();
     assert_eq!(listed, dirs, "docs/performance.md (left) and xtask/src/dist.rs (right)");
-    let readme = read("README.md");
-    let (_, table) = readme.split_once("## Where it runs").unwrap();
-    let rows = table.lines().take_while(|line| !line.starts_with("## ")).filter_map(cells).skip(1);
-    let listed: BTreeSet<&str> = rows.flat_map(|row| row[0].split(", ").collect::<Vec<_>>()).collect();
+    let page = read("README.md");
+    let listed: BTreeSet<&str> = rows(&page, "Where it runs").into_iter().flat_map(|row| row[0].split(", ")).collect();
     assert_eq!(listed, names, "README.md (left) and xtask/src/dist.rs (right)");
 }
 
@@ -117,16 +111,9 @@ fn is_in(quoted: &str, sources: &str) -> bool {
 }
 
 fn sources() -> String {
-    fn collect(path: &Path, all: &mut String) {
-        if path.is_dir() {
-            fs::read_dir(path).unwrap().flatten().for_each(|entry| collect(&entry.path(), all));
-        } else {
-            all.push_str(&fs::read_to_string(path).unwrap().replace("\\\"", "\""));
-        }
-    }
-    let mut all = String::new();
-    ["shim", "host/src", "host/c"].iter().for_each(|dir| collect(&root().join(dir), &mut all));
-    all
+    let mut files = files::of_project().unwrap();
+    files.retain(|file| ["shim", "host/src", "host/c"].iter().any(|dir| file.starts_with(dir)));
+    files.iter().map(|file| read(file).replace("\\\"", "\"")).collect()
 }
 
 #[test]
@@ -168,10 +155,11 @@ fn troubleshooting_quotes_each_error_and_each_warning() {
 #[test]
 fn host_readme_lists_each_module() {
     let page = read("host/README.md");
-    let sources = fs::read_dir(root().join("host/src")).unwrap().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     let listed: BTreeSet<&str> = page.split_whitespace().collect();
-    let lacking: Vec<String> =
-        sources.filter(|name| name.ends_with(".rs") && name != "lib.rs" && !listed.contains(name.as_str())).collect();
+    let lacking: Vec<String> = names_in("host/src")
+        .into_iter()
+        .filter(|name| name.ends_with(".rs") && name != "lib.rs" && !listed.contains(name.as_str()))
+        .collect();
     assert!(lacking.is_empty(), "host/README.md does not list {lacking:?}");
 }
 
@@ -179,8 +167,8 @@ fn host_readme_lists_each_module() {
 fn the_readme_is_short_and_links_every_example() {
     let page = read("README.md");
     assert!(page.lines().count() < 120);
-    for entry in fs::read_dir(root().join("examples")).unwrap().flatten() {
-        let link = format!("](examples/{})", entry.file_name().to_string_lossy());
+    for name in names_in("examples") {
+        let link = format!("](examples/{name})");
         assert!(page.contains(&link), "README.md does not link {link}");
     }
 }

@@ -2,12 +2,8 @@
 //! each difference. Here: that it exists. Whether it shows the difference is up to the suite, which
 //! compares the original's behaviour with ours.
 
-use std::fs;
-
-use project::root;
-
 use super::evidence::rust_sources;
-use super::{cells, read};
+use super::{read, tables};
 
 /// Differences without a check, by the start of their rows: log lines that only differ in wording.
 const WITHOUT_CHECK: &[&str] = &["The log names the server with its port"];
@@ -15,7 +11,7 @@ const WITHOUT_CHECK: &[&str] = &["The log names the server with its port"];
 /// The source of an area of the suite, with continued strings joined.
 fn source(area: &str) -> Option<String> {
     let files = [format!("c_tests/{area}.c"), format!("c_tests/{area}/{area}.c")];
-    let text = files.iter().find_map(|file| fs::read_to_string(root().join(file)).ok())?;
+    let text = files.iter().find_map(|file| project::read(file).ok())?;
     let mut whole = String::new();
     for line in text.lines() {
         match (whole.strip_suffix('"'), line.trim_start().strip_prefix('"')) {
@@ -50,19 +46,8 @@ fn missing(cell: &str, rust: &str) -> Vec<String> {
 fn every_difference_names_an_existing_check() {
     let (page, rust) = (read("docs/differences.md"), rust_sources());
     let (mut rows, mut faults) = (0, Vec::new());
-    let mut in_list = false;
-    for line in page.lines() {
-        let Some(row) = cells(line) else {
-            in_list &= line.starts_with('|');
-            continue;
-        };
-        if row.last() == Some(&"Shown by") {
-            in_list = true;
-            continue;
-        }
-        if !in_list {
-            continue;
-        }
+    let lists = tables(&page).into_iter().filter(|table| table.columns.last() == Some(&"Shown by"));
+    for row in lists.flat_map(|table| table.rows) {
         assert_eq!(row.len(), 4, "{row:?}");
         rows += 1;
         match row[3] {

@@ -1,27 +1,15 @@
 //! docs/security.md and docs/testing.md name the evidence for each statement. Here: that it exists.
 
-use std::fs;
 use std::path::Path;
 
-use project::root;
+use project::{files, root};
 
-use super::{cells, read, spans};
+use super::{names_in, read, spans, tables};
 
 /// All Rust sources of the project.
 pub fn rust_sources() -> String {
-    let mut all = String::new();
-    let mut left = ["src", "tests", "host", "xtask", "fuzz"].map(|dir| root().join(dir)).to_vec();
-    while let Some(dir) = left.pop() {
-        for entry in fs::read_dir(&dir).unwrap().flatten() {
-            let path = entry.path();
-            if path.is_dir() && entry.file_name() != "target" {
-                left.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                all += &fs::read_to_string(&path).unwrap();
-            }
-        }
-    }
-    all
+    let files = files::of_project().unwrap();
+    files.iter().filter(|file| files::ends_in(file, &["rs"])).map(read).collect()
 }
 
 /// The names in a cell that do not exist.
@@ -49,7 +37,7 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
         let (source_name, names) = rest.split_once(": ").unwrap_or((rest, ""));
         let source = match source_name {
             "interop" => scenarios.to_owned(),
-            path if Path::new(path).extension().is_some() => fs::read_to_string(root().join(path)).unwrap_or_default(),
+            path if Path::new(path).extension().is_some() => project::read(path).unwrap_or_default(),
             // Prose: the same as in the row before, a whole suite.
             _ => continue,
         };
@@ -66,29 +54,13 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
     missing
 }
 
-/// The last cell of each row in tables whose last column is "shown by".
-fn shown_by(page: &str) -> Vec<&str> {
-    let (mut found, mut in_table) = (Vec::new(), false);
-    for line in page.lines() {
-        let Some(cells) = cells(line) else {
-            in_table &= line.starts_with('|');
-            continue;
-        };
-        match cells.last() {
-            Some(&"shown by") => in_table = true,
-            Some(cell) if in_table => found.push(*cell),
-            _ => {}
-        }
-    }
-    found
-}
-
 #[test]
 fn the_evidence_for_each_statement_exists() {
     let (rust, scenarios) = (rust_sources(), read("e2e/interop/src/scenarios/mod.rs"));
     for name in ["docs/security.md", "docs/testing.md"] {
         let page = read(name);
-        let cells = shown_by(&page);
+        let lists = tables(&page).into_iter().filter(|table| table.columns.last() == Some(&"shown by"));
+        let cells: Vec<_> = lists.flat_map(|table| table.rows).filter_map(|row| row.last().copied()).collect();
         assert!(cells.len() > 15, "{name}: {}", cells.len());
         let absent: Vec<String> = cells.iter().flat_map(|cell| missing(cell, &rust, &scenarios)).collect();
         assert!(absent.is_empty(), "{name} names missing evidence: {absent:#?}");
@@ -103,8 +75,7 @@ fn tests_in(source: &str) -> Vec<&str> {
 #[test]
 fn the_table_of_the_field_lists_each_field_test() {
     let page = read("docs/testing.md");
-    let folder = fs::read_dir(root().join("tests/field")).unwrap().flatten();
-    let sources: Vec<String> = folder.map(|entry| fs::read_to_string(entry.path()).unwrap()).collect();
+    let sources: Vec<String> = names_in("tests/field").iter().map(|name| read(format!("tests/field/{name}"))).collect();
     let tests: Vec<&str> = sources.iter().flat_map(|source| tests_in(source)).collect();
     assert!(tests.len() > 25, "only {} tests were found", tests.len());
     let lacking: Vec<_> = tests.iter().filter(|test| !page.contains(&format!("`{test}`"))).collect();

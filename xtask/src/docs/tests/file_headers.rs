@@ -1,11 +1,11 @@
 //! Each source file starts with two or three lines that say what it contains. Here: that they
 //! exist, not that they are true. Generated files name the command that generates them instead.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
-use project::root;
+use project::files;
+
+use super::read;
 
 const ENDINGS: &[&str] = &["rs", "c", "h", "cpp", "js", "py", "awk", "sh"];
 
@@ -13,11 +13,8 @@ const ENDINGS: &[&str] = &["rs", "c", "h", "cpp", "js", "py", "awk", "sh"];
 const MIN_LENGTH: usize = 60;
 
 fn sources() -> Vec<PathBuf> {
-    // Without what the commands in documents leave.
-    let list = Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).current_dir(root()).output().unwrap();
-    let files = String::from_utf8(list.stdout).unwrap();
-    let is_source = |path: &PathBuf| path.extension().is_some_and(|ending| ENDINGS.iter().any(|known| ending == *known));
-    let found: Vec<_> = files.lines().map(|file| root().join(file)).filter(|path| is_source(path) && path.is_file()).collect();
+    let mut found = files::of_project().unwrap();
+    found.retain(|file| files::ends_in(file, ENDINGS));
     assert!(found.len() > 300, "only {} sources were found", found.len());
     found
 }
@@ -56,11 +53,8 @@ fn problem(text: &str) -> Option<&'static str> {
 
 #[test]
 fn every_source_file_starts_by_saying_what_it_contains() {
-    let short = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();
-    let problems: Vec<String> = sources()
-        .iter()
-        .filter_map(|path| problem(&fs::read_to_string(path).unwrap()).map(|what| format!("{} {what}", short(path))))
-        .collect();
+    let problems: Vec<String> =
+        sources().iter().filter_map(|path| problem(&read(path)).map(|what| format!("{} {what}", path.display()))).collect();
     assert!(problems.is_empty(), "{}", problems.join("\n"));
 }
 

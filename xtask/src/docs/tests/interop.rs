@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use interop::{cases_per_broker, scenarios};
 use test_kit::transport::Transport;
 
-use super::{cells, read};
+use super::{read, tables};
 
 #[test]
 fn each_scenario_has_a_row_with_its_transports() {
     let page = read("docs/testing.md");
-    let (_, page) = page.split_once("| scenario | what it shows | transports |").unwrap();
+    let table = tables(&page).into_iter().find(|table| table.columns == ["scenario", "what it shows", "transports"]).unwrap();
     let mut listed = BTreeMap::new();
-    for row in page.lines().skip(1).take_while(|line| line.starts_with('|')).filter_map(cells) {
+    for row in table.rows {
         let kinds: BTreeSet<&str> = match row[2] {
             "all" => Transport::ALL.iter().map(|transport| transport.name()).collect(),
             some => some.split(", ").collect(),
@@ -29,7 +29,7 @@ fn each_scenario_has_a_row_with_its_transports() {
 #[test]
 fn the_number_of_scenarios_per_broker_matches() {
     let page = read("docs/testing.md");
-    let rows: Vec<_> = page.lines().filter_map(cells).filter(|row| row.len() == 6).collect();
+    let rows: Vec<_> = tables(&page).into_iter().flat_map(|table| table.rows).filter(|row| row.len() == 6).collect();
     for (broker, count) in cases_per_broker() {
         let row = rows.iter().find(|row| row[0].to_lowercase().starts_with(broker)).unwrap_or_else(|| panic!("no row for {broker}"));
         let listed = row[4].split_whitespace().next().unwrap_or_default();
