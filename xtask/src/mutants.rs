@@ -5,13 +5,13 @@
 //! Each mutant is tested with the unit tests of the core; those that survive, with all unit tests
 //! and the simulations. The C suite is not run.
 
-use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
-use project::tools;
+use fs_err as fs;
+use project::{git, tools};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -52,35 +52,27 @@ const MAX_FOR_CHANGE: usize = 40;
 const SAMPLE: &str = "0/60";
 
 /// Memory limit in bytes, for mutants that allocate endlessly.
-const MEMORY: libc::rlim_t = 8 << 30;
-
-/// The mutants to test.
-#[derive(Default)]
-struct Scope {
-    /// The file with the changed lines.
-    diff: Option<PathBuf>,
-    shard: Option<String>,
-}
+const MEMORY: u64 = 8 << 30;
 
 pub fn run(args: Args) -> Result<()> {
-    let tool = Tool { program: CARGO_MUTANTS.ensure()? };
-    let all = tool.list(&Scope::default(), &[])?.len();
-    tool.check_exclusions()?;
-    let mut scope = Scope { shard: args.shard.clone(), ..Scope::default() };
-    let base = match (&args.in_diff, args.change) {
-        (Some(base), _) => Some(base.clone()),
-        (None, true) => base(),
-        (None, false) => None,
-    };
+    let program = CARGO_MUTANTS.ensure()?;
+    let all = list(&program, &[])?.len();
+    check_exclusions(&program)?;
+    // cargo-mutants' options that select mutants.
+    let mut selection = Vec::new();
+    let base = args.in_diff.or_else(|| if args.change { base() } else { None });
     if let Some(base) = &base {
-        scope.diff = Some(diff(base)?);
+        selection.extend(["--in-diff".to_owned(), diff(base)?]);
         println!("mutants of the change since {base}");
     } else if args.change {
         println!("no commit to compare with (shallow clone?): testing a sample, shard {SAMPLE}");
-        scope.shard = Some(SAMPLE.to_owned());
+        selection.extend(shard(SAMPLE));
     }
-    let mut found = tool.list(&scope, &args.more)?;
-    if args.more.iter().any(|arg| arg == "--list") {
+    selection.extend(args.shard.iter().flat_map(|part| shard(part)));
+    let (lists, more): (Vec<_>, Vec<_>) = args.more.into_iter().partition(|arg| arg == "--list");
+    selection.extend(more);
+    let mut found = list(&program, &selection)?;
+    if !lists.is_empty() {
         println!("{}", found.join("\n"));
         return Ok(());
     }
@@ -90,12 +82,12 @@ pub fn run(args: Args) -> Result<()> {
     }
     let touched = found.len();
     if args.change && touched > MAX_FOR_CHANGE {
-        scope.shard = Some(format!("0/{}", touched.div_ceil(MAX_FOR_CHANGE)));
-        found = tool.list(&scope, &args.more)?;
+        selection.extend(shard(&format!("0/{}", touched.div_ceil(MAX_FOR_CHANGE))));
+        found = list(&program, &selection)?;
     }
     println!("testing {} of {touched} selected mutants, {all} in total", found.len());
     let start = Instant::now();
-    tool.test(&scope, &args.more, found.len())?;
+    test(&program, &selection, found.len())?;
     println!("took {} s", start.elapsed().as_secs());
     if found.len() < all {
         println!(
@@ -108,99 +100,80 @@ pub fn run(args: Args) -> Result<()> {
     Ok(())
 }
 
-struct Tool {
-    program: PathBuf,
+fn shard(part: &str) -> [String; 3] {
+    ["--sharding=round-robin", "--shard", part].map(String::from)
 }
 
-impl Tool {
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.current_dir(project::root()).args(["mutants", "--package", "mgos-mqtt"]);
-        // Each copy of the tree has its own target directory.
-        command.env_remove("CARGO_TARGET_DIR");
-        command
-    }
+fn command(program: &Path) -> Command {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--as={MEMORY}")).arg(program).args(["mutants", "--package", "mgos-mqtt"]);
+    // Each copy of the tree has its own target directory.
+    command.current_dir(project::root()).env_remove("CARGO_TARGET_DIR");
+    command
+}
 
-    fn tester(&self, count: usize) -> Command {
-        let mut command = self.command();
-        command.arg("--output").arg(output());
-        // Each job has a copy of the tree and runs a compiler.
-        let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-        command.args(["--jobs", &cores.min(count).clamp(1, 4).to_string()]);
-        command.args(["--cargo-arg=--config=profile.test.debug=0", "--cargo-arg=--config=profile.dev.debug=0"]);
-        command
-    }
+fn tester(program: &Path, count: usize) -> Command {
+    let mut command = command(program);
+    command.arg("--output").arg(output());
+    // Each job has a copy of the tree and runs a compiler.
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    command.args(["--jobs", &cores.min(count).clamp(1, 4).to_string()]);
+    command.args(["--cargo-arg=--config=profile.test.debug=0", "--cargo-arg=--config=profile.dev.debug=0"]);
+    command
+}
 
-    fn limit(command: &mut Command, scope: &Scope, more: &[String]) {
-        if let Some(diff) = &scope.diff {
-            command.arg("--in-diff").arg(diff);
-        }
-        if let Some(shard) = &scope.shard {
-            command.args(["--shard", shard, "--sharding", "round-robin"]);
-        }
-        command.args(more);
-    }
+/// Returns the names of the mutants that these options select.
+fn list(program: &Path, selection: &[String]) -> Result<Vec<String>> {
+    let mut command = command(program);
+    command.args(["--list", "--colors", "never"]).args(selection).stderr(Stdio::inherit());
+    Ok(project::output(&mut command)?.lines().map(str::to_owned).collect())
+}
 
-    /// Returns the names of the mutants.
-    fn list(&self, scope: &Scope, more: &[String]) -> Result<Vec<String>> {
-        let mut command = self.command();
-        command.args(["--list", "--colors", "never"]);
-        let more: Vec<String> = more.iter().filter(|arg| *arg != "--list").cloned().collect();
-        Self::limit(&mut command, scope, &more);
-        lines(command.stderr(Stdio::inherit()))
+/// Checks that each exclusion matches a mutant: an outdated one could later match a mutant for
+/// which it was not meant.
+fn check_exclusions(program: &Path) -> Result<()> {
+    let files = FILES.map(|file| format!("--file={}", if file.ends_with(".rs") { file.to_owned() } else { format!("{file}/**") }));
+    for re in exclusions(&project::read(CONFIG)?)? {
+        let selection = [&["--no-config".to_owned(), format!("--re={re}")][..], &files].concat();
+        // Mutants that delete a field are listed whatever the expression is.
+        if list(program, &selection)?.iter().all(|name| name.contains(": delete field ")) {
+            bail!("{CONFIG}: {re:?} matches no mutant");
+        }
     }
+    Ok(())
+}
 
-    /// Checks that each exclusion matches a mutant: an outdated one could later match a mutant for
-    /// which it was not meant.
-    fn check_exclusions(&self) -> Result<()> {
-        let text = fs::read_to_string(project::root().join(CONFIG)).context(CONFIG)?;
-        for re in exclusions(&text)? {
-            let mut command = self.command();
-            command.args(["--no-config", "--list", "--colors", "never", "--re", &re]);
-            for file in FILES {
-                command.args(["--file", &if file.ends_with(".rs") { file.to_owned() } else { format!("{file}/**") }]);
-            }
-            // Mutants that delete a field are listed whatever the expression is.
-            if lines(command.stderr(Stdio::inherit()))?.iter().all(|name| name.contains(": delete field ")) {
-                bail!("{CONFIG}: {re:?} matches no mutant");
-            }
+/// Tests the mutants with the unit tests, and those that survive with the simulations as well.
+fn test(program: &Path, selection: &[String], count: usize) -> Result<()> {
+    let mut units = tester(program, count);
+    // Not optimised: this saves more time in the build than it costs in the tests.
+    units.args(["--cargo-arg=--config=profile.test.package.mgos-mqtt.opt-level=0", "--cargo-arg=--lib"]).args(selection);
+    units.args(["--", "--"]).args(SKIPPED.iter().flat_map(|(name, _)| ["--skip", name])).args(UNITS);
+    let mut result = run_tests(units, count)?;
+    println!("unit tests: {}", result.shown());
+    if !result.missed.is_empty() {
+        let mut all = tester(program, result.missed.len());
+        // The files in the configuration would be added to these.
+        all.args(["--no-config", "--cap-lints=true", "--minimum-test-timeout=30", "--cargo-arg=--lib"]);
+        for name in &result.missed {
+            all.arg(format!("--re=^{}$", regex::escape(name)));
+            // The mutants of the file that delete a field are tested too.
+            all.args(["--file", name.split(':').next().unwrap_or_default()]);
         }
-        Ok(())
+        all.args(TESTS.map(|test| format!("--cargo-arg=--test={test}")));
+        all.env("MGOS_MQTT_SIM_SEEDS", SEEDS);
+        result = run_tests(all, result.missed.len())?;
+        println!("simulations, for those missed by the unit tests: {}", result.shown());
     }
-
-    /// Tests the mutants with the unit tests, and those that survive with the simulations as well.
-    fn test(&self, scope: &Scope, more: &[String], count: usize) -> Result<()> {
-        let mut units = self.tester(count);
-        // Not optimised: this saves more time in the build than it costs in the tests.
-        units.args(["--cargo-arg=--config=profile.test.package.mgos-mqtt.opt-level=0", "--cargo-arg=--lib"]);
-        Self::limit(&mut units, scope, more);
-        units.args(["--", "--"]).args(SKIPPED.iter().flat_map(|(name, _)| ["--skip", name])).args(UNITS);
-        let mut result = run_tests(units, count)?;
-        println!("unit tests: {}", result.shown());
-        if !result.missed.is_empty() {
-            let mut all = self.tester(result.missed.len());
-            // The files in the configuration would be added to these.
-            all.args(["--no-config", "--cap-lints=true", "--minimum-test-timeout=30", "--cargo-arg=--lib"]);
-            for name in &result.missed {
-                all.arg(format!("--re=^{}$", literal(name)));
-                // The mutants of the file that delete a field are tested too.
-                all.args(["--file", name.split(':').next().unwrap_or_default()]);
-            }
-            all.args(TESTS.map(|test| format!("--cargo-arg=--test={test}")));
-            all.env("MGOS_MQTT_SIM_SEEDS", SEEDS);
-            result = run_tests(all, result.missed.len())?;
-            println!("simulations, for those missed by the unit tests: {}", result.shown());
-        }
-        if !result.missed.is_empty() {
-            bail!(
-                "no test fails with:\n  {}\nEach needs a test that detects it or, if it behaves like the original, \
-                 a line in {CONFIG} with the reason. Test output: {}",
-                result.missed.join("\n  "),
-                output().join("mutants.out/log").display()
-            );
-        }
-        Ok(())
+    if !result.missed.is_empty() {
+        bail!(
+            "no test fails with:\n  {}\nEach needs a test that detects it or, if it behaves like the original, \
+             a line in {CONFIG} with the reason. Test output: {}",
+            result.missed.join("\n  "),
+            output().join("mutants.out/log").display()
+        );
     }
+    Ok(())
 }
 
 /// The directory in which cargo-mutants creates mutants.out.
@@ -209,27 +182,14 @@ fn output() -> PathBuf {
 }
 
 fn run_tests(mut command: Command, count: usize) -> Result<Outcome> {
-    fs::create_dir_all(output()).with_context(|| format!("cannot create {}", output().display()))?;
-    limit_memory(&mut command);
+    fs::create_dir_all(output())?;
     let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let result = Outcome::read(&output().join("mutants.out/outcomes.json"))?;
+    let result = Outcome::parse(&project::read(output().join("mutants.out/outcomes.json"))?).context("outcomes.json")?;
     // 2: some were missed; 3: some timed out, which counts as caught.
     if !matches!(status.code(), Some(0 | 2 | 3)) || result.tested() < count {
         bail!("{} failed ({status}), with {} of {count} mutants tested", project::shown(&command), result.tested());
     }
     Ok(result)
-}
-
-/// Returns a regular expression that matches exactly this text.
-fn literal(text: &str) -> String {
-    let mut re = String::new();
-    for c in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(c) {
-            re.push('\\');
-        }
-        re.push(c);
-    }
-    re
 }
 
 const CONFIG: &str = ".cargo/mutants.toml";
@@ -246,11 +206,6 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn read(path: &std::path::Path) -> Result<Outcome> {
-        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        Self::parse(&text).with_context(|| format!("cannot read {}", path.display()))
-    }
-
     fn parse(text: &str) -> Result<Outcome> {
         let json: serde_json::Value = serde_json::from_str(text)?;
         let mut result = Outcome::default();
@@ -321,66 +276,26 @@ fn base() -> Option<String> {
 }
 
 /// Writes the changes to the mutated files since `base`, uncommitted ones included, to a file.
-fn diff(base: &str) -> Result<PathBuf> {
-    let mut args = vec!["diff", "--no-ext-diff", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", base, "--"];
-    args.extend(FILES);
-    let diff = git(&args).with_context(|| format!("cannot compare with {base}"))?;
+fn diff(base: &str) -> Result<String> {
+    let args = ["diff", "--no-ext-diff", "--no-color", "--no-renames", "--src-prefix=a/", "--dst-prefix=b/", base, "--"];
+    let diff = git(&[&args[..], &FILES].concat()).with_context(|| format!("cannot compare with {base}"))?;
     let path = project::target_dir().join("mutants.diff");
-    fs::create_dir_all(project::target_dir())?;
-    fs::write(&path, diff + "\n").with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
-}
-
-fn git(args: &[&str]) -> Result<String> {
-    let mut command = Command::new("git");
-    command.current_dir(project::root()).args(args);
-    let output = command.stderr(Stdio::null()).output().context("cannot start git")?;
-    if !output.status.success() {
-        bail!("{} failed ({})", project::shown(&command), output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-}
-
-fn lines(command: &mut Command) -> Result<Vec<String>> {
-    let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;
-    if !output.status.success() {
-        bail!("{} failed ({})", project::shown(command), output.status);
-    }
-    Ok(String::from_utf8(output.stdout)?.lines().map(str::to_owned).collect())
-}
-
-#[cfg(unix)]
-fn limit_memory(command: &mut Command) {
-    use std::os::unix::process::CommandExt;
-    let limit = || {
-        let limit = libc::rlimit { rlim_cur: MEMORY, rlim_max: MEMORY };
-        // SAFETY: setrlimit only reads `limit`, which outlives the call, and is async-signal-safe.
-        match unsafe { libc::setrlimit(libc::RLIMIT_AS, &limit) } {
-            0 => Ok(()),
-            _ => Err(std::io::Error::last_os_error()),
-        }
-    };
-    // SAFETY: the closure runs between fork and exec; it neither allocates nor locks.
-    unsafe { command.pre_exec(limit) };
+    fs::write(&path, diff + "\n")?;
+    Ok(path.display().to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CONFIG, Outcome, exclusions, literal};
+    use super::{CONFIG, Outcome, exclusions};
 
     #[test]
     fn each_exclusion_has_a_reason() {
-        let text = std::fs::read_to_string(project::root().join(CONFIG)).unwrap();
+        let text = project::read(CONFIG).unwrap();
         exclusions(&text).unwrap();
         let list = |entries: &str| exclusions(&format!("a = 1\nexclude_re = [\n{entries}]\n'c',\n"));
         assert_eq!(list("  # One.\n  'a',\n  'b',\n\n  # Another.\n  'c',\n").unwrap(), ["a", "b", "c"]);
         assert!(list("  # One.\n  'a',\n\n  'b',\n").is_err());
         assert!(list("  # One.\n  \"a\",\n").is_err());
-    }
-
-    #[test]
-    fn a_name_is_matched_literally() {
-        assert_eq!(literal("a/b.rs:1:2: replace |= with ^= in List<T>"), r"a/b\.rs:1:2: replace \|= with \^= in List<T>");
     }
 
     #[test]

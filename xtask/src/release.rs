@@ -10,13 +10,13 @@ mod pack;
 mod sbom;
 
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
+use project::git;
 
 use crate::dist::{self, PLATFORMS, checksums};
 use crate::docs::book;
-use crate::firmware::output;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -46,16 +46,16 @@ pub fn run(args: Args) -> Result<()> {
 
 fn make(new: &Path, source: &Source, check: bool) -> Result<()> {
     let library = new.join("mqtt");
-    std::fs::create_dir(&library).with_context(|| format!("cannot create {}", library.display()))?;
+    fs::create_dir(&library)?;
     // CI checks the archives in a step of its own.
     dist::build(&library, &PLATFORMS.iter().collect::<Vec<_>>(), !check)?;
     again::compare(&library, check)?;
     let components = sbom::components()?;
     licences::copy(&components, &library.join("LICENSES"))?;
     let readme = include_str!("release/README.md").replace("{version}", VERSION).replace("{commit}", &source.commit);
-    std::fs::write(library.join("README.md"), readme)?;
-    std::fs::copy(project::root().join("CHANGELOG.md"), library.join("CHANGELOG.md"))?;
-    std::fs::write(library.join("sbom.cdx.json"), sbom::document(&components, &checksums::of(&library)?, source)?)?;
+    fs::write(library.join("README.md"), readme)?;
+    fs::copy(project::root().join("CHANGELOG.md"), library.join("CHANGELOG.md"))?;
+    fs::write(library.join("sbom.cdx.json"), sbom::document(&components, &checksums::of(&library)?, source)?)?;
     checksums::write(&library)?;
     pack::repository(&library, source)?;
     pack::archive(&library, &new.join(archive_name()), source)?;
@@ -82,13 +82,9 @@ fn reference_name() -> String {
 /// The current commit. Fails, unless for a `check`, on uncommitted changes, which no one could build
 /// again, and if it is no longer the version that the manifests name.
 fn source(check: bool) -> Result<Source> {
-    let git = |args: &[&str]| {
-        let text = output(Command::new("git").args(args).env("TZ", "UTC").current_dir(project::root()));
-        text.map(|text| text.trim().to_owned()).context("a release is made in a git clone")
-    };
-    let changed = git(&["status", "--porcelain"])?;
+    let changed = git(&["status", "--porcelain"]).context("a release is made in a git clone")?;
     ensure!(changed.is_empty() || check, "a release is made of a commit, and these files differ:\n{changed}");
-    let changelog = std::fs::read_to_string(project::root().join("CHANGELOG.md")).context("cannot read CHANGELOG.md")?;
+    let changelog = project::read("CHANGELOG.md")?;
     ensure!(check || is_for(&changelog, VERSION), "the first heading of CHANGELOG.md is not that of {VERSION}: see CONTRIBUTING.md");
     let shown =
         |format: &str| git(&["show", "--no-patch", "--date=format-local:%Y-%m-%dT%H:%M:%SZ", &format!("--format={format}"), "HEAD"]);

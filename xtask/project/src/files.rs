@@ -2,12 +2,11 @@
 //! one of the project, listing, emptying and copying directories.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 use fs_err as fs;
 
-use crate::{output, root};
+use crate::{git, root};
 
 /// The text of a file, by its path in the project.
 pub fn read(path: impl AsRef<Path>) -> Result<String> {
@@ -50,7 +49,7 @@ pub fn below(dir: &Path) -> Result<Vec<PathBuf>> {
 
 /// The project's files, relative to its root: those that git knows or would add.
 pub fn of_project() -> Result<Vec<PathBuf>> {
-    let list = output(Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(root()))?;
+    let list = git(&["ls-files", "-z", "--cached", "--others", "--exclude-standard"])?;
     Ok(list.split_terminator('\0').map(PathBuf::from).filter(|file| root().join(file).is_file()).collect())
 }
 

@@ -80,6 +80,12 @@ pub fn output(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// What git says in the project's directory, with times in UTC.
+pub fn git(args: &[&str]) -> Result<String> {
+    let text = output(Command::new("git").args(args).env("TZ", "UTC").current_dir(root()))?;
+    Ok(text.trim_end().to_owned())
+}
+
 /// Prints lines, as long as anybody reads them: `| head`.
 pub fn print_lines(lines: impl IntoIterator<Item = String>) {
     let mut out = std::io::stdout().lock();
