@@ -11,7 +11,7 @@ use project::setup::{self, Package, program};
 
 use crate::figures::{self, Measured, Options};
 use crate::firmware::harness::{Core, Harness};
-use crate::firmware::{CORTEX_M4F, ESP32, LX106, RV32IMC, Target, UBUNTU, UBUNTU_FAST, output};
+use crate::firmware::{CORTEX_M4F, ESP32, LX106, RV32IMC, Target, UBUNTU, UBUNTU_FAST};
 use crate::qemu;
 
 mod callgrind;
@@ -105,10 +105,7 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     let sources = &["bench/instructions.c", "bench/callgrind.c"];
     let program = Harness { name: "instructions", machine: None, sources, own_heap: false, core: Core::Named }.build(target)?;
     let dir = program.with_file_name(format!("callgrind-{part}"));
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    project::files::empty_dir(&dir)?;
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no"]);
     valgrind.arg(format!("--callgrind-out-file={}", dir.join("out").display()));
@@ -117,7 +114,7 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
     } else {
         valgrind.arg(&program).arg(part);
     }
-    let listing = output(&mut valgrind)?;
+    let listing = project::output(&mut valgrind)?;
     let dumps = callgrind::dumps(&dir)?;
     // Starting and stopping the count costs a few instructions itself.
     let mut price = 0;
@@ -193,7 +190,7 @@ fn profile(operation: &str) -> Result<()> {
             println!("== {name}: {} instructions each", figures::grouped(*value));
             println!("{:>9} {:>9}", "inclusive", "own");
             let rounds = counted.rounds[name];
-            for (function, cost) in callgrind::functions(&std::fs::read_to_string(&counted.files[name])?) {
+            for (function, cost) in callgrind::functions(&project::read(&counted.files[name])?) {
                 println!("{:>10} {:>9}  {function}", cost.inclusive / rounds, cost.own / rounds);
             }
         }

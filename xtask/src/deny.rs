@@ -5,7 +5,7 @@
 //! fetches.
 
 use std::collections::BTreeSet;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use project::tools::Tool;
@@ -46,11 +46,7 @@ pub fn run(args: Args) -> Result<()> {
 fn firmware() -> Result<()> {
     let mut tree = project::cargo();
     tree.args(["tree", "--package", "mgos-mqtt", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--quiet"]);
-    let output = tree.stderr(Stdio::inherit()).output().context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("cargo tree failed");
-    }
-    let tree = String::from_utf8(output.stdout).context("cargo tree")?;
+    let tree = project::output(&mut tree)?;
     let found: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
     let strangers = strangers(&found);
     if !strangers.is_empty() {

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use project::files;
 
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
 
@@ -96,8 +97,6 @@ pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
     let mut shims = BTreeSet::new();
     let mut rows = Vec::new();
     for platform in platforms {
-        let to = dist.join("lib").join(platform.dir);
-        std::fs::create_dir_all(&to)?;
         for Archive { file, build } in ARCHIVES {
             let archive = match built.get(&(platform.target.name, file)) {
                 Some(archive) => archive.clone(),
@@ -106,8 +105,8 @@ pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
                     build(platform.target).with_context(|| format!("{}: no {file}", platform.name))?
                 }
             };
-            let shipped = to.join(file);
-            std::fs::copy(&archive, &shipped)?;
+            let shipped = dist.join("lib").join(platform.dir).join(file);
+            files::copy(&archive, &shipped)?;
             built.insert((platform.target.name, file), archive);
             if check {
                 rows.push(check::archive(platform, &shipped)?);
@@ -128,21 +127,12 @@ pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
 
 /// Everything except the archives.
 fn copy_sources(dist: &Path) -> Result<()> {
-    for file in ["mos.yml", "mos_stm32.yml", "LICENSE"] {
-        std::fs::copy(project::root().join(file), dist.join(file)).with_context(|| format!("cannot copy {file}"))?;
-    }
+    let root = project::root();
+    let mut sources = ["mos.yml", "mos_stm32.yml", "LICENSE"].map(|file| root.join(file)).to_vec();
     for (dir, endings) in [("include", &["h"][..]), ("shim", &["c", "h"]), ("mjs_fs", &["js"])] {
-        let to = dist.join(dir);
-        std::fs::create_dir_all(&to)?;
-        for entry in std::fs::read_dir(project::root().join(dir))? {
-            let path = entry?.path();
-            let wanted = path.extension().is_some_and(|ending| endings.iter().any(|wanted| ending == *wanted));
-            if let Some(name) = path.file_name().filter(|_| wanted) {
-                std::fs::copy(&path, to.join(name))?;
-            }
-        }
+        sources.extend(files::list(&root.join(dir))?.into_iter().filter(|file| files::ends_in(file, endings)));
     }
-    Ok(())
+    sources.iter().try_for_each(|file| files::copy(file, &dist.join(file.strip_prefix(&root)?)))
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub fn run(_: Args) -> Result<()> {
 /// The symbol that makes the linker detect a wrong archive carries the version of the manifests.
 fn check_version(exports: &BTreeSet<String>) -> Result<()> {
     for (manifest, key) in [("Cargo.toml", "version = "), ("mos.yml", "version: ")] {
-        let text = read(manifest)?;
+        let text = project::read(manifest)?;
         let version = text.lines().find_map(|line| line.strip_prefix(key)).with_context(|| format!("{manifest} has no version"))?;
         let name = format!("{VERSIONED}{}", version.trim_matches('"').replace(['.', '-', '+'], "_"));
         ensure!(
@@ -62,7 +62,7 @@ fn check_version(exports: &BTreeSet<String>) -> Result<()> {
 pub fn public_api() -> Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> = BEYOND_HEADERS.map(String::from).into();
     for header in ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h"] {
-        let text = read(header)?;
+        let text = project::read(header)?;
         // Comments mention functions too; inline functions are no symbols.
         let mut is_inline = false;
         let mut is_code = |line: &&str| {
@@ -81,7 +81,7 @@ pub fn public_api() -> Result<BTreeSet<String>> {
 fn shim_definitions() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
     for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c", "mgos_mqtt_server.c"] {
-        let text = read(&format!("shim/{file}"))?;
+        let text = project::read(format!("shim/{file}"))?;
         let definitions =
             text.lines().filter(|line| !line.starts_with([' ', '}', '/', '#']) && !line.ends_with(';')).collect::<Vec<_>>().join("\n");
         names.extend(functions(&definitions));
@@ -93,8 +93,4 @@ fn shim_definitions() -> Result<BTreeSet<String>> {
 fn functions(code: &str) -> impl Iterator<Item = String> + '_ {
     let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
     words.filter(move |word| word.starts_with("mgos_mqtt_")).map(String::from)
-}
-
-fn read(path: &str) -> Result<String> {
-    std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"))
 }

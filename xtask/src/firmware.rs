@@ -6,8 +6,10 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use fs_err as fs;
 use project::setup::{self, Package};
+use project::{files, output};
 
 pub mod harness;
 mod rust;
@@ -98,7 +100,7 @@ impl Target {
 
     fn dir(&self) -> Result<PathBuf> {
         let dir = project::target_dir().join("firmware").join(self.name);
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs::create_dir_all(&dir)?;
         Ok(dir)
     }
 
@@ -119,7 +121,7 @@ impl Target {
         if logs == Logs::Without {
             dir = dir.join("nolog");
             name = "libmgos_mqtt_nolog.a";
-            std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+            fs::create_dir_all(&dir)?;
         }
         let core = rust::object(self, logs, &dir)?;
         let exports = exports()?;
@@ -145,7 +147,7 @@ impl Target {
         project::run(objcopy.arg("--strip-unneeded").arg(&object))?;
         let archive = dir.join(name);
         if archive.exists() {
-            std::fs::remove_file(&archive)?;
+            fs::remove_file(&archive)?;
         }
         project::run(self.tool("ar").arg("rcsD").arg(&archive).arg(&object))?;
         Ok(archive)
@@ -248,7 +250,7 @@ pub fn exports() -> Result<BTreeSet<String>> {
 
 /// Reads a list in the repository, one name per line.
 pub fn names(path: &str) -> Result<BTreeSet<String>> {
-    let text = std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"))?;
+    let text = project::read(path)?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
 }
 
@@ -261,19 +263,9 @@ pub fn toolchains() -> Result<BTreeSet<String>> {
     rust::compilers()?.into_iter().map(version).collect()
 }
 
-/// Runs a command and returns its output.
-pub fn output(command: &mut Command) -> Result<String> {
-    let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;
-    if !output.status.success() {
-        bail!("{} failed: {}", project::shown(command), String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
 /// The C and assembly sources in a directory, by name.
 pub fn c_files(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files: Vec<_> = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.retain(|file| file.extension().is_some_and(|ending| ending == "c" || ending == "s"));
-    files.sort();
+    let mut files = files::list(dir)?;
+    files.retain(|file| files::ends_in(file, &["c", "s"]));
     Ok(files)
 }

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
+use project::files;
 use project::setup::{self, Package, installed, program};
 
 use crate::docs::text;
@@ -52,7 +54,7 @@ pub fn run(args: Args) -> Result<()> {
         bail!("this makes root directories and changes into them: run it as root");
     }
     setup::ensure(PACKAGES)?;
-    let readme = std::fs::read_to_string(project::root().join("README.md")).context("cannot read README.md")?;
+    let readme = project::read("README.md")?;
     let mut commands = quick_start(&readme);
     if args.demo {
         commands.truncate(1);
@@ -73,7 +75,7 @@ pub fn run(args: Args) -> Result<()> {
                 .with_context(|| format!("failed on {name}, which is left in {}", machine.dir().display()))?;
             report.push(format!("  {name:<20} {command:<20} {:>5} s", begun.elapsed().as_secs()));
         }
-        remove(&machine.dir())?;
+        files::remove_dir(&machine.dir())?;
     }
     println!("\nall commands succeed:\n{}", report.join("\n"));
     Ok(())
@@ -97,11 +99,11 @@ impl Machine {
     /// The bare system, with a clone of this repository in it.
     fn make(&self) -> Result<()> {
         let dir = self.dir();
-        remove(&dir)?;
-        std::fs::create_dir_all(parent())?;
+        files::remove_dir(&dir)?;
+        fs::create_dir_all(parent())?;
         project::run(Command::new("debootstrap").args(["--variant=minbase", "--include", BASE, self.release]).arg(&dir))?;
         for (file, why) in [("etc/resolv.conf", "names"), ("etc/ssl/certs/ca-certificates.crt", "certificates")] {
-            std::fs::copy(Path::new("/").join(file), dir.join(file)).with_context(|| format!("cannot take over this machine's {why}"))?;
+            fs::copy(Path::new("/").join(file), dir.join(file)).with_context(|| format!("cannot take over this machine's {why}"))?;
         }
         // As on an installed system; the newest libclang of Debian 12 comes as a security update.
         self.enter(&format!(
@@ -118,11 +120,10 @@ impl Machine {
 
     /// Runs a command there. Whatever it leaves running ends with it.
     fn enter(&self, command: &str) -> Result<()> {
-        let output = Command::new("rustc").args(["--print", "sysroot"]).output().context("cannot start rustc")?;
-        let rust = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let rust = project::output(Command::new("rustc").args(["--print", "sysroot"]))?;
         let mut unshare = Command::new("unshare");
         unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
-        let status = unshare.env("ROOT", self.dir()).env("RUST", rust).status().context("cannot start unshare")?;
+        let status = unshare.env("ROOT", self.dir()).env("RUST", rust.trim()).status().context("cannot start unshare")?;
         if !status.success() {
             bail!("{command}: {status}");
         }
@@ -153,20 +154,13 @@ fn parent() -> PathBuf {
     project::target_dir().join("fresh")
 }
 
-fn remove(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn what_is_run_and_installed_is_what_readme_says() {
-        let readme = std::fs::read_to_string(project::root().join("README.md")).unwrap();
+        let readme = project::read("README.md").unwrap();
         assert_eq!(quick_start(&readme), ["cargo xtask demo", "cargo xtask test"]);
         assert!(readme.contains(&format!("`apt-get install {ASKED}`")), "README asks for other packages");
     }

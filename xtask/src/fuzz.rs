@@ -32,7 +32,7 @@ pub fn run_all(args: Args) -> Result<()> {
     let fuzz = CARGO_FUZZ.ensure()?;
     for target in TARGETS.iter().filter(|t| args.targets.is_empty() || args.targets.iter().any(|wanted| wanted == *t)) {
         let corpus = target_dir().join("fuzz").join("corpus").join(target);
-        std::fs::create_dir_all(&corpus).with_context(|| format!("cannot create {}", corpus.display()))?;
+        fs_err::create_dir_all(&corpus)?;
         let mut command = Command::new(&fuzz);
         // Without what the cargo that started us has set for its own toolchain.
         command.env_remove("CARGO").env_remove("RUSTC").env("RUSTUP_TOOLCHAIN", "nightly").current_dir(root());

@@ -19,17 +19,17 @@ pub const HEADERS: [&str; 3] = ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h
 
 pub fn run(args: Args) -> Result<()> {
     let fresh = project::target_dir().join("headers");
-    std::fs::create_dir_all(&fresh)?;
+    fs_err::create_dir_all(&fresh)?;
     let mut cargo = project::cargo();
     cargo.args(["build", "--package", "mgos-mqtt", "--features", "headers"]);
     project::run(cargo.env("MGOS_MQTT_HEADERS", if args.check { fresh.clone() } else { project::root() }))?;
     let table = log_lines::table()?;
     if args.check {
-        let committed = std::fs::read_to_string(project::root().join(log_lines::TABLE)).unwrap_or_default();
+        let committed = project::read(log_lines::TABLE).unwrap_or_default();
         ensure!(committed == table, "{} is stale: run cargo xtask header", log_lines::TABLE);
         for header in HEADERS {
-            let committed = std::fs::read_to_string(project::root().join(header)).unwrap_or_default();
-            ensure!(committed == std::fs::read_to_string(fresh.join(header))?, "{header} is stale: run cargo xtask header");
+            let committed = project::read(header).unwrap_or_default();
+            ensure!(committed == project::read(fresh.join(header))?, "{header} is stale: run cargo xtask header");
         }
         compile()?;
         compare_javascript()?;
@@ -57,8 +57,7 @@ fn compile() -> Result<()> {
 /// Checks that the functions called by the JavaScript API are declared with as many arguments as it
 /// passes.
 fn compare_javascript() -> Result<()> {
-    let read = |path: &str| std::fs::read_to_string(project::root().join(path)).with_context(|| format!("cannot read {path}"));
-    let (script, header) = (read("mjs_fs/api_mqtt.js")?, read("include/mgos_mqtt.h")?);
+    let (script, header) = (project::read("mjs_fs/api_mqtt.js")?, project::read("include/mgos_mqtt.h")?);
     // Comments mention functions, too.
     let header = header.lines().filter(|line| !line.trim_start().starts_with(['*', '/'])).collect::<Vec<_>>().join("\n");
     let calls: Vec<_> = script.split("ffi('").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
@@ -74,7 +73,7 @@ fn compare_javascript() -> Result<()> {
         let given = arguments(&call[call.find('(').map_or(0, |at| at + 1)..]);
         ensure!(expected == given, "api_mqtt.js passes {given} arguments to {name}, mgos_mqtt.h declares {expected}");
     }
-    compare_stats(&script, &read("include/mgos_mqtt_conn.h")?)
+    compare_stats(&script, &project::read("include/mgos_mqtt_conn.h")?)
 }
 
 /// Checks that the names in MQTT.stats() match the C structure in its order, and that the reasons

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
-use project::root;
 
 /// Made by this module.
 pub const TABLE: &str = "shim/mgos_mqtt_log_lines.h";
@@ -35,10 +34,9 @@ const DEPTH: usize = 6;
 
 /// The fresh table.
 pub fn table() -> Result<String> {
-    let read = |path: &str| std::fs::read_to_string(root().join(path)).with_context(|| format!("cannot read {path}"));
-    let lines = parse(&read(SOURCE)?).with_context(|| format!("{SOURCE} can't be understood"))?;
+    let lines = parse(&project::read(SOURCE)?).with_context(|| format!("{SOURCE} can't be understood"))?;
     let names: Vec<_> = lines.texts.iter().map(|text| text.name.as_str()).collect();
-    let log = read(ENUM)?;
+    let log = project::read(ENUM)?;
     let variants = variants(&log)?;
     ensure!(names == variants, "{SOURCE} has {names:?}, `Log` in {ENUM} {variants:?}");
     write(&lines)

@@ -1,11 +1,10 @@
 //! `cargo xtask sdk`: headers and libraries to build an app with a single call of cc.
 
-use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use host_app::Compiler;
-use project::setup;
+use project::{files, setup};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -23,20 +22,16 @@ pub fn run(args: Args) -> Result<()> {
     let sdk = project::target_dir().join("sdk");
     let (include, lib) = (sdk.join("include"), sdk.join("lib"));
     // Start from scratch, so that removed headers disappear here too.
-    for dir in [&include, &lib] {
-        if dir.exists() {
-            std::fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
-        }
-        std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
-    }
+    [&include, &lib].into_iter().try_for_each(|dir| files::empty_dir(dir))?;
     // Copy the last in search order first, so that earlier ones overwrite it.
-    for dir in plan.includes.iter().rev() {
-        copy_headers(dir, &include)?;
+    for dir in plan.includes.iter().rev().chain([&host.tls.join("include")]) {
+        for file in files::below(dir)?.iter().filter(|file| files::ends_in(file, &["h", "hpp"])) {
+            files::copy(&dir.join(file), &include.join(file))?;
+        }
     }
-    copy_headers(&host.tls.join("include"), &include)?;
     // mbedTLS' own config.h describes a different build.
-    std::fs::copy(host.tls.join("config.h"), include.join("mbedtls/config.h")).context("cannot copy mbedTLS's config.h")?;
-    std::fs::copy(&host.archive, lib.join("libmgos_host.a")).context("cannot copy libmgos_host.a")?;
+    files::copy(&host.tls.join("config.h"), &include.join("mbedtls/config.h"))?;
+    files::copy(&host.archive, &lib.join("libmgos_host.a"))?;
 
     // A single object references everything that libmgos_host.a needs of an app: the linker pulls
     // it in when it resolves main, and with it all that the host needs later. This keeps the
@@ -49,22 +44,6 @@ pub fn run(args: Args) -> Result<()> {
     let sdk = sdk.display();
     println!("{sdk}: headers are in include, libraries in lib. To build an app that defines mgos_app_init():");
     println!("  cc app.c -I{sdk}/include -L{sdk}/lib -lmgos_mqtt -lmgos_host -lpthread -ldl -lm -o app");
-    Ok(())
-}
-
-/// Copies a directory's headers recursively.
-fn copy_headers(from: &Path, to: &Path) -> Result<()> {
-    let entries = std::fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))?;
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for entry in entries {
-        let path = entry?.path();
-        let Some(name) = path.file_name() else { continue };
-        if path.is_dir() {
-            copy_headers(&path, &to.join(name))?;
-        } else if path.extension().is_some_and(|ending| ending == "h" || ending == "hpp") {
-            std::fs::copy(&path, to.join(name)).with_context(|| format!("cannot copy {}", path.display()))?;
-        }
-    }
     Ok(())
 }
 

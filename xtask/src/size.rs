@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 use crate::exports::public_api;
 use crate::figures::{self, Measured, Options};
-use crate::firmware::{CORTEX_M4F, LX106, RV32IMC, Shim, Target, forbidden, output};
+use crate::firmware::{CORTEX_M4F, LX106, RV32IMC, Shim, Target, forbidden};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -79,7 +79,7 @@ pub fn run(args: Args) -> Result<()> {
             let archive = if shim.logs { &archive } else { &without_logs };
             let program = target.link(archive, &roots, shim)?;
             let (flash, ram) = sum(target, &program)?;
-            let core = core_part(&std::fs::read_to_string(program.with_extension("map"))?)?;
+            let core = core_part(&project::read(program.with_extension("map"))?)?;
             parts += &format!("{:<52} {:>9} {:>9}\n", format!("{name}, {what}"), figures::grouped(core), figures::grouped(flash - core));
             measured.push(Measured { name: format!("{name}, {what}"), value: flash });
             most_ram = most_ram.max(ram);
@@ -159,8 +159,9 @@ fn core_part(map: &str) -> Result<u64> {
 /// not exported.
 fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
     let program = target.link(&target.object_with_names()?, roots, Shim::WHOLE)?;
-    let listing =
-        output(target.tool("nm").args(["--print-size", "--size-sort", "--reverse-sort", "--demangle", "--radix=d"]).arg(&program))?;
+    let listing = project::output(
+        target.tool("nm").args(["--print-size", "--size-sort", "--reverse-sort", "--demangle", "--radix=d"]).arg(&program),
+    )?;
     for line in listing.lines().take(60) {
         let mut words = line.splitn(4, ' ').skip(1);
         let (Some(size), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else { continue };

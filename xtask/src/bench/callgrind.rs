@@ -9,9 +9,8 @@ use anyhow::{Context, Result};
 /// The files in a directory, by the name that the program gave each, with total instructions.
 pub fn dumps(dir: &Path) -> Result<BTreeMap<String, (PathBuf, u64)>> {
     let mut dumps = BTreeMap::new();
-    for entry in std::fs::read_dir(dir)? {
-        let path = entry?.path();
-        let text = std::fs::read_to_string(&path)?;
+    for path in project::files::list(dir)? {
+        let text = project::read(&path)?;
         let after = |start: &str| text.lines().find_map(|line| line.strip_prefix(start)).map(str::trim);
         if let (Some(name), Some(total)) = (after("desc: Trigger: Client Request:"), after("summary:").or(after("totals:"))) {
             let total = total.parse().with_context(|| format!("{}: {total:?} is not a total", path.display()))?;

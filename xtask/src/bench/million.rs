@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 
 use super::callgrind;
+use crate::firmware::UBUNTU;
 use crate::firmware::harness::{Core, Harness};
-use crate::firmware::{UBUNTU, output};
 
 /// Half a percent: this program's heap is first fit, and the position of the library's timer block
 /// affects how far malloc searches. Growth per message would exceed this by far over a million
@@ -33,14 +33,11 @@ pub fn run(messages: u64) -> Result<()> {
     let sources = &["bench/million.c", "qemu/memory.c"];
     let program = Harness { name: "million", machine: None, sources, own_heap: true, core: Core::Archive }.build(&UBUNTU)?;
     let dir = program.with_file_name("callgrind");
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    project::files::empty_dir(&dir)?;
     let mut valgrind = Command::new("valgrind");
     valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--instr-atstart=no"]);
     valgrind.arg(format!("--callgrind-out-file={}", dir.join("out").display())).arg(&program).arg(messages.to_string());
-    let listing = output(&mut valgrind)?;
+    let listing = project::output(&mut valgrind)?;
     let dumps = callgrind::dumps(&dir)?;
     let slices: Vec<Slice> = listing.lines().filter_map(Slice::parse).collect();
     let mut measured = Vec::new();

@@ -33,7 +33,7 @@ pub fn run(messages: u32, release: bool) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(PEERS)?;
     let dir = project::target_dir().join("throughput");
-    std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs_err::create_dir_all(&dir)?;
     let source = project::root().join("bench/throughput");
     let clients = [
         Client { name: "mgos-mqtt", program: host_app::build(&source, release)?.program, ours: true },
@@ -88,7 +88,7 @@ fn broker(dir: &Path) -> Result<(Process, u16)> {
         "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\nset_tcp_nodelay true\n\
          log_dest stderr\nlog_type notice\nlog_type information\n"
     );
-    std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
+    fs_err::write(&file, conf)?;
     // Debian installs it outside a normal user's path.
     let path = if Path::new("/usr/sbin/mosquitto").is_file() { "/usr/sbin/mosquitto" } else { "mosquitto" };
     let end = Instant::now() + 10 * PATIENCE;

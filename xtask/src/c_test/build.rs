@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use host_app::manifest::Manifest;
 use host_app::{Compiler, sanitized};
 
@@ -80,7 +80,7 @@ fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Resu
     let own = compiler.compile(&own)?;
     let names = if sources.is_empty() { vec![name_of(dir)] } else { sources.iter().map(|source| name_of(source)).collect() };
     let files = plan.dir.join("fs");
-    std::fs::create_dir_all(&files).with_context(|| format!("cannot create {}", files.display()))?;
+    fs_err::create_dir_all(&files)?;
     let link = |i: usize| -> Result<Area> {
         let name = names[i].clone();
         let program = plan.dir.join(&name);

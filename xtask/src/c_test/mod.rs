@@ -11,10 +11,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use build::build;
 use program::{Area, Mode, Outcome, run_one};
-use project::setup;
+use project::{files, setup};
 
 const VALGRIND: setup::Package = setup::Package { name: "valgrind", sign: setup::Sign::Program("valgrind") };
 
@@ -94,10 +94,8 @@ pub fn run(args: Args) -> Result<()> {
 /// The apps: each source next to c_tests/mos.yml, and each subdirectory with its own mos.yml.
 fn sources(areas: &[String]) -> Result<Vec<PathBuf>> {
     let dir = project::root().join("c_tests");
-    let entries = std::fs::read_dir(&dir).with_context(|| format!("cannot list {}", dir.display()))?;
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    all.retain(|path| path.extension().is_some_and(|ending| ending == "c") || path.join("mos.yml").is_file());
-    all.sort();
+    let mut all = files::list(&dir)?;
+    all.retain(|path| files::ends_in(path, &["c"]) || path.join("mos.yml").is_file());
     if let Some(unknown) = areas.iter().find(|area| !all.iter().any(|path| name_of(path) == **area)) {
         let known: Vec<_> = all.iter().map(|path| name_of(path)).collect();
         bail!("unknown area {unknown:?}; areas: {}", known.join(", "));

@@ -26,7 +26,7 @@ pub struct Row {
 pub fn archive(platform: &Platform, path: &Path) -> Result<Row> {
     let target = platform.target;
     let mut faults = Vec::new();
-    let members = firmware::output(target.tool("ar").arg("t").arg(path))?;
+    let members = project::output(target.tool("ar").arg("t").arg(path))?;
     if members.lines().count() != 1 {
         faults.push(format!("expected one object, found {}", members.lines().collect::<Vec<_>>().join(" ")));
     }
@@ -62,7 +62,7 @@ fn stack_fault(target: &Target, path: &Path) -> Result<Option<String>> {
     if !target.is_linux() {
         return Ok(None);
     }
-    let listing = firmware::output(target.tool("objdump").args(["-h", "-w"]).arg(path))?;
+    let listing = project::output(target.tool("objdump").args(["-h", "-w"]).arg(path))?;
     let notes: Vec<_> = listing.lines().filter(|line| line.split_whitespace().nth(1) == Some(STACK_NOTE)).collect();
     let objects = listing.lines().filter(|line| line.contains("file format")).count();
     Ok(if notes.len() != objects {

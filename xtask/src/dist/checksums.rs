@@ -2,10 +2,11 @@
 //! which files a release contains (dist).
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
+use fs_err as fs;
+use project::files;
 use sha2::{Digest, Sha256};
 
 const NAME: &str = "SHA256SUMS";
@@ -23,21 +24,16 @@ pub fn write_of(dir: &Path, files: &[&str]) -> Result<()> {
 
 fn save(dir: &Path, sums: &BTreeMap<String, String>) -> Result<()> {
     let text = sums.iter().fold(String::new(), |text, (file, sum)| text + sum + "  " + file + "\n");
-    std::fs::write(dir.join(NAME), text).with_context(|| format!("cannot write {NAME}"))
+    Ok(fs::write(dir.join(NAME), text)?)
 }
 
 fn sum(path: &Path) -> Result<String> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut sum = String::new();
-    for byte in Sha256::digest(&bytes) {
-        write!(sum, "{byte:02x}")?;
-    }
-    Ok(sum)
+    Ok(format!("{:x}", Sha256::digest(fs::read(path)?)))
 }
 
 /// Checks that exactly the listed files exist, unchanged.
 pub fn check(dir: &Path) -> Result<()> {
-    let text = std::fs::read_to_string(dir.join(NAME)).with_context(|| format!("cannot read {NAME}"))?;
+    let text = fs::read_to_string(dir.join(NAME))?;
     let noted: BTreeMap<_, _> =
         text.lines().filter_map(|line| line.split_once("  ")).map(|(sum, file)| (file.into(), sum.into())).collect();
     let found = of(dir)?;
@@ -48,21 +44,8 @@ pub fn check(dir: &Path) -> Result<()> {
 
 /// The checksums of all files, by their paths relative to `dir`.
 pub fn of(dir: &Path) -> Result<BTreeMap<String, String>> {
-    let mut sums = BTreeMap::new();
-    let mut left = vec![dir.to_path_buf()];
-    while let Some(folder) = left.pop() {
-        for entry in std::fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
-            let path = entry?.path();
-            let name = path.strip_prefix(dir)?.display().to_string();
-            if path.is_dir() {
-                left.push(path);
-            } else if name != NAME {
-                let sum = sum(&path)?;
-                sums.insert(name, sum);
-            }
-        }
-    }
-    Ok(sums)
+    let files = files::below(dir)?.into_iter().filter(|file| file != Path::new(NAME));
+    files.map(|file| Ok((file.display().to_string(), sum(&dir.join(file))?))).collect()
 }
 
 #[cfg(test)]

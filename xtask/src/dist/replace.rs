@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use fs_err as fs;
+use project::files::{empty_dir, remove_dir};
 
 /// Lets `build` fill a directory that then takes the place of `dir`. If it fails, `dir` stays as it
 /// is, and what was built stays beside it until the next attempt.
@@ -11,34 +13,22 @@ pub fn replace<T>(dir: &Path, build: impl FnOnce(&Path) -> Result<T>) -> Result<
     let (new, old) = (beside(dir, "new")?, beside(dir, "old")?);
     // An earlier run ended between the two steps below.
     if !dir.exists() && old.exists() {
-        rename(&old, dir)?;
+        fs::rename(&old, dir)?;
     }
-    remove(&old)?;
-    remove(&new)?;
-    std::fs::create_dir_all(&new).with_context(|| format!("cannot create {}", new.display()))?;
+    remove_dir(&old)?;
+    empty_dir(&new)?;
     let built = build(&new).with_context(|| format!("{} is unchanged; what was built is in {}", dir.display(), new.display()))?;
     if dir.exists() {
-        rename(dir, &old)?;
+        fs::rename(dir, &old)?;
     }
-    rename(&new, dir)?;
-    remove(&old)?;
+    fs::rename(&new, dir)?;
+    remove_dir(&old)?;
     Ok(built)
 }
 
 fn beside(dir: &Path, what: &str) -> Result<PathBuf> {
     let name = dir.file_name().with_context(|| format!("{} has no name", dir.display()))?;
     Ok(dir.with_file_name(format!(".{}.{what}", name.to_string_lossy())))
-}
-
-fn rename(from: &Path, to: &Path) -> Result<()> {
-    std::fs::rename(from, to).with_context(|| format!("cannot rename {} to {}", from.display(), to.display()))
-}
-
-fn remove(dir: &Path) -> Result<()> {
-    if dir.exists() {
-        std::fs::remove_dir_all(dir).with_context(|| format!("cannot remove {}", dir.display()))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! The documents as HTML: docs/ as a book by mdBook, the C headers by doxygen. The pages' links to
 //! files outside docs/ lead to the repository, or where it has no address yet to this clone.
 
-use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use fs_err as fs;
+use project::files;
 use project::setup::{self, Package, program};
 use project::tools::Tool;
 
@@ -47,19 +48,14 @@ fn build() -> Result<PathBuf> {
     let mdbook = MDBOOK.ensure()?;
     let book = project::target_dir().join("book");
     let (pages, html) = (book.join("src"), book.join("html"));
-    if pages.exists() {
-        fs::remove_dir_all(&pages).with_context(|| format!("cannot remove {}", pages.display()))?;
-    }
-    fs::create_dir_all(&pages).with_context(|| format!("cannot create {}", pages.display()))?;
+    files::empty_dir(&pages)?;
     let repository = repository();
-    for entry in fs::read_dir(project::root().join("docs")).context("cannot list docs")? {
-        let path = entry?.path();
+    for path in files::list(&project::root().join("docs"))? {
         let to = pages.join(path.file_name().unwrap_or_default());
-        if path.extension().is_some_and(|ending| ending == "md") {
-            let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-            fs::write(to, for_book(&text, &repository))?;
+        if files::ends_in(&path, &["md"]) {
+            fs::write(to, for_book(&project::read(&path)?, &repository))?;
         } else {
-            fs::copy(&path, to).with_context(|| format!("cannot copy {}", path.display()))?;
+            fs::copy(&path, to)?;
         }
     }
     project::run(Command::new(mdbook).arg("build").arg(&pages).arg("--dest-dir").arg(&html))?;
@@ -77,7 +73,7 @@ fn for_book(page: &str, repository: &str) -> String {
 /// Makes the C reference in this directory. What is undocumented or documented wrongly is an error.
 pub fn reference(dir: &Path) -> Result<()> {
     setup::ensure(PACKAGES)?;
-    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::create_dir_all(dir)?;
     let front = project::target_dir().join("front.dox");
     fs::write(&front, FRONT)?;
     let mut doxygen = Command::new("doxygen");
@@ -102,7 +98,7 @@ mod tests {
     fn the_summary_lists_each_page_once() {
         let docs = project::root().join("docs");
         let summary = fs::read_to_string(docs.join("SUMMARY.md")).unwrap();
-        for path in project::files::list(&docs).unwrap() {
+        for path in files::list(&docs).unwrap() {
             let name = path.file_name().unwrap().to_string_lossy();
             if name.ends_with(".md") && name != "SUMMARY.md" {
                 assert_eq!(summary.matches(&format!("]({name})")).count(), 1, "{name}");

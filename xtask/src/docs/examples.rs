@@ -51,8 +51,7 @@ impl Example {
 
 impl Text {
     fn of(example: &Example) -> Result<Text> {
-        let file = project::root().join(example.page);
-        let whole = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let whole = project::read(example.page)?;
         let all = blocks(&whole);
         let find = |start: &&str| {
             let block = all.iter().find(|block| block.iter().any(|line| line.starts_with(start)));
@@ -94,7 +93,7 @@ fn c_program(sandbox: &Sandbox, text: &Text) -> Result<()> {
     let programs = fences(&text.whole, "c");
     let program = programs.first().with_context(|| format!("{} no longer contains a C program", text.page))?;
     let source = text.line("cc ")?.split_whitespace().find(|word| word.ends_with(".c")).context("cc is not given a .c file")?;
-    std::fs::write(sandbox.dir.join(source), program)?;
+    fs_err::write(sandbox.dir.join(source), program)?;
     let expected = text.expected_output("greetings: ")?;
     let _broker = sandbox.broker()?;
     let printed = sandbox.run("", &text.lines())?;
@@ -129,7 +128,7 @@ fn guide(sandbox: &Sandbox, text: &Text) -> Result<()> {
         program += &definitions.replace("mgos_app_init(", &format!("mgos_app_init_{i}("));
         program += &format!("\nvoid calls_{i}(void) {{{calls}\n}}\n");
     }
-    std::fs::write(sandbox.dir.join("guide.c"), program)?;
+    fs_err::write(sandbox.dir.join("guide.c"), program)?;
     sandbox.run("", &["cargo xtask sdk", "cc -std=gnu99 -Wall -Wno-unused-function -Werror -fsyntax-only -Itarget/sdk/include guide.c"])?;
     Ok(())
 }
@@ -183,7 +182,7 @@ fn tls(sandbox: &Sandbox, text: &Text) -> Result<()> {
         end(app)
     })();
     // It does not exist if an earlier command failed.
-    let _ = std::fs::remove_file(TRY_CONF);
+    let _ = fs_err::remove_file(TRY_CONF);
     result
 }
 

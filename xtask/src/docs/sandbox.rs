@@ -1,13 +1,13 @@
 //! A directory below target/ that looks like the root of a clone to the documents' commands, so
 //! that they run verbatim and the user's tree stays clean. The commands are in examples.rs.
 
-use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use project::files;
 use project::process::Process;
 use test_kit::mosquitto;
 
@@ -24,13 +24,10 @@ impl Sandbox {
     /// directories.
     pub fn new(name: &str) -> Result<Sandbox> {
         let dir = project::root().join("target/docs").join(name);
-        if dir.exists() {
-            fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
-        }
-        fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        files::empty_dir(&dir)?;
         std::os::unix::fs::symlink(project::target_dir(), dir.join("target"))?;
         // Copied, as some commands write into an example's directory.
-        copy(&project::root().join("examples"), &dir.join("examples"))?;
+        files::copy_dir(&project::root().join("examples"), &dir.join("examples"))?;
         Ok(Sandbox { dir, end: Instant::now() + LIMIT })
     }
 
@@ -82,18 +79,4 @@ pub fn is_free(port: u16) -> bool {
 
 pub fn on_loopback(port: u16) -> SocketAddr {
     (Ipv4Addr::LOCALHOST, port).into()
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
-    for entry in fs::read_dir(from).with_context(|| format!("cannot list {}", from.display()))? {
-        let path = entry?.path();
-        let target = to.join(path.file_name().unwrap_or_default());
-        if path.is_dir() {
-            copy(&path, &target)?;
-        } else {
-            fs::copy(&path, &target).with_context(|| format!("cannot copy {}", path.display()))?;
-        }
-    }
-    Ok(())
 }

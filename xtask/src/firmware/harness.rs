@@ -42,7 +42,7 @@ impl Harness<'_> {
         let root = project::root();
         let plan = host_app::plan("firmware", None)?;
         let dir = project::target_dir().join("qemu").join(target.name).join(self.name);
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs_err::create_dir_all(&dir)?;
         let mut sources: Vec<PathBuf> = COMMON.iter().chain(self.sources).map(|source| root.join(source)).collect();
         sources.extend(plan.sources.iter().map(|(_, source)| source).filter(|source| source.ends_with("gen/mgos_config.c")).cloned());
         match self.machine {

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+use fs_err as fs;
 use project::setup::{self, Package};
+use project::{files, output};
 
-use super::{Assembler, Logs, Target, output};
+use super::{Assembler, Logs, Target};
 
 /// Builds the object and returns its path.
 pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
@@ -23,7 +25,7 @@ pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     ensure!(ours.len() == 1, "{}: one object of our own expected, there are {}", raw.display(), ours.len());
     project::run(target.tool("ar").arg("x").arg(&raw).args(&ours).current_dir(dir))?;
     let object = dir.join("rust.o");
-    std::fs::rename(dir.join(ours[0]), &object)?;
+    fs::rename(dir.join(ours[0]), &object)?;
     Ok(object)
 }
 
@@ -67,7 +69,7 @@ fn description(target: &Target, dir: &Path) -> Result<Option<String>> {
     let lean = description.replace(from, to);
     ensure!(lean != description, "the compiler's description of {} has no {from}", target.triple);
     let path = dir.join(target.triple).with_extension("json");
-    std::fs::write(&path, lean).with_context(|| format!("cannot write {}", path.display()))?;
+    fs::write(&path, lean)?;
     Ok(Some(path.display().to_string()))
 }
 
@@ -88,10 +90,10 @@ fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> 
     // A leftover of an older build would be mistaken for the new one, and cargo does not rebuild
     // what it has.
     for old in assembly(&written)? {
-        std::fs::remove_file(&old)?;
+        fs::remove_file(&old)?;
         let rest = old.with_extension("");
         let archive = rest.file_name().map(|name| written.join(format!("lib{}.a", name.to_string_lossy())));
-        archive.filter(|archive| archive.exists()).map_or(Ok(()), std::fs::remove_file)?;
+        archive.filter(|archive| archive.exists()).map_or(Ok(()), fs::remove_file)?;
     }
     let mut cargo = debian_cargo()?;
     cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
@@ -104,10 +106,10 @@ fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> 
     let found = assembly(&written)?;
     let [text] = &found[..] else { bail!("{}: one file of assembly expected, there are {}", written.display(), found.len()) };
     let source = dir.join("rust.s");
-    std::fs::copy(text, &source).with_context(|| format!("cannot write {}", source.display()))?;
+    fs::copy(text, &source)?;
     for filter in assembler.filters {
         let filtered = output(Command::new("awk").arg("-f").arg(data.join(filter)).arg(&source))?;
-        std::fs::write(&source, filtered).with_context(|| format!("cannot write {}", source.display()))?;
+        fs::write(&source, filtered)?;
     }
     let object = dir.join("rust.o");
     let (program, args) = assembler.command.split_first().context("an assembler has a name")?;
@@ -116,11 +118,9 @@ fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> 
 }
 
 fn assembly(dir: &Path) -> Result<Vec<PathBuf>> {
-    if !dir.exists() {
-        return Ok(Vec::new());
-    }
-    let files = std::fs::read_dir(dir)?.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-    Ok(files.into_iter().filter(|file| file.extension().is_some_and(|ending| ending == "s")).collect())
+    let mut files = if dir.exists() { files::list(dir)? } else { Vec::new() };
+    files.retain(|file| files::ends_in(file, &["s"]));
+    Ok(files)
 }
 
 /// Whether Espressif's compiler is installed (by espup): its back end needs no workaround.
@@ -193,9 +193,9 @@ mod tests {
 
     fn tidied(text: &str, test: &str) -> String {
         let dir = project::target_dir().join("firmware");
-        std::fs::create_dir_all(&dir).unwrap();
+        fs::create_dir_all(&dir).unwrap();
         let file = dir.join(format!("{test}.s"));
-        std::fs::write(&file, text).unwrap();
+        fs::write(&file, text).unwrap();
         output(Command::new("awk").arg("-f").arg(project::root().join("xtask/xtensa/tidy.awk")).arg(&file)).unwrap()
     }
 
@@ -248,13 +248,13 @@ mod tests {
         ];
         ESP32.ensure().unwrap();
         let file = project::target_dir().join("firmware/instructions.s");
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, EXPECTED.map(|(text, _)| text).join("\n") + "\n").unwrap();
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(&file, EXPECTED.map(|(text, _)| text).join("\n") + "\n").unwrap();
         let (object, bytes) = (file.with_extension("o"), file.with_extension("bin"));
         let (assembler, args) = ESP32.assembler.as_ref().unwrap().command.split_first().unwrap();
         output(Command::new(assembler).args(args).arg(&file).arg("-o").arg(&object)).unwrap();
         output(ESP32.tool("objcopy").args(["-O", "binary", "-j", ".text"]).args([&object, &bytes])).unwrap();
-        assert_eq!(std::fs::read(bytes).unwrap(), EXPECTED.map(|(_, bytes)| bytes).concat());
+        assert_eq!(fs::read(bytes).unwrap(), EXPECTED.map(|(_, bytes)| bytes).concat());
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use project::files;
 
 use crate::dist::{self, checksums};
-use crate::firmware::output;
 
 /// One platform for each way in which an object is made: by the default compiler, by the one that
 /// also builds `core`, and through each of the two assemblers.
@@ -20,10 +20,10 @@ pub fn compare(library: &Path, one_of_each_kind: bool) -> Result<()> {
     let platforms: &[&str] = if one_of_each_kind { &ONE_OF_EACH_KIND } else { &[] };
     // Longer, as lengths may matter, too.
     let copy = project::target_dir().join("the-same-sources-elsewhere").join("mgos-mqtt");
-    if copy.exists() {
-        std::fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))?;
+    files::remove_dir(&copy)?;
+    for file in files::of_project()? {
+        files::copy(&project::root().join(&file), &copy.join(&file))?;
     }
-    copy_sources(&copy)?;
     println!("building {} again in {}", if one_of_each_kind { platforms.join(", ") } else { "all".into() }, copy.display());
     let mut again = Command::new(std::env::current_exe()?);
     again.arg("dist").args(platforms.iter().flat_map(|name| ["--platform", name])).current_dir(&copy);
@@ -34,7 +34,7 @@ pub fn compare(library: &Path, one_of_each_kind: bool) -> Result<()> {
     let differing = differing(library, &second)?;
     ensure!(differing.is_empty(), "the second build, in {}, differs in {}", second.display(), differing.join(", "));
     println!("the same bytes");
-    std::fs::remove_dir_all(&copy).with_context(|| format!("cannot remove {}", copy.display()))
+    files::remove_dir(&copy)
 }
 
 /// The files of `second` that `first` does not have with the same content.
@@ -43,18 +43,6 @@ fn differing(first: &Path, second: &Path) -> Result<Vec<String>> {
     ensure!(!second.is_empty(), "the second build is empty");
     second.retain(|file, sum| first.get(file) != Some(sum));
     Ok(second.into_keys().collect())
-}
-
-/// Copies the sources that git knows or would add, as they are now.
-fn copy_sources(to: &Path) -> Result<()> {
-    let root = project::root();
-    let files = output(Command::new("git").args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"]).current_dir(&root))?;
-    for file in files.split('\0').filter(|file| !file.is_empty() && root.join(file).is_file()) {
-        let target = to.join(file);
-        std::fs::create_dir_all(target.parent().context("a file is in a directory")?)?;
-        std::fs::copy(root.join(file), &target).with_context(|| format!("cannot copy {file}"))?;
-    }
-    Ok(())
 }
 
 #[cfg(test)]

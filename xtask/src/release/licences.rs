@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use project::{files, output};
 
 use super::sbom::Component;
-use crate::firmware::output;
 
 /// Beginnings of the names of files with licence texts.
 const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "UNLICENSE", "NOTICE"];
@@ -28,23 +28,20 @@ pub fn copy(components: &[Component], to: &Path) -> Result<()> {
 }
 
 fn copy_all(texts: &[PathBuf], to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
     for text in texts {
-        let name = text.file_name().context("a file has a name")?;
-        std::fs::copy(text, to.join(name)).with_context(|| format!("cannot copy {}", text.display()))?;
+        files::copy(text, &to.join(text.file_name().context("a file has a name")?))?;
     }
     Ok(())
 }
 
 /// The licence texts in a crate's directory.
 fn texts(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
-    let files = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>()?;
-    let is_text = |file: &PathBuf| {
+    let mut texts = files::list(dir)?;
+    texts.retain(|file| {
         let name = file.file_name().map(|name| name.to_string_lossy().to_uppercase()).unwrap_or_default();
         file.is_file() && NAMES.iter().any(|start| name.starts_with(start))
-    };
-    Ok(files.into_iter().filter(is_text).collect())
+    });
+    Ok(texts)
 }
 
 /// The texts for `core`: they are installed with the compiler.
@@ -79,7 +76,7 @@ mod tests {
     }
 
     fn texts_in(dir: &Path) -> String {
-        std::fs::read_dir(dir).unwrap().map(|entry| std::fs::read_to_string(entry.unwrap().path()).unwrap()).collect()
+        files::list(dir).unwrap().iter().map(|file| project::read(file).unwrap()).collect()
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub fn repository(dir: &Path, source: &Source) -> Result<()> {
 /// Packs the directory without .git, under its own name.
 pub fn archive(dir: &Path, to: &Path, source: &Source) -> Result<()> {
     let (parent, name) = (dir.parent().context("a directory is in another")?, dir.file_name().context("a directory has a name")?);
-    let file = std::fs::File::create(to).with_context(|| format!("cannot create {}", to.display()))?;
+    let file = fs_err::File::create(to)?.into_parts().0;
     let mut tar = Command::new("tar");
     tar.args(["--create", "--format=ustar", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
     tar.arg(format!("--mtime=@{}", source.epoch))
@@ -54,8 +54,9 @@ pub fn archive(dir: &Path, to: &Path, source: &Source) -> Result<()> {
 mod tests {
     use std::path::PathBuf;
 
+    use project::output;
+
     use super::*;
-    use crate::firmware::output;
 
     fn source() -> Source {
         Source { commit: "0123abcd".into(), epoch: "1000000000".into(), time: "2001-09-09T01:46:40Z".into() }

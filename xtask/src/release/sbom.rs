@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use project::output;
 use serde_json::{Value, json};
 
 use super::{Source, VERSION};
-use crate::firmware::{output, toolchains};
+use crate::firmware::toolchains;
 
 /// Something that the archives contain code of.
 pub struct Component {
@@ -35,7 +36,7 @@ impl Component {
 pub fn components() -> Result<Vec<Component>> {
     let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive", "--quiet"]))?;
     let metadata = serde_json::from_str(&metadata).context("cargo metadata")?;
-    let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+    let lock = project::read("Cargo.lock")?;
     let mut found = crates(&metadata, &checksums(&lock))?;
     found.extend(toolchains()?.into_iter().map(|version| Component {
         name: "core".into(),
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn the_components_are_what_firmware_may_contain_each_with_version_licence_and_checksum() {
         let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive"])).unwrap();
-        let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).unwrap();
+        let lock = project::read("Cargo.lock").unwrap();
         let found = crates(&serde_json::from_str(&metadata).unwrap(), &checksums(&lock)).unwrap();
         assert_eq!(found[0].name, "mgos-mqtt");
         let names: BTreeSet<_> = found.iter().map(|component| component.name.as_str()).collect();
