@@ -2,11 +2,10 @@
 //! counted while the library runs (bench/instructions.c), by callgrind on this machine and by QEMU on
 //! emulated chips; heap and stack (bench/heap_stack.c); scaling; throughput. The tables are in figures.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use project::setup::{self, Package, program};
 
 use crate::figures::{self, Measured, Options};
@@ -72,53 +71,42 @@ pub fn run(args: Args) -> Result<()> {
         return growth();
     }
     if args.speed {
-        for Measured { name, value } in instructions(&UBUNTU_FAST, "operations")?.figures {
+        for Measured { name, value } in instructions(&UBUNTU_FAST, "operations")? {
             println!("{name:<60} {:>9}", figures::grouped(value));
         }
         return Ok(());
     }
-    let instructions = instructions(&UBUNTU, "operations")?.figures;
-    let growth = self::instructions(&UBUNTU, "growth")?.figures;
-    figures::report(&[(INSTRUCTIONS, instructions), (CHIPS, chips()?), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
+    let (operations, growth) = (instructions(&UBUNTU, "operations")?, instructions(&UBUNTU, "growth")?);
+    figures::report(&[(INSTRUCTIONS, operations), (CHIPS, chips()?), (GROWTH, growth), (MEMORY, memory()?)], &args.options)
 }
 
 /// Entry point of the benchmark into the library.
 const ENTRIES: [&str; 3] = ["mgos_mqtt_pub", "mgos_mqtt_ev", "mgos_mqtt_core_timer"];
 
-/// Results of callgrind.
+/// An operation as counted by callgrind.
 struct Counted {
-    /// One figure per operation, in the order of measuring.
-    figures: Vec<Measured>,
-    /// callgrind's output file for each operation.
-    files: BTreeMap<String, PathBuf>,
-    /// How often each operation ran.
-    rounds: BTreeMap<String, u64>,
+    figure: Measured,
+    /// How often it ran.
+    rounds: u64,
+    /// callgrind's output file.
+    file: PathBuf,
 }
 
 /// Runs part of bench/instructions.c.
-fn instructions(target: &Target, part: &str) -> Result<Counted> {
-    count(target, part, false)
+fn instructions(target: &Target, part: &str) -> Result<Vec<Measured>> {
+    Ok(count(target, part, false)?.into_iter().map(|counted| counted.figure).collect())
 }
 
 /// As above, with per-function data; the totals are slightly off in this mode.
-fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
+fn count(target: &Target, part: &str, by_function: bool) -> Result<Vec<Counted>> {
     let sources = &["bench/instructions.c", "bench/callgrind.c"];
     let program = Harness { name: "instructions", machine: None, sources, own_heap: false, core: Core::Named }.build(target)?;
-    let dir = program.with_file_name(format!("callgrind-{part}"));
-    project::files::empty_dir(&dir)?;
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no"]);
-    valgrind.arg(format!("--callgrind-out-file={}", dir.join("out").display()));
-    if by_function {
-        valgrind.args(ENTRIES.map(|name| format!("--toggle-collect={name}"))).arg(&program).args([part, "by-function"]);
-    } else {
-        valgrind.arg(&program).arg(part);
-    }
-    let listing = project::output(&mut valgrind)?;
-    let dumps = callgrind::dumps(&dir)?;
+    let toggles = ENTRIES.map(|name| format!("--toggle-collect={name}"));
+    let (options, args) = if by_function { (&toggles[..], &[part, "by-function"][..]) } else { (&[][..], &[part][..]) };
+    let (listing, dumps) = callgrind::run(&program, &format!("callgrind-{part}"), options, args)?;
     // Starting and stopping the count costs a few instructions itself.
     let mut price = 0;
-    let mut counted = Counted { figures: Vec::new(), files: BTreeMap::new(), rounds: BTreeMap::new() };
+    let mut all = Vec::new();
     for line in listing.lines() {
         let words: Vec<_> = line.split('\t').collect();
         let [name, rounds, pairs] = words[..] else { continue };
@@ -128,12 +116,11 @@ fn count(target: &Target, part: &str, by_function: bool) -> Result<Counted> {
             price = total / pairs;
             continue;
         }
-        counted.figures.push(Measured { name: name.into(), value: (total - pairs * price) / rounds });
-        counted.rounds.insert(name.into(), rounds);
-        counted.files.insert(name.into(), file.clone());
+        let figure = Measured { name: name.into(), value: (total - pairs * price) / rounds };
+        all.push(Counted { figure, rounds, file: file.clone() });
     }
-    ensure!((price > 0 || by_function) && !counted.figures.is_empty(), "{} counted nothing", project::shown(&valgrind));
-    Ok(counted)
+    ensure!((price > 0 || by_function) && !all.is_empty(), "callgrind counted nothing in {}", program.display());
+    Ok(all)
 }
 
 /// Instructions of each operation on emulated chips.
@@ -170,7 +157,7 @@ fn memory() -> Result<Vec<Measured>> {
 /// One table per quantity: a name reads "what, number", split at the last comma.
 fn growth() -> Result<()> {
     let mut last = String::new();
-    for Measured { name, value } in instructions(&UBUNTU, "growth")?.figures {
+    for Measured { name, value } in instructions(&UBUNTU, "growth")? {
         let (what, number) = name.rsplit_once(", ").context("each name ends in a number")?;
         if what != last {
             println!("\n{what}:");
@@ -181,23 +168,20 @@ fn growth() -> Result<()> {
     Ok(())
 }
 
+/// Shows each function's own instructions, and those with the functions that it calls.
 fn profile(operation: &str) -> Result<()> {
-    let mut found = false;
     for part in ["operations", "growth"] {
-        let counted = count(&UBUNTU, part, true)?;
-        for Measured { name, value } in counted.figures.iter().filter(|figure| figure.name.contains(operation)) {
-            found = true;
-            println!("== {name}: {} instructions each", figures::grouped(*value));
-            println!("{:>9} {:>9}", "inclusive", "own");
-            let rounds = counted.rounds[name];
-            for (function, cost) in callgrind::functions(&project::read(&counted.files[name])?) {
-                println!("{:>10} {:>9}  {function}", cost.inclusive / rounds, cost.own / rounds);
+        let mut found = count(&UBUNTU, part, true)?;
+        found.retain(|counted| counted.figure.name.contains(operation));
+        for Counted { figure: Measured { name, value }, rounds, file } in &found {
+            println!("== {name}: {} instructions each, {rounds} times", figures::grouped(*value));
+            for inclusive in ["--inclusive=no", "--inclusive=yes"] {
+                project::run(Command::new("callgrind_annotate").args(["--auto=no", inclusive]).arg(file))?;
             }
         }
-        if found {
+        if !found.is_empty() {
             return Ok(());
         }
     }
-    ensure!(found, "no operation's name contains {operation:?}");
-    Ok(())
+    bail!("no operation's name contains {operation:?}")
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
+use project::child::Child;
 use project::setup::{self, Package};
 
 use crate::firmware::harness::{Core, Harness};
@@ -129,19 +130,9 @@ impl Machine {
     /// Runs the program and shows its output as it comes.
     fn run(&self, program: &Path) -> Result<()> {
         let mut command = self.command(program);
-        let mut child = command.stdin(Stdio::null()).spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-        let start = Instant::now();
-        let status = loop {
-            if let Some(status) = child.try_wait()? {
-                break status;
-            }
-            if start.elapsed() > TIME_LIMIT {
-                child.kill()?;
-                child.wait()?;
-                bail!("still running after {} s", TIME_LIMIT.as_secs());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        };
+        let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        let status = child.wait_until(Instant::now() + TIME_LIMIT)?;
+        let status = status.with_context(|| format!("still running after {} s", TIME_LIMIT.as_secs()))?;
         ensure!(status.success(), "{status}");
         Ok(())
     }

@@ -2,8 +2,6 @@
 //! (bench/million.c). A message must cost the same number of instructions, and the heap must have
 //! the same size, at the end as at the start.
 
-use std::process::Command;
-
 use anyhow::{Context, Result, ensure};
 
 use super::callgrind;
@@ -32,20 +30,12 @@ struct Slice {
 pub fn run(messages: u64) -> Result<()> {
     let sources = &["bench/million.c", "qemu/memory.c"];
     let program = Harness { name: "million", machine: None, sources, own_heap: true, core: Core::Archive }.build(&UBUNTU)?;
-    let dir = program.with_file_name("callgrind");
-    project::files::empty_dir(&dir)?;
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--quiet", "--tool=callgrind", "--collect-atstart=no", "--instr-atstart=no"]);
-    valgrind.arg(format!("--callgrind-out-file={}", dir.join("out").display())).arg(&program).arg(messages.to_string());
-    let listing = project::output(&mut valgrind)?;
-    let dumps = callgrind::dumps(&dir)?;
-    let slices: Vec<Slice> = listing.lines().filter_map(Slice::parse).collect();
-    let mut measured = Vec::new();
-    for mut slice in slices {
+    let (listing, dumps) = callgrind::run(&program, "callgrind", &["--instr-atstart=no".into()], &[&messages.to_string()])?;
+    let mut slices: Vec<Slice> = listing.lines().filter_map(Slice::parse).collect();
+    for slice in &mut slices {
         slice.instructions = dumps.get(&slice.name).with_context(|| format!("callgrind counted nothing for {:?}", slice.name))?.1;
-        measured.push(slice);
     }
-    let [first, last] = &measured[..] else { anyhow::bail!("expected two slices: {listing}") };
+    let [first, last] = &slices[..] else { anyhow::bail!("expected two slices: {listing}") };
     println!("{messages} messages published and {messages} received, at QoS 0, 1 and 2 in turn");
     for slice in [first, last] {
         println!(

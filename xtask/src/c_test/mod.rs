@@ -13,10 +13,8 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use build::build;
-use program::{Area, Mode, Outcome, run_one};
+use program::{Mode, Outcome, run_one};
 use project::{files, setup};
-
-const VALGRIND: setup::Package = setup::Package { name: "valgrind", sign: setup::Sign::Program("valgrind") };
 
 /// Areas that say by themselves which allocations fail.
 const SET_THEIR_OWN: [&str; 2] = ["seam", "alloc_faults"];
@@ -62,7 +60,7 @@ pub fn run(args: Args) -> Result<()> {
         if chosen.is_empty() { vec![Mode::Plain] } else { chosen }
     };
     if modes.contains(&Mode::Valgrind) {
-        setup::ensure(&[VALGRIND])?;
+        setup::ensure(&[setup::program("valgrind", "valgrind")])?;
     }
     let mut sources = sources(&args.areas)?;
     if args.alloc_faults {
@@ -74,7 +72,10 @@ pub fn run(args: Args) -> Result<()> {
     for mode in modes {
         let started = Instant::now();
         let areas = build(&sources, mode)?;
-        for (area, outcome) in areas.iter().zip(run_all(&areas, mode, args.log)?) {
+        let screen = Mutex::new(());
+        let outcomes = some_at_a_time(2, areas.len(), |i| run_one(&areas[i], mode, args.log, &screen));
+        for (area, outcome) in areas.iter().zip(outcomes) {
+            let outcome = outcome?;
             total.passed += outcome.passed;
             total.failed += outcome.failed;
             if outcome.failed > 0 || outcome.problem.is_some() {
@@ -108,35 +109,14 @@ fn name_of(source: &Path) -> String {
     source.file_stem().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-fn run_all(areas: &[Area], mode: Mode, log: bool) -> Result<Vec<Outcome>> {
-    let screen = Mutex::new(());
-    two_at_a_time(areas.len(), |i| run_one(&areas[i], mode, log, &screen)).into_iter().collect()
-}
-
-/// Runs `work` for each index below `count`, two at a time; results are in order.
-fn two_at_a_time<T: Send>(count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    some_at_a_time(2, count, work)
-}
-
 /// Runs `work` for each index below `count`, `threads` at a time; results are in order.
 fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
-    let results: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let i = next.fetch_add(1, Ordering::Relaxed);
-                    if i >= count {
-                        break;
-                    }
-                    let result = work(i);
-                    results.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((i, result));
-                }
-            });
-        }
+    let indices = || std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < count));
+    let mut results: Vec<_> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| indices().map(|i| (i, work(i))).collect::<Vec<_>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("work does not panic")).collect()
     });
-    let mut results = results.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
     results.sort_by_key(|(i, _)| *i);
     results.into_iter().map(|(_, result)| result).collect()
 }
@@ -147,6 +127,6 @@ mod tests {
 
     #[test]
     fn results_come_in_order() {
-        assert_eq!(two_at_a_time(5, |i| i * i), [0, 1, 4, 9, 16]);
+        assert_eq!(some_at_a_time(2, 5, |i| i * i), [0, 1, 4, 9, 16]);
     }
 }

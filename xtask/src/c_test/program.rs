@@ -4,9 +4,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use host_app::sanitized;
+use project::child::Child;
 
 /// Exit status of a program for which valgrind or a sanitizer reports errors.
 pub const REPORTED: i32 = 99;
@@ -31,6 +34,11 @@ impl Mode {
     /// Time limit of an app; a hang counts as a failure.
     pub fn limit(self) -> Duration {
         Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
+    }
+
+    /// The C compiler, which also links.
+    pub fn cc(self) -> &'static str {
+        if self == Mode::Sanitize { sanitized::CC } else { "cc" }
     }
 
     fn command(self, program: &Path) -> Command {
@@ -78,31 +86,23 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // On this host the log goes where it can be seen.
     command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let reader = |stream: Option<Box<dyn Read + Send>>| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            // Output read before an error is still worth showing.
-            let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
-    };
-    let out = reader(child.stdout.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
-    let err = reader(child.stderr.take().map(|s| Box::new(s) as Box<dyn Read + Send>));
-    let started = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().context("cannot wait for the app")? {
-            break Some(status);
-        }
-        if started.elapsed() > mode.limit() {
-            child.kill().context("cannot stop the app")?;
-            child.wait().context("cannot wait for the app")?;
-            break None;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    };
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", project::shown(&command)))?;
+    let (out, err) = (reader(child.take_stdout()), reader(child.take_stderr()));
+    let status = child.wait_until(Instant::now() + mode.limit())?;
+    // Kills it if it still runs, which ends its output.
+    drop(child);
     Ok(Finished { status, out: out.join().unwrap_or_default(), err: err.join().unwrap_or_default() })
+}
+
+/// Reads all of a stream in a thread of its own.
+fn reader(stream: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
+    std::thread::spawn(|| {
+        let mut bytes = Vec::new();
+        // Output read before an error is still worth showing.
+        let _ = stream.map(|mut stream| stream.read_to_end(&mut bytes));
+        String::from_utf8_lossy(&bytes).into_owned()
+    })
 }
 
 /// Runs an app to its end and prints its output.
