@@ -10,6 +10,8 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use project::tools::Tool;
 
+use crate::release::sbom;
+
 #[derive(clap::Args)]
 pub struct Args {
     /// Check advisories as well; fetches their database
@@ -44,10 +46,8 @@ pub fn run(args: Args) -> Result<()> {
 
 /// The firmware library depends on nothing but the list above.
 fn firmware() -> Result<()> {
-    let mut tree = project::cargo();
-    tree.args(["tree", "--package", "mgos-mqtt", "--edges", "normal", "--prefix", "none", "--format", "{p}", "--quiet"]);
-    let tree = project::output(&mut tree)?;
-    let found: BTreeSet<&str> = tree.lines().filter_map(|line| line.split_whitespace().next()).collect();
+    let crates = sbom::crates()?;
+    let found: BTreeSet<&str> = crates.iter().map(|component| component.name.as_str()).collect();
     let strangers = strangers(&found);
     if !strangers.is_empty() {
         bail!(

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
+use regex::Regex;
 
 use crate::firmware::{self, UBUNTU};
 
@@ -27,9 +28,7 @@ pub const VERSIONED: &str = "mgos_mqtt_archive_missing_or_version_mismatch_";
 
 pub fn run(_: Args) -> Result<()> {
     let archive = UBUNTU.archive()?;
-    let symbols = UBUNTU.symbols(&archive)?;
-    let shown: BTreeSet<String> =
-        symbols.iter().filter(|(kind, _)| kind.is_ascii_uppercase() && *kind != 'U').map(|(_, name)| name.clone()).collect();
+    let shown = UBUNTU.exported(&archive)?;
     let expected = firmware::exports()?;
     check_version(&expected)?;
     let missing: Vec<_> = expected.difference(&shown).collect();
@@ -58,39 +57,43 @@ fn check_version(exports: &BTreeSet<String>) -> Result<()> {
 }
 
 /// All functions of the API: those that the headers declare, and those that the original defines
-/// beyond them.
+/// beyond them. Inline functions are no symbols.
 pub fn public_api() -> Result<BTreeSet<String>> {
     let mut names: BTreeSet<String> = BEYOND_HEADERS.map(String::from).into();
     for header in ["include/mgos_mqtt.h", "include/mgos_mqtt_conn.h"] {
-        let text = project::read(header)?;
-        // Comments mention functions too; inline functions are no symbols.
-        let mut is_inline = false;
-        let mut is_code = |line: &&str| {
-            is_inline |= line.starts_with("static inline");
-            let skipped = is_inline || line.trim_start().starts_with(['*', '/']);
-            is_inline &= *line != "}";
-            !skipped
-        };
-        let code: String = text.lines().filter(|line| is_code(line)).collect::<Vec<_>>().join("\n");
-        names.extend(functions(&code));
+        names.extend(functions(&project::read(header)?, DECLARED));
     }
     Ok(names)
 }
 
-/// The functions that the shim defines, taken from the start of each definition.
+/// The functions that the shim defines.
 fn shim_definitions() -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for file in ["mgos_mqtt.c", "mgos_mqtt_conn.c", "mgos_mqtt_config.c", "mgos_mqtt_seam.c", "mgos_mqtt_server.c"] {
-        let text = project::read(format!("shim/{file}"))?;
-        let definitions =
-            text.lines().filter(|line| !line.starts_with([' ', '}', '/', '#']) && !line.ends_with(';')).collect::<Vec<_>>().join("\n");
-        names.extend(functions(&definitions));
+    for file in firmware::c_files(&project::root().join("shim"))? {
+        names.extend(functions(&project::read(file)?, DEFINED));
     }
     Ok(names)
 }
 
-/// The API names that are followed by an opening parenthesis.
-fn functions(code: &str) -> impl Iterator<Item = String> + '_ {
-    let words = code.split('(').filter_map(|before| before.rsplit(|c: char| !c.is_ascii_alphanumeric() && c != '_').next());
-    words.filter(move |word| word.starts_with("mgos_mqtt_")).map(String::from)
+/// What follows the arguments of a function.
+pub const DECLARED: char = ';';
+pub const DEFINED: char = '{';
+
+/// The API's functions that C code declares or defines.
+pub fn functions(code: &str, which: char) -> BTreeSet<String> {
+    let function = Regex::new(&format!(r"(?m)^(?:\w+[ *]+)+(mgos_mqtt_\w+)\([^;{{]*[{which}]")).expect("a valid expression");
+    function.captures_iter(code).map(|function| function[1].to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn declarations_and_definitions_are_told_apart() {
+        let code = "/* As\nmgos_mqtt_pub(). */\ntypedef void (*mgos_mqtt_fn_t)(int);\nstruct mg_connection *mgos_mqtt_conn_nc(\n    int a);\n\
+                    static inline bool mgos_mqtt_sub(int a) {\n  return mgos_mqtt_conn_sub(a);\n}\n";
+        let named = |which| functions(code, which).into_iter().collect::<Vec<_>>().join(" ");
+        assert_eq!((named(DECLARED).as_str(), named(DEFINED).as_str()), ("mgos_mqtt_conn_nc", "mgos_mqtt_sub"));
+    }
 }

@@ -212,6 +212,12 @@ impl Target {
             .collect())
     }
 
+    /// Symbols that an object or archive defines for others.
+    pub fn exported(&self, object: &Path) -> Result<BTreeSet<String>> {
+        let symbols = self.symbols(object)?;
+        Ok(symbols.into_iter().filter(|(kind, _)| kind.is_ascii_uppercase() && *kind != 'U').map(|(_, name)| name).collect())
+    }
+
     /// Symbols of an object or archive, with nm's type letter.
     pub fn symbols(&self, object: &Path) -> Result<Vec<(char, String)>> {
         let listing = output(self.tool("nm").arg(object))?;

@@ -5,6 +5,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use project::setup;
+use regex::Regex;
 
 use crate::log_lines;
 
@@ -79,22 +80,22 @@ fn compare_javascript() -> Result<()> {
 /// Checks that the names in MQTT.stats() match the C structure in its order, and that the reasons
 /// match.
 fn compare_stats(script: &str, header: &str) -> Result<()> {
-    let part = |text: &str, from: &str, to: &str| {
-        let rest = text.split_once(from).map(|(_, rest)| rest.to_string());
-        rest.and_then(|rest| rest.split_once(to).map(|(part, _)| part.to_string())).with_context(|| format!("{from} not found"))
-    };
-    let code =
-        |text: String| text.lines().map(str::trim).filter(|line| !line.starts_with(['*', '/'])).map(String::from).collect::<Vec<_>>();
-    let fields = code(part(header, "struct mgos_mqtt_stats {", "}")?);
-    let fields: Vec<_> = fields.iter().filter_map(|line| line.strip_prefix("uint32_t ")?.strip_suffix(';')).collect();
-    let names = part(script, "_stats: [", "]")?;
-    let names: Vec<_> = names.split(',').map(|name| name.trim().trim_matches('\'')).collect();
+    let names = names(script, r"(?s)_stats: \[(.*?)\]", r"'(\w+)'")?;
+    let fields = self::names(header, r"(?s)struct mgos_mqtt_stats \{(.*?)\}", r"(?m)^ *uint32_t (\w+);")?;
     ensure!(names == fields, "MQTT.stats() has {names:?}, struct mgos_mqtt_stats {fields:?}");
-    let reasons = code(part(header, "enum mgos_mqtt_reason {", "}")?);
-    for (number, reason) in reasons.iter().filter_map(|line| line.strip_prefix("MGOS_MQTT_")?.strip_suffix(',')).enumerate() {
+    let reasons = self::names(header, r"(?s)enum mgos_mqtt_reason \{(.*?)\}", r"(?m)^ *MGOS_MQTT_(\w+),")?;
+    for (number, reason) in reasons.iter().enumerate() {
         ensure!(script.contains(&format!("  {reason}: {number},")), "api_mqtt.js has no {reason}: {number}");
     }
     Ok(())
+}
+
+/// The names that one expression captures in what another does.
+fn names<'a>(text: &'a str, list: &str, name: &str) -> Result<Vec<&'a str>> {
+    let list = Regex::new(list)?.captures(text).and_then(|list| list.get(1)).with_context(|| format!("{list} not found"))?;
+    let names: Vec<_> = Regex::new(name)?.captures_iter(list.as_str()).filter_map(|name| Some(name.get(1)?.as_str())).collect();
+    ensure!(!names.is_empty(), "no names in {}", list.as_str());
+    Ok(names)
 }
 
 /// Counts the arguments of a list, starting behind its opening parenthesis.

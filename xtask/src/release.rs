@@ -7,7 +7,7 @@
 mod again;
 mod licences;
 mod pack;
-mod sbom;
+pub mod sbom;
 
 use std::path::Path;
 

@@ -22,13 +22,13 @@ pub struct Args {
     app_dir: PathBuf,
     /// The app's configuration overrides its defaults with this file; can be repeated
     #[arg(long, value_name = "FILE.json")]
-    conf: Vec<PathBuf>,
+    conf: Vec<String>,
     /// Set a single value of the app's configuration; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Capture what connections send and receive
     #[arg(long, value_name = "FILE")]
-    pcap: Option<PathBuf>,
+    pcap: Option<String>,
     /// Print each MQTT packet
     #[arg(long)]
     trace: bool,
@@ -55,17 +55,12 @@ pub fn run(args: Args) -> Result<()> {
 impl Args {
     /// The app's arguments, wherever they are in the command line.
     fn for_app(&self) -> Result<Vec<String>> {
-        let mut out = Vec::new();
-        for file in &self.conf {
-            out.extend(["--conf".into(), absolute("--conf", &file.to_string_lossy())?]);
-        }
-        out.extend(self.set.iter().flat_map(|setting| ["--set".into(), setting.clone()]));
-        if let Some(file) = &self.pcap {
-            out.extend(["--pcap".into(), absolute("--pcap", &file.to_string_lossy())?]);
-        }
-        out.extend(self.trace.then(|| "--trace".into()));
-        out.extend(app_args(&self.app_args)?);
-        Ok(out)
+        let conf = self.conf.iter().map(|file| ["--conf", file]);
+        let set = self.set.iter().map(|setting| ["--set", setting]);
+        let pcap = self.pcap.iter().map(|file| ["--pcap", file]);
+        let mut all: Vec<String> = conf.chain(set).chain(pcap).flatten().map(str::to_owned).collect();
+        all.extend(self.trace.then(|| "--trace".into()));
+        app_args(&[all, self.app_args.clone()].concat())
     }
 }
 

@@ -36,39 +36,30 @@ fn packages() -> Result<Vec<Package>> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::path::PathBuf;
 
-    /// The names in `program("name", "...")` and `installed("name")`.
-    fn named(text: &str) -> impl Iterator<Item = &str> {
-        let calls = ["program(\"", "installed(\""].into_iter();
-        calls.flat_map(move |call| text.match_indices(call).map(move |(at, _)| text.split_at(at + call.len()))).filter_map(
-            |(before, rest)| {
-                let is_call = before.trim_end_matches(['"', '(']).rsplit(|c: char| !c.is_alphanumeric() && c != '_' && c != '.').next();
-                let is_call = is_call.is_some_and(|word| ["program", "installed"].contains(&word));
-                rest.split_once('"').map(|(name, _)| name).filter(|_| is_call)
-            },
-        )
-    }
+    use project::files;
+    use regex::Regex;
+
+    use super::*;
 
     #[test]
     fn every_package_that_the_sources_name_is_among_those_to_be_installed() {
         let packages = packages().unwrap();
         let mut missing = Vec::new();
         let mut found = 0;
-        for pattern in ["xtask/**/*.rs", "e2e/**/src/**/*.rs", "host/app/**/*.rs"] {
-            for path in glob::glob(&project::root().join(pattern).display().to_string()).unwrap().flatten() {
-                let file = path.strip_prefix(project::root()).unwrap().display().to_string();
-                if ["xtask/src/fresh.rs", "xtask/src/setup.rs"].contains(&file.as_str()) {
-                    continue;
-                }
-                let text = std::fs::read_to_string(&path).unwrap();
-                let code = text.split("#[cfg(test)]").next().unwrap();
-                // Not packages: the files of a broker, and what makes way for a package.
-                for name in named(code).filter(|name| !name.contains('/') && !name.ends_with(['-', '.']) && !name.ends_with(".js")) {
-                    found += 1;
-                    if !packages.iter().any(|package| package.name == name) {
-                        missing.push(format!("{file}: {name}"));
-                    }
+        // Not packages: the files of a broker, and what makes way for a package.
+        let call = Regex::new(r#"(?:^|[^\w.])(?:program|installed)\("([\w.+-]*[\w+])""#).unwrap();
+        let is_source =
+            |file: &PathBuf| files::ends_in(file, &["rs"]) && ["xtask", "e2e", "host/app"].iter().any(|dir| file.starts_with(dir));
+        for file in files::of_project().unwrap().into_iter().filter(is_source) {
+            let text = project::read(&file).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            let names = call.captures_iter(code).map(|call| call.extract::<1>().1[0]);
+            for name in names.filter(|name| !name.ends_with(".js") && !file.ends_with("fresh.rs")) {
+                found += 1;
+                if !packages.iter().any(|package| package.name == name) {
+                    missing.push(format!("{}: {name}", file.display()));
                 }
             }
         }

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use regex::Regex;
 
 use crate::exports::public_api;
 use crate::figures::{self, Measured, Options};
@@ -134,25 +135,10 @@ fn sum(target: &Target, program: &Path) -> Result<(u64, u64)> {
 fn core_part(map: &str) -> Result<u64> {
     // Discarded sections are listed first.
     let placed = map.split_once("Linker script and memory map").map_or("", |(_, placed)| placed);
-    let mut sum = 0;
-    let mut section = "";
-    for line in placed.lines() {
-        let indented = line.starts_with(' ');
-        let mut words = line.split_whitespace();
-        // A long name has its own line; address, size and file follow on the next.
-        if indented && line.trim_start().starts_with('.') {
-            section = words.next().unwrap_or_default();
-        } else if !line.starts_with("                0x") {
-            section = "";
-        }
-        let flash = [".text", ".rodata", ".srodata"].iter().any(|prefix| section.starts_with(prefix));
-        let (Some(_), Some(size), Some(file)) = (words.next(), words.next(), words.next()) else { continue };
-        if let Some(size) = size.strip_prefix("0x").filter(|_| flash && file.contains("libmgos_mqtt")) {
-            sum += u64::from_str_radix(size, 16)?;
-            section = "";
-        }
-    }
-    Ok(sum)
+    // Address, size and file; those of a long name follow on the next line.
+    let entry = Regex::new(r"(?m)^ \.(?:text|s?rodata)\S*\s+0x\w+\s+0x(\w+) .*libmgos_mqtt")?;
+    let sizes = entry.captures_iter(placed).map(|entry| u64::from_str_radix(&entry[1], 16));
+    Ok(sizes.sum::<Result<u64, _>>()?)
 }
 
 /// Prints the largest symbols of the linked program. The archive has no names for symbols that are

@@ -2,7 +2,6 @@
 //! this library on the host and of two other clients, one after another against the same mosquitto.
 //! The clients are in bench/throughput.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -10,6 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use project::process::Process;
 use project::setup::{self, Package, installed, program};
+use test_kit::broker::free_addresses;
+use test_kit::mosquitto;
 
 use crate::figures;
 
@@ -82,17 +83,15 @@ fn compile(source: &Path, dir: &Path, name: &str, library: &str) -> Result<PathB
 
 /// A mosquitto without queue limits, and its port.
 fn broker(dir: &Path) -> Result<(Process, u16)> {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?.local_addr()?.port();
+    let port = free_addresses::<1>()?[0].port();
     let file = dir.join("mosquitto.conf");
     let conf = format!(
         "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\nset_tcp_nodelay true\n\
          log_dest stderr\nlog_type notice\nlog_type information\n"
     );
     fs_err::write(&file, conf)?;
-    // Debian installs it outside a normal user's path.
-    let path = if Path::new("/usr/sbin/mosquitto").is_file() { "/usr/sbin/mosquitto" } else { "mosquitto" };
     let end = Instant::now() + 10 * PATIENCE;
-    let mut process = Process::start("mosquitto", Command::new(path).arg("-c").arg(&file), &dir.join("mosquitto.log"), end)?;
+    let mut process = Process::start("mosquitto", mosquitto::command("mosquitto").arg("-c").arg(&file), &dir.join("mosquitto.log"), end)?;
     process.wait_for_text("running")?;
     Ok((process, port))
 }

@@ -1,7 +1,6 @@
 //! `cargo xtask dist --check`: requirements on an archive and the shim before firmware links them.
 //! Inspects the shipped files with binutils, whatever way they were built.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -31,8 +30,7 @@ pub fn archive(platform: &Platform, path: &Path) -> Result<Row> {
         faults.push(format!("expected one object, found {}", members.lines().collect::<Vec<_>>().join(" ")));
     }
     let symbols = target.symbols(path)?;
-    let global = |(kind, _): &&(char, String)| kind.is_ascii_uppercase() && *kind != 'U';
-    let shown: BTreeSet<_> = symbols.iter().filter(global).map(|(_, name)| name.clone()).collect();
+    let shown = target.exported(path)?;
     let expected = firmware::exports()?;
     faults.extend(expected.difference(&shown).map(|name| format!("does not define {name}")));
     faults.extend(shown.difference(&expected).map(|name| format!("exports {name}, which shim/exports.txt does not list")));

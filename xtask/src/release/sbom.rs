@@ -34,10 +34,7 @@ impl Component {
 /// The crates that the library depends on, and `core` once per compiler. compiler_builtins is not in
 /// the archives: they use what the firmware's compiler brings.
 pub fn components() -> Result<Vec<Component>> {
-    let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive", "--quiet"]))?;
-    let metadata = serde_json::from_str(&metadata).context("cargo metadata")?;
-    let lock = project::read("Cargo.lock")?;
-    let mut found = crates(&metadata, &checksums(&lock))?;
+    let mut found = crates()?;
     found.extend(toolchains()?.into_iter().map(|version| Component {
         name: "core".into(),
         version,
@@ -49,8 +46,11 @@ pub fn components() -> Result<Vec<Component>> {
     Ok(found)
 }
 
-/// The library's normal dependencies, and theirs.
-fn crates(metadata: &Value, checksums: &BTreeMap<(String, String), String>) -> Result<Vec<Component>> {
+/// The library, its normal dependencies, and theirs.
+pub fn crates() -> Result<Vec<Component>> {
+    let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive", "--quiet"]))?;
+    let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
+    let checksums = checksums(&project::read("Cargo.lock")?);
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     let text = |value: &Value| value.as_str().map(String::from).unwrap_or_default();
     let packages: BTreeMap<String, Value> =
@@ -159,9 +159,7 @@ mod tests {
 
     #[test]
     fn the_components_are_what_firmware_may_contain_each_with_version_licence_and_checksum() {
-        let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive"])).unwrap();
-        let lock = project::read("Cargo.lock").unwrap();
-        let found = crates(&serde_json::from_str(&metadata).unwrap(), &checksums(&lock)).unwrap();
+        let (found, lock) = (crates().unwrap(), project::read("Cargo.lock").unwrap());
         assert_eq!(found[0].name, "mgos-mqtt");
         let names: BTreeSet<_> = found.iter().map(|component| component.name.as_str()).collect();
         assert_eq!(names, BTreeSet::from(FIRMWARE));

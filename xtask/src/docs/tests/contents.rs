@@ -9,6 +9,7 @@ use project::{files, root, setup};
 
 use super::{lines, names_in, read, spans, tables};
 use crate::dist::PLATFORMS;
+use crate::exports::{DECLARED, DEFINED, functions};
 
 #[test]
 fn each_configuration_key_is_described_with_its_type_and_default() {
@@ -30,25 +31,12 @@ fn each_configuration_key_is_described_with_its_type_and_default() {
     assert_eq!(listed, expected, "docs/configuration.md (left) and mos.yml (right)");
 }
 
-/// The functions that a header declares.
-fn functions(header: &str) -> BTreeSet<String> {
-    let (mut names, mut comment) = (BTreeSet::new(), false);
-    for line in header.lines() {
-        comment |= line.trim_start().starts_with("/*");
-        if !comment && !line.starts_with([' ', '#']) && !line.starts_with("typedef") {
-            let before = line.split('(').next().filter(|_| line.contains('(')).unwrap_or_default();
-            names.extend(before.rsplit([' ', '*']).next().filter(|name| name.starts_with("mgos_mqtt_")).map(str::to_owned));
-        }
-        comment &= !line.contains("*/");
-    }
-    names
-}
-
 #[test]
 fn the_overview_lists_exactly_the_functions_of_the_headers() {
     let mut declared = BTreeSet::new();
     for name in names_in("include") {
-        declared.extend(functions(&read(format!("include/{name}"))));
+        let header = read(format!("include/{name}"));
+        declared.extend([DECLARED, DEFINED].map(|which| functions(&header, which)).into_iter().flatten());
     }
     assert!(declared.len() > 30 && declared.contains("mgos_mqtt_conn_pubv"), "{declared:?}");
     let page = read("docs/guide.md");

@@ -4,19 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use project::root;
+use regex::Regex;
 
 use super::{lines, pages, read, spans};
 
 /// Text and target of each link in a line.
 fn links(line: &str) -> Vec<(&str, &str)> {
-    let mut found = Vec::new();
-    for (at, _) in line.match_indices("](") {
-        let text = line[..at].rfind('[').map_or("", |open| &line[open + 1..at]);
-        if let Some(end) = line[at + 2..].find(')') {
-            found.push((text, &line[at + 2..at + 2 + end]));
-        }
-    }
-    found
+    let link = Regex::new(r"(?:^|\[)([^\[]*?)\]\(([^)]*)\)").unwrap();
+    link.captures_iter(line).map(|link| link.extract().1).map(|[text, target]| (text, target)).collect()
 }
 
 /// The anchor of a heading.
