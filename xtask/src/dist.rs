@@ -8,13 +8,14 @@ pub mod checksums;
 mod replace;
 
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use project::files;
 
-use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, Target, UBUNTU};
+use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, Logs, RV32IMAC, RV32IMC, Target, UBUNTU};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -53,16 +54,8 @@ pub const PLATFORMS: [Platform; 10] = [
     platform("esp32c6", &RV32IMAC),
 ];
 
-/// A file that every platform's directory has.
-struct Archive {
-    file: &'static str,
-    build: fn(&Target) -> Result<PathBuf>,
-}
-
-const ARCHIVES: [Archive; 2] = [
-    Archive { file: "libmgos_mqtt.a", build: Target::archive },
-    Archive { file: "libmgos_mqtt_nolog.a", build: Target::archive_without_logs },
-];
+/// The archives that every platform's directory has.
+const ARCHIVES: [Logs; 2] = [Logs::With, Logs::Without];
 
 pub use replace::replace;
 
@@ -93,21 +86,18 @@ pub fn subdirectory<Name: Borrow<str>>(platforms: &[Name]) -> PathBuf {
 /// firmware.
 pub fn build(dist: &Path, platforms: &[&Platform], check: bool) -> Result<()> {
     // Several platforms share a target.
-    let mut built: BTreeMap<(&str, &str), PathBuf> = BTreeMap::new();
+    let mut built: BTreeMap<(&str, Logs), PathBuf> = BTreeMap::new();
     let mut shims = BTreeSet::new();
     let mut rows = Vec::new();
     for platform in platforms {
-        for Archive { file, build } in ARCHIVES {
-            let archive = match built.get(&(platform.target.name, file)) {
-                Some(archive) => archive.clone(),
-                None => {
-                    eprintln!("building {file} for {}", platform.target.name);
-                    build(platform.target).with_context(|| format!("{}: no {file}", platform.name))?
-                }
-            };
+        for logs in ARCHIVES {
+            let (key, file) = ((platform.target.name, logs), logs.file());
+            if let Entry::Vacant(entry) = built.entry(key) {
+                eprintln!("building {file} for {}", platform.target.name);
+                entry.insert(platform.target.archive(logs).with_context(|| format!("{}: no {file}", platform.name))?);
+            }
             let shipped = dist.join("lib").join(platform.dir).join(file);
-            files::copy(&archive, &shipped)?;
-            built.insert((platform.target.name, file), archive);
+            files::copy(&built[&key], &shipped)?;
             if check {
                 rows.push(check::archive(platform, &shipped)?);
             }
@@ -145,7 +135,7 @@ mod tests {
     /// that there are: the mos tool drops others.
     fn linked(platform: &str, vars: &[(&str, &str)]) -> Vec<String> {
         let existing: BTreeSet<String> =
-            PLATFORMS.iter().flat_map(|platform| ARCHIVES.map(|archive| format!("lib/{}/{}", platform.dir, archive.file))).collect();
+            PLATFORMS.iter().flat_map(|platform| ARCHIVES.map(|logs| format!("lib/{}/{}", platform.dir, logs.file()))).collect();
         let named = Manifest::load_for(&project::root(), platform, vars).unwrap().binary_libs;
         named.into_iter().filter(|file| existing.contains(file)).collect()
     }

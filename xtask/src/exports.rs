@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use anyhow::{Context, Result, ensure};
 use regex::Regex;
 
-use crate::firmware::{self, UBUNTU};
+use crate::firmware::{self, Logs, UBUNTU};
 
 #[derive(clap::Args)]
 pub struct Args {}
@@ -27,7 +27,7 @@ const BEYOND_HEADERS: [&str; 7] = [
 pub const VERSIONED: &str = "mgos_mqtt_archive_missing_or_version_mismatch_";
 
 pub fn run(_: Args) -> Result<()> {
-    let archive = UBUNTU.archive()?;
+    let archive = UBUNTU.archive(Logs::With)?;
     let shown = UBUNTU.exported(&archive)?;
     let expected = firmware::exports()?;
     check_version(&expected)?;

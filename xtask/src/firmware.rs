@@ -76,11 +76,18 @@ impl Shim {
 }
 
 /// Variants of the archive.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Logs {
     With,
     /// For firmware that is built without logging: what is done for log lines only is left out.
     Without,
+}
+
+impl Logs {
+    /// The archive's name.
+    pub fn file(self) -> &'static str {
+        if self == Logs::With { "libmgos_mqtt.a" } else { "libmgos_mqtt_nolog.a" }
+    }
 }
 
 impl Target {
@@ -104,25 +111,11 @@ impl Target {
         Ok(dir)
     }
 
-    /// Builds libmgos_mqtt.a and returns its path.
-    pub fn archive(&self) -> Result<PathBuf> {
-        self.archive_of(Logs::With)
-    }
-
-    /// Builds libmgos_mqtt_nolog.a, without log lines, and returns its path.
-    pub fn archive_without_logs(&self) -> Result<PathBuf> {
-        self.archive_of(Logs::Without)
-    }
-
-    fn archive_of(&self, logs: Logs) -> Result<PathBuf> {
+    /// Builds an archive and returns its path.
+    pub fn archive(&self, logs: Logs) -> Result<PathBuf> {
         self.ensure()?;
-        let mut dir = self.dir()?;
-        let mut name = "libmgos_mqtt.a";
-        if logs == Logs::Without {
-            dir = dir.join("nolog");
-            name = "libmgos_mqtt_nolog.a";
-            fs::create_dir_all(&dir)?;
-        }
+        let dir = if logs == Logs::With { self.dir()? } else { self.dir()?.join("nolog") };
+        fs::create_dir_all(&dir)?;
         let core = rust::object(self, logs, &dir)?;
         let exports = exports()?;
         let object = dir.join("mgos_mqtt_core.o");
@@ -145,7 +138,7 @@ impl Target {
             }
         }
         project::run(objcopy.arg("--strip-unneeded").arg(&object))?;
-        let archive = dir.join(name);
+        let archive = dir.join(logs.file());
         if archive.exists() {
             fs::remove_file(&archive)?;
         }
@@ -156,7 +149,7 @@ impl Target {
     /// The object that `archive` is made from, still with the names of symbols that are not
     /// exported.
     pub fn object_with_names(&self) -> Result<PathBuf> {
-        self.archive()?;
+        self.archive(Logs::With)?;
         Ok(self.dir()?.join("rust.o"))
     }
 

@@ -10,7 +10,7 @@ use regex::Regex;
 
 use crate::exports::public_api;
 use crate::figures::{self, Measured, Options};
-use crate::firmware::{CORTEX_M4F, LX106, RV32IMC, Shim, Target, forbidden};
+use crate::firmware::{CORTEX_M4F, LX106, Logs, RV32IMC, Shim, Target, forbidden};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -68,7 +68,7 @@ pub fn run(args: Args) -> Result<()> {
     let mut measured = Vec::new();
     let mut parts = String::new();
     for (target, name) in [(&CORTEX_M4F, "Cortex-M4F"), (&RV32IMC, "rv32imc"), (&LX106, "lx106")] {
-        let (archive, without_logs) = (target.archive()?, target.archive_without_logs()?);
+        let (archive, without_logs) = (target.archive(Logs::With)?, target.archive(Logs::Without)?);
         let bad = target.symbols(&archive)?;
         let bad = forbidden(&bad);
         if !bad.is_empty() {
@@ -97,7 +97,7 @@ pub fn run(args: Args) -> Result<()> {
 
 /// What each of the calls adds to the typical app, and what each cdef leaves out of it.
 fn uses(target: &Target) -> Result<Vec<Measured>> {
-    let (archive, without_logs) = (target.archive()?, target.archive_without_logs()?);
+    let (archive, without_logs) = (target.archive(Logs::With)?, target.archive(Logs::Without)?);
     let flash = |added: &[&str], shim: Shim| {
         let roots = TYPICAL.iter().chain(added).map(|name| name.to_string()).collect();
         anyhow::Ok(sum(target, &target.link(if shim.logs { &archive } else { &without_logs }, &roots, shim)?)?.0)

@@ -1,7 +1,6 @@
 //! A process under test or next to it. Its output is recorded and can be waited for, and it does
-//! not outlive the run (mgos-child).
+//! not outlive the run (child.rs).
 
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -10,9 +9,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use project::child::Child;
+use fs_err::File;
 
-use crate as project;
+use crate::child::Child;
+use crate::shown;
 
 /// Output of a process, from both streams.
 #[derive(Default)]
@@ -49,17 +49,13 @@ impl Process {
     /// Starts a process whose output also goes to `log`. No wait lasts beyond `end`.
     pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", project::shown(command)))?;
+        let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", shown(command)))?;
         let shared = Arc::new(Shared::default());
-        let mut file = File::options().create(true).append(true).open(log).with_context(|| format!("cannot write {}", log.display()))?;
-        writeln!(file, "$ {}", project::shown(command))?;
-        let streams = [child.take_stdout().map(boxed), child.take_stderr().map(boxed)];
-        let streams: Vec<_> = streams.into_iter().flatten().collect();
-        shared.lock().open = streams.len();
-        for stream in streams {
-            let (shared, file) = (Arc::clone(&shared), file.try_clone()?);
-            std::thread::spawn(move || collect(stream, file, &shared));
-        }
+        let mut file = File::options().create(true).append(true).open(log)?;
+        writeln!(file, "$ {}", shown(command))?;
+        shared.lock().open = 2;
+        collect(child.take_stdout(), file.try_clone()?, Arc::clone(&shared));
+        collect(child.take_stderr(), file, Arc::clone(&shared));
         Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
     }
 
@@ -102,15 +98,11 @@ impl Process {
     /// Waits until the process exits and all of its output is read.
     pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
         // The streams end first, then the process.
-        let mut printed = self.shared.lock();
-        while printed.open > 0 {
-            let left = self.end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                bail!("timed out: {} does not exit; see {}", self.name, self.log.display());
-            }
-            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
+        let left = self.end.saturating_duration_since(Instant::now());
+        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), left, |printed| printed.open > 0);
+        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            bail!("timed out: {} does not exit; see {}", self.name, self.log.display());
         }
-        drop(printed);
         let status = self.child.wait_until(self.end)?;
         status.with_context(|| format!("timed out: {} has closed its output but does not exit", self.name))
     }
@@ -145,18 +137,18 @@ impl Process {
     }
 }
 
-fn boxed(stream: impl Read + Send + 'static) -> Box<dyn Read + Send> {
-    Box::new(stream)
-}
-
-fn collect(stream: Box<dyn Read + Send>, mut copy: File, shared: &Shared) {
-    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-        let line = String::from_utf8_lossy(&line).into_owned();
-        // The copy is for reading afterwards; the test works without it.
-        let _ = writeln!(copy, "{line}");
-        shared.lock().lines.push(line);
+/// Collects the lines of a stream in a thread of its own.
+fn collect(stream: Option<impl Read + Send + 'static>, mut copy: File, shared: Arc<Shared>) {
+    std::thread::spawn(move || {
+        let lines = stream.into_iter().flat_map(|stream| BufReader::new(stream).split(b'\n')).map_while(Result::ok);
+        for line in lines {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            // The copy is for reading afterwards; the test works without it.
+            let _ = writeln!(copy, "{line}");
+            shared.lock().lines.push(line);
+            shared.changed.notify_all();
+        }
+        shared.lock().open -= 1;
         shared.changed.notify_all();
-    }
-    shared.lock().open -= 1;
-    shared.changed.notify_all();
+    });
 }

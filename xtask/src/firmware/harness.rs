@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use super::{ESP32, LX106, Shim, Target, c_files};
+use super::{ESP32, LX106, Logs, Shim, Target, c_files};
 
 /// Inputs of a program besides archive, shim and Mongoose OS.
 pub struct Harness<'a> {
@@ -35,8 +35,8 @@ const COMMON: [&str; 4] = ["qemu/port.c", "qemu/broker.c", "host/c/mbuf.c", "hos
 impl Harness<'_> {
     pub fn build(&self, target: &Target) -> Result<PathBuf> {
         let (core, shim) = match self.core {
-            Core::Archive => (target.archive()?, Shim::WHOLE),
-            Core::ArchiveWithoutLogs => (target.archive_without_logs()?, Shim::WITHOUT_LOGS),
+            Core::Archive => (target.archive(Logs::With)?, Shim::WHOLE),
+            Core::ArchiveWithoutLogs => (target.archive(Logs::Without)?, Shim::WITHOUT_LOGS),
             Core::Named => (target.object_with_names()?, Shim::WHOLE),
         };
         let root = project::root();
