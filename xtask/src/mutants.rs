@@ -149,27 +149,26 @@ fn test(program: &Path, selection: &[String], count: usize) -> Result<()> {
     // Not optimised: this saves more time in the build than it costs in the tests.
     units.args(["--cargo-arg=--config=profile.test.package.mgos-mqtt.opt-level=0", "--cargo-arg=--lib"]).args(selection);
     units.args(["--", "--"]).args(SKIPPED.iter().flat_map(|(name, _)| ["--skip", name])).args(UNITS);
-    let mut result = run_tests(units, count)?;
-    println!("unit tests: {}", result.shown());
-    if !result.missed.is_empty() {
-        let mut all = tester(program, result.missed.len());
+    let mut missed = run_tests(units, count)?;
+    if !missed.is_empty() {
+        println!("testing those missed by the unit tests with all tests and the simulations");
+        let mut all = tester(program, missed.len());
         // The files in the configuration would be added to these.
         all.args(["--no-config", "--cap-lints=true", "--minimum-test-timeout=30", "--cargo-arg=--lib"]);
-        for name in &result.missed {
+        for name in &missed {
             all.arg(format!("--re=^{}$", regex::escape(name)));
             // The mutants of the file that delete a field are tested too.
             all.args(["--file", name.split(':').next().unwrap_or_default()]);
         }
         all.args(TESTS.map(|test| format!("--cargo-arg=--test={test}")));
         all.env("MGOS_MQTT_SIM_SEEDS", SEEDS);
-        result = run_tests(all, result.missed.len())?;
-        println!("simulations, for those missed by the unit tests: {}", result.shown());
+        missed = run_tests(all, missed.len())?;
     }
-    if !result.missed.is_empty() {
+    if !missed.is_empty() {
         bail!(
             "no test fails with:\n  {}\nEach needs a test that detects it or, if it behaves like the original, \
              a line in {CONFIG} with the reason. Test output: {}",
-            result.missed.join("\n  "),
+            missed.join("\n  "),
             output().join("mutants.out/log").display()
         );
     }
@@ -181,62 +180,25 @@ fn output() -> PathBuf {
     project::target_dir().join("mutants")
 }
 
-fn run_tests(mut command: Command, count: usize) -> Result<Outcome> {
+/// Tests the mutants; returns those that no test detects.
+fn run_tests(mut command: Command, count: usize) -> Result<Vec<String>> {
     fs::create_dir_all(output())?;
     let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let result = Outcome::parse(&project::read(output().join("mutants.out/outcomes.json"))?).context("outcomes.json")?;
+    let [missed, caught, timeout, unviable] =
+        ["missed", "caught", "timeout", "unviable"].map(|list| project::read(output().join(format!("mutants.out/{list}.txt"))));
+    let missed: Vec<_> = missed?.lines().map(str::to_owned).collect();
+    let tested = missed.len() + caught?.lines().count() + timeout?.lines().count() + unviable?.lines().count();
     // 2: some were missed; 3: some timed out, which counts as caught.
-    if !matches!(status.code(), Some(0 | 2 | 3)) || result.tested() < count {
-        bail!("{} failed ({status}), with {} of {count} mutants tested", project::shown(&command), result.tested());
+    if !matches!(status.code(), Some(0 | 2 | 3)) || tested < count {
+        bail!("{} failed ({status}), with {tested} of {count} mutants tested", project::shown(&command));
     }
-    Ok(result)
+    Ok(missed)
 }
 
 const CONFIG: &str = ".cargo/mutants.toml";
 
 /// Tests that are skipped because they take too long for what they detect.
 const SKIPPED: &[(&str, &str)] = &[("identifiers_are_left_over", "70,000 messages in one queue, to check one constant")];
-
-#[derive(Default)]
-struct Outcome {
-    caught: usize,
-    timeout: usize,
-    unviable: usize,
-    missed: Vec<String>,
-}
-
-impl Outcome {
-    fn parse(text: &str) -> Result<Outcome> {
-        let json: serde_json::Value = serde_json::from_str(text)?;
-        let mut result = Outcome::default();
-        for outcome in json["outcomes"].as_array().context("no outcomes")? {
-            // The other scenario is the unmodified tree.
-            let Some(name) = outcome["scenario"]["Mutant"]["name"].as_str() else { continue };
-            match outcome["summary"].as_str() {
-                Some("CaughtMutant") => result.caught += 1,
-                Some("Timeout") => result.timeout += 1,
-                Some("Unviable") => result.unviable += 1,
-                Some("MissedMutant") => result.missed.push(name.to_owned()),
-                other => bail!("{name}: {other:?}"),
-            }
-        }
-        Ok(result)
-    }
-
-    fn tested(&self) -> usize {
-        self.caught + self.timeout + self.unviable + self.missed.len()
-    }
-
-    fn shown(&self) -> String {
-        let Outcome { caught, timeout, unviable, missed } = self;
-        format!(
-            "{} mutants: {} caught ({timeout} by timeout), {unviable} do not compile, {} missed",
-            self.tested(),
-            caught + timeout,
-            missed.len()
-        )
-    }
-}
 
 /// Returns the expressions in `exclude_re`: one a line, with the reason in a comment above.
 fn exclusions(text: &str) -> Result<Vec<String>> {
@@ -286,7 +248,7 @@ fn diff(base: &str) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CONFIG, Outcome, exclusions};
+    use super::{CONFIG, exclusions};
 
     #[test]
     fn each_exclusion_has_a_reason() {
@@ -296,20 +258,5 @@ mod tests {
         assert_eq!(list("  # One.\n  'a',\n  'b',\n\n  # Another.\n  'c',\n").unwrap(), ["a", "b", "c"]);
         assert!(list("  # One.\n  'a',\n\n  'b',\n").is_err());
         assert!(list("  # One.\n  \"a\",\n").is_err());
-    }
-
-    #[test]
-    fn outcomes_are_parsed() {
-        let of = |name: &str, summary: &str| format!(r#"{{"scenario":{{"Mutant":{{"name":"{name}"}}}},"summary":"{summary}"}}"#);
-        let text = format!(
-            r#"{{"outcomes":[{{"scenario":"Baseline","summary":"Success"}},{},{},{}]}}"#,
-            of("a", "CaughtMutant"),
-            of("b", "MissedMutant"),
-            of("c", "Timeout")
-        );
-        let result = Outcome::parse(&text).unwrap();
-        assert_eq!((result.tested(), result.caught, result.timeout), (3, 1, 1));
-        assert_eq!(result.missed, ["b"]);
-        assert!(Outcome::parse(&format!(r#"{{"outcomes":[{}]}}"#, of("d", "SomethingNew"))).is_err());
     }
 }
