@@ -11,9 +11,6 @@ const PAGE: &str = "docs/performance.md";
 /// Options of a command that measures.
 #[derive(clap::Args)]
 pub struct Options {
-    /// Print the figures as JSON
-    #[arg(long)]
-    json: bool,
     /// Write the measurements into docs/performance.md
     #[arg(long)]
     accept: bool,
@@ -49,21 +46,14 @@ struct Row {
 /// committed one, or if table and measurements name different figures.
 pub fn report(sections: &[(&str, Vec<Measured>)], options: &Options) -> Result<()> {
     let mut text = project::read(PAGE)?;
-    let mut all = Vec::new();
     let mut found = Vec::new();
     for (section, measured) in sections {
         let rows = rows(&text, section)?;
-        all.extend(json(&rows, measured));
-        if !options.json {
-            print(section, &rows, measured);
-        }
+        print(section, &rows, measured);
         found.extend(problems(&rows, measured));
         if options.accept {
             text = accepted(&text, section, measured)?;
         }
-    }
-    if options.json {
-        println!("{:#}", serde_json::Value::Array(all));
     }
     if options.accept {
         return project::write_if_changed(&project::root().join(PAGE), &text);
@@ -170,20 +160,6 @@ fn print(section: &str, rows: &[Row], measured: &[Measured]) {
         };
         println!("{name:<60} {:>9} {:>9} {:>10} {:>9}{mark}", of(|r| r.original), of(|r| r.target), of(|r| r.now), grouped(*value));
     }
-}
-
-fn json(rows: &[Row], measured: &[Measured]) -> Vec<serde_json::Value> {
-    let list = measured.iter().map(|Measured { name, value }| {
-        let row = find(rows, name);
-        serde_json::json!({
-            "figure": name,
-            "original": row.and_then(|row| row.original),
-            "target": row.and_then(|row| row.target),
-            "committed": row.and_then(|row| row.now),
-            "now": value,
-        })
-    });
-    list.collect()
 }
 
 fn cell(number: Option<u64>) -> String {

@@ -90,8 +90,7 @@ pub fn run(args: Args) -> Result<()> {
     if args.symbols {
         largest(&CORTEX_M4F, &public_api()?)?;
     }
-    // With --json, stdout has only JSON.
-    eprint!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
+    print!("{:<52} {:>9} {:>9}\n{parts}", "Of it", "Rust", "C");
     figures::report(&[(SECTION, measured), (USES, uses(&CORTEX_M4F)?)], &args.options)
 }
 
@@ -151,7 +150,7 @@ fn largest(target: &Target, roots: &BTreeSet<String>) -> Result<()> {
     for line in listing.lines().take(60) {
         let mut words = line.splitn(4, ' ').skip(1);
         let (Some(size), Some(kind), Some(name)) = (words.next(), words.next(), words.next()) else { continue };
-        eprintln!("{:>6} {kind} {name}", size.trim_start_matches('0'));
+        println!("{:>6} {kind} {name}", size.trim_start_matches('0'));
     }
     Ok(())
 }
