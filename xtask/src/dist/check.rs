@@ -82,19 +82,15 @@ enum Place {
 /// Which column a section counts for, if any.
 fn place(layout: Layout, name: &str) -> Option<Place> {
     let is = |section: &str| name == section || name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'));
-    match layout {
-        _ if is(".ARM.attributes") || is(".riscv.attributes") || is(".xt.prop") || is(".xt.lit") || is(".xtensa.info") => {
-            Some(Place::Attributes)
-        }
-        _ if is(".text") || is(".literal") => Some(Place::Memory(0)),
-        Layout::Gnu if is(".rodata") => Some(Place::Memory(1)),
-        Layout::Gnu if is(".data") => Some(Place::Memory(2)),
-        Layout::Gnu if is(".bss") => Some(Place::Memory(3)),
-        Layout::Ti if name == ".const" => Some(Place::Memory(1)),
-        Layout::Ti if name == ".data" => Some(Place::Memory(2)),
-        Layout::Ti if name == ".bss" => Some(Place::Memory(3)),
-        _ => None,
+    if [".ARM.attributes", ".riscv.attributes", ".xt.prop", ".xt.lit", ".xtensa.info"].into_iter().any(is) {
+        return Some(Place::Attributes);
     }
+    let memory = match layout {
+        _ if is(".text") || is(".literal") => 0,
+        Layout::Gnu => [".rodata", ".data", ".bss"].into_iter().position(is)? + 1,
+        Layout::Ti => [".const", ".data", ".bss"].into_iter().position(|section| name == section)? + 1,
+    };
+    Some(Place::Memory(memory))
 }
 
 /// Compiles the shim as the platforms do, with warnings as errors.
@@ -162,27 +158,17 @@ mod tests {
         assert_eq!(stack_fault(&CORTEX_M4F, &unmarked).unwrap(), None);
     }
 
-    fn fits(layout: Layout, name: &str) -> bool {
-        place(layout, name).is_some()
-    }
-
     #[test]
-    fn sections_that_the_linker_scripts_place_are_known() {
-        for name in [".text", ".text._ZN4core", ".rodata", ".rodata.cst4", ".data.x", ".bss", ".bss.GLOBAL", ".ARM.attributes"] {
-            assert!(fits(Layout::Gnu, name), "{name}");
-        }
-        for name in [".text.f", ".const", ".data", ".bss"] {
-            assert!(fits(Layout::Ti, name), "{name}");
-        }
-    }
-
-    #[test]
-    fn sections_that_nothing_places_are_faults() {
-        for name in [".eh_frame", ".ARM.exidx", ".ARM.exidx.text.f", ".ctors", ".tdata", ".textual", ".const"] {
-            assert!(!fits(Layout::Gnu, name), "{name}");
-        }
-        for name in [".rodata", ".rodata.x", ".data.x", ".bss.x", ".ARM.exidx"] {
-            assert!(!fits(Layout::Ti, name), "{name}");
+    fn sections_that_no_linker_script_places_are_faults() {
+        let gnu = ".text .text._ZN4core .rodata .rodata.cst4 .data.x .bss .bss.GLOBAL .ARM.attributes";
+        let not_gnu = ".eh_frame .ARM.exidx .ARM.exidx.text.f .ctors .tdata .textual .const";
+        let (ti, not_ti) = (".text.f .const .data .bss", ".rodata .rodata.x .data.x .bss.x .ARM.exidx");
+        for (layout, names, fits) in
+            [(Layout::Gnu, gnu, true), (Layout::Gnu, not_gnu, false), (Layout::Ti, ti, true), (Layout::Ti, not_ti, false)]
+        {
+            for name in names.split(' ') {
+                assert_eq!(place(layout, name).is_some(), fits, "{name}");
+            }
         }
     }
 }

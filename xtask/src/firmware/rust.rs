@@ -33,7 +33,7 @@ pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
 fn archive(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let described = description(target, dir)?;
     let mut cargo = match (&target.assembler, &described) {
-        (Some(_), _) => espressif_cargo(),
+        (Some(_), _) => espressif("cargo"),
         (None, Some(_)) => debian_cargo()?,
         (None, None) => project::cargo(),
     };
@@ -64,7 +64,7 @@ fn description(target: &Target, dir: &Path) -> Result<Option<String>> {
     } else {
         return Ok(None);
     };
-    let mut rustc = debian_rustc()?;
+    let mut rustc = debian(DEBIAN_RUSTC)?;
     let description = output(rustc.args(["-Zunstable-options", "--print", "target-spec-json", "--target", target.triple]))?;
     let lean = description.replace(from, to);
     ensure!(lean != description, "the compiler's description of {} has no {from}", target.triple);
@@ -131,10 +131,6 @@ fn has_espressif() -> bool {
         .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "esp" || line.starts_with("esp ")))
 }
 
-fn espressif_cargo() -> Command {
-    espressif("cargo")
-}
-
 fn espressif(program: &str) -> Command {
     let mut command = Command::new("rustup");
     command.args(["run", "esp", program]).current_dir(project::root());
@@ -149,7 +145,7 @@ fn espressif(program: &str) -> Command {
 pub fn compilers() -> Result<Vec<Command>> {
     let mut default = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     default.current_dir(project::root());
-    let mut all = vec![default, debian_rustc()?];
+    let mut all = vec![default, debian(DEBIAN_RUSTC)?];
     all.extend(has_espressif().then(|| espressif("rustc")));
     Ok(all)
 }
@@ -160,15 +156,10 @@ const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 
 /// A cargo whose compiler has the sources of `core`, to build it for the target.
-pub fn debian_cargo() -> Result<Command> {
+fn debian_cargo() -> Result<Command> {
     let mut cargo = debian(DEBIAN_CARGO)?;
     cargo.current_dir(project::root()).env("RUSTC", DEBIAN_RUSTC);
     Ok(cargo)
-}
-
-/// The matching compiler.
-fn debian_rustc() -> Result<Command> {
-    debian(DEBIAN_RUSTC)
 }
 
 /// A Rust for targets that need `core` to be built.

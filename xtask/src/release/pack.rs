@@ -2,9 +2,9 @@
 //! it, and a tar.gz. The same files give the same commit and the same bytes.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use super::{Source, VERSION};
 
@@ -34,20 +34,12 @@ pub fn repository(dir: &Path, source: &Source) -> Result<()> {
 /// Packs the directory without .git, under its own name.
 pub fn archive(dir: &Path, to: &Path, source: &Source) -> Result<()> {
     let (parent, name) = (dir.parent().context("a directory is in another")?, dir.file_name().context("a directory has a name")?);
-    let file = fs_err::File::create(to)?.into_parts().0;
     let mut tar = Command::new("tar");
-    tar.args(["--create", "--format=ustar", "--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u=rwX,go=rX"]);
-    tar.arg(format!("--mtime=@{}", source.epoch))
-        .arg(format!("--exclude={}/.git", name.display()))
-        .arg("--directory")
-        .arg(parent)
-        .arg(name);
-    let mut tar = tar.stdout(Stdio::piped()).spawn().context("cannot start tar")?;
-    let pipe = tar.stdout.take().context("tar's output is piped")?;
-    // Without name and time.
-    let gzip = Command::new("gzip").args(["--no-name", "-9"]).stdin(pipe).stdout(file).status().context("cannot start gzip")?;
-    ensure!(tar.wait()?.success() && gzip.success(), "cannot pack {}", dir.display());
-    Ok(())
+    // gzip without name and time.
+    tar.args(["--create", "--use-compress-program=gzip --no-name -9", "--format=ustar", "--sort=name", "--mode=u=rwX,go=rX"]);
+    tar.args(["--owner=0", "--group=0", "--numeric-owner"]).arg(format!("--mtime=@{}", source.epoch));
+    tar.arg(format!("--exclude={}/.git", name.display())).arg("--file").arg(to).arg("--directory").arg(parent).arg(name);
+    project::run(&mut tar)
 }
 
 #[cfg(test)]
