@@ -12,16 +12,16 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 use project::files;
 
 use crate::firmware::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, Logs, RV32IMAC, RV32IMC, Target, UBUNTU};
 
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only this platform (ubuntu, stm32, rs14100, cc3200, cc3220, esp8266, esp32, esp32c3 or esp32c6); can
-    /// be repeated
-    #[arg(long, value_name = "NAME")]
+    /// Only this platform; can be repeated
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(BTreeSet::from(PLATFORMS.map(|platform| platform.name))))]
     platform: Vec<String>,
     /// Check the contents of the archives, and that the shim compiles without warnings
     #[arg(long)]
@@ -60,21 +60,12 @@ const ARCHIVES: [Logs; 2] = [Logs::With, Logs::Without];
 pub use replace::replace;
 
 pub fn run(args: Args) -> Result<()> {
-    if let Some(unknown) = args.platform.iter().find(|name| PLATFORMS.iter().all(|platform| platform.name != **name)) {
-        let mut names: Vec<_> = PLATFORMS.iter().map(|platform| platform.name).collect();
-        names.dedup();
-        bail!("unknown platform {unknown}; platforms: {}", names.join(", "));
-    }
     let wanted = |platform: &&Platform| args.platform.is_empty() || args.platform.iter().any(|name| name == platform.name);
     let platforms: Vec<_> = PLATFORMS.iter().filter(wanted).collect();
-    let dist = directory(&args.platform);
+    let dist = project::target_dir().join("dist").join(subdirectory(&args.platform));
     replace(&dist, |new| build(new, &platforms, args.check))?;
     println!("the library, a location for mos.yml: {}", dist.display());
     Ok(())
-}
-
-fn directory(platforms: &[String]) -> PathBuf {
-    project::target_dir().join("dist").join(subdirectory(platforms))
 }
 
 /// Some platforms alone do not take the place of all. The last part is the library's name.

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use fs_err as fs;
 use project::setup::{self, Package};
 use project::{files, output};
+use regex::Regex;
 
 pub mod harness;
 mod rust;
@@ -101,10 +102,6 @@ impl Target {
         Command::new(format!("{}{name}", self.prefix))
     }
 
-    fn c_optimisation(&self) -> &'static str {
-        if self.fast { "-O2" } else { "-Os" }
-    }
-
     fn dir(&self) -> Result<PathBuf> {
         let dir = project::target_dir().join("firmware").join(self.name);
         fs::create_dir_all(&dir)?;
@@ -155,24 +152,26 @@ impl Target {
 
     /// Compiles the shim as firmware does, with warnings as errors. Returns the objects.
     pub fn compile_shim(&self, standard: &[&str], shim: Shim) -> Result<Vec<PathBuf>> {
+        let flags = [standard, &["-Wundef"]].concat();
+        self.compile(&c_files(&project::root().join("shim"))?, &flags, shim, &self.dir()?)
+    }
+
+    /// Compiles sources into a directory, with the headers of Mongoose OS and warnings as errors.
+    fn compile(&self, sources: &[PathBuf], flags: &[&str], shim: Shim, dir: &Path) -> Result<Vec<PathBuf>> {
         let plan = host_app::plan("firmware", None)?;
-        let sources = project::root().join("shim");
-        let dir = self.dir()?;
-        let mut objects = Vec::new();
-        for source in c_files(&sources)? {
+        let compile = |source: &PathBuf| {
             let name = source.file_name().context("a file has a name")?;
             let object = dir.join(name).with_extension("o");
             let mut cc = self.tool("gcc");
-            cc.args(self.cflags).args(standard).args([self.c_optimisation(), "-ffunction-sections", "-fdata-sections"]);
-            cc.args(["-Wall", "-Wextra", "-Wundef", "-Werror"]);
-            cc.args(shim.cdefs());
+            cc.args(self.cflags).args([if self.fast { "-O2" } else { "-Os" }, "-ffunction-sections", "-fdata-sections"]);
+            cc.args(["-Wall", "-Wextra", "-Werror"]).args(flags).args(shim.cdefs());
+            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name);
             // Compiled in its own directory, so that log lines contain the file name without a
             // path, as in Mongoose OS.
-            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display()))).arg("-c").arg(name).current_dir(&sources);
-            project::run(cc.arg("-o").arg(&object))?;
-            objects.push(object);
-        }
-        Ok(objects)
+            project::run(cc.arg("-o").arg(&object).current_dir(source.parent().context("a file is in a directory")?))?;
+            Ok(object)
+        };
+        sources.iter().map(compile).collect()
     }
 
     /// Links archive and shim with what is reachable from `roots`, and returns the program. Symbols
@@ -196,13 +195,8 @@ impl Target {
     /// Sizes of an object's sections, by name.
     pub fn sections(&self, object: &Path) -> Result<Vec<(String, u64)>> {
         let listing = output(self.tool("size").arg("-A").arg(object))?;
-        let lines = listing.lines().filter(|line| line.starts_with('.'));
-        Ok(lines
-            .filter_map(|line| {
-                let mut words = line.split_whitespace();
-                Some((words.next()?.to_string(), words.next()?.parse().ok()?))
-            })
-            .collect())
+        let sections = Regex::new(r"(?m)^(\.\S+)\s+(\d+)")?;
+        sections.captures_iter(&listing).map(|section| Ok((section[1].to_owned(), section[2].parse()?))).collect()
     }
 
     /// Symbols that an object or archive defines for others.
@@ -214,14 +208,8 @@ impl Target {
     /// Symbols of an object or archive, with nm's type letter.
     pub fn symbols(&self, object: &Path) -> Result<Vec<(char, String)>> {
         let listing = output(self.tool("nm").arg(object))?;
-        Ok(listing
-            .lines()
-            .filter_map(|line| {
-                let mut words = line.split_whitespace().rev();
-                let name = words.next()?;
-                Some((words.next()?.chars().next()?, name.to_string()))
-            })
-            .collect())
+        let symbols = Regex::new(r"(?m) ([[:alpha:]?-]) (\S+)$")?;
+        Ok(symbols.captures_iter(&listing).map(|symbol| (char::from(symbol[1].as_bytes()[0]), symbol[2].to_owned())).collect())
     }
 }
 

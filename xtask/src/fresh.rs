@@ -28,8 +28,9 @@ pub struct Args {
 const PACKAGES: &[Package] =
     &[program("debootstrap", "debootstrap"), installed("debian-archive-keyring"), program("util-linux", "unshare")];
 
-/// Debian 12 and 13.
-const RELEASES: [&str; 2] = ["bookworm", "trixie"];
+/// Machines to try, each a directory below target/fresh: Debian 12 and 13, bare and with the newest
+/// libclang.
+const MACHINES: [&str; 4] = ["bookworm-bare", "bookworm-libclang", "trixie-bare", "trixie-libclang"];
 
 /// The packages that README asks for, installed as a user would.
 const ASKED: &str = "git gcc";
@@ -37,18 +38,11 @@ const ASKED: &str = "git gcc";
 /// What else such a machine has: whoever has installed Rust has the first.
 const BASE: &str = "ca-certificates";
 
-/// A machine to try, a directory below target/fresh.
-struct Machine {
-    release: &'static str,
-    newest_libclang: bool,
-}
-
 pub fn run(args: Args) -> Result<()> {
-    let machines = RELEASES.iter().flat_map(|release| [false, true].map(|newest_libclang| Machine { release, newest_libclang }));
-    let wanted = |machine: &Machine| args.words.is_empty() || args.words.iter().any(|word| machine.name().contains(word.as_str()));
-    let machines: Vec<_> = machines.filter(wanted).collect();
+    let wanted = |name: &&str| args.words.is_empty() || args.words.iter().any(|word| name.contains(word.as_str()));
+    let machines: Vec<_> = MACHINES.into_iter().filter(wanted).collect();
     if machines.is_empty() {
-        bail!("no machine matches; machines: bookworm-bare, bookworm-libclang, trixie-bare, trixie-libclang");
+        bail!("no machine matches; machines: {}", MACHINES.join(", "));
     }
     if !setup::is_root() {
         bail!("this makes root directories and changes into them: run it as root");
@@ -63,19 +57,17 @@ pub fn run(args: Args) -> Result<()> {
         commands.push("cargo xtask interop");
     }
     let mut report = Vec::new();
-    for machine in &machines {
-        let name = machine.name();
+    for name in machines {
         println!("\n== {name}: a bare Debian");
-        machine.make().with_context(|| format!("cannot set up {name}"))?;
+        make(name).with_context(|| format!("cannot set up {name}"))?;
         for command in &commands {
             println!("\n== {name}: {command}");
             let begun = Instant::now();
-            machine
-                .enter(&format!("cd /root/mgos-mqtt && {command}"))
-                .with_context(|| format!("failed on {name}, which is left in {}", machine.dir().display()))?;
+            enter(name, &format!("cd /root/mgos-mqtt && {command}"))
+                .with_context(|| format!("failed on {name}, which is left in {}", dir(name).display()))?;
             report.push(format!("  {name:<20} {command:<20} {:>5} s", begun.elapsed().as_secs()));
         }
-        files::remove_dir(&machine.dir())?;
+        files::remove_dir(&dir(name))?;
     }
     println!("\nall commands succeed:\n{}", report.join("\n"));
     Ok(())
@@ -87,48 +79,39 @@ fn quick_start(readme: &str) -> Vec<&str> {
     text::blocks(section).into_iter().flatten().filter(|line| line.starts_with("cargo xtask ")).collect()
 }
 
-impl Machine {
-    fn name(&self) -> String {
-        format!("{}{}", self.release, if self.newest_libclang { "-libclang" } else { "-bare" })
-    }
+fn dir(name: &str) -> PathBuf {
+    project::target_dir().join("fresh").join(name)
+}
 
-    fn dir(&self) -> PathBuf {
-        parent().join(self.name())
+/// The bare system, with a clone of this repository in it.
+fn make(name: &str) -> Result<()> {
+    let (dir, (release, variant)) = (dir(name), name.split_once('-').context("a machine is a release and a variant")?);
+    files::empty_dir(&dir)?;
+    project::run(Command::new("debootstrap").args(["--variant=minbase", "--include", BASE, release]).arg(&dir))?;
+    for (file, why) in [("etc/resolv.conf", "names"), ("etc/ssl/certs/ca-certificates.crt", "certificates")] {
+        fs::copy(Path::new("/").join(file), dir.join(file)).with_context(|| format!("cannot take over this machine's {why}"))?;
     }
+    // As on an installed system; the newest libclang of Debian 12 comes as a security update.
+    let security = format!("sed -n 's:/debian {release} :/debian-security {release}-security :p' /etc/apt/sources.list");
+    enter(name, &format!("{security} > /etc/apt/sources.list.d/security.list"))?;
+    enter(name, &format!("apt-get update -q && apt-get install -y -q {ASKED}"))?;
+    if variant == "libclang" {
+        enter(name, NEWEST_LIBCLANG)?;
+    }
+    let clone = dir.join("root/mgos-mqtt");
+    project::run(Command::new("git").args(["clone", "--quiet", "--no-hardlinks"]).arg(project::root()).arg(clone))
+}
 
-    /// The bare system, with a clone of this repository in it.
-    fn make(&self) -> Result<()> {
-        let dir = self.dir();
-        files::remove_dir(&dir)?;
-        fs::create_dir_all(parent())?;
-        project::run(Command::new("debootstrap").args(["--variant=minbase", "--include", BASE, self.release]).arg(&dir))?;
-        for (file, why) in [("etc/resolv.conf", "names"), ("etc/ssl/certs/ca-certificates.crt", "certificates")] {
-            fs::copy(Path::new("/").join(file), dir.join(file)).with_context(|| format!("cannot take over this machine's {why}"))?;
-        }
-        // As on an installed system; the newest libclang of Debian 12 comes as a security update.
-        self.enter(&format!(
-            "sed -n 's:/debian {0} :/debian-security {0}-security :p' /etc/apt/sources.list > /etc/apt/sources.list.d/security.list",
-            self.release
-        ))?;
-        self.enter(&format!("apt-get update -q && apt-get install -y -q {ASKED}"))?;
-        if self.newest_libclang {
-            self.enter(NEWEST_LIBCLANG)?;
-        }
-        let clone = dir.join("root/mgos-mqtt");
-        project::run(Command::new("git").args(["clone", "--quiet", "--no-hardlinks"]).arg(project::root()).arg(clone))
+/// Runs a command there. Whatever it leaves running ends with it.
+fn enter(name: &str, command: &str) -> Result<()> {
+    let rust = project::output(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let mut unshare = Command::new("unshare");
+    unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
+    let status = unshare.env("ROOT", dir(name)).env("RUST", rust.trim()).status().context("cannot start unshare")?;
+    if !status.success() {
+        bail!("{command}: {status}");
     }
-
-    /// Runs a command there. Whatever it leaves running ends with it.
-    fn enter(&self, command: &str) -> Result<()> {
-        let rust = project::output(Command::new("rustc").args(["--print", "sysroot"]))?;
-        let mut unshare = Command::new("unshare");
-        unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
-        let status = unshare.env("ROOT", self.dir()).env("RUST", rust.trim()).status().context("cannot start unshare")?;
-        if !status.success() {
-            bail!("{command}: {status}");
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Mounts what a system has, and Rust; gone with the namespace. npm and pip bring certificates of
@@ -149,10 +132,6 @@ const NEWEST_LIBCLANG: &str = r#"
 newest=$(apt-cache search --names-only '^libclang-[0-9]+-dev$' | cut -d' ' -f1 | sort -V | tail -n 1)
 apt-get install -y -q --no-install-recommends "$newest"
 "#;
-
-fn parent() -> PathBuf {
-    project::target_dir().join("fresh")
-}
 
 #[cfg(test)]
 mod tests {

@@ -5,7 +5,7 @@
 
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use project::tools::Tool;
 use project::{nightly, root, run, target_dir};
 
@@ -15,6 +15,7 @@ pub struct Args {
     #[arg(long, default_value_t = 60)]
     seconds: u32,
     /// Targets to run [default: all]
+    #[arg(value_parser = TARGETS)]
     targets: Vec<String>,
 }
 
@@ -23,11 +24,6 @@ const CARGO_FUZZ: Tool = Tool { name: "cargo-fuzz", version: "0.13.2", options: 
 const TARGETS: [&str; 3] = ["decode", "matching", "session"];
 
 pub fn run_all(args: Args) -> Result<()> {
-    for wanted in &args.targets {
-        if !TARGETS.contains(&wanted.as_str()) {
-            bail!("unknown fuzz target {wanted:?}; targets: {}", TARGETS.join(", "));
-        }
-    }
     nightly()?;
     let fuzz = CARGO_FUZZ.ensure()?;
     for target in TARGETS.iter().filter(|t| args.targets.is_empty() || args.targets.iter().any(|wanted| wanted == *t)) {

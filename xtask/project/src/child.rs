@@ -86,18 +86,12 @@ impl Drop for Child {
 }
 
 /// Runs between fork and exec: the kernel kills the child when the spawning thread exits.
-#[cfg(target_os = "linux")]
 fn die_with_parent() -> io::Result<()> {
     // SAFETY: a plain system call with constant arguments.
     match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn die_with_parent() -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]
@@ -125,13 +119,11 @@ mod tests {
     }
 
     /// Whether the process exists; a zombie counts as gone.
-    #[cfg(target_os = "linux")]
     fn lives(id: u32) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_child_goes_when_it_is_dropped_and_with_the_thread_that_started_it() {
         let child = sleeper();

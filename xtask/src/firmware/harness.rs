@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use super::{ESP32, LX106, Logs, Shim, Target, c_files};
 
@@ -55,16 +55,8 @@ impl Harness<'_> {
             None => sources.push(root.join("qemu/host.c")),
         }
         let mut objects = target.compile_shim(&["-std=gnu99"], shim)?;
-        for source in &sources {
-            let object = dir.join(source.file_name().context("a file has a name")?).with_extension("o");
-            let mut cc = target.tool("gcc");
-            cc.args(target.cflags).args([target.c_optimisation(), "-g", "-std=gnu99", "-ffunction-sections", "-fdata-sections"]);
-            cc.args(["-Wall", "-Wextra", "-Werror"]).args(shim.cdefs());
-            cc.args(plan.includes.iter().map(|dir| format!("-I{}", dir.display())));
-            cc.arg(format!("-I{}", root.join("shim").display())).arg(format!("-I{}", root.join("qemu").display()));
-            project::run(cc.arg("-c").arg(source).arg("-o").arg(&object))?;
-            objects.push(object);
-        }
+        let includes = ["shim", "qemu"].map(|dir| format!("-I{}", root.join(dir).display()));
+        objects.extend(target.compile(&sources, &["-std=gnu99", "-g", &includes[0], &includes[1]], shim, &dir)?);
         let program = dir.join("program.elf");
         let mut ld = target.tool("gcc");
         ld.args(target.cflags).arg("-Wl,--gc-sections");
