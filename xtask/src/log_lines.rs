@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail, ensure};
+use regex::bytes::{NoExpand, Regex};
 
 /// Made by this module.
 pub const TABLE: &str = "shim/mgos_mqtt_log_lines.h";
@@ -138,18 +139,9 @@ fn compress(texts: &mut [Vec<u8>]) -> Vec<[u8; 2]> {
         let code = 128 + pairs.len() as u8;
         depths.insert(code, 1 + depth(pair[0]).max(depth(pair[1])));
         pairs.push(pair);
+        let found = Regex::new(&format!(r"(?s-u)\x{:02x}\x{:02x}", pair[0], pair[1])).expect("two bytes");
         for text in texts.iter_mut() {
-            let (mut i, mut out) = (0, Vec::with_capacity(text.len()));
-            while i < text.len() {
-                if text[i..].starts_with(&pair) {
-                    out.push(code);
-                    i += 2;
-                } else {
-                    out.push(text[i]);
-                    i += 1;
-                }
-            }
-            *text = out;
+            *text = found.replace_all(text, NoExpand(&[code])).into_owned();
         }
     }
     pairs

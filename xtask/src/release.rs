@@ -40,7 +40,7 @@ pub fn run(args: Args) -> Result<()> {
     let source = source(args.check)?;
     let dir = project::target_dir().join(if args.check { "dist/release-check" } else { "dist/release" });
     dist::replace(&dir, |new| make(new, &source, args.check))?;
-    println!("{}: mqtt is a git repository with tag {VERSION}; {} has the same files", dir.display(), archive_name());
+    println!("{}: mqtt is a git repository with tag {VERSION}; {ARCHIVE} has the same files", dir.display());
     Ok(())
 }
 
@@ -58,11 +58,11 @@ fn make(new: &Path, source: &Source, check: bool) -> Result<()> {
     fs::write(library.join("sbom.cdx.json"), sbom::document(&components, &checksums::of(&library)?, source)?)?;
     checksums::write(&library)?;
     pack::repository(&library, source)?;
-    pack::archive(&library, &new.join(archive_name()), source)?;
+    pack::archive(&library, &new.join(ARCHIVE), source)?;
     let reference = new.join("reference");
     book::reference(&reference)?;
-    pack::archive(&reference, &new.join(reference_name()), source)?;
-    checksums::write_of(new, &[&archive_name(), &reference_name()])
+    pack::archive(&reference, &new.join(REFERENCE), source)?;
+    checksums::write_of(new, &[ARCHIVE, REFERENCE])
 }
 
 /// Whether what is new is that version.
@@ -70,14 +70,10 @@ fn is_for(changelog: &str, version: &str) -> bool {
     changelog.lines().find_map(|line| line.strip_prefix("## ")).is_some_and(|heading| heading.starts_with(&format!("[{version}] - ")))
 }
 
-fn archive_name() -> String {
-    format!("mgos-mqtt-{VERSION}.tar.gz")
-}
+const ARCHIVE: &str = concat!("mgos-mqtt-", env!("CARGO_PKG_VERSION"), ".tar.gz");
 
 /// The C reference as HTML.
-fn reference_name() -> String {
-    format!("mgos-mqtt-reference-{VERSION}.tar.gz")
-}
+const REFERENCE: &str = concat!("mgos-mqtt-reference-", env!("CARGO_PKG_VERSION"), ".tar.gz");
 
 /// The current commit. Fails, unless for a `check`, on uncommitted changes, which no one could build
 /// again, and if it is no longer the version that the manifests name.

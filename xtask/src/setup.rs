@@ -1,6 +1,8 @@
 //! `cargo xtask setup`: installs all Debian packages that any command needs, for a machine that is
 //! set up once: CI, a container. Without it each command installs what it needs when it runs.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use project::setup::{COMPILERS, Package, TEST_TOOLS, ensure};
 
@@ -17,9 +19,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let packages = packages()?;
     if args.list {
-        let mut names: Vec<_> = packages.iter().map(|package| package.name).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: BTreeSet<_> = packages.iter().map(|package| package.name).collect();
         project::print_lines(names.into_iter().map(str::to_owned));
         return Ok(());
     }

@@ -45,30 +45,25 @@ pub fn run(messages: u32, release: bool) -> Result<()> {
     println!("{:<14} {:>12} {:>12} {:>12} {:>12}", "messages/s", "QoS 0", "QoS 1", "QoS 2", "memory, KiB");
     // Take turns and keep the best of several runs: other programs on the machine only slow a run
     // down.
-    let mut results = [[(0, 0); 3]; 3];
+    let mut results = [[0; 4]; 3];
     for _ in 0..ROUNDS {
-        for (client, results) in clients.iter().zip(&mut results) {
-            for (qos, (rate, memory)) in results.iter_mut().enumerate() {
-                let (new_rate, new_memory) = client.run(&dir, port, qos, messages)?;
-                *rate = new_rate.max(*rate);
-                *memory = new_memory.max(*memory);
+        for (client, best) in clients.iter().zip(&mut results) {
+            for qos in 0..3 {
+                let (rate, memory) = client.run(&dir, port, qos, messages)?;
+                best[qos] = rate.max(best[qos]);
+                best[3] = memory.max(best[3]);
             }
         }
     }
-    let columns = results.map(|results| {
-        let [(qos0, a), (qos1, b), (qos2, c)] = results;
-        [qos0, qos1, qos2, a.max(b).max(c)]
-    });
     let row = |name: &str, cells: [String; 4]| {
         let cells: String = cells.iter().map(|cell| format!(" {cell:>12}")).collect();
         println!("{name:<14}{cells}");
     };
-    for (client, columns) in clients.iter().zip(&columns) {
+    for (client, columns) in clients.iter().zip(results) {
         row(client.name, columns.map(figures::grouped));
     }
-    for (client, theirs) in clients.iter().zip(&columns).skip(1) {
-        let ratio = |i: usize| format!("{:.2}", columns[0][i] as f64 / theirs[i] as f64);
-        row(&format!("to {}", client.name), [ratio(0), ratio(1), ratio(2), ratio(3)]);
+    for (client, theirs) in clients.iter().zip(results).skip(1) {
+        row(&format!("to {}", client.name), [0, 1, 2, 3].map(|i| format!("{:.2}", results[0][i] as f64 / theirs[i] as f64)));
     }
     Ok(())
 }

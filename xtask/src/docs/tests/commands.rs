@@ -85,19 +85,11 @@ fn every_command_in_a_block_is_run_by_an_example_or_a_ci_step() {
 /// Splits a command of a document into words, without a trailing comment and including optional
 /// parts.
 fn words(text: &str) -> Vec<String> {
-    let text = text.split(" #").next().unwrap_or_default();
     // An explanation follows after two spaces.
     let text = text.split("  ").next().unwrap_or_default();
-    let text = text.replace(['[', ']'], "").replace("...", "");
-    let mut words = Vec::new();
-    for (at, part) in text.split('"').enumerate() {
-        match at % 2 {
-            1 => words.push(part.to_owned()),
-            // N stands for a number.
-            _ => words.extend(part.split_whitespace().map(|word| if word == "N" { "1".into() } else { word.to_owned() })),
-        }
-    }
-    words.split_off(1)
+    let words = shlex::split(&text.replace(['[', ']'], "").replace("...", "")).unwrap_or_default();
+    // N stands for a number.
+    words.into_iter().skip(1).map(|word| if word == "N" { "1".into() } else { word }).collect()
 }
 
 fn refusal(command: &str) -> Option<String> {
