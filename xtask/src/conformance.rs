@@ -21,8 +21,8 @@ pub struct Args {
 const PAGE: &str = "docs/testing.md";
 
 /// The lines between which the table is.
-const BEGIN: &str = "<!-- Written by `cargo xtask conformance`; checked by `cargo xtask conformance --check`. -->\n";
-const END: &str = "<!-- End of what `cargo xtask conformance` writes. -->\n";
+const BEGIN: &str = "<!-- `cargo xtask conformance` writes the tests that are named after a statement; the rest is written here. -->\n";
+const END: &str = "<!-- End of the table. -->\n";
 
 /// Where Rust tests are searched.
 const RUST: [&str; 3] = ["src", "tests", "host/src"];

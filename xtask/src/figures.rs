@@ -4,7 +4,7 @@
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::docs::text::{Table, cells, tables};
+use crate::docs::text::{Table, tables};
 
 const PAGE: &str = "docs/performance.md";
 
@@ -37,9 +37,6 @@ struct Row {
     original: Option<u64>,
     target: Option<u64>,
     now: Option<u64>,
-    /// Where `now` is written.
-    line: usize,
-    column: usize,
 }
 
 /// Prints the measurements next to their section's table. Fails if a figure is worse than the
@@ -77,20 +74,19 @@ fn table<'a>(text: &'a str, section: &str) -> Result<Table<'a>> {
 fn rows(text: &str, section: &str) -> Result<Vec<Row>> {
     let Table { line, columns, rows, .. } = table(text, section)?;
     let mut all = Vec::new();
-    for (line, cells) in (line + 2..).zip(rows) {
-        ensure!(cells.len() == columns.len(), "{PAGE}, line {}: expected the columns {}", line + 1, columns.join(", "));
+    for (line, cells) in (line + 3..).zip(rows) {
+        ensure!(cells.len() == columns.len(), "{PAGE}, line {line}: expected the columns {}", columns.join(", "));
         let number = |cell: &str| match cell {
             "-" => Ok(None),
-            _ => cell.replace(',', "").parse().map(Some).with_context(|| format!("{PAGE}, line {}: {cell:?} is not a number", line + 1)),
+            _ => cell.replace(',', "").parse().map(Some).with_context(|| format!("{PAGE}, line {line}: {cell:?} is not a number")),
         };
         if columns == COLUMNS {
             let [original, target, now] = [number(cells[1])?, number(cells[2])?, number(cells[3])?];
-            all.push(Row { name: cells[0].into(), original, target, now, line, column: 3 });
+            all.push(Row { name: cells[0].into(), original, target, now });
             continue;
         }
-        for column in 1..columns.len() {
-            let name = format!("{}, {}", columns[column], cells[0]);
-            all.push(Row { name, original: None, target: None, now: number(cells[column])?, line, column });
+        for (column, cell) in columns.iter().zip(&cells).skip(1) {
+            all.push(Row { name: format!("{column}, {}", cells[0]), original: None, target: None, now: number(cell)? });
         }
     }
     Ok(all)
@@ -120,31 +116,21 @@ fn problems(rows: &[Row], measured: &[Measured]) -> Vec<String> {
 
 /// The text with the measurements in the table of the section; what has no place there gets a row.
 fn accepted(text: &str, section: &str, measured: &[Measured]) -> Result<String> {
-    let (table, rows) = (table(text, section)?, rows(text, section)?);
-    let columns = table.columns;
-    let mut lines: Vec<String> = text.lines().map(String::from).collect();
-    let written = |cells: &[String]| format!("| {} |", cells.join(" | "));
-    let mut new: Vec<Vec<String>> = Vec::new();
+    let Table { line, columns, rows, .. } = table(text, section)?;
+    let old = line + 2..line + 2 + rows.len();
+    let mut rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| cell.to_string()).collect()).collect();
     for Measured { name, value } in measured {
-        if let Some(row) = find(&rows, name) {
-            let mut line: Vec<String> = cells(&lines[row.line]).into_iter().map(String::from).collect();
-            line[row.column] = grouped(*value);
-            lines[row.line] = written(&line);
-            continue;
-        }
-        let chip = columns.iter().position(|column| columns != COLUMNS && name.starts_with(&format!("{column}, ")));
-        ensure!(columns == COLUMNS || chip.is_some(), "{PAGE}, {section}: no column for {name}");
-        let column = chip.unwrap_or(3);
-        let name = chip.map_or(name.as_str(), |chip| &name[columns[chip].len() + 2..]);
-        let at = new.iter().position(|row| row[0] == name).unwrap_or_else(|| {
-            new.push(columns.iter().map(|_| "-".to_owned()).collect());
-            new.len() - 1
+        let in_column = |(i, column): (usize, &&str)| Some((i, name.strip_prefix(column)?.strip_prefix(", ")?));
+        let found = if columns == COLUMNS { Some((3, name.as_str())) } else { columns.iter().enumerate().find_map(in_column) };
+        let (column, name) = found.with_context(|| format!("{PAGE}, {section}: no column for {name}"))?;
+        let at = rows.iter().position(|row| row[0] == name).unwrap_or_else(|| {
+            rows.push([name].into_iter().chain(columns.iter().skip(1).map(|_| "-")).map(String::from).collect());
+            rows.len() - 1
         });
-        new[at][0] = name.to_owned();
-        new[at][column] = grouped(*value);
+        rows[at][column] = grouped(*value);
     }
-    let end = table.line + 2 + table.rows.len();
-    lines.splice(end..end, new.iter().map(|row| written(row)));
+    let mut lines: Vec<String> = text.lines().map(String::from).collect();
+    lines.splice(old, rows.iter().map(|row| format!("| {} |", row.join(" | "))));
     Ok(lines.join("\n") + "\n")
 }
 

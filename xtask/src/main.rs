@@ -76,7 +76,7 @@ enum Command {
     Release(release::Args),
     /// Run the archives on emulated chips
     Qemu(qemu::Args),
-    /// Generate the table of MQTT 3.1.1 statements and their tests in docs/testing.md
+    /// Complete the table of MQTT 3.1.1 statements and their tests in docs/testing.md
     Conformance(conformance::Args),
     /// Check licences and sources of all dependencies, and which of them firmware has
     Deny(deny::Args),

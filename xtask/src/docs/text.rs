@@ -39,7 +39,7 @@ pub fn spans(line: &str) -> Vec<&str> {
 pub struct Table<'a> {
     /// The heading above it, of the second level.
     pub section: &'a str,
-    /// The number of its first line, counted from 0. The rows begin two lines below.
+    /// The index of its first line. The rows begin two lines below.
     pub line: usize,
     pub columns: Vec<&'a str>,
     pub rows: Vec<Vec<&'a str>>,
@@ -60,7 +60,7 @@ pub fn tables(text: &str) -> Vec<Table<'_>> {
 }
 
 /// The cells of a row.
-pub fn cells(row: &str) -> Vec<&str> {
+fn cells(row: &str) -> Vec<&str> {
     row.trim_matches('|').split('|').map(str::trim).collect()
 }
 
