@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use project::output;
+use regex::Regex;
 use serde_json::{Value, json};
 
 use super::{Source, VERSION};
@@ -51,54 +52,47 @@ pub fn crates() -> Result<Vec<Component>> {
     let metadata = output(project::cargo().args(["metadata", "--format-version", "1", "--features", "mgos-mqtt/archive", "--quiet"]))?;
     let metadata: Value = serde_json::from_str(&metadata).context("cargo metadata")?;
     let checksums = checksums(&project::read("Cargo.lock")?);
-    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
-    let text = |value: &Value| value.as_str().map(String::from).unwrap_or_default();
-    let packages: BTreeMap<String, Value> =
-        list(&metadata["packages"]).into_iter().map(|package| (text(&package["id"]), package)).collect();
-    let needs: BTreeMap<String, BTreeSet<String>> = list(&metadata["resolve"]["nodes"])
-        .iter()
-        .map(|node| {
-            let normal = |dep: &&Value| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null());
-            (text(&node["id"]), list(&node["deps"]).iter().filter(normal).map(|dep| text(&dep["pkg"])).collect())
-        })
-        .collect();
-    let root = packages.iter().find(|(_, package)| package["name"] == "mgos-mqtt").context("cargo metadata: no mgos-mqtt")?.0;
-    let (mut left, mut seen, mut found) = (vec![root], BTreeSet::new(), Vec::new());
+    let packages = list(&metadata["packages"]);
+    let package =
+        |id: &Value| packages.iter().find(|package| package["id"] == *id).with_context(|| format!("cargo metadata: no package {id}"));
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let reference = |package: &Value| format!("{}@{}", text(&package["name"]), text(&package["version"]));
+    let root = packages.iter().find(|package| package["name"] == "mgos-mqtt").context("cargo metadata: no mgos-mqtt")?;
+    let (mut left, mut seen, mut found) = (vec![&root["id"]], BTreeSet::new(), Vec::new());
     while let Some(id) = left.pop() {
-        if !seen.insert(id) {
+        if !seen.insert(id.as_str()) {
             continue;
         }
-        let package = packages.get(id).with_context(|| format!("cargo metadata: no package {id}"))?;
-        let needed = needs.get(id).with_context(|| format!("cargo metadata: no node {id}"))?;
-        left.extend(needed);
-        let (name, version) = (text(&package["name"]), text(&package["version"]));
+        let node = list(&metadata["resolve"]["nodes"]).iter().find(|node| node["id"] == *id);
+        let deps = list(&node.with_context(|| format!("cargo metadata: no node {id}"))?["deps"]).iter();
+        let normal = deps.filter(|dep| list(&dep["dep_kinds"]).iter().any(|kind| kind["kind"].is_null()));
+        let needed: Vec<_> = normal.map(|dep| &dep["pkg"]).collect();
+        left.extend(&needed);
+        let this = package(id)?;
         // The old way to write OR.
-        let licence = text(&package["license"]).replace('/', " OR ");
-        if licence.is_empty() {
-            bail!("{name} states no licence");
-        }
-        let reference = |id: &String| packages.get(id).map(|package| format!("{}@{}", text(&package["name"]), text(&package["version"])));
+        let licence = text(&this["license"]).replace('/', " OR ");
+        ensure!(!licence.is_empty(), "{} states no licence", this["name"]);
         found.push(Component {
-            checksum: checksums.get(&(name.clone(), version.clone())).cloned(),
-            dir: PathBuf::from(text(&package["manifest_path"])).parent().map(PathBuf::from),
-            needs: needed.iter().filter_map(reference).collect(),
-            name,
-            version,
+            name: text(&this["name"]),
+            version: text(&this["version"]),
             licence,
+            dir: PathBuf::from(text(&this["manifest_path"])).parent().map(PathBuf::from),
+            checksum: checksums.get(&reference(this)).cloned(),
+            needs: needed.into_iter().map(|id| Ok(reference(package(id)?))).collect::<Result<_>>()?,
         });
     }
     found.sort_by(|a, b| (a.name != "mgos-mqtt", &a.name).cmp(&(b.name != "mgos-mqtt", &b.name)));
     Ok(found)
 }
 
-/// The checksums in Cargo.lock, by name and version.
-fn checksums(lock: &str) -> BTreeMap<(String, String), String> {
-    let blocks = lock.split("[[package]]").map(|block| {
-        let value =
-            |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(" = \"")?.strip_suffix('"').map(String::from));
-        Some(((value("name")?, value("version")?), value("checksum")?))
-    });
-    blocks.flatten().collect()
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// The checksums in Cargo.lock, by `NAME@VERSION`.
+fn checksums(lock: &str) -> BTreeMap<String, String> {
+    let package = Regex::new("name = \"(.*)\"\nversion = \"(.*)\"\nsource = .*\nchecksum = \"(.*)\"").expect("a valid expression");
+    package.captures_iter(lock).map(|package| (format!("{}@{}", &package[1], &package[2]), package[3].to_owned())).collect()
 }
 
 /// The document. `files` are those of the release with their SHA-256.
