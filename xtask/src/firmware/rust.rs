@@ -5,10 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
+use project::output;
 use project::setup::{self, Package};
-use project::{files, output};
 
 use super::{Assembler, Logs, Target};
 
@@ -85,28 +85,17 @@ fn build(cargo: &mut Command, target: &str, logs: Logs, target_dir: &Path) {
 fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> Result<PathBuf> {
     let data = project::root().join("xtask/xtensa");
     let json = data.join(assembler.json);
-    let target_dir = dir.join("rust");
-    let written = target_dir.join(json.file_stem().context("a target has a name")?).join("firmware/deps");
-    // A leftover of an older build would be mistaken for the new one, and cargo does not rebuild
-    // what it has.
-    for old in assembly(&written)? {
-        fs::remove_file(&old)?;
-        let rest = old.with_extension("");
-        let archive = rest.file_name().map(|name| written.join(format!("lib{}.a", name.to_string_lossy())));
-        archive.filter(|archive| archive.exists()).map_or(Ok(()), fs::remove_file)?;
-    }
+    let written = dir.join("emitted.s");
     let mut cargo = debian_cargo()?;
     cargo.env("RUSTC_WRAPPER", data.join("rustc.sh"));
-    build(&mut cargo, &json.to_string_lossy(), logs, &target_dir);
+    build(&mut cargo, &json.to_string_lossy(), logs, &dir.join("rust"));
     cargo.args(["-Zbuild-std=core", "-Zjson-target-spec"]);
     // The back end fails on parts of compiler_builtins when it optimises. They are not used:
     // firmware has libgcc.
-    cargo.args(["--config", "profile.firmware.package.compiler_builtins.opt-level=0", "--", "--emit=asm"]);
-    project::run(&mut cargo)?;
-    let found = assembly(&written)?;
-    let [text] = &found[..] else { bail!("{}: one file of assembly expected, there are {}", written.display(), found.len()) };
+    cargo.args(["--config", "profile.firmware.package.compiler_builtins.opt-level=0", "--"]);
+    project::run(cargo.arg(format!("--emit=asm={}", written.display())))?;
     let source = dir.join("rust.s");
-    fs::copy(text, &source)?;
+    fs::copy(&written, &source)?;
     for filter in assembler.filters {
         let filtered = output(Command::new("awk").arg("-f").arg(data.join(filter)).arg(&source))?;
         fs::write(&source, filtered)?;
@@ -115,12 +104,6 @@ fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> 
     let (program, args) = assembler.command.split_first().context("an assembler has a name")?;
     project::run(Command::new(program).args(args).arg(&source).arg("-o").arg(&object)).with_context(|| format!("for {}", target.name))?;
     Ok(object)
-}
-
-fn assembly(dir: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = if dir.exists() { files::list(dir)? } else { Vec::new() };
-    files.retain(|file| files::ends_in(file, &["s"]));
-    Ok(files)
 }
 
 /// Whether Espressif's compiler is installed (by espup): its back end needs no workaround.
