@@ -12,33 +12,21 @@ use project::setup::{self, Package};
 
 use super::{Assembler, Logs, Target};
 
-/// Builds the object and returns its path.
+/// Builds the object and returns its path. Of the archive that Rust makes as well nothing is used:
+/// firmware already has memcpy and division routines.
 pub fn object(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
-    let raw = match &target.assembler {
-        Some(assembler) if !has_espressif() => return assembled(target, assembler, logs, dir),
-        _ => archive(target, logs, dir)?,
-    };
-    // Only our own object is taken from the archive that Rust makes: firmware already has memcpy
-    // and division routines.
-    let members = output(target.tool("ar").arg("t").arg(&raw))?;
-    let ours: Vec<_> = members.lines().filter(|member| member.starts_with("mgos_mqtt-")).collect();
-    ensure!(ours.len() == 1, "{}: one object of our own expected, there are {}", raw.display(), ours.len());
-    project::run(target.tool("ar").arg("x").arg(&raw).args(&ours).current_dir(dir))?;
     let object = dir.join("rust.o");
-    fs::rename(dir.join(ours[0]), &object)?;
-    Ok(object)
-}
-
-/// Runs cargo to build the library as a static library.
-fn archive(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
+    if let Some(assembler) = target.assembler.as_ref().filter(|_| !has_espressif()) {
+        assembled(assembler, logs, dir, &object).with_context(|| format!("for {}", target.name))?;
+        return Ok(object);
+    }
     let described = description(target, dir)?;
     let mut cargo = match (&target.assembler, &described) {
         (Some(_), _) => espressif("cargo"),
         (None, Some(_)) => debian_cargo()?,
         (None, None) => project::cargo(),
     };
-    let target_dir = dir.join("rust");
-    build(&mut cargo, described.as_deref().unwrap_or(target.triple), logs, &target_dir);
+    build(&mut cargo, described.as_deref().unwrap_or(target.triple), logs, &dir.join("rust"));
     if described.is_some() {
         cargo.arg("-Zjson-target-spec");
     }
@@ -48,8 +36,8 @@ fn archive(target: &Target, logs: Logs, dir: &Path) -> Result<PathBuf> {
     if described.is_some() || target.assembler.is_some() {
         cargo.arg("-Zbuild-std=core");
     }
-    project::run(&mut cargo)?;
-    Ok(target_dir.join(target.triple).join("firmware/libmgos_mqtt.a"))
+    project::run(cargo.arg("--").arg(format!("--emit=obj={}", object.display())))?;
+    Ok(object)
 }
 
 /// Rust's specifications of these targets waste flash, and no stable switch helps. On ARM all code
@@ -82,7 +70,7 @@ fn build(cargo: &mut Command, target: &str, logs: Logs, target_dir: &Path) {
 }
 
 /// Lets the compiler emit assembly and the assembler make the object from it.
-fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> Result<PathBuf> {
+fn assembled(assembler: &Assembler, logs: Logs, dir: &Path, object: &Path) -> Result<()> {
     let data = project::root().join("xtask/xtensa");
     let json = data.join(assembler.json);
     let written = dir.join("emitted.s");
@@ -100,10 +88,8 @@ fn assembled(target: &Target, assembler: &Assembler, logs: Logs, dir: &Path) -> 
         let filtered = output(Command::new("awk").arg("-f").arg(data.join(filter)).arg(&source))?;
         fs::write(&source, filtered)?;
     }
-    let object = dir.join("rust.o");
     let (program, args) = assembler.command.split_first().context("an assembler has a name")?;
-    project::run(Command::new(program).args(args).arg(&source).arg("-o").arg(&object)).with_context(|| format!("for {}", target.name))?;
-    Ok(object)
+    project::run(Command::new(program).args(args).arg(&source).arg("-o").arg(object))
 }
 
 /// Whether Espressif's compiler is installed (by espup): its back end needs no workaround.
