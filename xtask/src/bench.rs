@@ -67,13 +67,10 @@ pub fn run(args: Args) -> Result<()> {
     if let Some(operation) = &args.profile {
         return profile(operation);
     }
-    if args.growth {
-        return growth();
-    }
-    if args.speed {
-        for Measured { name, value } in instructions(&UBUNTU_FAST, "operations")? {
-            println!("{name:<60} {:>9}", figures::grouped(value));
-        }
+    if args.growth || args.speed {
+        let figures = if args.growth { instructions(&UBUNTU, "growth")? } else { instructions(&UBUNTU_FAST, "operations")? };
+        let lines = figures.into_iter().map(|Measured { name, value }| format!("{name:<60} {:>9}", figures::grouped(value)));
+        project::print_lines(lines);
         return Ok(());
     }
     let (operations, growth) = (instructions(&UBUNTU, "operations")?, instructions(&UBUNTU, "growth")?);
@@ -152,20 +149,6 @@ fn memory() -> Result<Vec<Measured>> {
         }
     }
     Ok(measured)
-}
-
-/// One table per quantity: a name reads "what, number", split at the last comma.
-fn growth() -> Result<()> {
-    let mut last = String::new();
-    for Measured { name, value } in instructions(&UBUNTU, "growth")? {
-        let (what, number) = name.rsplit_once(", ").context("each name ends in a number")?;
-        if what != last {
-            println!("\n{what}:");
-            last = what.to_string();
-        }
-        println!("{number:>9} {:>12}", figures::grouped(value));
-    }
-    Ok(())
 }
 
 /// Shows each function's own instructions, and those with the functions that it calls.

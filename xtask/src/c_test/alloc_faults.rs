@@ -7,7 +7,6 @@
 //! failed allocation a message must get through. The area `memory` handles failures as apps should
 //! and must pass; there allocations of the app and the system fail as well.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -36,26 +35,18 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
         let each = (1..=count).step_by(step as usize).map(|n| (n.to_string(), 0));
         let random = (1..=seeds).map(|seed| ("1%".to_string(), seed));
         let runs: Vec<(String, u32)> = each.chain(random).collect();
-        let failed = AtomicBool::new(false);
-        let results = some_at_a_time(PARALLEL, runs.len(), |i| -> Result<(Option<String>, u64)> {
-            let (which, seed) = &runs[i];
-            let finished = run_with_faults(area, which, *seed)?;
-            let problem = problem(area, &finished, *seed == 0);
-            if let Some(problem) = &problem
-                && !failed.swap(true, Ordering::Relaxed)
-            {
+        let run = |i: usize| run_with_faults(area, &runs[i].0, runs[i].1);
+        let finished = some_at_a_time(PARALLEL, runs.len(), run).into_iter().collect::<Result<Vec<_>>>()?;
+        // A crashed app reports no count.
+        let failed: u64 = finished.iter().filter_map(|finished| Some(allocations(finished).ok()?.1)).sum();
+        let first = bad.len();
+        for ((which, seed), finished) in runs.iter().zip(&finished) {
+            let Some(problem) = problem(area, finished, *seed == 0) else { continue };
+            if bad.len() == first {
                 println!("{}: {problem}\n{}{}", area.name, finished.out, finished.err);
             }
-            // A crashed app reports no count.
-            let failed = allocations(&finished).map_or(0, |(_, failed)| failed);
-            Ok((
-                problem
-                    .map(|problem| format!("MGOS_HOST_ALLOC_FAULTS={}{which} MGOS_HOST_SEED={seed} {}: {problem}", whose(area), area.name)),
-                failed,
-            ))
-        });
-        let results = results.into_iter().collect::<Result<Vec<_>>>()?;
-        let failed: u64 = results.iter().map(|(_, failed)| failed).sum();
+            bad.push(format!("MGOS_HOST_ALLOC_FAULTS={}{which} MGOS_HOST_SEED={seed} {}: {problem}", whose(area), area.name));
+        }
         let seconds = started.elapsed().as_secs_f32();
         let skipped = if step > 1 { format!(" (one in {step}, the others skipped)") } else { String::new() };
         println!(
@@ -64,7 +55,6 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
             if area.name == MUST_PASS { "all code" } else { "the library" },
             runs.len()
         );
-        bad.extend(results.into_iter().filter_map(|(problem, _)| problem));
         if failed < count / step / 2 {
             bail!("{}: fewer allocations failed than expected", area.name);
         }

@@ -2,6 +2,7 @@
 //! file. Also file names without a link. External links are not checked.
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use project::root;
 use regex::Regex;
@@ -10,8 +11,8 @@ use super::{lines, pages, read, spans};
 
 /// Text and target of each link in a line.
 fn links(line: &str) -> Vec<(&str, &str)> {
-    let link = Regex::new(r"(?:^|\[)([^\[]*?)\]\(([^)]*)\)").unwrap();
-    link.captures_iter(line).map(|link| link.extract().1).map(|[text, target]| (text, target)).collect()
+    static LINK: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"(?:^|\[)([^\[]*?)\]\(([^)]*)\)").unwrap());
+    LINK.captures_iter(line).map(|link| link.extract().1).map(|[text, target]| (text, target)).collect()
 }
 
 /// The anchor of a heading.
