@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use project::{files, root};
 use regex::{Captures, Regex};
 
@@ -66,9 +66,7 @@ fn completed(page: &str, rust: &BTreeMap<String, String>) -> Result<(String, usi
     wrong.extend(table.lines().skip(3).filter(|line| !line.is_empty() && !row.is_match(line)).map(|line| format!("not a row: {line}")));
     let strays = rust.keys().filter(|name| number_of(name).is_some_and(|number| !statements.contains(number)));
     wrong.extend(strays.map(|name| format!("{name}: its statement is not in {PAGE}")));
-    if !wrong.is_empty() {
-        bail!("conformance:\n  {}", wrong.join("\n  "));
-    }
+    ensure!(wrong.is_empty(), "conformance:\n  {}", wrong.join("\n  "));
     Ok((format!("{before}{BEGIN}{table}{END}{after}"), statements.len()))
 }
 

@@ -16,7 +16,7 @@ pub mod harness;
 mod rust;
 mod targets;
 
-pub use rust::RUST;
+pub use rust::{RUST, toolchains};
 pub use targets::{CORTEX_M3, CORTEX_M4_TI, CORTEX_M4F, ESP32, LX106, RV32IMAC, RV32IMC, UBUNTU, UBUNTU_FAST};
 
 /// Build settings for one kind of device.
@@ -239,15 +239,6 @@ pub fn exports() -> Result<BTreeSet<String>> {
 pub fn names(path: &str) -> Result<BTreeSet<String>> {
     let text = project::read(path)?;
     Ok(text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).map(String::from).collect())
-}
-
-/// The versions of Rust that build archives.
-pub fn toolchains() -> Result<BTreeSet<String>> {
-    let version = |mut rustc: Command| {
-        let text = output(rustc.arg("--version"))?;
-        text.split_whitespace().nth(1).map(String::from).with_context(|| format!("a version of Rust expected, not {text}"))
-    };
-    rust::compilers()?.into_iter().map(version).collect()
 }
 
 /// The C and assembly sources in a directory, by name.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 use project::files;
 use project::setup::{self, Package, installed, program};
@@ -44,9 +44,7 @@ pub fn run(args: Args) -> Result<()> {
     if machines.is_empty() {
         bail!("no machine matches; machines: {}", MACHINES.join(", "));
     }
-    if !setup::is_root() {
-        bail!("this makes root directories and changes into them: run it as root");
-    }
+    ensure!(setup::is_root(), "this makes root directories and changes into them: run it as root");
     setup::ensure(PACKAGES)?;
     let readme = project::read("README.md")?;
     let mut commands = quick_start(&readme);
@@ -108,9 +106,7 @@ fn enter(name: &str, command: &str) -> Result<()> {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--pid", "--fork", "--kill-child", "sh", "-e", "-c", ENTER, "sh", command]);
     let status = unshare.env("ROOT", dir(name)).env("RUST", rust.trim()).status().context("cannot start unshare")?;
-    if !status.success() {
-        bail!("{command}: {status}");
-    }
+    ensure!(status.success(), "{command}: {status}");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use fs_err as fs;
 use project::{git, tools};
 
@@ -209,9 +209,7 @@ fn exclusions(text: &str) -> Result<Vec<String>> {
         if line.starts_with('#') {
             reason = true;
         } else if let Some(re) = line.strip_prefix('\'').and_then(|rest| rest.strip_suffix("',")) {
-            if !reason {
-                bail!("{CONFIG}: {re:?} has no comment with the reason above it");
-            }
+            ensure!(reason, "{CONFIG}: {re:?} has no comment with the reason above it");
             list.push(re.to_owned());
         } else if line.is_empty() {
             reason = false;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use regex::Regex;
 
 use crate::exports::public_api;
@@ -71,9 +71,7 @@ pub fn run(args: Args) -> Result<()> {
         let (archive, without_logs) = (target.archive(Logs::With)?, target.archive(Logs::Without)?);
         let bad = target.symbols(&archive)?;
         let bad = forbidden(&bad);
-        if !bad.is_empty() {
-            bail!("the archive for {} contains symbols that firmware must not have: {}", target.name, bad.join(", "));
-        }
+        ensure!(bad.is_empty(), "the archive for {} contains symbols that firmware must not have: {}", target.name, bad.join(", "));
         let mut most_ram = 0;
         for (what, typical, shim) in VARIANTS {
             let roots = if typical { TYPICAL.map(String::from).into() } else { public_api()? };

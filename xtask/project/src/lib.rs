@@ -15,7 +15,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 pub use files::{read, write_if_changed};
 
 /// The root of the workspace.
@@ -56,27 +56,21 @@ pub fn nightly() -> Result<Command> {
         command
     };
     let found = command().arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().context("cannot start cargo")?;
-    if !found.success() {
-        bail!("this needs the nightly toolchain: rustup toolchain install nightly");
-    }
+    ensure!(found.success(), "this needs the nightly toolchain: rustup toolchain install nightly");
     Ok(command())
 }
 
 /// Runs a program to its end; fails with the command on a non-zero exit status.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
-    if !status.success() {
-        bail!("{} failed ({status})", shown(command));
-    }
+    ensure!(status.success(), "{} failed ({status})", shown(command));
     Ok(())
 }
 
 /// Runs a program and returns its output; fails with what it says on a non-zero exit status.
 pub fn output(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("cannot start {}", shown(command)))?;
-    if !output.status.success() {
-        bail!("{} failed ({}): {}", shown(command), output.status, String::from_utf8_lossy(&output.stderr));
-    }
+    ensure!(output.status.success(), "{} failed ({}): {}", shown(command), output.status, String::from_utf8_lossy(&output.stderr));
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 

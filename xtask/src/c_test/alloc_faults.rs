@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::program::{Area, Finished, Mode, REPORTED, judge, run_to_end};
 use super::some_at_a_time;
@@ -55,9 +55,7 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
             if area.name == MUST_PASS { "all code" } else { "the library" },
             runs.len()
         );
-        if failed < count / step / 2 {
-            bail!("{}: fewer allocations failed than expected", area.name);
-        }
+        ensure!(failed >= count / step / 2, "{}: fewer allocations failed than expected", area.name);
     }
     if !bad.is_empty() {
         bail!("failed allocations were not handled; the first of each area is shown above\n  {}", bad.join("\n  "));

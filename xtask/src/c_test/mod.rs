@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use build::build;
 use program::{Mode, Outcome, run_one};
 use project::{files, setup};
@@ -52,13 +52,11 @@ pub struct Args {
 
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
-    let modes: Vec<Mode> = if args.all {
-        vec![Mode::Plain, Mode::Valgrind, Mode::Sanitize]
-    } else {
-        let chosen = [(args.valgrind, Mode::Valgrind), (args.sanitize, Mode::Sanitize)];
-        let chosen: Vec<_> = chosen.iter().filter(|(on, _)| *on).map(|(_, mode)| *mode).collect();
-        if chosen.is_empty() { vec![Mode::Plain] } else { chosen }
-    };
+    let chosen = [(Mode::Plain, args.all), (Mode::Valgrind, args.all || args.valgrind), (Mode::Sanitize, args.all || args.sanitize)];
+    let mut modes: Vec<Mode> = chosen.into_iter().filter(|(_, on)| *on).map(|(mode, _)| mode).collect();
+    if modes.is_empty() {
+        modes.push(Mode::Plain);
+    }
     if modes.contains(&Mode::Valgrind) {
         setup::ensure(&[setup::program("valgrind", "valgrind")])?;
     }
@@ -86,9 +84,7 @@ pub fn run(args: Args) -> Result<()> {
         println!("{}: {} areas in {:.0} s", mode.name(), areas.len(), started.elapsed().as_secs_f32());
     }
     println!("{} checks passed, {} failed", total.passed, total.failed);
-    if !bad.is_empty() {
-        bail!("the compatibility suite failed\n  {}", bad.join("\n  "));
-    }
+    ensure!(bad.is_empty(), "the compatibility suite failed\n  {}", bad.join("\n  "));
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! also builds `core` from source, for a target specification that may differ from Rust's own;
 //! builds for this machine use the default compiler.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -109,14 +110,18 @@ fn espressif(program: &str) -> Command {
     command
 }
 
-/// The compilers that archives are built with: the default one, Debian's, and Espressif's where it
-/// is installed.
-pub fn compilers() -> Result<Vec<Command>> {
+/// The versions of Rust that build archives: the default one, Debian's, and Espressif's where it is
+/// installed.
+pub fn toolchains() -> Result<BTreeSet<String>> {
     let mut default = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     default.current_dir(project::root());
-    let mut all = vec![default, debian(DEBIAN_RUSTC)?];
-    all.extend(has_espressif().then(|| espressif("rustc")));
-    Ok(all)
+    let mut compilers = vec![default, debian(DEBIAN_RUSTC)?];
+    compilers.extend(has_espressif().then(|| espressif("rustc")));
+    let version = |mut rustc: Command| {
+        let text = output(rustc.arg("--version"))?;
+        text.split_whitespace().nth(1).map(String::from).with_context(|| format!("a version of Rust expected, not {text}"))
+    };
+    compilers.into_iter().map(version).collect()
 }
 
 /// Where Debian's packages install it; with rustup it is not first in the path.
