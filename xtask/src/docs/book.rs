@@ -1,11 +1,10 @@
 //! The documents as HTML: docs/ as a book by mdBook, the C headers by doxygen. The pages' links to
 //! files outside docs/ lead to the repository, or where it has no address yet to this clone.
 
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use fs_err as fs;
 use project::files;
 use project::setup::{self, Package, program};
@@ -74,14 +73,11 @@ fn for_book(page: &str, repository: &str) -> String {
 pub fn reference(dir: &Path) -> Result<()> {
     setup::ensure(PACKAGES)?;
     fs::create_dir_all(dir)?;
-    let front = project::target_dir().join("front.dox");
+    let [front, doxyfile] = ["front.dox", "Doxyfile"].map(|name| project::target_dir().join(name));
     fs::write(&front, FRONT)?;
-    let mut doxygen = Command::new("doxygen");
-    let mut doxygen = doxygen.arg("-").current_dir(project::root()).stdin(Stdio::piped()).spawn().context("cannot start doxygen")?;
-    let settings = format!("{DOXYFILE}INPUT += \"{}\"\nOUTPUT_DIRECTORY = \"{}\"\n", front.display(), dir.display());
-    doxygen.stdin.take().context("doxygen's input is piped")?.write_all(settings.as_bytes())?;
-    ensure!(doxygen.wait()?.success(), "doxygen finds errors in the comments of include/*.h, which are written in src/ffi");
-    Ok(())
+    fs::write(&doxyfile, format!("{DOXYFILE}INPUT += \"{}\"\nOUTPUT_DIRECTORY = \"{}\"\n", front.display(), dir.display()))?;
+    project::run(Command::new("doxygen").arg(&doxyfile).current_dir(project::root()))
+        .context("doxygen finds errors in the comments of include/*.h, which are written in src/ffi")
 }
 
 #[cfg(test)]
