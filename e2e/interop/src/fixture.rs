@@ -15,7 +15,7 @@ use test_kit::observer::{self, Observer};
 use test_kit::transport::{Certificates, Transport};
 
 /// Built apps, by the name of their directory.
-pub type Apps = BTreeMap<&'static str, Built>;
+pub type Apps = BTreeMap<String, Built>;
 
 pub struct Fixture<'a> {
     kind: &'a dyn Broker,

@@ -8,17 +8,17 @@ use test_kit::observer;
 use test_kit::transport::Transport;
 
 use super::fixture::Fixture;
-use super::scenarios::Scenario;
+use super::scenarios::{Scenario, scenario};
 
 /// Directories of e2e/interop/apps or examples/.
 pub const APPS: &[&str] = &["javascript", "scripts"];
 
-pub const ALL: &[Scenario] = &[Scenario {
-    name: "javascript",
-    about: "examples/javascript, and every function of MQTT, under mJS; needs --lib mjs:PATH --module mjs_module:PATH",
-    transports: &[Transport::Tcp],
-    run: javascript,
-}];
+pub const ALL: &[Scenario] = &[scenario(
+    "javascript",
+    &[Transport::Tcp],
+    javascript,
+    "examples/javascript, and every function of MQTT, under mJS; needs --lib mjs:PATH --module mjs_module:PATH",
+)];
 
 /// Whether mJS can be built.
 pub fn is_given(places: &Places) -> bool {

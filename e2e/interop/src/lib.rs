@@ -52,9 +52,8 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     let brokers = chosen(&args.broker)?;
     let wanted = |case: &Case| args.words.is_empty() || args.words.iter().any(|word| case.name().contains(word.as_str()));
-    let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).filter(wanted).collect();
-    let clouds: Vec<Case> = clouds::ALL.iter().flat_map(Case::of).filter(wanted).collect();
-    let mut scripts: Vec<Case> = javascript::ALL.iter().flat_map(Case::of).filter(wanted).collect();
+    let of = |scenarios: &'static [Scenario]| scenarios.iter().flat_map(Case::of).filter(wanted).collect::<Vec<_>>();
+    let (cases, clouds, mut scripts) = (of(scenarios::ALL), of(clouds::ALL), of(javascript::ALL));
     if cases.is_empty() && clouds.is_empty() && scripts.is_empty() {
         let all = scenarios::ALL.iter().chain(clouds::ALL).chain(javascript::ALL);
         let names: Vec<_> = all.map(|scenario| scenario.name).collect();
@@ -72,22 +71,21 @@ pub fn run(args: Args) -> Result<()> {
         println!("not run: {what}");
         scripts.clear();
     }
-    // All clouds are emulated by mosquitto, and scripts run with it alone.
-    let with_clouds = has_clouds(&brokers) && !clouds.is_empty();
-    let with_scripts = has_clouds(&brokers) && !scripts.is_empty();
-    setup::ensure(&packages(&brokers, with_clouds))?;
+    setup::ensure(&packages(&brokers, !clouds.is_empty()))?;
     for broker in &brokers {
         broker.install().with_context(|| format!("cannot install {}", broker.name()))?;
     }
     eprintln!("building the library, the host and the apps of e2e/interop");
-    let apps = build_apps(with_scripts.then_some(&args.places))?;
+    let apps = build_apps((!scripts.is_empty()).then_some(&args.places))?;
     let files = Certificates::make(dir().join("certificates"))?;
     let begun = Instant::now();
     let (mut passed, mut failed, mut total) = (0, Vec::new(), 0);
-    let cases = brokers.into_iter().map(|broker| (broker, &cases, ""));
-    let clouds = with_clouds.then_some((&mosquitto::Mosquitto as &dyn Broker, &clouds, ", emulating clouds"));
-    let scripts = with_scripts.then_some((&mosquitto::Mosquitto as &dyn Broker, &scripts, ", with mJS"));
-    for (broker, cases, role) in cases.chain(clouds).chain(scripts) {
+    let mut groups: Vec<_> = brokers.iter().map(|broker| (*broker, &cases, "")).collect();
+    // All clouds are emulated by mosquitto, and scripts run with it alone.
+    for broker in brokers.iter().filter(|broker| is_mosquitto(**broker)) {
+        groups.extend([(*broker, &clouds, ", emulating clouds"), (*broker, &scripts, ", with mJS")]);
+    }
+    for (broker, cases, role) in groups.into_iter().filter(|(_, cases, _)| !cases.is_empty()) {
         println!("{} {}{role}", broker.name(), broker.version()?);
         let (chosen, skipped): (Vec<_>, Vec<_>) = cases.iter().partition(|case| case.skip_reason(broker).is_none());
         let begun = Instant::now();
@@ -141,19 +139,18 @@ fn last_lines(log: &Path) -> String {
 
 /// All Debian packages that the scenarios need with these brokers; all brokers if there are none.
 pub fn packages_of(names: &[String]) -> Result<Vec<Package>> {
-    let brokers = chosen(names)?;
-    Ok(packages(&brokers, has_clouds(&brokers)))
+    Ok(packages(&chosen(names)?, true))
 }
 
 fn packages(brokers: &[&dyn Broker], with_clouds: bool) -> Vec<Package> {
     let common = [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES];
-    let clouds = if with_clouds { clouds::PACKAGES } else { &[] };
+    let clouds = if with_clouds && brokers.iter().any(|broker| is_mosquitto(*broker)) { clouds::PACKAGES } else { &[] };
     common.into_iter().chain([clouds]).chain(brokers.iter().map(|broker| broker.packages())).flatten().copied().collect()
 }
 
-/// All clouds are emulated by mosquitto.
-fn has_clouds(brokers: &[&dyn Broker]) -> bool {
-    brokers.iter().any(|broker| broker.name() == mosquitto::Mosquitto.name())
+/// Emulates all clouds, and runs the scripts.
+fn is_mosquitto(broker: &dyn Broker) -> bool {
+    broker.name() == mosquitto::Mosquitto.name()
 }
 
 /// The brokers with these names; all if there are none.
@@ -190,22 +187,25 @@ fn dir_of(broker: &dyn Broker, case: &Case) -> PathBuf {
     dir().join(broker.name()).join(case.name())
 }
 
-/// Builds the apps of the scenarios, from apps/ and examples/; those in JavaScript if there is
-/// mJS.
+/// Builds the apps of apps/ and examples/; those in JavaScript if there is mJS.
 fn build_apps(mjs: Option<&host_app::Places>) -> Result<Apps> {
-    let mut apps = Apps::new();
-    let path = |name: &str| {
-        let own = project::root().join("e2e/interop/apps").join(name);
-        if own.is_dir() { own } else { project::root().join("examples").join(name) }
-    };
-    let building = |name: &str| format!("building {}", path(name).display());
-    let names: Vec<_> = scenarios::APPS.iter().chain(clouds::APPS).collect();
-    for (number, name) in names.iter().enumerate() {
-        eprintln!("app {} of {}: {name}", number + 1, names.len());
-        apps.insert(name, host_app::build(&path(name), false).with_context(|| building(name))?);
+    let mut dirs = Vec::new();
+    for parent in ["e2e/interop/apps", "examples"].map(|dir| project::root().join(dir)) {
+        let entries = parent.read_dir().with_context(|| format!("cannot list {}", parent.display()))?;
+        dirs.extend(entries.flatten().map(|entry| entry.path()).filter(|dir| dir.join("mos.yml").is_file() && !dir.ends_with("check")));
     }
-    for (name, places) in mjs.iter().flat_map(|places| javascript::APPS.iter().map(move |name| (name, places))) {
-        apps.insert(name, host_app::build_with(&path(name), places, false).with_context(|| building(name))?);
+    let name_of = |dir: &Path| dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let is_script = |dir: &Path| javascript::APPS.contains(&&*name_of(dir));
+    dirs.retain(|dir| mjs.is_some() || !is_script(dir));
+    dirs.sort();
+    let mut apps = Apps::new();
+    for (number, dir) in dirs.iter().enumerate() {
+        eprintln!("app {} of {}: {}", number + 1, dirs.len(), name_of(dir));
+        let built = match mjs.filter(|_| is_script(dir)) {
+            Some(places) => host_app::build_with(dir, places, false),
+            None => host_app::build(dir, false),
+        };
+        apps.insert(name_of(dir), built.with_context(|| format!("building {}", dir.display()))?);
     }
     Ok(apps)
 }

@@ -12,7 +12,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use project::process::Process;
 use project::setup::{Package, installed};
-pub use scenarios::{ALL, APPS};
+pub use scenarios::ALL;
 use test_kit::broker::{Broker, Endpoints, Setup};
 use test_kit::mosquitto::{self, Mosquitto};
 use test_kit::transport::{Certificates, Transport};

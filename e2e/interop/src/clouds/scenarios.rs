@@ -5,72 +5,21 @@ use anyhow::{Context, Result};
 use test_kit::broker::{Running, Setup};
 use test_kit::mosquitto::Mosquitto;
 use test_kit::observer::{self, Observer};
-use test_kit::transport::Transport;
+use test_kit::transport::Transport::{self, Cert, Tcp, Tls, Wss};
 
 use super::{Cloud, apps, openssl};
 use crate::fixture::Fixture;
-use crate::scenarios::Scenario;
+use crate::scenarios::{Scenario, scenario};
 
 /// Each runs once, with the broker that emulates the cloud.
 pub const ALL: &[Scenario] = &[
-    Scenario {
-        name: "aws",
-        about: "AWS IoT: certificates on both sides, a shadow, five subscriptions in one packet",
-        transports: &[Transport::Cert],
-        run: aws,
-    },
-    Scenario {
-        name: "gcp",
-        about: "Google IoT Core: a signed token as password, a new one for each connection",
-        transports: &[Transport::Tls],
-        run: gcp,
-    },
-    Scenario {
-        name: "azure",
-        about: "Azure IoT Hub: user name and token freed once they are sent",
-        transports: &[Transport::Tls],
-        run: azure,
-    },
-    Scenario {
-        name: "watson",
-        about: "IBM Watson: the configuration is copied, changed and applied at run time",
-        transports: &[Transport::Tls],
-        run: watson,
-    },
-    Scenario {
-        name: "hivemq",
-        about: "HiveMQ: anonymous over TCP, or with user name and password over TLS and WebSocket",
-        transports: &[Transport::Tcp, Transport::Tls, Transport::Wss],
-        run: hivemq,
-    },
-    Scenario {
-        name: "mosquitto",
-        about: "Mosquitto: plain, with a password, over TLS",
-        transports: &[Transport::Tcp, Transport::Tls, Transport::Cert],
-        run: counter,
-    },
-    Scenario {
-        name: "apps",
-        about: "apps in the style of the libraries rpc-mqtt, aws, azure, homeassistant, thingsboard and watson",
-        transports: &[Transport::Tcp],
-        run: apps::apps,
-    },
-];
-
-/// The apps that these scenarios use.
-pub const APPS: &[&str] = &[
-    "aws",
-    "aws_shadow",
-    "azure",
-    "azure_twin",
-    "gcp",
-    "hivemq",
-    "home_assistant",
-    "mosquitto",
-    "rpc",
-    "thingsboard",
-    "watson",
-    "watson_device",
+    scenario("aws", &[Cert], aws, "AWS IoT: certificates on both sides, a shadow, five subscriptions in one packet"),
+    scenario("gcp", &[Tls], gcp, "Google IoT Core: a signed token as password, a new one for each connection"),
+    scenario("azure", &[Tls], azure, "Azure IoT Hub: user name and token freed once they are sent"),
+    scenario("watson", &[Tls], watson, "IBM Watson: the configuration is copied, changed and applied at run time"),
+    scenario("hivemq", &[Tcp, Tls, Wss], hivemq, "HiveMQ: anonymous over TCP, or with user name and password over TLS and WebSocket"),
+    scenario("mosquitto", &[Tcp, Tls, Cert], counter, "Mosquitto: plain, with a password, over TLS"),
+    scenario("apps", &[Tcp], apps::apps, "apps in the style of the libraries rpc-mqtt, aws, azure, homeassistant, thingsboard and watson"),
 ];
 
 /// mosquitto's log lines of connections with this client id.

@@ -43,12 +43,7 @@ fn missing(cell: &str, rust: &str, scenarios: &str) -> Vec<String> {
         };
         look(!source.is_empty(), source_name);
         for name in names.split(", ").filter(|name| !name.is_empty()) {
-            let found = if source_name == "interop" {
-                source.contains(&format!("name: \"{name}\""))
-            } else {
-                source.contains(&format!("\"{name}\""))
-            };
-            look(found, &format!("{source_name}: {name}"));
+            look(source.contains(&format!("\"{name}\"")), &format!("{source_name}: {name}"));
         }
     }
     missing
