@@ -98,7 +98,7 @@ impl<'a> Fixture<'a> {
         let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
         let transport = self.transport.settings(self.files);
         let transport: Vec<_> = transport.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        let highest = self.kind.quirks().highest_qos.to_string();
+        let highest = self.kind.about().quirks.highest_qos.to_string();
         let known = [("check.highest_qos", highest.as_str())];
         // Only the apps in e2e/interop have this setting.
         let of_interop = project::root().join("e2e/interop/apps").join(name).join("mos.yml").exists();

@@ -145,7 +145,7 @@ pub fn packages_of(names: &[String]) -> Result<Vec<Package>> {
 fn packages(brokers: &[&dyn Broker], with_clouds: bool) -> Vec<Package> {
     let common = [setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES];
     let clouds = if with_clouds && brokers.iter().any(|broker| is_mosquitto(*broker)) { clouds::PACKAGES } else { &[] };
-    common.into_iter().chain([clouds]).chain(brokers.iter().map(|broker| broker.packages())).flatten().copied().collect()
+    common.into_iter().chain([clouds]).chain(brokers.iter().map(|broker| broker.about().packages)).flatten().copied().collect()
 }
 
 /// Emulates all clouds, and runs the scripts.
@@ -227,7 +227,7 @@ impl Case {
 
     /// Why it is skipped with this broker, if it is.
     fn skip_reason(&self, broker: &dyn Broker) -> Option<&'static str> {
-        broker.skips().iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
+        broker.about().skips.iter().find(|entry| self.is(entry.what)).map(|entry| entry.why)
     }
 
     fn is(&self, what: &str) -> bool {
@@ -283,7 +283,7 @@ mod tests {
     fn skips_name_an_existing_scenario_or_transport() {
         let cases: Vec<Case> = scenarios::ALL.iter().flat_map(Case::of).collect();
         for broker in BROKERS {
-            for entry in broker.skips() {
+            for entry in broker.about().skips {
                 let known = cases.iter().any(|case| case.is(entry.what));
                 assert!(known, "{}: no scenario or transport {}", broker.name(), entry.what);
             }

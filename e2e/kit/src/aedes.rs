@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use project::setup::{Package, program};
 use serde_json::json;
 
-use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use crate::broker::{About, Broker, Endpoints, Quirks, Setup, Skip};
 use crate::transport::{Certificates, PSK, Transport};
 use crate::workdir;
 
@@ -26,12 +26,13 @@ const SKIPS: &[Skip] = &[
 ];
 
 impl Broker for Aedes {
-    fn name(&self) -> &'static str {
-        "aedes"
-    }
-
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn about(&self) -> About {
+        About {
+            name: "aedes",
+            packages: PACKAGES,
+            skips: SKIPS,
+            quirks: Quirks { exactly_once: false, downgrades_qos: false, keeps_order: false, ..Quirks::NONE },
+        }
     }
 
     fn install(&self) -> Result<()> {
@@ -54,14 +55,6 @@ impl Broker for Aedes {
         let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
         let package: serde_json::Value = serde_json::from_slice(&text)?;
         Ok(package["version"].as_str().unwrap_or_default().to_owned())
-    }
-
-    fn skips(&self) -> &'static [Skip] {
-        SKIPS
-    }
-
-    fn quirks(&self) -> Quirks {
-        Quirks { exactly_once: false, downgrades_qos: false, keeps_order: false, ..Quirks::default() }
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
@@ -92,10 +85,8 @@ impl Broker for Aedes {
         if setup.persistent {
             config["data"] = json!(dir.join("data"));
         }
-        let file = dir.join("config.json");
-        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
         let mut command = Command::new("node");
-        command.arg(installed("server.js")).arg(file);
+        command.arg(installed("server.js")).arg(workdir::write(dir, "config.json", &config.to_string())?);
         Ok(command)
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use project::setup::{Package, Sign, program};
 use serde_json::json;
 
-use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use crate::broker::{About, Broker, Endpoints, Quirks, Setup, Skip};
 use crate::transport::{Certificates, Transport};
 use crate::workdir;
 
@@ -31,12 +31,13 @@ const SKIPS: &[Skip] = &[
 ];
 
 impl Broker for Amqtt {
-    fn name(&self) -> &'static str {
-        "amqtt"
-    }
-
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn about(&self) -> About {
+        About {
+            name: "amqtt",
+            packages: PACKAGES,
+            skips: SKIPS,
+            quirks: Quirks { downgrades_qos: false, repeats: false, drops_incomplete: false, heeds_disconnect: false, ..Quirks::NONE },
+        }
     }
 
     fn install(&self) -> Result<()> {
@@ -50,14 +51,6 @@ impl Broker for Amqtt {
     fn version(&self) -> Result<String> {
         let output = Command::new(python()).args(["-c", "import amqtt; print(amqtt.__version__)"]).output()?;
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    fn skips(&self) -> &'static [Skip] {
-        SKIPS
-    }
-
-    fn quirks(&self) -> Quirks {
-        Quirks { downgrades_qos: false, repeats: false, drops_incomplete: false, heeds_disconnect: false, ..Quirks::default() }
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
@@ -75,9 +68,8 @@ impl Broker for Amqtt {
         }
         let mut plugins = json!({});
         if let Some((user, password)) = setup.login {
-            let file = dir.join("passwords");
             let hash = Command::new(python()).args(["-c", HASH, password]).output().context("cannot start python")?;
-            std::fs::write(&file, format!("{user}:{}", String::from_utf8_lossy(&hash.stdout)))?;
+            let file = workdir::write(dir, "passwords", &format!("{user}:{}", String::from_utf8_lossy(&hash.stdout)))?;
             plugins["amqtt.plugins.authentication.FileAuthPlugin"] = json!({"password_file": file});
         } else {
             plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = json!({"allow_anonymous": true});
@@ -87,9 +79,7 @@ impl Broker for Amqtt {
             plugins["amqtt.contrib.persistence.SessionDBPlugin"] = json!({"connection": connection, "clear_on_shutdown": false});
         }
         // JSON is valid YAML.
-        let file = dir.join("config.yaml");
-        let config = json!({"listeners": listeners, "plugins": plugins});
-        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
+        let file = workdir::write(dir, "config.yaml", &json!({"listeners": listeners, "plugins": plugins}).to_string())?;
         let mut command = Command::new(python());
         command.args(["-m", "amqtt.scripts.broker_script", "-c"]).arg(file);
         Ok(command)

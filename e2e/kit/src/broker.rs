@@ -54,7 +54,7 @@ impl Skip {
     pub const FIELD: Skip = Skip { what: "field", why: "needs limits that only mosquitto can be configured with" };
 }
 
-/// Deviations of a broker that scenarios account for. The default is none.
+/// Deviations of a broker that scenarios account for.
 #[derive(Clone, Copy)]
 pub struct Quirks {
     /// The highest QoS that it grants.
@@ -65,6 +65,8 @@ pub struct Quirks {
     pub downgrades_qos: bool,
     /// Preserves the order of messages, however many are sent ahead of their acknowledgements.
     pub keeps_order: bool,
+    /// Supports retained messages; otherwise it closes the connection of a client that sends one.
+    pub retains: bool,
     /// Delivers retained messages to wildcard subscriptions.
     pub retained_by_wildcard: bool,
     /// Repeats an unacknowledged message when its session is resumed.
@@ -75,52 +77,44 @@ pub struct Quirks {
     pub heeds_disconnect: bool,
 }
 
-impl Default for Quirks {
-    fn default() -> Quirks {
-        Quirks {
-            highest_qos: 2,
-            exactly_once: true,
-            downgrades_qos: true,
-            keeps_order: true,
-            retained_by_wildcard: true,
-            repeats: true,
-            drops_incomplete: true,
-            heeds_disconnect: true,
-        }
-    }
+impl Quirks {
+    pub const NONE: Quirks = Quirks {
+        highest_qos: 2,
+        exactly_once: true,
+        downgrades_qos: true,
+        keeps_order: true,
+        retains: true,
+        retained_by_wildcard: true,
+        repeats: true,
+        drops_incomplete: true,
+        heeds_disconnect: true,
+    };
+}
+
+/// What is fixed for a kind of broker.
+pub struct About {
+    pub name: &'static str,
+    /// The Debian packages that it is or needs.
+    pub packages: &'static [Package],
+    /// What it cannot do, or does in violation of MQTT.
+    pub skips: &'static [Skip],
+    pub quirks: Quirks,
 }
 
 /// A kind of broker.
 pub trait Broker: Sync {
-    fn name(&self) -> &'static str;
+    fn about(&self) -> About;
 
-    /// The Debian packages that it is or needs.
-    fn packages(&self) -> &'static [Package] {
-        &[]
+    fn name(&self) -> &'static str {
+        self.about().name
     }
 
-    /// Installs what it needs beyond those.
+    /// Installs what it needs beyond its packages.
     fn install(&self) -> Result<()> {
         Ok(())
     }
 
     fn version(&self) -> Result<String>;
-
-    /// Whether it supports retained messages; otherwise it closes the connection of a client that
-    /// sends one.
-    fn retains(&self) -> bool {
-        true
-    }
-
-    /// What it cannot do, or does in violation of MQTT.
-    fn skips(&self) -> &'static [Skip] {
-        &[]
-    }
-
-    /// Deviations that scenarios account for.
-    fn quirks(&self) -> Quirks {
-        Quirks::default()
-    }
 
     /// Writes its configuration into `dir` and returns the command to start it.
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command>;
@@ -140,6 +134,7 @@ pub struct Running<'a> {
     /// For apps.
     pub endpoint: SocketAddr,
     pub login: Option<(&'static str, &'static str)>,
+    pub quirks: Quirks,
     pub dir: PathBuf,
     command: Command,
     process: Process,
@@ -169,6 +164,7 @@ impl<'a> Running<'a> {
                 address: endpoints.plain,
                 endpoint: endpoints.app,
                 login: setup.login,
+                quirks: kind.about().quirks,
                 dir: dir.into(),
                 command,
                 process,
@@ -199,17 +195,9 @@ impl<'a> Running<'a> {
         self.kind.save(&mut self.process, &self.dir, self.end)
     }
 
-    pub fn retains(&self) -> bool {
-        self.kind.retains()
-    }
-
     /// Log lines since the last start.
     pub fn log(&self) -> Vec<String> {
         self.process.lines()
-    }
-
-    pub fn quirks(&self) -> Quirks {
-        self.kind.quirks()
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
@@ -218,7 +206,7 @@ impl<'a> Running<'a> {
                 bail!("{} exited immediately ({status}); see {}", self.kind.name(), self.dir.join("log").display());
             }
             // Observers wait for this very message.
-            if observer::publish(self, observer::READY, "yes", 1, self.retains()).is_ok() {
+            if observer::publish(self, observer::READY, "yes", 1, self.quirks.retains).is_ok() {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_millis(20));

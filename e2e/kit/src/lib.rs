@@ -11,4 +11,4 @@ pub mod rabbitmq;
 pub mod rumqttd;
 pub mod transport;
 pub mod web;
-mod workdir;
+pub mod workdir;

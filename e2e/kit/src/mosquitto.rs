@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::fs::Metadata;
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +13,9 @@ use anyhow::{Context, Result, bail};
 use project::process::Process;
 use project::setup::{Package, program};
 
-use crate::broker::{Broker, Endpoints, Setup};
+use crate::broker::{About, Broker, Endpoints, Quirks, Setup};
 use crate::transport::{Certificates, PSK, Transport};
+use crate::workdir;
 
 pub struct Mosquitto;
 
@@ -35,12 +37,8 @@ set_tcp_nodelay true
 ";
 
 impl Broker for Mosquitto {
-    fn name(&self) -> &'static str {
-        "mosquitto"
-    }
-
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn about(&self) -> About {
+        About { name: "mosquitto", packages: PACKAGES, skips: &[], quirks: Quirks::NONE }
     }
 
     fn version(&self) -> Result<String> {
@@ -60,8 +58,7 @@ impl Broker for Mosquitto {
             let _ = writeln!(conf, "password_file {}", file.display());
         }
         if let Some(filter) = setup.refused {
-            let file = dir.join("rules.json");
-            std::fs::write(&file, rules(filter)).with_context(|| format!("cannot write {}", file.display()))?;
+            let file = workdir::write(dir, "rules.json", &rules(filter))?;
             let _ = writeln!(conf, "plugin {}\nplugin_opt_config_file {}", plugin()?.display(), file.display());
         }
         if setup.persistent {
@@ -70,12 +67,12 @@ impl Broker for Mosquitto {
             conf.push_str("autosave_interval 0\n");
         }
         conf.push_str(setup.lines);
-        listeners(&mut conf, setup, endpoints, files, dir)?;
-        let file = dir.join("mosquitto.conf");
-        std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut command = command("mosquitto");
-        command.arg("-c").arg(file);
-        Ok(command)
+        conf += &listener(endpoints.plain, Transport::Tcp, files, setup.wrong_host, dir)?;
+        // mosquitto starts a WebSocket listener only after a plain one.
+        if endpoints.transport != Transport::Tcp {
+            conf += &listener(endpoints.app, endpoints.transport, files, setup.wrong_host, dir)?;
+        }
+        started_with(dir, &conf)
     }
 
     fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
@@ -94,36 +91,32 @@ impl Broker for Mosquitto {
     }
 }
 
-/// Listeners, and who may connect. Options after a listener apply to it.
-fn listeners(conf: &mut String, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<()> {
-    let mut add = |line: String| {
-        conf.push_str(&line);
-        conf.push('\n');
-    };
-    add(format!("listener {} {}", endpoints.plain.port(), endpoints.plain.ip()));
-    if endpoints.transport == Transport::Tcp {
-        return Ok(());
+/// The command to start it with this configuration.
+pub fn started_with(dir: &Path, conf: &str) -> Result<Command> {
+    let mut command = command("mosquitto");
+    command.arg("-c").arg(workdir::write(dir, "mosquitto.conf", conf)?);
+    Ok(command)
+}
+
+/// The lines of a listener, and who may connect. Options after it apply to it.
+pub fn listener(address: SocketAddr, transport: Transport, files: &Certificates, wrong_host: bool, dir: &Path) -> Result<String> {
+    let mut conf = format!("listener {} {}\n", address.port(), address.ip());
+    if transport.is_websocket() {
+        // Without the address family given, it does not start.
+        conf += "protocol websockets\nsocket_domain ipv4\n";
     }
-    // mosquitto starts a WebSocket listener only after a plain one, and only with the address
-    // family given.
-    add(format!("listener {} {}", endpoints.app.port(), endpoints.app.ip()));
-    if endpoints.transport.is_websocket() {
-        add("protocol websockets\nsocket_domain ipv4".into());
+    if transport.has_certificates() {
+        let [certificate, key] = files.of_server(wrong_host);
+        let _ = writeln!(conf, "certfile {}\nkeyfile {}", certificate.display(), key.display());
     }
-    if endpoints.transport.has_certificates() {
-        let [certificate, key] = files.of_server(setup.wrong_host);
-        add(format!("certfile {}", certificate.display()));
-        add(format!("keyfile {}", key.display()));
+    if transport == Transport::Cert {
+        let _ = writeln!(conf, "cafile {}\nrequire_certificate true", files.path("ca.pem").display());
     }
-    if endpoints.transport == Transport::Cert {
-        add(format!("cafile {}\nrequire_certificate true", files.path("ca.pem").display()));
+    if transport == Transport::Psk {
+        let file = workdir::write(dir, "keys", &format!("{}:{}\n", PSK.0, PSK.1))?;
+        let _ = writeln!(conf, "psk_hint interop\npsk_file {}", file.display());
     }
-    if endpoints.transport == Transport::Psk {
-        let file = dir.join("keys");
-        std::fs::write(&file, format!("{}:{}\n", PSK.0, PSK.1)).with_context(|| format!("cannot write {}", file.display()))?;
-        add(format!("psk_hint interop\npsk_file {}", file.display()));
-    }
-    Ok(())
+    Ok(conf)
 }
 
 fn identity(file: &Metadata) -> (u64, i64, i64) {

@@ -29,46 +29,34 @@ fn client(program: &str, broker: &Running) -> Command {
 
 /// The given QoS, or the highest that the broker grants.
 fn granted(broker: &Running, qos: u8) -> String {
-    qos.min(broker.quirks().highest_qos).to_string()
+    qos.min(broker.quirks.highest_qos).to_string()
+}
+
+fn publisher(broker: &Running, topic: &str, qos: u8, retain: bool) -> Command {
+    let mut command = client("mosquitto_pub", broker);
+    command.args(["-q", &granted(broker, qos), "-t", topic]).args(retain.then_some("-r"));
+    command
 }
 
 /// Publishes one message and waits until the broker has it.
 pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
-    let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &granted(broker, qos), "-t", topic]);
-    if payload.is_empty() {
-        command.arg("-n");
-    } else {
-        command.args(["-m", payload]);
-    }
-    if retain {
-        command.arg("-r");
-    }
-    finish(&mut command, None)
+    let message: &[&str] = if payload.is_empty() { &["-n"] } else { &["-m", payload] };
+    finish(publisher(broker, topic, qos, retain).args(message), None)
 }
 
 /// Connects with another client's id, so that the broker disconnects that client.
 pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
-    let mut command = client("mosquitto_pub", broker);
-    command.args(["-i", id, "-t", READY, "-m", "yes"]);
-    finish(&mut command, None)
+    finish(publisher(broker, READY, 0, false).args(["-i", id, "-m", "yes"]), None)
 }
 
 /// Publishes a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
-    let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &granted(broker, qos), "-t", topic, "-f"]).arg(file);
-    if retain {
-        command.arg("-r");
-    }
-    finish(&mut command, None)
+    finish(publisher(broker, topic, qos, retain).arg("-f").arg(file), None)
 }
 
 /// Publishes each line as a message, in order.
 pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
-    let mut command = client("mosquitto_pub", broker);
-    command.args(["-q", &granted(broker, qos), "-t", topic, "-l"]);
-    finish(&mut command, Some(lines.join("\n") + "\n"))
+    finish(publisher(broker, topic, qos, false).arg("-l"), Some(lines.join("\n") + "\n"))
 }
 
 fn finish(command: &mut Command, input: Option<String>) -> Result<()> {
@@ -125,7 +113,7 @@ impl Observer {
         let mut process = Process::start("the observer", &mut command, log, end)?;
         let ready = |line: &str| Message::parse(line).filter(|message| message.topic == READY).map(drop);
         // Without retained messages, publish until one arrives.
-        while !broker.retains() && Instant::now() < end && !process.lines().iter().any(|line| ready(line).is_some()) {
+        while !broker.quirks.retains && Instant::now() < end && !process.lines().iter().any(|line| ready(line).is_some()) {
             publish(broker, READY, "yes", 1, false)?;
         }
         // What arrived earlier must stay visible to later waits.

@@ -2,14 +2,15 @@
 //! installed by the package is not used. Its quirks are described in docs/testing.md.
 
 use std::fmt::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use project::setup::{Package, program};
 
-use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip, free_addresses};
+use crate::broker::{About, Broker, Endpoints, Quirks, Setup, Skip, free_addresses};
 use crate::transport::{Certificates, Transport};
+use crate::workdir;
 
 pub struct Rabbitmq;
 
@@ -42,12 +43,13 @@ const SKIPS: &[Skip] = &[
 const START: &str = "setpriv --pdeathsig KILL epmd -port $ERL_EPMD_PORT & exec /usr/lib/rabbitmq/bin/rabbitmq-server";
 
 impl Broker for Rabbitmq {
-    fn name(&self) -> &'static str {
-        "rabbitmq"
-    }
-
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn about(&self) -> About {
+        About {
+            name: "rabbitmq",
+            packages: PACKAGES,
+            skips: SKIPS,
+            quirks: Quirks { highest_qos: 1, exactly_once: false, retained_by_wildcard: false, ..Quirks::NONE },
+        }
     }
 
     fn version(&self) -> Result<String> {
@@ -58,22 +60,9 @@ impl Broker for Rabbitmq {
         versions.next().with_context(|| format!("no RabbitMQ in {}", lib.display()))
     }
 
-    fn skips(&self) -> &'static [Skip] {
-        SKIPS
-    }
-
-    fn quirks(&self) -> Quirks {
-        Quirks { highest_qos: 1, exactly_once: false, retained_by_wildcard: false, ..Quirks::default() }
-    }
-
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
-        let write = |name: &str, text: String| -> Result<PathBuf> {
-            let file = dir.join(name);
-            std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-            Ok(file)
-        };
-        let config = write("rabbitmq.conf", config(setup, endpoints, files))?;
-        let plugins = write("plugins", "[rabbitmq_mqtt, rabbitmq_web_mqtt].\n".into())?;
+        let config = workdir::write(dir, "rabbitmq.conf", &config(setup, endpoints, files))?;
+        let plugins = workdir::write(dir, "plugins", "[rabbitmq_mqtt, rabbitmq_web_mqtt].\n")?;
         let [names, nodes] = free_addresses()?;
         let mut command = Command::new("sh");
         command.args(["-c", START]);

@@ -1,14 +1,15 @@
 //! rumqttd, a crate, turned into a program by e2e/demo. Its quirks are described in
 //! docs/testing.md.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 
-use crate::broker::{Broker, Endpoints, Quirks, Setup, Skip};
+use crate::broker::{About, Broker, Endpoints, Quirks, Setup, Skip};
 use crate::transport::{Certificates, Transport};
+use crate::workdir;
 
 pub struct Rumqttd;
 
@@ -26,8 +27,8 @@ const SKIPS: &[Skip] = &[
 ];
 
 impl Broker for Rumqttd {
-    fn name(&self) -> &'static str {
-        "rumqttd"
+    fn about(&self) -> About {
+        About { name: "rumqttd", packages: &[], skips: SKIPS, quirks: Quirks { downgrades_qos: false, ..Quirks::NONE } }
     }
 
     fn install(&self) -> Result<()> {
@@ -40,14 +41,6 @@ impl Broker for Rumqttd {
         let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
         let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
         after.map(str::to_owned).context("Cargo.lock has no rumqttd")
-    }
-
-    fn skips(&self) -> &'static [Skip] {
-        SKIPS
-    }
-
-    fn quirks(&self) -> Quirks {
-        Quirks { downgrades_qos: false, ..Quirks::default() }
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
@@ -67,10 +60,8 @@ impl Broker for Rumqttd {
             let kind = if endpoints.transport.is_websocket() { "ws" } else { "v4" };
             config[kind]["app"] = listener("app", endpoints.app, setup, tls);
         }
-        let file = dir.join("config.json");
-        std::fs::write(&file, config.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
-        let mut command = Command::new(program());
-        command.arg(file);
+        let mut command = Command::new(project::target_dir().join("debug/mgos-rumqttd"));
+        command.arg(workdir::write(dir, "config.json", &config.to_string())?);
         Ok(command)
     }
 }
@@ -90,8 +81,4 @@ fn listener(name: &str, address: std::net::SocketAddr, setup: &Setup, tls: Value
             "dynamic_filters": true,
         },
     })
-}
-
-fn program() -> PathBuf {
-    project::target_dir().join("debug/mgos-rumqttd")
 }

@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use crate::workdir;
+
 /// How an app connects to its broker.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Transport {
@@ -108,8 +110,7 @@ impl Certificates {
     /// Creates them all.
     pub fn make(dir: PathBuf) -> Result<Certificates> {
         std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
-        let config = dir.join("extensions.conf");
-        std::fs::write(&config, EXTENSIONS).with_context(|| format!("cannot write {}", config.display()))?;
+        let config = workdir::write(&dir, "extensions.conf", EXTENSIONS)?;
         let files = Certificates(dir);
         for (name, signed) in [("ca", false), ("stranger", false), ("server", true), ("wrong_host", true), ("client", true)] {
             files.issue(name, signed, &config)?;

@@ -1,10 +1,17 @@
-//! Directories of brokers from other languages' registries: installs what brokers/ pins
-//! below target/, again only when that changes.
+//! Directories of brokers: installs what brokers/ pins of other languages' registries below target/,
+//! again only when that changes; writes configuration files. Not here: what is in those.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+
+/// Writes a file and returns its path.
+pub fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
+    let file = dir.join(name);
+    fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
+    Ok(file)
+}
 
 /// A broker's directory, separate from the files that scenarios leave.
 pub fn dir(broker: &str) -> PathBuf {
@@ -13,7 +20,7 @@ pub fn dir(broker: &str) -> PathBuf {
 
 /// Copies these files of brokers/BROKER and calls `install`, unless that was done with the
 /// same files before.
-pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&std::path::Path) -> Result<()>) -> Result<()> {
+pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let (from, to) = (project::root().join("e2e/kit/brokers").join(broker), dir(broker));
     let done = to.join("installed");
     let mut texts = String::new();

@@ -59,7 +59,7 @@ pub struct Args {
 pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
-    Mosquitto.install()?;
+    setup::ensure(Mosquitto.about().packages)?;
     let dir = project::target_dir().join("soak").join(if args.isolation {
         "isolation"
     } else if args.kills {

@@ -35,7 +35,7 @@ pub fn run(args: Args) -> Result<()> {
         let names: Vec<_> = examples::ALL.iter().map(|example| example.name).collect();
         bail!("no example matches; examples: {}", names.join(", "));
     }
-    setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES, Mosquitto.packages()].concat())?;
+    setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS, observer::PACKAGES, scenarios::PACKAGES, Mosquitto.about().packages].concat())?;
     // Built first, as it takes longest, so that no example's time limit includes it.
     host_app::host_library(false)?;
     for example in chosen {

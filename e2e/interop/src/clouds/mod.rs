@@ -7,27 +7,23 @@ mod scenarios;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result};
-use project::process::Process;
 use project::setup::{Package, installed};
 pub use scenarios::ALL;
-use test_kit::broker::{Broker, Endpoints, Setup};
+use test_kit::broker::{About, Broker, Endpoints, Quirks, Setup};
 use test_kit::mosquitto::{self, Mosquitto};
 use test_kit::transport::{Certificates, Transport};
+use test_kit::workdir;
 
 /// To compile token_auth.c.
 pub const PACKAGES: &[Package] = &[installed("mosquitto-dev"), installed("libmosquitto-dev"), installed("libssl-dev")];
 
-/// An emulated cloud. Observers have an endpoint of their own that imposes only `quirks`.
+/// An emulated cloud. Observers have an endpoint of their own that imposes only what a cloud does
+/// with all messages.
 struct Cloud {
     name: &'static str,
     retains: bool,
-    /// Options for both endpoints.
-    quirks: &'static str,
-    /// Options for the apps' endpoint.
-    required: String,
     /// Access rules for apps, in mosquitto's `acl_file` syntax.
     rules: String,
     /// Options of the token_auth plugin; empty for none.
@@ -35,54 +31,29 @@ struct Cloud {
 }
 
 impl Broker for Cloud {
-    fn name(&self) -> &'static str {
-        self.name
-    }
-
-    fn packages(&self) -> &'static [Package] {
-        PACKAGES
+    fn about(&self) -> About {
+        About { name: self.name, packages: PACKAGES, skips: &[], quirks: Quirks { retains: self.retains, ..Quirks::NONE } }
     }
 
     fn version(&self) -> Result<String> {
         Mosquitto.version()
     }
 
-    fn retains(&self) -> bool {
-        self.retains
-    }
-
     fn prepare(&self, _: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
-        let mut lines = vec![mosquitto::COMMON.to_owned(), "per_listener_settings true".into()];
-        if !self.retains {
-            lines.push("retain_available false".into());
-        }
-        let endpoint = |at: std::net::SocketAddr| format!("listener {} {}\n{}", at.port(), at.ip(), self.quirks);
-        lines.extend([endpoint(endpoints.plain), "allow_anonymous true".into(), endpoint(endpoints.app)]);
-        let path = |name: &str| files.path(name).display().to_string();
-        lines.push(format!("certfile {}\nkeyfile {}", path("server.pem"), path("server.key")));
+        let listener = |at, transport| mosquitto::listener(at, transport, files, false, dir).map(|lines| lines + "max_qos 1\n");
+        let mut conf = format!("{}per_listener_settings true\nretain_available {}\n", mosquitto::COMMON, self.retains);
+        conf += &(listener(endpoints.plain, Transport::Tcp)? + "allow_anonymous true\n");
+        conf += &listener(endpoints.app, endpoints.transport)?;
         if endpoints.transport == Transport::Cert {
-            lines.push(format!("cafile {}\nrequire_certificate true\nuse_identity_as_username true", path("ca.pem")));
+            conf += "use_identity_as_username true\n";
         }
-        lines.push(self.required.clone());
-        lines.push(format!("acl_file {}", written(dir.join("rules"), &self.rules)?.display()));
+        conf += &format!("acl_file {}\n", workdir::write(dir, "rules", &self.rules)?.display());
         if !self.token_auth.is_empty() {
-            lines.push(format!("allow_anonymous false\nplugin {}", token_auth(dir)?.display()));
-            lines.extend(self.token_auth.iter().map(|(key, value)| format!("plugin_opt_{key} {value}")));
+            conf += &format!("allow_anonymous false\nplugin {}\n", token_auth(dir)?.display());
+            self.token_auth.iter().for_each(|(key, value)| conf += &format!("plugin_opt_{key} {value}\n"));
         }
-        let file = written(dir.join("mosquitto.conf"), &(lines.join("\n") + "\n"))?;
-        let mut command = mosquitto::command("mosquitto");
-        command.arg("-c").arg(file);
-        Ok(command)
+        mosquitto::started_with(dir, &conf)
     }
-
-    fn save(&self, _: &mut Process, _: &Path, _: Instant) -> Result<()> {
-        Ok(())
-    }
-}
-
-fn written(file: PathBuf, text: &str) -> Result<PathBuf> {
-    std::fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
-    Ok(file)
 }
 
 /// Compiles the plugin.

@@ -33,8 +33,6 @@ fn aws(fixture: &Fixture) -> Result<()> {
     let cloud = Cloud {
         name: "aws",
         retains: false,
-        quirks: "max_qos 1",
-        required: String::new(),
         // The name in the certificate determines the thing's own topics.
         rules: "pattern readwrite $aws/things/%u/shadow/#\npattern read things/%u/#\n".into(),
         token_auth: Vec::new(),
@@ -104,8 +102,6 @@ fn gcp_with(fixture: &Fixture, kind: &str, private: &str, public: String) -> Res
     let cloud = Cloud {
         name: "gcp",
         retains: true,
-        quirks: "max_qos 1",
-        required: String::new(),
         rules: format!(
             "pattern read /devices/{DEVICE}/config\npattern read /devices/{DEVICE}/commands/#\npattern write /devices/{DEVICE}/events\n"
         ),
@@ -146,18 +142,17 @@ fn azure(fixture: &Fixture) -> Result<()> {
     const DEVICE: &str = "device-1";
     const KEY: &str = "YSBrZXkgdGhhdCBpcyBzaGFyZWQgd2l0aCB0aGUgaHVi";
     let rules = "pattern write devices/%c/messages/events/#\npattern read devices/%c/messages/devicebound/#\npattern readwrite $iothub/#\n";
-    let mut cloud =
-        Cloud { name: "azure", retains: true, quirks: "max_qos 1", required: String::new(), rules: rules.into(), token_auth: Vec::new() };
     // A name that needs no lookup and is in the certificate. The port is known only once the broker
     // runs, so the user name does not contain it.
     let host = "localhost";
-    cloud.token_auth = vec![
+    let token_auth = vec![
         ("scheme", "sas".into()),
         ("key", KEY.into()),
         ("client", DEVICE.into()),
         ("user", format!("{host}/{DEVICE}/?api-version=2021-04-12")),
         ("resource", format!("{host}%2Fdevices%2F{DEVICE}")),
     ];
+    let cloud = Cloud { name: "azure", retains: true, rules: rules.into(), token_auth };
     let broker = fixture.broker_of(&cloud, "broker", fixture.transport)?;
     let port = broker.endpoint.port();
     let connection = |key: &str| format!("HostName={host}:{port};DeviceId={DEVICE};SharedAccessKey={key}");

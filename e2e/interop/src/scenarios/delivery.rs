@@ -10,7 +10,7 @@ use crate::fixture::Fixture;
 
 pub fn qos(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    let quirks = broker.quirks();
+    let quirks = broker.quirks;
     let wildcard = |filter, topic| if quirks.retained_by_wildcard { filter } else { topic };
     let settings = [("qos.lowered", &*quirks.downgrades_qos.to_string()), ("qos.kept", wildcard("kept/#", "kept/1"))];
     fixture.app("qos", &broker, &settings)?.finish()?;

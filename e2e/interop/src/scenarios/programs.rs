@@ -100,7 +100,7 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     std::fs::write(&image, &bytes)?;
     let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let file = received.display().to_string();
-    let cuts = if broker.quirks().repeats { vec![100_000] } else { vec![] };
+    let cuts = if broker.quirks.repeats { vec![100_000] } else { vec![] };
     let expected = cuts.len();
     let link = Link::start(broker.endpoint, cuts)?;
     let address = link.address.to_string();
@@ -126,7 +126,7 @@ pub fn upload(fixture: &Fixture) -> Result<()> {
     let text: String = (0..1_000_000u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 26)).collect();
     let file = fixture.dir.join("file");
     std::fs::write(&file, &text)?;
-    let cuts = if broker.quirks().drops_incomplete { vec![400_000] } else { vec![] };
+    let cuts = if broker.quirks.drops_incomplete { vec![400_000] } else { vec![] };
     let expected = cuts.len();
     let link = Link::start(broker.endpoint, cuts)?;
     let settings = [("mqtt.server", &*link.address.to_string()), ("upload.file", &*file.display().to_string())];

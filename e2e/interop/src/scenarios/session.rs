@@ -18,7 +18,7 @@ const OUT: [(&str, &str); 2] = [("session/out", "false"), ("session/clean", "tru
 
 pub fn session(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup { persistent: true, ..Setup::default() })?;
-    let keeps_order = ("session.keeps_order", if broker.quirks().keeps_order { "true" } else { "false" });
+    let keeps_order = ("session.keeps_order", if broker.quirks.keeps_order { "true" } else { "false" });
     let count = MESSAGES.to_string();
     let mut first = fixture.app("session", &broker, &[])?;
     first.reports("subscribed")?;
@@ -63,9 +63,9 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     lines.pop();
     for (out, clean, qos) in OUT.iter().flat_map(|&(out, clean)| [1, 2].map(|qos| (out, clean, qos))) {
         let topic = format!("{out}/{qos}");
-        let ours = |message: &&Message| message.topic == topic && message.qos == qos.min(broker.quirks().highest_qos);
+        let ours = |message: &&Message| message.topic == topic && message.qos == qos.min(broker.quirks.highest_qos);
         let mut got: Vec<_> = all.iter().filter(ours).map(|message| message.payload.as_str()).collect();
-        let order = if broker.quirks().keeps_order { " and in order" } else { "" };
+        let order = if broker.quirks.keeps_order { " and in order" } else { "" };
         if order.is_empty() {
             got.sort_by_key(|number| number.parse::<usize>().ok());
         }
@@ -132,7 +132,7 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
     let mut budgets = link::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] = 1000 + 2 * handshake_bytes;
     let link = Link::start(broker.endpoint, budgets)?;
-    let once = if broker.quirks().exactly_once { "true" } else { "false" };
+    let once = if broker.quirks.exactly_once { "true" } else { "false" };
     let (count, address) = (MESSAGES.to_string(), link.address.to_string());
     let settings = [
         ("mqtt.server", address.as_str()),
@@ -174,7 +174,7 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
         "with clean_session true, each message that the app published at QoS 2 arrives",
     )?;
     fixture.check(lines.iter().all(|line| times(1, line) >= 1), "each message that the app published at QoS 1 arrives")?;
-    if !broker.quirks().exactly_once {
+    if !broker.quirks.exactly_once {
         return fixture.check(lines.iter().all(|line| times(2, line) >= 1), "each message that the app published at QoS 2 arrives");
     }
     fixture.check(lines.iter().all(|line| times(2, line) == 1), "each message that the app published at QoS 2 arrives exactly once")
@@ -184,7 +184,7 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["will/#"], None)?;
 
-    if broker.quirks().heeds_disconnect {
+    if broker.quirks.heeds_disconnect {
         fixture.app("will", &broker, &[("will.leave", "true")])?.finish()?;
         fixture.publish(&broker, "will/mark", "")?;
         observer.next_on("will/state")?;
