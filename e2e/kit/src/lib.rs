@@ -4,9 +4,9 @@
 pub mod aedes;
 pub mod amqtt;
 pub mod broker;
-pub mod link;
 pub mod mosquitto;
 pub mod observer;
+pub mod proxy;
 pub mod rabbitmq;
 pub mod rumqttd;
 pub mod transport;

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use test_kit::proxy::{Proxy, Watch as _};
 
 use super::app::{App, Target};
 use super::broker::{Broker, TRANSPORTS};
@@ -14,7 +15,6 @@ use super::delivery_log::{DIRECTIONS, DeliveryLog, Direction, Tally};
 use super::name_server::{Mode, NameServer};
 use super::outages::Outages;
 use super::peer::Peer;
-use super::proxy::Proxy;
 
 /// What happens in a phase.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -122,7 +122,7 @@ pub struct Declared {
 pub struct Fixture {
     pub app: App,
     pub broker: Broker,
-    pub proxy: Arc<Proxy>,
+    pub proxy: Proxy,
     pub name_server: NameServer,
     pub peer: Peer,
     pub delivery_log: Arc<DeliveryLog>,

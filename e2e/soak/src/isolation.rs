@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use project::process::Process;
+use test_kit::proxy::Proxy;
 use test_kit::transport::Certificates;
 
 use super::broker::Broker;
-use super::outages::Outages;
-use super::proxy::Proxy;
+use super::draw;
 
 const CONNECTIONS: usize = 64;
 
@@ -28,8 +28,7 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     let built = host_app::build(&project::root().join("e2e/soak/apps/many"), false)?;
     let end = Instant::now() + LIMIT;
     let broker = Broker::start(dir, files, &access(dir)?, end)?;
-    let proxy = Proxy::start(&[(broker.endpoints[0], 0)], 1000, seed, Arc::new(Outages::default()))?;
-    proxy.inject(true);
+    let proxy = Proxy::start(&broker.endpoints[..1], draw::plan(seed, 1000, vec![0]), Arc::new(()), b"")?;
 
     let mut command = Command::new(&built.program);
     command.current_dir(&built.files).env("MGOS_HOST_SEED", seed.to_string());

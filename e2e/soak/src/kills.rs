@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use host_app::Built;
 use project::process::Process;
+use test_kit::proxy::Proxy;
 use test_kit::transport::Certificates;
 
 use super::broker::Broker;
-use super::outages::Outages;
-use super::proxy::Proxy;
+use super::draw;
 
 /// For the last messages, beyond the time in which the app is killed.
 const REST: Duration = Duration::from_secs(180);
@@ -40,10 +40,9 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
     let end = begun + time + REST;
     let broker = Broker::start(dir, files, "allow_anonymous true\n", end)?;
     let mut observer = observe(broker.endpoints[0], dir, end)?;
-    let proxy = Proxy::start(&[(broker.endpoints[0], 0)], 30_000, seed, Arc::new(Outages::default()))?;
+    let proxy = Proxy::start(&broker.endpoints[..1], draw::plan(seed, 30_000, vec![0]), Arc::new(()), b"")?;
     let mut devices = [true, false].map(|clean_session| Device { clean_session, accepted: Vec::new(), lives: 0, restored: 0 });
     let mut random = fastrand::Rng::with_seed(seed);
-    proxy.inject(true);
     while begun.elapsed() < time {
         let device = &mut devices[random.usize(..2)];
         device.lives += 1;

@@ -2,11 +2,12 @@
 //! as long as requested; every message is counted at both ends. docs/testing.md lists the
 //! requirements.
 //!
-//! Here: setup and summary. Phases are in faults.rs, connection faults in proxy.rs.
+//! Here: setup and summary. Phases are in faults.rs, connection faults in draw.rs.
 
 mod app;
 mod broker;
 mod delivery_log;
+mod draw;
 mod faults;
 mod isolation;
 mod kills;
@@ -14,7 +15,6 @@ mod name_server;
 mod outages;
 mod packet;
 mod peer;
-mod proxy;
 
 use std::path::Path;
 use std::process::Command;
@@ -30,10 +30,10 @@ use name_server::NameServer;
 use outages::{Outages, Stretch};
 use peer::Peer;
 use project::setup;
-use proxy::{Fault, Proxy};
 use test_kit::broker::Broker as _;
 use test_kit::mosquitto::Mosquitto;
-use test_kit::transport::Certificates;
+use test_kit::proxy::Proxy;
+use test_kit::transport::{Certificates, Transport};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -105,8 +105,9 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let (delivery_log, outages) = (Arc::new(DeliveryLog::default()), Arc::new(Outages::default()));
     let broker = Broker::start(dir, files, "allow_anonymous true\n", begun + length + Duration::from_secs(600))?;
     let peer = Peer::start(broker.endpoints[0], Arc::clone(&delivery_log));
-    let endpoints: Vec<_> = broker.endpoints.iter().copied().zip(TRANSPORTS.map(|transport| transport.handshake_bytes())).collect();
-    let proxy = Arc::new(Proxy::start(&endpoints, 30_000, args.seed, Arc::clone(&outages))?);
+    let plan = draw::plan(args.seed, 30_000, TRANSPORTS.map(Transport::handshake_bytes).to_vec());
+    let proxy = Proxy::start(&broker.endpoints, plan, outages.clone(), b"")?;
+    proxy.inject(false);
     let name_server = NameServer::start(Arc::clone(&outages))?;
     let mut command = Command::new(&built.program);
     command
@@ -222,7 +223,7 @@ impl Sums {
             }
         }
         println!("\n{:.0} s, {} phases, {} connections", time.as_secs_f64(), self.phases.len(), seen.connections);
-        let faults: Vec<_> = Fault::ALL[1..].iter().map(|&fault| format!("{} {}", fixture.proxy.happened(fault), fault.name())).collect();
+        let faults: Vec<_> = draw::FAULTS.iter().map(|&(fault, _)| format!("{} {}", fixture.proxy.happened(fault), fault.name())).collect();
         println!("{} cuts: {}", fixture.proxy.cuts(), faults.join(", "));
         println!(
             "broker: {} restarts, {} crashes, {} with sessions lost; {} lookups failed or hung",
@@ -253,7 +254,7 @@ impl Sums {
             bad.push("the number of open files grew".into());
         }
         // At least a hundred per minute; a run that failed early is reported as such.
-        if bad.is_empty() && u64::from(fixture.proxy.cuts()) < time.as_secs() * 100 / 60 {
+        if bad.is_empty() && (fixture.proxy.cuts() as u64) < time.as_secs() * 100 / 60 {
             bad.push("fewer than a hundred cuts per minute: not a valid soak test".into());
         }
         bad

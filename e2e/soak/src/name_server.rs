@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use simple_dns::rdata::{A, RData};
 use simple_dns::{CLASS, Packet, RCODE, ResourceRecord};
+use test_kit::proxy::Watch as _;
 
 use super::outages::Outages;
 

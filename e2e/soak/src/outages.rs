@@ -4,6 +4,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use test_kit::proxy::Watch;
+
 /// mqtt.reconnect_timeout_max plus its tenth of jitter, and mqtt.connect_timeout for an attempt in
 /// progress: see e2e/soak/apps/app/mos.yml.
 const BACK_OFF: Duration = Duration::from_millis(110);
@@ -50,23 +52,6 @@ impl Outages {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something obstructs the app now.
-    pub fn blocked(&self, by: &'static str) {
-        self.lock().blocked = Some((Instant::now(), by));
-    }
-
-    /// The app gave up a link that had been dead for this long.
-    pub fn given_up(&self, after: Duration, by: &'static str) {
-        let mut inner = self.lock();
-        inner.blocked = Some((Instant::now(), by));
-        if after > inner.report.dead.time {
-            inner.report.dead = Stretch { time: after, cause: by };
-        }
-        if after > KEEP_ALIVE.max(CONNECT) + GRACE {
-            inner.report.unexplained.push(format!("a dead link ({by}) was given up only after {:.1} s", after.as_secs_f64()));
-        }
-    }
-
     /// The app has connected.
     pub fn up(&self) {
         let mut inner = self.lock();
@@ -95,5 +80,22 @@ impl Outages {
 
     pub fn report(&self) -> Report {
         self.lock().report.clone()
+    }
+}
+
+impl Watch for Outages {
+    fn blocked(&self, by: &'static str) {
+        self.lock().blocked = Some((Instant::now(), by));
+    }
+
+    fn given_up(&self, after: Duration, by: &'static str) {
+        let mut inner = self.lock();
+        inner.blocked = Some((Instant::now(), by));
+        if after > inner.report.dead.time {
+            inner.report.dead = Stretch { time: after, cause: by };
+        }
+        if after > KEEP_ALIVE.max(CONNECT) + GRACE {
+            inner.report.unexplained.push(format!("a dead link ({by}) was given up only after {:.1} s", after.as_secs_f64()));
+        }
     }
 }

@@ -3,8 +3,8 @@
 
 use anyhow::{Context, Result};
 use test_kit::broker::Setup;
-use test_kit::link::Link;
 use test_kit::observer;
+use test_kit::proxy::Proxy;
 
 use crate::fixture::Fixture;
 
@@ -27,8 +27,8 @@ pub fn subscriptions(fixture: &Fixture) -> Result<()> {
 
 pub fn bytewise(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    let link = Link::bytewise(broker.endpoint)?;
-    let address = link.address.to_string();
+    let link = Proxy::bytewise(broker.endpoint)?;
+    let address = link.endpoints[0].to_string();
     fixture.app("subscriptions", &broker, &[("mqtt.server", &address)])?.finish()?;
     fixture.check(true, "everything works one byte at a time")
 }

@@ -3,8 +3,8 @@
 
 use anyhow::Result;
 use test_kit::broker::Setup;
-use test_kit::link::{self, Link};
 use test_kit::observer;
+use test_kit::proxy::{self, Proxy};
 
 use crate::fixture::Fixture;
 
@@ -71,8 +71,8 @@ fn refused(fixture: &Fixture) -> Result<()> {
 /// The same, refused by hanging up, as AWS IoT does.
 fn policy(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("policy", Setup::default())?;
-    let link = Link::forbidding(broker.endpoint, b"forbidden/x")?;
-    let address = link.address.to_string();
+    let link = Proxy::forbidding(broker.endpoint, b"forbidden/x")?;
+    let address = link.endpoints[0].to_string();
     let mut app = fixture.app("field", &broker, &[("mqtt.server", &address), ("field.part", "refused")])?;
     app.reports("subscribed")?;
     fixture.publish(&broker, "field/in/a", "a")?;
@@ -111,8 +111,8 @@ fn cut(fixture: &Fixture) -> Result<()> {
     let mut observer = fixture.observer(&broker, &["field/out/#"], None)?;
     let (count, mut apps, mut links) = (MESSAGES.to_string(), Vec::new(), Vec::new());
     for (name, clean) in [("clean", "true"), ("kept", "false")] {
-        let link = Link::start(broker.endpoint, link::budgets(CUTS, 100, 1200))?;
-        let address = link.address.to_string();
+        let link = Proxy::cutting(broker.endpoint, proxy::budgets(CUTS, 100, 1200))?;
+        let address = link.endpoints[0].to_string();
         let id = format!("field-{name}");
         let settings = [
             ("mqtt.server", address.as_str()),
@@ -140,7 +140,7 @@ fn cut(fixture: &Fixture) -> Result<()> {
     };
     let [clean, kept] = ["clean", "kept"].map(times);
     let repeated = clean.iter().filter(|&&n| n > 1).count();
-    let cuts: Vec<_> = links.iter().map(Link::cuts).collect();
+    let cuts: Vec<_> = links.iter().map(Proxy::cuts).collect();
     fixture.check(cuts.iter().all(|&cuts| cuts > CUTS / 4), &format!("the links were cut {cuts:?} times"))?;
     fixture.check(
         clean.iter().all(|&n| n > 0),

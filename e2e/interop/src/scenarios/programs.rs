@@ -6,8 +6,8 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use test_kit::broker::{Running, Setup};
-use test_kit::link::Link;
 use test_kit::observer::{self, Message, Observer};
+use test_kit::proxy::Proxy;
 
 use crate::fixture::Fixture;
 
@@ -102,8 +102,8 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     let file = received.display().to_string();
     let cuts = if broker.quirks.repeats { vec![100_000] } else { vec![] };
     let expected = cuts.len();
-    let link = Link::start(broker.endpoint, cuts)?;
-    let address = link.address.to_string();
+    let link = Proxy::cutting(broker.endpoint, cuts)?;
+    let address = link.endpoints[0].to_string();
     let mut app = fixture.app_with("ota", &[("mqtt.server", &address), ("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
     observer::publish(&broker, "ota-app/ota/sha256", &hash, 1, true)?;
     app.process.wait_for_text(&format!("expecting {hash}"))?;
@@ -128,8 +128,8 @@ pub fn upload(fixture: &Fixture) -> Result<()> {
     std::fs::write(&file, &text)?;
     let cuts = if broker.quirks.drops_incomplete { vec![400_000] } else { vec![] };
     let expected = cuts.len();
-    let link = Link::start(broker.endpoint, cuts)?;
-    let settings = [("mqtt.server", &*link.address.to_string()), ("upload.file", &*file.display().to_string())];
+    let link = Proxy::cutting(broker.endpoint, cuts)?;
+    let settings = [("mqtt.server", &*link.endpoints[0].to_string()), ("upload.file", &*file.display().to_string())];
     let mut app = fixture.app_with("upload", &settings)?;
     let message = observer.next_on("upload-app/file")?;
     fixture.check(message.payload == text, "examples/upload publishes a file of 1,000,000 bytes in pieces")?;

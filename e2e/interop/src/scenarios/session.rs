@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use test_kit::broker::Setup;
-use test_kit::link::{self, Link};
 use test_kit::observer::{self, Message};
+use test_kit::proxy::{self, Proxy};
 
 use crate::fixture::Fixture;
 
@@ -129,11 +129,11 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
     // The first connection lasts until everyone has subscribed; the others end within packets of
     // all types, or during the handshake.
     let handshake_bytes = fixture.transport.handshake_bytes();
-    let mut budgets = link::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
+    let mut budgets = proxy::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] = 1000 + 2 * handshake_bytes;
-    let link = Link::start(broker.endpoint, budgets)?;
+    let link = Proxy::cutting(broker.endpoint, budgets)?;
     let once = if broker.quirks.exactly_once { "true" } else { "false" };
-    let (count, address) = (MESSAGES.to_string(), link.address.to_string());
+    let (count, address) = (MESSAGES.to_string(), link.endpoints[0].to_string());
     let settings = [
         ("mqtt.server", address.as_str()),
         ("mqtt.reconnect_timeout_min", "0.03"),
@@ -143,10 +143,10 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
     ];
     let mut app = fixture.app("cut", &broker, &settings)?;
     // In parallel, an app with a clean session.
-    let mut budgets = link::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
+    let mut budgets = proxy::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] += handshake_bytes;
-    let link_of_clean = Link::start(broker.endpoint, budgets)?;
-    let address = link_of_clean.address.to_string();
+    let link_of_clean = Proxy::cutting(broker.endpoint, budgets)?;
+    let address = link_of_clean.endpoints[0].to_string();
     let settings = [
         ("mqtt.server", address.as_str()),
         ("mqtt.reconnect_timeout_min", "0.03"),

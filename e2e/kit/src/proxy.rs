@@ -1,16 +1,14 @@
-//! The proxy between app and broker: forwards bytes and injects faults into connections, chosen
-//! from a seed. Not here: when faults are enabled (faults.rs).
+//! A proxy between apps and a broker, as a faulty link: forwards bytes and injects faults into
+//! connections. Not here: which faults, and when, in the soak test (e2e/soak).
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-
-use super::outages::Outages;
 
 /// Faults of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,36 +34,7 @@ pub enum Fault {
     Bytewise,
 }
 
-/// Probability of each, in percent.
-const DRAW: [(Fault, u32); 9] = [
-    (Fault::Cut, 40),
-    (Fault::Reset, 19),
-    (Fault::CutInHandshake, 11),
-    (Fault::ResetInHandshake, 9),
-    (Fault::Refused, 5),
-    (Fault::HalfOpen, 2),
-    (Fault::Stall, 4),
-    (Fault::Delay, 5),
-    (Fault::Bytewise, 5),
-];
-
-/// Minimum of bytes on a connection that should survive the handshake.
-const SHORTEST: f64 = 60.0;
-
 impl Fault {
-    pub const ALL: [Fault; 10] = [
-        Fault::None,
-        Fault::Cut,
-        Fault::Reset,
-        Fault::CutInHandshake,
-        Fault::ResetInHandshake,
-        Fault::Refused,
-        Fault::HalfOpen,
-        Fault::Stall,
-        Fault::Delay,
-        Fault::Bytewise,
-    ];
-
     pub fn name(self) -> &'static str {
         match self {
             Fault::None => "none",
@@ -86,6 +55,25 @@ impl Fault {
     }
 }
 
+/// The fault of the next connection to an endpoint, and the bytes that pass before, both directions
+/// together.
+pub type Plan = Box<dyn FnMut(usize) -> (Fault, i64) + Send>;
+
+/// Is told what keeps apps from their broker.
+pub trait Watch: Send + Sync + 'static {
+    /// Something obstructs the app now.
+    fn blocked(&self, _by: &'static str) {}
+
+    /// The app gave up a link that had been dead for this long.
+    fn given_up(&self, _after: Duration, _by: &'static str) {}
+}
+
+impl Watch for () {}
+
+/// Brokers take as long to hang up as to answer. The library does not blame the message just sent
+/// if the connection ends much sooner.
+const DELIBERATION: Duration = Duration::from_millis(100);
+
 /// Stops on drop and closes all connections.
 pub struct Proxy {
     /// In the broker's order.
@@ -94,15 +82,16 @@ pub struct Proxy {
 }
 
 struct Shared {
+    plan: Mutex<Plan>,
+    watch: Arc<dyn Watch>,
+    /// Bytes that an app must not send: the connection ends before they pass.
+    forbidden: &'static [u8],
     stopped: AtomicBool,
     injecting: AtomicBool,
     frozen: AtomicBool,
     /// Threads that are forwarding or about to.
     passing: AtomicU32,
-    random: Mutex<fastrand::Rng>,
-    longest: f64,
-    happened: [AtomicU32; 10],
-    outages: Arc<Outages>,
+    happened: [AtomicUsize; 10],
     /// Incremented to end all connections.
     age: AtomicU32,
 }
@@ -113,9 +102,7 @@ struct Pair {
     /// Bytes until the fault occurs.
     left: AtomicI64,
     /// Half-open since.
-    dead: Mutex<Option<Instant>>,
-    /// Stalled until.
-    stalled: Mutex<Option<Instant>>,
+    dead: OnceLock<Instant>,
     /// The stall is over.
     resumed: AtomicBool,
     ended: AtomicBool,
@@ -123,22 +110,40 @@ struct Pair {
 }
 
 impl Proxy {
-    /// Opens one endpoint for each of the broker's. `handshake_bytes` is the approximate number of
-    /// bytes before MQTT for each. `longest` is the maximum of bytes on a faulty connection.
-    pub fn start(broker: &[(SocketAddr, u32)], longest: u32, seed: u64, outages: Arc<Outages>) -> Result<Proxy> {
+    /// Cuts each of the first connections after the number of bytes in `budgets`; later ones are
+    /// not cut.
+    pub fn cutting(broker: SocketAddr, budgets: Vec<u32>) -> Result<Proxy> {
+        let mut budgets = budgets.into_iter();
+        let plan = move |_| budgets.next().map_or((Fault::None, 0), |bytes| (Fault::Cut, bytes.into()));
+        Proxy::start(&[broker], Box::new(plan), Arc::new(()), b"")
+    }
+
+    /// Forwards one byte at a time, without cuts.
+    pub fn bytewise(broker: SocketAddr) -> Result<Proxy> {
+        Proxy::start(&[broker], Box::new(|_| (Fault::Bytewise, i64::MAX)), Arc::new(()), b"")
+    }
+
+    /// Hangs up on each connection on which the app sends `forbidden`, as the policies of some
+    /// clouds do.
+    pub fn forbidding(broker: SocketAddr, forbidden: &'static [u8]) -> Result<Proxy> {
+        Proxy::start(&[broker], Box::new(|_| (Fault::None, 0)), Arc::new(()), forbidden)
+    }
+
+    /// Opens one endpoint for each of the broker's. `forbidden` is empty if an app may send all.
+    pub fn start(broker: &[SocketAddr], plan: Plan, watch: Arc<dyn Watch>, forbidden: &'static [u8]) -> Result<Proxy> {
         let shared = Arc::new(Shared {
+            plan: Mutex::new(plan),
+            watch,
+            forbidden,
             stopped: false.into(),
-            injecting: false.into(),
+            injecting: true.into(),
             frozen: false.into(),
             passing: 0.into(),
-            random: Mutex::new(fastrand::Rng::with_seed(seed)),
-            longest: longest.into(),
             happened: Default::default(),
-            outages,
             age: 0.into(),
         });
         let mut endpoints = Vec::new();
-        for &(to, handshake_bytes) in broker {
+        for (endpoint, &to) in broker.iter().enumerate() {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free port on loopback")?;
             endpoints.push(listener.local_addr()?);
             let shared = Arc::clone(&shared);
@@ -147,7 +152,7 @@ impl Proxy {
                     if shared.stopped.load(Ordering::Relaxed) {
                         break;
                     }
-                    shared.take(app, to, handshake_bytes);
+                    shared.take(app, to, endpoint);
                 }
             });
         }
@@ -173,13 +178,13 @@ impl Proxy {
         self.shared.age.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn happened(&self, fault: Fault) -> u32 {
+    pub fn happened(&self, fault: Fault) -> usize {
         self.shared.happened[fault as usize].load(Ordering::Relaxed)
     }
 
     /// Connections that ended with a fault.
-    pub fn cuts(&self) -> u32 {
-        Fault::ALL.iter().filter(|&&fault| fault != Fault::None).map(|&fault| self.happened(fault)).sum()
+    pub fn cuts(&self) -> usize {
+        self.shared.happened.iter().map(|count| count.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -201,41 +206,23 @@ impl Drop for Turn<'_> {
 }
 
 impl Shared {
-    fn draw(&self, handshake_bytes: u32) -> (Fault, u32) {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        if !self.injecting.load(Ordering::Relaxed) {
-            return (Fault::None, 0);
-        }
-        let mut n = random.u32(..100);
-        let fault = DRAW.iter().find(|(_, weight)| {
-            let hit = n < *weight;
-            n = n.wrapping_sub(*weight);
-            hit
-        });
-        let fault = fault.map_or(Fault::Cut, |(fault, _)| *fault);
-        let early = matches!(fault, Fault::CutInHandshake | Fault::ResetInHandshake);
-        // Log-uniform: between 100 and 200 bytes as often as between 10,000 and 20,000, since
-        // retransmissions alone need some.
-        let late = |random: &mut fastrand::Rng| SHORTEST * (self.longest / SHORTEST).powf(random.f64());
-        let after = if early { random.u32(..handshake_bytes + 60) } else { handshake_bytes + late(&mut random) as u32 };
-        (fault, after)
-    }
-
-    fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, handshake_bytes: u32) {
-        let (fault, after) = self.draw(handshake_bytes);
+    fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, endpoint: usize) {
+        let (fault, after) = match self.injecting.load(Ordering::Relaxed) {
+            true => self.plan.lock().unwrap_or_else(PoisonError::into_inner)(endpoint),
+            false => (Fault::None, 0),
+        };
         if fault == Fault::Refused {
             self.count(fault);
             return reset(&app);
         }
         let Ok(broker) = TcpStream::connect(to) else {
-            self.outages.blocked("the broker was down");
+            self.watch.blocked("the broker was down");
             return reset(&app);
         };
         let pair = Arc::new(Pair {
             fault,
-            left: AtomicI64::new(if fault == Fault::None { i64::MAX } else { after.into() }),
-            dead: Mutex::default(),
-            stalled: Mutex::default(),
+            left: AtomicI64::new(if fault == Fault::None { i64::MAX } else { after }),
+            dead: OnceLock::new(),
             resumed: false.into(),
             ended: false.into(),
             age: self.age.load(Ordering::Relaxed),
@@ -254,31 +241,18 @@ impl Shared {
 
     fn count(&self, fault: Fault) {
         self.happened[fault as usize].fetch_add(1, Ordering::Relaxed);
-        self.outages.blocked(fault.name());
-    }
-
-    fn stalled(&self, pair: &Pair) -> bool {
-        let until = *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner);
-        let stalled = until.is_some_and(|until| Instant::now() < until);
-        if stalled {
-            self.outages.blocked("stalled");
-            thread::sleep(Duration::from_millis(5));
-        }
-        stalled
+        self.watch.blocked(fault.name());
     }
 
     /// Permission to forward, unless traffic is blocked.
-    fn turn(&self, pair: &Pair) -> Option<Turn<'_>> {
-        if self.stalled(pair) {
-            return None;
-        }
+    fn turn(&self) -> Option<Turn<'_>> {
         self.passing.fetch_add(1, Ordering::SeqCst);
         let turn = Turn(&self.passing);
         if !self.frozen.load(Ordering::SeqCst) {
             return Some(turn);
         }
         drop(turn);
-        self.outages.blocked("frozen");
+        self.watch.blocked("frozen");
         thread::sleep(Duration::from_millis(5));
         None
     }
@@ -291,12 +265,14 @@ impl Shared {
     /// network: its writes succeed.
     fn outward(&self, mut app: TcpStream, broker: TcpStream, pair: &Pair) {
         let mut buffer = [0; 4096];
+        let mut said = Vec::new();
         while !self.is_over(pair) {
-            let Some(_turn) = self.turn(pair) else { continue };
+            let Some(_turn) = self.turn() else { continue };
             match app.read(&mut buffer) {
                 Ok(0) => break,
                 Ok(n) => {
-                    if self.pass(&buffer[..n], &broker, pair).is_err() {
+                    let permitted = self.permitted(&mut said, &buffer[..n]);
+                    if self.pass(&buffer[..permitted], &broker, pair).is_err() || permitted < n {
                         break;
                     }
                 }
@@ -304,10 +280,9 @@ impl Shared {
                 Err(_) => break,
             }
         }
-        let dead = *pair.dead.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(since) = dead {
+        if let Some(since) = pair.dead.get() {
             // The broker is not told: it notices by itself, or when the app reconnects.
-            self.outages.given_up(since.elapsed(), Fault::HalfOpen.name());
+            self.watch.given_up(since.elapsed(), Fault::HalfOpen.name());
             return;
         }
         pair.ended.store(true, Ordering::Relaxed);
@@ -327,7 +302,7 @@ impl Shared {
             if self.is_over(pair) {
                 app = None;
             }
-            let turn = if app.is_some() { self.turn(pair) } else { None };
+            let turn = if app.is_some() { self.turn() } else { None };
             if app.is_some() && turn.is_none() {
                 continue;
             }
@@ -338,15 +313,32 @@ impl Shared {
                 Err(_) => break,
             }
         }
-        if pair.dead.lock().unwrap_or_else(PoisonError::into_inner).is_none() {
+        if pair.dead.get().is_none() {
             pair.ended.store(true, Ordering::Relaxed);
             if !self.stopped.load(Ordering::Relaxed) {
-                self.outages.blocked("the broker closed");
+                self.watch.blocked("the broker closed");
             }
             if let Some(app) = app {
                 let _ = app.shutdown(Shutdown::Both);
             }
         }
+    }
+
+    /// How many of these bytes may pass before the forbidden ones are complete. `said` is the tail
+    /// of earlier bytes.
+    fn permitted(&self, said: &mut Vec<u8>, bytes: &[u8]) -> usize {
+        if self.forbidden.is_empty() {
+            return bytes.len();
+        }
+        let before = said.len();
+        said.extend_from_slice(bytes);
+        if let Some(at) = said.windows(self.forbidden.len()).position(|window| window == self.forbidden) {
+            self.count(Fault::Cut);
+            thread::sleep(DELIBERATION);
+            return at.saturating_sub(before);
+        }
+        said.drain(..said.len().saturating_sub(self.forbidden.len() - 1));
+        bytes.len()
     }
 
     /// Forwards what may still pass; then injects the fault. An error ends the connection.
@@ -370,12 +362,11 @@ impl Shared {
         }
         // Whoever uses up the budget counts the fault.
         let first = (0..len).contains(&left);
-        let ends = Err(ErrorKind::ConnectionAborted.into());
         match pair.fault {
             Fault::HalfOpen => {
                 if first {
                     self.count(pair.fault);
-                    *pair.dead.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+                    let _ = pair.dead.set(Instant::now());
                 }
                 Ok(())
             }
@@ -383,9 +374,11 @@ impl Shared {
                 if first {
                     // Sometimes long enough to be noticed. Afterwards the delayed data and a little
                     // more passes; then it is cut.
-                    let time = Duration::from_millis(300 + bytes.len() as u64 % 1000);
-                    *pair.stalled.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now() + time);
-                    while self.stalled(pair) {}
+                    let until = Instant::now() + Duration::from_millis(300 + bytes.len() as u64 % 1000);
+                    while Instant::now() < until {
+                        self.watch.blocked("stalled");
+                        thread::sleep(Duration::from_millis(5));
+                    }
                     pair.left.store(1500, Ordering::Relaxed);
                     pair.resumed.store(true, Ordering::Relaxed);
                 }
@@ -399,7 +392,7 @@ impl Shared {
                     self.count(pair.fault);
                 }
                 pair.ended.store(true, Ordering::Relaxed);
-                ends
+                Err(ErrorKind::ConnectionAborted.into())
             }
         }
     }
@@ -413,4 +406,10 @@ fn is_timeout(e: &io::Error) -> bool {
 fn reset(stream: &TcpStream) {
     // If that is not possible, it closes normally.
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Numbers of bytes after which connections are cut, the same in each run.
+pub fn budgets(count: usize, from: u32, to: u32) -> Vec<u32> {
+    let mut random = fastrand::Rng::with_seed(1);
+    (0..count).map(|_| random.u32(from..to)).collect()
 }
