@@ -184,6 +184,12 @@ impl<'a> Running<'a> {
         self.process.kill();
     }
 
+    /// Stops it with SIGTERM: it saves its state.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.signal(libc::SIGTERM);
+        self.process.wait_for_end().map(drop)
+    }
+
     /// Restarts it on the same ports, with the state that it saved.
     pub fn restart(&mut self) -> Result<()> {
         self.kill();

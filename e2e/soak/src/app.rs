@@ -5,8 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use project::child::Child;
@@ -24,7 +23,7 @@ pub struct Target {
     pub session: Session,
 }
 
-/// The app's last reported state.
+/// What the app has reported.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct State {
     /// Serial number of the last order carried out.
@@ -38,20 +37,18 @@ pub struct State {
     /// Bytes of heap, now and peak.
     pub used: u32,
     pub most: u32,
+    /// Number of times that all subscriptions were acknowledged.
+    pub subscribed: u32,
+    /// QoS 2 exchanges between PUBREC and PUBCOMP when a connection ended, since last taken.
+    released: u32,
+    /// Messages given up, as reported to the app.
+    pub given_up: u32,
+    /// Log lines of a full queue: logged once when it becomes full, not per message.
+    pub overflows: u32,
 }
 
 #[derive(Default)]
-struct Shared {
-    state: Mutex<State>,
-    /// Number of times that all subscriptions were acknowledged.
-    subscribed: AtomicU32,
-    /// QoS 2 exchanges between PUBREC and PUBCOMP when a connection ended, since last read.
-    released: AtomicU32,
-    /// Messages given up, as reported to the app.
-    given_up: AtomicU32,
-    /// Log lines of a full queue: logged once when it becomes full, not per message.
-    overflows: AtomicU32,
-}
+struct Shared(Mutex<State>);
 
 /// The running app.
 pub struct App {
@@ -62,11 +59,9 @@ pub struct App {
 }
 
 impl App {
-    /// Starts `command`, which has its configuration except for the control file; files go to
-    /// `dir`.
+    /// Starts `command`, for which the control file is `control` in `dir`; its log goes there, too.
     pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
         let control = dir.join("control");
-        command.arg("--set").arg(format!("soak.control={}", control.display()));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(&mut command).context("cannot start the app")?;
         let shared = Arc::new(Shared::default());
@@ -77,7 +72,7 @@ impl App {
         std::thread::spawn(move || {
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
                 if line.windows(14).any(|part| part == b"queue overflow") {
-                    own.overflows.fetch_add(1, Ordering::Relaxed);
+                    own.lock().overflows += 1;
                 }
                 // The copy is for reading afterwards.
                 let _ = copy.write_all(&[&line[..], b"\n"].concat());
@@ -105,24 +100,12 @@ impl App {
     }
 
     pub fn state(&self) -> State {
-        *self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.shared.lock()
     }
 
-    pub fn subscribed(&self) -> u32 {
-        self.shared.subscribed.load(Ordering::Relaxed)
-    }
-
-    /// Since the last call.
+    /// `State::released` since the last call.
     pub fn released(&self) -> u32 {
-        self.shared.released.swap(0, Ordering::Relaxed)
-    }
-
-    pub fn overflows(&self) -> u32 {
-        self.shared.overflows.load(Ordering::Relaxed)
-    }
-
-    pub fn given_up(&self) -> u32 {
-        self.shared.given_up.load(Ordering::Relaxed)
+        std::mem::take(&mut self.shared.lock().released)
     }
 
     /// The exit status, or `None` while it runs.
@@ -149,6 +132,10 @@ impl App {
 }
 
 impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Processes one line of the app's output; `None` if it is malformed. See e2e/soak/apps/app/src/main.c.
     fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
         let mut words = line.split(' ');
@@ -160,24 +147,19 @@ impl Shared {
             "up" => outages.up(),
             "down" => {
                 number()?;
-                self.released.fetch_add(number()?, Ordering::Relaxed);
+                self.lock().released += number()?;
                 outages.down();
             }
             "sub" => {
-                self.subscribed.fetch_add(1, Ordering::Relaxed);
+                self.lock().subscribed += 1;
                 delivery_log.subscribed();
             }
-            "given_up" => drop(self.given_up.fetch_add(number()?, Ordering::Relaxed)),
+            "given_up" => self.lock().given_up += number()?,
             "state" => {
-                let state = State {
-                    serial: number()?,
-                    ready: number()? == 1,
-                    next: [number()?, number()?, number()?],
-                    unsent: number()?,
-                    used: number()?,
-                    most: number()?,
-                };
-                *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
+                let (serial, ready, next) = (number()?, number()? == 1, [number()?, number()?, number()?]);
+                let (unsent, used, most) = (number()?, number()?, number()?);
+                let mut state = self.lock();
+                *state = State { serial, ready, next, unsent, used, most, ..*state };
             }
             _ => return None,
         }

@@ -1,93 +1,60 @@
-//! The broker of the soak test: mosquitto with three listeners, which can be stopped, killed, and
-//! restarted with or without its state.
+//! The broker of the soak test: mosquitto with several listeners, and settings for long runs. Starting
+//! and killing it is in e2e/kit.
 
-use std::fmt::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use project::process::Process;
-use test_kit::broker::{Broker as _, free_addresses};
+use test_kit::broker::{About, Broker, Endpoints, Running, Setup};
 use test_kit::mosquitto::{self, Mosquitto};
 use test_kit::transport::{Certificates, Transport};
 
-/// The app's transports; the peer uses the first.
-pub const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
-
-/// Time limit for saving.
-const LIMIT: Duration = Duration::from_secs(30);
-
-pub struct Broker {
-    pub endpoints: [SocketAddr; TRANSPORTS.len()],
-    dir: PathBuf,
-    process: Process,
-    end: Instant,
+#[derive(Default)]
+pub struct SoakBroker {
+    /// Listeners besides the one for plain TCP.
+    pub others: Vec<(SocketAddr, Transport)>,
+    /// Appended to the configuration.
+    pub extra: String,
 }
 
-impl Broker {
-    /// `extra` is appended to the configuration. No wait lasts beyond `end`.
-    pub fn start(dir: &Path, files: &Certificates, extra: &str, end: Instant) -> Result<Broker> {
-        let endpoints: [SocketAddr; TRANSPORTS.len()] = free_addresses()?;
-        let mut conf =
-            format!("user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n{extra}");
+impl Broker for SoakBroker {
+    fn about(&self) -> About {
+        Mosquitto.about()
+    }
+
+    fn version(&self) -> Result<String> {
+        Mosquitto.version()
+    }
+
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+        let (anonymous, dir_shown) = (setup.login.is_none(), dir.display());
         // Keep all queued messages in order: see docs/testing.md. State is saved on request and on
         // shutdown.
-        conf.push_str("max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n");
-        let _ = writeln!(conf, "persistence_location {}/", dir.display());
-        for (endpoint, transport) in endpoints.iter().zip(TRANSPORTS) {
-            let _ = writeln!(conf, "listener {} {}", endpoint.port(), endpoint.ip());
-            if transport.is_websocket() {
-                conf.push_str("protocol websockets\nsocket_domain ipv4\n");
-            }
-            if transport.has_certificates() {
-                let _ = writeln!(conf, "certfile {}\nkeyfile {}", files.path("server.pem").display(), files.path("server.key").display());
-            }
+        let mut conf = format!(
+            "user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n\
+             max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n\
+             persistence_location {dir_shown}/\nallow_anonymous {anonymous}\n{}",
+            self.extra
+        );
+        for &(address, transport) in [(endpoints.plain, Transport::Tcp)].iter().chain(&self.others) {
+            conf += &mosquitto::listener(address, transport, files, false, dir)?;
         }
-        let file = dir.join("mosquitto.conf");
-        std::fs::write(&file, conf).with_context(|| format!("cannot write {}", file.display()))?;
-        let process = launch(dir, endpoints[0], end)?;
-        Ok(Broker { endpoints, dir: dir.into(), process, end })
+        mosquitto::started_with(dir, &conf)
     }
 
-    /// Stops it with SIGTERM: it saves its state.
-    pub fn end(&mut self) -> Result<()> {
-        self.process.signal(libc::SIGTERM);
-        self.process.wait_for_end().map(drop)
-    }
-
-    /// Makes it save its state.
-    pub fn save(&mut self) -> Result<()> {
-        Mosquitto.save(&mut self.process, &self.dir, Instant::now() + LIMIT)
-    }
-
-    /// Kills it with SIGKILL, as a crash or power cut would.
-    pub fn kill(&mut self) {
-        self.process.kill();
-    }
-
-    /// Removes the saved state.
-    pub fn forget(&self) -> Result<()> {
-        let file = self.dir.join("mosquitto.db");
-        match std::fs::remove_file(&file) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).with_context(|| format!("cannot remove {}", file.display())),
-            _ => Ok(()),
-        }
-    }
-
-    /// Restarts it on the same ports.
-    pub fn restart(&mut self) -> Result<()> {
-        self.process = launch(&self.dir, self.endpoints[0], self.end)?;
-        Ok(())
+    fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
+        Mosquitto.save(process, dir, end)
     }
 }
 
-fn launch(dir: &Path, endpoint: SocketAddr, end: Instant) -> Result<Process> {
-    let mut command: Command = mosquitto::command("mosquitto");
-    command.arg("-c").arg(dir.join("mosquitto.conf"));
-    let log = dir.join("broker.log");
-    let mut process = Process::start("mosquitto", &mut command, &log, end)?;
-    process.wait_until_listening(endpoint)?;
-    Ok(process)
+/// Removes the state that the broker has saved.
+pub fn forget(broker: &Running) -> Result<()> {
+    let file = broker.dir.join("mosquitto.db");
+    match std::fs::remove_file(&file) {
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).with_context(|| format!("cannot remove {}", file.display())),
+        _ => Ok(()),
+    }
 }

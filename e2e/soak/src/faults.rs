@@ -7,10 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use test_kit::broker::Running;
 use test_kit::proxy::{Proxy, Watch as _};
 
+use super::TRANSPORTS;
 use super::app::{App, Target};
-use super::broker::{Broker, TRANSPORTS};
+use super::broker;
 use super::delivery_log::{DIRECTIONS, DeliveryLog, Direction, Tally};
 use super::name_server::{Mode, NameServer};
 use super::outages::Outages;
@@ -57,15 +59,8 @@ impl Phase {
         (phase, if ((n - 3) / TURN.len()).is_multiple_of(2) { session } else { session.other() })
     }
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Cuts => "cuts",
-            Phase::Dns => "dns",
-            Phase::Restart => "restart",
-            Phase::Crash => "crash",
-            Phase::Amnesia => "amnesia",
-            Phase::Flood => "flood",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 }
 
@@ -85,11 +80,8 @@ impl Session {
     pub const ALL: [Session; 2] = [Session::Kept, Session::Clean];
 
     /// As in the app's control file.
-    pub fn name(self) -> &'static str {
-        match self {
-            Session::Kept => "kept",
-            Session::Clean => "clean",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 
     fn other(self) -> Session {
@@ -119,9 +111,9 @@ pub struct Declared {
 }
 
 /// Everything that takes part.
-pub struct Fixture {
+pub struct Fixture<'a> {
     pub app: App,
-    pub broker: Broker,
+    pub broker: Running<'a>,
     pub proxy: Proxy,
     pub name_server: NameServer,
     pub peer: Peer,
@@ -133,20 +125,20 @@ pub struct Fixture {
     pub floods: u32,
 }
 
-impl Fixture {
+impl Fixture<'_> {
     /// Runs a phase over one transport and judges it.
     pub fn hold(&mut self, phase: Phase, session: Session, endpoint: usize, random: &mut fastrand::Rng) -> Result<(Tallies, Declared)> {
         let target = Target { transport: TRANSPORTS[endpoint].name(), port: self.proxy.endpoints[endpoint].port(), session };
         let mut declared = Declared::default();
-        let given_up = self.app.given_up();
-        self.peer.forgets(session == Session::Clean);
+        let given_up = self.app.state().given_up;
+        self.peer.change().forgets = session == Session::Clean;
         let serial = self.app.order("run", target)?;
         self.wait("to begin", |fixture| {
             let state = fixture.app.state();
             state.serial == serial && state.ready
         })?;
         self.app.released();
-        self.peer.publish(true);
+        self.peer.change().publishing = true;
         let cutting = matches!(phase, Phase::Cuts | Phase::Dns | Phase::Restart);
         self.proxy.inject(cutting);
         if cutting {
@@ -156,24 +148,14 @@ impl Fixture {
         match phase {
             Phase::Cuts => self.sleep(10.0)?,
             Phase::Dns => self.break_dns(random)?,
-            Phase::Restart => {
+            Phase::Restart | Phase::Crash | Phase::Amnesia => {
                 for _ in 0..2 {
                     self.sleep(1.0 + random.f64())?;
-                    self.restart()?;
-                }
-                self.sleep(0.5)?;
-            }
-            Phase::Crash => {
-                for _ in 0..2 {
-                    self.sleep(1.0 + random.f64())?;
-                    self.crash()?;
-                }
-                self.sleep(0.5)?;
-            }
-            Phase::Amnesia => {
-                for _ in 0..2 {
-                    self.sleep(1.0 + random.f64())?;
-                    self.lose_sessions(session, &mut declared)?;
+                    match phase {
+                        Phase::Restart => self.restart()?,
+                        Phase::Crash => self.crash()?,
+                        _ => self.lose_sessions(session, &mut declared)?,
+                    }
                 }
                 self.sleep(0.5)?;
             }
@@ -187,9 +169,9 @@ impl Fixture {
                     self.proxy.cut_all();
                 }
                 self.floods += 1;
-                let overflows = self.app.overflows();
+                let overflows = self.app.state().overflows;
                 self.app.order("flood", target)?;
-                self.wait("for the queue to overflow", |fixture| fixture.app.overflows() > overflows)?;
+                self.wait("for the queue to overflow", |fixture| fixture.app.state().overflows > overflows)?;
                 // A few more.
                 self.sleep(0.1)?;
             }
@@ -204,7 +186,7 @@ impl Fixture {
             // The app is notified once a second.
             self.sleep(1.2)?;
         }
-        declared.given_up = self.app.given_up() - given_up;
+        declared.given_up = self.app.state().given_up - given_up;
         for what in judge(&tallies, &declared) {
             self.delivery_log.bad(format!("{} over {}, session {}: {what}", phase.name(), target.transport, session.name()));
         }
@@ -216,21 +198,22 @@ impl Fixture {
         self.name_server.set(Mode::Answers);
         self.proxy.inject(false);
         self.proxy.freeze(false);
-        self.peer.publish(false);
+        self.peer.change().publishing = false;
         let serial = self.app.order("rest", target)?;
         self.wait("for the app to send its queue", |fixture| {
             let state = fixture.app.state();
-            state.serial == serial && state.ready && state.unsent == 0 && fixture.peer.is_settled()
+            state.serial == serial && state.ready && state.unsent == 0 && fixture.peer.state().settled
         })?;
         let serial = self.app.order("mark", target)?;
-        self.peer.mark(serial);
+        self.peer.change().mark = Some(serial);
         self.wait("for the last messages to arrive", |fixture| {
             fixture.delivery_log.marked(serial) && fixture.app.state().serial == serial
         })?;
         let state = self.app.state();
         Ok(DIRECTIONS.map(|direction| {
             [0, 1, 2].map(|qos: u8| {
-                let sent = if direction == Direction::Out { state.next[usize::from(qos)] } else { self.peer.next(qos) };
+                let sent =
+                    if direction == Direction::Out { state.next[usize::from(qos)] } else { self.peer.state().next[usize::from(qos)] };
                 self.delivery_log.close(direction, qos, sent)
             })
         }))
@@ -247,7 +230,7 @@ impl Fixture {
     }
 
     fn restart(&mut self) -> Result<()> {
-        self.broker.end()?;
+        self.broker.stop()?;
         self.back(|_| Ok(()))?;
         self.restarts += 1;
         Ok(())
@@ -257,12 +240,12 @@ impl Fixture {
     /// to the peer.
     fn quiet(&mut self) -> Result<()> {
         self.proxy.freeze(true);
-        self.peer.publish(false);
-        self.wait("for the peer's messages to be acknowledged", |fixture| fixture.peer.is_settled())?;
+        self.peer.change().publishing = false;
+        self.wait("for the peer's messages to be acknowledged", |fixture| fixture.peer.state().settled)?;
         // The broker handles one packet per client in turn, so by then it has handled everything
         // else.
-        self.peer.ping(100);
-        self.wait("for the broker to answer", |fixture| fixture.peer.has_pinged() && fixture.peer.is_settled())
+        self.peer.change().pings = 100;
+        self.wait("for the broker to answer", |fixture| fixture.peer.state().pings == 0 && fixture.peer.state().settled)
     }
 
     fn crash(&mut self) -> Result<()> {
@@ -271,44 +254,44 @@ impl Fixture {
         self.broker.kill();
         self.back(|_| Ok(()))?;
         self.proxy.freeze(false);
-        self.peer.publish(true);
+        self.peer.change().publishing = true;
         self.crashes += 1;
         Ok(())
     }
 
     fn lose_sessions(&mut self, session: Session, declared: &mut Declared) -> Result<()> {
         self.quiet()?;
-        let (subscribed, lost) = (self.app.subscribed(), self.peer.lost_sessions());
+        let (subscribed, lost) = (self.app.state().subscribed, self.peer.state().lost);
         for qos in [1, 2] {
             // Includes those forgotten earlier.
-            declared.stored[usize::from(qos)] = self.delivery_log.missing(Direction::In, qos, 0, self.peer.next(qos));
+            declared.stored[usize::from(qos)] = self.delivery_log.missing(Direction::In, qos, 0, self.peer.state().next[usize::from(qos)]);
         }
         let released = self.app.released();
         if session == Session::Clean {
             declared.released += released;
         }
         self.broker.kill();
-        self.back(Broker::forget)?;
+        self.back(broker::forget)?;
         // The peer has subscribed again: from here on it receives everything that the app
         // publishes.
         self.proxy.freeze(false);
-        self.wait("for the app to subscribe again", |fixture| fixture.app.subscribed() > subscribed)?;
+        self.wait("for the app to subscribe again", |fixture| fixture.app.state().subscribed > subscribed)?;
         declared.released += self.app.released();
-        if self.peer.lost_sessions() == lost {
+        if self.peer.state().lost == lost {
             bail!("the broker still has its sessions");
         }
-        self.peer.publish(true);
+        self.peer.change().publishing = true;
         self.amnesias += 1;
         Ok(())
     }
 
     /// The broker is down: restarts it and waits for the peer.
-    fn back(&mut self, between: impl FnOnce(&Broker) -> Result<()>) -> Result<()> {
-        self.wait("for the peer to notice", |fixture| !fixture.peer.is_ready())?;
+    fn back(&mut self, between: impl FnOnce(&Running) -> Result<()>) -> Result<()> {
+        self.wait("for the peer to notice", |fixture| !fixture.peer.state().ready)?;
         between(&self.broker)?;
         self.broker.restart()?;
         self.outages.blocked("the broker was down");
-        self.wait("for the peer to come back", |fixture| fixture.peer.is_ready())
+        self.wait("for the peer to come back", |fixture| fixture.peer.state().ready)
     }
 
     fn sleep(&mut self, seconds: f64) -> Result<()> {
@@ -324,7 +307,7 @@ impl Fixture {
                 bail!("the app has ended ({status}) while waiting {what}");
             }
             if Instant::now() > end {
-                bail!("timed out waiting {what}; app: {:?}; peer settled: {}", self.app.state(), self.peer.is_settled());
+                bail!("timed out waiting {what}; app: {:?}; peer settled: {}", self.app.state(), self.peer.state().settled);
             }
             thread::sleep(Duration::from_millis(3));
         }

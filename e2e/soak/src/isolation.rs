@@ -9,10 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use project::process::Process;
+use test_kit::broker::{Running, Setup};
 use test_kit::proxy::Proxy;
-use test_kit::transport::Certificates;
+use test_kit::transport::{Certificates, Transport};
 
-use super::broker::Broker;
+use super::broker::SoakBroker;
 use super::draw;
 
 const CONNECTIONS: usize = 64;
@@ -27,22 +28,20 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     eprintln!("building the library, the host and e2e/soak/apps/many");
     let built = host_app::build(&project::root().join("e2e/soak/apps/many"), false)?;
     let end = Instant::now() + LIMIT;
-    let broker = Broker::start(dir, files, &access(dir)?, end)?;
-    let proxy = Proxy::start(&broker.endpoints[..1], draw::plan(seed, 1000, vec![0]), Arc::new(()), b"")?;
+    let kind = SoakBroker { extra: access(dir)?, ..SoakBroker::default() };
+    let setup = Setup { login: Some(("u0", "p0")), ..Setup::default() };
+    let broker = Running::start(&kind, &setup, Transport::Tcp, files, dir, end)?;
+    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 1000, vec![0]), Arc::new(()), b"")?;
 
-    let mut command = Command::new(&built.program);
-    command.current_dir(&built.files).env("MGOS_HOST_SEED", seed.to_string());
-    let settings = [
-        "device.id=many".to_owned(),
-        "debug.level=1".into(),
-        format!("many.connections={CONNECTIONS}"),
-        format!("many.messages={MESSAGES}"),
-        format!("many.server={}", broker.endpoints[0]),
-        format!("many.cut={}", proxy.endpoints[0]),
-    ];
-    for setting in &settings {
-        command.args(["--set", setting]);
-    }
+    let mut command = built.command(&[
+        ("device.id", &"many"),
+        ("debug.level", &1),
+        ("many.connections", &CONNECTIONS),
+        ("many.messages", &MESSAGES),
+        ("many.server", &broker.address),
+        ("many.cut", &proxy.endpoints[0]),
+    ]);
+    command.env("MGOS_HOST_SEED", seed.to_string());
     let mut app = Process::start("many", &mut command, &dir.join("many.log"), end)?;
     app.wait_for_text("isolation")?;
     // The cut connection must receive all of its messages, too.
@@ -83,7 +82,7 @@ fn access(dir: &Path) -> Result<String> {
     std::fs::write(&passwords, users)?;
     project::run(Command::new("mosquitto_passwd").arg("-U").arg(&passwords))?;
     std::fs::write(&rules, "pattern readwrite many/%u/#\n")?;
-    Ok(format!("allow_anonymous false\npassword_file {}\nacl_file {}\n", passwords.display(), rules.display()))
+    Ok(format!("password_file {}\nacl_file {}\n", passwords.display(), rules.display()))
 }
 
 /// Messages at one QoS.

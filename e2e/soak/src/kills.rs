@@ -5,17 +5,18 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use host_app::Built;
 use project::process::Process;
+use test_kit::broker::{Running, Setup};
+use test_kit::observer::{self, Observer};
 use test_kit::proxy::Proxy;
-use test_kit::transport::Certificates;
+use test_kit::transport::{Certificates, Transport};
 
-use super::broker::Broker;
+use super::broker::SoakBroker;
 use super::draw;
 
 /// For the last messages, beyond the time in which the app is killed.
@@ -38,9 +39,10 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
     let built = host_app::build(&project::root().join("e2e/interop/apps/killed"), false)?;
     let begun = Instant::now();
     let end = begun + time + REST;
-    let broker = Broker::start(dir, files, "allow_anonymous true\n", end)?;
-    let mut observer = observe(broker.endpoints[0], dir, end)?;
-    let proxy = Proxy::start(&broker.endpoints[..1], draw::plan(seed, 30_000, vec![0]), Arc::new(()), b"")?;
+    let kind = SoakBroker::default();
+    let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
+    let mut observer = Observer::start(&broker, &["killed/#"], None, &dir.join("observer.log"), end)?;
+    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 30_000, vec![0]), Arc::new(()), b"")?;
     let mut devices = [true, false].map(|clean_session| Device { clean_session, accepted: Vec::new(), lives: 0, restored: 0 });
     let mut random = fastrand::Rng::with_seed(seed);
     while begun.elapsed() < time {
@@ -57,16 +59,15 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
         let mut app = device.start(&built, proxy.endpoints[0], "", dir, end)?;
         ensure!(app.wait_for_end()?.success(), "the last app did not exit cleanly");
     }
-    publish(broker.endpoints[0], &["-m", "end"])?;
-    observer.wait_for_text("message end")?;
+    observer::publish(&broker, "killed/end", "end", 2, false)?;
+    observer.next_on("killed/end")?;
 
-    let lines = observer.lines();
-    let mut arrived: HashMap<&str, usize> = HashMap::new();
-    lines.iter().filter_map(|line| line.strip_prefix("message ")).for_each(|text| *arrived.entry(text).or_default() += 1);
+    let mut arrived: HashMap<String, usize> = HashMap::new();
+    observer.all().into_iter().for_each(|message| *arrived.entry(message.payload).or_default() += 1);
     println!("seed {seed}, {} cuts of the link in {} s", proxy.cuts(), begun.elapsed().as_secs());
     let mut lost = Vec::new();
     for device in &devices {
-        let times = |text: &String| arrived.get(text.as_str()).copied().unwrap_or_default();
+        let times = |text: &String| arrived.get(text).copied().unwrap_or_default();
         lost.extend(device.accepted.iter().filter(|text| times(text) == 0));
         println!(
             "  clean_session {}: killed {} times, {} lives with messages of the one before; {} accepted, {} of them arrived again",
@@ -83,26 +84,6 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
     Ok(())
 }
 
-/// A client that prints all that the devices publish.
-fn observe(broker: SocketAddr, dir: &Path, end: Instant) -> Result<Process> {
-    publish(broker, &["-r", "-m", "ready"])?;
-    let mut command = client("mosquitto_sub", broker);
-    command.args(["-q", "2", "-t", "killed/#", "-F", "message %p"]);
-    let mut observer = Process::start("observer", &mut command, &dir.join("observer.log"), end)?;
-    observer.wait_for_text("message ready")?;
-    Ok(observer)
-}
-
-fn publish(broker: SocketAddr, what: &[&str]) -> Result<()> {
-    project::run(client("mosquitto_pub", broker).args(["-q", "2", "-t", "killed/test"]).args(what))
-}
-
-fn client(program: &str, broker: SocketAddr) -> Command {
-    let mut command = Command::new(program);
-    command.args(["-h", &broker.ip().to_string(), "-p", &broker.port().to_string()]);
-    command
-}
-
 impl Device {
     fn name(&self) -> &'static str {
         if self.clean_session { "clean" } else { "kept" }
@@ -112,23 +93,18 @@ impl Device {
     /// acknowledged.
     fn start(&self, built: &Built, server: SocketAddr, life: &str, dir: &Path, end: Instant) -> Result<Process> {
         let name = self.name();
-        let settings = [
-            format!("device.id={name}"),
-            "debug.level=2".into(),
-            format!("mqtt.server={server}"),
-            format!("mqtt.clean_session={}", self.clean_session),
-            "mqtt.reconnect_timeout_min=0.05".into(),
-            "mqtt.reconnect_timeout_max=0.1".into(),
-            format!("mqtt.queue_file={}", dir.join(name).display()),
-            "mqtt.queue_file_delay=0".into(),
-            format!("killed.run={life}"),
-            "check.patience=170".into(),
-        ];
-        let mut command = Command::new(&built.program);
-        command.current_dir(&built.files);
-        settings.iter().for_each(|setting| {
-            command.args(["--set", setting]);
-        });
+        let mut command = built.command(&[
+            ("device.id", &name),
+            ("debug.level", &2),
+            ("mqtt.server", &server),
+            ("mqtt.clean_session", &self.clean_session),
+            ("mqtt.reconnect_timeout_min", &0.05),
+            ("mqtt.reconnect_timeout_max", &0.1),
+            ("mqtt.queue_file", &dir.join(name).display()),
+            ("mqtt.queue_file_delay", &0),
+            ("killed.run", &life),
+            ("check.patience", &170),
+        ]);
         Process::start(name, &mut command, &dir.join(format!("{name}.log")), end)
     }
 

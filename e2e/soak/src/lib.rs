@@ -17,23 +17,26 @@ mod packet;
 mod peer;
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use app::App;
-use broker::{Broker, TRANSPORTS};
+use broker::SoakBroker;
 use delivery_log::{DIRECTIONS, DeliveryLog};
 use faults::{Declared, Fixture, Phase, Session, Tallies};
 use name_server::NameServer;
 use outages::{Outages, Stretch};
 use peer::Peer;
 use project::setup;
-use test_kit::broker::Broker as _;
+use test_kit::broker::{Broker as _, Running, Setup, free_addresses};
 use test_kit::mosquitto::Mosquitto;
+use test_kit::observer;
 use test_kit::proxy::Proxy;
 use test_kit::transport::{Certificates, Transport};
+
+/// The app's transports; the peer uses the first.
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -60,6 +63,7 @@ pub fn run(args: Args) -> Result<()> {
     setup::ensure(setup::COMPILERS)?;
     setup::ensure(setup::TEST_TOOLS)?;
     setup::ensure(Mosquitto.about().packages)?;
+    setup::ensure(observer::PACKAGES)?;
     let dir = project::target_dir().join("soak").join(if args.isolation {
         "isolation"
     } else if args.kills {
@@ -103,27 +107,31 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let begun = Instant::now();
     let length = Duration::from_secs(args.minutes * 60);
     let (delivery_log, outages) = (Arc::new(DeliveryLog::default()), Arc::new(Outages::default()));
-    let broker = Broker::start(dir, files, "allow_anonymous true\n", begun + length + Duration::from_secs(600))?;
-    let peer = Peer::start(broker.endpoints[0], Arc::clone(&delivery_log));
+    let others = free_addresses::<2>()?.into_iter().zip([TRANSPORTS[1], TRANSPORTS[2]]).collect();
+    let kind = SoakBroker { others, ..SoakBroker::default() };
+    let end = begun + length + Duration::from_secs(600);
+    let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
+    let endpoints: Vec<_> = [broker.address].into_iter().chain(kind.others.iter().map(|other| other.0)).collect();
+    let peer = Peer::start(broker.address, Arc::clone(&delivery_log));
     let plan = draw::plan(args.seed, 30_000, TRANSPORTS.map(Transport::handshake_bytes).to_vec());
-    let proxy = Proxy::start(&broker.endpoints, plan, outages.clone(), b"")?;
+    let proxy = Proxy::start(&endpoints, plan, outages.clone(), b"")?;
     proxy.inject(false);
     let name_server = NameServer::start(Arc::clone(&outages))?;
-    let mut command = Command::new(&built.program);
-    command
-        .current_dir(&built.files)
-        .env("MGOS_HOST_NAME_SERVER", name_server.address.to_string())
-        .env("MGOS_HOST_SEED", args.seed.to_string());
-    for setting in ["device.id=soak-app".to_owned(), "debug.level=2".into(), format!("soak.ca={}", files.path("ca.pem").display())] {
-        command.args(["--set", &setting]);
-    }
+    let mut command = built.command(&[
+        ("device.id", &"soak-app"),
+        ("debug.level", &2),
+        ("soak.ca", &files.path("ca.pem").display()),
+        ("soak.control", &dir.join("control").display()),
+        ("soak.alloc_faults", &args.alloc_faults),
+    ]);
+    command.env("MGOS_HOST_NAME_SERVER", name_server.address.to_string()).env("MGOS_HOST_SEED", args.seed.to_string());
     if args.alloc_faults {
-        command.env("MGOS_HOST_ALLOC_FAULTS", "1%").args(["--set", "soak.alloc_faults=true"]);
+        command.env("MGOS_HOST_ALLOC_FAULTS", "1%");
     }
     let app = App::start(command, dir, &delivery_log, &outages)?;
     let mut fixture =
         Fixture { app, broker, proxy, name_server, peer, delivery_log, outages, restarts: 0, crashes: 0, amnesias: 0, floods: 0 };
-    fixture.wait("for the peer to subscribe", |fixture| fixture.peer.is_ready())?;
+    fixture.wait("for the peer to subscribe", |fixture| fixture.peer.state().ready)?;
 
     println!("mosquitto {}, seed {}; logs in {}", Mosquitto.version()?, args.seed, dir.display());
     let mut random = fastrand::Rng::with_seed(args.seed);

@@ -5,8 +5,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -23,92 +22,61 @@ const AHEAD: usize = 16;
 /// max_inflight_messages the broker may reorder them.
 const BEHIND: u32 = 32;
 
-/// Stops on drop.
-pub struct Peer {
-    shared: Arc<Shared>,
+/// What the peer is to do, and what it has done.
+#[derive(Clone, Copy, Default)]
+pub struct State {
+    stopped: bool,
+    pub publishing: bool,
+    /// The broker drops queued messages for the app when the app disconnects.
+    pub forgets: bool,
+    /// Connected, and subscribed if the session was new.
+    pub ready: bool,
+    /// Ready, and nothing is in flight in either direction.
+    pub settled: bool,
+    /// The next message number, by QoS.
+    pub next: [u32; 3],
+    /// Ping round trips to go, one after another.
+    pub pings: u32,
+    /// A marker to publish at QoS 1 and 2, after everything published so far.
+    pub mark: Option<u32>,
+    /// Sessions lost by the broker.
+    pub lost: u32,
 }
 
-struct Shared {
-    delivery_log: Arc<DeliveryLog>,
-    stopped: AtomicBool,
-    publishing: AtomicBool,
-    /// The broker drops queued messages for the app when the app disconnects.
-    forgets: AtomicBool,
-    /// Connected, and subscribed if the session was new.
-    ready: AtomicBool,
-    /// Nothing is in flight in either direction.
-    settled: AtomicBool,
-    next: [AtomicU32; 3],
-    /// Outstanding pings, to be sent one at a time.
-    pings: AtomicU32,
-    mark: Mutex<Option<u32>>,
-    /// Sessions lost by the broker.
-    lost: AtomicU32,
-}
+/// Stops on drop.
+pub struct Peer(Arc<Mutex<State>>);
 
 impl Peer {
     pub fn start(broker: SocketAddr, delivery_log: Arc<DeliveryLog>) -> Peer {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(Mutex::default());
+        let mut client = Client {
+            state: Arc::clone(&state),
             delivery_log,
-            stopped: false.into(),
-            publishing: false.into(),
-            forgets: false.into(),
-            ready: false.into(),
-            settled: true.into(),
-            next: Default::default(),
-            pings: 0.into(),
-            mark: Mutex::default(),
-            lost: 0.into(),
-        });
-        let own = Arc::clone(&shared);
-        thread::spawn(move || Client::new(&own).live(broker));
-        Peer { shared }
+            out: VecDeque::new(),
+            open: HashSet::new(),
+            last_id: 0,
+            last_published: Instant::now(),
+            pinged: false,
+            subscriptions: 0,
+            from: [0; 3],
+        };
+        thread::spawn(move || client.live(broker));
+        Peer(state)
     }
 
-    pub fn publish(&self, publishing: bool) {
-        self.shared.publishing.store(publishing, Ordering::Relaxed);
+    pub fn state(&self) -> State {
+        *self.change()
     }
 
-    /// Tells whether the broker drops queued messages for the app when it disconnects.
-    pub fn forgets(&self, forgets: bool) {
-        self.shared.forgets.store(forgets, Ordering::Relaxed);
-    }
-
-    pub fn is_ready(&self) -> bool {
-        self.shared.ready.load(Ordering::Relaxed)
-    }
-
-    pub fn is_settled(&self) -> bool {
-        self.is_ready() && self.shared.settled.load(Ordering::Relaxed)
-    }
-
-    /// Requests a number of ping round trips, one after another.
-    pub fn ping(&self, times: u32) {
-        self.shared.pings.store(times, Ordering::Relaxed);
-    }
-
-    pub fn has_pinged(&self) -> bool {
-        self.shared.pings.load(Ordering::Relaxed) == 0
-    }
-
-    /// Publishes a marker at QoS 1 and 2, after everything published so far.
-    pub fn mark(&self, serial: u32) {
-        *self.shared.mark.lock().unwrap_or_else(PoisonError::into_inner) = Some(serial);
-    }
-
-    /// The next message number.
-    pub fn next(&self, qos: u8) -> u32 {
-        self.shared.next[qos as usize].load(Ordering::Relaxed)
-    }
-
-    pub fn lost_sessions(&self) -> u32 {
-        self.shared.lost.load(Ordering::Relaxed)
+    /// Access to the state, for a moment.
+    pub fn change(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        self.shared.stopped.store(true, Ordering::Relaxed);
+        self.change().stopped = true;
     }
 }
 
@@ -121,8 +89,9 @@ struct Unacknowledged {
     released: bool,
 }
 
-struct Client<'a> {
-    shared: &'a Shared,
+struct Client {
+    state: Arc<Mutex<State>>,
+    delivery_log: Arc<DeliveryLog>,
     out: VecDeque<Unacknowledged>,
     /// QoS 2 messages received and not released.
     open: HashSet<u16>,
@@ -137,27 +106,20 @@ struct Client<'a> {
     from: [u32; 3],
 }
 
-impl<'a> Client<'a> {
-    fn new(shared: &'a Shared) -> Client<'a> {
-        Client {
-            shared,
-            out: VecDeque::new(),
-            open: HashSet::new(),
-            last_id: 0,
-            last_published: Instant::now(),
-            pinged: false,
-            subscriptions: 0,
-            from: [0; 3],
-        }
+impl Client {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn live(&mut self, broker: SocketAddr) {
-        while !self.shared.stopped.load(Ordering::Relaxed) {
+        while !self.state().stopped {
             if let Ok(stream) = TcpStream::connect(broker) {
                 // Reconnect, however it ended.
                 let _ = self.connection(stream);
             }
-            self.shared.ready.store(false, Ordering::Relaxed);
+            let mut state = self.state();
+            (state.ready, state.settled) = (false, false);
+            drop(state);
             thread::sleep(Duration::from_millis(30));
         }
     }
@@ -168,7 +130,7 @@ impl<'a> Client<'a> {
         stream.write_all(&packet::connect("peer"))?;
         self.pinged = false;
         let (mut received, mut buffer) = (Vec::new(), [0; 16384]);
-        while !self.shared.stopped.load(Ordering::Relaxed) {
+        while !self.state().stopped {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => received.extend_from_slice(&buffer[..n]),
@@ -182,11 +144,12 @@ impl<'a> Client<'a> {
                 taken += len;
             }
             received.drain(..taken);
-            if self.shared.ready.load(Ordering::Relaxed) {
+            let ready = self.state().ready;
+            if ready {
                 self.publish(&mut answers);
             }
             stream.write_all(&answers)?;
-            self.shared.settled.store(self.out.is_empty() && self.open.is_empty(), Ordering::Relaxed);
+            self.state().settled = ready && self.out.is_empty() && self.open.is_empty();
         }
         Ok(())
     }
@@ -195,14 +158,14 @@ impl<'a> Client<'a> {
         match packet {
             Packet::ConnAck { code, session_present } => {
                 if code != 0 {
-                    return self.shared.delivery_log.bad(format!("the broker refused the peer: {code}"));
+                    return self.delivery_log.bad(format!("the broker refused the peer: {code}"));
                 }
                 self.resume(session_present, answers);
             }
-            Packet::SubAck => self.shared.ready.store(true, Ordering::Relaxed),
+            Packet::SubAck => self.state().ready = true,
             Packet::PingResp => {
                 self.pinged = false;
-                self.shared.pings.fetch_sub(1, Ordering::Relaxed);
+                self.state().pings -= 1;
             }
             Packet::Publish { qos, topic, id, text } => {
                 match qos {
@@ -226,7 +189,7 @@ impl<'a> Client<'a> {
                 answers.extend(packet::ack(packet::PUBREL, id));
             }
             Packet::Ack(_, id) => self.out.retain(|message| message.id != id),
-            Packet::Other(kind) => self.shared.delivery_log.bad(format!("the broker sent the peer a packet of type {kind}")),
+            Packet::Other(kind) => self.delivery_log.bad(format!("the broker sent the peer a packet of type {kind}")),
         }
     }
 
@@ -240,10 +203,10 @@ impl<'a> Client<'a> {
                     answers.extend(packet::publish(&topic(message.qos), message.qos, message.id, true, &message.text));
                 }
             }
-            self.shared.ready.store(true, Ordering::Relaxed);
+            self.state().ready = true;
             return;
         }
-        self.shared.lost.fetch_add(1, Ordering::Relaxed);
+        self.state().lost += 1;
         self.open.clear();
         self.out.retain(|message| !message.released);
         for message in &self.out {
@@ -254,7 +217,7 @@ impl<'a> Client<'a> {
 
     /// Handles a message from the app.
     fn take(&self, qos: u8, topic: &str, text: &[u8]) {
-        let delivery_log = &self.shared.delivery_log;
+        let delivery_log = &self.delivery_log;
         let mark = std::str::from_utf8(text).ok().and_then(|text| text.strip_prefix("mark ")?.parse().ok());
         let number = delivery_log::number(text, qos);
         match (mark, number) {
@@ -265,35 +228,35 @@ impl<'a> Client<'a> {
     }
 
     fn publish(&mut self, answers: &mut Vec<u8>) {
-        if !self.pinged && self.shared.pings.load(Ordering::Relaxed) > 0 {
+        let mut state = *self.state();
+        if !self.pinged && state.pings > 0 {
             self.pinged = true;
             answers.extend(packet::PINGREQ);
         }
-        let mark = self.shared.mark.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let mark = self.state().mark.take();
         if let Some(serial) = mark {
             for qos in [1, 2] {
                 self.send(qos, format!("mark {serial}").into_bytes(), answers);
             }
         }
-        if !self.shared.publishing.load(Ordering::Relaxed) || self.last_published.elapsed() < INTERVAL || self.out.len() >= AHEAD {
+        if !state.publishing || self.last_published.elapsed() < INTERVAL || self.out.len() >= AHEAD {
             return;
         }
         self.last_published = Instant::now();
-        let subscriptions = self.shared.delivery_log.subscriptions();
-        if subscriptions != self.subscriptions && self.shared.forgets.load(Ordering::Relaxed) {
+        let subscriptions = self.delivery_log.subscriptions();
+        if subscriptions != self.subscriptions && state.forgets {
             self.subscriptions = subscriptions;
-            self.from = [0, 1, 2].map(|qos: usize| self.shared.next[qos].load(Ordering::Relaxed));
+            self.from = state.next;
         }
-        for qos in 0..3 {
-            let next = &self.shared.next[usize::from(qos)];
-            let number = next.load(Ordering::Relaxed);
+        for (qos, (next, from)) in (0..).zip(state.next.iter_mut().zip(self.from)) {
             // QoS 0 is never queued.
-            if qos > 0 && self.shared.delivery_log.missing(Direction::In, qos, self.from[usize::from(qos)], number) > BEHIND {
+            if qos > 0 && self.delivery_log.missing(Direction::In, qos, from, *next) > BEHIND {
                 continue;
             }
-            next.store(number + 1, Ordering::Relaxed);
-            self.send(qos, delivery_log::message(number, qos), answers);
+            self.send(qos, delivery_log::message(*next, qos), answers);
+            *next += 1;
         }
+        self.state().next = state.next;
     }
 
     fn send(&mut self, qos: u8, text: Vec<u8>, answers: &mut Vec<u8>) {

@@ -21,8 +21,9 @@ mod host_libs;
 #[cfg(test)]
 mod tests;
 
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -39,6 +40,18 @@ use crate::manifest::Manifest;
 pub struct Built {
     pub program: PathBuf,
     pub files: PathBuf,
+}
+
+impl Built {
+    /// A command that starts it in its file system, with these settings.
+    pub fn command(&self, settings: &[(&str, &dyn Display)]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.current_dir(&self.files);
+        for (key, value) in settings {
+            command.arg("--set").arg(format!("{key}={value}"));
+        }
+        command
+    }
 }
 
 /// All inputs of a program, including generated files.
