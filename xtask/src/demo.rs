@@ -34,6 +34,6 @@ pub fn run(args: Args) -> Result<()> {
     project::run(project::cargo().args(["build", "--package", "mgos-demo"]))?;
     let logs = project::target_dir().join("demo");
     eprintln!();
-    let error = Command::new(&program).arg("run").args([&built.program, &built.files, &logs]).args(&args.svg).exec();
+    let error = Command::new(&program).args([&built.program, &built.files, &logs]).args(&args.svg).exec();
     Err(error).with_context(|| format!("cannot start {}", program.display()))
 }

@@ -12,50 +12,39 @@ use serde_json::Value;
 use crate::broker::Role;
 use crate::state::Event;
 
-/// The observer's connection to one broker.
-pub struct Observer {
-    client: Client,
-}
-
-impl Observer {
-    /// Connects and subscribes; the subscription and all received messages are reported as events.
-    pub fn start(role: Role, address: SocketAddr, device: &str, events: Sender<Event>) -> Result<Observer> {
-        let mut options = MqttOptions::new(format!("observer-{}", role.name()), address.ip().to_string(), address.port());
-        options.set_keep_alive(Duration::from_secs(30));
-        let (client, mut connection) = Client::new(options, 100);
-        client.subscribe(format!("{device}/#"), QoS::ExactlyOnce).context("cannot subscribe")?;
-        std::thread::spawn(move || {
-            for event in connection.iter() {
-                let event = match event {
-                    Ok(MqttEvent::Incoming(Incoming::SubAck(_))) => Event::Subscribed,
-                    Ok(MqttEvent::Incoming(Incoming::Publish(message))) => {
-                        let Ok(json) = serde_json::from_slice(&message.payload) else { continue };
-                        let topic = message.topic.rsplit('/').next().unwrap_or_default();
-                        match understand(role, topic, json) {
-                            Some(event) => event,
-                            None => continue,
-                        }
+/// Connects to a broker and subscribes; the subscription and all received messages are reported as
+/// events.
+pub fn start(role: Role, address: SocketAddr, device: &str, events: Sender<Event>) -> Result<Client> {
+    let mut options = MqttOptions::new(format!("observer-{}", role.name()), address.ip().to_string(), address.port());
+    options.set_keep_alive(Duration::from_secs(30));
+    let (client, mut connection) = Client::new(options, 100);
+    client.subscribe(format!("{device}/#"), QoS::ExactlyOnce).context("cannot subscribe")?;
+    std::thread::spawn(move || {
+        for event in connection.iter() {
+            let event = match event {
+                Ok(MqttEvent::Incoming(Incoming::SubAck(_))) => Event::Subscribed,
+                Ok(MqttEvent::Incoming(Incoming::Publish(message))) => {
+                    let Ok(json) = serde_json::from_slice(&message.payload) else { continue };
+                    let topic = message.topic.rsplit('/').next().unwrap_or_default();
+                    match understand(role, topic, json) {
+                        Some(event) => event,
+                        None => continue,
                     }
-                    Ok(_) => continue,
-                    // No reconnect: a killed broker stays down, and a second session would distort
-                    // the counts.
-                    Err(_) => {
-                        let _ = events.send(Event::ObserverLost(role));
-                        return;
-                    }
-                };
-                if events.send(event).is_err() {
+                }
+                Ok(_) => continue,
+                // No reconnect: a killed broker stays down, and a second session would distort
+                // the counts.
+                Err(_) => {
+                    let _ = events.send(Event::ObserverLost(role));
                     return;
                 }
+            };
+            if events.send(event).is_err() {
+                return;
             }
-        });
-        Ok(Observer { client })
-    }
-
-    pub fn command(&self, device: &str, command: &Value) -> Result<()> {
-        let topic = format!("{device}/command");
-        self.client.publish(topic, QoS::AtLeastOnce, false, command.to_string()).context("cannot send a command")
-    }
+        }
+    });
+    Ok(client)
 }
 
 fn understand(role: Role, topic: &str, json: Value) -> Option<Event> {

@@ -2,16 +2,17 @@
 //! record what happens.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use project::process::Process;
+use rumqttc::{Client, QoS};
 use serde_json::{Value, json};
 
-use crate::app;
 use crate::broker::{Broker, Role};
-use crate::observer::Observer;
 use crate::state::State;
-use crate::svg;
+use crate::{observer, svg};
 
 /// The app's device id, the prefix of its topics.
 const DEVICE: &str = "demo";
@@ -21,19 +22,27 @@ const INTERVAL_MS: u64 = 200;
 
 const SOON: Duration = Duration::from_secs(10);
 
-/// Paths used by the demo.
+/// For the whole demo; reached only by a hang.
+const LIMIT: Duration = Duration::from_secs(180);
+
+/// This program is run by cargo xtask demo
+#[derive(clap::Parser)]
 pub struct Paths {
-    pub program: PathBuf,
-    /// The app's file system.
-    pub files: PathBuf,
-    pub logs: PathBuf,
-    /// Where to draw the timeline, if requested.
-    pub svg: Option<PathBuf>,
+    /// The app
+    program: PathBuf,
+    /// Its file system
+    files: PathBuf,
+    /// The directory for logs
+    logs: PathBuf,
+    /// Where to draw the timeline
+    svg: Option<PathBuf>,
 }
 
 /// Runs the demo. Returns true if nothing was lost at QoS 1 and 2, and no broker delivered a QoS 2
 /// reading twice.
 pub fn run(paths: &Paths) -> Result<bool> {
+    // Of an earlier run.
+    let _ = std::fs::remove_dir_all(&paths.logs);
     std::fs::create_dir_all(&paths.logs).with_context(|| format!("cannot create {}", paths.logs.display()))?;
     let mut state = State::new();
     let result = steps(paths, &mut state);
@@ -71,16 +80,19 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     let mut observers = Vec::new();
     for (role, broker) in Role::BOTH.into_iter().zip([&primary, &backup]) {
         state.timeline.print(role.name(), &format!("broker listens on {}", broker.address));
-        state.knows(role, broker.address);
-        observers.push(Observer::start(role, broker.address, DEVICE, state.sender())?);
+        state.addresses.push((role, broker.address));
+        observers.push(observer::start(role, broker.address, DEVICE, state.sender.clone())?);
     }
     let [on_primary, on_backup] = observers.as_slice() else { bail!("two observers are needed") };
     state.wait("the observer's subscriptions", SOON, |state| state.subscribed == 2)?;
     state.timeline.print("observer", &format!("subscribed to {DEVICE}/# on both brokers, at QoS 2"));
 
     let config = write_config(&paths.logs, &primary, &backup)?;
-    let log = paths.logs.join("app.log");
-    let mut app = app::start(&paths.program, &paths.files, &config, &log, state.sender())?;
+    // Configuration saved by an app in an earlier run must not affect the demo.
+    let _ = std::fs::remove_file(paths.files.join("conf9.json"));
+    let mut command = Command::new(&paths.program);
+    command.current_dir(&paths.files).arg("--conf").arg(config);
+    state.app = Some(Process::start("the app", &mut command, &paths.logs.join("app.log"), Instant::now() + LIMIT)?);
     state.timeline.print("app", "starts; a reading every 200 ms, at QoS 0, 1 and 2 in turn");
     state.wait("the app's connection", SOON, |state| state.connected)?;
     state.wait("readings from the primary", SOON, |state| state.delivery_log.arrived_from(Role::Primary) >= 9)?;
@@ -88,8 +100,8 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     commands.send(state, on_primary, "status")?;
 
     idle_moment(state)?;
-    primary.kill();
-    state.is_killed(Role::Primary);
+    primary.process.kill();
+    state.killed = Some(Role::Primary);
     state.timeline.print("primary", &format!("killed, after {} readings", state.delivery_log.published()));
     state.wait("the app to notice", SOON, |state| !state.connected)?;
     state.wait("the app to switch to the backup", 3 * SOON, |state| state.connected)?;
@@ -110,13 +122,11 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     let _ = state.wait("the last readings", SOON, |state| state.delivery_log.outstanding(1).is_empty());
     state.pass("duplicates", Duration::from_secs(1))?;
 
-    state.ending = true;
-    app.terminate();
-    match app.wait_until(Instant::now() + SOON)? {
-        Some(status) if status.success() => state.timeline.print("app", "exited on SIGTERM"),
-        Some(status) => bail!("the app exited with {status}"),
-        None => bail!("the app does not exit on SIGTERM"),
-    }
+    let mut app = state.app.take().context("the app is missing")?;
+    app.signal(libc::SIGTERM);
+    let status = app.wait_for_end()?;
+    ensure!(status.success(), "the app exited with {status}");
+    state.timeline.print("app", "exited on SIGTERM");
     Ok(())
 }
 
@@ -142,10 +152,11 @@ fn idle_moment(state: &mut State) -> Result<()> {
 struct Commands(i64);
 
 impl Commands {
-    fn send(&mut self, state: &mut State, by: &Observer, command: &str) -> Result<Value> {
+    fn send(&mut self, state: &mut State, by: &Client, command: &str) -> Result<Value> {
         self.0 += 1;
         let id = self.0;
-        by.command(DEVICE, &json!({"cmd": command, "id": id}))?;
+        let message = json!({"cmd": command, "id": id}).to_string();
+        by.publish(format!("{DEVICE}/command"), QoS::AtLeastOnce, false, message).context("cannot send a command")?;
         state.timeline.print("observer", &format!("sends the command {command}"));
         state.wait("the answer", SOON, |state| state.answer.as_ref().is_some_and(|(of, _)| *of == id))?;
         state.answer.take().map(|(_, answer)| answer).context("the answer is missing")

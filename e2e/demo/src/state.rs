@@ -1,23 +1,21 @@
 //! The state of the demo: collects, prints and waits for events.
 
 use std::net::SocketAddr;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use project::process::Process;
 use serde_json::Value;
 
-use crate::app::LogLine;
 use crate::broker::Role;
 use crate::delivery_log::DeliveryLog;
 use crate::svg::Dot;
 use crate::timeline::Timeline;
 
-/// An event.
+/// What an observer has seen.
 #[derive(Debug)]
 pub enum Event {
-    App(LogLine),
-    AppEnded,
     Subscribed,
     ObserverLost(Role),
     /// The observer received a reading with this number.
@@ -35,12 +33,16 @@ pub struct State {
     pub connected: bool,
     /// Id and content of the last answer.
     pub answer: Option<(i64, Value)>,
-    /// The app is expected to exit.
-    pub ending: bool,
-    addresses: Vec<(Role, SocketAddr)>,
-    killed: Option<Role>,
+    /// Its log lines are the only source for what it published: one line per reading.
+    pub app: Option<Process>,
+    /// How many of them were processed.
+    read: usize,
+    pub addresses: Vec<(Role, SocketAddr)>,
+    /// The observer may lose its connection to this broker.
+    pub killed: Option<Role>,
     events: Receiver<Event>,
-    sender: Sender<Event>,
+    /// For event sources.
+    pub sender: Sender<Event>,
 }
 
 impl State {
@@ -53,7 +55,8 @@ impl State {
             subscribed: 0,
             connected: false,
             answer: None,
-            ending: false,
+            app: None,
+            read: 0,
             addresses: Vec::new(),
             killed: None,
             events,
@@ -61,29 +64,14 @@ impl State {
         }
     }
 
-    /// For event sources.
-    pub fn sender(&self) -> Sender<Event> {
-        self.sender.clone()
-    }
-
-    pub fn knows(&mut self, role: Role, address: SocketAddr) {
-        self.addresses.push((role, address));
-    }
-
-    /// The observer may lose its connection to this broker from now on.
-    pub fn is_killed(&mut self, role: Role) {
-        self.killed = Some(role);
-    }
-
     /// Processes events until the condition holds. `what` completes "waiting for".
     pub fn wait(&mut self, what: &str, limit: Duration, mut until: impl FnMut(&State) -> bool) -> Result<()> {
         let end = Instant::now() + limit;
         loop {
-            match self.events.recv_timeout(Duration::from_millis(20)) {
-                Ok(event) => self.take(event)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => bail!("all event sources are gone"),
-            }
+            let event = self.events.recv_timeout(Duration::from_millis(20));
+            // What the app says comes before what follows from it.
+            self.read_log()?;
+            event.map_or(Ok(()), |event| self.take(event))?;
             if until(self) {
                 self.timeline.close();
                 return Ok(());
@@ -119,39 +107,82 @@ impl State {
             Event::Subscribed => self.subscribed += 1,
             Event::ObserverLost(role) if self.killed == Some(role) => {}
             Event::ObserverLost(role) => bail!("the observer lost its connection to the {}", role.name()),
-            Event::AppEnded if self.ending => {}
-            Event::AppEnded => bail!("the app exited unexpectedly"),
-            Event::App(line) => self.log_line(line),
         }
         Ok(())
     }
 
-    fn log_line(&mut self, line: LogLine) {
-        let text = match line {
-            LogLine::Reading { seq, qos, dropped } => {
-                self.dots.push((self.timeline.seconds(), Dot::Published { qos, dropped }));
-                return self.delivery_log.publish(seq, qos, dropped);
-            }
-            LogLine::Connecting(address) => {
-                let role = self.addresses.iter().find(|(_, known)| known.to_string() == address);
-                match role {
-                    Some((role, _)) => format!("connects to the {}", role.name()),
-                    None => format!("connects to {address}"),
+    /// Processes the app's new log lines.
+    fn read_log(&mut self) -> Result<()> {
+        let Some(app) = &mut self.app else { return Ok(()) };
+        let (status, lines) = (app.exit_status()?, app.lines());
+        let new = std::mem::replace(&mut self.read, lines.len());
+        for line in &lines[new..] {
+            let _ = self.log_line(line);
+        }
+        match status {
+            Some(status) => bail!("the app exited unexpectedly ({status})"),
+            None => Ok(()),
+        }
+    }
+
+    /// `None` for lines that the demo ignores.
+    fn log_line(&mut self, line: &str) -> Option<()> {
+        // The text follows the file and line number.
+        let text = line.split_once(' ')?.1.trim_start();
+        if let Some(rest) = text.strip_prefix("reading ") {
+            let (seq, rest) = rest.split_once(" at QoS ")?;
+            let (qos, rest) = rest.split_once(':')?;
+            let (seq, qos, dropped) = (seq.parse().ok()?, qos.parse().ok()?, rest.ends_with("dropped"));
+            self.dots.push((self.timeline.seconds(), Dot::Published { qos, dropped }));
+            self.delivery_log.publish(seq, qos, dropped);
+            return Some(());
+        }
+        self.connected = text == "cloud: connected" || self.connected && text != "cloud: disconnected";
+        let shown = match text {
+            "cloud: connected" => "connected".into(),
+            "cloud: disconnected" => "connection lost".into(),
+            "cloud: cannot connect" => "cannot connect".into(),
+            _ if text.starts_with("command ") => text.into(),
+            _ => match text.strip_prefix("MQTT0 connecting ")?.split_once(' ')? {
+                ("after", time) => format!("retries in {time}"),
+                ("to", address) => {
+                    let role = self.addresses.iter().find(|(_, known)| known.to_string() == address);
+                    format!("connects to {}", role.map_or(address.into(), |(role, _)| format!("the {}", role.name())))
                 }
-            }
-            LogLine::Connected => {
-                self.connected = true;
-                "connected".into()
-            }
-            LogLine::Disconnected => {
-                self.connected = false;
-                "connection lost".into()
-            }
-            LogLine::CannotConnect => "cannot connect".into(),
-            LogLine::RetryAfter(_) if self.ending => return,
-            LogLine::RetryAfter(time) => format!("retries in {time}"),
-            LogLine::Command(command) => format!("command {command}"),
+                _ => return None,
+            },
         };
-        self.timeline.print("app", &text);
+        self.timeline.print("app", &shown);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_are_parsed() {
+        let mut state = State::new();
+        state.addresses.push((Role::Primary, "127.0.0.1:1883".parse().unwrap()));
+        for (line, shown, connected) in [
+            ("mgos_mqtt_conn.c:165    MQTT0 connecting to 127.0.0.1:1883", "connects to the primary", false),
+            ("mgos_mqtt_conn.c:165    MQTT0 connecting to 127.0.0.1:1", "connects to 127.0.0.1:1", false),
+            ("mgos_mqtt_conn.c:97     MQTT0 connecting after 520 ms", "retries in 520 ms", false),
+            ("main.c:94   cloud: connected", "connected", true),
+            ("main.c:76   command {\"cmd\":\"pause\"}: done", "command {\"cmd\":\"pause\"}: done", true),
+            ("main.c:94   cloud: disconnected", "connection lost", false),
+            ("main.c:94   cloud: connecting", "", false),
+            ("main.c:44     reading 7 at QoS 1: 21.25", "", false),
+            ("main.c:44     reading 9 at QoS 0: 21.25, dropped", "", false),
+            ("", "", false),
+        ] {
+            state.timeline.lines.clear();
+            state.log_line(line);
+            assert_eq!(state.timeline.lines.first().map_or("", |(_, _, what)| what), shown, "{line}");
+            assert_eq!(state.connected, connected, "{line}");
+        }
+        assert_eq!((state.delivery_log.outstanding(0), state.delivery_log.outstanding(1)), (vec![7, 9], vec![7]));
+        assert_eq!((state.delivery_log.dropped(0), state.dots.len()), (1, 2));
     }
 }

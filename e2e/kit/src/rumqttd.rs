@@ -1,6 +1,7 @@
 //! rumqttd, a crate, turned into a program by e2e/demo. Its quirks are described in
 //! docs/testing.md.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
@@ -44,29 +45,42 @@ impl Broker for Rumqttd {
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
-        let mut config = json!({
-            "id": 0,
-            "router": {
-                "max_connections": 100,
-                "max_outgoing_packet_count": 200,
-                "max_segment_size": 100 * 1024 * 1024,
-                "max_segment_count": 10,
-            },
-            "v4": {"plain": listener("plain", endpoints.plain, setup, Value::Null)},
-        });
+        let mut config = config(endpoints.plain, setup);
         if endpoints.transport != Transport::Tcp {
             let [certificate, key] = files.of_server(setup.wrong_host);
             let tls = if endpoints.transport.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
             let kind = if endpoints.transport.is_websocket() { "ws" } else { "v4" };
             config[kind]["app"] = listener("app", endpoints.app, setup, tls);
         }
-        let mut command = Command::new(project::target_dir().join("debug/mgos-rumqttd"));
-        command.arg(workdir::write(dir, "config.json", &config.to_string())?);
-        Ok(command)
+        started_with(dir, &config)
     }
 }
 
-fn listener(name: &str, address: std::net::SocketAddr, setup: &Setup, tls: Value) -> Value {
+/// The command to start it with a listener for plain TCP, its configuration in `dir`.
+pub fn plain(address: SocketAddr, dir: &Path) -> Result<Command> {
+    started_with(dir, &config(address, &Setup::default()))
+}
+
+fn started_with(dir: &Path, config: &Value) -> Result<Command> {
+    let mut command = Command::new(project::target_dir().join("debug/mgos-rumqttd"));
+    command.arg(workdir::write(dir, "config.json", &config.to_string())?);
+    Ok(command)
+}
+
+fn config(plain: SocketAddr, setup: &Setup) -> Value {
+    json!({
+        "id": 0,
+        "router": {
+            "max_connections": 100,
+            "max_outgoing_packet_count": 200,
+            "max_segment_size": 100 * 1024 * 1024,
+            "max_segment_count": 10,
+        },
+        "v4": {"plain": listener("plain", plain, setup, Value::Null)},
+    })
+}
+
+fn listener(name: &str, address: SocketAddr, setup: &Setup, tls: Value) -> Value {
     let users = setup.login.map(|(user, password)| json!({user: password}));
     json!({
         "name": name,

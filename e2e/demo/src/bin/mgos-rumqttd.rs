@@ -1,23 +1,11 @@
-//! rumqttd as a program: mgos-rumqttd CONFIG.json. Used by `cargo xtask interop`, whose
-//! e2e/kit/src/rumqttd.rs writes the configuration; this only passes it to the crate.
+//! rumqttd as a program: mgos-rumqttd CONFIG.json. Used by the demo and by `cargo xtask interop`;
+//! e2e/kit/src/rumqttd.rs writes the configuration, this only passes it to the crate.
 
-use std::process::ExitCode;
+use anyhow::{Context, Result};
 
-use anyhow::{Context, Result, bail};
-
-fn main() -> ExitCode {
-    match serve() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn serve() -> Result<()> {
+fn main() -> Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).with_ansi(false).init();
-    let Some(file) = std::env::args().nth(1) else { bail!("this program is for cargo xtask interop; it takes the name of a file") };
+    let file = std::env::args().nth(1).context("this program is for cargo xtask; it takes the name of a file")?;
     let text = std::fs::read(&file).with_context(|| format!("cannot read {file}"))?;
     let config = serde_json::from_slice(&text).with_context(|| format!("{file} is no configuration of rumqttd"))?;
     rumqttd::Broker::new(config).start().context("rumqttd has ended")
