@@ -165,7 +165,7 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
     for source in ["mgos_config.c", "mgos_host_tables.c"] {
         plan.sources.push(("gen".into(), generated.join(source)));
     }
-    for source in sources_in(&root.join("host/c/app"))? {
+    for source in paths::sources(&["host/c/app".into()], &root)? {
         plan.sources.push(("host".into(), source));
     }
     // The app's headers precede those of libraries, as its configuration follows theirs.
@@ -313,14 +313,6 @@ fn tls_dir(message: &str) -> Option<PathBuf> {
     }
     let (_, dir) = message.split_once(r#""out_dir":""#)?;
     Some(dir.split_once('"')?.0.into())
-}
-
-fn sources_in(dir: &Path) -> Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(dir).with_context(|| format!("cannot list {}", dir.display()))?;
-    let mut files: Vec<_> = entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<_, _>>()?;
-    files.retain(|file| file.is_file() && Language::of(file).is_some());
-    files.sort();
-    Ok(files)
 }
 
 /// Copies files into the app's file system, which has no directories. Files that the app wrote there

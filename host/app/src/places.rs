@@ -48,11 +48,7 @@ impl Places {
 
     /// The directory of a library in the app's deps or one of the given directories.
     pub fn lib(&self, lib: &LibRef, app_dir: &Path) -> Option<PathBuf> {
-        let mut names = vec![PathBuf::from(&lib.name)];
-        names.extend(path_in_repository(&lib.location));
-        let dirs = self.deps_dirs.iter().cloned().chain([app_dir.join("deps")]);
-        let candidates = dirs.flat_map(|dir| names.iter().map(move |name| dir.join(name)).collect::<Vec<_>>());
-        candidates.into_iter().find(|dir| dir.join("mos.yml").is_file())
+        self.candidates(lib, "", app_dir).into_iter().find(|dir| dir.join("mos.yml").is_file())
     }
 
     /// The directory of a module. `base` is that of the manifest that names it.
@@ -60,12 +56,15 @@ impl Places {
         if let Some((_, path)) = self.modules.iter().find(|(name, _)| *name == module.name) {
             return Some(path.into());
         }
-        let mut names = vec![PathBuf::from(&module.name)];
-        names.extend(path_in_repository(&module.location));
+        let local = local_path(&module.location).map(|path| base.join(path));
+        local.into_iter().chain(self.candidates(module, "modules", app_dir)).find(|dir| dir.is_dir())
+    }
+
+    /// Where a library or module may be, below this folder of each directory.
+    fn candidates(&self, lib: &LibRef, folder: &str, app_dir: &Path) -> Vec<PathBuf> {
+        let names: Vec<_> = [PathBuf::from(&lib.name)].into_iter().chain(path_in_repository(&lib.location)).collect();
         let dirs = self.deps_dirs.iter().cloned().chain([app_dir.join("deps")]);
-        let mut candidates: Vec<_> = local_path(&module.location).map(|path| base.join(path)).into_iter().collect();
-        candidates.extend(dirs.flat_map(|dir| names.iter().map(move |name| dir.join("modules").join(name)).collect::<Vec<_>>()));
-        candidates.into_iter().find(|dir| dir.is_dir())
+        dirs.flat_map(|dir| names.iter().map(move |name| dir.join(folder).join(name)).collect::<Vec<_>>()).collect()
     }
 }
 

@@ -29,17 +29,7 @@ pub fn sections(root: &Section) -> Vec<Named<'_>> {
 
 /// All fields except those of templates, outer ones first.
 pub fn fields(root: &Section) -> Vec<&Field> {
-    fn walk<'a>(fields: &'a [Field], out: &mut Vec<&'a Field>) {
-        for field in fields.iter().filter(|field| !field.is_template()) {
-            out.push(field);
-            if let FieldNode::Section(section) = &field.node {
-                walk(&section.fields, out);
-            }
-        }
-    }
-    let mut out = Vec::new();
-    walk(&root.fields, &mut out);
-    out
+    root.members().flat_map(Field::with_inner).collect()
 }
 
 impl Section {
@@ -95,17 +85,11 @@ pub struct Strings(Vec<String>);
 
 impl Strings {
     pub fn of(root: &Section) -> Strings {
-        fn walk(fields: &[Field], out: &mut Vec<String>) {
-            for field in fields {
-                match &field.node {
-                    FieldNode::Value(_, Scalar::Str(s)) if !s.is_empty() => out.push(s.clone()),
-                    FieldNode::Value(..) => {}
-                    FieldNode::Section(section) => walk(&section.fields, out),
-                }
-            }
-        }
-        let mut strings = Vec::new();
-        walk(&root.fields, &mut strings);
+        let string = |field: &Field| match &field.node {
+            FieldNode::Value(_, Scalar::Str(s)) if !s.is_empty() => Some(s.clone()),
+            _ => None,
+        };
+        let mut strings: Vec<_> = root.all().into_iter().filter_map(string).collect();
         strings.sort();
         strings.dedup();
         Strings(strings)

@@ -7,7 +7,8 @@ use super::BANNER;
 use super::c::{self, Named};
 use super::tree::{Field, FieldNode, Tree};
 
-pub(super) fn header(tree: &Tree) -> String {
+/// mgos_config.h.
+pub fn header(tree: &Tree) -> String {
     let mut out = format!(
         "{BANNER}\n#pragma once\n\n#include <stdbool.h>\n#include <stddef.h>\n\n\
          #include \"common/mg_str.h\"\n\n#include \"mgos_config_util.h\"\n\n\

@@ -8,7 +8,8 @@ use super::c::{self, Named, Strings};
 use super::schema::{Scalar, Type};
 use super::tree::{Field, FieldNode, Section, Tree};
 
-pub(super) fn source(tree: &Tree) -> String {
+/// mgos_config.c.
+pub fn source(tree: &Tree) -> String {
     let strings = Strings::of(&tree.root);
     let mut out = format!("{BANNER}\n#include \"mgos_config.h\"\n\n#include <stddef.h>\n\n");
     out += &strings.define();

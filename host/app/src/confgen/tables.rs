@@ -13,7 +13,8 @@ pub struct Lib {
     pub init: Option<String>,
 }
 
-pub(super) fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> String {
+/// mgos_host_tables.c: what the host needs to know about this app.
+pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> String {
     let mut out = format!(
         "{BANNER}\n#include \"mgos_host.h\"\n\n#include <stddef.h>\n\n#include \"mgos_config.h\"\n\n\
          const char *const mgos_host_app_name = {};\nconst char *const mgos_host_app_dir = {};\n\n",
@@ -26,9 +27,7 @@ pub(super) fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -
         let default = match &field.node {
             FieldNode::Section(_) => "NULL".into(),
             FieldNode::Value(_, Scalar::Str(s)) => string_literal(s),
-            FieldNode::Value(_, Scalar::Bool(b)) => format!("\"{b}\""),
-            FieldNode::Value(_, Scalar::Int(i)) => format!("\"{i}\""),
-            FieldNode::Value(_, Scalar::Float(f)) => format!("\"{f:?}\""),
+            FieldNode::Value(_, other) => format!("\"{}\"", other.shown()),
         };
         let path = &field.path;
         out += &format!("    {{\"{path}\", {}, offsetof(struct mgos_config, {path}), {default}}},\n", field.node.conf_type());

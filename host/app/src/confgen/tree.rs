@@ -27,7 +27,20 @@ pub enum FieldNode {
     Section(Section),
 }
 
+impl Section {
+    /// All fields below it, outer ones first.
+    pub fn all(&self) -> Vec<&Field> {
+        self.fields.iter().flat_map(Field::with_inner).collect()
+    }
+}
+
 impl Field {
+    /// This field, and all below it.
+    pub fn with_inner(&self) -> Vec<&Field> {
+        let inner = if let FieldNode::Section(section) = &self.node { section.all() } else { Vec::new() };
+        std::iter::once(self).chain(inner).collect()
+    }
+
     pub fn key(&self) -> &str {
         self.path.rsplit('.').next().unwrap_or(&self.path)
     }
@@ -177,13 +190,9 @@ impl Builder<'_> {
     /// `a.b_c` and `a_b.c` would both become mgos_sys_config_get_a_b_c().
     fn check_names(&mut self, root: &Section) {
         let mut seen = std::collections::BTreeMap::new();
-        let mut stack: Vec<&Field> = root.fields.iter().collect();
-        while let Some(field) = stack.pop() {
+        for field in root.all() {
             if let Some(other) = seen.insert(field.ident(), &field.path) {
-                self.problems.push(format!("{} and {other} would have the same accessors in C", field.path));
-            }
-            if let FieldNode::Section(section) = &field.node {
-                stack.extend(&section.fields);
+                self.problems.push(format!("{other} and {} would have the same accessors in C", field.path));
             }
         }
     }
