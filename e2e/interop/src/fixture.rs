@@ -3,7 +3,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -58,35 +59,19 @@ impl<'a> Fixture<'a> {
         Running::start(kind, &Setup::default(), transport, self.files, &self.dir.join(name), self.end)
     }
 
-    /// Starts an app that connects to this broker unless the settings say otherwise.
-    pub fn app(&self, name: &str, broker: &Running, settings: &[(&str, &str)]) -> Result<App<'_>> {
-        let server = broker.endpoint.to_string();
-        let settings: Vec<_> = [("mqtt.server", server.as_str())].iter().chain(settings).copied().collect();
-        self.app_with(name, &settings)
+    /// Starts an app that connects to this server.
+    pub fn app(&self, name: &str, server: impl Display, settings: &[(&str, &str)]) -> Result<App<'_>> {
+        let server = server.to_string();
+        self.app_with(name, &[&[("mqtt.server", &*server)], settings].concat())
     }
 
     /// Starts an app; the settings say where it connects.
     pub fn app_with(&self, name: &str, settings: &[(&str, &str)]) -> Result<App<'_>> {
-        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
-        self.program(name, Command::new(&built.program).current_dir(&built.files), settings)
+        self.program(name, &mut self.built(name)?.command(&[]), settings)
     }
 
-    /// Starts an app with --pcap and --trace.
-    pub fn app_with_capture(&self, name: &str, broker: &Running, file: &Path) -> Result<App<'_>> {
-        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
-        let mut command = Command::new(&built.program);
-        command.arg("--pcap").arg(file).arg("--trace").current_dir(&built.files);
-        self.program(name, &mut command, &[("mqtt.server", broker.endpoint.to_string().as_str())])
-    }
-
-    /// Starts an app under valgrind: a memory error or a leak makes its exit status 99. The log
-    /// lists all memory that is not freed.
-    pub fn app_under_valgrind(&self, name: &str, broker: &Running) -> Result<App<'_>> {
-        let built = self.apps.get(name).with_context(|| format!("unknown app {name}"))?;
-        let mut command = Command::new("valgrind");
-        command.args(["--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=30"]);
-        command.args(["--errors-for-leak-kinds=definite,indirect", "--fair-sched=try"]).arg(&built.program);
-        self.program(name, command.current_dir(&built.files), &[("mqtt.server", broker.endpoint.to_string().as_str())])
+    pub fn built(&self, name: &str) -> Result<&Built> {
+        self.apps.get(name).with_context(|| format!("unknown app {name}"))
     }
 
     /// Starts an app that was built in another way.

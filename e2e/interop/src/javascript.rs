@@ -28,7 +28,7 @@ pub fn is_given(places: &Places) -> bool {
 fn javascript(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup::default())?;
     let mut seen = fixture.observer(&broker, &["javascript-app/lamp"], None)?;
-    let mut lamp = fixture.app("javascript", &broker, &[])?;
+    let mut lamp = fixture.app("javascript", broker.endpoint, &[])?;
     lamp.process.wait_for_text("connected")?;
     // A retained message arrives no matter when the subscription becomes active.
     observer::publish(&broker, "javascript-app/lamp/set", "on", 1, true)?;
@@ -37,7 +37,7 @@ fn javascript(fixture: &Fixture) -> Result<()> {
 
     let mut seen = fixture.observer(&broker, &["scripts-app/#"], None)?;
     observer::publish(&broker, "scripts-app/kept", "x", 1, true)?;
-    let mut app = fixture.app("scripts", &broker, &[])?;
+    let mut app = fixture.app("scripts", broker.endpoint, &[])?;
     app.reports("connected 1")?;
     app.reports("kept")?;
     fixture.check(seen.next_on("scripts-app/queued")?.payload == "kept", "a message that a script queues arrives")?;

@@ -44,7 +44,7 @@ fn value(message: &Message, path: &str) -> Result<serde_json::Value> {
 
 fn rpc(fixture: &Fixture) -> Result<()> {
     let (broker, mut peer) = service(fixture, "rpc", None, &["peer/rpc"])?;
-    let mut app = fixture.app("rpc", &broker, &[("rpc.peer", "mqtt://peer")])?;
+    let mut app = fixture.app("rpc", broker.endpoint, &[("rpc.peer", "mqtt://peer")])?;
     let call = peer.next_on("peer/rpc")?;
     fixture.check(value(&call, "/method")? == "Greet" && value(&call, "/src")? == "rpc-app", "the device calls its peer")?;
     say(&broker, "rpc-app/rpc", &format!(r#"{{"id":{},"src":"peer","dst":"rpc-app","result":"hello"}}"#, value(&call, "/id")?))?;
@@ -67,7 +67,7 @@ fn rpc(fixture: &Fixture) -> Result<()> {
 fn aws_shadow(fixture: &Fixture) -> Result<()> {
     let topic = |rest: &str| format!("$aws/things/thing-1/shadow/{rest}");
     let (broker, mut shadow) = service(fixture, "aws_shadow", None, &[&topic("get"), &topic("update")])?;
-    let mut app = fixture.app("aws_shadow", &broker, &[("aws.thing_name", "thing-1")])?;
+    let mut app = fixture.app("aws_shadow", broker.endpoint, &[("aws.thing_name", "thing-1")])?;
     // The first update has an outdated version.
     for (version, accepted) in [(5, false), (6, true)] {
         shadow.next_on(&topic("get"))?;
@@ -94,7 +94,7 @@ fn aws_shadow(fixture: &Fixture) -> Result<()> {
 fn azure_twin(fixture: &Fixture) -> Result<()> {
     let (broker, mut hub) = service(fixture, "azure_twin", None, &["$iothub/#"])?;
     let connection = "HostName=hub.example.net;DeviceId=device-1;SharedAccessKey=a+key/==";
-    let mut app = fixture.app("azure_twin", &broker, &[("azure.cs", connection)])?;
+    let mut app = fixture.app("azure_twin", broker.endpoint, &[("azure.cs", connection)])?;
     hub.next_on("$iothub/twin/GET/?$rid=1")?;
     say(&broker, "$iothub/twin/res/200/?$rid=1", r#"{"desired":{"interval":30},"reported":{}}"#)?;
     let mut reported = |rid: u32, interval: u32| -> Result<()> {
@@ -119,7 +119,7 @@ fn home_assistant(fixture: &Fixture) -> Result<()> {
     const DEVICE: &str = "home_assistant-app";
     let (broker, mut home) = service(fixture, "home_assistant", None, &["homeassistant/#", &format!("{DEVICE}/#")])?;
     let topic = |rest: &str| format!("{DEVICE}/{rest}");
-    let app = fixture.app("home_assistant", &broker, &[])?;
+    let app = fixture.app("home_assistant", broker.endpoint, &[])?;
     // At its connection, and when Home Assistant is there.
     for time in 1..=2 {
         let switch = home.next_on(&format!("homeassistant/switch/{DEVICE}/led/config"))?;
@@ -156,7 +156,7 @@ fn thingsboard(fixture: &Fixture) -> Result<()> {
     const LOGIN: (&str, &str) = ("A1_TEST_TOKEN", "ignored");
     let (broker, mut server) = service(fixture, "thingsboard", Some(LOGIN), &[&format!("{ME}/#")])?;
     let topic = |rest: &str| format!("{ME}/{rest}");
-    let mut app = fixture.app("thingsboard", &broker, &[("mqtt.user", LOGIN.0), ("mqtt.pass", LOGIN.1)])?;
+    let mut app = fixture.app("thingsboard", broker.endpoint, &[("mqtt.user", LOGIN.0), ("mqtt.pass", LOGIN.1)])?;
     server.wait_for(&topic("attributes"), r#"{"firmware":"1.0"}"#)?;
     let request = server.next_on(&topic("attributes/request/1"))?;
     fixture.check(value(&request, "/sharedKeys")? == "interval", "the device reports attributes and asks for a shared one")?;
@@ -186,7 +186,7 @@ fn watson_device(fixture: &Fixture) -> Result<()> {
     const ID: &str = "d:org123:lamp:device-1";
     const LOGIN: (&str, &str) = ("use-token-auth", "a-token-of-the-registration");
     let (broker, mut platform) = service(fixture, "watson_device", Some(LOGIN), &["iot-2/evt/#"])?;
-    let app = fixture.app("watson_device", &broker, &[("watson.client_id", ID), ("watson.token", LOGIN.1)])?;
+    let app = fixture.app("watson_device", broker.endpoint, &[("watson.client_id", ID), ("watson.token", LOGIN.1)])?;
     let status = "iot-2/evt/status/fmt/json";
     for connection in 1..=2 {
         let first = platform.next_on(status)?;

@@ -54,7 +54,7 @@ fn aws(fixture: &Fixture) -> Result<()> {
         ("mqtt.ssl_cert", &*file("thing.pem")),
         ("mqtt.ssl_key", &*file("thing.key")),
     ];
-    let mut app = fixture.app("aws", &broker, &settings)?;
+    let mut app = fixture.app("aws", broker.endpoint, &settings)?;
     shadow(fixture, &broker, &mut service, THING)?;
     app.reports("its light is on")?;
     observer::publish(&broker, &format!("things/{THING}/orders"), "hurry", 1, false)?;
@@ -235,7 +235,7 @@ fn hivemq(fixture: &Fixture) -> Result<()> {
     let (user, password) = login.unwrap_or_default();
     let topic = |rest: &str| format!("devices/hivemq-app/{rest}");
     let mut seen = fixture.observer(&broker, &[&topic("state"), &topic("reading")], None)?;
-    let mut app = fixture.app("hivemq", &broker, &[("mqtt.user", user), ("mqtt.pass", password)])?;
+    let mut app = fixture.app("hivemq", broker.endpoint, &[("mqtt.user", user), ("mqtt.pass", password)])?;
     let online = seen.next_on(&topic("state"))?;
     fixture.check(online.payload == "online", "the device reports that it is online")?;
     fixture.publish(&broker, &topic("ask"), "anna")?;
@@ -260,7 +260,7 @@ fn counter(fixture: &Fixture) -> Result<()> {
         let mut broker = fixture.broker(&format!("broker{i}"), Setup { login, ..Setup::default() })?;
         let (user, password) = login.unwrap_or_default();
         let settings = [("mqtt.user", user), ("mqtt.pass", password), ("counter.interval", "50")];
-        let mut app = fixture.app("mosquitto", &broker, &settings)?;
+        let mut app = fixture.app("mosquitto", broker.endpoint, &settings)?;
         for target in ["1000", "2000"] {
             let mut seen = fixture.observer(&broker, &["counter/is"], None)?;
             seen.next("a value of the counter")?;

@@ -26,7 +26,9 @@ fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
 pub fn capture(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let file = fixture.dir.join("app.pcap");
-    let printed = fixture.app_with_capture("subscriptions", &broker, &file)?.finish()?;
+    let mut command = fixture.built("subscriptions")?.command(&[("mqtt.server", &broker.endpoint)]);
+    command.arg("--pcap").arg(&file).arg("--trace");
+    let printed = fixture.program("subscriptions", &mut command, &[])?.finish()?;
     // A segment may contain several packets; their types are then on one line.
     let types = tshark(&file, "mqtt", &["mqtt.msgtype"])?.join(",");
     let types: Vec<&str> = types.split(',').collect();

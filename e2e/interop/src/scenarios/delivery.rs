@@ -13,7 +13,7 @@ pub fn qos(fixture: &Fixture) -> Result<()> {
     let quirks = broker.quirks;
     let wildcard = |filter, topic| if quirks.retained_by_wildcard { filter } else { topic };
     let settings = [("qos.lowered", &*quirks.downgrades_qos.to_string()), ("qos.kept", wildcard("kept/#", "kept/1"))];
-    fixture.app("qos", &broker, &settings)?.finish()?;
+    fixture.app("qos", broker.endpoint, &settings)?.finish()?;
     let mut later = fixture.observer(&broker, &[wildcard("kept/#", "kept/3")], None)?;
     let first = later.next("the retained message")?;
     let expected = first.topic == "kept/3" && first.retained && (first.qos == 1 || !quirks.downgrades_qos) && first.payload == "for later";
@@ -22,14 +22,13 @@ pub fn qos(fixture: &Fixture) -> Result<()> {
 
 pub fn subscriptions(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    fixture.app("subscriptions", &broker, &[])?.finish().map(drop)
+    fixture.app("subscriptions", broker.endpoint, &[])?.finish().map(drop)
 }
 
 pub fn bytewise(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let link = Proxy::bytewise(broker.endpoint)?;
-    let address = link.endpoints[0].to_string();
-    fixture.app("subscriptions", &broker, &[("mqtt.server", &address)])?.finish()?;
+    fixture.app("subscriptions", link.endpoints[0], &[])?.finish()?;
     fixture.check(true, "everything works one byte at a time")
 }
 
@@ -47,7 +46,7 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
     let (large, huge) = (file("large", 10_000)?, file("huge", if fixture.transport.is_websocket() { 20_000 } else { 1_000_000 })?);
     observer::publish_file(&broker, "big/retained", &large, 1, true)?;
 
-    let mut app = fixture.app("oversized", &broker, &[])?;
+    let mut app = fixture.app("oversized", broker.endpoint, &[])?;
     // Brokers differ in which of the two comes first.
     app.process.wait_for_text(SKIPPED)?;
     app.process.read_again();
@@ -66,7 +65,7 @@ pub fn oversized(fixture: &Fixture) -> Result<()> {
     // Otherwise the broker rightly sends it again when the app subscribes again.
     observer::publish(&broker, "big/retained", "", 1, true)?;
     fixture.publish(&broker, "big/last", "end")?;
-    let lines = fixture.app("oversized", &broker, &[])?.finish()?;
+    let lines = fixture.app("oversized", broker.endpoint, &[])?.finish()?;
     let again = lines.iter().any(|line| line.contains(SKIPPED));
     fixture.check(!again, "they were acknowledged: the broker does not send them again in the same session")
 }

@@ -29,7 +29,7 @@ const CONNECTED: &str = "MQTT0 CONNACK 0";
 fn hang_up(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("limited", Setup { lines: "max_packet_size 2000\n", ..Setup::default() })?;
     let mut observer = fixture.observer(&broker, &["field/out/#"], None)?;
-    let lines = fixture.app("field", &broker, &[("field.part", "hang_up")])?.finish()?;
+    let lines = fixture.app("field", broker.endpoint, &[("field.part", "hang_up")])?.finish()?;
     fixture.publish(&broker, "field/out/end", "")?;
     observer.next_on("field/out/end")?;
     let all = observer.all();
@@ -59,7 +59,7 @@ fn hang_up(fixture: &Fixture) -> Result<()> {
 /// One of three subscriptions refused by SUBACK 0x80.
 fn refused(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("refusing", Setup { refused: Some("forbidden/#"), ..Setup::default() })?;
-    let mut app = fixture.app("field", &broker, &[("field.part", "refused")])?;
+    let mut app = fixture.app("field", broker.endpoint, &[("field.part", "refused")])?;
     app.reports("subscribed")?;
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
@@ -72,8 +72,7 @@ fn refused(fixture: &Fixture) -> Result<()> {
 fn policy(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("policy", Setup::default())?;
     let link = Proxy::forbidding(broker.endpoint, b"forbidden/x")?;
-    let address = link.endpoints[0].to_string();
-    let mut app = fixture.app("field", &broker, &[("mqtt.server", &address), ("field.part", "refused")])?;
+    let mut app = fixture.app("field", link.endpoints[0], &[("field.part", "refused")])?;
     app.reports("subscribed")?;
     fixture.publish(&broker, "field/in/a", "a")?;
     fixture.publish(&broker, "field/in/b", "b")?;
@@ -93,13 +92,13 @@ fn waiting(fixture: &Fixture, name: &str, lines: &'static str) -> Result<()> {
     const MESSAGES: usize = 1000;
     let broker = fixture.broker(name, Setup { lines, ..Setup::default() })?;
     let settings = [("field.part", "waiting"), ("mqtt.clean_session", "false")];
-    let mut app = fixture.app("field", &broker, &settings)?;
+    let mut app = fixture.app("field", broker.endpoint, &settings)?;
     app.reports("subscribed")?;
     app.kill()?;
     let numbers: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
     observer::publish_lines(&broker, "field/in/waiting", &numbers, 2)?;
     let all = MESSAGES.to_string();
-    let lines = fixture.app("field", &broker, &[&settings[..], &[("field.messages", &all)]].concat())?.finish()?;
+    let lines = fixture.app("field", broker.endpoint, &[&settings[..], &[("field.messages", &all)]].concat())?.finish()?;
     fixture.check(count(&lines, CONNECTED) == 1, &format!("the log has one connection ({name})"))
 }
 
@@ -112,18 +111,16 @@ fn cut(fixture: &Fixture) -> Result<()> {
     let (count, mut apps, mut links) = (MESSAGES.to_string(), Vec::new(), Vec::new());
     for (name, clean) in [("clean", "true"), ("kept", "false")] {
         let link = Proxy::cutting(broker.endpoint, proxy::budgets(CUTS, 100, 1200))?;
-        let address = link.endpoints[0].to_string();
         let id = format!("field-{name}");
         let settings = [
-            ("mqtt.server", address.as_str()),
-            ("device.id", &id),
+            ("device.id", id.as_str()),
             ("mqtt.clean_session", clean),
             ("mqtt.reconnect_timeout_min", "0.03"),
             ("mqtt.reconnect_timeout_max", "0.06"),
             ("field.part", "cut"),
             ("field.messages", &count),
         ];
-        apps.push(fixture.app("field", &broker, &settings)?);
+        apps.push(fixture.app("field", link.endpoints[0], &settings)?);
         links.push(link);
     }
     apps.into_iter().try_for_each(|app| app.finish().map(drop))?;

@@ -1,5 +1,7 @@
 //! Connections that fail before MQTT: untrusted TLS, refused WebSocket.
 
+use std::fmt::Display;
+
 use anyhow::Result;
 use test_kit::broker::{Running, Setup};
 use test_kit::transport::Transport;
@@ -12,18 +14,22 @@ const TIMES: usize = 3;
 
 /// The app fails to connect `TIMES` times; each time it gets an event, and the log contains
 /// `cause`. Returns the log.
-fn fails_to_connect(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str) -> Result<Vec<String>> {
+fn fails_to_connect(fixture: &Fixture, what: &str, server: impl Display, settings: &[(&str, &str)], cause: &str) -> Result<Vec<String>> {
     let times = TIMES.to_string();
-    let mut all = vec![("mqtt.server", server), ("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
-    all.extend(settings);
-    let lines = fixture.app_with("login", &all)?.finish()?;
+    let ours = [("login.refusals", times.as_str()), ("mqtt.reconnect_timeout_max", "10")];
+    let lines = fixture.app("login", server, &[&ours, settings].concat())?.finish()?;
     let causes = lines.iter().filter(|line| line.contains(cause)).count();
     fixture.check(causes == TIMES, &format!("{what}: the log says why, each time ({cause:?}, {causes} times)"))?;
-    let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse::<u32>().ok();
-    let waits: Vec<_> = lines.iter().filter_map(wait).collect();
+    let waits = waits(&lines);
     let longer = waits.len() >= TIMES - 1 && waits.windows(2).all(|pair| pair[1] > pair[0]);
     fixture.check(longer, &format!("{what}: each wait is longer than the one before"))?;
     Ok(lines)
+}
+
+/// Milliseconds before each attempt to connect but the first, as in the log.
+pub fn waits(lines: &[String]) -> Vec<u32> {
+    let wait = |line: &String| line.split_once("MQTT0 connecting after ")?.1.strip_suffix(" ms")?.parse().ok();
+    lines.iter().filter_map(wait).collect()
 }
 
 /// What the library's line about a failed handshake says is to be checked first.
@@ -33,7 +39,7 @@ const PSK: &str = "mqtt.ssl_psk_identity, ssl_psk_key and ssl_cipher_suites";
 
 /// The same for a TLS handshake; the library's line, which is all that a device's log has besides a
 /// number, names what to check `first`.
-fn tls_fails(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &str)], cause: &str, first: &str) -> Result<()> {
+fn tls_fails(fixture: &Fixture, what: &str, server: impl Display, settings: &[(&str, &str)], cause: &str, first: &str) -> Result<()> {
     let lines = fails_to_connect(fixture, what, server, settings, cause)?;
     let ends: Vec<_> = lines.iter().filter_map(|line| line.split_once("MQTT0 disconnected: ")).collect();
     // The app may end before the last one.
@@ -43,8 +49,7 @@ fn tls_fails(fixture: &Fixture, what: &str, server: &str, settings: &[(&str, &st
 
 /// The app cannot start to connect, `TIMES` times; each time the log contains `cause`.
 fn cannot_start(fixture: &Fixture, what: &str, settings: &[(&str, &str)], cause: &str) -> Result<()> {
-    let nowhere = [("mqtt.server", "127.0.0.1:1"), ("mqtt.reconnect_timeout_max", "10")];
-    let mut app = fixture.app_with("login", &[&nowhere, settings].concat())?;
+    let mut app = fixture.app("login", "127.0.0.1:1", &[&[("mqtt.reconnect_timeout_max", "10")], settings].concat())?;
     for _ in 0..TIMES {
         app.process.wait_for_text(cause)?;
     }
@@ -53,78 +58,59 @@ fn cannot_start(fixture: &Fixture, what: &str, settings: &[(&str, &str)], cause:
 
 pub fn trust(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    let endpoint = broker.endpoint.to_string();
     let path = |name: &str| fixture.files.path(name).display().to_string();
+    let fails = |what: &str, settings: &[(&str, &str)], cause, first| tls_fails(fixture, what, broker.endpoint, settings, cause, first);
     match fixture.transport {
         Transport::Cert => {
-            let none = [("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")];
-            tls_fails(fixture, "no client certificate", &endpoint, &none, "it may require a client certificate (ssl_cert, ssl_key)", CA)?;
-            let unfit = [("mqtt.ssl_key", &*path("stranger.key"))];
+            let (cert, key) = (path("stranger.pem"), path("stranger.key"));
+            let (none, unknown) = ([("mqtt.ssl_cert", ""), ("mqtt.ssl_key", "")], [("mqtt.ssl_cert", &*cert), ("mqtt.ssl_key", &*key)]);
+            fails("no client certificate", &none, "it may require a client certificate (ssl_cert, ssl_key)", CA)?;
+            fails("a certificate from an unknown issuer", &unknown, "it does not know the client certificate's issuer", CERT)?;
+            let unfit = [("mqtt.ssl_key", &*key)];
             cannot_start(fixture, "a key that belongs to another certificate", &unfit, "does not belong to the certificate in")?;
-            let keyless = [("mqtt.ssl_key", "")];
-            cannot_start(
-                fixture,
-                "no key, neither in its own file nor with the certificate",
-                &keyless,
-                "ssl_key, not set, so in ssl_cert: no usable key",
-            )?;
-            let unknown = [("mqtt.ssl_cert", &*path("stranger.pem")), ("mqtt.ssl_key", &*path("stranger.key"))];
-            tls_fails(
-                fixture,
-                "a certificate from an unknown issuer",
-                &endpoint,
-                &unknown,
-                "it does not know the client certificate's issuer",
-                CERT,
-            )?;
+            let keyless = "no key, neither in its own file nor with the certificate";
+            cannot_start(fixture, keyless, &[("mqtt.ssl_key", "")], "ssl_key, not set, so in ssl_cert: no usable key")?;
         }
         Transport::Psk => {
             let wrong = [("mqtt.ssl_psk_key", "ffffffffffffffffffffffffffffffff")];
-            tls_fails(fixture, "a wrong key", &endpoint, &wrong, "is ssl_psk_key right?", PSK)?;
+            fails("a wrong key", &wrong, "is ssl_psk_key right?", PSK)?;
             let unknown = [("mqtt.ssl_psk_identity", "nobody")];
-            tls_fails(
-                fixture,
-                "an identity that the broker does not know",
-                &endpoint,
-                &unknown,
-                "the server refused with the alert ",
-                PSK,
-            )?;
+            fails("an identity that the broker does not know", &unknown, "the server refused with the alert ", PSK)?;
         }
         _ => {
             let stranger = [("mqtt.ssl_ca_cert", &*path("stranger.pem"))];
             // The CA's own certificate, if the broker sends it along.
-            tls_fails(fixture, "a CA other than the broker's", &endpoint, &stranger, "unknown CA: the certificate of \"CN=interop ", CA)?;
+            fails("a CA other than the broker's", &stranger, "unknown CA: the certificate of \"CN=interop ", CA)?;
             let missing = [("mqtt.ssl_ca_cert", "nothing.pem")];
             cannot_start(fixture, "a missing CA file", &missing, "ssl_ca_cert: cannot read \"nothing.pem\": No such file")?;
             let typo = [("mqtt.ssl_cipher_suites", "TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA265")];
             cannot_start(fixture, "a cipher suite that does not exist", &typo, "is it TLS-ECDHE-ECDSA-WITH-AES-128-GCM-SHA256?")?;
             let other = fixture.broker("other", Setup { wrong_host: true, ..Setup::default() })?;
-            tls_fails(fixture, "a certificate for another name", &other.endpoint.to_string(), &[], "elsewhere.example", CA)?;
+            tls_fails(fixture, "a certificate for another name", other.endpoint, &[], "elsewhere.example", CA)?;
             // The name is also checked where no lookup is needed, unless that is turned off.
             let by_name = format!("localhost:{}", other.endpoint.port());
             tls_fails(fixture, "a certificate for another name than localhost", &by_name, &[], "wrong name: connecting to localhost", CA)?;
             let name = [("mqtt.ssl_server_name", "elsewhere.example")];
-            fixture.app("subscriptions", &other, &name)?.finish()?;
+            fixture.app("subscriptions", other.endpoint, &name)?.finish()?;
             fixture.check(true, "with the certificate's name in mqtt.ssl_server_name it works")?;
             as_on_a_device(fixture, &other)?;
         }
     }
-    fixture.app("subscriptions", &broker, &[])?.finish()?;
+    fixture.app("subscriptions", broker.endpoint, &[])?.finish()?;
     fixture.check(true, "with the right settings everything works")
 }
 
 /// A broker whose certificate is for elsewhere.example, where only what a device checks is checked.
 fn as_on_a_device(fixture: &Fixture, broker: &Running) -> Result<()> {
     fixture.as_device.set(true);
-    let (by_address, by_name) = (broker.endpoint.to_string(), format!("localhost:{}", broker.endpoint.port()));
+    let by_name = format!("localhost:{}", broker.endpoint.port());
     let hosts_file = "a name in the hosts file, as on a device";
     tls_fails(fixture, hosts_file, &by_name, &[], "wrong name: connecting to localhost", CA)?;
-    fixture.app_with("subscriptions", &[("mqtt.server", &by_name), ("mqtt.ssl_server_name", "*")])?.finish()?;
+    fixture.app("subscriptions", &by_name, &[("mqtt.ssl_server_name", "*")])?.finish()?;
     fixture.check(true, &format!("{hosts_file}: not checked with * in mqtt.ssl_server_name"))?;
     let name = [("mqtt.ssl_server_name", "broker.example")];
-    tls_fails(fixture, "mqtt.ssl_server_name, as on a device", &by_address, &name, "wrong name: connecting to broker.example", CA)?;
-    fixture.app("subscriptions", broker, &[])?.finish()?;
+    tls_fails(fixture, "mqtt.ssl_server_name, as on a device", broker.endpoint, &name, "wrong name: connecting to broker.example", CA)?;
+    fixture.app("subscriptions", broker.endpoint, &[])?.finish()?;
     fixture.check(true, "an address, as on a device: not checked without mqtt.ssl_server_name")?;
     fixture.as_device.set(false);
     Ok(())
@@ -144,7 +130,7 @@ pub fn handshake(fixture: &Fixture) -> Result<()> {
         } else {
             Server::plain(answer)?
         };
-        fails_to_connect(fixture, what, &server.address.to_string(), &[("mqtt.connect_timeout", timeout)], cause)?;
+        fails_to_connect(fixture, what, server.address, &[("mqtt.connect_timeout", timeout)], cause)?;
     }
     Ok(())
 }

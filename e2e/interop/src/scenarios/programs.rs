@@ -14,7 +14,7 @@ use crate::fixture::Fixture;
 pub fn direct(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["/response"], None)?;
-    let mut app = fixture.app("direct", &broker, &[])?;
+    let mut app = fixture.app("direct", broker.endpoint, &[])?;
     app.process.wait_for_text("subscribed, id ")?;
     let ask = |observer: &mut Observer, request: &str| -> Result<Message> {
         fixture.publish(&broker, "/request", request)?;
@@ -53,7 +53,7 @@ pub fn two_brokers(fixture: &Fixture) -> Result<()> {
 
 pub fn offline_queue(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup::default())?;
-    let mut app = fixture.app("offline_queue", &broker, &[("readings.interval", "50"), ("mqtt.max_queue_length", "3")])?;
+    let mut app = fixture.app("offline_queue", broker.endpoint, &[("readings.interval", "50"), ("mqtt.max_queue_length", "3")])?;
     app.process.wait_for_text("reading 0 acknowledged")?;
     broker.kill();
     app.process.wait_for_text("the queue is full: reading ")?;
@@ -66,7 +66,7 @@ pub fn offline_queue(fixture: &Fixture) -> Result<()> {
 
 pub fn latest(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup::default())?;
-    let mut app = fixture.app("latest", &broker, &[("sensor.interval", "10"), ("mqtt.max_queue_length", "3")])?;
+    let mut app = fixture.app("latest", broker.endpoint, &[("sensor.interval", "10"), ("mqtt.max_queue_length", "3")])?;
     app.process.wait_for_text("readings: ")?;
     broker.kill();
     let replaced = |line: &str| line.split_once(" acknowledged, ")?.1.split_once(" replaced")?.0.parse::<u32>().ok();
@@ -103,8 +103,7 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     let cuts = if broker.quirks.repeats { vec![100_000] } else { vec![] };
     let expected = cuts.len();
     let link = Proxy::cutting(broker.endpoint, cuts)?;
-    let address = link.endpoints[0].to_string();
-    let mut app = fixture.app_with("ota", &[("mqtt.server", &address), ("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
+    let mut app = fixture.app("ota", link.endpoints[0], &[("ota.file", &file), ("mqtt.recv_mbuf_limit", "1024")])?;
     observer::publish(&broker, "ota-app/ota/sha256", &hash, 1, true)?;
     app.process.wait_for_text(&format!("expecting {hash}"))?;
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
@@ -129,8 +128,7 @@ pub fn upload(fixture: &Fixture) -> Result<()> {
     let cuts = if broker.quirks.drops_incomplete { vec![400_000] } else { vec![] };
     let expected = cuts.len();
     let link = Proxy::cutting(broker.endpoint, cuts)?;
-    let settings = [("mqtt.server", &*link.endpoints[0].to_string()), ("upload.file", &*file.display().to_string())];
-    let mut app = fixture.app_with("upload", &settings)?;
+    let mut app = fixture.app("upload", link.endpoints[0], &[("upload.file", &file.display().to_string())])?;
     let message = observer.next_on("upload-app/file")?;
     fixture.check(message.payload == text, "examples/upload publishes a file of 1,000,000 bytes in pieces")?;
     fixture.check(link.cuts() == expected, &format!("the link was cut {expected} times inside it: it was begun anew"))?;
@@ -145,7 +143,7 @@ pub fn sleep(fixture: &Fixture) -> Result<()> {
     let mut wills = fixture.observer(&broker, &["sleep/lost"], None)?;
     let settings: &[(&str, &str)] = &[("mqtt.queue_file", &queue), ("awake.most", "3000")];
     let awake = |broker: &Running, left: &str| -> Result<()> {
-        let mut app = fixture.app("sleep", broker, settings)?;
+        let mut app = fixture.app("sleep", broker.endpoint, settings)?;
         app.process.wait_for_text(&format!("asleep, {left} readings left"))?;
         app.process.wait_for_end().map(drop)
     };
@@ -167,7 +165,7 @@ pub fn sleep(fixture: &Fixture) -> Result<()> {
 pub fn tls(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["tls-app/hello"], None)?;
-    let mut app = fixture.app("tls", &broker, &[])?;
+    let mut app = fixture.app("tls", broker.endpoint, &[])?;
     observer.next_on("tls-app/hello")?;
     app.process.wait_for_text("has arrived, encrypted")?;
     fixture.check(true, "examples/tls publishes over TLS with its own certificate")?;
@@ -177,7 +175,12 @@ pub fn tls(fixture: &Fixture) -> Result<()> {
 pub fn will_on_exit(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
     let mut observer = fixture.observer(&broker, &["will_on_exit-app/#"], None)?;
-    let mut app = fixture.app_under_valgrind("will_on_exit", &broker)?;
+    let built = fixture.built("will_on_exit")?;
+    // A memory error or a leak makes the exit status 99. The log lists all memory that is not freed.
+    let mut valgrind = Command::new("valgrind");
+    valgrind.args(["--error-exitcode=99", "--leak-check=full", "--show-leak-kinds=all", "--num-callers=30"]);
+    valgrind.args(["--errors-for-leak-kinds=definite,indirect", "--fair-sched=try"]).arg(&built.program).current_dir(&built.files);
+    let mut app = fixture.program("will_on_exit", &mut valgrind, &[("mqtt.server", &broker.endpoint.to_string())])?;
     for _ in 0..30 {
         observer.next_on("will_on_exit-app/reading")?;
     }
@@ -221,7 +224,6 @@ pub fn direct_calls(fixture: &Fixture) -> Result<()> {
         ),
     )?;
     let mut command = Command::new(fixture.dir.join("app"));
-    let server = broker.endpoint.to_string();
-    let settings = [("mqtt.server", server.as_str()), ("mqtt.enable", "true")];
+    let settings = [("mqtt.server", &*broker.endpoint.to_string()), ("mqtt.enable", "true")];
     fixture.program("direct_calls", command.current_dir(&fixture.dir), &settings)?.finish().map(drop)
 }

@@ -18,7 +18,7 @@ pub fn backup(fixture: &Fixture) -> Result<()> {
     let mut settings =
         vec![("mqtt1.server", address.as_str()), ("mqtt1.reconnect_timeout_min", "0.1"), ("mqtt1.reconnect_timeout_max", "0.3")];
     settings.extend(transport.iter().map(|(key, value)| (key.as_str(), value.as_str())));
-    let mut app = fixture.app("backup", &primary, &settings)?;
+    let mut app = fixture.app("backup", primary.endpoint, &settings)?;
 
     app.reports("connected 1")?;
     fixture.publish(&primary, "backup/answer", "well")?;
@@ -43,7 +43,7 @@ pub fn reconfigure(fixture: &Fixture) -> Result<()> {
     let there = fixture.broker("other", Setup::default())?;
     let seen_here = fixture.observer(&here, &["change/#"], None)?;
     let seen_there = fixture.observer(&there, &["change/#"], None)?;
-    fixture.app("reconfigure", &here, &[("other.server", &there.endpoint.to_string())])?.finish()?;
+    fixture.app("reconfigure", here.endpoint, &[("other.server", &there.endpoint.to_string())])?.finish()?;
     for (mut observer, broker, expected) in [(seen_here, &here, "1 2 end"), (seen_there, &there, "3 end")] {
         fixture.publish(broker, "change/end", "end")?;
         observer.next_on("change/end")?;
@@ -56,5 +56,5 @@ pub fn reconfigure(fixture: &Fixture) -> Result<()> {
 pub fn multi_connection(fixture: &Fixture) -> Result<()> {
     let here = fixture.broker("broker", Setup::default())?;
     let there = fixture.broker("other", Setup::default())?;
-    fixture.app("multi_connection", &here, &[("other.server", &there.endpoint.to_string())])?.finish().map(drop)
+    fixture.app("multi_connection", here.endpoint, &[("other.server", &there.endpoint.to_string())])?.finish().map(drop)
 }

@@ -20,7 +20,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     let mut broker = fixture.broker("broker", Setup { persistent: true, ..Setup::default() })?;
     let keeps_order = ("session.keeps_order", if broker.quirks.keeps_order { "true" } else { "false" });
     let count = MESSAGES.to_string();
-    let mut first = fixture.app("session", &broker, &[])?;
+    let mut first = fixture.app("session", broker.endpoint, &[])?;
     first.reports("subscribed")?;
     first.kill()?;
 
@@ -30,7 +30,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     observer::publish_lines(&broker, "session/in/2", &lines, 2)?;
     broker.save()?;
     broker.restart()?;
-    fixture.app("session", &broker, &[keeps_order, ("session.messages", &count)])?.finish()?;
+    fixture.app("session", broker.endpoint, &[keeps_order, ("session.messages", &count)])?.finish()?;
 
     // The receiver has a session too, as either side may reconnect first.
     let filters = OUT.map(|(out, _)| format!("{out}/+"));
@@ -40,7 +40,7 @@ pub fn session(fixture: &Fixture) -> Result<()> {
     for (out, clean) in OUT {
         let id = out.replace('/', "-");
         let settings = [("device.id", id.as_str()), ("mqtt.clean_session", clean), ("session.out", out), ("session.publish", &count)];
-        let mut app = fixture.app("session", &broker, &settings)?;
+        let mut app = fixture.app("session", broker.endpoint, &settings)?;
         app.reports("subscribed")?;
         apps.push(app);
     }
@@ -94,9 +94,8 @@ fn killed_with(fixture: &Fixture, clean_session: &str) -> Result<()> {
     let settings = [("mqtt.queue_file", queue.as_str()), ("mqtt.queue_file_delay", "0"), ("mqtt.clean_session", clean_session)];
     let mut accepted = Vec::new();
     for run in 1..=KILLS {
-        let (number, server) = (run.to_string(), if run % 2 == 0 { "127.0.0.1:1".into() } else { broker.endpoint.to_string() });
-        let here = [("killed.run", number.as_str()), ("mqtt.server", server.as_str())];
-        let mut app = fixture.app("killed", &broker, &[&settings[..], &here].concat())?;
+        let (number, server) = (run.to_string(), if run % 2 == 0 { "127.0.0.1:1".parse()? } else { broker.endpoint });
+        let mut app = fixture.app("killed", server, &[&settings[..], &[("killed.run", &number)]].concat())?;
         app.reports(&format!("accepted {run}-0"))?;
         std::thread::sleep(Duration::from_millis(fastrand::u64(1..150)));
         app.process.kill();
@@ -106,7 +105,7 @@ fn killed_with(fixture: &Fixture, clean_session: &str) -> Result<()> {
         // The last line may be cut short.
         accepted.pop();
     }
-    fixture.app("killed", &broker, &settings)?.finish()?;
+    fixture.app("killed", broker.endpoint, &settings)?.finish()?;
     fixture.publish(&broker, "killed/end", "")?;
     observer.next_on("killed/end")?;
     let all = observer.all();
@@ -133,28 +132,16 @@ pub fn cut(fixture: &Fixture) -> Result<()> {
     budgets[0] = 1000 + 2 * handshake_bytes;
     let link = Proxy::cutting(broker.endpoint, budgets)?;
     let once = if broker.quirks.exactly_once { "true" } else { "false" };
-    let (count, address) = (MESSAGES.to_string(), link.endpoints[0].to_string());
-    let settings = [
-        ("mqtt.server", address.as_str()),
-        ("mqtt.reconnect_timeout_min", "0.03"),
-        ("mqtt.reconnect_timeout_max", "0.06"),
-        ("cut.messages", &count),
-        ("cut.once", once),
-    ];
-    let mut app = fixture.app("cut", &broker, &settings)?;
+    let count = MESSAGES.to_string();
+    let short = [("mqtt.reconnect_timeout_min", "0.03"), ("mqtt.reconnect_timeout_max", "0.06")];
+    let settings = [&short[..], &[("cut.messages", &count), ("cut.once", once)]].concat();
+    let mut app = fixture.app("cut", link.endpoints[0], &settings)?;
     // In parallel, an app with a clean session.
     let mut budgets = proxy::budgets(CUTS, 60 + handshake_bytes / 2, 2500 + handshake_bytes);
     budgets[0] += handshake_bytes;
     let link_of_clean = Proxy::cutting(broker.endpoint, budgets)?;
-    let address = link_of_clean.endpoints[0].to_string();
-    let settings = [
-        ("mqtt.server", address.as_str()),
-        ("mqtt.reconnect_timeout_min", "0.03"),
-        ("mqtt.reconnect_timeout_max", "0.06"),
-        ("field.part", "cut"),
-        ("field.messages", &count),
-    ];
-    let clean = fixture.app("field", &broker, &settings)?;
+    let settings = [&short[..], &[("field.part", "cut"), ("field.messages", &count)]].concat();
+    let clean = fixture.app("field", link_of_clean.endpoints[0], &settings)?;
     app.reports("subscribed")?;
     let lines: Vec<String> = (0..MESSAGES).map(|n| n.to_string()).collect();
     observer::publish_lines(&broker, "cut/in/1", &lines, 1)?;
@@ -185,13 +172,13 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     let mut observer = fixture.observer(&broker, &["will/#"], None)?;
 
     if broker.quirks.heeds_disconnect {
-        fixture.app("will", &broker, &[("will.leave", "true")])?.finish()?;
+        fixture.app("will", broker.endpoint, &[("will.leave", "true")])?.finish()?;
         fixture.publish(&broker, "will/mark", "")?;
         observer.next_on("will/state")?;
         fixture.check(observer.next("the mark")?.topic == "will/mark", "no will is published after DISCONNECT")?;
     }
 
-    let mut app = fixture.app("will", &broker, &[])?;
+    let mut app = fixture.app("will", broker.endpoint, &[])?;
     app.reports("connected")?;
     // Its first message has arrived, so that the will comes after it.
     observer.next_on("will/state")?;
@@ -202,7 +189,7 @@ pub fn will(fixture: &Fixture) -> Result<()> {
     fixture.publish(&broker, "will/mark", "")?;
     fixture.check(later.next("the mark")?.topic == "will/mark", "a will is not retained by default")?;
 
-    let mut app = fixture.app("will", &broker, &[("mqtt.will_retain", "true")])?;
+    let mut app = fixture.app("will", broker.endpoint, &[("mqtt.will_retain", "true")])?;
     app.reports("connected")?;
     observer.next_on("will/state")?;
     app.kill()?;
