@@ -124,18 +124,21 @@ impl Observer {
 
     /// The next message.
     pub fn next(&mut self, what: &str) -> Result<Message> {
-        self.process.wait_for(what, |line| Message::parse(line).filter(|message| message.topic != READY))
+        self.find(what, |message| message.topic != READY)
     }
 
     /// The next message on this topic; others are skipped.
     pub fn next_on(&mut self, topic: &str) -> Result<Message> {
-        self.process.wait_for(&format!("a message on {topic}"), |line| Message::parse(line).filter(|message| message.topic == topic))
+        self.find(&format!("a message on {topic}"), |message| message.topic == topic)
     }
 
     /// Waits for a message with this topic and payload.
     pub fn wait_for(&mut self, topic: &str, payload: &str) -> Result<()> {
-        let wanted = |line: &str| Message::parse(line).filter(|message| message.topic == topic && message.payload == payload).map(drop);
-        self.process.wait_for(&format!("{payload:?} on {topic}"), wanted)
+        self.find(&format!("{payload:?} on {topic}"), |message| message.topic == topic && message.payload == payload).map(drop)
+    }
+
+    fn find(&mut self, what: &str, wanted: impl Fn(&Message) -> bool) -> Result<Message> {
+        self.process.wait_for(what, |line| Message::parse(line).filter(|message| wanted(message)))
     }
 
     /// Waits until `count` messages on this topic have arrived.

@@ -6,6 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use project::child::Child;
@@ -53,6 +54,8 @@ struct Shared(Mutex<State>);
 /// The running app.
 pub struct App {
     child: Child,
+    /// Writes its log until it ends.
+    logging: JoinHandle<()>,
     control: PathBuf,
     serial: u32,
     shared: Arc<Shared>,
@@ -69,7 +72,7 @@ impl App {
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
         let own = Arc::clone(&shared);
-        std::thread::spawn(move || {
+        let logging = std::thread::spawn(move || {
             for line in BufReader::new(log).split(b'\n').map_while(Result::ok) {
                 if line.windows(14).any(|part| part == b"queue overflow") {
                     own.lock().overflows += 1;
@@ -86,7 +89,7 @@ impl App {
                 }
             }
         });
-        Ok(App { child, control, serial: 0, shared })
+        Ok(App { child, logging, control, serial: 0, shared })
     }
 
     /// Orders the app to switch to a mode, an endpoint and a session. Returns the order's serial
@@ -124,10 +127,13 @@ impl App {
         Ok(least)
     }
 
-    /// Terminates it with SIGTERM.
+    /// Terminates it with SIGTERM. Its log is complete afterwards.
     pub fn stop(mut self) -> Result<std::process::ExitStatus> {
         self.child.terminate();
-        Ok(self.child.wait()?)
+        let status = self.child.wait()?;
+        // It fails only if it has panicked, which shows.
+        let _ = self.logging.join();
+        Ok(status)
     }
 }
 
