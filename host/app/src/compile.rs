@@ -96,10 +96,7 @@ impl Compiler {
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(sources.len().max(1));
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| match worker.join() {
-                Ok(result) => result,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
+            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
         })?;
         Ok(objects)
     }
@@ -178,19 +175,9 @@ fn dependencies(object: &Path) -> Vec<PathBuf> {
     let Ok(text) = std::fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
     let Some((_, list)) = text.split_once(':') else { return Vec::new() };
     // Only the first rule; -MP adds an empty one for each header.
-    let mut files = vec![String::new()];
-    let mut chars = list.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' if chars.peek() == Some(&'\n') => {
-                chars.next();
-                files.push(String::new());
-            }
-            '\\' => files.last_mut().unwrap_or(&mut String::new()).extend(chars.next()),
-            '\n' => break,
-            ' ' => files.push(String::new()),
-            c => files.last_mut().unwrap_or(&mut String::new()).push(c),
-        }
-    }
-    files.into_iter().filter(|file| !file.is_empty()).map(PathBuf::from).collect()
+    let list = list.replace("\\\n", " ");
+    let rule = list.lines().next().unwrap_or_default();
+    // Blanks and hashes in a name are escaped.
+    let rule = rule.replace("\\#", "#").replace("\\ ", "\0");
+    rule.split_whitespace().map(|file| file.replace('\0', " ").into()).collect()
 }

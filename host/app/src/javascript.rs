@@ -26,7 +26,8 @@ pub(super) fn add(plan: &mut Plan, host: &Path) -> Result<()> {
     plan.files.push(project::root().join("host/js/api_arch_uart.js"));
     let mut names = BTreeSet::new();
     for script in plan.files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "js")) {
-        names.extend(called(&read(script)?));
+        let text = std::fs::read(script).with_context(|| format!("cannot read {}", script.display()))?;
+        names.extend(called(&String::from_utf8_lossy(&text)));
     }
     let of_host = defined(host)?;
     let table = plan.dir.join("gen/mgos_host_ffi.c");
@@ -44,11 +45,6 @@ fn defined(archive: &Path) -> Result<BTreeSet<String>> {
     let text = String::from_utf8_lossy(&output.stdout);
     // Address, type, name.
     Ok(text.lines().filter_map(|line| line.split_whitespace().nth(2)).map(Into::into).collect())
-}
-
-fn read(script: &Path) -> Result<String> {
-    let text = std::fs::read(script).with_context(|| format!("cannot read {}", script.display()))?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The functions that a script calls: `ffi('int f(char *)')` names f.

@@ -17,8 +17,6 @@ mod yaml;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
-mod host_libs;
-#[cfg(test)]
 mod tests;
 
 use std::fmt::Display;

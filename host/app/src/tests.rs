@@ -1,5 +1,5 @@
-//! Tests of whole apps, from mos.yml to what the program prints. Those of examples/ are in
-//! examples.rs.
+//! Tests of whole apps, from mos.yml to what the program prints, and of the host's own libraries.
+//! Those of examples/ are in examples.rs.
 
 use std::fs;
 use std::path::Path;
@@ -195,4 +195,17 @@ fn a_library_without_its_init_function_is_named() {
     let error = format!("{:#}", build_with(&dir.path().join("app"), &places, false).err().unwrap());
     assert!(error.contains("the library lamp has no function bool mgos_lamp_init(void)"), "{error}");
     assert!(!error.contains("mqtt library"), "{error}");
+}
+
+/// Those in host/libs, by an app that uses them.
+#[test]
+fn the_hosts_libraries_answer_as_their_headers_say() {
+    let built = build(&project::root().join("host/tests_apps/host_libs"), false).unwrap();
+    let output = built.command(&[]).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{stdout}\n{stderr}");
+    assert!(!stdout.contains("not ok"), "{stdout}");
+    for line in ["the host has no Wi-Fi access point", "cannot be disconnected", "cannot scan for Wi-Fi networks"] {
+        assert!(stderr.contains(line) || stdout.contains(line), "{line}: {stdout}\n{stderr}");
+    }
 }
