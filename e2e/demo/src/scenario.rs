@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 use project::process::Process;
 use rumqttc::{Client, QoS};
 use serde_json::{Value, json};
+use test_kit::workdir;
 
 use crate::broker::{Broker, Role};
 use crate::state::State;
@@ -41,9 +42,7 @@ pub struct Paths {
 /// Runs the demo. Returns true if nothing was lost at QoS 1 and 2, and no broker delivered a QoS 2
 /// reading twice.
 pub fn run(paths: &Paths) -> Result<bool> {
-    // Of an earlier run.
-    let _ = std::fs::remove_dir_all(&paths.logs);
-    std::fs::create_dir_all(&paths.logs).with_context(|| format!("cannot create {}", paths.logs.display()))?;
+    workdir::empty(&paths.logs)?;
     let mut state = State::new();
     let result = steps(paths, &mut state);
     state.timeline.close();
@@ -180,7 +179,5 @@ fn write_config(dir: &Path, primary: &Broker, backup: &Broker) -> Result<PathBuf
         "mqtt": server(primary),
         "mqtt1": server(backup),
     });
-    let path = dir.join("demo.json");
-    std::fs::write(&path, format!("{config:#}\n")).with_context(|| format!("cannot write {}", path.display()))?;
-    Ok(path)
+    workdir::write(dir, "demo.json", &format!("{config:#}\n"))
 }

@@ -14,6 +14,7 @@ use project::process::Process;
 use test_kit::broker::{Broker, Running, Setup};
 use test_kit::observer::{self, Observer};
 use test_kit::transport::{Certificates, Transport};
+use test_kit::workdir;
 
 /// Built apps, by the name of their directory.
 pub type Apps = BTreeMap<String, Built>;
@@ -42,10 +43,7 @@ impl<'a> Fixture<'a> {
         dir: PathBuf,
         end: Instant,
     ) -> Result<Fixture<'a>> {
-        if dir.exists() {
-            std::fs::remove_dir_all(&dir).with_context(|| format!("cannot empty {}", dir.display()))?;
-        }
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        workdir::empty(&dir)?;
         let (as_device, checks, started) = Default::default();
         Ok(Fixture { kind, apps, files, transport, dir, end, as_device, checks, started })
     }

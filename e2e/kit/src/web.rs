@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::broker::free_addresses;
 use crate::transport::Certificates;
 
 /// How a server answers a request.
@@ -41,8 +42,7 @@ impl Server {
     }
 
     pub fn over_tls(answer: Answer, files: &Certificates, end: Instant) -> Result<Server> {
-        let address =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).and_then(|probe| probe.local_addr()).context("no free port on loopback")?;
+        let [address] = free_addresses()?;
         let mut command = Command::new("openssl");
         // One connection after another: received data on stdout, data to send on stdin.
         command.args(["s_server", "-quiet", "-accept", &address.to_string()]);

@@ -1,5 +1,5 @@
-//! Directories of brokers: installs what brokers/ pins of other languages' registries below target/,
-//! again only when that changes; writes configuration files. Not here: what is in those.
+//! Directories and files: emptied and written, and those of brokers from other languages' registries.
+//! Installs what brokers/ pins below target/, again only when that changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,14 @@ pub fn write(dir: &Path, name: &str, text: &str) -> Result<PathBuf> {
     let file = dir.join(name);
     fs::write(&file, text).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(file)
+}
+
+/// Creates a directory, or empties it.
+pub fn empty(dir: &Path) -> Result<()> {
+    if dir.exists() {
+        fs::remove_dir_all(dir).with_context(|| format!("cannot empty {}", dir.display()))?;
+    }
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))
 }
 
 /// A broker's directory, separate from the files that scenarios leave.
@@ -32,10 +40,7 @@ pub fn install(broker: &str, files: &[&str], install: impl FnOnce(&Path) -> Resu
         return Ok(());
     }
     eprintln!("installing {broker} in {}", to.display());
-    if to.exists() {
-        fs::remove_dir_all(&to).with_context(|| format!("cannot empty {}", to.display()))?;
-    }
-    fs::create_dir_all(&to).with_context(|| format!("cannot create {}", to.display()))?;
+    empty(&to)?;
     for file in files {
         fs::copy(from.join(file), to.join(file)).with_context(|| format!("cannot write to {}", to.display()))?;
     }

@@ -34,6 +34,7 @@ use test_kit::mosquitto::Mosquitto;
 use test_kit::observer;
 use test_kit::proxy::Proxy;
 use test_kit::transport::{Certificates, Transport};
+use test_kit::workdir;
 
 /// The app's transports; the peer uses the first.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
@@ -71,10 +72,7 @@ pub fn run(args: Args) -> Result<()> {
     } else {
         "faults"
     });
-    if dir.exists() {
-        std::fs::remove_dir_all(&dir)?;
-    }
-    std::fs::create_dir_all(&dir)?;
+    workdir::empty(&dir)?;
     let files = Certificates::make(dir.join("certificates"))?;
     if args.isolation {
         isolation::run(args.seed, &dir, &files)
