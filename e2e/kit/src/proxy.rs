@@ -84,7 +84,7 @@ pub struct Proxy {
 struct Shared {
     plan: Mutex<Plan>,
     watch: Arc<dyn Watch>,
-    /// Bytes that an app must not send: the connection ends before they pass.
+    /// Bytes that an app must not send: the connection ends before they pass. Empty if there are none.
     forbidden: &'static [u8],
     stopped: AtomicBool,
     injecting: AtomicBool,
@@ -115,22 +115,26 @@ impl Proxy {
     pub fn cutting(broker: SocketAddr, budgets: Vec<u32>) -> Result<Proxy> {
         let mut budgets = budgets.into_iter();
         let plan = move |_| budgets.next().map_or((Fault::None, 0), |bytes| (Fault::Cut, bytes.into()));
-        Proxy::start(&[broker], Box::new(plan), Arc::new(()), b"")
+        Proxy::start(&[broker], Box::new(plan), Arc::new(()))
     }
 
     /// Forwards one byte at a time, without cuts.
     pub fn bytewise(broker: SocketAddr) -> Result<Proxy> {
-        Proxy::start(&[broker], Box::new(|_| (Fault::Bytewise, i64::MAX)), Arc::new(()), b"")
+        Proxy::start(&[broker], Box::new(|_| (Fault::Bytewise, i64::MAX)), Arc::new(()))
     }
 
     /// Hangs up on each connection on which the app sends `forbidden`, as the policies of some
     /// clouds do.
     pub fn forbidding(broker: SocketAddr, forbidden: &'static [u8]) -> Result<Proxy> {
-        Proxy::start(&[broker], Box::new(|_| (Fault::None, 0)), Arc::new(()), forbidden)
+        Proxy::with(&[broker], Box::new(|_| (Fault::None, 0)), Arc::new(()), forbidden)
     }
 
-    /// Opens one endpoint for each of the broker's. `forbidden` is empty if an app may send all.
-    pub fn start(broker: &[SocketAddr], plan: Plan, watch: Arc<dyn Watch>, forbidden: &'static [u8]) -> Result<Proxy> {
+    /// Opens one endpoint for each of the broker's.
+    pub fn start(broker: &[SocketAddr], plan: Plan, watch: Arc<dyn Watch>) -> Result<Proxy> {
+        Proxy::with(broker, plan, watch, b"")
+    }
+
+    fn with(broker: &[SocketAddr], plan: Plan, watch: Arc<dyn Watch>, forbidden: &'static [u8]) -> Result<Proxy> {
         let shared = Arc::new(Shared {
             plan: Mutex::new(plan),
             watch,

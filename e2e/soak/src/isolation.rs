@@ -31,7 +31,7 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     let kind = SoakBroker { extra: access(dir)?, ..SoakBroker::default() };
     let setup = Setup { login: Some(("u0", "p0")), ..Setup::default() };
     let broker = Running::start(&kind, &setup, Transport::Tcp, files, dir, end)?;
-    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 1000, vec![0]), Arc::new(()), b"")?;
+    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 1000, vec![0]), Arc::new(()))?;
 
     let mut command = built.command(&[
         ("device.id", &"many"),

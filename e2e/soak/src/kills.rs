@@ -42,7 +42,7 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
     let kind = SoakBroker::default();
     let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
     let mut observer = Observer::start(&broker, &["killed/#"], None, &dir.join("observer.log"), end)?;
-    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 30_000, vec![0]), Arc::new(()), b"")?;
+    let proxy = Proxy::start(&[broker.address], draw::plan(seed, 30_000, vec![0]), Arc::new(()))?;
     let mut devices = [true, false].map(|clean_session| Device { clean_session, accepted: Vec::new(), lives: 0, restored: 0 });
     let mut random = fastrand::Rng::with_seed(seed);
     while begun.elapsed() < time {

@@ -112,7 +112,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let endpoints: Vec<_> = [broker.address].into_iter().chain(kind.others.iter().map(|other| other.0)).collect();
     let peer = Peer::start(broker.address, Arc::clone(&delivery_log));
     let plan = draw::plan(args.seed, 30_000, TRANSPORTS.map(Transport::handshake_bytes).to_vec());
-    let proxy = Proxy::start(&endpoints, plan, outages.clone(), b"")?;
+    let proxy = Proxy::start(&endpoints, plan, outages.clone())?;
     proxy.inject(false);
     let name_server = NameServer::start(Arc::clone(&outages))?;
     let mut command = built.command(&[
