@@ -1,6 +1,5 @@
 //! A child process that never outlives its parent, however the parent ends: brokers and apps under
-//! test or in the demo. A crate of its own because xtask and the demo share no other. Not here:
-//! reading the child's output.
+//! test or in the demo. Not here: reading the child's output.
 
 use std::io;
 use std::os::unix::process::CommandExt;
