@@ -108,6 +108,7 @@ impl<T> Lazy<T> {
     }
 
     /// Returns the value if there is one.
+    #[inline(never)]
     pub fn get_mut(&mut self) -> Option<&mut T> {
         // SAFETY: as above; `&mut self` is exclusive.
         self.value.map(|mut value| unsafe { value.as_mut() })
@@ -224,7 +225,6 @@ impl Chain {
 
     /// Allocates a block of `size` bytes for the node plus copies of `parts`. Its `next` is null.
     /// The caller must link it in and write the value.
-    #[inline(always)]
     fn block(size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let mut len = 0usize;
         for part in parts {
@@ -251,7 +251,6 @@ impl Chain {
     }
 
     /// Links a fresh block in at the front or the end.
-    #[inline(always)]
     fn link(&mut self, block: NonNull<BlockHeader>, at_end: bool) {
         let node = block.as_ptr();
         // SAFETY: the block is fresh. The last block of a chain that is not empty is live.
@@ -417,6 +416,7 @@ impl<T: Copy> List<T> {
     }
 
     /// Removes all blocks.
+    #[inline(never)]
     pub fn clear(&mut self) {
         let chain = &raw mut self.chain;
         // SAFETY: `&mut self` is exclusive, and `first` points to a block unless it is null.

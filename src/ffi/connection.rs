@@ -451,7 +451,6 @@ impl Connection {
     }
 
     /// Notes why the connection is going to end. What was noted first holds.
-    #[inline(never)]
     pub fn ends(&mut self, why: Reason) {
         if self.close_reason == Reason::None as u8 {
             self.close_reason = why as u8;

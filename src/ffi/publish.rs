@@ -80,7 +80,6 @@ fn publish_watched(
 
 impl Connection {
     /// The limits on messages at QoS 1 and 2.
-    #[inline(always)]
     fn limits(&self, room: bool) -> Limits {
         // Where MQTT is disabled nothing is kept: it would never go out.
         let enabled = self.number(Number::Enable) != 0;

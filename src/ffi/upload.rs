@@ -159,7 +159,6 @@ fn freed(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
 }
 
 /// The connection has ended inside the message.
-#[inline(never)]
 fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     if let Some(upload) = c.get(t).upload() {
         // The hook of the line may run the event loop.
@@ -182,7 +181,6 @@ fn ended_inside(c: ConnectionRef<'_>, t: &mut NoApp, upload: Upload) {
     }
 }
 
-#[inline(never)]
 fn begin(c: ConnectionRef<'_>, t: &mut NoApp) {
     let Some((connection, mut nc)) = c.live(t) else { return wait(c, t) };
     connection.note_app_writes(&mut nc);

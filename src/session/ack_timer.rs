@@ -45,6 +45,7 @@ impl AckTimer {
     }
 
     /// Returns how long to wait for an answer, in milliseconds; [`NEVER`] if there is no limit.
+    #[inline(never)]
     fn wait(&self) -> u32 {
         let timeout = match self.timeout {
             0 => DEFAULT,

@@ -273,7 +273,6 @@ impl<H: Copy> Session<H> {
 
     /// The answer to a packet with this packet ID could not be sent; the caller passes the packet
     /// in again later.
-    #[inline(never)]
     pub fn answer_failed(&mut self, reaction: Reaction, id: PacketId) {
         if reaction.notify == Notify::Nobody {
             return;

@@ -116,6 +116,7 @@ impl KeepAlive {
     }
 
     /// Restarts the PINGRESP timeout, if one is running.
+    #[inline(never)]
     fn restart_wait(&mut self, now: Millis) {
         if self.awaiting_since != 0 {
             self.awaiting_since = now.max(1);

@@ -440,6 +440,7 @@ impl<H: Copy> Outbox<H> {
     /// The connection ended: forgets entries that only awaited an answer on it. For QoS 2 the
     /// broker still knows the packet ID. Only an end `by_peer` counts against a message that is set
     /// aside. Returns true if one was in flight.
+    #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool) -> bool {
         let (counts, mut on_set_aside) = (self.others_acked && by_peer, false);
         let outcomes = &mut self.outcomes;
