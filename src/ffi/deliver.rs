@@ -301,7 +301,6 @@ fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: R
 }
 
 /// CONNACK 0 has come.
-#[inline(never)]
 fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     let connection = c.get(t);
     let key = connection.session_key();

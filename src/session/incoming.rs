@@ -204,6 +204,7 @@ impl<H: Copy> Session<H> {
         }
     }
 
+    #[inline(never)]
     fn ping_answered(&mut self, now: Millis) {
         let Some((pinged_at, round_trip)) = self.keep_alive.on_pong(now) else { return };
         self.counters.ping = round_trip;
