@@ -136,9 +136,7 @@ impl Target {
         }
         project::run(objcopy.arg("--strip-unneeded").arg(&object))?;
         let archive = dir.join(logs.file());
-        if archive.exists() {
-            fs::remove_file(&archive)?;
-        }
+        files::remove(&archive)?;
         project::run(self.tool("ar").arg("rcsD").arg(&archive).arg(&object))?;
         Ok(archive)
     }

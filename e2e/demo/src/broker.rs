@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use project::process::Process;
 use test_kit::{broker::free_addresses, rumqttd};
 
@@ -42,7 +42,7 @@ impl Broker {
     /// its own.
     pub fn start(role: Role, logs: &Path) -> Result<Broker> {
         let dir = logs.join(role.name());
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs_err::create_dir_all(&dir)?;
         let start = || {
             let [address] = free_addresses()?;
             let end = Instant::now() + Duration::from_secs(10);

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use project::files;
 use project::process::Process;
 use rumqttc::{Client, QoS};
 use serde_json::{Value, json};
@@ -42,7 +43,7 @@ pub struct Paths {
 /// Runs the demo. Returns true if nothing was lost at QoS 1 and 2, and no broker delivered a QoS 2
 /// reading twice.
 pub fn run(paths: &Paths) -> Result<bool> {
-    workdir::empty(&paths.logs)?;
+    files::empty_dir(&paths.logs)?;
     let mut state = State::new();
     let result = steps(paths, &mut state);
     state.timeline.close();
@@ -61,8 +62,7 @@ pub fn run(paths: &Paths) -> Result<bool> {
     );
     println!("QoS 0 is not queued: {} of its readings were published without a connection.\n", state.delivery_log.dropped(0));
     if let Some(path) = &paths.svg {
-        let drawn = svg::draw(&state.timeline.lines, &state.dots);
-        std::fs::write(path, drawn).with_context(|| format!("cannot write {}", path.display()))?;
+        fs_err::write(path, svg::draw(&state.timeline.lines, &state.dots))?;
         println!("Timeline written to {}.\n", path.display());
     }
     let faults = state.delivery_log.faults();

@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use host_app::Built;
+use project::files;
 use project::process::Process;
 use test_kit::broker::{Broker, Running, Setup};
 use test_kit::observer::{self, Observer};
 use test_kit::transport::{Certificates, Transport};
-use test_kit::workdir;
 
 /// Built apps, by the name of their directory.
 pub type Apps = BTreeMap<String, Built>;
@@ -43,7 +43,7 @@ impl<'a> Fixture<'a> {
         dir: PathBuf,
         end: Instant,
     ) -> Result<Fixture<'a>> {
-        workdir::empty(&dir)?;
+        files::empty_dir(&dir)?;
         let (as_device, checks, started) = Default::default();
         Ok(Fixture { kind, apps, files, transport, dir, end, as_device, checks, started })
     }

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use fixture::{Apps, Fixture};
+use project::files;
 use project::setup::{self, Package};
 use scenarios::Scenario;
 use test_kit::broker::Broker;
@@ -123,8 +124,8 @@ const SHOWN_LINES: usize = 30;
 
 /// The logs of a scenario that were written last.
 fn logs_of(broker: &dyn Broker, case: &Case) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(dir_of(broker, case)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut logs: Vec<_> = entries.filter(|path| path.extension().is_some_and(|ending| ending == "log")).collect();
+    let mut logs = files::list(&dir_of(broker, case)).unwrap_or_default();
+    logs.retain(|path| files::ends_in(path, &["log"]));
     logs.sort_by_key(|path| std::cmp::Reverse(std::fs::metadata(path).and_then(|data| data.modified()).ok()));
     logs.truncate(SHOWN_LOGS);
     logs
@@ -191,8 +192,7 @@ fn dir_of(broker: &dyn Broker, case: &Case) -> PathBuf {
 fn build_apps(mjs: Option<&host_app::Places>) -> Result<Apps> {
     let mut dirs = Vec::new();
     for parent in ["e2e/interop/apps", "examples"].map(|dir| project::root().join(dir)) {
-        let entries = parent.read_dir().with_context(|| format!("cannot list {}", parent.display()))?;
-        dirs.extend(entries.flatten().map(|entry| entry.path()).filter(|dir| dir.join("mos.yml").is_file() && !dir.ends_with("check")));
+        dirs.extend(files::list(&parent)?.into_iter().filter(|dir| dir.join("mos.yml").is_file() && !dir.ends_with("check")));
     }
     let name_of = |dir: &Path| dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let is_script = |dir: &Path| javascript::APPS.contains(&&*name_of(dir));

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use project::setup::{Package, program};
 use serde_json::json;
 
@@ -36,11 +36,10 @@ impl Broker for Aedes {
     }
 
     fn install(&self) -> Result<()> {
-        let output = Command::new("node").arg("--version").output().context("cannot start node")?;
-        let version = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let version = project::output(Command::new("node").arg("--version"))?;
         let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
         if major < NODE {
-            bail!("Aedes needs Node.js {NODE} or later, found {version}; put a later one first in the path");
+            bail!("Aedes needs Node.js {NODE} or later, found {}; put a later one first in the path", version.trim_end());
         }
         // Install scripts would only compile native code for platforms without a prebuilt binary.
         workdir::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
@@ -51,9 +50,7 @@ impl Broker for Aedes {
     }
 
     fn version(&self) -> Result<String> {
-        let file = installed("node_modules/aedes/package.json");
-        let text = std::fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        let package: serde_json::Value = serde_json::from_slice(&text)?;
+        let package: serde_json::Value = serde_json::from_str(&project::read(installed("node_modules/aedes/package.json"))?)?;
         Ok(package["version"].as_str().unwrap_or_default().to_owned())
     }
 

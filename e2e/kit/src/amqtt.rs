@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use project::setup::{Package, Sign, program};
 use serde_json::json;
 
@@ -49,8 +49,8 @@ impl Broker for Amqtt {
     }
 
     fn version(&self) -> Result<String> {
-        let output = Command::new(python()).args(["-c", "import amqtt; print(amqtt.__version__)"]).output()?;
-        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        let version = project::output(Command::new(python()).args(["-c", "import amqtt; print(amqtt.__version__)"]))?;
+        Ok(version.trim().to_owned())
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
@@ -68,8 +68,8 @@ impl Broker for Amqtt {
         }
         let mut plugins = json!({});
         if let Some((user, password)) = setup.login {
-            let hash = Command::new(python()).args(["-c", HASH, password]).output().context("cannot start python")?;
-            let file = workdir::write(dir, "passwords", &format!("{user}:{}", String::from_utf8_lossy(&hash.stdout)))?;
+            let hash = project::output(Command::new(python()).args(["-c", HASH, password]))?;
+            let file = workdir::write(dir, "passwords", &format!("{user}:{hash}"))?;
             plugins["amqtt.plugins.authentication.FileAuthPlugin"] = json!({"password_file": file});
         } else {
             plugins["amqtt.plugins.authentication.AnonymousAuthPlugin"] = json!({"allow_anonymous": true});

@@ -155,7 +155,7 @@ impl<'a> Running<'a> {
         let mut tries = 0;
         loop {
             tries += 1;
-            std::fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+            fs_err::create_dir_all(dir)?;
             let endpoints = Endpoints::find(transport)?;
             let mut command = kind.prepare(setup, &endpoints, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;

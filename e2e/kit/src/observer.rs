@@ -2,14 +2,16 @@
 //! mosquitto_pub.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
+use fs_err::File;
 use project::process::Process;
 use project::setup::{Package, program};
 
 use crate::broker::Running;
+use crate::workdir;
 
 /// Packages that observers need.
 pub const PACKAGES: &[Package] = &[program("mosquitto-clients", "mosquitto_pub")];
@@ -41,36 +43,28 @@ fn publisher(broker: &Running, topic: &str, qos: u8, retain: bool) -> Command {
 /// Publishes one message and waits until the broker has it.
 pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
     let message: &[&str] = if payload.is_empty() { &["-n"] } else { &["-m", payload] };
-    finish(publisher(broker, topic, qos, retain).args(message), None)
+    finish(publisher(broker, topic, qos, retain).args(message))
 }
 
 /// Connects with another client's id, so that the broker disconnects that client.
 pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
-    finish(publisher(broker, READY, 0, false).args(["-i", id, "-m", "yes"]), None)
+    finish(publisher(broker, READY, 0, false).args(["-i", id, "-m", "yes"]))
 }
 
 /// Publishes a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
-    finish(publisher(broker, topic, qos, retain).arg("-f").arg(file), None)
+    finish(publisher(broker, topic, qos, retain).arg("-f").arg(file))
 }
 
 /// Publishes each line as a message, in order.
 pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
-    finish(publisher(broker, topic, qos, false).arg("-l"), Some(lines.join("\n") + "\n"))
+    let file = workdir::write(&broker.dir, "lines", &(lines.join("\n") + "\n"))?;
+    finish(publisher(broker, topic, qos, false).arg("-l").stdin(File::open(file)?.into_file()))
 }
 
-fn finish(command: &mut Command, input: Option<String>) -> Result<()> {
-    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot start {}", project::shown(command)))?;
-    if let (Some(input), Some(mut stdin)) = (input, child.stdin.take()) {
-        std::io::Write::write_all(&mut stdin, input.as_bytes())?;
-    }
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        bail!("{} failed ({}): {}", project::shown(command), output.status, String::from_utf8_lossy(&output.stderr).trim());
-    }
-    Ok(())
+/// Runs it to its end; what it says is part of the error.
+fn finish(command: &mut Command) -> Result<()> {
+    project::output(command).map(drop)
 }
 
 /// A message received by an observer.

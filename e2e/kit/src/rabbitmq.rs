@@ -2,10 +2,11 @@
 //! installed by the package is not used. Its quirks are described in docs/testing.md.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use project::files;
 use project::setup::{Package, program};
 
 use crate::broker::{About, Broker, Endpoints, Quirks, Setup, Skip, free_addresses};
@@ -54,10 +55,8 @@ impl Broker for Rabbitmq {
 
     fn version(&self) -> Result<String> {
         let lib = Path::new(HOME).join("lib");
-        let entries = std::fs::read_dir(&lib).with_context(|| format!("cannot read {}", lib.display()))?;
-        let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let mut versions = names.filter_map(|name| name.strip_prefix("rabbitmq_server-").map(str::to_owned));
-        versions.next().with_context(|| format!("no RabbitMQ in {}", lib.display()))
+        let version = |dir: &PathBuf| Some(dir.file_name()?.to_str()?.strip_prefix("rabbitmq_server-")?.to_owned());
+        files::list(&lib)?.iter().find_map(version).with_context(|| format!("no RabbitMQ in {}", lib.display()))
     }
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {

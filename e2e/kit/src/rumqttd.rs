@@ -39,7 +39,7 @@ impl Broker for Rumqttd {
 
     /// As in the lock file.
     fn version(&self) -> Result<String> {
-        let lock = std::fs::read_to_string(project::root().join("Cargo.lock")).context("cannot read Cargo.lock")?;
+        let lock = project::read("Cargo.lock")?;
         let after = lock.split("name = \"rumqttd\"\nversion = \"").nth(1).and_then(|rest| rest.split('"').next());
         after.map(str::to_owned).context("Cargo.lock has no rumqttd")
     }

@@ -109,7 +109,7 @@ basicConstraints = CA:FALSE
 impl Certificates {
     /// Creates them all.
     pub fn make(dir: PathBuf) -> Result<Certificates> {
-        std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
+        fs_err::create_dir_all(&dir)?;
         let config = workdir::write(&dir, "extensions.conf", EXTENSIONS)?;
         let files = Certificates(dir);
         for (name, signed) in [("ca", false), ("stranger", false), ("server", true), ("wrong_host", true), ("client", true)] {

@@ -103,6 +103,5 @@ fn reply(request: &str, answer: Answer) -> String {
 /// Sec-WebSocket-Accept for a key: RFC 6455, 4.2.2.
 fn accept(key: &str) -> Result<String> {
     let script = format!("printf %s '{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11' | openssl sha1 -binary | openssl base64");
-    let output = Command::new("sh").args(["-c", &script]).output()?;
-    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    Ok(project::output(Command::new("sh").args(["-c", &script]))?.trim().to_owned())
 }

@@ -1,7 +1,6 @@
 //! The app under test, e2e/soak/apps/app: starts it, controls it through its control file, parses its
 //! output.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -9,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
+use fs_err::{self as fs, File};
 use project::child::Child;
 
 use super::delivery_log::{DeliveryLog, Direction};
@@ -97,8 +97,8 @@ impl App {
     pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        std::fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
-        std::fs::rename(&new, &self.control)?;
+        fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
+        fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }
 
@@ -121,7 +121,7 @@ impl App {
         let dir = format!("/proc/{}/fd", self.child.id());
         let mut least = usize::MAX;
         for _ in 0..5 {
-            least = least.min(std::fs::read_dir(&dir).with_context(|| format!("cannot read {dir}"))?.count());
+            least = least.min(fs::read_dir(&dir)?.count());
             std::thread::sleep(std::time::Duration::from_millis(15));
         }
         Ok(least)

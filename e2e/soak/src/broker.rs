@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use project::process::Process;
-use test_kit::broker::{About, Broker, Endpoints, Running, Setup};
+use test_kit::broker::{About, Broker, Endpoints, Setup};
 use test_kit::mosquitto::{self, Mosquitto};
 use test_kit::transport::{Certificates, Transport};
 
@@ -47,14 +47,5 @@ impl Broker for SoakBroker {
 
     fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
         Mosquitto.save(process, dir, end)
-    }
-}
-
-/// Removes the state that the broker has saved.
-pub fn forget(broker: &Running) -> Result<()> {
-    let file = broker.dir.join("mosquitto.db");
-    match std::fs::remove_file(&file) {
-        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e).with_context(|| format!("cannot remove {}", file.display())),
-        _ => Ok(()),
     }
 }

@@ -7,12 +7,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
+use project::files;
 use test_kit::broker::Running;
 use test_kit::proxy::{Proxy, Watch as _};
 
 use super::TRANSPORTS;
 use super::app::{App, Target};
-use super::broker;
 use super::delivery_log::{DIRECTIONS, DeliveryLog, Direction, Tally};
 use super::name_server::{Mode, NameServer};
 use super::outages::Outages;
@@ -271,7 +271,8 @@ impl Fixture<'_> {
             declared.released += released;
         }
         self.broker.kill();
-        self.back(broker::forget)?;
+        // With what it has saved.
+        self.back(|broker| files::remove(&broker.dir.join("mosquitto.db")))?;
         // The peer has subscribed again: from here on it receives everything that the app
         // publishes.
         self.proxy.freeze(false);

@@ -12,6 +12,7 @@ use project::process::Process;
 use test_kit::broker::{Running, Setup};
 use test_kit::proxy::Proxy;
 use test_kit::transport::{Certificates, Transport};
+use test_kit::workdir;
 
 use super::broker::SoakBroker;
 use super::draw;
@@ -77,11 +78,10 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
 
 /// Lines of the broker's configuration: users and their topics.
 fn access(dir: &Path) -> Result<String> {
-    let (passwords, rules) = (dir.join("passwords"), dir.join("rules"));
     let users: String = (0..CONNECTIONS).map(|n| format!("u{n}:p{n}\n")).collect();
-    std::fs::write(&passwords, users)?;
+    let passwords = workdir::write(dir, "passwords", &users)?;
     project::run(Command::new("mosquitto_passwd").arg("-U").arg(&passwords))?;
-    std::fs::write(&rules, "pattern readwrite many/%u/#\n")?;
+    let rules = workdir::write(dir, "rules", "pattern readwrite many/%u/#\n")?;
     Ok(format!("password_file {}\nacl_file {}\n", passwords.display(), rules.display()))
 }
 

@@ -28,13 +28,12 @@ use faults::{Declared, Fixture, Phase, Session, Tallies};
 use name_server::NameServer;
 use outages::{Outages, Stretch};
 use peer::Peer;
-use project::setup;
+use project::{files, setup};
 use test_kit::broker::{Broker as _, Running, Setup, free_addresses};
 use test_kit::mosquitto::Mosquitto;
 use test_kit::observer;
 use test_kit::proxy::Proxy;
 use test_kit::transport::{Certificates, Transport};
-use test_kit::workdir;
 
 /// The app's transports; the peer uses the first.
 const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Tls, Transport::Ws];
@@ -72,7 +71,7 @@ pub fn run(args: Args) -> Result<()> {
     } else {
         "faults"
     });
-    workdir::empty(&dir)?;
+    files::empty_dir(&dir)?;
     let files = Certificates::make(dir.join("certificates"))?;
     if args.isolation {
         isolation::run(args.seed, &dir, &files)

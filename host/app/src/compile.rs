@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
+use fs_err as fs;
+use project::files;
 
 use super::Plan;
 
@@ -82,7 +84,7 @@ impl Compiler {
     /// Compiles what is out of date, on all processors. Objects are returned in the order of the
     /// sources.
     pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
-        std::fs::create_dir_all(&self.objects).with_context(|| format!("cannot create {}", self.objects.display()))?;
+        fs::create_dir_all(&self.objects)?;
         let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Result<()> {
@@ -151,14 +153,11 @@ fn signature_of(output: &Path) -> PathBuf {
 /// Called before the output is written, so that a partial output of an interrupted compiler is not
 /// taken for complete.
 pub(super) fn forget(output: &Path) -> Result<()> {
-    match std::fs::remove_file(signature_of(output)) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error).context("cannot remove the recorded command"),
-        _ => Ok(()),
-    }
+    files::remove(&signature_of(output))
 }
 
 pub(super) fn remember(output: &Path, command: &Command) -> Result<()> {
-    std::fs::write(signature_of(output), project::shown(command)).context("cannot record the command")
+    Ok(fs::write(signature_of(output), project::shown(command))?)
 }
 
 /// Whether the output was made by this exact command after the last change to its inputs. Without
@@ -166,13 +165,13 @@ pub(super) fn remember(output: &Path, command: &Command) -> Result<()> {
 pub(super) fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
     let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
     let Some(made) = time(output) else { return false };
-    let same = std::fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));
+    let same = fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));
     same && !inputs.is_empty() && inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made))
 }
 
 /// The inputs of an object, from the compiler's dependency file.
 fn dependencies(object: &Path) -> Vec<PathBuf> {
-    let Ok(text) = std::fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
+    let Ok(text) = fs::read_to_string(object.with_extension("d")) else { return Vec::new() };
     let Some((_, list)) = text.split_once(':') else { return Vec::new() };
     // Only the first rule; -MP adds an empty one for each header.
     let list = list.replace("\\\n", " ");

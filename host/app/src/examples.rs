@@ -51,8 +51,7 @@ console.log([...new Set(calls)].sort().join(' '));
 "#;
 
 fn examples() -> Vec<PathBuf> {
-    let mut dirs: Vec<_> = std::fs::read_dir(project::root().join("examples")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    dirs.sort();
+    let dirs = project::files::list(&project::root().join("examples")).unwrap();
     assert!(dirs.len() >= 6, "{dirs:?}");
     dirs
 }

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use project::files;
 
 use super::Plan;
 
@@ -25,9 +26,8 @@ pub(super) fn add(plan: &mut Plan, host: &Path) -> Result<()> {
     // Where the library mjs has files for each platform, the host's come from here.
     plan.files.push(project::root().join("host/js/api_arch_uart.js"));
     let mut names = BTreeSet::new();
-    for script in plan.files.iter().filter(|file| file.extension().is_some_and(|ending| ending == "js")) {
-        let text = std::fs::read(script).with_context(|| format!("cannot read {}", script.display()))?;
-        names.extend(called(&String::from_utf8_lossy(&text)));
+    for script in plan.files.iter().filter(|file| files::ends_in(file, &["js"])) {
+        names.extend(called(&String::from_utf8_lossy(&fs_err::read(script)?)));
     }
     let of_host = defined(host)?;
     let table = plan.dir.join("gen/mgos_host_ffi.c");
@@ -41,8 +41,7 @@ pub(super) fn add(plan: &mut Plan, host: &Path) -> Result<()> {
 
 /// The functions that an archive has.
 fn defined(archive: &Path) -> Result<BTreeSet<String>> {
-    let output = Command::new("nm").args(["--defined-only", "--extern-only"]).arg(archive).output().context("cannot start nm")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = project::output(Command::new("nm").args(["--defined-only", "--extern-only"]).arg(archive))?;
     // Address, type, name.
     Ok(text.lines().filter_map(|line| line.split_whitespace().nth(2)).map(Into::into).collect())
 }

@@ -26,6 +26,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 pub use compile::{Compiler, Language};
+use fs_err as fs;
 use libs::Libs;
 pub use places::Places;
 use project::libclang;
@@ -119,17 +120,17 @@ fn build_dir(name: &str, app: Option<&Manifest>) -> Result<PathBuf> {
     let Some(app) = app else { return Ok(project::target_dir().join("parts").join(name)) };
     let apps = project::target_dir().join("apps");
     let digest = Sha256::digest(app.dir.as_os_str().as_encoded_bytes());
-    let other = apps.join(format!("{name}-{:02x}{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2], digest[3]));
+    let other = apps.join(format!("{name}-{digest:.8x}"));
     let (dir, path) = (apps.join(name), app.dir.display().to_string());
-    match std::fs::read_to_string(dir.join("gen/app_dir")) {
+    match fs::read_to_string(dir.join("gen/app_dir")) {
         Ok(owner) if owner == path => return Ok(dir),
         Ok(owner) if Path::new(&owner).join("mos.yml").is_file() => return Ok(other),
         // That of an app that is gone.
-        Ok(_) => std::fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))?,
+        Ok(_) => fs::remove_dir_all(&dir)?,
         Err(_) => {}
     }
-    std::fs::create_dir_all(dir.join("gen")).with_context(|| format!("cannot create {}", dir.display()))?;
-    std::fs::write(dir.join("gen/app_dir"), path).with_context(|| format!("cannot write to {}", dir.display()))?;
+    fs::create_dir_all(dir.join("gen"))?;
+    fs::write(dir.join("gen/app_dir"), path)?;
     Ok(dir)
 }
 
@@ -142,8 +143,7 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
     let root = project::root();
     let dir = build_dir(name, app.as_ref())?;
     let generated = dir.join("gen");
-    std::fs::create_dir_all(&generated).with_context(|| format!("cannot create {}", generated.display()))?;
-
+    fs::create_dir_all(&generated)?;
     let libs = match &mut app {
         Some(app) => Libs::of(app, places)?,
         None => Libs::only_mqtt()?,
@@ -316,10 +316,9 @@ fn tls_dir(message: &str) -> Option<PathBuf> {
 /// Copies files into the app's file system, which has no directories. Files that the app wrote there
 /// are kept.
 fn copy_files(files: &[PathBuf], to: &Path) -> Result<()> {
-    std::fs::create_dir_all(to).with_context(|| format!("cannot create {}", to.display()))?;
+    fs::create_dir_all(to)?;
     for file in files {
-        let name = file.file_name().unwrap_or_default();
-        std::fs::copy(file, to.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
+        fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
     }
     Ok(())
 }

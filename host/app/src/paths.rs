@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use project::files;
 
 use super::Language;
 use crate::manifest::FsFilter;
@@ -46,24 +47,18 @@ fn files(entries: &[String], dir: &Path, wanted: impl Fn(&Path) -> bool) -> Resu
 
 fn matching(entry: &str, dir: &Path, wanted: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let path = dir.join(entry);
-    let mut files = Vec::new();
-    if path.is_dir() {
-        for entry in std::fs::read_dir(&path).with_context(|| format!("cannot list {}", path.display()))? {
-            files.push(entry?.path());
-        }
-        files.sort();
+    let mut files = if path.is_dir() {
+        files::list(&path)?
     } else if path.is_file() {
-        files.push(path);
+        vec![path]
     } else {
         let pattern = if Path::new(entry).is_absolute() {
             entry.to_owned()
         } else {
             format!("{}/{entry}", glob::Pattern::escape(&dir.display().to_string()))
         };
-        for file in glob::glob(&pattern).with_context(|| format!("{entry:?} is not a pattern for files"))? {
-            files.push(file?);
-        }
-    }
+        glob::glob(&pattern).with_context(|| format!("{entry:?} is not a pattern for files"))?.collect::<Result<_, _>>()?
+    };
     files.retain(|file| file.is_file() && wanted(file));
     Ok(files)
 }

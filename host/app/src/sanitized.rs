@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use project::setup;
 
 use super::{Built, Compiler, copy_files, name, plan};
@@ -75,8 +75,7 @@ pub fn host_library() -> Result<PathBuf> {
 /// Whether an object in the archive whose name contains `part` references a symbol that starts with
 /// `call`.
 fn calls(archive: &PathBuf, part: &str, call: &str) -> Result<bool> {
-    let output = Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(archive).output().context("cannot start nm")?;
-    let text = String::from_utf8_lossy(&output.stdout);
+    let text = project::output(Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(archive))?;
     let names =
         |line: &str| line.rsplit_once(':').is_some_and(|(object, rest)| object.contains(part) && rest.contains(&format!("U {call}")));
     Ok(text.lines().any(names))

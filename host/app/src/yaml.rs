@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use saphyr::{LoadableYamlNode, MarkedYamlOwned, ScalarOwned, YamlDataOwned};
 
 /// File and line of a value, for messages.
@@ -82,8 +82,7 @@ impl Node {
 
 /// The first document of a YAML file.
 pub fn load(path: &Path) -> Result<Node> {
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    parse(&text, path)
+    parse(&fs_err::read_to_string(path)?, path)
 }
 
 /// The first document of a YAML text; `name` is the file name in messages.

@@ -1,5 +1,5 @@
 //! What tools do with files and directories beyond fs-err, which names the file in each error: reading
-//! one of the project, listing, emptying and copying directories.
+//! one of the project, listing, emptying, copying and removing directories.
 
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,14 @@ pub fn copy(from: &Path, to: &Path) -> Result<()> {
 /// Copies the files below a directory.
 pub fn copy_dir(from: &Path, to: &Path) -> Result<()> {
     below(from)?.iter().try_for_each(|file| copy(&from.join(file), &to.join(file)))
+}
+
+/// Removes a file, if it exists.
+pub fn remove(path: &Path) -> Result<()> {
+    if path.exists() {
+        fs::remove_file(path)?;
+    }
+    Ok(())
 }
 
 /// Removes a directory with all that is in it, if it exists.

@@ -6,7 +6,6 @@ use anyhow::{Context, Result};
 fn main() -> Result<()> {
     tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::INFO).with_ansi(false).init();
     let file = std::env::args().nth(1).context("this program is for cargo xtask; it takes the name of a file")?;
-    let text = std::fs::read(&file).with_context(|| format!("cannot read {file}"))?;
-    let config = serde_json::from_slice(&text).with_context(|| format!("{file} is no configuration of rumqttd"))?;
+    let config = serde_json::from_slice(&fs_err::read(&file)?).with_context(|| format!("{file} is no configuration of rumqttd"))?;
     rumqttd::Broker::new(config).start().context("rumqttd has ended")
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use test_kit::broker::Setup;
 
 use crate::fixture::Fixture;
@@ -16,11 +16,7 @@ fn tshark(file: &Path, filter: &str, fields: &[&str]) -> Result<Vec<String>> {
     for field in fields {
         command.args(["-e", field]);
     }
-    let output = command.output().context("cannot start tshark")?;
-    if !output.status.success() {
-        bail!("tshark: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect())
+    Ok(project::output(&mut command)?.lines().map(str::to_owned).collect())
 }
 
 pub fn capture(fixture: &Fixture) -> Result<()> {

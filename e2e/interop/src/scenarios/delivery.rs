@@ -1,10 +1,11 @@
 //! Message delivery over a connection that stays up: all QoS levels, oversized messages, byte by
 //! byte. Broken connections are in session.rs.
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use test_kit::broker::Setup;
 use test_kit::observer;
 use test_kit::proxy::Proxy;
+use test_kit::workdir;
 
 use crate::fixture::Fixture;
 
@@ -37,11 +38,7 @@ const SKIPPED: &str = "), dropped: big/";
 
 pub fn oversized(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    let file = |name: &str, size: usize| {
-        let file = fixture.dir.join(name);
-        std::fs::write(&file, "x".repeat(size)).with_context(|| format!("cannot write {}", file.display()))?;
-        Ok::<_, anyhow::Error>(file)
-    };
+    let file = |name: &str, size: usize| workdir::write(&fixture.dir, name, &"x".repeat(size));
     // Over WebSocket mosquitto sends large messages slowly: see docs/testing.md.
     let (large, huge) = (file("large", 10_000)?, file("huge", if fixture.transport.is_websocket() { 20_000 } else { 1_000_000 })?);
     observer::publish_file(&broker, "big/retained", &large, 1, true)?;

@@ -4,10 +4,12 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use fs_err as fs;
 use sha2::{Digest, Sha256};
 use test_kit::broker::{Running, Setup};
 use test_kit::observer::{self, Message, Observer};
 use test_kit::proxy::Proxy;
+use test_kit::workdir;
 
 use crate::fixture::Fixture;
 
@@ -97,8 +99,8 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     let (image, received) = (fixture.dir.join("image"), fixture.dir.join("image.new"));
     // Larger than the app's heap would be on a device, and not the same anywhere.
     let bytes: Vec<u8> = (0..300_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
-    std::fs::write(&image, &bytes)?;
-    let hash: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    fs::write(&image, &bytes)?;
+    let hash = format!("{:x}", Sha256::digest(&bytes));
     let file = received.display().to_string();
     let cuts = if broker.quirks.repeats { vec![100_000] } else { vec![] };
     let expected = cuts.len();
@@ -110,8 +112,8 @@ pub fn ota(fixture: &Fixture) -> Result<()> {
     let status = observer.next_on("ota-app/ota/status")?.payload;
     fixture.check(status == "ready", &format!("examples/ota takes an image of 300,000 bytes in pieces of a kilobyte: {status}"))?;
     fixture.check(link.cuts() == expected, &format!("the link was cut {expected} times inside: the broker sent it again"))?;
-    fixture.check(std::fs::read(&received)? == bytes, "and has it in its file, byte by byte")?;
-    std::fs::write(&image, &bytes[1..])?;
+    fixture.check(fs::read(&received)? == bytes, "and has it in its file, byte by byte")?;
+    fs::write(&image, &bytes[1..])?;
     observer::publish_file(&broker, "ota-app/ota/image", &image, 1, false)?;
     let status = observer.next_on("ota-app/ota/status")?.payload;
     fixture.check(status == "refused: wrong hash" && !received.exists(), "one with another hash is refused, and gone")?;
@@ -123,8 +125,7 @@ pub fn upload(fixture: &Fixture) -> Result<()> {
     let mut observer = fixture.observer(&broker, &["upload-app/file"], None)?;
     // Text, as the observer prints a line for each message.
     let text: String = (0..1_000_000u32).map(|n| char::from(b'a' + (n.wrapping_mul(2_654_435_761) >> 24) as u8 % 26)).collect();
-    let file = fixture.dir.join("file");
-    std::fs::write(&file, &text)?;
+    let file = workdir::write(&fixture.dir, "file", &text)?;
     let cuts = if broker.quirks.drops_incomplete { vec![400_000] } else { vec![] };
     let expected = cuts.len();
     let link = Proxy::cutting(broker.endpoint, cuts)?;
@@ -207,13 +208,11 @@ pub fn will_on_exit(fixture: &Fixture) -> Result<()> {
 
 pub fn direct_calls(fixture: &Fixture) -> Result<()> {
     let broker = fixture.broker("broker", Setup::default())?;
-    let output = Command::new(std::env::current_exe()?).arg("sdk").output().context("cannot run this program again")?;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let line = said.lines().map(str::trim).find(|line| line.starts_with("cc app.c ")).with_context(|| {
-        format!("cargo xtask sdk does not print how to compile an app: {said}{}", String::from_utf8_lossy(&output.stderr))
-    })?;
+    let said = project::output(Command::new(std::env::current_exe()?).arg("sdk"))?;
+    let line = said.lines().map(str::trim).find(|line| line.starts_with("cc app.c "));
+    let line = line.with_context(|| format!("cargo xtask sdk does not print how to compile an app: {said}"))?;
     let source = project::root().join("e2e/interop/apps/direct_calls/app.c");
-    std::fs::copy(&source, fixture.dir.join("app.c")).with_context(|| format!("cannot copy {}", source.display()))?;
+    fs::copy(&source, fixture.dir.join("app.c"))?;
     let compiled = Command::new("sh").args(["-c", line]).current_dir(&fixture.dir).output().context("cannot start sh")?;
     let messages = String::from_utf8_lossy(&compiled.stderr);
     fixture.check(

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use project::files;
+
 use super::{Lib, Schema, Tree, build, header, source, tables};
 use crate::yaml;
 
@@ -76,12 +78,12 @@ fn host_archive() -> &'static Path {
     ARCHIVE.get_or_init(|| {
         let dir = project::target_dir().join("confgen-tests/host");
         std::fs::create_dir_all(&dir).unwrap();
-        let sources = std::fs::read_dir(project::root().join("host/c")).unwrap().map(|entry| entry.unwrap().path());
+        let sources = files::list(&project::root().join("host/c")).unwrap();
         let mut ar = Command::new("ar");
         ar.arg("rcs").arg("libhost.a").current_dir(&dir);
-        for source in sources.filter(|path| path.extension().is_some_and(|ending| ending == "c")) {
+        for source in sources.iter().filter(|path| files::ends_in(path, &["c"])) {
             let object = format!("{}.o", source.file_stem().unwrap().to_str().unwrap());
-            project::run(cc("cc", "-std=gnu99", &dir).arg("-c").arg(&source).arg("-o").arg(&object)).unwrap();
+            project::run(cc("cc", "-std=gnu99", &dir).arg("-c").arg(source).arg("-o").arg(&object)).unwrap();
             ar.arg(object);
         }
         project::run(&mut ar).unwrap();
