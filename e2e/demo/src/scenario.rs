@@ -99,7 +99,7 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     commands.send(state, on_primary, "status")?;
 
     idle_moment(state)?;
-    primary.process.kill();
+    primary.process.child.kill();
     state.killed = Some(Role::Primary);
     state.timeline.print("primary", &format!("killed, after {} readings", state.delivery_log.published()));
     state.wait("the app to notice", SOON, |state| !state.connected)?;
@@ -122,7 +122,7 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     state.pass("duplicates", Duration::from_secs(1))?;
 
     let mut app = state.app.take().context("the app is missing")?;
-    app.signal(libc::SIGTERM);
+    app.child.terminate();
     let status = app.wait_for_end()?;
     ensure!(status.success(), "the app exited with {status}");
     state.timeline.print("app", "exited on SIGTERM");

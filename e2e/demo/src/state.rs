@@ -114,7 +114,7 @@ impl State {
     /// Processes the app's new log lines.
     fn read_log(&mut self) -> Result<()> {
         let Some(app) = &mut self.app else { return Ok(()) };
-        let (status, lines) = (app.exit_status()?, app.lines());
+        let (status, lines) = (app.child.try_wait()?, app.lines());
         let new = std::mem::replace(&mut self.read, lines.len());
         for line in &lines[new..] {
             let _ = self.log_line(line);

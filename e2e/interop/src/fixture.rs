@@ -154,7 +154,7 @@ impl App<'_> {
 
     /// Kills the app as a power cut would, and adopts its checks up to then.
     pub fn kill(mut self) -> Result<()> {
-        self.process.kill();
+        self.process.child.kill();
         self.collect_checks().map(drop)
     }
 

@@ -181,12 +181,12 @@ impl<'a> Running<'a> {
 
     /// Kills it with SIGKILL, as a crash or power cut would.
     pub fn kill(&mut self) {
-        self.process.kill();
+        self.process.child.kill();
     }
 
     /// Stops it with SIGTERM: it saves its state.
     pub fn stop(&mut self) -> Result<()> {
-        self.process.signal(libc::SIGTERM);
+        self.process.child.terminate();
         self.process.wait_for_end().map(drop)
     }
 
@@ -208,7 +208,7 @@ impl<'a> Running<'a> {
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
         while Instant::now() < self.end {
-            if let Some(status) = self.process.exit_status()? {
+            if let Some(status) = self.process.child.try_wait()? {
                 bail!("{} exited immediately ({status}); see {}", self.kind.name(), self.dir.join("log").display());
             }
             // Observers wait for this very message.

@@ -80,7 +80,7 @@ impl Broker for Mosquitto {
         // A complete new file replaces the old one.
         let version = || file.metadata().ok().as_ref().map(identity);
         let before = version();
-        process.signal(libc::SIGUSR1);
+        process.child.signal(libc::SIGUSR1);
         while Instant::now() < end {
             if version() != before {
                 return Ok(());

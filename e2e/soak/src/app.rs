@@ -68,7 +68,7 @@ impl App {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(&mut command).context("cannot start the app")?;
         let shared = Arc::new(Shared::default());
-        let streams = (child.take_stdout(), child.take_stderr());
+        let streams = (child.stdout.take(), child.stderr.take());
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
         let own = Arc::clone(&shared);
@@ -113,7 +113,7 @@ impl App {
 
     /// The exit status, or `None` while it runs.
     pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
-        Ok(self.child.exit_status()?)
+        Ok(self.child.try_wait()?)
     }
 
     /// Permanently open file descriptors: the minimum of a few samples.

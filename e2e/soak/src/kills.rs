@@ -51,7 +51,7 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
         let name = format!("{}{}", device.name(), device.lives);
         let mut app = device.start(&built, proxy.endpoints[0], &name, dir, end)?;
         std::thread::sleep(Duration::from_millis(random.u64(1..LONGEST)));
-        app.kill();
+        app.child.kill();
         device.died(&app.lines());
     }
     proxy.inject(false);

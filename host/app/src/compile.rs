@@ -29,7 +29,7 @@ impl Language {
         }
     }
 
-    pub(super) fn compiler(self) -> OsString {
+    fn compiler(self) -> OsString {
         let (variable, default) = match self {
             Language::C => ("CC", "cc"),
             Language::Cpp => ("CXX", "c++"),
@@ -39,19 +39,21 @@ impl Language {
 }
 
 /// Compiles the sources of one program.
-pub struct Compiler {
+pub struct Compiler<'a> {
+    pub(super) plan: &'a Plan,
     /// Overrides the default C compiler.
-    cc: Option<OsString>,
-    objects: PathBuf,
+    pub(super) cc: Option<&'static str>,
     common: Vec<OsString>,
     c: Vec<OsString>,
     cpp: Vec<OsString>,
     /// Flags for C outside the mqtt library.
-    outside: Vec<OsString>,
+    pub(super) outside: &'static [&'static str],
+    /// Flags for the linker.
+    pub(super) link: &'static [&'static str],
 }
 
-impl Compiler {
-    pub fn for_plan(plan: &Plan) -> Compiler {
+impl<'a> Compiler<'a> {
+    pub fn for_plan(plan: &'a Plan) -> Self {
         let words = |text: &[&str]| text.iter().map(OsString::from).collect::<Vec<_>>();
         let mut common = words(&["-g", "-O1", "-Wall", "-ffunction-sections", "-fdata-sections", "-MMD", "-MP"]);
         for (name, value) in &plan.defines {
@@ -66,25 +68,13 @@ impl Compiler {
         let mut cpp = words(&["-std=gnu++17"]);
         cpp.extend(plan.cxxflags.iter().map(Into::into));
         cpp.extend(from_environment("CXXFLAGS"));
-        Compiler { cc: None, objects: plan.dir.join("obj"), common, c, cpp, outside: Vec::new() }
-    }
-
-    /// Sets the C compiler.
-    pub fn with_cc(mut self, program: &str) -> Compiler {
-        self.cc = Some(program.into());
-        self
-    }
-
-    /// Adds flags for C that does not belong to the mqtt library.
-    pub fn outside_mqtt(mut self, flags: &[&str]) -> Compiler {
-        self.outside = flags.iter().map(Into::into).collect();
-        self
+        Compiler { plan, cc: None, common, c, cpp, outside: &[], link: &[] }
     }
 
     /// Compiles what is out of date, on all processors. Objects are returned in the order of the
     /// sources.
     pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
-        fs::create_dir_all(&self.objects)?;
+        fs::create_dir_all(self.plan.dir.join("obj"))?;
         let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
         let next = AtomicUsize::new(0);
         let work = || -> Result<()> {
@@ -103,23 +93,28 @@ impl Compiler {
         Ok(objects)
     }
 
+    /// The compiler, which also links.
+    pub(super) fn command(&self, language: Language) -> Command {
+        let own = self.cc.filter(|_| language == Language::C).map(OsString::from);
+        Command::new(own.unwrap_or_else(|| language.compiler()))
+    }
+
     /// Two sources with the same name in different directories need different objects.
     fn object_of(&self, part: &str, source: &Path) -> PathBuf {
         let name = source.file_name().unwrap_or_default().to_string_lossy();
         let dir = source.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
-        self.objects.join(format!("{part}-{dir}-{name}.o"))
+        self.plan.dir.join(format!("obj/{part}-{dir}-{name}.o"))
     }
 
     fn compile_one(&self, part: &str, source: &Path, object: &Path) -> Result<()> {
         let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
-        let own = self.cc.clone().filter(|_| language == Language::C);
-        let mut command = Command::new(own.unwrap_or_else(|| language.compiler()));
+        let mut command = self.command(language);
         command.args(match language {
             Language::C => &self.c,
             Language::Cpp => &self.cpp,
         });
         if language == Language::C && part != "mqtt" {
-            command.args(&self.outside);
+            command.args(self.outside);
         }
         command.args(&self.common).arg("-c").arg(source).arg("-o").arg(object);
         if is_current(object, &command, &dependencies(object)) {

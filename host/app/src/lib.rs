@@ -67,7 +67,7 @@ pub struct Plan {
     /// Files for the app's file system.
     files: Vec<PathBuf>,
     /// Options for the linker.
-    link: Vec<String>,
+    pub link: Vec<String>,
     /// Parts whose sources are all for other platforms, or nowhere.
     hollow: Vec<String>,
     /// The libraries that it is made of, and those that it lacks.
@@ -93,12 +93,7 @@ fn build_manifest(manifest: Manifest, places: &Places, release: bool, verbose: b
     let host = host_library(release)?;
     plan.add_tls(&host);
     javascript::add(&mut plan, &host.archive)?;
-    let objects = Compiler::for_plan(&plan).compile(&plan.sources).map_err(|error| plan.with_left_out(error))?;
-    let program = plan.dir.join(&name);
-    link::link(&plan, &objects, &host.archive, &program).map_err(|error| plan.with_left_out(error))?;
-    let files = plan.dir.join("fs");
-    copy_files(&plan.files, &files)?;
-    Ok(Built { program, files })
+    plan.build(&name, &Compiler::for_plan(&plan), host.archive)
 }
 
 /// The app's name is also that of its directory and its program.
@@ -197,6 +192,17 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
 }
 
 impl Plan {
+    /// Compiles and links the program, and copies the files of its file system.
+    fn build(&self, name: &str, compiler: &Compiler, host: PathBuf) -> Result<Built> {
+        let mut inputs = compiler.compile(&self.sources).map_err(|error| self.with_left_out(error))?;
+        inputs.push(host);
+        let program = self.dir.join(name);
+        compiler.link(&program, &inputs).map_err(|error| self.with_left_out(error))?;
+        let files = self.dir.join("fs");
+        copy_files(&self.files, &files)?;
+        Ok(Built { program, files })
+    }
+
     /// Expose mbedTLS to the app's C, as on a device: cloud libraries use it for signing.
     fn add_tls(&mut self, host: &Host) {
         self.includes.push(host.tls.join("include"));

@@ -2,34 +2,32 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
-use super::Plan;
-use super::compile::{Language, forget, from_environment, is_current, remember};
+use super::compile::{Compiler, Language, forget, from_environment, is_current, remember};
 use crate::manifest::identifier;
 
-/// Links objects and the host library into a program.
-pub(super) fn link(plan: &Plan, objects: &[PathBuf], host: &Path, program: &Path) -> Result<()> {
-    let cpp = plan.sources.iter().any(|(_, source)| Language::of(source) == Some(Language::Cpp));
-    let mut command = Command::new(if cpp { Language::Cpp } else { Language::C }.compiler());
-    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(objects).args(&plan.link).arg(host);
-    command.args(["-lpthread", "-ldl", "-lm"]).args(from_environment("LDFLAGS"));
-    let mut inputs = objects.to_vec();
-    inputs.push(host.into());
-    if is_current(program, &command, &inputs) {
-        return Ok(());
+impl Compiler<'_> {
+    /// Links objects and archives into a program, unless it is up to date.
+    pub fn link(&self, program: &Path, inputs: &[PathBuf]) -> Result<()> {
+        let cpp = self.plan.sources.iter().any(|(_, source)| Language::of(source) == Some(Language::Cpp));
+        let mut command = self.command(if cpp { Language::Cpp } else { Language::C });
+        command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(self.link).args(&self.plan.link).args(inputs);
+        command.args(["-lpthread", "-ldl", "-lm"]).args(from_environment("LDFLAGS"));
+        if is_current(program, &command, inputs) {
+            return Ok(());
+        }
+        forget(program)?;
+        let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        let messages = String::from_utf8_lossy(&output.stderr);
+        eprint!("{messages}");
+        if !output.status.success() {
+            let libs: Vec<&str> = self.plan.libs.found.iter().map(|lib| lib.name.as_str()).collect();
+            bail!("linking {} failed{}", program.display(), hints(&messages, &libs));
+        }
+        remember(program, &command)
     }
-    forget(program)?;
-    let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let messages = String::from_utf8_lossy(&output.stderr);
-    eprint!("{messages}");
-    if !output.status.success() {
-        let libs: Vec<&str> = plan.libs.found.iter().map(|lib| lib.name.as_str()).collect();
-        bail!("linking {} failed{}", program.display(), hints(&messages, &libs));
-    }
-    remember(program, &command)
 }
 
 /// What the linker's messages do not explain.

@@ -8,20 +8,20 @@ use std::process::Command;
 use anyhow::{Result, bail};
 use project::setup;
 
-use super::{Built, Compiler, copy_files, name, plan};
+use super::{Built, Compiler, Plan, name, plan};
 use crate::manifest::Manifest;
 
 /// clang's sanitizer runtime is a separate package that clang only recommends.
 pub const PACKAGES: &[setup::Package] = &[setup::program("clang", "clang"), setup::installed("libclang-rt-dev")];
 
-pub const CC: &str = "clang";
+const CC: &str = "clang";
 const SANITIZE: &str = "-fsanitize=address,undefined";
 /// Linker flags: the sanitizers, and the host's allocation wrappers (feature `alloc_faults`).
-pub const LINK: [&str; 2] = [SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
+const LINK: &[&str] = &[SANITIZE, "-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup"];
 pub const CFLAGS: [&str; 3] = [SANITIZE, "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"];
 /// For all C outside the mqtt library, so that the library's allocations are counted separately
 /// (host/src/alloc_faults.rs).
-pub const OTHERS: [&str; 5] = [
+const OTHERS: &[&str] = &[
     "-DMGOS_HOST_HAS_ALLOC_FAULTS=1",
     "-Dmalloc=mgos_host_other_malloc",
     "-Dcalloc=mgos_host_other_calloc",
@@ -36,14 +36,15 @@ pub fn build(dir: &Path) -> Result<Built> {
     let name = format!("{}-sanitize", name(&manifest)?);
     manifest.cflags.extend(CFLAGS.map(String::from));
     let plan = plan(&name, Some(manifest))?;
-    let objects = Compiler::for_plan(&plan).with_cc(CC).outside_mqtt(&OTHERS).compile(&plan.sources)?;
-    let program = plan.dir.join(&name);
-    let mut command = Command::new(CC);
-    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(&program).args(&objects).arg(&host).args(LINK);
-    project::run(command.args(["-lpthread", "-ldl", "-lm"]))?;
-    let files = plan.dir.join("fs");
-    copy_files(&plan.files, &files)?;
-    Ok(Built { program, files })
+    plan.build(&name, &compiler(&plan, true), host)
+}
+
+/// Compiles and links a program, with the host library below or without it.
+pub fn compiler(plan: &Plan, with_host: bool) -> Compiler<'_> {
+    let mut compiler = Compiler::for_plan(plan);
+    compiler.cc = Some(CC);
+    (compiler.outside, compiler.link) = if with_host { (OTHERS, LINK) } else { (&[][..], &LINK[..1]) };
+    compiler
 }
 
 /// Builds libmgos_host.a with sanitizers in C and Rust. Uses its own target directory, as different

@@ -1,7 +1,7 @@
 //! YAML as a plain tree with line numbers. The only module that uses the YAML crate.
 
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 use saphyr::{LoadableYamlNode, MarkedYamlOwned, ScalarOwned, YamlDataOwned};
@@ -9,7 +9,7 @@ use saphyr::{LoadableYamlNode, MarkedYamlOwned, ScalarOwned, YamlDataOwned};
 /// File and line of a value, for messages.
 #[derive(Clone, Debug)]
 pub struct Place {
-    file: Rc<PathBuf>,
+    file: Arc<PathBuf>,
     line: usize,
 }
 
@@ -87,7 +87,7 @@ pub fn load(path: &Path) -> Result<Node> {
 
 /// The first document of a YAML text; `name` is the file name in messages.
 pub fn parse(text: &str, name: &Path) -> Result<Node> {
-    let file = Rc::new(name.to_path_buf());
+    let file = Arc::new(name.to_path_buf());
     let documents = MarkedYamlOwned::load_from_str(text).map_err(|e| anyhow!("{}: {e}", name.display()))?;
     match documents.into_iter().next() {
         Some(document) => convert(document, &file),
@@ -95,7 +95,7 @@ pub fn parse(text: &str, name: &Path) -> Result<Node> {
     }
 }
 
-fn convert(node: MarkedYamlOwned, file: &Rc<PathBuf>) -> Result<Node> {
+fn convert(node: MarkedYamlOwned, file: &Arc<PathBuf>) -> Result<Node> {
     let place = Place { file: file.clone(), line: node.span.start.line() };
     let value = match node.data {
         YamlDataOwned::Value(scalar) => match scalar {

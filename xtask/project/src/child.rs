@@ -2,8 +2,9 @@
 //! test or in the demo. Not here: reading the child's output.
 
 use std::io;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStderr, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 /// Killed on drop, and by the kernel when the thread that spawned it exits: spawn it from a thread
@@ -19,35 +20,10 @@ impl Child {
         command.stdin(Stdio::null()).spawn().map(Child)
     }
 
-    /// The child's stdout, if it is piped and was not taken before.
-    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
-        self.0.stdout.take()
-    }
-
-    /// The child's stderr, if it is piped and was not taken before.
-    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
-        self.0.stderr.take()
-    }
-
-    /// The process id.
-    pub fn id(&self) -> u32 {
-        self.0.id()
-    }
-
-    /// The exit status, or `None` while the child runs.
-    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.0.try_wait()
-    }
-
-    /// Waits for the child to exit.
-    pub fn wait(&mut self) -> io::Result<ExitStatus> {
-        self.0.wait()
-    }
-
     /// Waits for the child to exit until `end`. Returns `None` on timeout.
     pub fn wait_until(&mut self, end: Instant) -> io::Result<Option<ExitStatus>> {
         loop {
-            let status = self.exit_status()?;
+            let status = self.try_wait()?;
             if status.is_some() || Instant::now() > end {
                 return Ok(status);
             }
@@ -59,13 +35,13 @@ impl Child {
     pub fn kill(&mut self) {
         // An error means that the child has already exited.
         let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.wait();
     }
 
     /// Sends a signal. Does nothing once the child has been reaped.
     pub fn signal(&mut self, signal: libc::c_int) {
         // After reaping, the process id may belong to another process.
-        if let (Ok(None), Ok(id)) = (self.0.try_wait(), libc::pid_t::try_from(self.0.id())) {
+        if let (Ok(None), Ok(id)) = (self.try_wait(), libc::pid_t::try_from(self.id())) {
             // SAFETY: a plain system call; the child has not been reaped, so the process id is
             // still valid.
             unsafe { libc::kill(id, signal) };
@@ -75,6 +51,20 @@ impl Child {
     /// Asks the child to exit, with SIGTERM.
     pub fn terminate(&mut self) {
         self.signal(libc::SIGTERM);
+    }
+}
+
+impl Deref for Child {
+    type Target = std::process::Child;
+
+    fn deref(&self) -> &std::process::Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Child {
+    fn deref_mut(&mut self) -> &mut std::process::Child {
+        &mut self.0
     }
 }
 

@@ -1,7 +1,7 @@
 //! A process under test or next to it. Its output is recorded and can be waited for, and it does
 //! not outlive the run (child.rs).
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -38,7 +38,7 @@ impl Shared {
 pub struct Process {
     name: String,
     log: PathBuf,
-    child: Child,
+    pub child: Child,
     shared: Arc<Shared>,
     /// The line up to which `wait_for` has read.
     read: usize,
@@ -54,8 +54,8 @@ impl Process {
         let mut file = File::options().create(true).append(true).open(log)?;
         writeln!(file, "$ {}", shown(command))?;
         shared.lock().open = 2;
-        collect(child.take_stdout(), file.try_clone()?, Arc::clone(&shared));
-        collect(child.take_stderr(), file, Arc::clone(&shared));
+        collect(child.stdout.take(), file.try_clone()?, Arc::clone(&shared));
+        collect(child.stderr.take(), file, Arc::clone(&shared));
         Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
     }
 
@@ -110,7 +110,7 @@ impl Process {
     /// Waits until the process accepts connections at this address: for brokers.
     pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
         while TcpStream::connect(address).is_err() {
-            if let Some(status) = self.exit_status()? {
+            if let Some(status) = self.child.try_wait()? {
                 bail!("{} exited immediately ({status}); see {}", self.name, self.log.display());
             }
             if Instant::now() > self.end {
@@ -119,21 +119,6 @@ impl Process {
             std::thread::sleep(Duration::from_millis(10));
         }
         Ok(())
-    }
-
-    /// The exit status, or `None` while it runs.
-    pub fn exit_status(&mut self) -> io::Result<Option<ExitStatus>> {
-        self.child.exit_status()
-    }
-
-    /// Kills it with SIGKILL.
-    pub fn kill(&mut self) {
-        self.child.kill();
-    }
-
-    /// Sends a signal.
-    pub fn signal(&mut self, signal: libc::c_int) {
-        self.child.signal(signal);
     }
 }
 

@@ -1,7 +1,6 @@
 //! Builds the apps of the suite. Building apps in general is in `app`.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::Result;
 use host_app::manifest::Manifest;
@@ -42,42 +41,44 @@ fn build_with_stand_in(dir: &Path, mode: Mode) -> Result<Area> {
     })?;
     // Nothing of a firmware.
     plan.sources.retain(|(part, _)| part == "app");
-    let objects = Compiler::for_plan(&plan).with_cc(mode.cc()).compile(&plan.sources)?;
+    let compiler = compiler(&plan, mode, false);
+    let mut inputs = compiler.compile(&plan.sources)?;
+    inputs.push(archive);
     let program = plan.dir.join(&name);
-    let sanitizers = if mode == Mode::Sanitize { &sanitized::CFLAGS[..1] } else { &[] };
-    link(mode, &program, &[&objects[..], &[archive]].concat(), sanitizers)?;
+    compiler.link(&program, &inputs)?;
     Ok(Area { name, program, files: plan.dir })
 }
 
 /// Builds one app per source with the manifest in `dir`; without sources, the single app that the
 /// manifest describes.
 fn build_group(dir: &Path, sources: &[PathBuf], mode: Mode, host: &Path) -> Result<Vec<Area>> {
-    let plan = plan(dir, &name_of(dir), mode, |of_manifest| {
+    let mut plan = plan(dir, &name_of(dir), mode, |of_manifest| {
         if !sources.is_empty() {
             *of_manifest = vec!["lib".into()];
         }
     })?;
-    let compiler = Compiler::for_plan(&plan);
-    let sanitize = mode == Mode::Sanitize;
-    let compiler = if sanitize { compiler.with_cc(mode.cc()).outside_mqtt(&sanitized::OTHERS) } else { compiler };
+    if dir.join(STAND_IN).is_dir() {
+        // The app plays the library's core, whose functions come with the host.
+        plan.link.push("-Wl,--allow-multiple-definition".into());
+    }
+    let compiler = compiler(&plan, mode, true);
     let common = compiler.compile(&plan.sources)?;
     let own: Vec<_> = sources.iter().map(|source| ("area".to_string(), source.clone())).collect();
     let own = compiler.compile(&own)?;
     let names = if sources.is_empty() { vec![name_of(dir)] } else { sources.iter().map(|source| name_of(source)).collect() };
     let files = plan.dir.join("fs");
     fs_err::create_dir_all(&files)?;
-    let mut flags = if sanitize { sanitized::LINK.to_vec() } else { Vec::new() };
-    if dir.join(STAND_IN).is_dir() {
-        // The app plays the library's core, whose functions come with the host.
-        flags.push("-Wl,--allow-multiple-definition");
-    }
     let build = |i: usize| -> Result<Area> {
         let (name, own) = (names[i].clone(), own.get(i..=i).unwrap_or_default());
         let program = plan.dir.join(&name);
-        link(mode, &program, &[own, &common, &[host.to_owned()]].concat(), &flags)?;
+        compiler.link(&program, &[own, &common, &[host.to_owned()]].concat())?;
         Ok(Area { name, program, files: files.clone() })
     };
     some_at_a_time(2, names.len(), build).into_iter().collect()
+}
+
+fn compiler(plan: &Plan, mode: Mode, with_host: bool) -> Compiler<'_> {
+    if mode == Mode::Sanitize { sanitized::compiler(plan, with_host) } else { Compiler::for_plan(plan) }
 }
 
 /// The plan for an app with the manifest in `dir`, whose sources are changed.
@@ -91,10 +92,4 @@ fn plan(dir: &Path, name: &str, mode: Mode, change: impl FnOnce(&mut Vec<String>
     }
     manifest.cflags.extend(sanitized::CFLAGS.map(String::from));
     host_app::plan(&format!("{name}-sanitize"), Some(manifest))
-}
-
-fn link(mode: Mode, program: &Path, inputs: &[PathBuf], flags: &[&str]) -> Result<()> {
-    let mut command = Command::new(mode.cc());
-    command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(inputs).args(flags);
-    project::run(command.args(["-lpthread", "-ldl", "-lm"]))
 }

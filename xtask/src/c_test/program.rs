@@ -8,7 +8,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use host_app::sanitized;
 use project::child::Child;
 
 /// Exit status of a program for which valgrind or a sanitizer reports errors.
@@ -34,11 +33,6 @@ impl Mode {
     /// Time limit of an app; a hang counts as a failure.
     pub fn limit(self) -> Duration {
         Duration::from_secs(if self == Mode::Valgrind { 240 } else { 90 })
-    }
-
-    /// The C compiler, which also links.
-    pub fn cc(self) -> &'static str {
-        if self == Mode::Sanitize { sanitized::CC } else { "cc" }
     }
 
     fn command(self, program: &Path) -> Command {
@@ -88,7 +82,7 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", project::shown(&command)))?;
-    let (out, err) = (reader(child.take_stdout()), reader(child.take_stderr()));
+    let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let status = child.wait_until(Instant::now() + mode.limit())?;
     // Kills it if it still runs, which ends its output.
     drop(child);

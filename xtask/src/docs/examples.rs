@@ -83,7 +83,7 @@ impl Text {
 
 /// Stops it as a user would, and checks that it exits cleanly.
 fn end(mut app: Process) -> Result<()> {
-    app.signal(libc::SIGTERM);
+    app.child.terminate();
     let status = app.wait_for_end()?;
     ensure!(status.success(), "after SIGTERM the app exited with {status}:\n{}", app.lines().join("\n"));
     Ok(())

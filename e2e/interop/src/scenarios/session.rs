@@ -98,7 +98,7 @@ fn killed_with(fixture: &Fixture, clean_session: &str) -> Result<()> {
         let mut app = fixture.app("killed", server, &[&settings[..], &[("killed.run", &number)]].concat())?;
         app.reports(&format!("accepted {run}-0"))?;
         std::thread::sleep(Duration::from_millis(fastrand::u64(1..150)));
-        app.process.kill();
+        app.process.child.kill();
         let lines = app.process.lines();
         let numbers = lines.iter().filter_map(|line| line.strip_prefix("> accepted "));
         accepted.extend(numbers.map(str::to_owned));
