@@ -35,7 +35,6 @@ pub const STEPS: &[Step] = &[
 ];
 
 pub fn run(_: Args) -> Result<()> {
-    setup::ensure(setup::COMPILERS)?;
-    setup::ensure(setup::TEST_TOOLS)?;
+    setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS].concat())?;
     steps::run(STEPS, &[])
 }

@@ -125,7 +125,7 @@ impl Machine {
     /// Runs the program and shows its output as it comes.
     fn run(&self, program: &Path) -> Result<()> {
         let mut command = self.command(program);
-        let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", project::shown(&command)))?;
+        let mut child = Child::spawn(command.stdin(Stdio::null())).with_context(|| format!("cannot start {}", project::shown(&command)))?;
         let status = child.wait_until(Instant::now() + TIME_LIMIT)?;
         let status = status.with_context(|| format!("still running after {} s", TIME_LIMIT.as_secs()))?;
         ensure!(status.success(), "{status}");

@@ -75,18 +75,17 @@ impl<'a> Fixture<'a> {
     /// Starts an app that was built in another way.
     pub fn program(&self, name: &str, command: &mut Command, settings: &[(&str, &str)]) -> Result<App<'_>> {
         // A unique client id: two clients with the same id would disconnect each other.
-        let id = format!("{name}-app");
-        let ours = [("device.id", id.as_str()), ("debug.level", "3")];
-        // Short waits, unless the scenario is about waiting.
-        let waits = [("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")];
+        let (id, highest) = (format!("{name}-app"), self.kind.about().quirks.highest_qos.to_string());
         let transport = self.transport.settings(self.files);
-        let transport: Vec<_> = transport.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        let highest = self.kind.about().quirks.highest_qos.to_string();
-        let known = [("check.highest_qos", highest.as_str())];
+        let mut all = vec![("device.id", id.as_str()), ("debug.level", "3")];
+        // Short waits, unless the scenario is about waiting.
+        all.extend([("mqtt.reconnect_timeout_min", "0.1"), ("mqtt.reconnect_timeout_max", "0.3")]);
+        all.extend(transport.iter().map(|(key, value)| (*key, value.as_str())));
         // Only the apps in e2e/interop have this setting.
-        let of_interop = project::root().join("e2e/interop/apps").join(name).join("mos.yml").exists();
-        let known = if highest == "2" || !of_interop { &[][..] } else { &known };
-        for (key, value) in ours.iter().chain(known).chain(&transport).chain(&waits).chain(settings) {
+        if highest != "2" && project::root().join("e2e/interop/apps").join(name).join("mos.yml").exists() {
+            all.push(("check.highest_qos", &highest));
+        }
+        for (key, value) in all.iter().chain(settings) {
             command.args(["--set", &format!("{key}={value}")]);
         }
         if self.as_device.get() {
@@ -98,6 +97,12 @@ impl<'a> Fixture<'a> {
 
     pub fn observer(&self, broker: &Running, topics: &[&str], session: Option<&str>) -> Result<Observer> {
         Observer::start(broker, topics, session, &self.new_log("observer"), self.end)
+    }
+
+    /// Publishes on a broker and returns once the broker has the message. Uses QoS 2, since an
+    /// observer may see a message at a lower QoS before earlier ones at QoS 2.
+    pub fn publish(&self, broker: &Running, topic: &str, payload: &str) -> Result<()> {
+        observer::publish(broker, topic, payload, 2, false)
     }
 
     fn new_log(&self, name: &str) -> PathBuf {
@@ -167,13 +172,5 @@ impl App<'_> {
         let checks: Vec<_> = lines.iter().filter_map(|line| line.strip_prefix("ok ")?.split_once(" - ")).collect();
         self.fixture.checks.borrow_mut().extend(checks.iter().map(|(_, what)| (*what).to_owned()));
         Ok(checks.len())
-    }
-}
-
-impl Fixture<'_> {
-    /// Publishes on a broker and returns once the broker has the message. Uses QoS 2, since an
-    /// observer may see a message at a lower QoS before earlier ones at QoS 2.
-    pub fn publish(&self, broker: &Running, topic: &str, payload: &str) -> Result<()> {
-        observer::publish(broker, topic, payload, 2, false)
     }
 }

@@ -11,12 +11,12 @@ mod javascript;
 pub mod scenarios;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::builder::PossibleValuesParser;
 use fixture::{Apps, Fixture};
+use parking_lot::Mutex;
 use project::files;
 use project::setup::{self, Package};
 use scenarios::Scenario;
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long, short)]
     verbose: bool,
     /// Only this broker; can be repeated [default: all, about five minutes]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(BROKERS.iter().map(|broker| broker.name())))]
     broker: Vec<String>,
     /// Only scenarios whose name contains one of these words, for example: cut, tls, cut-wss
     words: Vec<String>,
@@ -51,7 +51,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    let brokers = chosen(&args.broker)?;
+    let brokers = chosen(&args.broker);
     let wanted = |case: &Case| args.words.is_empty() || args.words.iter().any(|word| case.name().contains(word.as_str()));
     let of = |scenarios: &'static [Scenario]| scenarios.iter().flat_map(Case::of).filter(wanted).collect::<Vec<_>>();
     let (cases, clouds, mut scripts) = (of(scenarios::ALL), of(clouds::ALL), of(javascript::ALL));
@@ -139,8 +139,8 @@ fn last_lines(log: &Path) -> String {
 }
 
 /// All Debian packages that the scenarios need with these brokers; all brokers if there are none.
-pub fn packages_of(names: &[String]) -> Result<Vec<Package>> {
-    Ok(packages(&chosen(names)?, true))
+pub fn packages_of(names: &[String]) -> Vec<Package> {
+    packages(&chosen(names), true)
 }
 
 fn packages(brokers: &[&dyn Broker], with_clouds: bool) -> Vec<Package> {
@@ -155,19 +155,8 @@ fn is_mosquitto(broker: &dyn Broker) -> bool {
 }
 
 /// The brokers with these names; all if there are none.
-fn chosen(names: &[String]) -> Result<Vec<&'static dyn Broker>> {
-    if names.is_empty() {
-        return Ok(BROKERS.to_vec());
-    }
-    let find = |name: &String| {
-        let known = || BROKERS.iter().map(|broker| broker.name()).collect::<Vec<_>>().join(", ");
-        BROKERS
-            .iter()
-            .find(|broker| broker.name() == name)
-            .copied()
-            .with_context(|| format!("unknown broker {name:?}; brokers: {}", known()))
-    };
-    names.iter().map(find).collect()
+fn chosen(names: &[String]) -> Vec<&'static dyn Broker> {
+    BROKERS.iter().copied().filter(|broker| names.is_empty() || names.iter().any(|name| name == broker.name())).collect()
 }
 
 fn list(brokers: &[&dyn Broker], cases: &[Case], clouds: &[Case], scripts: &[Case]) {
@@ -247,31 +236,15 @@ fn run_cases(
     cases: &[&Case],
     apps: &Apps,
     files: &Certificates,
-    mut report: impl FnMut(&Case, Result<Vec<String>>, Duration),
+    report: impl FnMut(&Case, Result<Vec<String>>, Duration) + Send,
 ) {
-    let next = AtomicUsize::new(0);
-    let (sender, results) = mpsc::channel();
-    // Children die with the thread that spawned them, so the threads must outlive the scenarios.
-    std::thread::scope(|scope| {
-        for _ in 0..PARALLEL.min(cases.len()) {
-            let (sender, next) = (sender.clone(), &next);
-            scope.spawn(move || {
-                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let begun = Instant::now();
-                    let dir = dir_of(broker, case);
-                    let result = Fixture::new(broker, case.transport, apps, files, dir, begun + LIMIT).and_then(|fixture| {
-                        (case.scenario.run)(&fixture)?;
-                        Ok(fixture.checks())
-                    });
-                    // The receiver is gone only if the report panicked.
-                    let _ = sender.send((case, result, begun.elapsed()));
-                }
-            });
-        }
-        drop(sender);
-        for (case, result, time) in results {
-            report(case, result, time);
-        }
+    let report = Mutex::new(report);
+    // Children die with the thread that spawned them: here it outlives the scenario.
+    project::some_at_a_time(PARALLEL, cases.len(), |i| {
+        let (case, begun) = (cases[i], Instant::now());
+        let fixture = Fixture::new(broker, case.transport, apps, files, dir_of(broker, case), begun + LIMIT);
+        let result = fixture.and_then(|fixture| (case.scenario.run)(&fixture).map(|()| fixture.checks()));
+        report.lock()(case, result, begun.elapsed());
     });
 }
 

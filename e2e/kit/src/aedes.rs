@@ -1,7 +1,7 @@
 //! Aedes, a Node.js library, turned into a program by brokers/aedes. Its quirks are
 //! described in docs/testing.md.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Result, bail};
@@ -50,7 +50,8 @@ impl Broker for Aedes {
     }
 
     fn version(&self) -> Result<String> {
-        let package: serde_json::Value = serde_json::from_str(&project::read(installed("node_modules/aedes/package.json"))?)?;
+        let package: serde_json::Value =
+            serde_json::from_str(&project::read(workdir::dir("aedes").join("node_modules/aedes/package.json"))?)?;
         Ok(package["version"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -83,11 +84,7 @@ impl Broker for Aedes {
             config["data"] = json!(dir.join("data"));
         }
         let mut command = Command::new("node");
-        command.arg(installed("server.js")).arg(workdir::write(dir, "config.json", &config.to_string())?);
+        command.arg(workdir::dir("aedes").join("server.js")).arg(workdir::write(dir, "config.json", &config.to_string())?);
         Ok(command)
     }
-}
-
-fn installed(file: &str) -> PathBuf {
-    workdir::dir("aedes").join(file)
 }

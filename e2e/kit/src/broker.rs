@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use project::process::Process;
@@ -14,7 +14,7 @@ use crate::observer;
 use crate::transport::{Certificates, Transport};
 
 /// What a scenario requires of a broker.
-#[derive(Clone, Copy, Default)]
+#[derive(Default)]
 pub struct Setup {
     /// The only user and password that may connect; `None` for anonymous access.
     pub login: Option<(&'static str, &'static str)>,
@@ -25,7 +25,7 @@ pub struct Setup {
     /// The certificate names another host.
     pub wrong_host: bool,
     /// Additional lines of mosquitto's configuration. Scenarios that use it skip other brokers.
-    pub lines: &'static str,
+    pub lines: String,
 }
 
 /// Where a broker listens.
@@ -156,7 +156,8 @@ impl<'a> Running<'a> {
         loop {
             tries += 1;
             fs_err::create_dir_all(dir)?;
-            let endpoints = Endpoints::find(transport)?;
+            let [plain, other] = free_addresses()?;
+            let endpoints = Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport };
             let mut command = kind.prepare(setup, &endpoints, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
             let mut running = Running {
@@ -207,25 +208,15 @@ impl<'a> Running<'a> {
     }
 
     fn wait_until_it_answers(&mut self) -> Result<()> {
-        while Instant::now() < self.end {
+        let (name, address, log) = (self.kind.name(), self.address, self.dir.join("log"));
+        let answered = project::try_until(self.end, || {
             if let Some(status) = self.process.child.try_wait()? {
-                bail!("{} exited immediately ({status}); see {}", self.kind.name(), self.dir.join("log").display());
+                bail!("{name} exited immediately ({status}); see {}", log.display());
             }
             // Observers wait for this very message.
-            if observer::publish(self, observer::READY, "yes", 1, self.quirks.retains).is_ok() {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        bail!("{} does not answer on {}; see {}", self.kind.name(), self.address, self.dir.join("log").display())
-    }
-}
-
-impl Endpoints {
-    /// Finds free ports on loopback.
-    fn find(transport: Transport) -> Result<Endpoints> {
-        let [plain, other] = free_addresses()?;
-        Ok(Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport })
+            Ok(observer::publish(self, observer::READY, "yes", 1, self.quirks.retains).ok())
+        })?;
+        answered.with_context(|| format!("{name} does not answer on {address}; see {}", log.display()))
     }
 }
 

@@ -2,14 +2,14 @@
 //! described in docs/testing.md.
 
 use std::fmt::Write;
-use std::fs::Metadata;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use project::files;
 use project::process::Process;
 use project::setup::{Package, program};
 
@@ -66,7 +66,7 @@ impl Broker for Mosquitto {
             // Save on request only.
             conf.push_str("autosave_interval 0\n");
         }
-        conf.push_str(setup.lines);
+        conf.push_str(&setup.lines);
         conf += &listener(endpoints.plain, Transport::Tcp, files, setup.wrong_host, dir)?;
         // mosquitto starts a WebSocket listener only after a plain one.
         if endpoints.transport != Transport::Tcp {
@@ -78,16 +78,11 @@ impl Broker for Mosquitto {
     fn save(&self, process: &mut Process, dir: &Path, end: Instant) -> Result<()> {
         let file = dir.join("mosquitto.db");
         // A complete new file replaces the old one.
-        let version = || file.metadata().ok().as_ref().map(identity);
+        let version = || file.metadata().map(|data| (data.ino(), data.mtime(), data.mtime_nsec())).ok();
         let before = version();
         process.child.signal(libc::SIGUSR1);
-        while Instant::now() < end {
-            if version() != before {
-                return Ok(());
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
-        bail!("mosquitto does not write {}", file.display())
+        let written = project::try_until(end, || Ok((version() != before).then_some(())))?;
+        written.with_context(|| format!("mosquitto does not write {}", file.display()))
     }
 }
 
@@ -119,10 +114,6 @@ pub fn listener(address: SocketAddr, transport: Transport, files: &Certificates,
     Ok(conf)
 }
 
-fn identity(file: &Metadata) -> (u64, i64, i64) {
-    (file.ino(), file.mtime(), file.mtime_nsec())
-}
-
 /// Debian installs the broker outside a normal user's path.
 pub fn command(name: &str) -> Command {
     let path = PathBuf::from("/usr/sbin").join(name);
@@ -144,7 +135,7 @@ fn rules(refused: &str) -> String {
 
 fn plugin() -> Result<PathBuf> {
     let dirs = ["/usr/lib", "/usr/local/lib", "/usr/lib64", "/opt/homebrew/lib"].map(PathBuf::from);
-    let below = dirs.iter().flat_map(|dir| std::fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()));
+    let below = dirs.iter().flat_map(|dir| files::list(dir).unwrap_or_default());
     let found = below.chain(dirs.iter().cloned()).map(|dir| dir.join(PLUGIN)).find(|file| file.is_file());
     found.with_context(|| format!("{PLUGIN} not found: it comes with mosquitto 2.0"))
 }

@@ -43,28 +43,23 @@ fn publisher(broker: &Running, topic: &str, qos: u8, retain: bool) -> Command {
 /// Publishes one message and waits until the broker has it.
 pub fn publish(broker: &Running, topic: &str, payload: &str, qos: u8, retain: bool) -> Result<()> {
     let message: &[&str] = if payload.is_empty() { &["-n"] } else { &["-m", payload] };
-    finish(publisher(broker, topic, qos, retain).args(message))
+    project::output(publisher(broker, topic, qos, retain).args(message)).map(drop)
 }
 
 /// Connects with another client's id, so that the broker disconnects that client.
 pub fn take_over_session(broker: &Running, id: &str) -> Result<()> {
-    finish(publisher(broker, READY, 0, false).args(["-i", id, "-m", "yes"]))
+    project::output(publisher(broker, READY, 0, false).args(["-i", id, "-m", "yes"])).map(drop)
 }
 
 /// Publishes a file's content as one message.
 pub fn publish_file(broker: &Running, topic: &str, file: &Path, qos: u8, retain: bool) -> Result<()> {
-    finish(publisher(broker, topic, qos, retain).arg("-f").arg(file))
+    project::output(publisher(broker, topic, qos, retain).arg("-f").arg(file)).map(drop)
 }
 
 /// Publishes each line as a message, in order.
 pub fn publish_lines(broker: &Running, topic: &str, lines: &[String], qos: u8) -> Result<()> {
     let file = workdir::write(&broker.dir, "lines", &(lines.join("\n") + "\n"))?;
-    finish(publisher(broker, topic, qos, false).arg("-l").stdin(File::open(file)?.into_file()))
-}
-
-/// Runs it to its end; what it says is part of the error.
-fn finish(command: &mut Command) -> Result<()> {
-    project::output(command).map(drop)
+    project::output(publisher(broker, topic, qos, false).arg("-l").stdin(File::open(file)?.into_file())).map(drop)
 }
 
 /// A message received by an observer.

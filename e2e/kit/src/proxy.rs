@@ -4,11 +4,12 @@
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 
 /// Faults of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -212,7 +213,7 @@ impl Drop for Turn<'_> {
 impl Shared {
     fn take(self: &Arc<Self>, app: TcpStream, to: SocketAddr, endpoint: usize) {
         let (fault, after) = match self.injecting.load(Ordering::Relaxed) {
-            true => self.plan.lock().unwrap_or_else(PoisonError::into_inner)(endpoint),
+            true => self.plan.lock()(endpoint),
             false => (Fault::None, 0),
         };
         if fault == Fault::Refused {

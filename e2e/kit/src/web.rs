@@ -3,11 +3,12 @@
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
+use project::child::Child;
 
 use crate::broker::free_addresses;
 use crate::transport::Certificates;
@@ -24,7 +25,7 @@ pub enum Answer {
 /// Runs until dropped, or until this process exits.
 pub struct Server {
     pub address: SocketAddr,
-    tls: Option<Child>,
+    _tls: Option<Child>,
 }
 
 impl Server {
@@ -38,7 +39,7 @@ impl Server {
                 }
             }
         });
-        Ok(Server { address, tls: None })
+        Ok(Server { address, _tls: None })
     }
 
     pub fn over_tls(answer: Answer, files: &Certificates, end: Instant) -> Result<Server> {
@@ -48,27 +49,13 @@ impl Server {
         command.args(["s_server", "-quiet", "-accept", &address.to_string()]);
         command.arg("-cert").arg(files.path("server.pem")).arg("-key").arg(files.path("server.key"));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
-        let mut child = command.spawn().context("cannot start openssl s_server")?;
+        let mut child = Child::spawn(&mut command).context("cannot start openssl s_server")?;
         let (Some(from), Some(to)) = (child.stdout.take(), child.stdin.take()) else { bail!("cannot open pipes to openssl s_server") };
         thread::spawn(move || serve(from, to, answer));
-        let server = Server { address, tls: Some(child) };
+        let server = Server { address, _tls: Some(child) };
         // A connection that closes immediately does no harm.
-        while TcpStream::connect(address).is_err() {
-            if Instant::now() > end {
-                bail!("openssl s_server does not listen on {address}");
-            }
-            thread::sleep(Duration::from_millis(10));
-        }
-        Ok(server)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.tls {
-            // It may have exited already.
-            let _ = (child.kill(), child.wait());
-        }
+        let listening = project::try_until(end, || Ok(TcpStream::connect(address).ok()))?;
+        listening.map(|_| server).with_context(|| format!("openssl s_server does not listen on {address}"))
     }
 }
 

@@ -4,11 +4,12 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result};
 use fs_err::{self as fs, File};
+use parking_lot::Mutex;
 use project::child::Child;
 
 use super::delivery_log::{DeliveryLog, Direction};
@@ -48,9 +49,6 @@ pub struct State {
     pub overflows: u32,
 }
 
-#[derive(Default)]
-struct Shared(Mutex<State>);
-
 /// The running app.
 pub struct App {
     child: Child,
@@ -58,16 +56,16 @@ pub struct App {
     logging: JoinHandle<()>,
     control: PathBuf,
     serial: u32,
-    shared: Arc<Shared>,
+    shared: Arc<Mutex<State>>,
 }
 
 impl App {
     /// Starts `command`, for which the control file is `control` in `dir`; its log goes there, too.
     pub fn start(mut command: Command, dir: &Path, delivery_log: &Arc<DeliveryLog>, outages: &Arc<Outages>) -> Result<App> {
         let control = dir.join("control");
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(&mut command).context("cannot start the app")?;
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Mutex::<State>::default());
         let streams = (child.stdout.take(), child.stderr.take());
         let (Some(told), Some(log)) = streams else { anyhow::bail!("the app has no output") };
         let mut copy = File::create(dir.join("app.log"))?;
@@ -84,7 +82,7 @@ impl App {
         let (own, delivery_log, outages) = (Arc::clone(&shared), Arc::clone(delivery_log), Arc::clone(outages));
         std::thread::spawn(move || {
             for line in BufReader::new(told).lines().map_while(Result::ok) {
-                if own.take(&line, &delivery_log, &outages).is_none() {
+                if take(&line, &own, &delivery_log, &outages).is_none() {
                     delivery_log.bad(format!("the app: {line}"));
                 }
             }
@@ -137,38 +135,32 @@ impl App {
     }
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Processes one line of the app's output; `None` if it is malformed. See e2e/soak/apps/app/src/main.c.
-    fn take(&self, line: &str, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
-        let mut words = line.split(' ');
-        let kind = words.next()?;
-        let mut number = || words.next()?.parse::<u32>().ok();
-        match kind {
-            "in" => delivery_log.arrived(Direction::In, number()? as u8, number()?),
-            "mark" => delivery_log.mark(Direction::In, number()? as u8, number()?),
-            "up" => outages.up(),
-            "down" => {
-                number()?;
-                self.lock().released += number()?;
-                outages.down();
-            }
-            "sub" => {
-                self.lock().subscribed += 1;
-                delivery_log.subscribed();
-            }
-            "given_up" => self.lock().given_up += number()?,
-            "state" => {
-                let (serial, ready, next) = (number()?, number()? == 1, [number()?, number()?, number()?]);
-                let (unsent, used, most) = (number()?, number()?, number()?);
-                let mut state = self.lock();
-                *state = State { serial, ready, next, unsent, used, most, ..*state };
-            }
-            _ => return None,
+/// Processes one line of the app's output; `None` if it is malformed. See e2e/soak/apps/app/src/main.c.
+fn take(line: &str, state: &Mutex<State>, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
+    let mut words = line.split(' ');
+    let kind = words.next()?;
+    let mut number = || words.next()?.parse::<u32>().ok();
+    match kind {
+        "in" => delivery_log.arrived(Direction::In, number()? as u8, number()?),
+        "mark" => delivery_log.mark(Direction::In, number()? as u8, number()?),
+        "up" => outages.up(),
+        "down" => {
+            number()?;
+            state.lock().released += number()?;
+            outages.down();
         }
-        Some(())
+        "sub" => {
+            state.lock().subscribed += 1;
+            delivery_log.subscribed();
+        }
+        "given_up" => state.lock().given_up += number()?,
+        "state" => {
+            let (serial, ready, next) = (number()?, number()? == 1, [number()?, number()?, number()?]);
+            let (unsent, used, most) = (number()?, number()?, number()?);
+            let mut state = state.lock();
+            *state = State { serial, ready, next, unsent, used, most, ..*state };
+        }
+        _ => return None,
     }
+    Some(())
 }

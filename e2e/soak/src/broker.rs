@@ -12,13 +12,9 @@ use test_kit::broker::{About, Broker, Endpoints, Setup};
 use test_kit::mosquitto::{self, Mosquitto};
 use test_kit::transport::{Certificates, Transport};
 
+/// With its listeners besides the one for plain TCP.
 #[derive(Default)]
-pub struct SoakBroker {
-    /// Listeners besides the one for plain TCP.
-    pub others: Vec<(SocketAddr, Transport)>,
-    /// Appended to the configuration.
-    pub extra: String,
-}
+pub struct SoakBroker(pub Vec<(SocketAddr, Transport)>);
 
 impl Broker for SoakBroker {
     fn about(&self) -> About {
@@ -37,9 +33,9 @@ impl Broker for SoakBroker {
             "user root\nlog_dest stderr\nlog_type error\nlog_type warning\nlog_type notice\nset_tcp_nodelay true\n\
              max_queued_messages 100000\nmax_inflight_messages 200\nautosave_interval 0\npersistence true\n\
              persistence_location {dir_shown}/\nallow_anonymous {anonymous}\n{}",
-            self.extra
+            setup.lines
         );
-        for &(address, transport) in [(endpoints.plain, Transport::Tcp)].iter().chain(&self.others) {
+        for &(address, transport) in [(endpoints.plain, Transport::Tcp)].iter().chain(&self.0) {
             conf += &mosquitto::listener(address, transport, files, false, dir)?;
         }
         mosquitto::started_with(dir, &conf)

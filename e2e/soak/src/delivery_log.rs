@@ -3,7 +3,8 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::Mutex;
 
 /// From the app to the peer, or back.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -72,13 +73,9 @@ struct Inner {
 pub struct DeliveryLog(Mutex<Inner>);
 
 impl DeliveryLog {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Records a received message.
     pub fn arrived(&self, direction: Direction, qos: u8, number: u32) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         let flow = &mut inner.flows[direction as usize][qos as usize];
         if number < flow.from && qos != 1 {
             inner.bad.push(format!("number {number} at QoS {qos} ({direction:?}) arrived after its phase was complete"));
@@ -101,18 +98,18 @@ impl DeliveryLog {
     /// Records a received marker: it has its own topic in the same order, so everything before it
     /// has arrived.
     pub fn mark(&self, direction: Direction, qos: u8, serial: u32) {
-        self.lock().marks.insert((direction, qos, serial));
+        self.0.lock().marks.insert((direction, qos, serial));
     }
 
     /// Whether the markers at QoS 1 and 2 have arrived in both directions.
     pub fn marked(&self, serial: u32) -> bool {
-        let inner = self.lock();
+        let inner = self.0.lock();
         DIRECTIONS.iter().all(|&direction| [1, 2].iter().all(|&qos| inner.marks.contains(&(direction, qos, serial))))
     }
 
     /// Records a violation.
     pub fn bad(&self, what: String) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         // More would not add information.
         if inner.bad.len() < 20 {
             inner.bad.push(what);
@@ -120,26 +117,26 @@ impl DeliveryLog {
     }
 
     pub fn all_bad(&self) -> Vec<String> {
-        self.lock().bad.clone()
+        self.0.lock().bad.clone()
     }
 
     /// The app has subscribed: messages published for it earlier may never arrive.
     pub fn subscribed(&self) {
-        self.lock().subscribed += 1;
+        self.0.lock().subscribed += 1;
     }
 
     pub fn subscriptions(&self) -> u32 {
-        self.lock().subscribed
+        self.0.lock().subscribed
     }
 
     /// Numbers from `from` up to, but not including, `sent` that have not arrived in this phase.
     pub fn missing(&self, direction: Direction, qos: u8, from: u32, sent: u32) -> u32 {
-        self.lock().flows[direction as usize][qos as usize].tally(from, sent).lost
+        self.0.lock().flows[direction as usize][qos as usize].tally(from, sent).lost
     }
 
     /// Ends the phase: all numbers below `sent` have been published. The next phase starts there.
     pub fn close(&self, direction: Direction, qos: u8, sent: u32) -> Tally {
-        let flow = &mut self.lock().flows[direction as usize][qos as usize];
+        let flow = &mut self.0.lock().flows[direction as usize][qos as usize];
         let tally = flow.tally(0, sent);
         flow.from = sent;
         flow.reordered = 0;

@@ -29,8 +29,8 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     eprintln!("building the library, the host and e2e/soak/apps/many");
     let built = host_app::build(&project::root().join("e2e/soak/apps/many"), false)?;
     let end = Instant::now() + LIMIT;
-    let kind = SoakBroker { extra: access(dir)?, ..SoakBroker::default() };
-    let setup = Setup { login: Some(("u0", "p0")), ..Setup::default() };
+    let kind = SoakBroker::default();
+    let setup = Setup { login: Some(("u0", "p0")), lines: access(dir)?, ..Setup::default() };
     let broker = Running::start(&kind, &setup, Transport::Tcp, files, dir, end)?;
     let proxy = Proxy::start(&[broker.address], draw::plan(seed, 1000, vec![0]), Arc::new(()))?;
 

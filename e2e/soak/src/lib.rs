@@ -60,25 +60,19 @@ pub struct Args {
 }
 
 pub fn run(args: Args) -> Result<()> {
-    setup::ensure(setup::COMPILERS)?;
-    setup::ensure(setup::TEST_TOOLS)?;
-    setup::ensure(Mosquitto.about().packages)?;
-    setup::ensure(observer::PACKAGES)?;
-    let dir = project::target_dir().join("soak").join(if args.isolation {
-        "isolation"
-    } else if args.kills {
-        "kills"
-    } else {
-        "faults"
-    });
+    setup::ensure(&[setup::COMPILERS, setup::TEST_TOOLS, Mosquitto.about().packages, observer::PACKAGES].concat())?;
+    let name = match (args.isolation, args.kills) {
+        (true, _) => "isolation",
+        (_, true) => "kills",
+        _ => "faults",
+    };
+    let dir = project::target_dir().join("soak").join(name);
     files::empty_dir(&dir)?;
     let files = Certificates::make(dir.join("certificates"))?;
-    if args.isolation {
-        isolation::run(args.seed, &dir, &files)
-    } else if args.kills {
-        kills::run(args.seed, Duration::from_secs(args.minutes * 60), &dir, &files)
-    } else {
-        inject_faults(&args, &dir, &files)
+    match name {
+        "isolation" => isolation::run(args.seed, &dir, &files),
+        "kills" => kills::run(args.seed, Duration::from_secs(args.minutes * 60), &dir, &files),
+        _ => inject_faults(&args, &dir, &files),
     }
 }
 
@@ -105,10 +99,10 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let length = Duration::from_secs(args.minutes * 60);
     let (delivery_log, outages) = (Arc::new(DeliveryLog::default()), Arc::new(Outages::default()));
     let others = free_addresses::<2>()?.into_iter().zip([TRANSPORTS[1], TRANSPORTS[2]]).collect();
-    let kind = SoakBroker { others, ..SoakBroker::default() };
+    let kind = SoakBroker(others);
     let end = begun + length + Duration::from_secs(600);
     let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
-    let endpoints: Vec<_> = [broker.address].into_iter().chain(kind.others.iter().map(|other| other.0)).collect();
+    let endpoints: Vec<_> = [broker.address].into_iter().chain(kind.0.iter().map(|other| other.0)).collect();
     let peer = Peer::start(broker.address, Arc::clone(&delivery_log));
     let plan = draw::plan(args.seed, 30_000, TRANSPORTS.map(Transport::handshake_bytes).to_vec());
     let proxy = Proxy::start(&endpoints, plan, outages.clone())?;

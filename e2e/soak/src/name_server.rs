@@ -2,12 +2,13 @@
 //! request.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use simple_dns::rdata::{A, RData};
 use simple_dns::{CLASS, Packet, RCODE, ResourceRecord};
 use test_kit::proxy::Watch as _;
@@ -50,7 +51,7 @@ impl NameServer {
     }
 
     pub fn set(&self, mode: Mode) {
-        *self.shared.mode.lock().unwrap_or_else(PoisonError::into_inner) = mode;
+        *self.shared.mode.lock() = mode;
     }
 
     /// Number of queries with a failed or late answer.
@@ -70,7 +71,7 @@ impl Shared {
         let mut waiting: Vec<(Vec<u8>, SocketAddr)> = Vec::new();
         let mut buffer = [0; 1500];
         while !self.stopped.load(Ordering::Relaxed) {
-            let mode = *self.mode.lock().unwrap_or_else(PoisonError::into_inner);
+            let mode = *self.mode.lock();
             if let Ok((n, from)) = socket.recv_from(&mut buffer) {
                 waiting.push((buffer[..n].to_vec(), from));
                 if mode != Mode::Answers {

@@ -1,9 +1,9 @@
 //! Measures how long the app is without a connection, and whether that is explained: by an
 //! obstruction, and after its end by the app's configured time limits.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use test_kit::proxy::Watch;
 
 /// mqtt.reconnect_timeout_max plus its tenth of jitter, and mqtt.connect_timeout for an attempt in
@@ -48,13 +48,9 @@ pub struct Report {
 pub struct Outages(Mutex<Inner>);
 
 impl Outages {
-    fn lock(&self) -> MutexGuard<'_, Inner> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// The app has connected.
     pub fn up(&self) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         inner.report.connections += 1;
         let Some(down) = inner.down.take() else { return };
         let now = Instant::now();
@@ -75,21 +71,21 @@ impl Outages {
 
     /// The app has disconnected.
     pub fn down(&self) {
-        self.lock().down = Some(Instant::now());
+        self.0.lock().down = Some(Instant::now());
     }
 
     pub fn report(&self) -> Report {
-        self.lock().report.clone()
+        self.0.lock().report.clone()
     }
 }
 
 impl Watch for Outages {
     fn blocked(&self, by: &'static str) {
-        self.lock().blocked = Some((Instant::now(), by));
+        self.0.lock().blocked = Some((Instant::now(), by));
     }
 
     fn given_up(&self, after: Duration, by: &'static str) {
-        let mut inner = self.lock();
+        let mut inner = self.0.lock();
         inner.blocked = Some((Instant::now(), by));
         if after > inner.report.dead.time {
             inner.report.dead = Stretch { time: after, cause: by };

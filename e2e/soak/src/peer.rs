@@ -5,9 +5,11 @@
 use std::collections::{HashSet, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::delivery_log::{self, DeliveryLog, Direction};
 use super::packet::{self, Packet};
@@ -70,7 +72,7 @@ impl Peer {
 
     /// Access to the state, for a moment.
     pub fn change(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -107,17 +109,13 @@ struct Client {
 }
 
 impl Client {
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn live(&mut self, broker: SocketAddr) {
-        while !self.state().stopped {
+        while !self.state.lock().stopped {
             if let Ok(stream) = TcpStream::connect(broker) {
                 // Reconnect, however it ended.
                 let _ = self.connection(stream);
             }
-            let mut state = self.state();
+            let mut state = self.state.lock();
             (state.ready, state.settled) = (false, false);
             drop(state);
             thread::sleep(Duration::from_millis(30));
@@ -130,7 +128,7 @@ impl Client {
         stream.write_all(&packet::connect("peer"))?;
         self.pinged = false;
         let (mut received, mut buffer) = (Vec::new(), [0; 16384]);
-        while !self.state().stopped {
+        while !self.state.lock().stopped {
             match stream.read(&mut buffer) {
                 Ok(0) => return Ok(()),
                 Ok(n) => received.extend_from_slice(&buffer[..n]),
@@ -144,12 +142,12 @@ impl Client {
                 taken += len;
             }
             received.drain(..taken);
-            let ready = self.state().ready;
+            let ready = self.state.lock().ready;
             if ready {
                 self.publish(&mut answers);
             }
             stream.write_all(&answers)?;
-            self.state().settled = ready && self.out.is_empty() && self.open.is_empty();
+            self.state.lock().settled = ready && self.out.is_empty() && self.open.is_empty();
         }
         Ok(())
     }
@@ -162,10 +160,10 @@ impl Client {
                 }
                 self.resume(session_present, answers);
             }
-            Packet::SubAck => self.state().ready = true,
+            Packet::SubAck => self.state.lock().ready = true,
             Packet::PingResp => {
                 self.pinged = false;
-                self.state().pings -= 1;
+                self.state.lock().pings -= 1;
             }
             Packet::Publish { qos, topic, id, text } => {
                 match qos {
@@ -203,10 +201,10 @@ impl Client {
                     answers.extend(packet::publish(&topic(message.qos), message.qos, message.id, true, &message.text));
                 }
             }
-            self.state().ready = true;
+            self.state.lock().ready = true;
             return;
         }
-        self.state().lost += 1;
+        self.state.lock().lost += 1;
         self.open.clear();
         self.out.retain(|message| !message.released);
         for message in &self.out {
@@ -228,12 +226,12 @@ impl Client {
     }
 
     fn publish(&mut self, answers: &mut Vec<u8>) {
-        let mut state = *self.state();
+        let mut state = *self.state.lock();
         if !self.pinged && state.pings > 0 {
             self.pinged = true;
             answers.extend(packet::PINGREQ);
         }
-        let mark = self.state().mark.take();
+        let mark = self.state.lock().mark.take();
         if let Some(serial) = mark {
             for qos in [1, 2] {
                 self.send(qos, format!("mark {serial}").into_bytes(), answers);
@@ -256,7 +254,7 @@ impl Client {
             self.send(qos, delivery_log::message(*next, qos), answers);
             *next += 1;
         }
-        self.state().next = state.next;
+        self.state.lock().next = state.next;
     }
 
     fn send(&mut self, qos: u8, text: Vec<u8>, answers: &mut Vec<u8>) {

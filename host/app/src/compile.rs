@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
@@ -76,20 +75,9 @@ impl<'a> Compiler<'a> {
     pub fn compile(&self, sources: &[(String, PathBuf)]) -> Result<Vec<PathBuf>> {
         fs::create_dir_all(self.plan.dir.join("obj"))?;
         let objects: Vec<PathBuf> = sources.iter().map(|(part, source)| self.object_of(part, source)).collect();
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<()> {
-            while let Some(((part, source), object)) =
-                Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((sources.get(i)?, &objects[i])))
-            {
-                self.compile_one(part, source, object)?;
-            }
-            Ok(())
-        };
-        let threads = std::thread::available_parallelism().map_or(1, usize::from).min(sources.len().max(1));
-        std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-            workers.into_iter().try_for_each(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })?;
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        let compile = |i: usize| self.compile_one(&sources[i].0, &sources[i].1, &objects[i]);
+        project::some_at_a_time(threads, sources.len(), compile).into_iter().collect::<Result<()>>()?;
         Ok(objects)
     }
 

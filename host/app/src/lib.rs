@@ -22,17 +22,17 @@ mod tests;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, anyhow, bail};
 pub use compile::{Compiler, Language};
 use fs_err as fs;
 use libs::Libs;
+use parking_lot::Mutex;
 pub use places::Places;
 use project::libclang;
 use sha2::{Digest, Sha256};
 
-use crate::confgen::{Lib, Schema};
+use crate::confgen::Schema;
 use crate::manifest::Manifest;
 
 /// A built program and the directory that it uses as its file system.
@@ -198,8 +198,10 @@ impl Plan {
         inputs.push(host);
         let program = self.dir.join(name);
         compiler.link(&program, &inputs).map_err(|error| self.with_left_out(error))?;
+        // It has no directories. Files that the app wrote there are kept.
         let files = self.dir.join("fs");
-        copy_files(&self.files, &files)?;
+        fs::create_dir_all(&files)?;
+        self.files.iter().try_for_each(|file| fs::copy(file, files.join(file.file_name().unwrap_or_default())).map(drop))?;
         Ok(Built { program, files })
     }
 
@@ -226,10 +228,9 @@ impl Plan {
     }
 
     /// The libraries in the order of initialisation. One without sources has no init function.
-    fn inits(&self, libs: &Libs) -> Vec<Lib> {
-        let has_sources = |name: &str| self.sources.iter().any(|(part, _)| part == name);
-        let init = |name: &String| has_sources(name).then(|| format!("mgos_{}_init", manifest::identifier(name)));
-        libs.init_order.iter().map(|name| Lib { name: name.clone(), init: init(name) }).collect()
+    fn inits<'a>(&self, libs: &'a Libs) -> Vec<&'a str> {
+        let has_sources = |name: &&str| self.sources.iter().any(|(part, _)| part == name);
+        libs.init_order.iter().map(String::as_str).filter(has_sources).collect()
     }
 
     /// An error of a compiler may come from what is left out.
@@ -249,7 +250,7 @@ impl Plan {
 }
 
 /// Writes the generated C of an app.
-fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: &[Lib]) -> Result<()> {
+fn generate(dir: &Path, name: &str, libs: &Libs, app: Option<&Manifest>, inits: &[&str]) -> Result<()> {
     let mut schema = Schema::default();
     let base = yaml::load(&project::root().join("host/mos.yml"))?;
     schema.merge(base.get("config_schema").context("host/mos.yml has no config_schema")?);
@@ -283,7 +284,7 @@ pub struct Host {
 /// Builds libmgos_host.a, once per process.
 pub fn host_library(release: bool) -> Result<Host> {
     static BUILT: Mutex<[Option<Host>; 2]> = Mutex::new([None, None]);
-    let built = &mut BUILT.lock().unwrap_or_else(PoisonError::into_inner)[usize::from(release)];
+    let built = &mut BUILT.lock()[usize::from(release)];
     if built.is_none() {
         *built = Some(build_host_library(release)?);
     }
@@ -317,14 +318,4 @@ fn tls_dir(message: &str) -> Option<PathBuf> {
     }
     let (_, dir) = message.split_once(r#""out_dir":""#)?;
     Some(dir.split_once('"')?.0.into())
-}
-
-/// Copies files into the app's file system, which has no directories. Files that the app wrote there
-/// are kept.
-fn copy_files(files: &[PathBuf], to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for file in files {
-        fs::copy(file, to.join(file.file_name().unwrap_or_default()))?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use project::setup;
 
 use super::{Built, Compiler, Plan, name, plan};
@@ -65,19 +65,10 @@ pub fn host_library() -> Result<PathBuf> {
     project::run(&mut cargo)?;
     let archive = dir.join(&target).join("debug/libmgos_host.a");
     // If the flags got lost, nothing would ever be reported.
-    for (part, call) in [("mgos_mqtt-", "__asan_report_"), ("mgos_host-", "__asan_report_"), ("mbuf.o", "__ubsan_handle_")] {
-        if !calls(&archive, part, call)? {
-            bail!("{}: {part}* has no call of {call}*; it was built without the sanitizers", archive.display());
-        }
+    let undefined = project::output(Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(&archive))?;
+    for (part, call) in [("mgos_mqtt-", "U __asan_report_"), ("mgos_host-", "U __asan_report_"), ("mbuf.o", "U __ubsan_handle_")] {
+        let calls = |line: &str| line.rsplit_once(':').is_some_and(|(object, rest)| object.contains(part) && rest.contains(call));
+        ensure!(undefined.lines().any(calls), "{}: {part}* lacks {call}*; it was built without the sanitizers", archive.display());
     }
     Ok(archive)
-}
-
-/// Whether an object in the archive whose name contains `part` references a symbol that starts with
-/// `call`.
-fn calls(archive: &PathBuf, part: &str, call: &str) -> Result<bool> {
-    let text = project::output(Command::new("nm").args(["--undefined-only", "--print-file-name"]).arg(archive))?;
-    let names =
-        |line: &str| line.rsplit_once(':').is_some_and(|(object, rest)| object.contains(part) && rest.contains(&format!("U {call}")));
-    Ok(text.lines().any(names))
 }

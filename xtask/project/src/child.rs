@@ -4,8 +4,12 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, ExitStatus};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::try_until;
 
 /// Killed on drop, and by the kernel when the thread that spawned it exits: spawn it from a thread
 /// that lives long enough.
@@ -13,22 +17,16 @@ use std::time::{Duration, Instant};
 pub struct Child(std::process::Child);
 
 impl Child {
-    /// Spawns the command with stdin closed.
+    /// Spawns the command.
     pub fn spawn(command: &mut Command) -> io::Result<Child> {
         // SAFETY: only one async-signal-safe system call runs between fork and exec.
         unsafe { command.pre_exec(die_with_parent) };
-        command.stdin(Stdio::null()).spawn().map(Child)
+        command.spawn().map(Child)
     }
 
     /// Waits for the child to exit until `end`. Returns `None` on timeout.
-    pub fn wait_until(&mut self, end: Instant) -> io::Result<Option<ExitStatus>> {
-        loop {
-            let status = self.try_wait()?;
-            if status.is_some() || Instant::now() > end {
-                return Ok(status);
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    pub fn wait_until(&mut self, end: Instant) -> Result<Option<ExitStatus>> {
+        try_until(end, || Ok(self.try_wait()?))
     }
 
     /// Kills the child with SIGKILL and reaps it.
@@ -86,6 +84,7 @@ fn die_with_parent() -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::process::ExitStatusExt;
+    use std::time::Duration;
 
     use super::*;
 
@@ -122,10 +121,7 @@ mod tests {
         assert!(!lives(id));
         // Leak the child, as if this process had been killed.
         let id = std::thread::spawn(|| std::mem::ManuallyDrop::new(sleeper()).id()).join().unwrap();
-        let end = soon();
-        while lives(id) {
-            assert!(Instant::now() < end, "it outlives the thread");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let gone = try_until(soon(), || Ok((!lives(id)).then_some(()))).unwrap();
+        assert!(gone.is_some(), "it outlives the thread");
     }
 }

@@ -1,4 +1,4 @@
-//! What all tools of the project share. Here: its directories, and calling other programs. Elsewhere:
+//! What all tools of the project share. Here: its directories, calling other programs, threads. Elsewhere:
 //! files, setup (Debian packages), tools (programs from crates.io), libclang (finding it), child (a
 //! process that does not outlive its parent), process (one whose output is waited for).
 
@@ -9,11 +9,13 @@ pub mod process;
 pub mod setup;
 pub mod tools;
 
-use std::env;
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use anyhow::{Context, Result, ensure};
 pub use files::{read, write_if_changed};
@@ -80,6 +82,29 @@ pub fn git(args: &[&str]) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
+/// Runs `work` for each index below `count`, `threads` at a time; results are in order.
+pub fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let next = AtomicUsize::new(0);
+    let indices = || std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < count));
+    let mut results: Vec<_> = thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| indices().map(|i| (i, work(i))).collect::<Vec<_>>())).collect();
+        workers.into_iter().flat_map(|worker| worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
+    });
+    results.sort_by_key(|(i, _)| *i);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+/// Tries every few milliseconds until there is something; `None` if there is nothing by `end`.
+pub fn try_until<T>(end: Instant, mut attempt: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
+    loop {
+        let found = attempt()?;
+        if found.is_some() || Instant::now() > end {
+            return Ok(found);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// Prints lines, as long as anybody reads them: `| head`.
 pub fn print_lines(lines: impl IntoIterator<Item = String>) {
     let mut out = std::io::stdout().lock();
@@ -105,4 +130,12 @@ fn quoted(word: &OsStr) -> String {
 pub fn has_program(name: &str) -> bool {
     let path = env::var_os("PATH").unwrap_or_default();
     env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]).any(|dir| dir.join(name).is_file())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn results_come_in_order() {
+        assert_eq!(super::some_at_a_time(2, 5, |i| i * i), [0, 1, 4, 9, 16]);
+    }
 }

@@ -1,11 +1,13 @@
 //! libclang, with which the host's TLS library reads mbedTLS's headers: where it is, and which one to
 //! use if there are several. Installing it is in setup.rs.
 
+use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::{env, fs};
 
 use anyhow::{Result, bail};
+
+use crate::files::list;
 
 /// Where it is set, bindgen looks nowhere else.
 pub const VARIABLE: &str = "LIBCLANG_PATH";
@@ -31,7 +33,7 @@ pub fn check_variable() -> Result<()> {
 fn leads_to_libclang(path: &Path) -> bool {
     let is_libclang =
         |path: &Path| path.file_name().is_some_and(|name| name == "libclang.so" || version(&name.to_string_lossy()).is_some());
-    path.is_file() && is_libclang(path) || files(path).iter().any(|file| is_libclang(file))
+    path.is_file() && is_libclang(path) || list(path).unwrap_or_default().iter().any(|file| is_libclang(file))
 }
 
 /// What the variable must be set to, if bindgen would not find the right one by itself.
@@ -53,7 +55,7 @@ pub fn hint() -> String {
 /// program that is linked to it, and may not if it was never tried.
 fn better_than_newest(folders: &[PathBuf]) -> Option<PathBuf> {
     let of_file = |file: &PathBuf| version(&file.file_name()?.to_string_lossy());
-    let newest = folders.iter().flat_map(|folder| files(folder)).filter_map(|file| of_file(&file)).max();
+    let newest = folders.iter().flat_map(|folder| list(folder).unwrap_or_default()).filter_map(|file| of_file(&file)).max();
     let complete = folders.iter().filter(|folder| is_complete(folder)).filter_map(|folder| Some((version_in(folder)?, folder)));
     let (best, folder) = complete.max_by_key(|&(version, _)| (version <= NEWEST_TRIED, version))?;
     (Some(best) != newest).then(|| folder.clone())
@@ -76,19 +78,16 @@ fn version(file_name: &str) -> Option<u32> {
     rest.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).collect()
-}
-
 /// Library directories: the system's, and those of each LLVM installed next to it.
 fn folders() -> Vec<PathBuf> {
     let known = ["/usr/lib", "/usr/lib64", "/usr/local/lib"].map(PathBuf::from);
-    let inside = files(Path::new("/usr/lib")).into_iter().flat_map(|folder| [folder.join("lib"), folder]);
+    let inside = list(Path::new("/usr/lib")).unwrap_or_default().into_iter().flat_map(|folder| [folder.join("lib"), folder]);
     known.into_iter().chain(inside).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;

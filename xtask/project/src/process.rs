@@ -5,14 +5,15 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use fs_err::File;
+use parking_lot::{Condvar, Mutex};
 
 use crate::child::Child;
-use crate::shown;
+use crate::{shown, try_until};
 
 /// Output of a process, from both streams.
 #[derive(Default)]
@@ -26,12 +27,6 @@ struct Printed {
 struct Shared {
     printed: Mutex<Printed>,
     changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Printed> {
-        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A running process.
@@ -48,12 +43,12 @@ pub struct Process {
 impl Process {
     /// Starts a process whose output also goes to `log`. No wait lasts beyond `end`.
     pub fn start(name: &str, command: &mut Command, log: &Path, end: Instant) -> Result<Process> {
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = Child::spawn(command).with_context(|| format!("cannot start {}", shown(command)))?;
         let shared = Arc::new(Shared::default());
         let mut file = File::options().create(true).append(true).open(log)?;
         writeln!(file, "$ {}", shown(command))?;
-        shared.lock().open = 2;
+        shared.printed.lock().open = 2;
         collect(child.stdout.take(), file.try_clone()?, Arc::clone(&shared));
         collect(child.stderr.take(), file, Arc::clone(&shared));
         Ok(Process { name: name.into(), log: log.into(), child, shared, read: 0, end })
@@ -61,7 +56,7 @@ impl Process {
 
     /// Waits for the next line for which `wanted` returns a value. `what` completes "waiting for".
     pub fn wait_for<T>(&mut self, what: &str, mut wanted: impl FnMut(&str) -> Option<T>) -> Result<T> {
-        let mut printed = self.shared.lock();
+        let mut printed = self.shared.printed.lock();
         loop {
             while let Some(line) = printed.lines.get(self.read) {
                 self.read += 1;
@@ -72,11 +67,9 @@ impl Process {
             if printed.open == 0 {
                 bail!("{} exited while waiting for {what}; see {}", self.name, self.log.display());
             }
-            let left = self.end.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if self.shared.changed.wait_until(&mut printed, self.end).timed_out() {
                 bail!("timed out waiting for {what} of {}; see {}", self.name, self.log.display());
             }
-            printed = self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -92,15 +85,14 @@ impl Process {
 
     /// All output so far.
     pub fn lines(&self) -> Vec<String> {
-        self.shared.lock().lines.clone()
+        self.shared.printed.lock().lines.clone()
     }
 
     /// Waits until the process exits and all of its output is read.
     pub fn wait_for_end(&mut self) -> Result<ExitStatus> {
         // The streams end first, then the process.
-        let left = self.end.saturating_duration_since(Instant::now());
-        let waited = self.shared.changed.wait_timeout_while(self.shared.lock(), left, |printed| printed.open > 0);
-        if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+        let Shared { printed, changed } = &*self.shared;
+        if changed.wait_while_until(&mut printed.lock(), |printed| printed.open > 0, self.end).timed_out() {
             bail!("timed out: {} does not exit; see {}", self.name, self.log.display());
         }
         let status = self.child.wait_until(self.end)?;
@@ -109,16 +101,13 @@ impl Process {
 
     /// Waits until the process accepts connections at this address: for brokers.
     pub fn wait_until_listening(&mut self, address: SocketAddr) -> Result<()> {
-        while TcpStream::connect(address).is_err() {
+        let listening = try_until(self.end, || {
             if let Some(status) = self.child.try_wait()? {
                 bail!("{} exited immediately ({status}); see {}", self.name, self.log.display());
             }
-            if Instant::now() > self.end {
-                bail!("{} does not listen on {address}; see {}", self.name, self.log.display());
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        Ok(())
+            Ok(TcpStream::connect(address).ok())
+        })?;
+        listening.map(drop).with_context(|| format!("{} does not listen on {address}; see {}", self.name, self.log.display()))
     }
 }
 
@@ -130,10 +119,10 @@ fn collect(stream: Option<impl Read + Send + 'static>, mut copy: File, shared: A
             let line = String::from_utf8_lossy(&line).into_owned();
             // The copy is for reading afterwards; the test works without it.
             let _ = writeln!(copy, "{line}");
-            shared.lock().lines.push(line);
+            shared.printed.lock().lines.push(line);
             shared.changed.notify_all();
         }
-        shared.lock().open -= 1;
+        shared.printed.lock().open -= 1;
         shared.changed.notify_all();
     });
 }

@@ -1,11 +1,11 @@
 //! Programs from crates.io that commands call, each in a pinned version.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::{cargo, run, target_dir};
+use crate::{cargo, output, run, target_dir};
 
 /// A program, the name of its crate as well.
 pub struct Tool {
@@ -39,9 +39,7 @@ impl Tool {
     fn is(&self, program: &PathBuf) -> bool {
         let mut command = Command::new(program);
         // cargo passes its own word on: `cargo deny` calls `cargo-deny deny`.
-        command.args(self.name.strip_prefix("cargo-")).arg("--version").stderr(Stdio::null());
-        command.output().is_ok_and(|output| {
-            String::from_utf8_lossy(&output.stdout).split_whitespace().any(|word| word.trim_start_matches('v') == self.version)
-        })
+        command.args(self.name.strip_prefix("cargo-")).arg("--version");
+        output(&mut command).is_ok_and(|said| said.split_whitespace().any(|word| word.trim_start_matches('v') == self.version))
     }
 }

@@ -31,8 +31,7 @@ struct Client {
 pub const PEERS: &[Package] = &[installed("libmosquitto-dev"), installed("libpaho-mqtt-dev"), program("mosquitto", "mosquitto")];
 
 pub fn run(messages: u32, release: bool) -> Result<()> {
-    setup::ensure(setup::COMPILERS)?;
-    setup::ensure(PEERS)?;
+    setup::ensure(&[setup::COMPILERS, PEERS].concat())?;
     let dir = project::target_dir().join("throughput");
     fs_err::create_dir_all(&dir)?;
     let source = project::root().join("bench/throughput");
@@ -79,14 +78,12 @@ fn compile(source: &Path, dir: &Path, name: &str, library: &str) -> Result<PathB
 /// A mosquitto without queue limits, and its port.
 fn broker(dir: &Path) -> Result<(Process, u16)> {
     let port = free_addresses::<1>()?[0].port();
-    let file = dir.join("mosquitto.conf");
     let conf = format!(
         "user root\nlistener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 100000\nset_tcp_nodelay true\n\
          log_dest stderr\nlog_type notice\nlog_type information\n"
     );
-    fs_err::write(&file, conf)?;
-    let end = Instant::now() + 10 * PATIENCE;
-    let mut process = Process::start("mosquitto", mosquitto::command("mosquitto").arg("-c").arg(&file), &dir.join("mosquitto.log"), end)?;
+    let (mut command, end) = (mosquitto::started_with(dir, &conf)?, Instant::now() + 10 * PATIENCE);
+    let mut process = Process::start("mosquitto", &mut command, &dir.join("mosquitto.log"), end)?;
     process.wait_for_text("running")?;
     Ok((process, port))
 }

@@ -10,9 +10,9 @@
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
+use project::some_at_a_time;
 
 use super::program::{Area, Finished, Mode, REPORTED, judge, run_to_end};
-use super::some_at_a_time;
 
 /// The area that retries after every failure and therefore must pass.
 const MUST_PASS: &str = "memory";

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use host_app::manifest::Manifest;
 use host_app::{Compiler, Plan, sanitized};
+use project::some_at_a_time;
 
+use super::name_of;
 use super::program::{Area, Mode};
-use super::{name_of, some_at_a_time};
 
 /// Builds all apps. Those with the same manifest share everything except their own source.
 pub fn build(sources: &[PathBuf], mode: Mode) -> Result<Vec<Area>> {

@@ -7,14 +7,13 @@ mod build;
 mod program;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Result, bail, ensure};
 use build::build;
+use parking_lot::Mutex;
 use program::{Mode, Outcome, run_one};
-use project::{files, setup};
+use project::{files, setup, some_at_a_time};
 
 /// Areas that say by themselves which allocations fail.
 const SET_THEIR_OWN: [&str; 2] = ["seam", "alloc_faults"];
@@ -103,26 +102,4 @@ fn sources(areas: &[String]) -> Result<Vec<PathBuf>> {
 
 fn name_of(source: &Path) -> String {
     source.file_stem().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// Runs `work` for each index below `count`, `threads` at a time; results are in order.
-fn some_at_a_time<T: Send>(threads: usize, count: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
-    let next = AtomicUsize::new(0);
-    let indices = || std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)).filter(|i| *i < count));
-    let mut results: Vec<_> = std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| indices().map(|i| (i, work(i))).collect::<Vec<_>>())).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("work does not panic")).collect()
-    });
-    results.sort_by_key(|(i, _)| *i);
-    results.into_iter().map(|(_, result)| result).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn results_come_in_order() {
-        assert_eq!(some_at_a_time(2, 5, |i| i * i), [0, 1, 4, 9, 16]);
-    }
 }

@@ -3,11 +3,11 @@
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::Mutex;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use project::child::Child;
 
 /// Exit status of a program for which valgrind or a sanitizer reports errors.
@@ -80,7 +80,7 @@ pub fn run_to_end(area: &Area, mode: Mode, environment: &[(&str, String)]) -> Re
     command.envs(environment.iter().map(|(name, value)| (name, value)));
     // On this host the log goes where it can be seen.
     command.args(["--set", "debug.stderr_uart=0"]).current_dir(&area.files);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = Child::spawn(&mut command).with_context(|| format!("cannot start {}", project::shown(&command)))?;
     let (out, err) = (reader(child.stdout.take()), reader(child.stderr.take()));
     let status = child.wait_until(Instant::now() + mode.limit())?;
@@ -113,7 +113,7 @@ pub fn run_one(area: &Area, mode: Mode, log: bool, screen: &Mutex<()>) -> Result
         Some(_) if outcome.passed == 0 => outcome.problem = Some("it made no checks".into()),
         Some(_) => {}
     }
-    let _one_at_a_time = screen.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _one_at_a_time = screen.lock();
     println!("== {} ({}, {took:.1} s)", area.name, mode.name());
     print!("{out}");
     if log || outcome.failed > 0 || outcome.problem.is_some() {

@@ -95,10 +95,8 @@ fn assembled(assembler: &Assembler, logs: Logs, dir: &Path, object: &Path) -> Re
 
 /// Whether Espressif's compiler is installed (by espup): its back end needs no workaround.
 fn has_espressif() -> bool {
-    Command::new("rustup")
-        .args(["toolchain", "list"])
-        .output()
-        .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).lines().any(|line| line == "esp" || line.starts_with("esp ")))
+    let list = output(Command::new("rustup").args(["toolchain", "list"]));
+    list.is_ok_and(|list| list.lines().any(|line| line == "esp" || line.starts_with("esp ")))
 }
 
 fn espressif(program: &str) -> Command {

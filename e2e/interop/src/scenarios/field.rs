@@ -27,7 +27,7 @@ const CONNECTED: &str = "MQTT0 CONNACK 0";
 
 /// A message larger than the broker accepts, followed by valid ones.
 fn hang_up(fixture: &Fixture) -> Result<()> {
-    let broker = fixture.broker("limited", Setup { lines: "max_packet_size 2000\n", ..Setup::default() })?;
+    let broker = fixture.broker("limited", Setup { lines: "max_packet_size 2000\n".into(), ..Setup::default() })?;
     let mut observer = fixture.observer(&broker, &["field/out/#"], None)?;
     let lines = fixture.app("field", broker.endpoint, &[("field.part", "hang_up")])?.finish()?;
     fixture.publish(&broker, "field/out/end", "")?;
@@ -88,9 +88,9 @@ fn policy(fixture: &Fixture) -> Result<()> {
 }
 
 /// More queued QoS 2 messages for a session than may be in flight.
-fn waiting(fixture: &Fixture, name: &str, lines: &'static str) -> Result<()> {
+fn waiting(fixture: &Fixture, name: &str, lines: &str) -> Result<()> {
     const MESSAGES: usize = 1000;
-    let broker = fixture.broker(name, Setup { lines, ..Setup::default() })?;
+    let broker = fixture.broker(name, Setup { lines: lines.into(), ..Setup::default() })?;
     let settings = [("field.part", "waiting"), ("mqtt.clean_session", "false")];
     let mut app = fixture.app("field", broker.endpoint, &settings)?;
     app.reports("subscribed")?;

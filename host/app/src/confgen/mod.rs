@@ -17,7 +17,7 @@ mod tests;
 pub use header::header;
 pub use schema::Schema;
 pub use source::source;
-pub use tables::{Lib, tables};
+pub use tables::tables;
 use tree::{Field, FieldNode};
 pub use tree::{Tree, build};
 

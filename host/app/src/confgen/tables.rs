@@ -4,17 +4,10 @@ use super::BANNER;
 use super::c::{self, string_literal};
 use super::schema::Scalar;
 use super::tree::{FieldNode, Tree};
+use crate::manifest::identifier;
 
-/// A library to initialise, in list order.
-pub struct Lib {
-    /// As in its manifest.
-    pub name: String,
-    /// A library without sources has no init function.
-    pub init: Option<String>,
-}
-
-/// mgos_host_tables.c: what the host needs to know about this app.
-pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> String {
+/// mgos_host_tables.c: what the host needs to know about this app, with the libraries to initialise.
+pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[&str]) -> String {
     let mut out = format!(
         "{BANNER}\n#include \"mgos_host.h\"\n\n#include <stddef.h>\n\n#include \"mgos_config.h\"\n\n\
          const char *const mgos_host_app_name = {};\nconst char *const mgos_host_app_dir = {};\n\n",
@@ -38,14 +31,13 @@ pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[Lib]) -> Strin
          void *const mgos_host_conf_base = &mgos_sys_config;\n\n",
         fields.len()
     );
-    let inits = libs.iter().filter_map(|lib| Some((&lib.name, lib.init.as_ref()?)));
-    for (_, init) in inits.clone() {
-        out += &format!("bool {init}(void);\n");
+    for lib in libs {
+        out += &format!("bool mgos_{}_init(void);\n", identifier(lib));
     }
     out += "\nconst struct mgos_host_lib mgos_host_libs[] = {\n";
-    for (name, init) in inits.clone() {
-        out += &format!("    {{{}, {init}}},\n", string_literal(name));
+    for lib in libs {
+        out += &format!("    {{{}, mgos_{}_init}},\n", string_literal(lib), identifier(lib));
     }
-    out += &format!("    {{NULL, NULL}},\n}};\nconst uint32_t mgos_host_num_libs = {};\n", inits.count());
+    out += &format!("    {{NULL, NULL}},\n}};\nconst uint32_t mgos_host_num_libs = {};\n", libs.len());
     out
 }

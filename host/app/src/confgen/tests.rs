@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use project::files;
 
-use super::{Lib, Schema, Tree, build, header, source, tables};
+use super::{Schema, Tree, build, header, source, tables};
 use crate::yaml;
 
 /// The schema of the host and the mqtt library, with lists before and after the library's.
@@ -59,8 +59,7 @@ fn generated(name: &str, tree: &Tree) -> PathBuf {
     std::fs::create_dir_all(&dir).unwrap();
     std::fs::write(dir.join("mgos_config.h"), header(tree)).unwrap();
     std::fs::write(dir.join("mgos_config.c"), source(tree)).unwrap();
-    let libs = [Lib { name: "mqtt".into(), init: Some("mgos_mqtt_init".into()) }, Lib { name: "x".into(), init: None }];
-    std::fs::write(dir.join("mgos_host_tables.c"), tables(tree, "te\"st", "/apps/te\"st", &libs)).unwrap();
+    std::fs::write(dir.join("mgos_host_tables.c"), tables(tree, "te\"st", "/apps/te\"st", &["mqtt"])).unwrap();
     dir
 }
 

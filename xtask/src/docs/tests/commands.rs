@@ -71,8 +71,13 @@ fn words(text: &str) -> Vec<String> {
     // An explanation follows after two spaces.
     let text = text.split("  ").next().unwrap_or_default();
     let words = shlex::split(&text.replace(['[', ']'], "").replace("...", "")).unwrap_or_default();
-    // N stands for a number.
-    words.into_iter().skip(1).map(|word| if word == "N" { "1".into() } else { word }).collect()
+    // N stands for a number, NAME for a broker's.
+    let meant = |word: String| match word.as_str() {
+        "N" => "1".into(),
+        "NAME" => "mosquitto".into(),
+        _ => word,
+    };
+    words.into_iter().skip(1).map(meant).collect()
 }
 
 fn refusal(command: &str) -> Option<String> {
