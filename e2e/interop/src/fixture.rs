@@ -49,12 +49,12 @@ impl<'a> Fixture<'a> {
     }
 
     pub fn broker(&self, name: &str, setup: Setup) -> Result<Running<'a>> {
-        Running::start(self.kind, &setup, self.transport, self.files, &self.dir.join(name), self.end)
+        Running::start(self.kind, &Setup { transport: self.transport, ..setup }, self.files, &self.dir.join(name), self.end)
     }
 
     /// Starts a broker of another kind than the one under test, or with another transport.
     pub fn broker_of<'b>(&self, kind: &'b dyn Broker, name: &str, transport: Transport) -> Result<Running<'b>> {
-        Running::start(kind, &Setup::default(), transport, self.files, &self.dir.join(name), self.end)
+        Running::start(kind, &Setup { transport, ..Setup::default() }, self.files, &self.dir.join(name), self.end)
     }
 
     /// Starts an app that connects to this server.

@@ -58,18 +58,18 @@ impl Broker for Aedes {
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let place = |address: std::net::SocketAddr| json!({"host": address.ip(), "port": address.port()});
         let mut config = json!({"plain": place(endpoints.plain)});
-        if endpoints.transport != Transport::Tcp {
+        if setup.transport != Transport::Tcp {
             let mut app = place(endpoints.app);
-            app["websocket"] = endpoints.transport.is_websocket().into();
-            if endpoints.transport.has_certificates() {
+            app["websocket"] = setup.transport.is_websocket().into();
+            if setup.transport.has_certificates() {
                 let [cert, key] = files.of_server(setup.wrong_host);
                 app["cert"] = json!(cert);
                 app["key"] = json!(key);
             }
-            if endpoints.transport == Transport::Cert {
+            if setup.transport == Transport::Cert {
                 app["ca"] = json!(files.path("ca.pem"));
             }
-            if endpoints.transport == Transport::Psk {
+            if setup.transport == Transport::Psk {
                 app["psk"] = json!({"identity": PSK.0, "key": PSK.1});
             }
             config["app"] = app;

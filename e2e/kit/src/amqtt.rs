@@ -55,10 +55,10 @@ impl Broker for Amqtt {
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut listeners = json!({"default": {"type": "tcp", "bind": endpoints.plain.to_string()}});
-        if endpoints.transport != Transport::Tcp {
-            let kind = if endpoints.transport.is_websocket() { "ws" } else { "tcp" };
+        if setup.transport != Transport::Tcp {
+            let kind = if setup.transport.is_websocket() { "ws" } else { "tcp" };
             let mut app = json!({"type": kind, "bind": endpoints.app.to_string()});
-            if endpoints.transport.has_certificates() {
+            if setup.transport.has_certificates() {
                 let [certificate, key] = files.of_server(setup.wrong_host);
                 app["ssl"] = true.into();
                 app["certfile"] = json!(certificate);

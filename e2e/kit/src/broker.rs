@@ -16,6 +16,8 @@ use crate::transport::{Certificates, Transport};
 /// What a scenario requires of a broker.
 #[derive(Default)]
 pub struct Setup {
+    /// How apps connect.
+    pub transport: Transport,
     /// The only user and password that may connect; `None` for anonymous access.
     pub login: Option<(&'static str, &'static str)>,
     /// Subscriptions to this filter are refused.
@@ -35,8 +37,6 @@ pub struct Endpoints {
     pub plain: SocketAddr,
     /// For apps. Same as `plain` with `Transport::Tcp`.
     pub app: SocketAddr,
-    /// How apps connect.
-    pub transport: Transport,
 }
 
 /// A scenario (`login`), a transport (`psk`), or a combination (`will-ws`) that is skipped with a
@@ -144,20 +144,13 @@ pub struct Running<'a> {
 impl<'a> Running<'a> {
     /// Starts a broker on free ports of loopback, with its files in `dir`, and waits until it
     /// answers.
-    pub fn start(
-        kind: &'a dyn Broker,
-        setup: &Setup,
-        transport: Transport,
-        files: &Certificates,
-        dir: &Path,
-        end: Instant,
-    ) -> Result<Running<'a>> {
+    pub fn start(kind: &'a dyn Broker, setup: &Setup, files: &Certificates, dir: &Path, end: Instant) -> Result<Running<'a>> {
         let mut tries = 0;
         loop {
             tries += 1;
             fs_err::create_dir_all(dir)?;
             let [plain, other] = free_addresses()?;
-            let endpoints = Endpoints { plain, app: if transport == Transport::Tcp { plain } else { other }, transport };
+            let endpoints = Endpoints { plain, app: if setup.transport == Transport::Tcp { plain } else { other } };
             let mut command = kind.prepare(setup, &endpoints, files, dir)?;
             let process = Process::start(kind.name(), &mut command, &dir.join("log"), end)?;
             let mut running = Running {

@@ -69,8 +69,8 @@ impl Broker for Mosquitto {
         conf.push_str(&setup.lines);
         conf += &listener(endpoints.plain, Transport::Tcp, files, setup.wrong_host, dir)?;
         // mosquitto starts a WebSocket listener only after a plain one.
-        if endpoints.transport != Transport::Tcp {
-            conf += &listener(endpoints.app, endpoints.transport, files, setup.wrong_host, dir)?;
+        if setup.transport != Transport::Tcp {
+            conf += &listener(endpoints.app, setup.transport, files, setup.wrong_host, dir)?;
         }
         started_with(dir, &conf)
     }

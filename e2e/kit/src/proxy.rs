@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard};
 
 /// Faults of a connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,9 +89,8 @@ struct Shared {
     forbidden: &'static [u8],
     stopped: AtomicBool,
     injecting: AtomicBool,
-    frozen: AtomicBool,
-    /// Threads that are forwarding or about to.
-    passing: AtomicU32,
+    /// Read by threads as long as they forward.
+    frozen: RwLock<bool>,
     happened: [AtomicUsize; 10],
     /// Incremented to end all connections.
     age: AtomicU32,
@@ -143,7 +142,6 @@ impl Proxy {
             stopped: false.into(),
             injecting: true.into(),
             frozen: false.into(),
-            passing: 0.into(),
             happened: Default::default(),
             age: 0.into(),
         });
@@ -171,11 +169,8 @@ impl Proxy {
 
     /// Blocks or unblocks traffic on all connections.
     pub fn freeze(&self, frozen: bool) {
-        self.shared.frozen.store(frozen, Ordering::SeqCst);
-        // Transfers in progress must complete before this returns.
-        while frozen && self.shared.passing.load(Ordering::SeqCst) > 0 {
-            thread::sleep(Duration::from_millis(1));
-        }
+        // Waits for transfers in progress.
+        *self.shared.frozen.write() = frozen;
     }
 
     /// Cuts all current connections.
@@ -198,15 +193,6 @@ impl Drop for Proxy {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // Wakes the accepting threads.
         self.endpoints.iter().for_each(|endpoint| drop(TcpStream::connect(endpoint)));
-    }
-}
-
-/// Held while data is forwarded.
-struct Turn<'a>(&'a AtomicU32);
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -249,14 +235,13 @@ impl Shared {
         self.watch.blocked(fault.name());
     }
 
-    /// Permission to forward, unless traffic is blocked.
-    fn turn(&self) -> Option<Turn<'_>> {
-        self.passing.fetch_add(1, Ordering::SeqCst);
-        let turn = Turn(&self.passing);
-        if !self.frozen.load(Ordering::SeqCst) {
-            return Some(turn);
+    /// Permission to forward as long as it is held, unless traffic is blocked.
+    fn turn(&self) -> Option<RwLockReadGuard<'_, bool>> {
+        let frozen = self.frozen.read();
+        if !*frozen {
+            return Some(frozen);
         }
-        drop(turn);
+        drop(frozen);
         self.watch.blocked("frozen");
         thread::sleep(Duration::from_millis(5));
         None

@@ -90,19 +90,19 @@ fn config(setup: &Setup, endpoints: &Endpoints, files: &Certificates) -> String 
     }
     let (ip, port) = (endpoints.app.ip(), endpoints.app.port());
     // The WebSocket plugin listens in any case.
-    let web = if endpoints.transport == Transport::Ws { port } else { 0 };
+    let web = if setup.transport == Transport::Ws { port } else { 0 };
     let _ = writeln!(conf, "web_mqtt.ws_path = /mqtt\nweb_mqtt.tcp.ip = {ip}\nweb_mqtt.tcp.port = {web}");
-    if endpoints.transport == Transport::Wss {
+    if setup.transport == Transport::Wss {
         let _ = writeln!(conf, "web_mqtt.ssl.ip = {ip}\nweb_mqtt.ssl.port = {port}");
-    } else if endpoints.transport.has_certificates() {
+    } else if setup.transport.has_certificates() {
         let _ = writeln!(conf, "mqtt.listeners.ssl.1 = {}", endpoints.app);
     }
-    if endpoints.transport.has_certificates() {
-        let options = if endpoints.transport == Transport::Wss { "web_mqtt.ssl" } else { "ssl_options" };
+    if setup.transport.has_certificates() {
+        let options = if setup.transport == Transport::Wss { "web_mqtt.ssl" } else { "ssl_options" };
         let [certificate, key] = files.of_server(setup.wrong_host);
         let _ = writeln!(conf, "{options}.certfile = {}\n{options}.keyfile = {}", certificate.display(), key.display());
         let _ = writeln!(conf, "{options}.cacertfile = {}", files.path("ca.pem").display());
-        if endpoints.transport == Transport::Cert {
+        if setup.transport == Transport::Cert {
             let _ = writeln!(conf, "{options}.verify = verify_peer\n{options}.fail_if_no_peer_cert = true");
         }
     }

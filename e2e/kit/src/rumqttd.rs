@@ -46,10 +46,10 @@ impl Broker for Rumqttd {
 
     fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let mut config = config(endpoints.plain, setup);
-        if endpoints.transport != Transport::Tcp {
+        if setup.transport != Transport::Tcp {
             let [certificate, key] = files.of_server(setup.wrong_host);
-            let tls = if endpoints.transport.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
-            let kind = if endpoints.transport.is_websocket() { "ws" } else { "v4" };
+            let tls = if setup.transport.has_certificates() { json!({"certpath": certificate, "keypath": key}) } else { Value::Null };
+            let kind = if setup.transport.is_websocket() { "ws" } else { "v4" };
             config[kind]["app"] = listener("app", endpoints.app, setup, tls);
         }
         started_with(dir, &config)

@@ -9,8 +9,9 @@ use anyhow::{Context, Result};
 use crate::workdir;
 
 /// How an app connects to its broker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub enum Transport {
+    #[default]
     Tcp,
     Tls,
     /// TLS with a certificate on both sides.

@@ -51,7 +51,7 @@ pub struct State {
 
 /// The running app.
 pub struct App {
-    child: Child,
+    pub child: Child,
     /// Writes its log until it ends.
     logging: JoinHandle<()>,
     control: PathBuf,
@@ -107,11 +107,6 @@ impl App {
     /// `State::released` since the last call.
     pub fn released(&self) -> u32 {
         std::mem::take(&mut self.shared.lock().released)
-    }
-
-    /// The exit status, or `None` while it runs.
-    pub fn ended(&mut self) -> Result<Option<std::process::ExitStatus>> {
-        Ok(self.child.try_wait()?)
     }
 
     /// Permanently open file descriptors: the minimum of a few samples.

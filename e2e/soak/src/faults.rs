@@ -3,10 +3,9 @@
 //! be lost; nothing else may be.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use project::files;
 use test_kit::broker::Running;
 use test_kit::proxy::{Proxy, Watch as _};
@@ -302,17 +301,13 @@ impl Fixture<'_> {
 
     /// Waits for a condition and checks that the app is alive. Public for the start.
     pub fn wait(&mut self, what: &str, mut done: impl FnMut(&Fixture) -> bool) -> Result<()> {
-        let end = Instant::now() + LIMIT;
-        while !done(self) {
-            if let Some(status) = self.app.ended()? {
+        let done = project::try_until(Instant::now() + LIMIT, || {
+            if let Some(status) = self.app.child.try_wait()? {
                 bail!("the app has ended ({status}) while waiting {what}");
             }
-            if Instant::now() > end {
-                bail!("timed out waiting {what}; app: {:?}; peer settled: {}", self.app.state(), self.peer.state().settled);
-            }
-            thread::sleep(Duration::from_millis(3));
-        }
-        Ok(())
+            Ok(done(self).then_some(()))
+        })?;
+        done.with_context(|| format!("timed out waiting {what}; app: {:?}; peer settled: {}", self.app.state(), self.peer.state().settled))
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 use project::process::Process;
 use test_kit::broker::{Running, Setup};
 use test_kit::proxy::Proxy;
-use test_kit::transport::{Certificates, Transport};
+use test_kit::transport::Certificates;
 use test_kit::workdir;
 
 use super::broker::SoakBroker;
@@ -31,7 +31,7 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
     let end = Instant::now() + LIMIT;
     let kind = SoakBroker::default();
     let setup = Setup { login: Some(("u0", "p0")), lines: access(dir)?, ..Setup::default() };
-    let broker = Running::start(&kind, &setup, Transport::Tcp, files, dir, end)?;
+    let broker = Running::start(&kind, &setup, files, dir, end)?;
     let proxy = Proxy::start(&[broker.address], draw::plan(seed, 1000, vec![0]), Arc::new(()))?;
 
     let mut command = built.command(&[

@@ -14,7 +14,7 @@ use project::process::Process;
 use test_kit::broker::{Running, Setup};
 use test_kit::observer::{self, Observer};
 use test_kit::proxy::Proxy;
-use test_kit::transport::{Certificates, Transport};
+use test_kit::transport::Certificates;
 
 use super::broker::SoakBroker;
 use super::draw;
@@ -40,7 +40,7 @@ pub fn run(seed: u64, time: Duration, dir: &Path, files: &Certificates) -> Resul
     let begun = Instant::now();
     let end = begun + time + REST;
     let kind = SoakBroker::default();
-    let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
+    let broker = Running::start(&kind, &Setup::default(), files, dir, end)?;
     let mut observer = Observer::start(&broker, &["killed/#"], None, &dir.join("observer.log"), end)?;
     let proxy = Proxy::start(&[broker.address], draw::plan(seed, 30_000, vec![0]), Arc::new(()))?;
     let mut devices = [true, false].map(|clean_session| Device { clean_session, accepted: Vec::new(), lives: 0, restored: 0 });

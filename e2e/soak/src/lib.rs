@@ -101,7 +101,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     let others = free_addresses::<2>()?.into_iter().zip([TRANSPORTS[1], TRANSPORTS[2]]).collect();
     let kind = SoakBroker(others);
     let end = begun + length + Duration::from_secs(600);
-    let broker = Running::start(&kind, &Setup::default(), Transport::Tcp, files, dir, end)?;
+    let broker = Running::start(&kind, &Setup::default(), files, dir, end)?;
     let endpoints: Vec<_> = [broker.address].into_iter().chain(kind.0.iter().map(|other| other.0)).collect();
     let peer = Peer::start(broker.address, Arc::clone(&delivery_log));
     let plan = draw::plan(args.seed, 30_000, TRANSPORTS.map(Transport::handshake_bytes).to_vec());

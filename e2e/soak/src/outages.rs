@@ -16,7 +16,7 @@ const KEEP_ALIVE: Duration = Duration::from_millis(3500);
 const GRACE: Duration = Duration::from_secs(4);
 
 /// A duration and its cause.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stretch {
     pub time: Duration,
     pub cause: &'static str,
@@ -55,14 +55,9 @@ impl Outages {
         let Some(down) = inner.down.take() else { return };
         let now = Instant::now();
         let (since, cause) = inner.blocked.unwrap_or((down, "nothing"));
-        let outage = now - down;
-        if outage > inner.report.outage.time {
-            inner.report.outage = Stretch { time: outage, cause };
-        }
         let after = now.saturating_duration_since(since.max(down));
-        if after > inner.report.after.time {
-            inner.report.after = Stretch { time: after, cause };
-        }
+        inner.report.outage = inner.report.outage.max(Stretch { time: now - down, cause });
+        inner.report.after = inner.report.after.max(Stretch { time: after, cause });
         if after > BACK_OFF + CONNECT + GRACE {
             let text = format!("no connection for {:.1} s after the last obstruction ({cause})", after.as_secs_f64());
             inner.report.unexplained.push(text);
@@ -87,9 +82,7 @@ impl Watch for Outages {
     fn given_up(&self, after: Duration, by: &'static str) {
         let mut inner = self.0.lock();
         inner.blocked = Some((Instant::now(), by));
-        if after > inner.report.dead.time {
-            inner.report.dead = Stretch { time: after, cause: by };
-        }
+        inner.report.dead = inner.report.dead.max(Stretch { time: after, cause: by });
         if after > KEEP_ALIVE.max(CONNECT) + GRACE {
             inner.report.unexplained.push(format!("a dead link ({by}) was given up only after {:.1} s", after.as_secs_f64()));
         }

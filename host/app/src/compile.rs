@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use project::files;
 
@@ -42,9 +42,6 @@ pub struct Compiler<'a> {
     pub(super) plan: &'a Plan,
     /// Overrides the default C compiler.
     pub(super) cc: Option<&'static str>,
-    common: Vec<OsString>,
-    c: Vec<OsString>,
-    cpp: Vec<OsString>,
     /// Flags for C outside the mqtt library.
     pub(super) outside: &'static [&'static str],
     /// Flags for the linker.
@@ -53,21 +50,7 @@ pub struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     pub fn for_plan(plan: &'a Plan) -> Self {
-        let words = |text: &[&str]| text.iter().map(OsString::from).collect::<Vec<_>>();
-        let mut common = words(&["-g", "-O1", "-Wall", "-ffunction-sections", "-fdata-sections", "-MMD", "-MP"]);
-        for (name, value) in &plan.defines {
-            common.push(format!("-D{name}={value}").into());
-        }
-        for dir in &plan.includes {
-            common.extend(["-I".into(), dir.into()]);
-        }
-        let mut c = words(&["-std=gnu99"]);
-        c.extend(plan.cflags.iter().map(Into::into));
-        c.extend(from_environment("CFLAGS"));
-        let mut cpp = words(&["-std=gnu++17"]);
-        cpp.extend(plan.cxxflags.iter().map(Into::into));
-        cpp.extend(from_environment("CXXFLAGS"));
-        Compiler { plan, cc: None, common, c, cpp, outside: &[], link: &[] }
+        Compiler { plan, cc: None, outside: &[], link: &[] }
     }
 
     /// Compiles what is out of date, on all processors. Objects are returned in the order of the
@@ -97,28 +80,27 @@ impl<'a> Compiler<'a> {
     fn compile_one(&self, part: &str, source: &Path, object: &Path) -> Result<()> {
         let language = Language::of(source).with_context(|| format!("{} is neither C nor C++", source.display()))?;
         let mut command = self.command(language);
-        command.args(match language {
-            Language::C => &self.c,
-            Language::Cpp => &self.cpp,
-        });
+        match language {
+            Language::C => command.arg("-std=gnu99").args(&self.plan.cflags).args(from_environment("CFLAGS")),
+            Language::Cpp => command.arg("-std=gnu++17").args(&self.plan.cxxflags).args(from_environment("CXXFLAGS")),
+        };
         if language == Language::C && part != "mqtt" {
             command.args(self.outside);
         }
-        command.args(&self.common).arg("-c").arg(source).arg("-o").arg(object);
-        if is_current(object, &command, &dependencies(object)) {
-            return Ok(());
-        }
-        forget(object)?;
-        let status = command.status().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-        if !status.success() {
+        command.args(["-g", "-O1", "-Wall", "-ffunction-sections", "-fdata-sections", "-MMD", "-MP"]);
+        command.args(self.plan.defines.iter().map(|(name, value)| format!("-D{name}={value}")));
+        command.args(self.plan.includes.iter().flat_map(|dir| [Path::new("-I"), dir]));
+        command.arg("-c").arg(source).arg("-o").arg(object);
+        make(object, command, &dependencies(object), |command| {
+            let status = command.status().with_context(|| format!("cannot start {}", project::shown(command)))?;
             // The compiler has said why.
             let way_out = match part {
                 "app" | "gen" | "host" | "mqtt" | "area" => String::new(),
                 lib => format!("; if the app works without this library, --without {lib} leaves it out"),
             };
-            bail!("{} does not compile on the host{way_out}", source.display());
-        }
-        remember(object, &command)
+            ensure!(status.success(), "{} does not compile on the host{way_out}", source.display());
+            Ok(())
+        })
     }
 }
 
@@ -127,29 +109,21 @@ pub(super) fn from_environment(variable: &str) -> Vec<OsString> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
 }
 
-fn signature_of(output: &Path) -> PathBuf {
-    let mut name = output.as_os_str().to_owned();
-    name.push(".cmd");
-    name.into()
-}
-
-/// Called before the output is written, so that a partial output of an interrupted compiler is not
-/// taken for complete.
-pub(super) fn forget(output: &Path) -> Result<()> {
-    files::remove(&signature_of(output))
-}
-
-pub(super) fn remember(output: &Path, command: &Command) -> Result<()> {
-    Ok(fs::write(signature_of(output), project::shown(command))?)
-}
-
-/// Whether the output was made by this exact command after the last change to its inputs. Without
-/// known inputs the answer is no.
-pub(super) fn is_current(output: &Path, command: &Command, inputs: &[PathBuf]) -> bool {
+/// Lets `run` make the output, unless it was made by this exact command after the last change to its
+/// inputs. Without known inputs it is made.
+pub(super) fn make(output: &Path, mut command: Command, inputs: &[PathBuf], run: impl FnOnce(&mut Command) -> Result<()>) -> Result<()> {
+    let (shown, mut signature) = (project::shown(&command), output.as_os_str().to_owned());
+    signature.push(".cmd");
+    let signature = Path::new(&signature);
     let time = |path: &Path| -> Option<SystemTime> { path.metadata().ok()?.modified().ok() };
-    let Some(made) = time(output) else { return false };
-    let same = fs::read_to_string(signature_of(output)).is_ok_and(|old| old == project::shown(command));
-    same && !inputs.is_empty() && inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made))
+    let is_older = |made: SystemTime| inputs.iter().all(|input| time(input).is_some_and(|changed| changed < made));
+    if !inputs.is_empty() && time(output).is_some_and(is_older) && fs::read_to_string(signature).is_ok_and(|old| old == shown) {
+        return Ok(());
+    }
+    // First, so that a partial output of an interrupted compiler is not taken for complete.
+    files::remove(signature)?;
+    run(&mut command)?;
+    Ok(fs::write(signature, shown)?)
 }
 
 /// The inputs of an object, from the compiler's dependency file.

@@ -54,6 +54,7 @@ impl Built {
 }
 
 /// All inputs of a program, including generated files.
+#[derive(Default)]
 pub struct Plan {
     /// The build directory.
     pub dir: PathBuf,
@@ -143,18 +144,7 @@ fn plan_with(name: &str, mut app: Option<Manifest>, places: &Places) -> Result<P
         Some(app) => Libs::of(app, places)?,
         None => Libs::only_mqtt()?,
     };
-    let mut plan = Plan {
-        dir,
-        sources: Vec::new(),
-        includes: vec![generated.clone()],
-        defines: libs.defines(name),
-        cflags: Vec::new(),
-        cxxflags: Vec::new(),
-        files: Vec::new(),
-        link: Vec::new(),
-        hollow: Vec::new(),
-        libs: Libs::default(),
-    };
+    let mut plan = Plan { dir, includes: vec![generated.clone()], defines: libs.defines(name), ..Plan::default() };
     for source in ["mgos_config.c", "mgos_host_tables.c"] {
         plan.sources.push(("gen".into(), generated.join(source)));
     }

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 
-use super::compile::{Compiler, Language, forget, from_environment, is_current, remember};
+use super::compile::{Compiler, Language, from_environment, make};
 use crate::manifest::identifier;
 
 impl Compiler<'_> {
@@ -15,18 +15,14 @@ impl Compiler<'_> {
         let mut command = self.command(if cpp { Language::Cpp } else { Language::C });
         command.args(["-g", "-Wl,--gc-sections", "-o"]).arg(program).args(self.link).args(&self.plan.link).args(inputs);
         command.args(["-lpthread", "-ldl", "-lm"]).args(from_environment("LDFLAGS"));
-        if is_current(program, &command, inputs) {
-            return Ok(());
-        }
-        forget(program)?;
-        let output = command.output().with_context(|| format!("cannot start {}", project::shown(&command)))?;
-        let messages = String::from_utf8_lossy(&output.stderr);
-        eprint!("{messages}");
-        if !output.status.success() {
+        make(program, command, inputs, |command| {
+            let output = command.output().with_context(|| format!("cannot start {}", project::shown(command)))?;
+            let messages = String::from_utf8_lossy(&output.stderr);
+            eprint!("{messages}");
             let libs: Vec<&str> = self.plan.libs.found.iter().map(|lib| lib.name.as_str()).collect();
-            bail!("linking {} failed{}", program.display(), hints(&messages, &libs));
-        }
-        remember(program, &command)
+            ensure!(output.status.success(), "linking {} failed{}", program.display(), hints(&messages, &libs));
+            Ok(())
+        })
     }
 }
 

@@ -41,10 +41,8 @@ pub fn build(dir: &Path) -> Result<Built> {
 
 /// Compiles and links a program, with the host library below or without it.
 pub fn compiler(plan: &Plan, with_host: bool) -> Compiler<'_> {
-    let mut compiler = Compiler::for_plan(plan);
-    compiler.cc = Some(CC);
-    (compiler.outside, compiler.link) = if with_host { (OTHERS, LINK) } else { (&[][..], &LINK[..1]) };
-    compiler
+    let (outside, link) = if with_host { (OTHERS, LINK) } else { (&[][..], &LINK[..1]) };
+    Compiler { plan, cc: Some(CC), outside, link }
 }
 
 /// Builds libmgos_host.a with sanitizers in C and Rust. Uses its own target directory, as different

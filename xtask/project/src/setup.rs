@@ -10,8 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-use crate as project;
-use crate::libclang;
+use crate::{has_program, libclang, shown};
 
 /// A Debian package, and how to tell that it is installed.
 #[derive(Clone, Copy)]
@@ -85,7 +84,7 @@ fn ensure_if(installs: bool, packages: &[Package]) -> Result<()> {
         return Ok(());
     }
     let list = missing.join(" ");
-    if !project::has_program("apt-get") {
+    if !has_program("apt-get") {
         bail!("missing: {list} (names of Debian packages); install them with your package manager");
     }
     let root = is_root();
@@ -103,7 +102,7 @@ fn ensure_if(installs: bool, packages: &[Package]) -> Result<()> {
 impl Package {
     fn is_there(self) -> bool {
         match self.sign {
-            Sign::Program(program) => project::has_program(program),
+            Sign::Program(program) => has_program(program),
             Sign::Command(words) => {
                 let mut command = Command::new(words[0]);
                 let status = command.args(&words[1..]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -143,16 +142,14 @@ fn until_unlocked(command: &mut Command, limit: Duration, pause: Duration) -> Re
     let end = Instant::now() + limit;
     loop {
         command.stdin(Stdio::null()).stdout(io::stderr()).stderr(Stdio::piped());
-        let output = command
-            .spawn()
-            .and_then(|child| child.wait_with_output())
-            .with_context(|| format!("cannot start {}", project::shown(command)))?;
+        let output =
+            command.spawn().and_then(|child| child.wait_with_output()).with_context(|| format!("cannot start {}", shown(command)))?;
         if output.status.success() {
             return Ok(());
         }
         let errors = String::from_utf8_lossy(&output.stderr);
         if !errors.contains("Could not get lock") || Instant::now() >= end {
-            bail!("{} failed ({}): {errors}", project::shown(command), output.status);
+            bail!("{} failed ({}): {errors}", shown(command), output.status);
         }
         thread::sleep(pause);
     }
@@ -194,7 +191,7 @@ mod tests {
 
     #[test]
     fn apt_get_waits_for_another_one() {
-        let command = project::shown(&apt_command(true, &["update"]));
+        let command = shown(&apt_command(true, &["update"]));
         assert_eq!(command, "env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 update");
         let dir = tempfile::tempdir().unwrap();
         let locked = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 1 (apt-get)";

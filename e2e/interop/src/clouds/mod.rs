@@ -39,12 +39,12 @@ impl Broker for Cloud {
         Mosquitto.version()
     }
 
-    fn prepare(&self, _: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
+    fn prepare(&self, setup: &Setup, endpoints: &Endpoints, files: &Certificates, dir: &Path) -> Result<Command> {
         let listener = |at, transport| mosquitto::listener(at, transport, files, false, dir).map(|lines| lines + "max_qos 1\n");
         let mut conf = format!("{}per_listener_settings true\nretain_available {}\n", mosquitto::COMMON, self.retains);
         conf += &(listener(endpoints.plain, Transport::Tcp)? + "allow_anonymous true\n");
-        conf += &listener(endpoints.app, endpoints.transport)?;
-        if endpoints.transport == Transport::Cert {
+        conf += &listener(endpoints.app, setup.transport)?;
+        if setup.transport == Transport::Cert {
             conf += "use_identity_as_username true\n";
         }
         conf += &format!("acl_file {}\n", workdir::write(dir, "rules", &self.rules)?.display());
