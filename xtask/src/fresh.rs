@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use fs_err as fs;
 use project::files;
 use project::setup::{self, Package, installed, program};
@@ -41,9 +41,7 @@ const BASE: &str = "ca-certificates";
 pub fn run(args: Args) -> Result<()> {
     let wanted = |name: &&str| args.words.is_empty() || args.words.iter().any(|word| name.contains(word.as_str()));
     let machines: Vec<_> = MACHINES.into_iter().filter(wanted).collect();
-    if machines.is_empty() {
-        bail!("no machine matches; machines: {}", MACHINES.join(", "));
-    }
+    ensure!(!machines.is_empty(), "no machine matches; machines: {}", MACHINES.join(", "));
     ensure!(setup::is_root(), "this makes root directories and changes into them: run it as root");
     setup::ensure(PACKAGES)?;
     let readme = project::read("README.md")?;

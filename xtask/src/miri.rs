@@ -7,7 +7,7 @@
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use project::{nightly, run, shown, target_dir};
 
 #[derive(clap::Args)]
@@ -48,9 +48,7 @@ pub fn test(args: Args) -> Result<()> {
         others.args(["--skip", "ffi::"]);
         let mut others_run = others.spawn().with_context(|| format!("cannot start {}", shown(&others)))?;
         let ffi = run(&mut tests(&["ffi::".into()])?);
-        if !others_run.wait()?.success() {
-            bail!("{} failed", shown(&others));
-        }
+        ensure!(others_run.wait()?.success(), "{} failed", shown(&others));
         ffi?;
     } else {
         run(&mut tests(&args.filter)?)?;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use host_app::Built;
 use project::files;
 use project::process::Process;
@@ -112,9 +112,7 @@ impl<'a> Fixture<'a> {
 
     /// Records a passed check; fails if it does not hold.
     pub fn check(&self, holds: bool, what: &str) -> Result<()> {
-        if !holds {
-            bail!("check failed: {what}");
-        }
+        ensure!(holds, "check failed: {what}");
         self.checks.borrow_mut().push(what.to_owned());
         Ok(())
     }

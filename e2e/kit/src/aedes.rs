@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 use project::setup::{Package, program};
 use serde_json::json;
 
@@ -38,9 +38,7 @@ impl Broker for Aedes {
     fn install(&self) -> Result<()> {
         let version = project::output(Command::new("node").arg("--version"))?;
         let major: u32 = version.trim_start_matches('v').split('.').next().unwrap_or_default().parse().unwrap_or_default();
-        if major < NODE {
-            bail!("Aedes needs Node.js {NODE} or later, found {}; put a later one first in the path", version.trim_end());
-        }
+        ensure!(major >= NODE, "Aedes needs Node.js {NODE} or later, found {}; put a later one first in the path", version.trim_end());
         // Install scripts would only compile native code for platforms without a prebuilt binary.
         workdir::install("aedes", &["package.json", "package-lock.json", "server.js"], |dir| {
             project::run(

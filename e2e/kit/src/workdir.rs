@@ -1,5 +1,5 @@
-//! Files for brokers: their configuration, and those of brokers from other languages' registries. Installs
-//! what brokers/ pins below target/, again only when that changes.
+//! Files for brokers: their configuration, and what comes from other languages' registries.
+//! Installs what brokers/ pins below target/, again only when that changes.
 
 use std::path::{Path, PathBuf};
 

@@ -130,7 +130,8 @@ impl App {
     }
 }
 
-/// Processes one line of the app's output; `None` if it is malformed. See e2e/soak/apps/app/src/main.c.
+/// Processes one line of the app's output; `None` if it is malformed. See
+/// e2e/soak/apps/app/src/main.c.
 fn take(line: &str, state: &Mutex<State>, delivery_log: &DeliveryLog, outages: &Outages) -> Option<()> {
     let mut words = line.split(' ');
     let kind = words.next()?;

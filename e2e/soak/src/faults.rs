@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use project::files;
 use test_kit::broker::Running;
 use test_kit::proxy::{Proxy, Watch as _};
@@ -277,9 +277,7 @@ impl Fixture<'_> {
         self.proxy.freeze(false);
         self.wait("for the app to subscribe again", |fixture| fixture.app.state().subscribed > subscribed)?;
         declared.released += self.app.released();
-        if self.peer.state().lost == lost {
-            bail!("the broker still has its sessions");
-        }
+        ensure!(self.peer.state().lost != lost, "the broker still has its sessions");
         self.peer.change().publishing = true;
         self.amnesias += 1;
         Ok(())

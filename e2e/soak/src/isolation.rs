@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use project::process::Process;
 use test_kit::broker::{Running, Setup};
 use test_kit::proxy::Proxy;
@@ -68,9 +68,7 @@ pub fn run(seed: u64, dir: &Path, files: &Certificates) -> Result<()> {
         sum(|one| one.flows.iter().map(|flow| flow.reordered).sum()),
     );
     let bad: Vec<_> = all.iter().enumerate().filter(|(n, one)| !one.passed(*n == 0)).map(|(_, one)| format!("{one:?}")).collect();
-    if !bad.is_empty() {
-        bail!("FAIL:\n  {}", bad.join("\n  "));
-    }
+    ensure!(bad.is_empty(), "FAIL:\n  {}", bad.join("\n  "));
     ensure!(cuts >= 50, "only {cuts} cuts: too few to disturb the others");
     println!("isolation: PASS");
     Ok(())

@@ -20,7 +20,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, ensure};
 use app::App;
 use broker::SoakBroker;
 use delivery_log::{DIRECTIONS, DeliveryLog};
@@ -172,9 +172,7 @@ fn inject_faults(args: &Args, dir: &Path, files: &Certificates) -> Result<()> {
     if !status.success() {
         bad.push(format!("the app did not exit cleanly: {status}"));
     }
-    if !bad.is_empty() {
-        bail!("FAIL:\n  {}", bad.join("\n  "));
-    }
+    ensure!(bad.is_empty(), "FAIL:\n  {}", bad.join("\n  "));
     println!("soak: PASS");
     Ok(())
 }

@@ -109,8 +109,8 @@ pub(super) fn from_environment(variable: &str) -> Vec<OsString> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(OsString::from).collect()
 }
 
-/// Lets `run` make the output, unless it was made by this exact command after the last change to its
-/// inputs. Without known inputs it is made.
+/// Lets `run` make the output, unless it was made by this exact command after the last change to
+/// its inputs. Without known inputs it is made.
 pub(super) fn make(output: &Path, mut command: Command, inputs: &[PathBuf], run: impl FnOnce(&mut Command) -> Result<()>) -> Result<()> {
     let (shown, mut signature) = (project::shown(&command), output.as_os_str().to_owned());
     signature.push(".cmd");

@@ -23,7 +23,7 @@ use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 pub use compile::{Compiler, Language};
 use fs_err as fs;
 use libs::Libs;
@@ -292,9 +292,7 @@ fn build_host_library(release: bool) -> Result<Host> {
         cargo.arg("--release");
     }
     let output = cargo.stderr(Stdio::inherit()).output().with_context(|| format!("cannot start {}", project::shown(&cargo)))?;
-    if !output.status.success() {
-        bail!("{} failed ({}){}", project::shown(&cargo), output.status, libclang::hint());
-    }
+    ensure!(output.status.success(), "{} failed ({}){}", project::shown(&cargo), output.status, libclang::hint());
     let said = String::from_utf8_lossy(&output.stdout);
     let tls = said.lines().find_map(tls_dir).context("cargo's output does not say where mbedTLS was built")?;
     let archive = project::target_dir().join(if release { "release" } else { "debug" }).join("libmgos_host.a");

@@ -1,6 +1,7 @@
-//! What all tools of the project share. Here: its directories, calling other programs, threads. Elsewhere:
-//! files, setup (Debian packages), tools (programs from crates.io), libclang (finding it), child (a
-//! process that does not outlive its parent), process (one whose output is waited for).
+//! What all tools of the project share. Here: its directories, calling other programs, working in
+//! parallel, waiting. Elsewhere: files, setup (Debian packages), tools (programs from crates.io),
+//! libclang (finding it), child (a process that does not outlive its parent), process (one whose
+//! output is waited for).
 
 pub mod child;
 pub mod files;

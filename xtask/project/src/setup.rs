@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::{has_program, libclang, shown};
 
@@ -84,9 +84,7 @@ fn ensure_if(installs: bool, packages: &[Package]) -> Result<()> {
         return Ok(());
     }
     let list = missing.join(" ");
-    if !has_program("apt-get") {
-        bail!("missing: {list} (names of Debian packages); install them with your package manager");
-    }
+    ensure!(has_program("apt-get"), "missing: {list} (names of Debian packages); install them with your package manager");
     let root = is_root();
     if !installs || !root && !sudo_does_not_prompt() {
         let sudo = if root { "" } else { "sudo " };

@@ -9,7 +9,7 @@
 
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use project::some_at_a_time;
 
 use super::program::{Area, Finished, Mode, REPORTED, judge, run_to_end};
@@ -57,9 +57,7 @@ pub fn run(areas: &[Area], seeds: u32, at_most: u64) -> Result<()> {
         );
         ensure!(failed >= count / step / 2, "{}: fewer allocations failed than expected", area.name);
     }
-    if !bad.is_empty() {
-        bail!("failed allocations were not handled; the first of each area is shown above\n  {}", bad.join("\n  "));
-    }
+    ensure!(bad.is_empty(), "failed allocations were not handled; the first of each area is shown above\n  {}", bad.join("\n  "));
     Ok(())
 }
 

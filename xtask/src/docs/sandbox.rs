@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use project::files;
 use project::process::Process;
 use test_kit::mosquitto;
@@ -65,9 +65,10 @@ impl Sandbox {
         }
         let ask = ["-p", "1883", "-t", "$SYS/broker/version", "-C", "1", "-W", "5"];
         let version = Command::new("mosquitto_sub").args(ask).output().context("cannot start mosquitto_sub")?;
-        if !version.stdout.starts_with(b"mosquitto") {
-            bail!("port 1883, where the documents expect mosquitto, is in use by another program: stop that program and try again");
-        }
+        ensure!(
+            version.stdout.starts_with(b"mosquitto"),
+            "port 1883, where the documents expect mosquitto, is in use by another program: stop that program and try again"
+        );
         Ok(None)
     }
 }

@@ -6,7 +6,7 @@ use super::schema::Scalar;
 use super::tree::{FieldNode, Tree};
 use crate::manifest::identifier;
 
-/// mgos_host_tables.c: what the host needs to know about this app, with the libraries to initialise.
+/// mgos_host_tables.c: what the host needs to know about this app. `libs` are those to initialise.
 pub fn tables(tree: &Tree, app_name: &str, app_dir: &str, libs: &[&str]) -> String {
     let mut out = format!(
         "{BANNER}\n#include \"mgos_host.h\"\n\n#include <stddef.h>\n\n#include \"mgos_config.h\"\n\n\

@@ -8,7 +8,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 pub use conds::{Vars, lib_path, module_path};
 
 use crate::yaml::{self, Node, Value};
@@ -69,9 +69,7 @@ impl Manifest {
 
     fn read_for(dir: &Path, platform: &str) -> Result<Manifest> {
         let main = dir.join("mos.yml");
-        if !main.is_file() {
-            bail!("{} has no mos.yml: pass the directory of a Mongoose OS app", dir.display());
-        }
+        ensure!(main.is_file(), "{} has no mos.yml: pass the directory of a Mongoose OS app", dir.display());
         let mut manifest = Manifest { dir: dir.to_path_buf(), ..Manifest::default() };
         let extra = dir.join(format!("mos_{platform}.yml"));
         for file in [main, extra].iter().filter(|file| file.is_file()) {
