@@ -23,11 +23,8 @@ pub enum Role {
 impl Role {
     pub const BOTH: [Role; 2] = [Role::Primary, Role::Backup];
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Role::Primary => "primary",
-            Role::Backup => "backup",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 }
 
@@ -46,7 +43,7 @@ impl Broker {
         let start = || {
             let [address] = free_addresses()?;
             let end = Instant::now() + Duration::from_secs(10);
-            let mut process = Process::start(role.name(), &mut rumqttd::plain(address, &dir)?, &dir.join("log"), end)?;
+            let mut process = Process::start(&role.name(), &mut rumqttd::plain(address, &dir)?, &dir.join("log"), end)?;
             process.wait_until_listening(address).map(|()| Broker { address, process })
         };
         // Another program may take the port between probing it and the broker's bind.

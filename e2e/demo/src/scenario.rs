@@ -78,7 +78,7 @@ fn steps(paths: &Paths, state: &mut State) -> Result<()> {
     let [mut primary, backup] = [Broker::start(Role::Primary, &paths.logs)?, Broker::start(Role::Backup, &paths.logs)?];
     let mut observers = Vec::new();
     for (role, broker) in Role::BOTH.into_iter().zip([&primary, &backup]) {
-        state.timeline.print(role.name(), &format!("broker listens on {}", broker.address));
+        state.timeline.print(&role.name(), &format!("broker listens on {}", broker.address));
         state.addresses.push((role, broker.address));
         observers.push(observer::start(role, broker.address, DEVICE, state.sender.clone())?);
     }

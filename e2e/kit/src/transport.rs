@@ -29,15 +29,8 @@ impl Transport {
     /// In the order of the table in docs/testing.md.
     pub const ALL: [Transport; 6] = [Transport::Tcp, Transport::Tls, Transport::Cert, Transport::Psk, Transport::Ws, Transport::Wss];
 
-    pub fn name(self) -> &'static str {
-        match self {
-            Transport::Tcp => "tcp",
-            Transport::Tls => "tls",
-            Transport::Cert => "cert",
-            Transport::Psk => "psk",
-            Transport::Ws => "ws",
-            Transport::Wss => "wss",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 
     pub fn is_websocket(self) -> bool {

@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use fs_err::{self as fs, File};
 use parking_lot::Mutex;
 use project::child::Child;
+use test_kit::transport::Transport;
 
 use super::delivery_log::{DeliveryLog, Direction};
 use super::faults::Session;
@@ -19,8 +20,7 @@ use super::outages::Outages;
 /// Where the app connects, and with which session.
 #[derive(Clone, Copy)]
 pub struct Target {
-    /// tcp, tls or ws.
-    pub transport: &'static str,
+    pub transport: Transport,
     pub port: u16,
     pub session: Session,
 }
@@ -95,7 +95,7 @@ impl App {
     pub fn order(&mut self, mode: &str, target: Target) -> Result<u32> {
         self.serial += 1;
         let new = self.control.with_extension("new");
-        fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport, target.port, target.session.name()))?;
+        fs::write(&new, format!("{} {mode} {} {} {}\n", self.serial, target.transport.name(), target.port, target.session.name()))?;
         fs::rename(&new, &self.control)?;
         Ok(self.serial)
     }

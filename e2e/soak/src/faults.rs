@@ -127,7 +127,7 @@ pub struct Fixture<'a> {
 impl Fixture<'_> {
     /// Runs a phase over one transport and judges it.
     pub fn hold(&mut self, phase: Phase, session: Session, endpoint: usize, random: &mut fastrand::Rng) -> Result<(Tallies, Declared)> {
-        let target = Target { transport: TRANSPORTS[endpoint].name(), port: self.proxy.endpoints[endpoint].port(), session };
+        let target = Target { transport: TRANSPORTS[endpoint], port: self.proxy.endpoints[endpoint].port(), session };
         let mut declared = Declared::default();
         let given_up = self.app.state().given_up;
         self.peer.change().forgets = session == Session::Clean;
@@ -187,7 +187,7 @@ impl Fixture<'_> {
         }
         declared.given_up = self.app.state().given_up - given_up;
         for what in judge(&tallies, &declared) {
-            self.delivery_log.bad(format!("{} over {}, session {}: {what}", phase.name(), target.transport, session.name()));
+            self.delivery_log.bad(format!("{} over {}, session {}: {what}", phase.name(), target.transport.name(), session.name()));
         }
         Ok((tallies, declared))
     }

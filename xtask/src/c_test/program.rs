@@ -14,7 +14,7 @@ use project::child::Child;
 pub const REPORTED: i32 = 99;
 
 /// How the apps are built and run.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mode {
     Plain,
     Valgrind,
@@ -22,12 +22,8 @@ pub enum Mode {
 }
 
 impl Mode {
-    pub fn name(self) -> &'static str {
-        match self {
-            Mode::Plain => "plain",
-            Mode::Valgrind => "valgrind",
-            Mode::Sanitize => "sanitize",
-        }
+    pub fn name(self) -> String {
+        format!("{self:?}").to_lowercase()
     }
 
     /// Time limit of an app; a hang counts as a failure.

@@ -14,14 +14,14 @@ fn each_scenario_has_a_row_with_its_transports() {
     let table = tables(&page).into_iter().find(|table| table.columns == ["scenario", "what it shows", "transports"]).unwrap();
     let mut listed = BTreeMap::new();
     for row in table.rows {
-        let kinds: BTreeSet<&str> = match row[2] {
+        let kinds: BTreeSet<String> = match row[2] {
             "all" => Transport::ALL.iter().map(|transport| transport.name()).collect(),
-            some => some.split(", ").collect(),
+            some => some.split(", ").map(String::from).collect(),
         };
         listed.insert(row[0].trim_matches('`').to_owned(), kinds);
     }
     let named = |transports: &'static [Transport]| transports.iter().map(|transport| transport.name()).collect();
-    let known: BTreeMap<String, BTreeSet<&str>> =
+    let known: BTreeMap<String, BTreeSet<String>> =
         scenarios::ALL.iter().map(|scenario| (scenario.name.to_owned(), named(scenario.transports))).collect();
     assert_eq!(listed, known, "docs/testing.md (left) and e2e/interop/src/scenarios/mod.rs (right)");
 }
