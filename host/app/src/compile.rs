@@ -37,7 +37,7 @@ impl Language {
     }
 }
 
-/// Compiles the sources of one program.
+/// Compiles one program, and links it (link.rs).
 pub struct Compiler<'a> {
     pub(super) plan: &'a Plan,
     /// Overrides the default C compiler.

@@ -217,7 +217,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The libraries in the order of initialisation. One without sources has no init function.
+    /// The libraries to initialise, in order. One without sources has no init function.
     fn inits<'a>(&self, libs: &'a Libs) -> Vec<&'a str> {
         let has_sources = |name: &&str| self.sources.iter().any(|(part, _)| part == name);
         libs.init_order.iter().map(String::as_str).filter(has_sources).collect()
