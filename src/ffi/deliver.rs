@@ -4,7 +4,7 @@ use super::app::Line;
 use super::clock::now;
 use super::connection::{Connection, ConnectionRef, Handler, Moment};
 use super::hooks;
-use super::nc::{Nc, NcId};
+use super::nc::{ACK_BACKLOG, Nc, NcId};
 use super::notices::log_notices;
 use super::pump::{self, close_after, close_now, pump};
 use super::shim::{Cloud, Log, Number};
@@ -233,7 +233,9 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
     if !connection.core.session.may_send() {
         return true;
     }
-    if nc.is_backlogged() || connection.is_full_inside {
+    connection.note_app_writes(&mut nc);
+    // A broker that sends and does not read must not fill the heap with answers.
+    if connection.accounted >= ACK_BACKLOG || connection.is_full_inside {
         return false;
     }
     let written = connection.write_ack(&mut nc, ack, id);

@@ -58,9 +58,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Writes an acknowledgement: as [`write`](Self::write), in fewer steps.
+    /// Writes an acknowledgement: as [`write`](Self::write), in fewer steps. What the app has written
+    /// was noted.
     pub fn write_ack(&mut self, nc: &mut Nc<'_>, ack: AckKind, id: PacketId) -> Result<(), NotWritten> {
-        self.note_app_writes(nc);
         let bytes = ack_bytes(ack, id);
         if !nc.put(&bytes) {
             return Err(NotWritten::OutOfMemory);
