@@ -196,9 +196,8 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
             c.say(t, Log::NoMemory);
             break;
         }
-        let &OutPacket { first, text, id, payload, .. } = out;
-        let (text, id) = (&raw const *text, id.map_or(0, PacketId::get));
-        let qos = payload.first().map_or(0, |&qos| qos);
+        let &OutPacket { first, text, id, .. } = out;
+        let (text, id, qos) = (&raw const *text, id.map_or(0, PacketId::get), out.requested_qos());
         let framed = frames(c, t, Frames::Into);
         let connection = c.get(t);
         let unsent = connection.accounted;

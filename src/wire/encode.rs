@@ -8,7 +8,8 @@
 use super::{AckKind, MAX_REMAINING, PacketId, QoS, kind, utf8};
 use embedded_io::Write;
 
-/// The payload fields of a CONNECT: client ID, will topic, will message, user name, password.
+/// The payload fields of a CONNECT in the standard's order \[MQTT-3.1.3-1\]: client ID, will topic,
+/// will message, user name, password.
 pub type ConnectFields<'a> = [Option<&'a [u8]>; 5];
 
 /// A packet to be sent. The fields a packet type uses are written in the order of declaration,
@@ -62,6 +63,11 @@ impl<'a> OutPacket<'a> {
     /// UNSUBSCRIBE with one filter.
     pub const fn unsubscribe(id: PacketId, filter: &'a [u8]) -> Self {
         OutPacket { id: Some(id), text: filter, ..OutPacket::header_only(kind::UNSUBSCRIBE << 4 | 2) }
+    }
+
+    /// Returns the QoS that a SUBSCRIBE requests.
+    pub fn requested_qos(&self) -> u8 {
+        self.payload.first().map_or(0, |&qos| qos)
     }
 
     const fn is(&self, kind: u8) -> bool {
@@ -175,8 +181,8 @@ pub const fn size(remaining: usize) -> usize {
 /// two always agree \[MQTT-3.1.2-11 to -22\]. The will QoS is always 0, as in upstream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Connect<'a> {
-    /// The payload fields in the standard's order \[MQTT-3.1.3-1\]. An empty client ID requires a clean session \[MQTT-3.1.3-7\];
-    /// a will needs both topic and message; a password needs a user name \[MQTT-3.1.2-22\].
+    /// The payload fields. An empty client ID requires a clean session \[MQTT-3.1.3-7\]; a will
+    /// needs both topic and message; a password needs a user name \[MQTT-3.1.2-22\].
     pub fields: &'a ConnectFields<'a>,
     /// Ask for a new session.
     pub clean_session: bool,

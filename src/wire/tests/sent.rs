@@ -214,7 +214,11 @@ fn mqtt_2_3_1_6_an_acknowledgement_carries_the_identifier_it_is_given() {
 
 #[test]
 fn mqtt_3_8_1_1_subscribe_is_one_filter_and_its_qos() {
-    assert_eq!(bytes(&OutPacket::subscribe(id(1), b"a/1", QoS::AtLeastOnce)), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', 1]);
+    for (qos, number) in [(QoS::AtMostOnce, 0), (QoS::AtLeastOnce, 1), (QoS::ExactlyOnce, 2)] {
+        let out = OutPacket::subscribe(id(1), b"a/1", qos);
+        assert_eq!(bytes(&out), [0x82, 8, 0, 1, 0, 3, b'a', b'/', b'1', number]);
+        assert_eq!(out.requested_qos(), number);
+    }
 }
 
 #[test]
