@@ -6,7 +6,7 @@
 #[path = "../../tests/reference/mod.rs"]
 mod reference;
 #[path = "../../tests/sim/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the simulation uses the rest")]
 mod sim;
 
 use libfuzzer_sys::fuzz_target;

@@ -1,12 +1,12 @@
 //! Stands where src/ffi is for the files that are taken from there.
 
 #[path = "../../../src/ffi/shim.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests of src use the rest")]
 pub mod shim;
 #[path = "tests.rs"]
 pub mod tests;
 #[path = "../../../src/ffi/types.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, reason = "the tests of src use the rest")]
 pub mod types;
 
 pub mod conn_api {
