@@ -334,7 +334,8 @@ pub struct Connection {
     /// Of the connection's events.
     pub handlers: List<Handler>,
     pub core: Conn<Handler>,
-    pub websocket: WebSocket,
+    /// Of the connection, once its handshake is over.
+    pub websocket: Lazy<WebSocket>,
     pub connect_fn: mgos_mqtt_connect_fn_t,
     pub connect_arg: *mut c_void,
     /// What deals with CONNECT from the app. Stored by `set_connect_fn`, so that the linker leaves it
@@ -352,7 +353,7 @@ impl Connection {
         handlers: List::new(),
         nc: None,
         configs: [OwnConfig::NONE; 3],
-        websocket: WebSocket::NEW,
+        websocket: Lazy::EMPTY,
         connect_fn: None,
         connect_arg: null_mut(),
         own_connect: None,

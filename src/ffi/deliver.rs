@@ -199,7 +199,9 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
 /// owed.
 fn consume(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, len: usize) -> bool {
     let Some((connection, mut live)) = c.live_as(t, nc) else { return true };
-    connection.websocket.consumed(len);
+    if let Some(websocket) = connection.websocket.get_mut() {
+        websocket.consumed(len);
+    }
     live.consume(0, len) == 0 && !connection.core.session.is_discarding()
 }
 

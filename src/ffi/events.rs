@@ -148,7 +148,9 @@ fn count_bytes(c: ConnectionRef<'_>, t: &mut NoApp, sent: bool, n: c_int) {
     let count = n as usize;
     let mut bytes = &mut connection.counters.bytes_received;
     if sent {
-        connection.websocket.sent(count);
+        if let Some(websocket) = connection.websocket.get_mut() {
+            websocket.sent(count);
+        }
         connection.accounted = connection.accounted.saturating_sub(count);
         bytes = &mut connection.counters.bytes_sent;
     }

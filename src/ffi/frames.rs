@@ -59,13 +59,10 @@ impl Interruption {
 }
 
 impl WebSocket {
-    /// None.
-    pub const NEW: Self = WebSocket { unframer: FrameReader::NEW, unframed: 0, framed: 0, close_is_sent: false };
-
     /// The handshake is over. The `unsent` bytes that wait are Mongoose's: the rest of its request,
     /// or its answer to a ping that came with the reply.
-    pub fn open(&mut self, unsent: usize) {
-        self.framed = unsent;
+    pub const fn opened(unsent: usize) -> Self {
+        WebSocket { unframer: FrameReader::NEW, unframed: 0, framed: unsent, close_is_sent: false }
     }
 
     /// `n` bytes of MQTT have been dealt with.

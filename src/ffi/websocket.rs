@@ -8,6 +8,7 @@ use super::nc::NcId;
 use super::shim::{self, Frames};
 use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_conn};
+use crate::heap::Lazy;
 use crate::wire::websocket::opcode;
 use core::ffi::c_void;
 use core::num::NonZeroU32;
@@ -29,7 +30,7 @@ pub enum Opening {
 impl Connection {
     /// A connection begins, over WebSocket or not.
     pub fn start_websocket(&mut self, enabled: bool) {
-        self.websocket = WebSocket::NEW;
+        self.websocket = Lazy::EMPTY;
         self.stage = if enabled { Stage::Connecting } else { Stage::Off };
     }
 
@@ -45,12 +46,12 @@ impl Connection {
 
     /// True if there are frames to be made or taken apart.
     pub fn has_frames(&self) -> bool {
-        self.stage == Stage::Open
+        self.websocket.get().is_some()
     }
 
     /// How many of the `len` bytes received belong to MQTT.
     pub fn readable(&self, len: usize) -> usize {
-        if self.has_frames() { self.websocket.unframed } else { len }
+        self.websocket.get().map_or(len, |websocket| websocket.unframed)
     }
 }
 
@@ -105,7 +106,9 @@ pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
     if !is_poll {
         return Opening::Pending;
     }
-    connection.websocket.open(nc.unsent());
+    if connection.websocket.get_or_alloc(|| WebSocket::opened(nc.unsent())).is_err() {
+        return Opening::OutOfMemory;
+    }
     connection.stage = Stage::Open;
     Opening::Open
 }
@@ -133,7 +136,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_ws_frames(c: *mut mgos_mqtt_conn, nc: *m
     // SAFETY: by the contract.
     let (Some(c), Some(nc)) = (unsafe { ConnectionRef::kept_alive(c) }, NcId::new(nc)) else { return 0 };
     let Some((connection, mut nc)) = c.live_as(t, nc) else { return 0 };
-    let (websocket, nc) = (&mut connection.websocket, &mut nc);
+    let (Some(websocket), nc) = (connection.websocket.get_mut(), &mut nc) else { return 0 };
     let result = match what {
         Frames::Into => websocket.frame(nc, opcode::BINARY, false),
         Frames::Close => websocket.frame_close(nc, |nc| nc.put(&NORMAL_CLOSURE)),
