@@ -4,9 +4,9 @@
 //! A block is one allocation: a value followed by its bytes (a topic, a message). Every function
 //! that allocates can fail, and then changes nothing.
 //!
-//! A list has cursors. A cursor points to a block or to the end; removing its block moves it to the
-//! next one. So an iteration that calls the app between two steps stays valid whatever the app adds
-//! or removes in between.
+//! A list may have cursors. A cursor points to a block or to the end; removing its block moves it to
+//! the next one. So an iteration that calls the app between two steps stays valid whatever the app
+//! adds or removes in between.
 
 use core::ffi::c_void;
 use core::marker::PhantomData;
@@ -152,6 +152,16 @@ struct Node<T> {
 impl<T> Node<T> {
     const BYTES: usize = size_of::<Self>();
 
+    /// Writes the value of a fresh block.
+    ///
+    /// # Safety
+    /// `block` has [`Self::BYTES`] bytes, and nothing else accesses it.
+    unsafe fn set_value(block: NonNull<BlockHeader>, value: T) {
+        const { assert!(align_of::<Self>() <= align_of::<usize>()) };
+        // SAFETY: the block has space for the node, and is aligned to a pointer, which suffices.
+        unsafe { (&raw mut (*block.cast::<Self>().as_ptr()).value).write(value) };
+    }
+
     /// Returns the address and number of the block's bytes.
     ///
     /// # Safety
@@ -202,97 +212,119 @@ pub struct ItemMut<'a, T> {
 /// The pointer to a block: `next` of the block before it, or `first` of the chain.
 type Link = *mut *mut BlockHeader;
 
-/// The part of a list that is independent of the value type, so that firmware has one copy of it.
-/// What is used most comes first; `repr(C)` keeps that order.
-#[repr(C)]
-struct Chain {
-    first: *mut BlockHeader,
-    /// Null if the chain is empty.
+/// Where else than in `first` and `next` a list points to its blocks.
+pub trait Ends {
+    /// Those of an empty list.
+    const NEW: Self;
+
+    /// A block was linked in at the front; `last` if it is the only one.
+    fn pushed(&mut self, block: Block, last: bool);
+
+    /// `old` makes way for `new`, or, at the end, for null; `last` is the last block if `old` was.
+    fn replaced(&mut self, old: Block, new: Block, last: Block);
+}
+
+/// A list that only grows at its front, and has no cursors.
+impl Ends for () {
+    const NEW: Self = ();
+
+    fn pushed(&mut self, _: Block, _: bool) {}
+
+    fn replaced(&mut self, _: Block, _: Block, _: Block) {}
+}
+
+/// The end of a list that grows at both ends, and its two cursors.
+pub struct Cursors {
+    /// Null if the list is empty.
     last: *mut BlockHeader,
     cursors: [*mut BlockHeader; 2],
 }
 
-impl Chain {
-    /// Allocates a block of `size` bytes for the node plus `len`. Its `next` is null. The caller must
-    /// initialise the bytes, link the block in and write the value.
-    #[inline(always)]
-    fn allocate_block(size: usize, len: usize) -> Result<NonNull<BlockHeader>, OutOfMemory> {
-        let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
-        // SAFETY: the block is fresh, aligned to a pointer, and large enough for a header.
-        unsafe { block.write(BlockHeader { next: ptr::null_mut(), len: len as u32 }) };
-        Ok(block)
+impl Ends for Cursors {
+    const NEW: Self = Cursors { last: ptr::null_mut(), cursors: [ptr::null_mut(); 2] };
+
+    fn pushed(&mut self, block: Block, last: bool) {
+        if last {
+            self.last = block.0;
+        }
     }
 
-    /// Allocates a block of `size` bytes for the node plus copies of `parts`. Its `next` is null.
-    /// The caller must link it in and write the value.
-    fn block(size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
-        let mut len = 0usize;
+    fn replaced(&mut self, old: Block, new: Block, last: Block) {
+        if self.last == old.0 {
+            self.last = last.0;
+        }
+        for cursor in &mut self.cursors {
+            if *cursor == old.0 {
+                *cursor = new.0;
+            }
+        }
+    }
+}
+
+/// The address of a block, to be compared.
+#[derive(Clone, Copy)]
+pub struct Block(*mut BlockHeader);
+
+/// The part of a list that is independent of the value type, so that firmware has one copy of it.
+/// What is used most comes first; `repr(C)` keeps that order.
+#[repr(C)]
+struct Chain<E> {
+    first: *mut BlockHeader,
+    ends: E,
+}
+
+/// Allocates a block of `size` bytes for the node plus `len`. Its `next` is null. The caller must
+/// initialise the bytes, link the block in and write the value.
+#[inline(always)]
+fn allocate_block(size: usize, len: usize) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+    let block = allocate(size.checked_add(len).ok_or(OutOfMemory)?)?.cast::<BlockHeader>();
+    // SAFETY: the block is fresh, aligned to a pointer, and large enough for a header.
+    unsafe { block.write(BlockHeader { next: ptr::null_mut(), len: len as u32 }) };
+    Ok(block)
+}
+
+/// Allocates a block of `size` bytes for the node plus copies of `parts`. Its `next` is null. The
+/// caller must link it in and write the value.
+fn new_block(size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+    let mut len = 0usize;
+    for part in parts {
+        len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
+    }
+    let block = allocate_block(size, len)?;
+    // SAFETY: behind the node the block has room for all parts.
+    unsafe {
+        let mut to = block.as_ptr().cast::<u8>().add(size);
         for part in parts {
-            len = len.checked_add(part.len()).ok_or(OutOfMemory)?;
+            to.copy_from_nonoverlapping(part.as_ptr(), part.len());
+            to = to.add(part.len());
         }
-        let block = Self::allocate_block(size, len)?;
-        // SAFETY: behind the node the block has room for all parts.
-        unsafe {
-            let mut to = block.as_ptr().cast::<u8>().add(size);
-            for part in parts {
-                to.copy_from_nonoverlapping(part.as_ptr(), part.len());
-                to = to.add(part.len());
-            }
-        }
-        Ok(block)
     }
+    Ok(block)
+}
 
-    /// Allocates a block, as [`block`](Self::block), and links it in at the front or the end. The
-    /// caller must write the value.
-    fn insert(&mut self, size: usize, parts: &[&[u8]], at_end: bool) -> Result<NonNull<BlockHeader>, OutOfMemory> {
-        let block = Self::block(size, parts)?;
-        self.link(block, at_end);
+impl<E: Ends> Chain<E> {
+    /// Allocates a block, as [`new_block`], and links it in at the front. The caller must write the
+    /// value.
+    fn push_front(&mut self, size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
+        let block = new_block(size, parts)?;
+        // SAFETY: the block is fresh.
+        unsafe { (*block.as_ptr()).next = self.first };
+        self.ends.pushed(Block(block.as_ptr()), self.first.is_null());
+        self.first = block.as_ptr();
         Ok(block)
-    }
-
-    /// Links a fresh block in at the front or the end.
-    fn link(&mut self, block: NonNull<BlockHeader>, at_end: bool) {
-        let node = block.as_ptr();
-        // SAFETY: the block is fresh. The last block of a chain that is not empty is live.
-        unsafe {
-            let mut link: Link = &raw mut self.first;
-            if at_end {
-                if !self.last.is_null() {
-                    link = &raw mut (*self.last).next;
-                }
-                for cursor in &mut self.cursors {
-                    if cursor.is_null() {
-                        *cursor = node;
-                    }
-                }
-            }
-            let next = *link;
-            (*node).next = next;
-            *link = node;
-            if next.is_null() {
-                self.last = node;
-            }
-        }
     }
 
     /// Makes every pointer to the block behind `link` point to `new`; if that block was the last,
-    /// sets `last`.
+    /// `last` is.
     ///
     /// # Safety
     /// Nothing else may access `chain`, and `link` must point to one of its blocks.
-    unsafe fn relink(chain: *mut Chain, link: Link, new: *mut BlockHeader, last: *mut BlockHeader) {
+    unsafe fn relink(chain: *mut Self, link: Link, new: *mut BlockHeader, last: *mut BlockHeader) {
         // SAFETY: `link` points to a block of this chain, and nothing else accesses the chain.
         unsafe {
             let old = *link;
             *link = new;
-            if (*chain).last == old {
-                (*chain).last = last;
-            }
-            for cursor in &mut (*chain).cursors {
-                if *cursor == old {
-                    *cursor = new;
-                }
-            }
+            (*chain).ends.replaced(Block(old), Block(new), Block(last));
         }
     }
 
@@ -300,7 +332,7 @@ impl Chain {
     ///
     /// # Safety
     /// As for `relink`.
-    unsafe fn remove(chain: *mut Chain, link: Link) {
+    unsafe fn remove(chain: *mut Self, link: Link) {
         // SAFETY: `link` points to a block of this chain; `relink` leaves no pointer to it before
         // it is freed. A link other than the chain's `first` is the first field of a block, which
         // becomes the last.
@@ -316,7 +348,7 @@ impl Chain {
     ///
     /// # Safety
     /// As for `relink`; in addition, `size` must cover the node.
-    unsafe fn drop_bytes(chain: *mut Chain, link: Link, size: usize) {
+    unsafe fn drop_bytes(chain: *mut Self, link: Link, size: usize) {
         // SAFETY: `link` points to a block of this chain of at least `size` bytes. If `realloc`
         // moves it, `relink` updates every pointer to it; if `realloc` fails to shrink it, the
         // block stays valid.
@@ -330,17 +362,39 @@ impl Chain {
     }
 }
 
-/// A singly linked list of blocks with two cursors, 0 and 1.
-pub struct List<T: Copy> {
-    chain: Chain,
+impl Chain<Cursors> {
+    /// Links a fresh block in at the end.
+    fn append(&mut self, block: NonNull<BlockHeader>) {
+        let node = block.as_ptr();
+        let Cursors { last, cursors } = &mut self.ends;
+        for cursor in cursors {
+            if cursor.is_null() {
+                *cursor = node;
+            }
+        }
+        if last.is_null() {
+            self.first = node;
+        } else {
+            // SAFETY: the last block of a chain that is not empty is live.
+            unsafe { (**last).next = node };
+        }
+        *last = node;
+    }
+}
+
+/// A singly linked list of blocks. It grows at its front only, but see [`CursorList`].
+pub struct List<T: Copy, E: Ends = ()> {
+    chain: Chain<E>,
     marker: PhantomData<T>,
 }
 
-impl<T: Copy> List<T> {
+/// A list that grows at both ends and has two cursors, 0 and 1.
+pub type CursorList<T> = List<T, Cursors>;
+
+impl<T: Copy, E: Ends> List<T, E> {
     /// Creates an empty list.
     pub const fn new() -> Self {
-        let null = ptr::null_mut();
-        List { chain: Chain { first: null, last: null, cursors: [null; 2] }, marker: PhantomData }
+        List { chain: Chain { first: ptr::null_mut(), ends: E::NEW }, marker: PhantomData }
     }
 
     /// Returns true if the list is empty.
@@ -348,49 +402,12 @@ impl<T: Copy> List<T> {
         self.chain.first.is_null()
     }
 
-    fn push(&mut self, value: T, parts: &[&[u8]], at_end: bool) -> Result<(), OutOfMemory> {
-        const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
-        let node = self.chain.insert(Node::<T>::BYTES, parts, at_end)?.cast::<Node<T>>();
-        // SAFETY: `insert` has reserved space for the node.
-        unsafe { (&raw mut (*node.as_ptr()).value).write(value) };
-        Ok(())
-    }
-
     /// Adds a block with copies of `parts` at the front. Cursors do not move.
     pub fn push_front(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
-        self.push(value, parts, false)
-    }
-
-    /// Adds a block with copies of `parts` at the end. A cursor at the end now points to it.
-    pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
-        self.push(value, parts, true)
-    }
-
-    /// Adds a block with `len` bytes at the end, and has `fill` write them; they are zero before. A
-    /// cursor at the end now points to it.
-    pub fn push_back_with<R>(&mut self, value: T, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, OutOfMemory> {
-        const { assert!(align_of::<Node<T>>() <= align_of::<usize>()) };
-        let block = Chain::allocate_block(Node::<T>::BYTES, len)?;
-        let node = block.cast::<Node<T>>().as_ptr();
-        // SAFETY: the block is fresh, and has room for the node and `len` bytes behind it.
-        let filled = unsafe {
-            (&raw mut (*node).value).write(value);
-            node.cast::<u8>().add(Node::<T>::BYTES).write_bytes(0, len);
-            fill(Node::item_mut(node).bytes)
-        };
-        self.chain.link(block, true);
-        Ok(filled)
-    }
-
-    /// Moves cursor `I` to the end: before the next block that is appended.
-    pub fn move_to_end<const I: usize>(&mut self) {
-        *self.cursor_mut::<I>() = ptr::null_mut();
-    }
-
-    /// Iterates over the blocks before cursor `I`, from the front.
-    pub fn iter_before<const I: usize>(&self) -> Iter<'_, T> {
-        const { assert!(I < 2) };
-        Iter { end: self.chain.cursors[I].cast(), ..self.iter() }
+        let node = self.chain.push_front(Node::<T>::BYTES, parts)?;
+        // SAFETY: it is a block with space for the node.
+        unsafe { Node::set_value(node, value) };
+        Ok(())
     }
 
     /// Iterates over all blocks from the front.
@@ -398,9 +415,16 @@ impl<T: Copy> List<T> {
         Iter { node: self.chain.first.cast(), end: ptr::null_mut(), list: PhantomData }
     }
 
+    /// Returns the value of the first block.
+    pub fn first_value_mut(&mut self) -> Option<&mut T> {
+        let node = self.chain.first.cast::<Node<T>>();
+        // SAFETY: it is null, or points to a live block, and `&mut self` is exclusive.
+        if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
+    }
+
     /// Returns the first block that satisfies `wanted`.
     #[inline]
-    pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T>> {
+    pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T, E>> {
         let chain = &raw mut self.chain;
         // SAFETY: all blocks in the chain are live, and `&mut self` keeps them unchanged.
         unsafe {
@@ -439,12 +463,48 @@ impl<T: Copy> List<T> {
             }
         }
     }
+}
+
+impl<T: Copy> CursorList<T> {
+    /// Adds a block with copies of `parts` at the end. A cursor at the end now points to it.
+    pub fn push_back(&mut self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
+        let node = new_block(Node::<T>::BYTES, parts)?;
+        // SAFETY: it is a block with space for the node.
+        unsafe { Node::set_value(node, value) };
+        self.chain.append(node);
+        Ok(())
+    }
+
+    /// Adds a block with `len` bytes at the end, and has `fill` write them; they are zero before. A
+    /// cursor at the end now points to it.
+    pub fn push_back_with<R>(&mut self, value: T, len: usize, fill: impl FnOnce(&mut [u8]) -> R) -> Result<R, OutOfMemory> {
+        let block = allocate_block(Node::<T>::BYTES, len)?;
+        let node = block.cast::<Node<T>>().as_ptr();
+        // SAFETY: the block is fresh, and has room for the node and `len` bytes behind it.
+        let filled = unsafe {
+            Node::set_value(block, value);
+            node.cast::<u8>().add(Node::<T>::BYTES).write_bytes(0, len);
+            fill(Node::item_mut(node).bytes)
+        };
+        self.chain.append(block);
+        Ok(filled)
+    }
+
+    /// Moves cursor `I` to the end: before the next block that is appended.
+    pub fn move_to_end<const I: usize>(&mut self) {
+        *self.cursor_mut::<I>() = ptr::null_mut();
+    }
+
+    /// Iterates over the blocks before cursor `I`, from the front.
+    pub fn iter_before<const I: usize>(&self) -> Iter<'_, T> {
+        Iter { end: self.cursor::<I>().cast(), ..self.iter() }
+    }
 
     /// Advances cursor `I` to the next block that satisfies `wanted`, which may be its current one.
     /// Returns false if there is none; the cursor is then at the end.
     #[inline]
     pub fn advance_to<const I: usize>(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> bool {
-        let mut node = *self.cursor_mut::<I>();
+        let mut node = self.cursor::<I>();
         // SAFETY: a cursor points to a live block, and `&mut self` keeps all blocks unchanged.
         while !node.is_null() && !wanted(unsafe { Node::item(node.cast::<Node<T>>()) }) {
             // SAFETY: as above.
@@ -471,21 +531,18 @@ impl<T: Copy> List<T> {
 
     /// Returns true if cursor `I` is at the last block, or the list is empty.
     pub fn is_last<const I: usize>(&self) -> bool {
-        const { assert!(I < 2) };
-        self.chain.cursors[I] == self.chain.last
+        self.cursor::<I>() == self.chain.ends.last
     }
 
     /// Returns a number that identifies the block under cursor `I` as long as that block exists; 0
     /// at the end.
     pub fn cursor_id<const I: usize>(&self) -> usize {
-        const { assert!(I < 2) };
-        self.chain.cursors[I].addr()
+        self.cursor::<I>().addr()
     }
 
     /// Returns the block under cursor `I`; `None` at the end.
     pub fn current<const I: usize>(&self) -> Option<Item<'_, T>> {
-        const { assert!(I < 2) };
-        let node = self.chain.cursors[I].cast::<Node<T>>();
+        let node = self.cursor::<I>().cast::<Node<T>>();
         // SAFETY: a cursor points to a live block, and `&self` keeps it unchanged.
         if node.is_null() { None } else { Some(unsafe { Node::item(node) }) }
     }
@@ -493,25 +550,31 @@ impl<T: Copy> List<T> {
     /// Returns the value under cursor `I`; `None` at the end. Never accesses the bytes after it, so
     /// they may be borrowed elsewhere.
     pub fn current_value_mut<const I: usize>(&mut self) -> Option<&mut T> {
-        let node = self.cursor_mut::<I>().cast::<Node<T>>();
+        let node = self.cursor::<I>().cast::<Node<T>>();
         // SAFETY: a cursor points to a live block, and `&mut self` is exclusive.
         if node.is_null() { None } else { Some(unsafe { &mut (*node).value }) }
     }
 
-    fn cursor_mut<const I: usize>(&mut self) -> &mut *mut BlockHeader {
+    fn cursor<const I: usize>(&self) -> *mut BlockHeader {
         const { assert!(I < 2) };
         // In bounds by the assertion above, so no bounds check is compiled in.
-        &mut self.chain.cursors[I]
+        self.chain.ends.cursors[I]
+    }
+
+    fn cursor_mut<const I: usize>(&mut self) -> &mut *mut BlockHeader {
+        const { assert!(I < 2) };
+        // As above.
+        &mut self.chain.ends.cursors[I]
     }
 }
 
-impl<T: Copy> Default for List<T> {
+impl<T: Copy, E: Ends> Default for List<T, E> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Copy> Drop for List<T> {
+impl<T: Copy, E: Ends> Drop for List<T, E> {
     fn drop(&mut self) {
         self.clear();
     }
@@ -543,13 +606,13 @@ impl<'a, T> Iterator for Iter<'a, T> {
 }
 
 /// A block found in a list, to be read, changed or removed.
-pub struct Found<'a, T: Copy> {
-    chain: NonNull<Chain>,
+pub struct Found<'a, T: Copy, E: Ends> {
+    chain: NonNull<Chain<E>>,
     link: Link,
-    marker: PhantomData<&'a mut List<T>>,
+    marker: PhantomData<&'a mut List<T, E>>,
 }
 
-impl<'a, T: Copy> Found<'a, T> {
+impl<'a, T: Copy, E: Ends> Found<'a, T, E> {
     fn node(&self) -> *mut Node<T> {
         // SAFETY: `find` saw a block behind the link, and the list has been borrowed since.
         unsafe { (*self.link).cast() }
@@ -583,14 +646,15 @@ impl<'a, T: Copy> Found<'a, T> {
     /// Replaces the block by one with another value and copies of `parts`, at the same place in the
     /// list.
     pub fn replace(self, value: T, parts: &[&[u8]]) -> Result<(), OutOfMemory> {
-        let node = Chain::block(Node::<T>::BYTES, parts)?.cast::<Node<T>>().as_ptr();
+        let block = new_block(Node::<T>::BYTES, parts)?;
+        let new = block.as_ptr();
         // SAFETY: the new block has space for the node. `find` saw the old one behind the link, and
         // the list has been borrowed since; `relink` leaves no pointer to it before it is freed.
         unsafe {
-            (&raw mut (*node).value).write(value);
+            Node::set_value(block, value);
             let old = *self.link;
-            (*node).header.next = (*old).next;
-            Chain::relink(self.chain.as_ptr(), self.link, node.cast(), node.cast());
+            (*new).next = (*old).next;
+            Chain::relink(self.chain.as_ptr(), self.link, new, new);
             free_block(old.cast());
         }
         Ok(())

@@ -8,7 +8,7 @@ use super::shim::Number;
 use super::token::{Lent, NoApp};
 use super::types::{Reason, mgos_config_mqtt, mgos_mqtt_conn, mgos_mqtt_connect_fn_t, mgos_mqtt_packet};
 use crate::conn::{Conn, Slot};
-use crate::heap::{Lazy, List};
+use crate::heap::{CursorList, Lazy, List};
 use crate::session::{GivenUp, Millis, NEVER};
 use crate::wire::{QoS, kind};
 use core::cell::Cell;
@@ -78,7 +78,7 @@ pub struct Hooks {
     /// The message that is being published in pieces, and its topic; at most one.
     pub upload: List<Upload>,
     /// What was written meanwhile and follows it, in order.
-    pub lifted: List<()>,
+    pub lifted: CursorList<()>,
     /// Bytes of it.
     pub lifted_len: usize,
     /// What keeps the queue in a file.
@@ -332,7 +332,7 @@ pub struct Connection {
     /// When the timer fires.
     pub timer_at: u32,
     /// Of the connection's events.
-    pub handlers: List<Handler>,
+    pub handlers: CursorList<Handler>,
     pub core: Conn<Handler>,
     /// Of the connection, once its handshake is over.
     pub websocket: Lazy<WebSocket>,
@@ -350,7 +350,7 @@ impl Connection {
     /// One without a configuration. All zeros, so that making one fills memory with them.
     pub const NEW: Self = Connection {
         core: Conn::NEW,
-        handlers: List::new(),
+        handlers: CursorList::new(),
         nc: None,
         configs: [OwnConfig::NONE; 3],
         websocket: Lazy::EMPTY,

@@ -3,7 +3,7 @@
 
 use super::connection::{Connection, ConnectionRef, Feature, Hook, Hooks, Moment};
 use super::token::{Lent, NoApp};
-use crate::heap::{List, OutOfMemory};
+use crate::heap::{CursorList, List, OutOfMemory};
 use crate::session::{Millis, NEVER, earlier};
 
 /// Stores the hook of a feature.
@@ -16,7 +16,7 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp, feature: Feature, hook: &'st
         incoming: List::new(),
         lift: None,
         upload: List::new(),
-        lifted: List::new(),
+        lifted: CursorList::new(),
         lifted_len: 0,
         queue_file: None,
         finish: None,

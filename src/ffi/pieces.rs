@@ -25,8 +25,7 @@ pub fn install(c: ConnectionRef<'_>, t: &mut NoApp) -> Result<(), OutOfMemory> {
 impl Connection {
     fn incoming(&mut self) -> Option<&mut Incoming> {
         let hooks = self.hooks.get_mut()?;
-        hooks.incoming.rewind::<0>();
-        hooks.incoming.current_value_mut::<0>()
+        hooks.incoming.first_value_mut()
     }
 
     /// What there is to say of the message, without data.
@@ -104,7 +103,7 @@ fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
     let incoming = Incoming { handler, nc, first, skips: false, calling: false, before, total, offset: 0 };
     let Some(hooks) = connection.hooks.get_mut() else { return false };
     hooks.incoming.clear();
-    if hooks.incoming.push_back(incoming, &[topic]).is_err() {
+    if hooks.incoming.push_front(incoming, &[topic]).is_err() {
         c.say(t, Log::NoMemory);
         return false;
     }

@@ -48,7 +48,7 @@ pub fn publish(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], upload: Upload
         return Err(RequestError::Congested);
     }
     hooks.lift = Some(lift);
-    hooks.upload.push_back(Upload { at: now().max(1), ..upload }, &[topic])?;
+    hooks.upload.push_front(Upload { at: now().max(1), ..upload }, &[topic])?;
     arm(c, t);
     Ok(())
 }
@@ -61,8 +61,7 @@ fn due(connection: &Connection, _: Millis) -> Millis {
 impl Connection {
     fn upload(&mut self) -> Option<&mut Upload> {
         let hooks = self.hooks.get_mut()?;
-        hooks.upload.rewind::<0>();
-        hooks.upload.current_value_mut::<0>()
+        hooks.upload.first_value_mut()
     }
 
     /// Lets the message rest for this time.

@@ -2,18 +2,18 @@
 //! What the core does without memory is shown where it does it.
 
 extern crate std;
-use super::{Lazy, List, OutOfMemory, testing};
+use super::{CursorList, Ends, Lazy, List, OutOfMemory, testing};
 use std::vec::Vec;
 
-fn list(n: u32) -> List<u32> {
-    let mut list = List::new();
+fn list(n: u32) -> CursorList<u32> {
+    let mut list = CursorList::new();
     for i in 0..n {
         list.push_back(i, &[&[0, 0], &(i as u16).to_be_bytes()]).unwrap();
     }
     list
 }
 
-fn values(list: &List<u32>) -> Vec<u32> {
+fn values<E: Ends>(list: &List<u32, E>) -> Vec<u32> {
     list.iter().map(|i| *i.value).collect()
 }
 
@@ -145,10 +145,10 @@ fn a_lazy_value_is_allocated_once_and_dropped_with_its_owner() {
     assert!(lazy.get_or_alloc(List::new).is_err());
     testing::fail_after(None);
     assert!(lazy.get().is_none());
-    lazy.get_or_alloc(List::new).unwrap().push_back(1, &[]).unwrap();
-    lazy.get_or_alloc(|| unreachable!()).unwrap().push_back(2, &[]).unwrap();
-    assert_eq!(values(lazy.get().unwrap()), [1, 2]);
-    assert_eq!(values(lazy.get_mut().unwrap()), [1, 2]);
+    lazy.get_or_alloc(List::new).unwrap().push_front(1, &[]).unwrap();
+    lazy.get_or_alloc(|| unreachable!()).unwrap().push_front(2, &[]).unwrap();
+    assert_eq!(values(lazy.get().unwrap()), [2, 1]);
+    assert_eq!(values(lazy.get_mut().unwrap()), [2, 1]);
     drop(lazy);
     assert_eq!(testing::blocks(), before);
 }
@@ -172,7 +172,7 @@ fn a_block_is_filled_in_place() {
 
 #[test]
 fn the_blocks_before_a_cursor_are_those_that_were_there_when_it_was_moved_to_the_end() {
-    let before = |l: &List<u32>| l.iter_before::<1>().map(|i| *i.value).collect::<Vec<_>>();
+    let before = |l: &CursorList<u32>| l.iter_before::<1>().map(|i| *i.value).collect::<Vec<_>>();
     let mut l = List::new();
     l.move_to_end::<1>();
     assert_eq!(before(&l), []);

@@ -2,7 +2,7 @@
 //! the effect of an acknowledgement is a table. Also counts entries by state.
 
 use super::keep_alive::Millis;
-use crate::heap::{Found, List};
+use crate::heap::{CursorList, Cursors, Found};
 use crate::wire::{QoS, kind};
 
 /// The state of an entry: exactly one of the states, plus marks.
@@ -142,14 +142,14 @@ impl Selector {
 
 /// Returns the first entry that `selector` matches.
 #[inline(always)]
-pub fn find_first(list: &mut List<Entry>, selector: Selector) -> Option<Found<'_, Entry>> {
+pub fn find_first(list: &mut CursorList<Entry>, selector: Selector) -> Option<Found<'_, Entry, Cursors>> {
     let Selector { any, all, none } = selector;
     find_bits(list, any, all, none)
 }
 
 /// The same with the parts of the selector, which are passed in registers.
 #[inline(never)]
-fn find_bits(list: &mut List<Entry>, any: Bits, all: Bits, none: Bits) -> Option<Found<'_, Entry>> {
+fn find_bits(list: &mut CursorList<Entry>, any: Bits, all: Bits, none: Bits) -> Option<Found<'_, Entry, Cursors>> {
     list.find(|e| Selector { any, all, none }.matches(e.value.bits))
 }
 

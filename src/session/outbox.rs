@@ -10,7 +10,7 @@ use super::outcomes::Outcomes;
 use super::packet_ids::ahead;
 use super::snapshot::Extent;
 use super::types::{Notice, Outcome};
-use crate::heap::{Found, Item, List, OutOfMemory};
+use crate::heap::{CursorList, Cursors, Found, Item, OutOfMemory};
 use crate::wire::{AckKind, OutPacket, PacketId, QoS, kind};
 
 /// Maximum number of entries without a message, or the maximum queue length if that is greater.
@@ -52,13 +52,13 @@ pub struct Outbox<H: Copy> {
     signatures: [Signature; 3],
     /// What became of messages.
     pub(super) outcomes: Outcomes<H>,
-    list: List<Entry>,
+    list: CursorList<Entry>,
 }
 
 impl<H: Copy> Outbox<H> {
     /// Empty.
     pub const NEW: Self = Outbox {
-        list: List::new(),
+        list: CursorList::new(),
         counts: Counts::NONE,
         limit: 0,
         has_notices: false,
@@ -186,7 +186,7 @@ impl<H: Copy> Outbox<H> {
             }
             let found = find_first(&mut self.list, Selector::new(state, 0, DROPPED));
             // A new message that is set aside at once is not worth dropping another for.
-            let may_drop = |found: &Found<'_, Entry>| state == SET_ASIDE || found.with(|e, _| e.id != newest.get());
+            let may_drop = |found: &Found<'_, Entry, Cursors>| state == SET_ASIDE || found.with(|e, _| e.id != newest.get());
             let Some(mut found) = found.filter(may_drop) else { continue };
             let e = found.value();
             self.counts.count(e.bits, -1);
@@ -243,7 +243,7 @@ impl<H: Copy> Outbox<H> {
         })
     }
 
-    fn find(list: &mut List<Entry>, id: PacketId) -> Option<Found<'_, Entry>> {
+    fn find(list: &mut CursorList<Entry>, id: PacketId) -> Option<Found<'_, Entry, Cursors>> {
         list.find(|e| e.value.id == id.get())
     }
 
@@ -665,7 +665,7 @@ impl<H: Copy> Outbox<H> {
     }
 
     /// Finds the set-aside message whose turn it is: one never sent, else the one sent longest ago.
-    fn find_set_aside(list: &mut List<Entry>) -> Option<Found<'_, Entry>> {
+    fn find_set_aside(list: &mut CursorList<Entry>) -> Option<Found<'_, Entry, Cursors>> {
         let waits = Selector::new(QUEUED | SENT, SET_ASIDE, ON_WIRE);
         let is_before = |a: &Entry, b: &Entry| !b.is(QUEUED) && (a.is(QUEUED) || !reached(a.sent_at, b.sent_at));
         let waiting = list.iter().map(|e| e.value).filter(|e| waits.matches(e.bits));

@@ -8,7 +8,7 @@
 use super::keep_alive::{Millis, NEVER, earlier};
 use super::outbox::Outbox;
 use super::types::{GivenUp, Outcome};
-use crate::heap::{Lazy, List, OutOfMemory};
+use crate::heap::{CursorList, Lazy, OutOfMemory};
 use crate::wire::PacketId;
 
 /// Lifetimes are updated at least this often, in milliseconds, so that no comparison of timestamps
@@ -72,7 +72,7 @@ struct Functions<H: Copy> {
 
 /// All watches of a session.
 struct Watches<H: Copy> {
-    list: List<Watch<H>>,
+    list: CursorList<Watch<H>>,
     functions: Functions<H>,
     /// Watches with an outcome to report.
     settled: u16,
@@ -233,7 +233,7 @@ impl<H: Copy> Watches<H> {
         sweep,
     };
 
-    const NEW: Self = Watches { list: List::new(), functions: Self::FUNCTIONS, settled: 0, swept_at: 0, sweep_at: NEVER };
+    const NEW: Self = Watches { list: CursorList::new(), functions: Self::FUNCTIONS, settled: 0, swept_at: 0, sweep_at: NEVER };
 
     fn settle_where(&mut self, outcome: Outcome, ends: impl Fn(&Watch<H>) -> bool) {
         let settled = &mut self.settled;

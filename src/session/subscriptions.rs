@@ -6,7 +6,7 @@
 use super::ack_timer::AckTimer;
 use super::keep_alive::{Millis, NEVER, reached};
 use super::packet_ids::ahead;
-use crate::heap::{Found, List, OutOfMemory};
+use crate::heap::{CursorList, Cursors, Found, OutOfMemory};
 use crate::wire::{OutPacket, PacketId, QoS, is_wildcard, matches};
 
 /// The state of a subscription, a set of bits.
@@ -65,18 +65,18 @@ impl<H: Copy> Subscription<H> {
 
 /// Returns the first with all of the flags `all` and none of `none`.
 #[inline(never)]
-fn first<H: Copy>(list: &mut List<Subscription<H>>, all: Flags, none: Flags) -> Option<Found<'_, Subscription<H>>> {
+fn first<H: Copy>(list: &mut CursorList<Subscription<H>>, all: Flags, none: Flags) -> Option<Found<'_, Subscription<H>, Cursors>> {
     list.find(|s| s.value.flags & (all | none) == all)
 }
 
 /// Returns the first with this filter whose flags, masked with `of`, equal `flags`.
 #[inline(never)]
 fn with_filter<'a, H: Copy>(
-    list: &'a mut List<Subscription<H>>,
+    list: &'a mut CursorList<Subscription<H>>,
     filter: &[u8],
     of: Flags,
     flags: Flags,
-) -> Option<Found<'a, Subscription<H>>> {
+) -> Option<Found<'a, Subscription<H>, Cursors>> {
     list.find(|s| s.value.flags & of == flags && s.bytes == filter)
 }
 
@@ -170,7 +170,7 @@ pub struct Unsubscribed {
 
 /// All subscriptions of a connection.
 pub struct Subscriptions<H: Copy> {
-    list: List<Subscription<H>>,
+    list: CursorList<Subscription<H>>,
     /// The block under the delivery cursor at its last match. While the cursor is still there, the
     /// subscription is the same one: removal would have moved the cursor.
     matched: usize,
@@ -187,7 +187,7 @@ pub struct Subscriptions<H: Copy> {
 
 impl<H: Copy> Subscriptions<H> {
     /// Empty.
-    pub const NEW: Self = Subscriptions { list: List::new(), matched: 0, sent_at: 0, awaiting: 0, unsubscribing: 0, set_aside: 0 };
+    pub const NEW: Self = Subscriptions { list: CursorList::new(), matched: 0, sent_at: 0, awaiting: 0, unsubscribing: 0, set_aside: 0 };
 
     /// Returns how far ahead of `id` the nearest packet ID in use is, at most `most`.
     pub fn distance(&self, id: u16, most: u16) -> u16 {
