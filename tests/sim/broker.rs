@@ -7,7 +7,7 @@
 use super::super::reference::{Parsed, filter_matches, packet_len, parse};
 use super::rng::Rng;
 use super::tap::number;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Choices that the standard leaves to the broker, and its failures.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ struct Outgoing {
 struct Session {
     filters: Vec<(Vec<u8>, u8)>,
     /// QoS 2 messages received and not released, by packet ID.
-    taken: HashMap<u16, (u32, Vec<u8>)>,
+    taken: BTreeMap<u16, (u32, Vec<u8>)>,
     flight: VecDeque<Outgoing>,
     queue: VecDeque<Outgoing>,
 }
@@ -70,7 +70,7 @@ pub struct Broker {
     /// How often each message was delivered.
     pub arrived: BTreeMap<u32, u32>,
     /// Messages seen at all, and the newest of each topic and kind of QoS.
-    newest: HashMap<(Vec<u8>, bool), u32>,
+    newest: BTreeMap<(Vec<u8>, bool), u32>,
     seen: BTreeSet<u32>,
     /// Messages to the client that were queued in its session and not acknowledged,
     pub owed: BTreeSet<u32>,
@@ -91,7 +91,7 @@ impl Broker {
             unseen: false,
             connection: None,
             arrived: BTreeMap::new(),
-            newest: HashMap::new(),
+            newest: BTreeMap::new(),
             seen: BTreeSet::new(),
             owed: BTreeSet::new(),
             acknowledged: Vec::new(),

@@ -4,7 +4,7 @@
 //! responses are due.
 
 use super::super::reference::{Parsed, parse};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What a packet ID is in use for.
@@ -38,7 +38,7 @@ pub struct Seen {
 
 #[derive(Default)]
 pub struct Tap {
-    used: HashMap<u16, Use>,
+    used: BTreeMap<u16, Use>,
     /// Acknowledgements that the client owes, in order \[MQTT-4.6.0-2 to -4\].
     owed: VecDeque<(u8, u16)>,
     begun: bool,
