@@ -158,8 +158,14 @@ fn profile(operation: &str) -> Result<()> {
         found.retain(|counted| counted.figure.name.contains(operation));
         for Counted { figure: Measured { name, value }, rounds, file } in &found {
             println!("== {name}: {} instructions each, {rounds} times", figures::grouped(*value));
-            for inclusive in ["--inclusive=no", "--inclusive=yes"] {
-                project::run(Command::new("callgrind_annotate").args(["--auto=no", inclusive]).arg(file))?;
+            for (inclusive, what) in [("no", "Own instructions"), ("yes", "With those of the functions called")] {
+                let table = project::output(
+                    Command::new("callgrind_annotate")
+                        .args(["--auto=no", "--threshold=100", &format!("--inclusive={inclusive}")])
+                        .arg(file),
+                )?;
+                println!("{what}:");
+                project::print_lines(table.lines().filter_map(callgrind::function));
             }
         }
         if !found.is_empty() {

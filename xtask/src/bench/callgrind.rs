@@ -11,6 +11,16 @@ use project::{files, output, read};
 /// callgrind's files, by the name that the program gave each, with total instructions.
 pub type Dumps = BTreeMap<String, (PathBuf, u64)>;
 
+/// A line of callgrind_annotate's table of functions, without files and folders. `None` for any other
+/// line, and for what calls the program, to which all is attributed.
+pub fn function(line: &str) -> Option<String> {
+    let (count, place) = line.split_once("%)")?;
+    let name = place.split_once(" [").map_or(place, |(name, _)| name);
+    let (_, name) = name.trim().split_once(':')?;
+    let is_caller = name.starts_with("0x") || name == "(below main)" || ["libc_start", "bench/"].iter().any(|file| place.contains(file));
+    (!is_caller).then(|| format!("{count}%)  {name}"))
+}
+
 /// Runs a program that switches counting on and off. Returns its output, and the files in a new
 /// directory beside it.
 pub fn run(program: &Path, dir: &str, options: &[String], args: &[&str]) -> Result<(String, Dumps)> {
@@ -30,4 +40,21 @@ pub fn run(program: &Path, dir: &str, options: &[String], args: &[&str]) -> Resu
         }
     }
     Ok((listing, dumps))
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn functions_are_shown_without_files_and_without_what_calls_the_program() {
+        let line = |text: &str| super::function(text);
+        let own = " 7,300 (10.04%)  ???:mgos_mqtt::wire::topic::check_name [/target/program.elf]";
+        assert_eq!(line(own).as_deref(), Some(" 7,300 (10.04%)  mgos_mqtt::wire::topic::check_name"));
+        let in_c = "   400 ( 0.55%)  /host/c/mbuf.c:mbuf_append [/target/program.elf]";
+        assert_eq!(line(in_c).as_deref(), Some("   400 ( 0.55%)  mbuf_append"));
+        assert_eq!(line("72,700 (100.0%)  ./csu/../csu/libc-start.c:__libc_start_main@@GLIBC_2.34 [/lib/libc.so.6]"), None);
+        assert_eq!(line("72,700 (100.0%)  ???:0x000000000001ab70 [/lib/ld-linux-x86-64.so.2]"), None);
+        assert_eq!(line("72,700 (100.0%)  bench/callgrind.c:main [/target/program.elf]"), None);
+        assert_eq!(line("72,700 (100.0%)  PROGRAM TOTALS"), None);
+        assert_eq!(line("Ir               file:function"), None);
+    }
 }
