@@ -519,6 +519,29 @@ fn a_shortage_of_memory_for_a_whole_attempt_does_not_end_all_attempts() {
 }
 
 #[test]
+fn an_attempt_over_websocket_that_lacks_memory_once_ends_at_once_and_says_so() {
+    let mut failed = 0;
+    for n in 0.. {
+        let turn = make(Kind::WebSocket);
+        net_up();
+        crate::heap::testing::fail_once(n);
+        rounds(6);
+        let unused = !crate::heap::testing::has_failed();
+        crate::heap::testing::fail_after(None);
+        // SAFETY: the connection is alive.
+        let connected = unsafe { mgos_mqtt_conn_is_connected(c()) } != 0;
+        let told = with(|w| w.log.iter().any(|line| line.0 == Log::NoMemory as u32));
+        assert!(connected || told, "{n}");
+        failed += !connected as u32;
+        turn.end();
+        if unused {
+            break;
+        }
+    }
+    assert_eq!(failed, 5, "the attempt, the request twice, Mongoose's own data, the state of the frames");
+}
+
+#[test]
 fn a_ping_for_which_memory_is_lacking_is_tried_again_after_a_second_and_not_at_once() {
     let turn = up(Kind::Plain);
     pass(25);
