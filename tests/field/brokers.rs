@@ -3,7 +3,7 @@
 
 use crate::reference::{Parsed, filter_matches, packet_len, parse};
 use crate::sim::tap::number;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 
 /// Input of a rule: a complete packet.
@@ -57,7 +57,7 @@ struct Outgoing {
 struct Session {
     filters: Vec<(Vec<u8>, u8)>,
     /// QoS 2 messages received and not released.
-    taken: HashMap<u16, u32>,
+    taken: BTreeMap<u16, u32>,
     flight: Vec<Outgoing>,
     queue: VecDeque<Outgoing>,
     last_id: u16,
@@ -75,7 +75,7 @@ struct Connection {
 }
 
 pub struct Broker {
-    sessions: HashMap<Vec<u8>, Session>,
+    sessions: BTreeMap<Vec<u8>, Session>,
     connections: BTreeMap<u64, Connection>,
     rule: Rule,
     /// A packet that claims to be longer closes the connection before it is complete.
@@ -247,7 +247,7 @@ pub fn claims_a_session() -> Broker {
 
 fn with(rule: impl FnMut(&Incoming<'_>) -> Verdict + 'static) -> Broker {
     Broker {
-        sessions: HashMap::new(),
+        sessions: BTreeMap::new(),
         connections: BTreeMap::new(),
         rule: Box::new(rule),
         longest_packet: usize::MAX,
