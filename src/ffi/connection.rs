@@ -46,6 +46,7 @@ impl Counters {
     const NEW: Self = Counters { sent: 0, retried: 0, received: 0, refused: 0, bytes_sent: 0, bytes_received: 0 };
 
     /// A packet with this first byte was sent.
+    #[inline(always)]
     pub fn count_sent(&mut self, first: u8) {
         if first >> 4 == kind::PUBLISH {
             self.sent = self.sent.wrapping_add(1);

@@ -197,6 +197,7 @@ pub fn receive(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, fresh: bool) {
 
 /// Removes what has been dealt with from the receive buffer. True if that was all, and no answer is
 /// owed.
+#[inline(always)]
 fn consume(c: ConnectionRef<'_>, t: &mut NoApp, nc: NcId, len: usize) -> bool {
     let Some((connection, mut live)) = c.live_as(t, nc) else { return true };
     if let Some(websocket) = connection.websocket.get_mut() {
@@ -247,6 +248,7 @@ fn answer(c: ConnectionRef<'_>, t: &mut NoApp, ack: AckKind, id: PacketId) -> bo
 
 /// Answers a packet and tells whom it concerns. Returns its size; out of memory, or without room
 /// for the answer, it is to be handed in again later.
+#[inline(always)]
 fn deliver(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery, reaction: Reaction) -> Result<usize, ReceiveError> {
     let Delivery { nc, ref packet, code } = *delivery;
     let Reaction { answer: ack, notify } = reaction;
@@ -326,6 +328,7 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
 }
 
 /// SUBACK has come for one of our subscriptions.
+#[inline(never)]
 fn settled(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     const FAILED: i32 = 0x80;
     let connection = c.get(t);

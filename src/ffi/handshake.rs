@@ -101,14 +101,15 @@ fn connect(c: ConnectionRef<'_>, t: &mut NoApp) {
     let no_will = will_retain && lacks_will && bad_will.is_none();
     let connect = Connect { fields: &fields, clean_session, will_retain, keep_alive };
     let mut room = [0; 10];
+    let mut unsent = connection.accounted;
     let written = match connect.packet(&mut room) {
-        Some(out) => nc.write(&out),
+        Some(out) => nc.write(&out, &mut unsent),
         None => Err(NotWritten::TooLarge),
     };
     let bad_will = bad_will.map(|topic| &raw const *topic);
     if written.is_ok() {
         // Over WebSocket it is put into a frame when this event has been dealt with.
-        connection.accounted = nc.unsent();
+        connection.accounted = unsent;
         connection.core.session.connect_sent(clean_session, keep_alive, now());
         nc.set_keep_alive(keep_alive);
     }

@@ -62,6 +62,7 @@ impl<'t> Nc<'t> {
     }
 
     /// What has been received and not consumed, and how long a packet may be.
+    #[inline(always)]
     pub fn received(&self) -> (&[u8], usize) {
         let (mut len, mut limit) = (0, 0);
         // SAFETY: `nc` is alive. `len` bytes lie there, and stay until they are consumed, for which
@@ -80,13 +81,14 @@ impl<'t> Nc<'t> {
     }
 
     /// Where `size` bytes can be written; NULL without memory.
+    #[inline(always)]
     fn reserve(&mut self, size: usize) -> *mut u8 {
         // SAFETY: `nc` is alive.
         unsafe { shim::mgos_mqtt_shim_send_reserve(self.ptr(), size, FRAME_HEADER) }
     }
 
-    /// Writes a packet into the send buffer: whole, or not at all.
-    pub fn write(&mut self, out: &OutPacket<'_>) -> Result<(), NotWritten> {
+    /// Writes a packet into the send buffer, whole or not at all, and adds its size to `unsent`.
+    pub fn write(&mut self, out: &OutPacket<'_>, unsent: &mut usize) -> Result<(), NotWritten> {
         let remaining = out.remaining().ok_or(NotWritten::TooLarge)?;
         let size = size(remaining);
         let to = self.reserve(size);
@@ -99,6 +101,7 @@ impl<'t> Nc<'t> {
             let Ok(()) = out.write(&mut Writer::new(to, size), remaining);
             shim::mgos_mqtt_shim_send(self.ptr(), size);
         }
+        *unsent += size;
         Ok(())
     }
 

@@ -55,6 +55,7 @@ fn next_line(connection: &mut Connection) -> Option<Line<'_>> {
 
 impl Connection {
     /// True if the app is to be told of something by an event.
+    #[inline(always)]
     pub fn has_events(&self) -> bool {
         let told = self.subs_refused > 0 || self.set_aside.count > 0;
         !self.is_freed() && (told || self.core.session.has_given_up())

@@ -80,6 +80,7 @@ fn publish_watched(
 
 impl Connection {
     /// The limits on messages at QoS 1 and 2.
+    #[inline(always)]
     fn limits(&self, room: bool) -> Limits {
         // Where MQTT is disabled nothing is kept: it would never go out.
         let enabled = self.number(Number::Enable) != 0;
@@ -124,7 +125,10 @@ fn try_publish(
         return Ok(id);
     }
     let sent_id = (flags & 6 != 0).then_some(id);
-    let sent = pump::send(c, t, &OutPacket::publish(flags, sent_id, topic, payload), now);
+    let out = OutPacket::publish(flags, sent_id, topic, payload);
+    // What the app has written was noted when there was room.
+    let sent = c.live(t).map_or(Ok(()), |(connection, mut nc)| connection.write(&mut nc, &out, now));
+    pump::conclude_write(c, t, sent);
     if let Err(why) = sent {
         if published.next {
             // It stays in the queue, and is tried again at the next poll.
@@ -167,6 +171,7 @@ fn complain(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8], error: RequestErr
 }
 
 /// Warns where `topic`, which the session has just checked, is the first with control characters.
+#[inline(always)]
 fn warn_of_control_characters(c: ConnectionRef<'_>, t: &mut NoApp, topic: &[u8]) {
     let connection = c.look(t);
     if LOGS && connection.core.session.control_characters != connection.control_characters_logged {

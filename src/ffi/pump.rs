@@ -26,6 +26,7 @@ const FLUSH: u32 = 5000;
 /// Writes a packet of our own making at once, if there is a connection. May run app code.
 pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
     let Some((connection, mut nc)) = c.live(t) else { return Ok(()) };
+    connection.note_app_writes(&mut nc);
     let result = connection.write(&mut nc, out, now);
     conclude_write(c, t, result);
     result
@@ -33,12 +34,16 @@ pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Milli
 
 /// What follows bytes of ours that were put into the send buffer by other means. May run app code.
 pub fn conclude_put(c: ConnectionRef<'_>, t: &mut NoApp) {
+    if let Some((connection, nc)) = c.live(t) {
+        connection.accounted = nc.unsent();
+    }
     let framed = frames(c, t, Frames::Into);
     conclude(c, t, framed);
 }
 
 /// What follows [`Connection::write`]: a frame, over WebSocket, or a line in the log. May run app
 /// code.
+#[inline(always)]
 pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), NotWritten>) {
     match result {
         Ok(()) => frame_app_writes(c, t),
@@ -49,10 +54,9 @@ pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), No
 
 impl Connection {
     /// Writes a packet of our own making. [`conclude_write`] is to follow.
+    #[inline(always)]
     pub fn write(&mut self, nc: &mut Nc<'_>, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
-        self.note_app_writes(nc);
-        nc.write(out)?;
-        self.accounted = nc.unsent();
+        nc.write(out, &mut self.accounted)?;
         self.counters.count_sent(out.first);
         self.core.session.sent_other(out.first, out.id, now);
         Ok(())
@@ -104,14 +108,18 @@ impl Connection {
 
 /// True if `size` bytes more may wait for the link. Without a connection there is none to fill.
 pub fn has_room(c: ConnectionRef<'_>, t: &mut NoApp, size: usize) -> bool {
-    let Some((connection, nc)) = c.live(t) else { return true };
-    let unsent = nc.unsent();
+    let Some((connection, mut nc)) = c.live(t) else { return true };
+    connection.note_app_writes(&mut nc);
+    let unsent = connection.accounted;
     // SAFETY: asks the heap.
     !connection.inside && (unsent == 0 || connection.core.session.has_room(unsent, size, unsafe { shim::mgos_mqtt_shim_free_heap() }))
 }
 
 /// Works on frames, over WebSocket, and accounts for what waits to leave. Runs no app code.
 fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Interruption> {
+    if !c.look(t).has_frames() {
+        return Ok(());
+    }
     let result = websocket::frames(c, t, what);
     if let Some((connection, nc)) = c.live(t) {
         connection.accounted = nc.unsent();
@@ -189,7 +197,7 @@ pub fn pump(c: ConnectionRef<'_>, t: &mut NoApp) {
         let room = connection.accounted < SEND_LOW_WATER;
         let next = connection.core.session.next(room, now);
         let Some(out) = &next else { break };
-        if nc.write(out).is_err() {
+        if nc.write(out, &mut connection.accounted).is_err() {
             // It stays where it is, and is tried again at the next poll.
             connection.poll_idle = false;
             pause = PAUSE;

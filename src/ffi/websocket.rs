@@ -117,7 +117,7 @@ pub fn opening(c: ConnectionRef<'_>, t: &mut NoApp, is_poll: bool) -> Opening {
 /// where Mongoose has WebSocket: the linker leaves all of it out of other firmware.
 pub fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Interruption> {
     let connection = c.get(t);
-    let Some(nc) = connection.nc.filter(|_| connection.has_frames()) else { return Ok(()) };
+    let Some(nc) = connection.nc else { return Ok(()) };
     // SAFETY: `nc` is alive; no reference to the connection is.
     let result = unsafe { shim::mgos_mqtt_shim_ws_frames(c.ptr(), nc.ptr(), what) };
     NonZeroU32::new(result).map_or(Ok(()), |n| Err(Interruption(n)))

@@ -79,7 +79,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// Processes a packet; the delivery of a message has been started.
-    #[inline(never)]
+    #[inline(always)]
     fn process(&mut self, p: InPacket<'_>, has_handlers: bool, now: Millis) -> Result<Reaction, ReceiveError> {
         let kind = p.kind();
         if (kind == kind::CONNACK) != (self.link == LinkState::ConnectSent) {

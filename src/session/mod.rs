@@ -282,6 +282,7 @@ impl<H: Copy> Session<H> {
 
     /// Takes a message for sending, at most at `limits.max_qos`. It is either queued, or the caller
     /// must write it now, see [`Published::direct`]. Check [`Session::notice`] afterwards.
+    #[inline(always)]
     pub fn publish(
         &mut self,
         topic: &[u8],

@@ -202,6 +202,7 @@ impl<H: Copy> Session<H> {
     }
 
     /// A packet that `next` did not return was written, with this first byte and packet ID.
+    #[inline(always)]
     pub fn sent_other(&mut self, first: u8, id: Option<PacketId>, now: Millis) {
         match (first >> 4, id) {
             // No broker closes the connection on an acknowledgement.

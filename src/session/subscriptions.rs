@@ -54,6 +54,7 @@ impl<H: Copy> Subscription<H> {
     }
 
     /// Returns true if messages with this topic are for it; `filter` is its filter.
+    #[inline(always)]
     fn is_for(&self, filter: &[u8], topic: &[u8]) -> bool {
         !self.is(UNSUBSCRIBING) && if self.part == ALL { filter == topic } else { matches(filter, topic) }
     }
@@ -493,6 +494,7 @@ impl<H: Copy> Subscriptions<H> {
     }
 
     /// Returns true if the newest subscription that matches the topic has no wildcards.
+    #[inline(never)]
     pub fn matched_literally(&self) -> bool {
         self.list.current::<DELIVERY>().is_some_and(|s| s.value.part == ALL)
     }

@@ -75,6 +75,7 @@ impl<'a> OutPacket<'a> {
     }
 
     /// Returns the remaining length (2.2.3), or `None` if it exceeds the protocol's maximum.
+    #[inline(never)]
     pub fn remaining(&self) -> Option<usize> {
         let mut n = 0;
         if self.id.is_some() {
