@@ -130,60 +130,13 @@ impl<H: Copy> Session<H> {
                 self.inbound.remove(id)?;
                 answer = Some(AckKind::PubComp);
             }
-            (kind::SUBACK, Some(id)) => {
-                self.suspects.id_answered(id);
-                let aside = self.subscriptions.num_set_aside();
-                match self.subscriptions.suback(id) {
-                    None => {
-                        if self.outbox.suback(id) {
-                            notify = Notify::Nobody;
-                        }
-                    }
-                    Some(_) if p.payload.len() != 1 => return Err(ReceiveError::Violation(ProtocolError::SubackCount)),
-                    Some(twice) => {
-                        self.expect_duplicate_ack(twice, id, now);
-                        if self.subscriptions.num_set_aside() < aside {
-                            (self.aside_tries, self.retry_aside) = (0, true);
-                        }
-                        notify = Notify::Subscriber;
-                    }
-                }
-            }
+            (kind::SUBACK, Some(id)) => notify = self.suback(id, p.payload.len(), now)?,
             (kind::UNSUBACK, Some(id)) if let Some(twice) = self.subscriptions.unsuback(id) => {
                 self.suspects.id_answered(id);
                 self.expect_duplicate_ack(twice, id, now);
             }
             (ack, Some(id)) => {
-                let aside = self.outbox.num_set_aside();
-                let (step, resent) = self.outbox.acknowledge(ack, id, now);
-                // A set-aside message got through: try the next one.
-                self.retry_aside |= self.outbox.num_set_aside() < aside;
-                match step {
-                    Step::ProtocolError => return Err(ReceiveError::Violation(ProtocolError::Ack)),
-                    Step::Downgraded => notify = Notify::Downgraded,
-                    Step::ReleaseAgain if self.retry_pubrec.take() == Some(id) => {}
-                    Step::ReleaseAgain | Step::DuplicateAck => notify = Notify::Nobody,
-                    Step::Done | Step::Release | Step::Ignore => {}
-                }
-                let is_first = matches!(step, Step::Done | Step::Downgraded | Step::Release);
-                if is_first {
-                    self.suspects.id_answered(id);
-                }
-                if is_first && ack != kind::UNSUBACK {
-                    // PUBREC in a session that ends with its connection does not count as progress.
-                    self.acked |= !(self.origin == Origin::Clean && step == Step::Release);
-                    self.broker_responded = true;
-                    if resent {
-                        self.ack_timer.on_answered(now);
-                    }
-                    // Only the first answer to a message counts; PUBCOMP is the second.
-                    if ack != kind::PUBCOMP {
-                        self.window.grow();
-                    }
-                }
-                if step == Step::Release {
-                    self.ack_timer.on_sent(now);
-                }
+                notify = self.acknowledged(ack, id, now)?;
                 // Also for an unknown packet ID: the app may have started the exchange itself.
                 if ack == kind::PUBREC {
                     answer = Some(AckKind::PubRel);
@@ -193,6 +146,61 @@ impl<H: Copy> Session<H> {
         }
         self.bytes_received(now);
         Ok(Reaction { answer, notify })
+    }
+
+    /// SUBACK was received, with this number of return codes. Returns whom it concerns.
+    #[inline(never)]
+    fn suback(&mut self, id: PacketId, codes: usize, now: Millis) -> Result<Notify, ReceiveError> {
+        self.suspects.id_answered(id);
+        let aside = self.subscriptions.num_set_aside();
+        let Some(twice) = self.subscriptions.suback(id) else {
+            return Ok(if self.outbox.suback(id) { Notify::Nobody } else { Notify::Handlers });
+        };
+        if codes != 1 {
+            return Err(ReceiveError::Violation(ProtocolError::SubackCount));
+        }
+        self.expect_duplicate_ack(twice, id, now);
+        if self.subscriptions.num_set_aside() < aside {
+            (self.aside_tries, self.retry_aside) = (0, true);
+        }
+        Ok(Notify::Subscriber)
+    }
+
+    /// An acknowledgement of this type was received. Returns whom it concerns.
+    #[inline(never)]
+    fn acknowledged(&mut self, ack: u8, id: PacketId, now: Millis) -> Result<Notify, ReceiveError> {
+        let mut notify = Notify::Handlers;
+        let aside = self.outbox.num_set_aside();
+        let (step, resent) = self.outbox.acknowledge(ack, id, now);
+        // A set-aside message got through: try the next one.
+        self.retry_aside |= self.outbox.num_set_aside() < aside;
+        match step {
+            Step::ProtocolError => return Err(ReceiveError::Violation(ProtocolError::Ack)),
+            Step::Downgraded => notify = Notify::Downgraded,
+            Step::ReleaseAgain if self.retry_pubrec.take() == Some(id) => {}
+            Step::ReleaseAgain | Step::DuplicateAck => notify = Notify::Nobody,
+            Step::Done | Step::Release | Step::Ignore => {}
+        }
+        let is_first = matches!(step, Step::Done | Step::Downgraded | Step::Release);
+        if is_first {
+            self.suspects.id_answered(id);
+        }
+        if is_first && ack != kind::UNSUBACK {
+            // PUBREC in a session that ends with its connection does not count as progress.
+            self.acked |= !(self.origin == Origin::Clean && step == Step::Release);
+            self.broker_responded = true;
+            if resent {
+                self.ack_timer.on_answered(now);
+            }
+            // Only the first answer to a message counts; PUBCOMP is the second.
+            if ack != kind::PUBCOMP {
+                self.window.grow();
+            }
+        }
+        if step == Step::Release {
+            self.ack_timer.on_sent(now);
+        }
+        Ok(notify)
     }
 
     /// A packet sent twice was answered once: keeps its packet ID in use until the second answer,
