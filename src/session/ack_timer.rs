@@ -40,6 +40,7 @@ impl AckTimer {
     }
 
     /// Returns true if an overdue answer has PINGREQ sent.
+    #[inline(never)]
     pub fn is_limited(&self) -> bool {
         self.timeout >= 0
     }

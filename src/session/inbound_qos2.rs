@@ -21,6 +21,7 @@ struct Run {
 }
 
 impl Run {
+    #[inline(never)]
     fn contains(&self, id: u16) -> bool {
         (self.first..=self.last).contains(&id)
     }
