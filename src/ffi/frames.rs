@@ -48,6 +48,7 @@ impl Interruption {
     const BAD_FRAME: u32 = 256;
 
     /// The server has broken the protocol.
+    #[inline(never)]
     fn bad_frame(error: FrameError) -> Self {
         Interruption(NonZeroU32::MIN.saturating_add(Self::BAD_FRAME - 1 + error as u32))
     }

@@ -37,6 +37,7 @@ impl<H: Copy> Session<H> {
 
     /// Returns true if the message that is being discarded, or delivered in pieces, was received
     /// before. To be called when its packet ID was received; `first` is the first byte of its packet.
+    #[inline(never)]
     pub fn is_known_in_pieces(&self, first: u8) -> bool {
         self.framer.id().is_some_and(|id| self.inbound.contains(id) && self.inbound.is_duplicate(first))
     }
