@@ -15,7 +15,6 @@ use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_conn};
 use crate::conn::{DisconnectReason, Reconnect, Slot, Wake};
 use crate::heap;
-use crate::wire::OutPacket;
 use core::ffi::c_int;
 use core::ptr::null_mut;
 
@@ -187,7 +186,7 @@ pub fn disconnect(c: ConnectionRef<'_>, t: &mut NoApp) {
     // Nor does anything go inside a packet.
     let mut said = connection.core.session.may_send() && !connection.inside;
     if said {
-        said = pump::send(c, t, &OutPacket::DISCONNECT, now()).is_ok();
+        said = pump::write_disconnect(c, t);
         if said && c.is_on(t, nc) {
             pump::frame_close(c, t);
         }

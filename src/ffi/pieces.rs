@@ -91,6 +91,7 @@ fn whole(c: ConnectionRef<'_>, mut t: Lent<'_>, packet: &mgos_mqtt_packet, handl
 }
 
 /// An oversized message is at the front of the receive buffer. True if a subscription takes it.
+#[inline(never)]
 fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
     let Some((connection, live)) = c.live(t) else { return false };
     let nc = live.id();

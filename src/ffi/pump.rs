@@ -23,13 +23,16 @@ const PAUSE: u32 = 1000;
 /// How long what is still to be sent may take when a connection is given up, milliseconds.
 const FLUSH: u32 = 5000;
 
-/// Writes a packet of our own making at once, if there is a connection. May run app code.
-pub fn send(c: ConnectionRef<'_>, t: &mut NoApp, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
-    let Some((connection, mut nc)) = c.live(t) else { return Ok(()) };
-    connection.note_app_writes(&mut nc);
-    let result = connection.write(&mut nc, out, now);
-    conclude_write(c, t, result);
-    result
+/// Writes DISCONNECT, if there is a connection: as if the app did, since nothing is counted or
+/// awaited. False without memory, which is logged. May run app code.
+pub fn write_disconnect(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
+    let Some((_, mut nc)) = c.live(t) else { return true };
+    let written = nc.put(&[OutPacket::DISCONNECT.first, 0]);
+    if !written {
+        c.say(t, Log::NoMemory);
+    }
+    frame_app_writes(c, t);
+    written
 }
 
 /// What follows bytes of ours that were put into the send buffer by other means. May run app code.
