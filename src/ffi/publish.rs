@@ -201,7 +201,7 @@ impl Connection {
             dropped: session.total_given_up().wrapping_add(edge.refused),
             oversized: counters.oversized,
             queued: session.queued() as u32,
-            queued_max: counters.max_queued as u32,
+            queued_max: session.max_queued() as u32,
             bytes_sent: edge.bytes_sent,
             bytes_received: edge.bytes_received,
             ping_ms: counters.ping,

@@ -23,6 +23,8 @@ pub struct AckTimer {
     doublings: u8,
     /// Bytes were transmitted, and more were waiting.
     is_flushing: bool,
+    /// An overdue acknowledgement was reported; no more reports until everything is answered.
+    is_reported: bool,
     /// When the send buffer last drained in more than one step; packets written before may not have
     /// been transmitted earlier.
     flushed_at: Millis,
@@ -32,7 +34,7 @@ pub struct AckTimer {
 
 impl AckTimer {
     /// Stopped.
-    pub const NEW: Self = AckTimer { timeout: 0, doublings: 0, is_flushing: false, flushed_at: NEVER, deadline: NEVER };
+    pub const NEW: Self = AckTimer { timeout: 0, doublings: 0, is_flushing: false, is_reported: false, flushed_at: NEVER, deadline: NEVER };
 
     /// Sets `ack_timeout`.
     pub fn set_timeout(&mut self, ms: i32) {
@@ -72,6 +74,12 @@ impl AckTimer {
     /// The connection ended, or everything is answered: stops the timer and resets the doubling.
     pub fn stop(&mut self) {
         *self = AckTimer { timeout: self.timeout, ..Self::NEW };
+    }
+
+    /// Returns true if an overdue acknowledgement is to be reported, which is once until the timer is
+    /// stopped.
+    pub fn report(&mut self) -> bool {
+        !core::mem::replace(&mut self.is_reported, true)
     }
 
     /// A packet that expects an answer was written.

@@ -38,11 +38,14 @@ pub struct Framer {
     /// The QoS bits of the message being discarded; they decide which acknowledgement is due.
     qos: u8,
     id: Option<PacketId>,
+    /// The received bytes end inside a packet. A broker that closes on purpose does so at a packet
+    /// boundary.
+    pub mid_packet: bool,
 }
 
 impl Framer {
     /// At a packet boundary.
-    pub const NEW: Self = Framer { left: 0, after_id: 0, qos: 0, id: None };
+    pub const NEW: Self = Framer { left: 0, after_id: 0, qos: 0, id: None, mid_packet: false };
 
     /// A connection starts.
     pub fn start(&mut self) {

@@ -10,7 +10,7 @@ impl<H: Copy> Session<H> {
     /// Examines the receive buffer, see [`Framed`]. `limit` is its maximum size in bytes.
     pub fn frame<'a>(&mut self, buf: &'a [u8], limit: usize) -> Decoded<Framed<'a>> {
         let framed = self.framer.frame(buf, limit)?;
-        self.mid_packet = framed == Framed::Incomplete && (!buf.is_empty() || self.is_discarding());
+        self.framer.mid_packet = framed == Framed::Incomplete && (!buf.is_empty() || self.is_discarding());
         if let Framed::Oversized { .. } = framed {
             if self.link == LinkState::ConnectSent {
                 return Err(ProtocolError::Order);
@@ -228,7 +228,7 @@ impl<H: Copy> Session<H> {
             if is_new || subscription {
                 self.window.shrink();
             }
-            if LOGS && !core::mem::replace(&mut self.overdue_reported, true) {
+            if LOGS && self.ack_timer.report() {
                 self.overdue_notice = message;
                 self.subscribe_overdue_notice = resent;
             }
@@ -241,7 +241,6 @@ impl<H: Copy> Session<H> {
         {
             // Nothing is awaited any more.
             self.ack_timer.stop();
-            self.overdue_reported = false;
         }
         self.ack_timer.on_pong(earlier(oldest, self.subscriptions.awaiting_since()), now);
     }

@@ -62,7 +62,7 @@ impl<H: Copy> Session<H> {
         self.keep_alive = KeepAlive::NEW;
         self.ack_timer.stop();
         self.send_buffer = SendBuffer::NEW;
-        (self.overdue_notice, self.overdue_reported, self.subscribe_overdue_notice) = (None, false, false);
+        (self.overdue_notice, self.subscribe_overdue_notice) = (None, false);
         let was_awaiting = self.outbox.is_awaiting() || self.subscriptions.awaiting() > 0;
         // If we close the connection, that says nothing about the packets in flight.
         if by_peer && was_awaiting && !self.acked {
@@ -71,8 +71,8 @@ impl<H: Copy> Session<H> {
         } else if self.acked {
             self.unacked_connections = 0;
         }
-        let has_candidate = self.suspects.disconnected(by_peer && !self.mid_packet, now);
-        self.mid_packet = false;
+        let has_candidate = self.suspects.disconnected(by_peer && !self.framer.mid_packet, now);
+        self.framer.mid_packet = false;
         let on_subscription = self.subscriptions.disconnected();
         let on_message = self.outbox.disconnected(by_peer);
         self.retry_aside = !on_subscription && !on_message;

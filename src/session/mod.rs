@@ -107,8 +107,6 @@ pub struct Session<H: Copy> {
     broker_responded: bool,
     /// The broker acknowledged messages on this connection.
     acked: bool,
-    /// An overdue acknowledgement was reported; no more reports until everything is answered.
-    overdue_reported: bool,
     /// The packet ID of an overdue message to report.
     overdue_notice: Option<PacketId>,
     /// There may be something to log that the outbox does not know of.
@@ -122,9 +120,6 @@ pub struct Session<H: Copy> {
     pinged_first: bool,
     /// Consecutive connections that ended with packets in flight and nothing acknowledged.
     unacked_connections: u8,
-    /// The received bytes end inside a packet. A broker that closes on purpose does so at a packet
-    /// boundary.
-    mid_packet: bool,
     /// How often a set-aside subscription was retried.
     aside_tries: u8,
     /// How far the maximum QoS of a SUBSCRIBE is below 2.
@@ -192,7 +187,6 @@ impl<H: Copy> Session<H> {
         other_broker: false,
         broker_responded: false,
         acked: false,
-        overdue_reported: false,
         overdue_notice: None,
         has_notices: false,
         subscribe_overdue_notice: false,
@@ -200,7 +194,6 @@ impl<H: Copy> Session<H> {
         retry_aside: false,
         pinged_first: false,
         unacked_connections: 0,
-        mid_packet: false,
         aside_tries: 0,
         qos_reduction: 0,
         retry_publish: None,
@@ -235,6 +228,11 @@ impl<H: Copy> Session<H> {
     /// Returns the number of outgoing messages stored, queued or in flight.
     pub fn queued(&self) -> u16 {
         self.outbox.queued()
+    }
+
+    /// Returns the maximum number of outgoing messages stored at the same time, so far.
+    pub fn max_queued(&self) -> u16 {
+        self.outbox.max_queued
     }
 
     /// Returns the counters.
@@ -323,7 +321,7 @@ impl<H: Copy> Session<H> {
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
         self.bypass_room = live && !behind_others || held_back;
         while overflow && self.outbox.is_over_limit(0, max_bytes) && self.outbox.make_room(id, held_back) {}
-        self.counters.max_queued = self.counters.max_queued.max(self.outbox.queued());
+        self.outbox.max_queued = self.outbox.max_queued.max(self.outbox.queued());
         // Nothing comes before it, and the window is fully open, so that nothing is held back.
         let next = limits.room
             && self.link == LinkState::Up

@@ -49,6 +49,8 @@ pub struct Outbox<H: Copy> {
     /// The broker closed the connection on every message there was: none is suspected until one is
     /// acknowledged or another is queued.
     broker_at_fault: bool,
+    /// Maximum number of messages stored at the same time, so far.
+    pub(super) max_queued: u16,
     signatures: [Signature; 3],
     /// What became of messages.
     pub(super) outcomes: Outcomes<H>,
@@ -65,6 +67,7 @@ impl<H: Copy> Outbox<H> {
         consecutive_set_aside: 0,
         others_acked: false,
         broker_at_fault: false,
+        max_queued: 0,
         signatures: [Signature::NONE; 3],
         outcomes: Outcomes::NEW,
     };

@@ -146,7 +146,6 @@ impl<H: Copy> Session<H> {
         }
         if !self.outbox.is_awaiting() && self.subscriptions.awaiting() == 0 {
             self.ack_timer.stop();
-            self.overdue_reported = false;
             return false;
         }
         true

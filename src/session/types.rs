@@ -276,10 +276,8 @@ pub struct Counters {
     pub ping: Millis,
     /// When the last connection was accepted.
     pub connected_at: Millis,
-    /// Maximum number of messages stored at the same time.
-    pub max_queued: u16,
 }
 
 impl Counters {
-    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0, max_queued: 0 };
+    pub(super) const NEW: Self = Counters { connects: 0, given_up: 0, oversized: 0, ping: 0, connected_at: 0 };
 }

@@ -182,7 +182,7 @@ fn queued_messages_are_counted_until_they_are_acknowledged() {
         assert_eq!(rig.s.queued() as usize, 3 - n);
         rig.told(&ack(0x40, id));
     }
-    assert_eq!((rig.s.queued(), rig.s.counters().max_queued), (0, 3));
+    assert_eq!((rig.s.queued(), rig.s.max_queued()), (0, 3));
 }
 
 #[test]
