@@ -174,7 +174,7 @@ impl<T> Node<T> {
     /// # Safety
     /// As for `bytes`; in addition, the block must not change during 'a.
     unsafe fn item<'a>(node: *mut Node<T>) -> Item<'a, T> {
-        // SAFETY: the block is live and unchanged for 'a; `insert` initialised its bytes.
+        // SAFETY: the block is live and unchanged for 'a; whoever made it initialised its bytes.
         unsafe {
             let (bytes, len) = Self::bytes(node);
             Item { value: &(*node).value, bytes: core::slice::from_raw_parts(bytes, len) }
@@ -212,20 +212,21 @@ pub struct ItemMut<'a, T> {
 /// The pointer to a block: `next` of the block before it, or `first` of the chain.
 type Link = *mut *mut BlockHeader;
 
-/// Where else than in `first` and `next` a list points to its blocks.
-pub trait Ends {
-    /// Those of an empty list.
+/// What a list knows of its blocks besides the first.
+pub trait Tracking {
+    /// That of an empty list.
     const NEW: Self;
 
-    /// A block was linked in at the front; `last` if it is the only one.
-    fn pushed(&mut self, block: Block, last: bool);
+    /// A block was linked in at the front. `is_only`: there is no other.
+    fn pushed(&mut self, block: Block, is_only: bool);
 
-    /// `old` makes way for `new`, or, at the end, for null; `last` is the last block if `old` was.
-    fn replaced(&mut self, old: Block, new: Block, last: Block);
+    /// `old` makes way for `new`, or, at the end, for null. If `old` was the last block,
+    /// `new_last` is.
+    fn replaced(&mut self, old: Block, new: Block, new_last: Block);
 }
 
-/// A list that only grows at its front, and has no cursors.
-impl Ends for () {
+/// Nothing: the list only grows at its front, and has no cursors.
+impl Tracking for () {
     const NEW: Self = ();
 
     fn pushed(&mut self, _: Block, _: bool) {}
@@ -233,25 +234,25 @@ impl Ends for () {
     fn replaced(&mut self, _: Block, _: Block, _: Block) {}
 }
 
-/// The end of a list that grows at both ends, and its two cursors.
+/// The last block, so that the list grows at its end as well, and two cursors.
 pub struct Cursors {
     /// Null if the list is empty.
     last: *mut BlockHeader,
     cursors: [*mut BlockHeader; 2],
 }
 
-impl Ends for Cursors {
+impl Tracking for Cursors {
     const NEW: Self = Cursors { last: ptr::null_mut(), cursors: [ptr::null_mut(); 2] };
 
-    fn pushed(&mut self, block: Block, last: bool) {
-        if last {
+    fn pushed(&mut self, block: Block, is_only: bool) {
+        if is_only {
             self.last = block.0;
         }
     }
 
-    fn replaced(&mut self, old: Block, new: Block, last: Block) {
+    fn replaced(&mut self, old: Block, new: Block, new_last: Block) {
         if self.last == old.0 {
-            self.last = last.0;
+            self.last = new_last.0;
         }
         for cursor in &mut self.cursors {
             if *cursor == old.0 {
@@ -268,9 +269,9 @@ pub struct Block(*mut BlockHeader);
 /// The part of a list that is independent of the value type, so that firmware has one copy of it.
 /// What is used most comes first; `repr(C)` keeps that order.
 #[repr(C)]
-struct Chain<E> {
+struct Chain<K> {
     first: *mut BlockHeader,
-    ends: E,
+    tracked: K,
 }
 
 /// Allocates a block of `size` bytes for the node plus `len`. Its `next` is null. The caller must
@@ -302,14 +303,14 @@ fn new_block(size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOf
     Ok(block)
 }
 
-impl<E: Ends> Chain<E> {
+impl<K: Tracking> Chain<K> {
     /// Allocates a block, as [`new_block`], and links it in at the front. The caller must write the
     /// value.
     fn push_front(&mut self, size: usize, parts: &[&[u8]]) -> Result<NonNull<BlockHeader>, OutOfMemory> {
         let block = new_block(size, parts)?;
         // SAFETY: the block is fresh.
         unsafe { (*block.as_ptr()).next = self.first };
-        self.ends.pushed(Block(block.as_ptr()), self.first.is_null());
+        self.tracked.pushed(Block(block.as_ptr()), self.first.is_null());
         self.first = block.as_ptr();
         Ok(block)
     }
@@ -324,7 +325,7 @@ impl<E: Ends> Chain<E> {
         unsafe {
             let old = *link;
             *link = new;
-            (*chain).ends.replaced(Block(old), Block(new), Block(last));
+            (*chain).tracked.replaced(Block(old), Block(new), Block(last));
         }
     }
 
@@ -366,7 +367,7 @@ impl Chain<Cursors> {
     /// Links a fresh block in at the end.
     fn append(&mut self, block: NonNull<BlockHeader>) {
         let node = block.as_ptr();
-        let Cursors { last, cursors } = &mut self.ends;
+        let Cursors { last, cursors } = &mut self.tracked;
         for cursor in cursors {
             if cursor.is_null() {
                 *cursor = node;
@@ -382,19 +383,19 @@ impl Chain<Cursors> {
     }
 }
 
-/// A singly linked list of blocks. It grows at its front only, but see [`CursorList`].
-pub struct List<T: Copy, E: Ends = ()> {
-    chain: Chain<E>,
+/// A singly linked list of blocks. It grows at its front only, unless it is a [`CursorList`].
+pub struct List<T: Copy, K: Tracking = ()> {
+    chain: Chain<K>,
     marker: PhantomData<T>,
 }
 
 /// A list that grows at both ends and has two cursors, 0 and 1.
 pub type CursorList<T> = List<T, Cursors>;
 
-impl<T: Copy, E: Ends> List<T, E> {
+impl<T: Copy, K: Tracking> List<T, K> {
     /// Creates an empty list.
     pub const fn new() -> Self {
-        List { chain: Chain { first: ptr::null_mut(), ends: E::NEW }, marker: PhantomData }
+        List { chain: Chain { first: ptr::null_mut(), tracked: K::NEW }, marker: PhantomData }
     }
 
     /// Returns true if the list is empty.
@@ -424,7 +425,7 @@ impl<T: Copy, E: Ends> List<T, E> {
 
     /// Returns the first block that satisfies `wanted`.
     #[inline]
-    pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T, E>> {
+    pub fn find(&mut self, mut wanted: impl FnMut(Item<'_, T>) -> bool) -> Option<Found<'_, T, K>> {
         let chain = &raw mut self.chain;
         // SAFETY: all blocks in the chain are live, and `&mut self` keeps them unchanged.
         unsafe {
@@ -531,7 +532,7 @@ impl<T: Copy> CursorList<T> {
 
     /// Returns true if cursor `I` is at the last block, or the list is empty.
     pub fn is_last<const I: usize>(&self) -> bool {
-        self.cursor::<I>() == self.chain.ends.last
+        self.cursor::<I>() == self.chain.tracked.last
     }
 
     /// Returns a number that identifies the block under cursor `I` as long as that block exists; 0
@@ -558,23 +559,23 @@ impl<T: Copy> CursorList<T> {
     fn cursor<const I: usize>(&self) -> *mut BlockHeader {
         const { assert!(I < 2) };
         // In bounds by the assertion above, so no bounds check is compiled in.
-        self.chain.ends.cursors[I]
+        self.chain.tracked.cursors[I]
     }
 
     fn cursor_mut<const I: usize>(&mut self) -> &mut *mut BlockHeader {
         const { assert!(I < 2) };
         // As above.
-        &mut self.chain.ends.cursors[I]
+        &mut self.chain.tracked.cursors[I]
     }
 }
 
-impl<T: Copy, E: Ends> Default for List<T, E> {
+impl<T: Copy, K: Tracking> Default for List<T, K> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T: Copy, E: Ends> Drop for List<T, E> {
+impl<T: Copy, K: Tracking> Drop for List<T, K> {
     fn drop(&mut self) {
         self.clear();
     }
@@ -606,13 +607,13 @@ impl<'a, T> Iterator for Iter<'a, T> {
 }
 
 /// A block found in a list, to be read, changed or removed.
-pub struct Found<'a, T: Copy, E: Ends> {
-    chain: NonNull<Chain<E>>,
+pub struct Found<'a, T: Copy, K: Tracking> {
+    chain: NonNull<Chain<K>>,
     link: Link,
-    marker: PhantomData<&'a mut List<T, E>>,
+    marker: PhantomData<&'a mut List<T, K>>,
 }
 
-impl<'a, T: Copy, E: Ends> Found<'a, T, E> {
+impl<'a, T: Copy, K: Tracking> Found<'a, T, K> {
     fn node(&self) -> *mut Node<T> {
         // SAFETY: `find` saw a block behind the link, and the list has been borrowed since.
         unsafe { (*self.link).cast() }

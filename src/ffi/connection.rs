@@ -335,7 +335,7 @@ pub struct Connection {
     /// Of the connection's events.
     pub handlers: CursorList<Handler>,
     pub core: Conn<Handler>,
-    /// Of the connection, once its handshake is over.
+    /// Allocated when the handshake is over, and kept until the connection ends.
     pub websocket: Lazy<WebSocket>,
     pub connect_fn: mgos_mqtt_connect_fn_t,
     pub connect_arg: *mut c_void,

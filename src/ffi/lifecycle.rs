@@ -14,7 +14,7 @@ use super::shim::{self, Cloud, Log, Number};
 use super::token::NoApp;
 use super::types::{Reason, mgos_mqtt_conn};
 use crate::conn::{DisconnectReason, Reconnect, Slot, Wake};
-use crate::heap;
+use crate::heap::{self, Lazy};
 use core::ffi::c_int;
 use core::ptr::null_mut;
 
@@ -289,6 +289,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     c.log(t, Log::Disconnected, 0, words as i32);
     let connection = c.get(t);
     connection.nc = None;
+    connection.websocket = Lazy::EMPTY;
     if why == Reason::Refused as u8 {
         connection.no_connack = 0;
     }

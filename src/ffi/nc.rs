@@ -87,8 +87,10 @@ impl<'t> Nc<'t> {
         unsafe { shim::mgos_mqtt_shim_send_reserve(self.ptr(), size, FRAME_HEADER) }
     }
 
-    /// Writes a packet into the send buffer, whole or not at all, and adds its size to `unsent`.
+    /// Writes a packet into the send buffer, whole or not at all, and adds its size to `unsent`, which
+    /// says how many bytes wait.
     pub fn write(&mut self, out: &OutPacket<'_>, unsent: &mut usize) -> Result<(), NotWritten> {
+        debug_assert_eq!(*unsent, self.unsent());
         let remaining = out.remaining().ok_or(NotWritten::TooLarge)?;
         let size = size(remaining);
         let to = self.reserve(size);

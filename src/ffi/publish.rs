@@ -126,7 +126,7 @@ fn try_publish(
     }
     let sent_id = (flags & 6 != 0).then_some(id);
     let out = OutPacket::publish(flags, sent_id, topic, payload);
-    // What the app has written was noted when there was room.
+    // `has_room` has noted what the app has written.
     let sent = c.live(t).map_or(Ok(()), |(connection, mut nc)| connection.write(&mut nc, &out, now));
     pump::conclude_write(c, t, sent);
     if let Err(why) = sent {

@@ -23,8 +23,9 @@ const PAUSE: u32 = 1000;
 /// How long what is still to be sent may take when a connection is given up, milliseconds.
 const FLUSH: u32 = 5000;
 
-/// Writes DISCONNECT, if there is a connection: as if the app did, since nothing is counted or
-/// awaited. False without memory, which is logged. May run app code.
+/// Writes DISCONNECT, if there is a connection. It is not accounted for here, and so is later taken
+/// for the app's, which changes nothing: no answer is awaited. False without memory, which is logged.
+/// May run app code.
 pub fn write_disconnect(c: ConnectionRef<'_>, t: &mut NoApp) -> bool {
     let Some((_, mut nc)) = c.live(t) else { return true };
     let written = nc.put(&[OutPacket::DISCONNECT.first, 0]);
@@ -56,7 +57,8 @@ pub fn conclude_write(c: ConnectionRef<'_>, t: &mut NoApp, result: Result<(), No
 }
 
 impl Connection {
-    /// Writes a packet of our own making. [`conclude_write`] is to follow.
+    /// Writes a packet of our own making. What the app has written was noted; [`conclude_write`] is to
+    /// follow.
     #[inline(always)]
     pub fn write(&mut self, nc: &mut Nc<'_>, out: &OutPacket<'_>, now: Millis) -> Result<(), NotWritten> {
         nc.write(out, &mut self.accounted)?;
@@ -89,6 +91,11 @@ impl Connection {
         if unsent <= accounted {
             return;
         }
+        if self.connect_fn.is_some() && !self.core.session.is_connect_sent() {
+            // It is the app's CONNECT, which is to be read first.
+            self.accounted = accounted;
+            return;
+        }
         let acks = count_pubacks(nc.last_unsent(unsent - accounted));
         self.core.session.app_sent(now());
         self.app_acks |= acks > 0;
@@ -109,7 +116,8 @@ impl Connection {
     }
 }
 
-/// True if `size` bytes more may wait for the link. Without a connection there is none to fill.
+/// True if `size` bytes more may wait for the link. Without a connection there is none to fill. Notes
+/// what the app has written.
 pub fn has_room(c: ConnectionRef<'_>, t: &mut NoApp, size: usize) -> bool {
     let Some((connection, mut nc)) = c.live(t) else { return true };
     connection.note_app_writes(&mut nc);
@@ -118,7 +126,7 @@ pub fn has_room(c: ConnectionRef<'_>, t: &mut NoApp, size: usize) -> bool {
     !connection.inside && (unsent == 0 || connection.core.session.has_room(unsent, size, unsafe { shim::mgos_mqtt_shim_free_heap() }))
 }
 
-/// Works on frames, over WebSocket, and accounts for what waits to leave. Runs no app code.
+/// Over WebSocket works on frames, and accounts for what then waits to leave. Runs no app code.
 fn frames(c: ConnectionRef<'_>, t: &mut NoApp, what: Frames) -> Result<(), Interruption> {
     if !c.look(t).has_frames() {
         return Ok(());

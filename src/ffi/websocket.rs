@@ -8,7 +8,6 @@ use super::nc::NcId;
 use super::shim::{self, Frames};
 use super::token::NoApp;
 use super::types::{mg_connection, mgos_mqtt_conn};
-use crate::heap::Lazy;
 use crate::wire::websocket::opcode;
 use core::ffi::c_void;
 use core::num::NonZeroU32;
@@ -30,7 +29,6 @@ pub enum Opening {
 impl Connection {
     /// A connection begins, over WebSocket or not.
     pub fn start_websocket(&mut self, enabled: bool) {
-        self.websocket = Lazy::EMPTY;
         self.stage = if enabled { Stage::Connecting } else { Stage::Off };
     }
 

@@ -2,7 +2,7 @@
 //! What the core does without memory is shown where it does it.
 
 extern crate std;
-use super::{CursorList, Ends, Lazy, List, OutOfMemory, testing};
+use super::{CursorList, Lazy, List, OutOfMemory, Tracking, testing};
 use std::vec::Vec;
 
 fn list(n: u32) -> CursorList<u32> {
@@ -13,7 +13,7 @@ fn list(n: u32) -> CursorList<u32> {
     list
 }
 
-fn values<E: Ends>(list: &List<u32, E>) -> Vec<u32> {
+fn values<K: Tracking>(list: &List<u32, K>) -> Vec<u32> {
     list.iter().map(|i| *i.value).collect()
 }
 

@@ -71,7 +71,8 @@ impl AckTimer {
         wait != NEVER && now.wrapping_sub(self.transmitted_at(written, now)) >= wait
     }
 
-    /// The connection ended, or everything is answered: stops the timer and resets the doubling.
+    /// The connection ended, or everything is answered: stops the timer, resets the doubling, and lets
+    /// an overdue answer be reported again.
     pub fn stop(&mut self) {
         *self = AckTimer { timeout: self.timeout, ..Self::NEW };
     }

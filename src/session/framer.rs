@@ -38,8 +38,8 @@ pub struct Framer {
     /// The QoS bits of the message being discarded; they decide which acknowledgement is due.
     qos: u8,
     id: Option<PacketId>,
-    /// The received bytes end inside a packet. A broker that closes on purpose does so at a packet
-    /// boundary.
+    /// The received bytes end inside a packet, as the session has noted. A broker that closes on purpose
+    /// does so at a packet boundary.
     pub mid_packet: bool,
 }
 

@@ -399,21 +399,29 @@ unsafe extern "C" fn sends_nothing(
 }
 
 #[test]
-fn a_connect_that_the_app_sends_after_its_callback_is_read_as_well() {
-    let turn = make_with(Kind::Plain, |config| config.with(Number::CleanSession, 1));
-    // SAFETY: the connection is alive.
-    unsafe { mgos_mqtt_conn_set_connect_fn(c(), Some(sends_nothing), core::ptr::null_mut()) };
-    with(|w| w.manner.connack = [1, 0]);
-    net_up();
-    rounds(2);
-    // As mg_send_mqtt_handshake_opt(), from a timer.
-    at(nc()).write(b"\x10\x0d\0\x04MQTT\x04\0\0\x3c\0\x01x");
-    at(nc()).proto.as_mut().expect("MQTT data").keep_alive = 60;
-    rounds(4);
-    assert!(seen().contains(&"g CONNACK".into()));
-    let complains = with(|w| w.log.iter().any(|line| line.0 == Log::SessionPresent as u32));
-    assert!(!complains, "it has asked for the session");
-    turn.end();
+fn a_connect_that_the_app_sends_after_its_callback_is_read_as_well_whatever_it_does_next() {
+    for next in 0..4 {
+        let turn = make_with(Kind::Plain, |config| config.with(Number::CleanSession, 1));
+        // SAFETY: the connection is alive.
+        unsafe { mgos_mqtt_conn_set_connect_fn(c(), Some(sends_nothing), core::ptr::null_mut()) };
+        with(|w| w.manner.connack = [1, 0]);
+        net_up();
+        rounds(2);
+        // As mg_send_mqtt_handshake_opt(), from a timer.
+        at(nc()).write(b"\x10\x0d\0\x04MQTT\x04\0\0\x3c\0\x01x");
+        at(nc()).proto.as_mut().expect("MQTT data").keep_alive = 60;
+        match next {
+            0 => {}
+            1 => assert_eq!(publish(c"m", 0), 0, "not before CONNACK"),
+            2 => assert_ne!(publish(c"m", 1), 0),
+            _ => super::app::subscribe(c"f", c"f"),
+        }
+        rounds(4);
+        assert!(seen().contains(&"g CONNACK".into()));
+        let complains = with(|w| w.log.iter().any(|line| line.0 == Log::SessionPresent as u32));
+        assert!(!complains, "it has asked for the session: {next}");
+        turn.end();
+    }
 }
 
 #[test]
@@ -539,6 +547,20 @@ fn an_attempt_over_websocket_that_lacks_memory_once_ends_at_once_and_says_so() {
         }
     }
     assert_eq!(failed, 5, "the attempt, the request twice, Mongoose's own data, the state of the frames");
+}
+
+#[test]
+fn what_frames_need_is_given_back_when_the_connection_ends() {
+    let ended = |kind| {
+        let turn = up(kind);
+        let connected = crate::heap::testing::blocks();
+        broker_leaves();
+        rounds(1);
+        let freed = connected - crate::heap::testing::blocks();
+        turn.end();
+        freed
+    };
+    assert_eq!(ended(Kind::WebSocket), ended(Kind::Plain) + 1);
 }
 
 #[test]

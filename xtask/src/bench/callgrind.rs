@@ -17,7 +17,9 @@ pub fn function(line: &str) -> Option<String> {
     let (count, place) = line.split_once("%)")?;
     let name = place.split_once(" [").map_or(place, |(name, _)| name);
     let (_, name) = name.trim().split_once(':')?;
-    let is_caller = name.starts_with("0x") || name == "(below main)" || ["libc_start", "bench/"].iter().any(|file| place.contains(file));
+    let is_caller = name.starts_with("0x")
+        || name == "(below main)"
+        || ["libc_start", "bench/instructions.c:", "bench/callgrind.c:"].iter().any(|file| place.contains(file));
     (!is_caller).then(|| format!("{count}%)  {name}"))
 }
 
