@@ -138,6 +138,11 @@ pub struct Conn<H: Copy> {
     stage: Stage,
     /// Consecutive connections that the peer ended before they were settled.
     short_lived: u8,
+    /// Consecutive connections that reached the server and ended before CONNACK, as the caller has
+    /// counted them.
+    pub no_connack: u8,
+    /// An attempt waits for the wall clock to be set, as the caller has noted.
+    pub awaiting_time: bool,
     /// Duration of the probation stage in milliseconds.
     probation: u16,
     /// When the current phase or stage ends; [`NEVER`] if it has no limit.
@@ -169,6 +174,8 @@ impl<H: Copy> Conn<H> {
         reconnect_now: false,
         stage: Stage::Fresh,
         short_lived: 0,
+        no_connack: 0,
+        awaiting_time: false,
         probation: 0,
     };
 

@@ -308,10 +308,6 @@ pub struct Connection {
     pub app_acks: bool,
     /// Messages that it has not acknowledged.
     pub unacked: u8,
-    /// An attempt waits for the wall clock to be set.
-    pub awaiting_time: bool,
-    /// How many connections in a row have reached the server and ended before CONNACK.
-    pub no_connack: u8,
     /// It has been logged that a topic has control characters.
     pub control_characters_logged: bool,
     /// `Number::Tls` until MG_EV_CONNECT says that TLS is up, or that something else has failed; else 0.
@@ -382,8 +378,6 @@ impl Connection {
         subs_refused: 0,
         events_at: 0,
         accounted: 0,
-        awaiting_time: false,
-        no_connack: 0,
         control_characters_logged: false,
         tls: 0,
         poll_idle: false,

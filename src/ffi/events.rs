@@ -214,7 +214,7 @@ pub unsafe extern "C" fn mgos_mqtt_core_time_set(c: *mut mgos_mqtt_conn) {
     // SAFETY: nothing is borrowed yet.
     let t = &unsafe { NoApp::enter() };
     // SAFETY: by the contract; no app code runs here.
-    let waits = unsafe { ConnectionRef::kept_alive(c) }.is_some_and(|c| c.look(t).awaiting_time);
+    let waits = unsafe { ConnectionRef::kept_alive(c) }.is_some_and(|c| c.look(t).core.awaiting_time);
     if waits && time_is_set() {
         // SAFETY: by the contract; nothing is borrowed any more.
         unsafe { mgos_mqtt_core_net(c, 1) };

@@ -67,8 +67,8 @@ pub fn opened(c: ConnectionRef<'_>, t: &mut NoApp, opening: Opening) {
 #[inline(never)]
 pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
     let connection = c.get(t);
-    connection.no_connack = connection.no_connack.saturating_add(1);
-    if LOGS && connection.no_connack == NO_CONNACK {
+    connection.core.no_connack = connection.core.no_connack.saturating_add(1);
+    if LOGS && connection.core.no_connack == NO_CONNACK {
         c.say(t, Log::NoConnack);
     }
 }

@@ -124,7 +124,7 @@ enum Begun {
 
 fn begin(c: ConnectionRef<'_>, t: &mut NoApp) -> Begun {
     let lacks_time = c.number(t, Number::RequireTime) != 0 && !time_is_set();
-    c.get(t).awaiting_time = lacks_time;
+    c.get(t).core.awaiting_time = lacks_time;
     if lacks_time {
         // SAFETY: the object lives until it is freed, which ends the watch.
         unsafe { shim::mgos_mqtt_shim_watch_time(c.ptr(), 1) };
@@ -291,7 +291,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     connection.nc = None;
     connection.websocket = Lazy::EMPTY;
     if why == Reason::Refused as u8 {
-        connection.no_connack = 0;
+        connection.core.no_connack = 0;
     }
     hooks::run(c, t, Moment::Ended, 0);
     let connection = c.get(t);

@@ -162,7 +162,7 @@ impl<H: Copy> Session<H> {
         }
         self.expect_duplicate_ack(twice, id, now);
         if self.subscriptions.num_set_aside() < aside {
-            (self.aside_tries, self.retry_aside) = (0, true);
+            (self.suspects.aside_tries, self.retry_aside) = (0, true);
         }
         Ok(Notify::Subscriber)
     }

@@ -57,7 +57,6 @@ impl<H: Copy> Session<H> {
     #[inline(never)]
     pub fn disconnected(&mut self, by_peer: bool, now: Millis) {
         let was_up = core::mem::replace(&mut self.link, LinkState::Down) >= LinkState::ConnackReceived;
-        self.bypass_room = false;
         // A requested ping and everything overdue end with the connection.
         self.keep_alive = KeepAlive::NEW;
         self.ack_timer.stop();
@@ -67,9 +66,9 @@ impl<H: Copy> Session<H> {
         // If we close the connection, that says nothing about the packets in flight.
         if by_peer && was_awaiting && !self.acked {
             self.window.shrink();
-            self.unacked_connections = self.unacked_connections.saturating_add(1);
+            self.suspects.unacked_connections = self.suspects.unacked_connections.saturating_add(1);
         } else if self.acked {
-            self.unacked_connections = 0;
+            self.suspects.unacked_connections = 0;
         }
         let has_candidate = self.suspects.disconnected(by_peer && !self.framer.mid_packet, now);
         self.framer.mid_packet = false;
@@ -77,7 +76,7 @@ impl<H: Copy> Session<H> {
         let on_message = self.outbox.disconnected(by_peer);
         self.retry_aside = !on_subscription && !on_message;
         if on_subscription {
-            self.aside_tries = (self.aside_tries + 1).min(5);
+            self.suspects.aside_tries = (self.suspects.aside_tries + 1).min(5);
         }
         if was_up && now.wrapping_sub(self.counters.connected_at) >= STABLE_AFTER {
             self.suspects.link_is_stable();
@@ -86,12 +85,12 @@ impl<H: Copy> Session<H> {
             self.suspects.link_failed(!was_awaiting);
         }
         self.schedule_aside_retry(now);
-        (self.acked, self.broker_responded, self.pinged_first) = (false, false, false);
+        (self.acked, self.broker_responded, self.suspects.pinged_first) = (false, false, false);
         (self.suback_deadline, self.retry_pubrec, self.first_pubrel) = (NEVER, None, None);
     }
 
     pub(super) fn schedule_aside_retry(&mut self, now: Millis) {
-        let wait = if self.subscriptions.num_set_aside() > 0 { SUBSCRIPTION_RETRY << self.aside_tries } else { MESSAGE_RETRY };
+        let wait = if self.subscriptions.num_set_aside() > 0 { SUBSCRIPTION_RETRY << self.suspects.aside_tries } else { MESSAGE_RETRY };
         self.aside_retry_at = now.wrapping_add(wait.min(MESSAGE_RETRY));
     }
 

@@ -95,9 +95,6 @@ pub struct Session<H: Copy> {
     link: LinkState,
     pending: Pending,
     window: Window,
-    /// A message was published with nothing queued before it: it is sent even if the link has no
-    /// room.
-    bypass_room: bool,
     /// The session as CONNECT asks for it, then as CONNACK says.
     origin: Origin,
     /// The next broker is not the one this session belongs to: a session it reports present is
@@ -107,21 +104,15 @@ pub struct Session<H: Copy> {
     broker_responded: bool,
     /// The broker acknowledged messages on this connection.
     acked: bool,
-    /// The packet ID of an overdue message to report.
-    overdue_notice: Option<PacketId>,
     /// There may be something to log that the outbox does not know of.
     has_notices: bool,
+    /// The packet ID of an overdue message to report.
+    overdue_notice: Option<PacketId>,
     subscribe_overdue_notice: bool,
     /// Whether to report a session that the broker kept although a new one was asked for.
     session_present_notice: NoticeState,
     /// Retry what is set aside on this connection.
     retry_aside: bool,
-    /// A PINGREQ was sent so that the next packet is alone in flight.
-    pinged_first: bool,
-    /// Consecutive connections that ended with packets in flight and nothing acknowledged.
-    unacked_connections: u8,
-    /// How often a set-aside subscription was retried.
-    aside_tries: u8,
     /// How far the maximum QoS of a SUBSCRIBE is below 2.
     qos_reduction: u8,
     /// A topic or filter of the app contained control characters; the layer above should warn.
@@ -181,7 +172,6 @@ impl<H: Copy> Session<H> {
         ids: PacketIds::NEW,
         link: LinkState::Down,
         pending: Pending::Ping,
-        bypass_room: false,
         origin: Origin::New,
         counters: Counters::NEW,
         other_broker: false,
@@ -192,9 +182,6 @@ impl<H: Copy> Session<H> {
         subscribe_overdue_notice: false,
         session_present_notice: NoticeState::None,
         retry_aside: false,
-        pinged_first: false,
-        unacked_connections: 0,
-        aside_tries: 0,
         qos_reduction: 0,
         retry_publish: None,
         retry_pubrec: None,
@@ -319,7 +306,7 @@ impl<H: Copy> Session<H> {
         let live = self.is_up() && limits.room;
         // A burst on a live connection is sent completely, even if the queue is full.
         let held_back = live && overflow && self.window.is_widest() && self.outbox.in_flight() >= self.window.size();
-        self.bypass_room = live && !behind_others || held_back;
+        self.send_buffer.bypass_room = live && !behind_others || held_back;
         while overflow && self.outbox.is_over_limit(0, max_bytes) && self.outbox.make_room(id, held_back) {}
         self.outbox.max_queued = self.outbox.max_queued.max(self.outbox.queued());
         // Nothing comes before it, and the window is fully open, so that nothing is held back.

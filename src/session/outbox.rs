@@ -382,6 +382,7 @@ impl<H: Copy> Outbox<H> {
     /// Processes an acknowledgement of packet type `ack`. Returns its effect, `Ignore` if the
     /// packet ID is unknown (the app may have used it), and whether the packet was sent more than
     /// once on this connection.
+    #[inline(never)]
     pub fn acknowledge(&mut self, ack: u8, id: PacketId, now: Millis) -> (Step, bool) {
         let Some(mut found) = Self::find(&mut self.list, id) else { return (Step::Ignore, false) };
         let e = found.value();

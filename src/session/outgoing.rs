@@ -28,7 +28,7 @@ impl<H: Copy> Session<H> {
         }
         // The packet returned last could not be written: a ping must not wait for it.
         let unwritten = core::mem::replace(&mut self.pending, Pending::Ping) != Pending::Ping;
-        let bypass_room = core::mem::take(&mut self.bypass_room);
+        let bypass_room = core::mem::take(&mut self.send_buffer.bypass_room);
         let messages = bypass_room || self.link == LinkState::Up && room;
         let window = self.window.size();
         let in_flight = self.outbox.in_flight();
@@ -38,7 +38,7 @@ impl<H: Copy> Session<H> {
         }
         let window_used = if self.suback_deadline != NEVER { unanswered } else { in_flight };
         // After repeated failures, send one packet at a time to find the cause.
-        let one_at_a_time = window == 1 && self.unacked_connections > 1;
+        let one_at_a_time = window == 1 && self.suspects.unacked_connections > 1;
         let retry_aside = self.is_aside_due(now);
         let mut pending = None;
         let is_behind_pubrel = one_at_a_time && self.suspects.has_closed_promptly() && self.ack_timer.is_limited();
@@ -63,7 +63,7 @@ impl<H: Copy> Session<H> {
         }
         // PINGRESP shows that the broker accepted everything before, so the next packet is alone in
         // flight.
-        let is_alone = self.pinged_first && !self.keep_alive.is_awaiting_pong();
+        let is_alone = self.suspects.pinged_first && !self.keep_alive.is_awaiting_pong();
         let is_candidate = match pending {
             // A PUBREL does not wait for a message in front of it.
             Some(Pending::Message) => in_flight == 0 || self.outbox.next_pubrel().is_none(),
@@ -155,14 +155,14 @@ impl<H: Copy> Session<H> {
     /// transmitted. The bytes that the packet borrowed are not touched.
     #[inline(never)]
     pub fn sent(&mut self, unsent: usize, now: Millis) {
-        self.pinged_first = false;
+        self.suspects.pinged_first = false;
         match core::mem::replace(&mut self.pending, Pending::Ping) {
             Pending::Subscribe => {
                 if let Some(id) = self.subscriptions.sent(now) {
                     self.suspects.wrote_candidate(id, now);
                 }
                 if !self.window.is_widest() {
-                    let wait = if self.unacked_connections < 3 { SUBACK_WAIT } else { SUSPECT_WAIT };
+                    let wait = if self.suspects.unacked_connections < 3 { SUBACK_WAIT } else { SUSPECT_WAIT };
                     self.suback_deadline = now.wrapping_add(wait).max(1);
                 }
                 self.ack_timer.on_sent(now);
@@ -183,7 +183,7 @@ impl<H: Copy> Session<H> {
                 self.subscriptions.pinged();
                 self.suspects.wrote_ping(now);
                 // Whatever the reason for the ping.
-                self.pinged_first = true;
+                self.suspects.pinged_first = true;
             }
         }
         self.keep_alive.on_sent(now);
@@ -209,7 +209,7 @@ impl<H: Copy> Session<H> {
             (kind::PUBREL, Some(id)) => self.suspects.wrote_harmless(id, now),
             // The message that `publish` said is next.
             (kind::PUBLISH, _) if self.pending == Pending::Message => {
-                (self.pinged_first, self.bypass_room, self.pending) = (false, false, Pending::Ping);
+                (self.suspects.pinged_first, self.send_buffer.bypass_room, self.pending) = (false, false, Pending::Ping);
                 self.message_sent(now);
             }
             _ => self.suspects.wrote_other(now),

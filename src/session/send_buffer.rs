@@ -21,11 +21,13 @@ pub struct SendBuffer {
     was_waiting: bool,
     /// How long nothing has been transmitted, in milliseconds.
     stalled: u16,
+    /// A message was published with nothing queued before it: it is sent even if there is no room.
+    pub(super) bypass_room: bool,
 }
 
 impl SendBuffer {
     /// Nothing is waiting.
-    pub const NEW: Self = SendBuffer { polled_at: 0, was_waiting: false, stalled: 0 };
+    pub const NEW: Self = SendBuffer { polled_at: 0, was_waiting: false, stalled: 0, bypass_room: false };
 
     /// Bytes were transmitted.
     pub fn transmitted(&mut self) {

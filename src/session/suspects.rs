@@ -55,6 +55,12 @@ pub struct SuspectTracker {
     /// Connections that ended without a candidate; idle ones count double. Half of this number is
     /// added to [`SUSPECT_LIMIT`].
     link_failures: u8,
+    /// A PINGREQ was sent so that the next packet is alone in flight.
+    pub(super) pinged_first: bool,
+    /// Consecutive connections that ended with packets in flight and nothing acknowledged.
+    pub(super) unacked_connections: u8,
+    /// How often a subscription that was set aside was retried.
+    pub(super) aside_tries: u8,
 }
 
 impl SuspectTracker {
@@ -69,6 +75,9 @@ impl SuspectTracker {
         failures: 0,
         held_until: 0,
         link_failures: 0,
+        pinged_first: false,
+        unacked_connections: 0,
+        aside_tries: 0,
     };
 
     /// Returns true if the broker has answered everything, so that the next packet is a candidate.

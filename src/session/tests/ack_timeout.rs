@@ -197,7 +197,7 @@ fn after_an_unacked_connection_a_subscribe_goes_alone_for_five_seconds_and_after
             rig.s.connect_sent(true, 60, rig.now);
             rig.told(NEW);
             rig.s.connack_delivered();
-            if rig.s.unacked_connections < ends {
+            if rig.s.suspects.unacked_connections < ends {
                 rig.out();
             }
         }
