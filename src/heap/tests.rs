@@ -27,6 +27,28 @@ fn blocks_keep_their_order_and_bytes() {
 }
 
 #[test]
+fn a_list_grows_at_its_end_also_where_its_only_block_was_put_at_the_front() {
+    let mut l = CursorList::new();
+    l.push_front(1, &[]).unwrap();
+    l.rewind::<0>();
+    assert!(l.is_last::<0>());
+    l.push_back(2, &[]).unwrap();
+    l.push_front(0, &[]).unwrap();
+    l.push_back(3, &[]).unwrap();
+    assert_eq!(values(&l), [0, 1, 2, 3]);
+}
+
+#[test]
+fn the_first_value_can_be_changed() {
+    let mut l = List::<u32>::new();
+    assert!(l.first_value_mut().is_none());
+    l.push_front(1, &[]).unwrap();
+    l.push_front(2, &[]).unwrap();
+    *l.first_value_mut().unwrap() += 5;
+    assert_eq!(values(&l), [7, 1]);
+}
+
+#[test]
 fn a_cursor_moves_on_when_its_block_is_removed() {
     let mut l = list(3);
     l.rewind::<0>();
