@@ -33,11 +33,11 @@ impl PacketIds {
         *self = PacketIds { last: id.wrapping_sub(1), free_run: 0 };
     }
 
-    /// Has `next` return the packet ID again that it just returned.
+    /// Has `next` return the packet ID again that it just returned. That one more is free need not be
+    /// known.
     pub fn give_back(&mut self, id: PacketId) {
         let id = id.get();
         self.last = if id == 1 { u16::MAX } else { id - 1 };
-        self.free_run += 1;
     }
 
     /// Returns the next free packet ID. `distance` returns how far ahead of its argument the
