@@ -138,10 +138,9 @@ pub struct Conn<H: Copy> {
     stage: Stage,
     /// Consecutive connections that the peer ended before they were settled.
     short_lived: u8,
-    /// Consecutive connections that reached the server and ended before CONNACK, as the caller has
-    /// counted them.
-    pub no_connack: u8,
-    /// An attempt waits for the wall clock to be set, as the caller has noted.
+    /// Consecutive connections that reached the server and ended before CONNACK.
+    no_connack: u8,
+    /// An attempt waits for the wall clock to be set, which is the caller's to see.
     pub awaiting_time: bool,
     /// Duration of the probation stage in milliseconds.
     probation: u16,
@@ -227,7 +226,20 @@ impl<H: Copy> Conn<H> {
         self.stage = Stage::Fresh;
         self.probation = longest.clamp(FRESH_END, PROBATION_END) as u16 - FRESH_END as u16;
         self.online = true;
+        self.no_connack = 0;
         self.session_key = key;
+    }
+
+    /// The broker refused the connection: it has answered.
+    pub fn refused(&mut self) {
+        self.no_connack = 0;
+    }
+
+    /// The connection reached the server and ends before CONNACK. Returns true if it is the third in a
+    /// row, which is no accident.
+    pub fn ends_without_connack(&mut self) -> bool {
+        self.no_connack = self.no_connack.saturating_add(1);
+        self.no_connack == 3
     }
 
     /// Returns the key of the broker and client ID that the session belongs to; 0 for none yet.

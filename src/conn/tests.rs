@@ -496,3 +496,14 @@ fn a_restored_session_belongs_to_the_server_that_it_was_saved_with() {
     c.accepted(8, 60_000, 0);
     assert_eq!(c.session_key(), 8);
 }
+
+#[test]
+fn the_third_end_before_connack_in_a_row_is_told_apart() {
+    let ends = |c: &mut Conn<u32>, n: usize| (0..n).map(|_| c.ends_without_connack()).collect::<Vec<_>>();
+    let mut c = Conn::default();
+    assert_eq!(ends(&mut c, 4), [false, false, true, false], "once");
+    c.refused();
+    assert_eq!(ends(&mut c, 2), [false, false], "the broker has answered");
+    c = connected(c, 1, false);
+    assert_eq!(ends(&mut c, 300).iter().filter(|&&third| third).count(), 1, "and so has it here");
+}

@@ -313,7 +313,6 @@ fn accepted(c: ConnectionRef<'_>, t: &mut NoApp, delivery: &Delivery) {
     let longest = connection.number(Number::ReconnectMax) as u32;
     let timeout = connection.number(Number::AckTimeout);
     connection.core.accepted(key, longest, now());
-    connection.core.no_connack = 0;
     connection.limit_qos();
     connection.core.session.set_ack_timeout(timeout);
     let kept = c.look(t).core.session.is_kept();

@@ -16,10 +16,6 @@ use core::ffi::c_int;
 /// The status of a failed TLS handshake.
 const MG_SSL_ERROR: c_int = -3;
 
-/// After this many connections in a row that end before CONNACK the log says what that usually
-/// means.
-const NO_CONNACK: u8 = 3;
-
 /// TCP and TLS are up, or have failed.
 pub fn connected(c: ConnectionRef<'_>, t: &mut NoApp, status: c_int) {
     c.log(t, Log::Connected, status, (status != 0) as i32);
@@ -66,9 +62,9 @@ pub fn opened(c: ConnectionRef<'_>, t: &mut NoApp, opening: Opening) {
 /// The server was reached and has not answered CONNECT.
 #[inline(never)]
 pub fn no_connack(c: ConnectionRef<'_>, t: &mut NoApp) {
-    let connection = c.get(t);
-    connection.core.no_connack = connection.core.no_connack.saturating_add(1);
-    if LOGS && connection.core.no_connack == NO_CONNACK {
+    let is_third = c.get(t).core.ends_without_connack();
+    if LOGS && is_third {
+        // What that usually means.
         c.say(t, Log::NoConnack);
     }
 }

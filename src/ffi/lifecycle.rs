@@ -291,7 +291,7 @@ pub fn closed(c: ConnectionRef<'_>, t: &mut NoApp) {
     connection.nc = None;
     connection.websocket = Lazy::EMPTY;
     if why == Reason::Refused as u8 {
-        connection.core.no_connack = 0;
+        connection.core.refused();
     }
     hooks::run(c, t, Moment::Ended, 0);
     let connection = c.get(t);
